@@ -1,0 +1,33 @@
+# Everything runs in .venv, which the first target makes; nothing else is touched.
+PYTHON ?= python3
+ACTIVATE = . .venv/bin/activate &&
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint format bench clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --upgrade pip
+	.venv/bin/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+train: .venv/.installed  ## train on the embedded demo data: a few minutes on two cores (ARGS="rosta=ft ...")
+	$(ACTIVATE) python train.py backbone=r34_2b track=comp_rssn $(ARGS)
+
+test: .venv/.installed  ## run the tests (ARGS="-k losses")
+	$(ACTIVATE) python -m pytest $(ARGS)
+
+lint: .venv/.installed  ## check style and types
+	$(ACTIVATE) ruff check . && ruff format --check . && mypy
+
+format: .venv/.installed  ## bring the code into style
+	$(ACTIVATE) ruff check --fix . && ruff format .
+
+bench: .venv/.installed  ## compare our speed with reference formulations, side by side
+	$(ACTIVATE) python -m tests.benchmarks
+
+clean:  ## remove the environment and what the tools cached; runs/ and data/ stay
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,98 @@
+"""What a run shows while it goes on: preview pictures, and a line per epoch."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import WandbLogger
+from rich.console import Console
+from torch import Tensor
+
+from gfm.data.images import write_png
+from gfm.inference import Prediction
+
+PANEL = ("image", "glance", "focus", "alpha", "truth")
+
+
+def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> np.ndarray:
+    """Input, glance, focus, alpha and truth side by side.
+
+    Args:
+        image: 3×H×W, uint8.
+        truth: 1×H×W alpha, uint8.
+        prediction: of a batch of one.
+        height: of the result in pixels.
+
+    Returns:
+        ``height``×W×3 RGB, uint8.
+    """
+    maps = [prediction.glance[0], prediction.focus[0], prediction.alpha[0]]
+    tiles = [image, *((m.float().clamp(0, 1) * 255).round() for m in maps), truth]
+    width = round(height * image.shape[2] / image.shape[1])
+    arrays = [t.cpu().numpy().astype(np.uint8).transpose(1, 2, 0) for t in tiles]
+    arrays = [cv2.resize(a, (width, height), interpolation=cv2.INTER_AREA) for a in arrays]
+    return np.hstack([a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays])
+
+
+class Previews(Callback):
+    """Draws the first validation photos at every validation, to PNG and to W&B.
+
+    Args:
+        folder: for ``epoch_<n>.png``.
+        num_images: how many photos.
+        height: of each in pixels.
+    """
+
+    def __init__(self, folder: Path | str, num_images: int = 4, height: int = 200) -> None:
+        self.folder = Path(folder)
+        self.num_images = num_images
+        self.height = height
+        self.rows: list[np.ndarray] = []
+
+    def on_validation_batch_end(  # noqa: D102
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if trainer.is_global_zero and batch_idx < self.num_images and not trainer.sanity_checking:
+            row = panel(batch["image"][0], batch["alpha"][0], outputs, self.height)
+            self.rows.append(row)
+
+    def on_validation_epoch_end(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
+        if not self.rows:
+            return
+        width = max(row.shape[1] for row in self.rows)
+        rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0))) for r in self.rows]
+        self.rows = []
+        sheet = np.vstack(rows)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", sheet)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image("val/previews", [sheet], caption=[" | ".join(PANEL)])
+
+
+class EpochLines(Callback):
+    """Prints a line after every validation, also where no progress bar can be drawn."""
+
+    def on_validation_end(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        logged = trainer.callback_metrics
+        shown = [f"{name} {logged[name]:.4g}" for name in _SHOWN if name in logged]
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        Console().print(f"{epoch}  step {trainer.global_step}  " + "  ".join(shown))
+
+
+_SHOWN = ("train/loss", "val/sad", "val/mad", "val/grad", "val/conn", "val/sad_transition")

@@ -1,0 +1,56 @@
+"""What people read in the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+UNITS = {"sad": "thousands", "grad": "thousands", "conn": "thousands", "mse": "", "mad": ""}
+
+
+def console() -> Console:
+    """Standard output; lines are not broken where it is a file."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=120, soft_wrap=True)
+
+
+def announce(config: Mapping[str, Any]) -> None:
+    """Says what a run trains on what; loudly where the data are drawn."""
+    name, data = config["run"]["name"], config["data"]["name"]
+    console().print(f"[bold]{name}[/] on {data}, writing to {config['paths']['run']}")
+    if data == "demo":
+        text = (
+            "These are drawn animals: good for seeing that everything works, not for results.\n"
+            "To train on AM-2k: data=am2k paths.am2k=<AM-2k> paths.bg20k=<BG-20k>"
+        )
+        console().print(Panel(text, title="DEMO DATA", style="yellow", expand=False))
+
+
+def metrics_table(title: str, metrics: Mapping[str, float]) -> Table:
+    """Names and values, in the order given."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for name, value in metrics.items():
+        unit = UNITS.get(name.split("/")[-1].split("_")[0], "")
+        table.add_row(name, f"{value:.5g}", unit)
+    return table
+
+
+def show_results(trainer: pl.Trainer, metrics: Mapping[str, float], data: str) -> None:
+    """The last validation, and how to evaluate the best weights."""
+    if not trainer.is_global_zero:
+        return
+    validation = {k: v for k, v in metrics.items() if k.startswith("val/")}
+    if validation:
+        console().print(metrics_table("last validation", validation))
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    if best and Path(best).is_file():
+        best = Path(best).relative_to(Path.cwd()) if Path(best).is_relative_to(Path.cwd()) else best
+        console().print("evaluate the best weights with")
+        console().print(f"  [bold]python evaluate.py checkpoint={best} data={data}[/]", highlight=False)

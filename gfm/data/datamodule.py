@@ -1,0 +1,113 @@
+"""The Lightning data module: loaders over a source of files and a track."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from gfm.data.dataset import Sample, Track, TrainingSet, ValidationSet
+from gfm.data.layout import Roots, validation_photos
+from gfm.data.sampling import EpochSampler, ShareSampler
+from gfm.data.transforms import JointTransform
+from gfm.errors import GFMError
+from gfm.rosta import ROSTAS
+
+
+class Source(Protocol):
+    """Finds the datasets, or makes them first."""
+
+    def find(self) -> Roots: ...  # noqa: D102
+
+
+class MattingDataModule(pl.LightningDataModule):
+    """Training and validation loaders.
+
+    Args:
+        source: of the files.
+        track: composes training samples; none is needed for evaluation.
+        rosta: decides which labels samples carry.
+        batch_size: per process.
+        crop_sizes: sides of the training windows, in pixels of the photo.
+        input_size: side of the training input.
+        interpolation: from window to input, see :class:`gfm.data.transforms.JointTransform`.
+        flip_probability: of mirroring a sample.
+        transition_probability: of centring a window on the transition region.
+        num_workers: loader processes; 0 loads in the training process.
+        seed: of all draws.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        track: Track | None = None,
+        rosta: str = "tt",
+        batch_size: int = 32,
+        crop_sizes: Sequence[int] = (640, 960, 1280),
+        input_size: int = 320,
+        interpolation: Literal["linear", "area"] = "linear",
+        flip_probability: float = 0.5,
+        transition_probability: float = 0.5,
+        num_workers: int = 2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.track = track
+        self.kernel_sizes = [branch.kernel_size for branch in ROSTAS[rosta]]
+        self.batch_size = batch_size
+        self.crop_sizes = crop_sizes
+        self.transform = JointTransform(input_size, flip_probability, interpolation)
+        self.transition_probability = transition_probability
+        self.num_workers = num_workers
+        self.seed = seed
+
+    def prepare_data(self) -> None:
+        """Makes what is missing, once per machine."""
+        self.source.find()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Lists the files.
+
+        Raises:
+            GFMError: files are missing.
+        """
+        roots = self.source.find()
+        self.validation = ValidationSet(validation_photos(roots.am2k))
+        if stage != "fit" or self.track is None:
+            return
+        self.training = TrainingSet(
+            self.track,
+            roots,
+            self.kernel_sizes,
+            self.transform,
+            self.crop_sizes,
+            self.transition_probability,
+            self.seed,
+        )
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Batches of training samples; a last, smaller one is left out."""
+        return DataLoader(
+            self.training,
+            self.batch_size,
+            sampler=EpochSampler(len(self.training), self.seed),
+            num_workers=self.num_workers,
+            drop_last=len(self.training) >= self.batch_size,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+        )
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """The same photos: published test sets are called validation."""
+        return self.val_dataloader()
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Whole photos one by one, since their sizes differ."""
+        return DataLoader(
+            self.validation,
+            batch_size=1,
+            sampler=ShareSampler(len(self.validation)),
+            num_workers=min(self.num_workers, 1),
+        )

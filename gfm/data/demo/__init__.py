@@ -1,0 +1,20 @@
+"""Procedurally drawn stand-ins for AM-2k, BG-20k and COCO, to try everything without downloads.
+
+Furry animals with exact alpha, foreground and background, in the folders of the real data sets.
+"""
+
+from gfm.data.demo.cache import DemoRoots, DemoWriteError, ensure_demo
+from gfm.data.demo.sample import DemoSample, draw_background, draw_sample
+from gfm.data.demo.sheet import contact_sheet
+from gfm.data.demo.writer import DemoSize
+
+__all__ = [
+    "DemoRoots",
+    "DemoSample",
+    "DemoSize",
+    "DemoWriteError",
+    "contact_sheet",
+    "draw_background",
+    "draw_sample",
+    "ensure_demo",
+]

@@ -1,0 +1,30 @@
+"""Where a run's files come from."""
+
+from pathlib import Path
+
+from gfm.data.demo import DemoSize, ensure_demo
+from gfm.data.layout import Roots
+
+
+class DemoSource:
+    """The demo datasets, drawn on first use.
+
+    Args:
+        root: keeps them from run to run.
+        seed: other animals and scenes for every number.
+        size: see :class:`gfm.data.demo.DemoSize`.
+    """
+
+    def __init__(self, root: Path | str, seed: int = 0, **size: int) -> None:
+        self.root = Path(root)
+        self.seed = seed
+        self.size = DemoSize(**size)
+
+    def find(self) -> Roots:
+        """Draws what is not there yet.
+
+        Raises:
+            GFMError: the folder cannot be written, or the size is impossible.
+        """
+        roots = ensure_demo(self.root, self.size, self.seed)
+        return Roots(roots.am2k, roots.bg20k, roots.coco)

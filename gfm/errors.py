@@ -1,0 +1,8 @@
+"""The one error that people are meant to read."""
+
+
+class GFMError(Exception):
+    """A fault in the input: one line that names the thing and the fix.
+
+    The entry points print its text without a traceback and exit with status 1.
+    """

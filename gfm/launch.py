@@ -1,0 +1,49 @@
+"""How the entry points start and how they fail."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.markup import escape
+
+from gfm.errors import GFMError
+
+
+def launch(app: Callable[[], Any]) -> None:
+    """Runs a Hydra app; faults of the input end in one line and exit status 1.
+
+    ``HYDRA_FULL_ERROR=1`` shows the traceback instead.
+    """
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        app()
+        return
+    # Lightning's advertisements, and what it says of files that Hydra wrote before.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
+    try:
+        app()
+    except (GFMError, HydraException, OmegaConfBaseException) as error:
+        console = Console(stderr=True, soft_wrap=True)
+        console.print("[bold red]error:[/]", escape(one_line(error)), highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text in one line, without what Hydra, OmegaConf and loader workers add."""
+    text = str(error)
+    if "in DataLoader worker process" in text:  # followed by the worker's traceback
+        text = text.rsplit("GFMError: ", 1)[-1]
+    noise = ("object_type", "full_key", "Config search", "Set the environment variable")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(noise)]
+    return " ".join(kept) or type(error).__name__

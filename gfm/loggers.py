@@ -1,0 +1,51 @@
+"""Weights & Biases without prompts and without hanging."""
+
+import netrc
+import os
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from pytorch_lightning.loggers import WandbLogger
+
+
+def wandb_mode(timeout: float = 3.0) -> str:
+    """``WANDB_MODE`` where set, else ``online`` for a user who is logged in and reaches the server.
+
+    Without a key W&B would stop and ask; with a key but without a network it would hang. Both
+    cases run ``offline``; ``wandb sync`` uploads such a run later.
+
+    Args:
+        timeout: for reaching the server, in seconds.
+    """
+    if mode := os.environ.get("WANDB_MODE"):
+        return mode
+    url = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
+    host = url.hostname or ""
+    if not os.environ.get("WANDB_API_KEY") and not _is_in_netrc(host):
+        return "offline"
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        socket.create_connection((host, port), timeout).close()
+    except OSError:
+        return "offline"
+    return "online"
+
+
+def _is_in_netrc(host: str) -> bool:
+    path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))  # where `wandb login` stores keys
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def wandb_logger(**options: Any) -> WandbLogger:
+    """Lightning's W&B logger in the mode that works here.
+
+    Args:
+        options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
+    """
+    os.environ.setdefault("WANDB_SILENT", "true")
+    return WandbLogger(mode=wandb_mode(), **options)

@@ -1,0 +1,184 @@
+"""Matting losses: pure terms, and the criterion that names and adds them (GFM, section 4.4).
+
+All terms compute in float32, also under autocast, on alphas and colours in [0, 1].
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gfm.models.fusion import BranchOutput, MattingOutput
+from gfm.rosta import ROSTAS, Rosta, transition
+
+_EPSILON = 1e-12
+_PYRAMID_LEVELS = 5
+
+
+def glance_loss(
+    logits: Tensor, classes: Tensor, on: Literal["logits", "probabilities"] = "logits"
+) -> Tensor:
+    """Cross-entropy of the glance decoder, mean over pixels.
+
+    Args:
+        logits: N×C×H×W.
+        classes: N×1×H×W, int64.
+        on: ``probabilities`` feeds sigmoids to the cross-entropy as the official code does, which
+            cannot fall below log(1 + (C - 1) / e), 0.55 for three classes.
+    """
+    scores = logits.float() if on == "logits" else logits.float().sigmoid()
+    return F.cross_entropy(scores, classes[:, 0])
+
+
+def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Smoothed absolute difference, ``sum sqrt((w (p - t))² + 1e-12) / (sum w + 1)``.
+
+    Without a weight the mean over all pixels. The ``+ 1`` keeps an empty region finite.
+
+    Args:
+        preds: N×1×H×W in [0, 1].
+        target: of the same shape, in [0, 1].
+        weight: 1 where the loss counts, else 0.
+    """
+    difference = preds.float() - target.float()
+    if weight is None:
+        return (difference.square() + _EPSILON).sqrt().mean()
+    distance = ((difference * weight).square() + _EPSILON).sqrt()
+    return distance.sum() / (weight.sum() + 1)
+
+
+def _gauss_kernel() -> Tensor:
+    # The official kernel adds the two one-dimensional Gaussians where a separable one multiplies
+    # them; released models were trained with it.
+    x = torch.arange(5.0) - 2
+    gauss = torch.exp(-x.square())
+    kernel = gauss[:, None] + gauss[None, :]
+    return (kernel / kernel.sum()).view(1, 1, 5, 5)
+
+
+def _laplacian_pyramid(image: Tensor) -> list[Tensor]:
+    kernel = _gauss_kernel().to(image.device)
+    levels = []
+    for _ in range(_PYRAMID_LEVELS):
+        if min(image.shape[-2:]) < 2:  # an image this small has no further level
+            break
+        blurred = F.conv2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), kernel)
+        levels.append(image - blurred)
+        image = F.avg_pool2d(blurred, 2)
+    return [*levels, image]
+
+
+def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """L1 distance of the Laplacian pyramids: mean per level, summed over five and the rest.
+
+    Args:
+        preds: N×1×H×W in [0, 1].
+        target: of the same shape, in [0, 1].
+        weight: multiplies both before the pyramids are built.
+    """
+    with torch.autocast(preds.device.type, enabled=False):
+        preds, target = preds.float(), target.float()
+        if weight is not None:
+            preds, target = preds * weight, target * weight
+        pairs = zip(_laplacian_pyramid(preds), _laplacian_pyramid(target), strict=True)
+        return torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum()
+
+
+def composition_loss(
+    image: Tensor, foreground: Tensor, background: Tensor, preds: Tensor
+) -> Tensor:
+    """Smoothed absolute difference of the picture and its recomposition with the predicted alpha.
+
+    ``sqrt((p F + (1 - p) B - I)² + 1e-12)`` summed over colours, mean over pixels (the official
+    code divides by the pixels, not by the values).
+
+    Args:
+        image: N×3×H×W in [0, 1].
+        foreground: likewise.
+        background: likewise.
+        preds: N×1×H×W in [0, 1].
+    """
+    preds = preds.float()
+    composite = preds * foreground.float() + (1 - preds) * background.float()
+    distance = ((composite - image.float()).square() + _EPSILON).sqrt()
+    return distance.sum(dim=1).mean()
+
+
+class Criterion(nn.Module):
+    """Every loss term by name, and their weighted ``total``.
+
+    ``total = glance · CE + focus · (alpha + laplacian in the transition region)
+    + fusion · (alpha + laplacian everywhere) + composition · composition``.
+    With RIM the terms of its three branches add up, and the integrated alpha has fusion and
+    composition terms of its own.
+
+    Args:
+        rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
+        glance: weight; the official code has 0.25 for each.
+        focus: weight.
+        fusion: weight.
+        composition: weight; counts only for batches whose foreground and background are known.
+        glance_on: see :func:`glance_loss`.
+    """
+
+    def __init__(
+        self,
+        rosta: str,
+        glance: float = 0.25,
+        focus: float = 0.25,
+        fusion: float = 0.25,
+        composition: float = 0.25,
+        glance_on: Literal["logits", "probabilities"] = "logits",
+    ) -> None:
+        super().__init__()
+        self.branches = ROSTAS[rosta]
+        self.weights = {
+            "glance": glance,
+            "focus": focus,
+            "fusion": fusion,
+            "composition": composition,
+        }
+        self.glance_on = glance_on
+
+    def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Terms before weighting, and ``total``.
+
+        Args:
+            output: of the network.
+            batch: ``image``, ``alpha`` and, where known, ``foreground`` and ``background``, in
+                [0, 1]; ``trimap_K`` in 0/128/255 for the kernel size K of each branch.
+        """
+        terms = self._fusion_terms(output.alpha, batch["alpha"])
+        if "foreground" in batch:
+            terms["composition"] = composition_loss(
+                batch["image"], batch["foreground"], batch["background"], output.alpha
+            )
+        for rosta in self.branches:
+            branch_terms = self._branch_terms(rosta, output.branches[rosta.name], batch)
+            suffix = f"_{rosta.name}" if len(self.branches) > 1 else ""
+            terms |= {name + suffix: term for name, term in branch_terms.items()}
+        weighted = [self.weights[name.split("_")[0]] * term for name, term in terms.items()]
+        return {"total": torch.stack(weighted).sum(), **terms}
+
+    def _fusion_terms(self, preds: Tensor, alpha: Tensor) -> dict[str, Tensor]:
+        return {
+            "fusion_alpha": alpha_loss(preds, alpha),
+            "fusion_laplacian": laplacian_loss(preds, alpha),
+        }
+
+    def _branch_terms(
+        self, rosta: Rosta, branch: BranchOutput, batch: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        trimap = batch[f"trimap_{rosta.kernel_size}"]
+        target = rosta.focus_target(batch["alpha"], trimap)
+        weight = transition(trimap)
+        terms = {
+            "glance": glance_loss(branch.glance, rosta.glance_target(trimap), self.glance_on),
+            "focus_alpha": alpha_loss(branch.focus, target, weight),
+            "focus_laplacian": laplacian_loss(branch.focus, target, weight),
+        }
+        if len(self.branches) > 1:
+            terms |= self._fusion_terms(branch.alpha, batch["alpha"])
+        return terms

@@ -1,0 +1,35 @@
+"""SAD, MSE, MAD, Grad and Conn of alpha mattes, exact under the GFM and DIM protocols."""
+
+from gfm.metrics.functional import (
+    connectivity_error,
+    gradient_error,
+    matting_metrics,
+    mean_absolute_difference,
+    mean_squared_error,
+    sum_absolute_difference,
+)
+from gfm.metrics.inputs import METRIC_NAMES
+from gfm.metrics.matting import (
+    ConnectivityError,
+    GradientError,
+    MattingMetrics,
+    MeanAbsoluteDifference,
+    MeanSquaredError,
+    SumAbsoluteDifference,
+)
+
+__all__ = [
+    "METRIC_NAMES",
+    "ConnectivityError",
+    "GradientError",
+    "MattingMetrics",
+    "MeanAbsoluteDifference",
+    "MeanSquaredError",
+    "SumAbsoluteDifference",
+    "connectivity_error",
+    "gradient_error",
+    "matting_metrics",
+    "mean_absolute_difference",
+    "mean_squared_error",
+    "sum_absolute_difference",
+]

@@ -1,0 +1,189 @@
+"""What every metric shares: the protocols, checked batches of images, and the region to score."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gfm.data.labels import BACKGROUND, FOREGROUND, TRANSITION
+
+# N×1×H×W, 1×H×W or H×W; or a list of such, each of its own size.
+Images = Tensor | np.ndarray | Sequence[Tensor | np.ndarray]
+
+METRIC_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "gfm": (
+        "sad",
+        "mse",
+        "mad",
+        "grad",
+        "conn",
+        "sad_transition",
+        "mse_transition",
+        "mad_transition",
+        "sad_foreground",
+        "sad_background",
+    ),
+    "dim": ("sad", "mse", "grad", "conn"),
+}
+"""Each protocol and what it reports, in order: the only definition of these names."""
+
+WHOLE: Final = "whole"
+TRIMAP_VALUES: Final = {
+    "transition": TRANSITION,
+    "foreground": FOREGROUND,
+    "background": BACKGROUND,
+}
+"""The other regions and their values in the trimap."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Checked images of one size.
+
+    Attributes:
+        preds: N×1×H×W in [0, 1], float32 or float64.
+        target: same shape and type.
+        regions: 0/1 uint8 map, N×1×H×W, of each region of the trimap, if there is one.
+    """
+
+    preds: Tensor
+    target: Tensor
+    regions: dict[str, Tensor] | None
+
+    @cached_property
+    def errors(self) -> Tensor:
+        """``|preds - target|``."""
+        return (self.preds - self.target).abs_()
+
+    def mask(self, region: str) -> Tensor | None:
+        """0/1 uint8 map of ``region``; None stands for every pixel."""
+        if region == WHOLE:
+            return None
+        if self.regions is None:
+            raise ValueError(f"region {region!r} is read from the trimap: pass one")
+        return self.regions[region]
+
+    def arrays(self, region: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Each image's preds, target and mask, H×W in host memory, as OpenCV wants them."""
+        mask = self.mask(region)
+        masks = [None] * len(self.preds) if mask is None else mask[:, 0].cpu().numpy()
+        return zip(
+            self.preds[:, 0].cpu().numpy(), self.target[:, 0].cpu().numpy(), masks, strict=True
+        )
+
+
+def image_sums(values: Tensor) -> Tensor:
+    """Sum of each image of N×1×H×W; float64 of shape (N,).
+
+    Rows in the values' own precision, which is several times faster, their sums in float64.
+    """
+    return values.sum(dim=3).double().sum(dim=(1, 2))
+
+
+def check_protocol(protocol: str) -> str:
+    """Return ``protocol`` if it is one, else raise ValueError."""
+    if protocol not in METRIC_NAMES:
+        raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(METRIC_NAMES)}")
+    return protocol
+
+
+def check_region(region: str | None) -> str | None:
+    """Return ``region`` if it is one or None, else raise ValueError."""
+    choices = (WHOLE, *TRIMAP_VALUES)
+    if region is not None and region not in choices:
+        raise ValueError(f"unknown region {region!r}: choose one of {', '.join(choices)}")
+    return region
+
+
+def default_region(has_trimap: bool, protocol: str) -> str:
+    """The region a protocol scores: DIM the unknown one where a trimap says it, GFM the whole."""
+    return "transition" if protocol == "dim" and has_trimap else WHOLE
+
+
+def to_batches(preds: Images, target: Images, trimap: Images | None) -> list[Batch]:
+    """Check the images and bring them to N×1×H×W: one batch, or one per image of a list.
+
+    Raises:
+        TypeError: something is neither tensor, array nor list of these, or no float alpha.
+        ValueError: shapes differ, or values are NaN, out of range or no trimap's.
+    """
+    if not isinstance(preds, list | tuple):
+        return [_to_batch(preds, target, trimap)]
+    trimaps = [None] * len(preds) if trimap is None else trimap
+    for name, images in (("target", target), ("trimap", trimaps)):
+        if not isinstance(images, list | tuple):
+            raise TypeError(f"preds is a list and {name} is not: pass a list of equal length")
+        if len(images) != len(preds):
+            raise ValueError(f"preds holds {len(preds)} images and {name} {len(images)}")
+    if not preds:
+        raise ValueError("preds is an empty list: pass at least one image")
+    return [_to_batch(*images) for images in zip(preds, target, trimaps, strict=True)]
+
+
+def _to_batch(preds: object, target: object, trimap: object | None) -> Batch:
+    alphas = _to_tensor("preds", preds), _to_tensor("target", target)
+    for name, alpha in zip(("preds", "target"), alphas, strict=True):
+        _check_alpha(name, alpha)
+    _check_shapes(alphas[0], "target", alphas[1])
+    is_double = all(alpha.dtype == torch.float64 for alpha in alphas)
+    dtype = torch.float64 if is_double else torch.float32
+    regions = None
+    if trimap is not None:
+        labels = _to_tensor("trimap", trimap)
+        _check_shapes(alphas[0], "trimap", labels)
+        regions = _to_regions(labels)
+    return Batch(alphas[0].to(dtype), alphas[1].to(dtype), regions)
+
+
+def _to_tensor(name: str, images: object) -> Tensor:
+    if isinstance(images, np.ndarray):
+        # A copy only of what torch cannot wrap: read-only or negatively strided arrays.
+        images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    if not isinstance(images, Tensor):
+        raise TypeError(f"{name} is a {type(images).__name__}: pass a tensor, an array or a list")
+    shape = tuple(images.shape)
+    if images.ndim in (2, 3):
+        images = images.reshape((1,) * (4 - images.ndim) + shape)
+    if images.ndim != 4 or images.shape[1] != 1 or images.numel() == 0:
+        raise ValueError(f"{name} has shape {shape}: expected (N, 1, H, W), (1, H, W) or (H, W)")
+    return images.detach()
+
+
+def _check_shapes(preds: Tensor, name: str, other: Tensor) -> None:
+    if preds.shape != other.shape:
+        raise ValueError(
+            f"preds is {tuple(preds.shape)} and {name} {tuple(other.shape)}: resize them to match"
+        )
+
+
+def _check_alpha(name: str, alpha: Tensor) -> None:
+    if not alpha.is_floating_point():
+        raise TypeError(
+            f"{name} is {alpha.dtype}: alpha is a float in [0, 1], divide 8-bit images by 255"
+        )
+    low, high = torch.stack(torch.aminmax(alpha)).tolist()
+    if low != low:  # aminmax passes NaN on
+        raise ValueError(f"{name} contains NaN: find where it arises, it has no error to measure")
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"{name} spans [{low:g}, {high:g}]: alpha lies in [0, 1], "
+            "divide 8-bit values by 255 or clamp"
+        )
+
+
+def _to_regions(trimap: Tensor) -> dict[str, Tensor]:
+    # Comparing into the trimap's own type is vectorised on the CPU, into booleans it is not.
+    regions = {
+        name: torch.eq(trimap, value, out=torch.empty_like(trimap)).to(torch.uint8)
+        for name, value in TRIMAP_VALUES.items()
+    }
+    if not reduce(torch.add, regions.values()).min():
+        raise ValueError(
+            "trimap holds values other than 0, 128 and 255: resize it by nearest neighbour, "
+            "and map its regions to these three"
+        )
+    return regions

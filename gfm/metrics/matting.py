@@ -1,0 +1,115 @@
+"""The matting metrics as torchmetrics: sums of per-image values, correct under DDP."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from gfm.metrics.connectivity import connectivity_errors
+from gfm.metrics.functional import (
+    absolute_difference_means,
+    absolute_difference_sums,
+    mean_compute,
+    metric_update,
+    squared_difference_means,
+    suite_update,
+)
+from gfm.metrics.gradient import gradient_errors
+from gfm.metrics.inputs import METRIC_NAMES, Batch, Images, check_protocol, check_region
+
+
+class _MeanOverImages(Metric):
+    """States of a mean over images: float64 sums and the number of images."""
+
+    is_differentiable = False
+    higher_is_better = False
+    full_state_update = False
+
+    total: Tensor
+    num_images: Tensor
+
+    def __init__(self, protocol: str, shape: tuple[int, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.protocol = check_protocol(protocol)
+        total = torch.zeros(shape, dtype=torch.float64)
+        self.add_state("total", default=total, dist_reduce_fx="sum")
+        self.add_state("num_images", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def _add(self, total: Tensor, num_images: int) -> None:
+        self.total += total.to(self.total.device)
+        self.num_images += num_images
+
+
+class _MattingMetric(_MeanOverImages):
+    """One metric of one region; arguments and errors as in the function it is named after."""
+
+    _per_image: ClassVar["staticmethod[[Batch, str, str], Tensor]"]
+
+    def __init__(self, protocol: str = "gfm", region: str | None = None, **kwargs: Any) -> None:
+        super().__init__(protocol, (), **kwargs)
+        self.region = check_region(region)
+
+    def update(self, preds: Images, target: Images, trimap: Images | None = None) -> None:
+        """Add a batch, or a list of images of unequal sizes."""
+        self._add(
+            *metric_update(self._per_image, preds, target, trimap, self.region, self.protocol)
+        )
+
+    def compute(self) -> Tensor:
+        """Mean over the images seen by all processes; a float64 scalar."""
+        return mean_compute(self.total, self.num_images)
+
+
+class SumAbsoluteDifference(_MattingMetric):
+    """Mean over images of `gfm.metrics.sum_absolute_difference`, in thousands."""
+
+    _per_image = staticmethod(absolute_difference_sums)
+
+
+class MeanSquaredError(_MattingMetric):
+    """Mean over images of `gfm.metrics.mean_squared_error`, per pixel of the region."""
+
+    _per_image = staticmethod(squared_difference_means)
+
+
+class MeanAbsoluteDifference(_MattingMetric):
+    """Mean over images of `gfm.metrics.mean_absolute_difference`, per pixel of the region."""
+
+    _per_image = staticmethod(absolute_difference_means)
+
+
+class GradientError(_MattingMetric):
+    """Mean over images of `gfm.metrics.gradient_error`."""
+
+    _per_image = staticmethod(gradient_errors)
+
+
+class ConnectivityError(_MattingMetric):
+    """Mean over images of `gfm.metrics.connectivity_error`, in thousands."""
+
+    _per_image = staticmethod(connectivity_errors)
+
+
+class MattingMetrics(_MeanOverImages):
+    """Every metric of a protocol in one pass over the images.
+
+    ``gfm`` needs a trimap; ``dim`` scores its unknown region, or every pixel without one.
+
+    Example:
+        >>> metrics = MattingMetrics("gfm")
+        >>> metrics.update(preds, target, trimap)
+        >>> metrics.compute()["sad"]
+    """
+
+    def __init__(self, protocol: str = "gfm", **kwargs: Any) -> None:
+        super().__init__(protocol, (len(METRIC_NAMES[check_protocol(protocol)]),), **kwargs)
+
+    def update(self, preds: Images, target: Images, trimap: Images | None = None) -> None:
+        """Add a batch, or a list of images of unequal sizes."""
+        self._add(*suite_update(preds, target, trimap, self.protocol))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Mean over the images seen by all processes, by its name in `METRIC_NAMES`."""
+        means = mean_compute(self.total, self.num_images)
+        return dict(zip(METRIC_NAMES[self.protocol], means.unbind(), strict=True))

@@ -1,0 +1,1 @@
+"""The network: encoder, glance and focus decoders, collaborative matting."""

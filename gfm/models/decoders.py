@@ -1,0 +1,116 @@
+"""The glance and the focus decoder (GFM, section 4.2).
+
+Both climb from the encoder's deepest feature to full resolution, a stage per feature, and differ
+in what joins at each stage: for glance the pyramid-pooled context, for focus the encoder's
+feature. They end in one head per RoSTA branch, which returns logits.
+
+Decoders know channels and strides, never a backbone. ``widths[i]`` is the width at feature ``i``
+(finest first); the middle convolution of a stage is ``reduction`` times narrower.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gfm.models.blocks import PyramidPooling, conv_bn_relu, conv_stack, upsample
+
+
+class _Ladder(nn.Module):
+    """Stages from the deepest feature upwards, then the heads.
+
+    Where the finest feature has full resolution, it has a stage of its own and a head is one
+    convolution; else the head itself is the last stage, and enlarges by the finest stride.
+    """
+
+    def __init__(
+        self,
+        strides: Sequence[int],
+        widths: Sequence[int],
+        bottom_channels: int,
+        lateral_channels: Sequence[int],
+        head_channels: Sequence[int],
+        reduction: int,
+    ) -> None:
+        super().__init__()
+        self.has_flat_heads = strides[0] == 1
+        x_channels = bottom_channels
+        stages = []
+        for level in reversed(range(0 if self.has_flat_heads else 1, len(strides))):
+            finer = max(level - 1, 0)
+            in_channels = x_channels + lateral_channels[level]
+            mid_channels = widths[level] // reduction
+            layers = conv_stack(in_channels, widths[level], mid_channels, widths[finer])
+            stages.append(nn.Sequential(*layers, *upsample(strides[level] // strides[finer])))
+            x_channels = widths[finer]
+        self.stages = nn.ModuleList(stages)
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(x_channels, num_outputs, 3, padding=1))
+            if self.has_flat_heads
+            else nn.Sequential(
+                *conv_stack(x_channels + lateral_channels[0], widths[0], widths[0]),
+                nn.Conv2d(widths[0], num_outputs, 3, padding=1),
+                *upsample(strides[0]),
+            )
+            for num_outputs in head_channels
+        )
+
+    def join(self, x: Tensor, lateral: Tensor) -> Tensor:
+        """What a stage starts from; the order of channels is that of the released weights."""
+        return torch.cat([x, lateral], dim=1)
+
+    def climb(self, bottom: Tensor, laterals: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of each head, N×C×H×W; ``laterals`` deepest first, one per feature."""
+        x = bottom
+        for stage, lateral in zip(self.stages, laterals, strict=False):
+            x = stage(self.join(x, lateral))
+        if not self.has_flat_heads:
+            x = self.join(x, laterals[-1])
+        return [head(x) for head in self.heads]
+
+
+class GlanceDecoder(_Ladder):
+    """Classifies every pixel from context: one map of class logits per branch."""
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        strides: Sequence[int],
+        widths: Sequence[int],
+        num_classes: Sequence[int],
+        reduction: int = 1,
+    ) -> None:
+        super().__init__(strides, widths, channels[-1], widths, num_classes, reduction)
+        self.pyramid = PyramidPooling(channels[-1], widths[-1])
+        self.context = nn.ModuleList(
+            nn.Sequential(*conv_bn_relu(widths[-1], width), *upsample(strides[-1] // stride))
+            for width, stride in zip(widths[-2::-1], strides[-2::-1], strict=True)
+        )
+
+    def join(self, x: Tensor, lateral: Tensor) -> Tensor:
+        """Context first."""
+        return torch.cat([lateral, x], dim=1)
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Features, finest first, to N×``num_classes``×H×W logits for each branch."""
+        pooled = self.pyramid(features[-1])
+        return self.climb(features[-1], [pooled, *(layer(pooled) for layer in self.context)])
+
+
+class FocusDecoder(_Ladder):
+    """Regresses details: one N×1×H×W map of logits per branch."""
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        strides: Sequence[int],
+        widths: Sequence[int],
+        num_branches: int,
+        reduction: int = 1,
+    ) -> None:
+        super().__init__(strides, widths, channels[-1], channels, [1] * num_branches, reduction)
+        self.bridge = nn.Sequential(*conv_stack(channels[-1], *[channels[-1]] * 3, dilation=2))
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Features, finest first, to N×1×H×W logits for each branch."""
+        return self.climb(self.bridge(features[-1]), features[::-1])

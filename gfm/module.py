@@ -1,0 +1,121 @@
+"""The LightningModule: what happens in a training and a validation step."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from gfm.inference import Prediction, Strategy
+from gfm.losses import Criterion
+from gfm.metrics import MattingMetrics
+from gfm.models.gfm import GFM
+
+Batch = dict[str, Any]
+
+_COLOURS = ("image", "alpha", "foreground", "background")
+
+
+def as_floats(batch: Batch) -> Batch:
+    """Colours and alpha of a uint8 batch in [0, 1]; label maps and names stay as they are."""
+    return {k: v.float() / 255 if k in _COLOURS else v for k, v in batch.items()}
+
+
+class MattingModule(pl.LightningModule):
+    """Trains a matting network.
+
+    Logs ``train/loss`` and ``train/loss_<term>`` at every step, ``val/<metric>`` at every
+    validation.
+
+    Args:
+        model: the network.
+        criterion: names and adds its loss terms.
+        optimizer: from parameters to an optimiser.
+        scheduler: from the optimiser and the number of steps to a schedule, if any.
+        strategy: mattes validation photos.
+        metrics: scores them.
+        config: the run's plain configuration, which checkpoints carry so that they can be rebuilt.
+    """
+
+    def __init__(
+        self,
+        model: GFM,
+        criterion: Criterion,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[..., LRScheduler] | None,
+        strategy: Strategy,
+        metrics: MattingMetrics,
+        config: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(config)
+        self.model = model
+        self.criterion = criterion
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.strategy = strategy
+        self.metrics = metrics
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One batch of samples to its loss."""
+        batch = as_floats(batch)
+        terms = self.criterion(self.model(batch["image"]), batch)
+        loss = terms.pop("total")
+        names = {"train/loss": loss, **{f"train/loss_{k}": v for k, v in terms.items()}}
+        self.log_dict(
+            {k: v.detach() for k, v in names.items()}, batch_size=batch["image"].shape[0]
+        )
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """One photo to its prediction, which callbacks may draw."""
+        trimap = batch["trimap"]
+        batch = as_floats(batch)
+        prediction = self.strategy(self.model, batch["image"])
+        self.metrics.update(prediction.alpha, batch["alpha"], trimap)
+        return prediction
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the metrics of all photos, of all processes."""
+        means = self.metrics.compute()
+        self.metrics.reset()
+        # Metrics are reduced over processes already.
+        self.log_dict({f"val/{name}": value.float() for name, value in means.items()})
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser, and a schedule that moves at every step."""
+        optimizer = self.optimizer(self.parameters())
+        if self.scheduler is None:
+            return optimizer
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = self.scheduler(optimizer, total_steps=total_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def warmup_cosine(
+    optimizer: Optimizer, total_steps: int, warmup: float, final: float
+) -> LRScheduler:
+    """Learning rate that rises linearly, then falls along half a cosine.
+
+    Args:
+        optimizer: whose rate is the peak.
+        total_steps: of the run.
+        warmup: part of the steps in which it rises.
+        final: part of the peak that is left at the end; 1 keeps the rate constant.
+    """
+    num_warmup = round(total_steps * warmup)
+
+    def factor(step: int) -> float:
+        if step < num_warmup:
+            return (step + 1) / (num_warmup + 1)
+        progress = (step - num_warmup) / max(1, total_steps - num_warmup)
+        return final + (1 - final) * (1 + math.cos(math.pi * min(progress, 1))) / 2
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

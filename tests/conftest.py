@@ -1,0 +1,84 @@
+"""What all tests share: few threads, no network, a tiny demo dataset, composed configurations."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["WANDB_MODE"] = "disabled"
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from gfm.data.layout import Roots
+from gfm.data.sources import DemoSource
+
+PROJECT = Path(__file__).resolve().parents[1]
+DEMO = {
+    "num_train": 4,
+    "num_validation": 2,
+    "num_backgrounds": 3,
+    "num_coco": 2,
+    "height": 128,
+    "width": 160,
+    "background_height": 160,
+    "background_width": 240,
+}
+"""A demo dataset that is drawn in a second."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="session")
+def demo_roots(demo_folder: Path) -> Roots:
+    return DemoSource(demo_folder, **DEMO).find()
+
+
+@pytest.fixture
+def tiny(demo_folder: Path, tmp_path: Path) -> list[str]:
+    """Overrides of a run on the tiny demo dataset."""
+    return [
+        f"paths.demo={demo_folder}",
+        f"paths.run={tmp_path / 'run'}",
+        "data.num_workers=0",
+        *(f"data.source.{name}={value}" for name, value in DEMO.items()),
+    ]
+
+
+@pytest.fixture
+def tiny_training(tiny: list[str]) -> list[str]:
+    """Overrides of a training that takes two steps of two samples."""
+    return [
+        *tiny,
+        "data.recipe.batch_size=2",
+        "data.recipe.crop_sizes=[96]",
+        "data.recipe.input_size=32",
+        "data.recipe.inference_scale=0.5",
+        "trainer.max_epochs=1",
+        "+trainer.limit_train_batches=2",
+        "trainer.accelerator=cpu",
+        "logger=csv",
+        "backbone=r34",
+        "track=ori",
+    ]
+
+
+@pytest.fixture
+def composed() -> Callable[..., DictConfig]:
+    """Composes ``train`` or ``evaluate`` from overrides, as the command line does."""
+
+    def from_overrides(name: str, overrides: list[str]) -> DictConfig:
+        with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+            return compose(name, overrides)
+
+    return from_overrides

@@ -1,0 +1,120 @@
+"""Samples: what they hold, and that they depend on seed, epoch and index alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack
+from gfm.data.datamodule import MattingDataModule
+from gfm.data.dataset import ValidationSet
+from gfm.data.layout import validation_photos
+from gfm.data.sampling import EpochSampler, ShareSampler
+from gfm.errors import GFMError
+from gfm.rosta import ROSTAS
+
+TRACKS = {
+    "ori": OriginalTrack(foreground="closed_form"),
+    "comp_rssn": RssnTrack(foreground="closed_form", denoise=True),
+    "comp_coco": CompositeTrack(foreground="closed_form"),
+}
+
+
+def module(roots, track="comp_rssn", **options) -> MattingDataModule:
+    small = {"batch_size": 2, "crop_sizes": [64, 96], "input_size": 32, "num_workers": 0}
+    datamodule = MattingDataModule(roots, TRACKS[track], **(small | options))
+    datamodule.setup("fit")
+    return datamodule
+
+
+@pytest.mark.parametrize("rosta", ROSTAS)
+@pytest.mark.parametrize("track", TRACKS)
+def test_batches(demo_roots, track, rosta):
+    batch = next(iter(module(demo_roots, track, rosta=rosta).train_dataloader()))
+    for name in ("image", "foreground", "background"):
+        assert batch[name].shape == (2, 3, 32, 32)
+        assert batch[name].dtype == torch.uint8
+    for branch in ROSTAS[rosta]:
+        trimap = batch[f"trimap_{branch.kernel_size}"]
+        assert trimap.shape == batch["alpha"].shape == (2, 1, 32, 32)
+        assert set(trimap.unique().tolist()) <= {0, 128, 255}
+
+
+def test_layers_and_image_belong_together(demo_roots):
+    training = module(demo_roots, "comp_coco").training
+    sample = {k: v.float() for k, v in training[0, 0].items() if k != "name"}
+    alpha = sample["alpha"] / 255
+    composite = alpha * sample["foreground"] + (1 - alpha) * sample["background"]
+    assert (composite - sample["image"]).abs().mean() < 2  # they were resized one by one
+
+
+def test_every_background_may_be_met(demo_roots):
+    training = module(demo_roots).training
+    assert len(training) == 4 * 5
+    seen = []
+    training.track = RssnSpy(seen)
+    for epoch in range(4):
+        for index in range(len(training)):
+            training[epoch, index]
+    pairs = {(photo, scene) for photo, scene in seen}
+    assert len(pairs) == 4 * 3
+
+
+class RssnSpy(OriginalTrack):
+    """Notes who meets whom."""
+
+    def __init__(self, seen):
+        super().__init__(backgrounds_per_foreground=5)
+        object.__setattr__(self, "seen", seen)
+
+    def compose(self, photo, scene, alpha, window, rng):
+        self.seen.append((photo.name, scene.image.stem))
+        return {"image": window.of(np.dstack([alpha] * 3))}
+
+
+def epoch_of(datamodule, epoch):
+    loader = datamodule.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    batches = list(loader)
+    return torch.cat([batch["image"] for batch in batches])
+
+
+def test_workers_change_nothing(demo_roots):
+    alone = epoch_of(module(demo_roots), 0)
+    assert torch.equal(alone, epoch_of(module(demo_roots, num_workers=2), 0))
+
+
+def test_epochs_and_seeds_differ(demo_roots):
+    first = epoch_of(module(demo_roots), 0)
+    assert torch.equal(first, epoch_of(module(demo_roots), 0))
+    assert not torch.equal(first, epoch_of(module(demo_roots), 1))
+    assert not torch.equal(first, epoch_of(module(demo_roots, seed=1), 0))
+
+
+def test_ranks_share(monkeypatch):
+    def of_rank(sampler, rank, world=3):
+        monkeypatch.setattr("gfm.data.sampling._rank_and_world", lambda: (rank, world))
+        assert len(list(sampler)) == len(sampler)
+        return list(sampler)
+
+    training = [of_rank(EpochSampler(20), rank) for rank in range(3)]
+    assert [len(share) for share in training] == [6, 6, 6]
+    assert len({key for share in training for key in share}) == 18
+    validation = [of_rank(ShareSampler(20), rank) for rank in range(3)]
+    assert sorted(index for share in validation for index in share) == list(range(20))
+
+
+def test_fewer_samples_than_a_batch(demo_roots):
+    batches = list(module(demo_roots, "ori", batch_size=32).train_dataloader())
+    assert [batch["image"].shape[0] for batch in batches] == [4]
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [-5]])
+def test_impossible_crop(demo_roots, sizes):
+    with pytest.raises(GFMError, match="crop sizes"):
+        module(demo_roots, crop_sizes=sizes)
+
+
+def test_validation_photos_are_whole(demo_roots):
+    sample = ValidationSet(validation_photos(demo_roots.am2k))[0]
+    assert sample["image"].shape[1:] == sample["alpha"].shape[1:] == sample["trimap"].shape[1:]
+    assert set(sample["trimap"].unique().tolist()) == {0, 128, 255}

@@ -1,0 +1,104 @@
+"""Folders to paths, and what is said of missing ones."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.layout import Roots, scenes, training_photos, validation_photos
+from gfm.errors import GFMError
+
+
+@pytest.fixture
+def am2k(demo_roots, tmp_path):
+    shutil.copytree(demo_roots.am2k, tmp_path / "AM-2k")
+    return tmp_path / "AM-2k"
+
+
+def test_training_photos(am2k):
+    plain = training_photos(am2k, "image", is_denoised=False)
+    assert [p.name for p in plain] == sorted(p.stem for p in (am2k / "train/mask").iterdir())
+    assert all(p.foreground is p.background is p.denoised is None for p in plain)
+    full = training_photos(am2k, "closed_form", is_denoised=True)
+    for photo in full:
+        paths = (photo.image, photo.alpha, photo.foreground, photo.background, photo.denoised)
+        assert all(path.stem == photo.name for path in paths)
+        assert photo.denoised.parent.name == "fg_denoise"
+    assert training_photos(am2k, "image", True)[0].denoised.parent.name == "original_denoise"
+
+
+def test_suffixes_in_any_case(am2k):
+    first = next((am2k / "train/original").iterdir())
+    first.rename(first.with_suffix(".JPEG"))
+    (am2k / "train/original/notes.txt").touch()
+    assert training_photos(am2k, "image", False)[0].image.suffix in (".JPEG", ".jpg")
+
+
+def test_validation_works_without_trimaps(am2k):
+    assert all(p.trimap for p in validation_photos(am2k))
+    shutil.rmtree(am2k / "validation/trimap")
+    assert not any(p.trimap for p in validation_photos(am2k))
+
+
+@pytest.mark.parametrize(
+    ("folder", "call", "fix"),
+    [
+        ("train", lambda root: training_photos(root, "image", False), "paths.am2k="),
+        ("train/fg", lambda root: training_photos(root, "closed_form", False), "track.foreground="),
+        ("train/fg_denoise", lambda root: training_photos(root, "closed_form", True), "denoise="),
+        ("validation", validation_photos, "paths.am2k="),
+    ],
+)
+def test_missing_folder(am2k, folder, call, fix):
+    shutil.rmtree(am2k / folder)
+    with pytest.raises(GFMError, match=fix) as error:
+        call(am2k)
+    assert folder in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_partner(am2k):
+    photo = training_photos(am2k, "image", False)[1]
+    photo.image.unlink()
+    with pytest.raises(GFMError, match=rf"no picture named {photo.name} in .*original"):
+        training_photos(am2k, "image", False)
+
+
+def test_empty_folder(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(GFMError, match=r"no pictures .*paths.coco"):
+        scenes(tmp_path, "paths.coco")
+
+
+def test_roots_take_strings(tmp_path):
+    assert Roots(str(tmp_path)).am2k == tmp_path
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut"])
+def test_unreadable_picture(tmp_path, content):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(GFMError, match=r"photo.jpg"):
+        read_image(path)
+
+
+def test_pictures_of_many_kinds(tmp_path):
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    write_png(tmp_path / "grey.png", grey)
+    np.testing.assert_array_equal(read_alpha(tmp_path / "grey.png"), grey)
+    assert read_image(tmp_path / "grey.png").shape == (16, 16, 3)
+    cv2.imwrite(str(tmp_path / "deep.png"), grey.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_alpha(tmp_path / "deep.png"), grey)
+    rgba = np.dstack([grey * 0, grey * 0, grey, grey * 0])  # red, in OpenCV's order
+    cv2.imwrite(str(tmp_path / "rgba.png"), rgba)
+    np.testing.assert_array_equal(read_alpha(tmp_path / "rgba.png"), grey)
+    assert read_image(tmp_path / "rgba.png")[5, 5].tolist() == [grey[5, 5], 0, 0]
+
+
+def test_writing_is_all_or_nothing(tmp_path):
+    (tmp_path / "x.png").mkdir()  # in the way
+    with pytest.raises(GFMError, match=r"cannot write .*x.png"):
+        write_png(tmp_path / "x.png", np.zeros((2, 2), np.uint8))
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]

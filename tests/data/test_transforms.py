@@ -1,0 +1,77 @@
+"""Windows and the joint flip and resize."""
+
+import numpy as np
+import pytest
+
+from gfm.data.transforms import JointTransform, Window, choose_window
+from gfm.errors import GFMError
+
+
+def _trimap(height=100, width=150, points=((40, 90),)):
+    trimap = np.zeros((height, width), np.uint8)
+    for y, x in points:
+        trimap[y, x] = 128
+    return trimap
+
+
+def test_window_is_centred_on_the_transition():
+    window = choose_window(_trimap(), [32], 1.0, np.random.default_rng(0))
+    assert window == Window(40 - 16, 90 - 16, 32, 32)
+
+
+def test_window_stays_inside():
+    rng = np.random.default_rng(0)
+    for points in [((0, 0),), ((99, 149),), ((99, 0),)]:
+        window = choose_window(_trimap(points=points), [64], 1.0, rng)
+        assert 0 <= window.top <= 100 - 64
+        assert 0 <= window.left <= 150 - 64
+
+
+def test_all_sizes_and_places_occur():
+    rng = np.random.default_rng(0)
+    windows = [choose_window(_trimap(), [16, 32, 999], 0.5, rng) for _ in range(300)]
+    assert {w.height for w in windows} == {16, 32}
+    centred = np.mean([w.top + w.height // 2 == 40 for w in windows])
+    assert centred == pytest.approx(0.5, abs=0.1)
+
+
+def test_small_photo_gives_its_shorter_side():
+    window = choose_window(_trimap(20, 30, ()), [640], 1.0, np.random.default_rng(0))
+    assert (window.height, window.width) == (20, 20)
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
+    trimap = rng.choice(np.array([0, 128, 255], np.uint8), (64, 64))
+    return {"image": np.dstack([ramp] * 3), "alpha": ramp, "trimap_25": trimap}
+
+
+def test_one_draw_for_all(arrays):
+    flips = []
+    for seed in range(40):
+        result = JointTransform(32)(arrays, seed)
+        np.testing.assert_array_equal(result["image"][:, :, 0], result["alpha"])
+        flips.append(bool(result["alpha"][0, 0] > result["alpha"][0, -1]))
+        again = JointTransform(32)(arrays, seed)
+        np.testing.assert_array_equal(result["alpha"], again["alpha"])
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.25)
+
+
+def test_label_maps_get_no_new_values(arrays):
+    result = JointTransform(41)(arrays, 0)
+    assert set(np.unique(result["trimap_25"])) == {0, 128, 255}
+    assert {array.shape[:2] for array in result.values()} == {(41, 41)}
+
+
+def test_area_averages(arrays):
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(254)
+    arrays["alpha"] = checks.astype(np.uint8)
+    result = JointTransform(8, 0.0, "area")(arrays, 0)
+    assert set(np.unique(result["alpha"])) == {127}
+
+
+def test_impossible_input_size():
+    with pytest.raises(GFMError, match="input size"):
+        JointTransform(0)

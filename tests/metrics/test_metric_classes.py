@@ -1,0 +1,131 @@
+"""The metrics as torchmetrics: accumulation, pickling, and two processes against one."""
+
+import pickle
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, distributed, multiprocessing
+
+from gfm.metrics import (
+    METRIC_NAMES,
+    ConnectivityError,
+    GradientError,
+    MattingMetrics,
+    MeanAbsoluteDifference,
+    MeanSquaredError,
+    SumAbsoluteDifference,
+    connectivity_error,
+    gradient_error,
+    matting_metrics,
+    mean_absolute_difference,
+    mean_squared_error,
+    sum_absolute_difference,
+)
+from tests.metrics.pairs import furry_pair
+
+CLASSES = {
+    SumAbsoluteDifference: sum_absolute_difference,
+    MeanSquaredError: mean_squared_error,
+    MeanAbsoluteDifference: mean_absolute_difference,
+    GradientError: gradient_error,
+    ConnectivityError: connectivity_error,
+}
+
+
+def images() -> list[tuple[Tensor, ...]]:
+    """Three (preds, target, trimap) of unequal sizes."""
+    sizes = ((50, 70), (50, 70), (44, 91))
+    arrays = [furry_pair(*size, seed, noise=0.1) for seed, size in enumerate(sizes)]
+    return [tuple(torch.from_numpy(array)[None, None] for array in image) for image in arrays]
+
+
+@pytest.mark.parametrize("region", [None, "transition"])
+@pytest.mark.parametrize("protocol", METRIC_NAMES)
+@pytest.mark.parametrize("metric_class", CLASSES)
+def test_averages_images_not_batches(metric_class, protocol: str, region: str | None) -> None:
+    metric = metric_class(protocol, region)
+    first, second, third = images()
+    batch = [torch.cat(pair) for pair in zip(first, second, strict=True)]
+    metric.update(*batch)
+    metric.update(*third)
+    function = CLASSES[metric_class]
+    expected = sum(function(*image, region, protocol) for image in images()) / 3
+    torch.testing.assert_close(metric.compute(), expected)
+    assert metric.compute().dtype == torch.float64
+    metric.reset()
+    torch.testing.assert_close(metric(*third), function(*third, region, protocol))
+
+
+@pytest.mark.parametrize("protocol", METRIC_NAMES)
+def test_the_suite_averages_every_metric(protocol: str) -> None:
+    rows = [matting_metrics(*image, protocol) for image in images()]
+    metrics = MattingMetrics(protocol)
+    metrics.update(*map(list, zip(*images(), strict=True)))
+    values = metrics.compute()
+    assert tuple(values) == METRIC_NAMES[protocol]
+    for name, value in values.items():
+        assert float(value) == pytest.approx(sum(row[name] for row in rows) / 3, rel=1e-12)
+
+
+def test_the_suite_and_the_single_metrics_agree() -> None:
+    image = images()[0]
+    singles = {
+        "sad": SumAbsoluteDifference(),
+        "mse": MeanSquaredError(),
+        "mad": MeanAbsoluteDifference(),
+        "grad": GradientError(),
+        "conn": ConnectivityError(),
+        "sad_transition": SumAbsoluteDifference(region="transition"),
+        "mse_transition": MeanSquaredError(region="transition"),
+        "mad_transition": MeanAbsoluteDifference(region="transition"),
+        "sad_foreground": SumAbsoluteDifference(region="foreground"),
+        "sad_background": SumAbsoluteDifference(region="background"),
+    }
+    suite = MattingMetrics()(*image)
+    assert {name: metric(*image) for name, metric in singles.items()} == suite
+
+
+def test_pickles_with_its_state() -> None:
+    for metric in (MattingMetrics("dim"), GradientError("dim", "whole")):
+        metric.update(*images()[0])
+        copy = pickle.loads(pickle.dumps(metric))
+        for each in (metric, copy):
+            each.update(*images()[2])
+        assert copy.compute() == metric.compute()
+
+
+def share_of(rank: int, folder: str) -> dict[str, Tensor]:
+    """Rank 0 scores two images and rank 1 one; both return the means over all three."""
+    distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/rendezvous",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(minutes=2),
+    )
+    metrics = MattingMetrics()
+    for image in images()[rank::2]:
+        metrics.update(*image)
+    means = metrics.compute()
+    distributed.destroy_process_group()
+    return means
+
+
+def save_share(index: int, folder: str) -> None:
+    torch.save(share_of(1 + index, folder), f"{folder}/means.pt")
+
+
+def test_two_processes_give_the_means_of_one(tmp_path: Path) -> None:
+    metrics = MattingMetrics()
+    for image in images():
+        metrics.update(*image)
+    expected = metrics.compute()
+    other = multiprocessing.spawn(save_share, args=(str(tmp_path),), nprocs=1, join=False)
+    # This process is the first, because importing torch twice more takes the longest here.
+    shares = [share_of(0, str(tmp_path))]
+    other.join()
+    shares.append(torch.load(tmp_path / "means.pt"))
+    for share in shares:
+        torch.testing.assert_close(share, expected, rtol=1e-12, atol=0)

@@ -1,0 +1,93 @@
+"""The sixteen official architectures, and what the network promises beyond them."""
+
+import numpy as np
+import pytest
+import torch
+
+from gfm.build import build
+from gfm.checkpoints import convert_official
+from gfm.models.gfm import GFM
+from gfm.rosta import ROSTAS
+from tests.golden.formula import GOLDEN, formula_state_dict, official_keys
+
+FORWARD = np.load(GOLDEN / "forward.npz")
+TOLERANCE = 1e-4
+
+
+def official_model(name: str) -> GFM:
+    # FT and BT are told apart by the file's name.
+    checkpoint = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
+    model: GFM = build(checkpoint.model)
+    model.load_state_dict(checkpoint.state)
+    return model.eval()
+
+
+def _close(actual: torch.Tensor, name: str) -> None:
+    sampled = actual[0, :, ::3, ::3].numpy()
+    np.testing.assert_allclose(sampled, FORWARD[name], rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", sorted(official_keys()))
+def test_official_outputs(name):
+    model = official_model(name)
+    image = torch.from_numpy(FORWARD["image"]).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        output = model(image)
+    _close(output.alpha, f"{name}/fusion")
+    for rosta, branch in output.branches.items():
+        prefix = f"{name}/{rosta}_" if name.endswith("RIM") else f"{name}/"
+        _close(branch.glance.sigmoid(), f"{prefix}glance")
+        _close(branch.focus, f"{prefix}focus")
+        _close(branch.alpha, f"{prefix}fusion")
+
+
+@pytest.fixture(scope="module")
+def small() -> GFM:
+    torch.manual_seed(0)
+    return build(
+        {
+            "_target_": "gfm.models.gfm.GFM",
+            "encoder": {"_target_": "gfm.models.encoders.resnet34"},
+            "rosta": "rim",
+            "widths": [16] * 5,
+        }
+    )
+
+
+@pytest.mark.parametrize("size", [(33, 47), (1, 1), (64, 64), (70, 129)])
+@pytest.mark.parametrize("training", [True, False])
+def test_any_size(small, size, training):
+    small.train(training)
+    with torch.no_grad():
+        output = small(torch.rand(2, 3, *size))
+    assert output.alpha.shape == (2, 1, *size)
+    for rosta in ROSTAS["rim"]:
+        branch = output.branches[rosta.name]
+        assert branch.glance.shape == (2, rosta.num_classes, *size)
+        assert branch.focus.shape == branch.alpha.shape == (2, 1, *size)
+        assert branch.alpha.min() >= 0
+        assert branch.alpha.max() <= 1
+
+
+@pytest.mark.parametrize("rosta", ROSTAS)
+def test_every_parameter_is_used(rosta):
+    """Else plain DDP stops at the second step."""
+    torch.manual_seed(0)
+    encoder = {"_target_": "gfm.models.encoders.resnet34_2b"}
+    target = "gfm.models.gfm.GFM"
+    model = build({"_target_": target, "encoder": encoder, "rosta": rosta, "widths": [16] * 6})
+    output = model(torch.rand(2, 3, 64, 64))
+    branches = output.branches.values()
+    total = sum(b.glance.square().mean() + b.focus.mean() + b.alpha.mean() for b in branches)
+    (total + output.alpha.mean()).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_one_decoder_at_a_time_gives_the_same(small):
+    small.eval()
+    image = torch.rand(1, 3, 40, 72)
+    with torch.no_grad():
+        output, glances, focuses = small(image), small.run_glance(image), small.run_focus(image)
+    for branch, glance, focus in zip(output.branches.values(), glances, focuses, strict=True):
+        torch.testing.assert_close(branch.glance, glance)
+        torch.testing.assert_close(branch.focus, focus.sigmoid())
