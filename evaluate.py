@@ -52,7 +52,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     summary = write_results(folder, evaluation.rows, photos, facts)
     console().print(metrics_table(f"{facts['data']}, {facts['protocol']} protocol", summary))
     console().print(f"report: {folder / 'report.html'}", highlight=False)
-    return summary, {"rows": evaluation.rows, "trainer": trainer, "model": model}
+    return summary, {"folder": folder, "rows": evaluation.rows, "model": model}
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="evaluate")

@@ -62,7 +62,7 @@ class Previews(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if trainer.is_global_zero and batch_idx < self.num_images and not trainer.sanity_checking:
-            row = panel(batch["image"][0], batch["alpha"][0], outputs, self.height)
+            row = panel(batch["image"][0], batch["alpha"][0], outputs["prediction"], self.height)
             self.rows.append(row)
 
     def on_validation_epoch_end(  # noqa: D102

@@ -60,14 +60,15 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
         GFMError: backbone or RoSTA differ; ``path`` is for the message.
     """
     own = model.state_dict()
-    wrong = [k for k in own if k not in checkpoint.state or checkpoint.state[k].shape != own[k].shape]
-    extra = [k for k in checkpoint.state if k not in own]
+    given = checkpoint.state
+    wrong = [k for k in own if k not in given or given[k].shape != own[k].shape]
+    extra = [k for k in given if k not in own]
     if wrong or extra:
         raise GFMError(
             f"{path} is of another architecture: {len(wrong)} tensors missing or of another shape, "
             f"{len(extra)} unknown (such as {[*wrong, *extra][0]}); choose its backbone and rosta"
         )
-    model.load_state_dict(checkpoint.state)
+    model.load_state_dict(given)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -78,10 +79,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise GFMError(f"no checkpoint {path}: set checkpoint to {_EXPECTED}")
-    if path.suffix == ".safetensors":
-        checkpoint = _read_safetensors(path)
-    else:
-        checkpoint = _read_torch(path)
+    read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
+    checkpoint = read(path)
     foreign = [t for t in targets(checkpoint.model) if not t.startswith("gfm.models.")]
     if foreign:
         raise GFMError(f"{path} asks for {foreign[0]}, which is not a class of gfm.models")
@@ -131,25 +130,31 @@ def save_safetensors(path: Path, checkpoint: Checkpoint) -> None:
     aside.replace(path)
 
 
-# Official names to ours; {deep} counts stages from the deepest, which the official code calls 4,
-# or 6 with the two extra blocks of r34_2b.
-_RENAMES = (
-    (r"^psp_module\.", lambda m, deep: "glance.pyramid."),
-    (r"^psp(\d)\.", lambda m, deep: f"glance.context.{deep - int(m[1])}."),
-    (r"^bridge_block\.", lambda m, deep: "focus.bridge."),
-    (r"^decoder0_([gf])(?:_(\w\w))?\.", lambda m, deep: f"{_DECODER[m[1]]}.heads.{_head(m[2])}."),
-    (r"^decoder(\d)_([gf])\.", lambda m, deep: f"{_DECODER[m[2]]}.stages.{deep - int(m[1])}."),
-    (r"^rim\.", lambda m, deep: "rim.layers."),
-)
-_DECODER = {"g": "glance", "f": "focus"}
+_DECODERS = {"g": "glance", "f": "focus"}
 
 
-def _head(rosta: str | None) -> int:
-    names = [branch.name for branch in ROSTAS["rim"]]
-    return names.index(rosta) if rosta else 0
+def _our_name(key: str, is_2b: bool) -> str:
+    """Our name of an official tensor.
+
+    The official code counts stages from the finest; ours from the deepest, which it calls 4, or 6
+    with the two extra blocks of r34_2b.
+    """
+    deep = 6 if is_2b else 4
+    key = re.sub(r"^psp_module\.", "glance.pyramid.", key)
+    key = re.sub(r"^bridge_block\.", "focus.bridge.", key)
+    key = re.sub(r"^rim\.", "rim.layers.", key)
+    if match := re.match(r"psp(\d)\.", key):
+        return f"glance.context.{deep - int(match[1])}.{key[match.end() :]}"
+    if match := re.match(r"decoder0_([gf])(?:_(tt|ft|bt))?\.", key):
+        branches = [branch.name for branch in ROSTAS["rim"]]
+        head = branches.index(match[2]) if match[2] else 0
+        return f"{_DECODERS[match[1]]}.heads.{head}.{key[match.end() :]}"
+    if match := re.match(r"decoder(\d)_([gf])\.", key):
+        return f"{_DECODERS[match[2]]}.stages.{deep - int(match[1])}.{key[match.end() :]}"
+    return _encoder_name(key, is_2b)
 
 
-def _encoder_key(key: str, is_2b: bool) -> str:
+def _encoder_name(key: str, is_2b: bool) -> str:
     match = re.match(r"encoder(\d)\.", key)
     if not match:
         return key
@@ -175,16 +180,12 @@ def convert_official(official: State, path: Path | str = "the checkpoint") -> Ch
         first = next(iter(official), "nothing")
         raise GFMError(f"{path} is not a GFM network (it holds {first}…): expected {_EXPECTED}")
     is_2b = "encoder6.1.conv1.weight" in official
-    deep = 6 if is_2b else 4
-    state = {}
-    for key, tensor in official.items():
-        # The classifier and a second name for each encoder tensor; an unused layer of r34_2b.
-        if key.startswith(("resnet.", "densenet.")) or (is_2b and key.startswith("psp1.")):
-            continue
-        name = _encoder_key(key, is_2b)
-        for pattern, rename in _RENAMES:
-            name = re.sub(pattern, lambda m, rename=rename: rename(m, deep), name)
-        state[name] = tensor
+    state = {
+        _our_name(key, is_2b): tensor
+        for key, tensor in official.items()
+        # Not the classifier, a second name of each encoder tensor, nor an unused layer of r34_2b.
+        if not (key.startswith(("resnet.", "densenet.")) or (is_2b and key.startswith("psp1.")))
+    }
     return Checkpoint(_official_model(state, is_2b, Path(path)), state)
 
 

@@ -1,5 +1,6 @@
 """What people read in the terminal."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ def show_results(trainer: pl.Trainer, metrics: Mapping[str, float], data: str) -
         console().print(metrics_table("last validation", validation))
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     if best and Path(best).is_file():
-        best = Path(best).relative_to(Path.cwd()) if Path(best).is_relative_to(Path.cwd()) else best
+        best = os.path.relpath(best)
         console().print("evaluate the best weights with")
-        console().print(f"  [bold]python evaluate.py checkpoint={best} data={data}[/]", highlight=False)
+        console().print(
+            f"  [bold]python evaluate.py checkpoint={best} data={data}[/]", highlight=False
+        )

@@ -66,18 +66,16 @@ class MattingModule(pl.LightningModule):
         terms = self.criterion(self.model(batch["image"]), batch)
         loss = terms.pop("total")
         names = {"train/loss": loss, **{f"train/loss_{k}": v for k, v in terms.items()}}
-        self.log_dict(
-            {k: v.detach() for k, v in names.items()}, batch_size=batch["image"].shape[0]
-        )
+        self.log_dict({k: v.detach() for k, v in names.items()}, batch_size=batch["image"].shape[0])
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """One photo to its prediction, which callbacks may draw."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Prediction]:
+        """One photo to its ``prediction``, which callbacks may draw."""
         trimap = batch["trimap"]
         batch = as_floats(batch)
         prediction = self.strategy(self.model, batch["image"])
         self.metrics.update(prediction.alpha, batch["alpha"], trimap)
-        return prediction
+        return {"prediction": prediction}
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of all photos, of all processes."""

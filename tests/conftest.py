@@ -1,7 +1,6 @@
 """What all tests share: few threads, no network, a tiny demo dataset, composed configurations."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 os.environ["WANDB_MODE"] = "disabled"
@@ -12,8 +11,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from gfm.data.demo import DemoSource
 from gfm.data.layout import Roots
-from gfm.data.sources import DemoSource
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEMO = {
@@ -27,6 +26,12 @@ DEMO = {
     "background_width": 240,
 }
 """A demo dataset that is drawn in a second."""
+
+
+def compose_config(name: str, overrides: list[str]) -> DictConfig:
+    """``train`` or ``evaluate`` as the command line would compose it."""
+    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+        return compose(name, overrides)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -71,14 +76,3 @@ def tiny_training(tiny: list[str]) -> list[str]:
         "backbone=r34",
         "track=ori",
     ]
-
-
-@pytest.fixture
-def composed() -> Callable[..., DictConfig]:
-    """Composes ``train`` or ``evaluate`` from overrides, as the command line does."""
-
-    def from_overrides(name: str, overrides: list[str]) -> DictConfig:
-        with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-            return compose(name, overrides)
-
-    return from_overrides

@@ -11,7 +11,6 @@ from gfm.data.dataset import Sample, Track, TrainingSet, ValidationSet
 from gfm.data.layout import Roots, validation_photos
 from gfm.data.sampling import EpochSampler, ShareSampler
 from gfm.data.transforms import JointTransform
-from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from gfm.data.demo import (
-    DemoRoots,
     DemoSample,
     DemoSize,
     DemoWriteError,
@@ -24,6 +23,7 @@ from gfm.data.demo import sheet as sheet_module
 from gfm.data.demo.layers import fill_outwards
 from gfm.data.images import read_alpha, read_image
 from gfm.data.labels import trimap_from_alpha
+from gfm.data.layout import Roots
 from gfm.errors import GFMError
 
 HEIGHT, WIDTH = 120, 180
@@ -38,7 +38,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def roots(root: Path) -> DemoRoots:
+def roots(root: Path) -> Roots:
     return ensure_demo(root, SMALL, seed=3, num_workers=1, progress=False)
 
 
@@ -53,7 +53,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def test_layout_has_every_file_of_the_published_datasets(roots: DemoRoots) -> None:
+def test_layout_has_every_file_of_the_published_datasets(roots: Roots) -> None:
     train = [f"m_{number:08d}" for number in (1, 2, 3, 4)]
     validation = [f"m_{number:08d}" for number in (5, 6)]
     expected = {
@@ -74,7 +74,7 @@ def test_layout_has_every_file_of_the_published_datasets(roots: DemoRoots) -> No
     assert roots.coco == roots.am2k.parent / "COCO"
 
 
-def test_pictures_have_the_sizes_asked_for(roots: DemoRoots) -> None:
+def test_pictures_have_the_sizes_asked_for(roots: Roots) -> None:
     for folder in ("original", "fg", "bg", "original_denoise", "fg_denoise"):
         shapes = [
             read_image(path).shape for path in sorted((roots.am2k / "train" / folder).iterdir())
@@ -96,7 +96,7 @@ def test_photo_is_the_composition_of_its_layers(samples: list[DemoSample]) -> No
         np.testing.assert_array_equal(sample.image_clean[inside], sample.foreground_clean[inside])
 
 
-def test_files_still_compose_after_jpeg(roots: DemoRoots) -> None:
+def test_files_still_compose_after_jpeg(roots: Roots) -> None:
     for stem in ("m_00000001", "m_00000002", "m_00000004"):
         layers = {
             name: read_image(roots.am2k / "train" / name / f"{stem}{suffix}").astype(float)
@@ -149,7 +149,7 @@ def test_fill_outwards_keeps_what_is_known() -> None:
     np.testing.assert_allclose(filled[-1, -1], 0.5, atol=0.25)
 
 
-def test_trimap_belongs_to_the_alpha(roots: DemoRoots) -> None:
+def test_trimap_belongs_to_the_alpha(roots: Roots) -> None:
     for path in (roots.am2k / "validation/trimap").iterdir():
         trimap = read_alpha(path)
         alpha = read_alpha(roots.am2k / "validation/mask" / path.name)
@@ -168,16 +168,14 @@ def test_drawings_depend_on_seed_and_index_alone() -> None:
     assert (scene != draw_background(8, 2, 64, 96)).mean() > 0.5
 
 
-def test_files_are_the_same_whatever_the_number_of_processes(
-    roots: DemoRoots, tmp_path: Path
-) -> None:
+def test_files_are_the_same_whatever_the_number_of_processes(roots: Roots, tmp_path: Path) -> None:
     again = ensure_demo(tmp_path, SMALL, seed=3, num_workers=2, progress=False)
     assert again.am2k.parent.name == roots.am2k.parent.name
     assert contents(again.am2k.parent) == contents(roots.am2k.parent)
 
 
 def test_second_call_draws_nothing(
-    root: Path, roots: DemoRoots, monkeypatch: pytest.MonkeyPatch
+    root: Path, roots: Roots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "draw_files", lambda *_: pytest.fail("drawn again"))
     assert ensure_demo(root, SMALL, seed=3, progress=False) == roots
@@ -262,7 +260,7 @@ def test_sizes_that_cannot_be_drawn_are_refused(tmp_path: Path, size: DemoSize, 
         ensure_demo(tmp_path, size, seed, progress=False)
 
 
-def test_contact_sheet_shows_animals_and_scenes(roots: DemoRoots) -> None:
+def test_contact_sheet_shows_animals_and_scenes(roots: Roots) -> None:
     sheet = contact_sheet(roots, photos=(0, 5), width=640)
     assert sheet.shape[1:] == (640, 3)
     assert sheet.shape[0] > 240

@@ -3,15 +3,16 @@
 Furry animals with exact alpha, foreground and background, in the folders of the real data sets.
 """
 
-from gfm.data.demo.cache import DemoRoots, DemoWriteError, ensure_demo
+from gfm.data.demo.cache import DemoWriteError, ensure_demo
 from gfm.data.demo.sample import DemoSample, draw_background, draw_sample
 from gfm.data.demo.sheet import contact_sheet
+from gfm.data.demo.source import DemoSource
 from gfm.data.demo.writer import DemoSize
 
 __all__ = [
-    "DemoRoots",
     "DemoSample",
     "DemoSize",
+    "DemoSource",
     "DemoWriteError",
     "contact_sheet",
     "draw_background",

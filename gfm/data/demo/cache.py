@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import cv2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gfm.data.demo.writer import DemoSize, Job, draw_files, jobs, make_folders
+from gfm.data.layout import Roots
 from gfm.errors import GFMError
 
 DEMO_VERSION = 1  # raise it whenever a drawing changes: no old folder is taken for a new one then
@@ -31,22 +32,13 @@ class DemoWriteError(GFMError, OSError):
     """The demo data sets could not be written."""
 
 
-@dataclass(frozen=True)
-class DemoRoots:
-    """Root folders of the three data sets."""
-
-    am2k: Path
-    bg20k: Path
-    coco: Path
-
-
 def ensure_demo(
     root: Path,
     size: DemoSize = DemoSize(),  # noqa: B008  (it is frozen)
     seed: int = 0,
     num_workers: int | None = None,
     progress: bool = True,
-) -> DemoRoots:
+) -> Roots:
     """Draw the demo data sets into a folder below ``root``, unless it is there already.
 
     The files are the same whatever the number of processes. A run that is interrupted leaves
@@ -76,7 +68,7 @@ def ensure_demo(
         except OSError as error:
             reason = error.strerror or str(error)
             raise DemoWriteError(f"cannot write demo data to {root}: {reason}") from error
-    return DemoRoots(final / "AM-2k", final / "BG-20k", final / "COCO")
+    return Roots(final / "AM-2k", final / "BG-20k", final / "COCO")
 
 
 def _check(size: DemoSize, seed: int) -> None:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from gfm.data.demo.cache import DemoRoots
 from gfm.data.demo.layers import compose
 from gfm.data.demo.noise import Image
 from gfm.data.images import read_alpha, read_image
+from gfm.data.layout import Roots
 
 GAP = 6  # pixels between pictures
 
 
 def contact_sheet(
-    roots: DemoRoots, photos: Sequence[int] = (1, 27, 20, 34), width: int = 1600
+    roots: Roots, photos: Sequence[int] = (1, 27, 20, 34), width: int = 1600
 ) -> Image:
     """Photos with their alpha, foreground and a new background, and a strip of scenes below.
 
@@ -28,6 +28,7 @@ def contact_sheet(
     """
     tile = (width - 5 * GAP) // 4
     shape = (round(tile * 2 / 3), tile)
+    assert roots.bg20k is not None
     scenes = sorted((roots.bg20k / "train").iterdir())
     stems = sorted(path.stem for path in (roots.am2k / "train" / "mask").iterdir())
     lines = []

@@ -1,8 +1,9 @@
-"""Where a run's files come from."""
+"""The demo datasets as a source of files for a run."""
 
 from pathlib import Path
 
-from gfm.data.demo import DemoSize, ensure_demo
+from gfm.data.demo.cache import ensure_demo
+from gfm.data.demo.writer import DemoSize
 from gfm.data.layout import Roots
 
 
@@ -26,5 +27,4 @@ class DemoSource:
         Raises:
             GFMError: the folder cannot be written, or the size is impossible.
         """
-        roots = ensure_demo(self.root, self.size, self.seed)
-        return Roots(roots.am2k, roots.bg20k, roots.coco)
+        return ensure_demo(self.root, self.size, self.seed)

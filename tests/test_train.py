@@ -1,0 +1,182 @@
+"""A training and its evaluation, in-process, on the tiny demo dataset."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from evaluate import evaluate
+from gfm.errors import GFMError
+from gfm.metrics import METRIC_NAMES
+from tests.conftest import DEMO, PROJECT, compose_config
+from train import train
+
+
+def overrides(demo_folder, folder) -> list[str]:
+    """Of a run of two steps per epoch."""
+    return [
+        f"paths.demo={demo_folder}",
+        f"paths.run={folder}",
+        *(f"data.source.{name}={value}" for name, value in DEMO.items()),
+        "data.num_workers=0",
+        "data.recipe.batch_size=2",
+        "data.recipe.crop_sizes=[96]",
+        "data.recipe.input_size=32",
+        "data.recipe.inference_scale=0.5",
+        "+trainer.limit_train_batches=2",
+        "trainer.max_epochs=1",
+        "trainer.accelerator=cpu",
+        "logger=csv",
+        "backbone=r34",
+    ]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, demo_folder):
+    """One epoch of r34 with previews and CSV."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    metrics, objects = train(compose_config("train", overrides(demo_folder, folder)))
+    return folder, metrics, objects
+
+
+def test_training_returns_metrics_and_objects(run):
+    _, metrics, objects = run
+    assert {f"val/{name}" for name in METRIC_NAMES["gfm"]} <= metrics.keys()
+    assert {"train/loss", "train/loss_glance", "train/loss_composition"} <= metrics.keys()
+    assert objects["trainer"].global_step == 2
+
+
+def test_training_writes_its_files(run):
+    folder, metrics, _ = run
+    assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert (folder / "config.yaml").is_file()
+    assert [p.name for p in (folder / "previews").iterdir()] == ["epoch_0000.png"]
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert len([r for r in rows if r["train/loss"]]) == 2
+    logged = [float(r["val/sad"]) for r in rows if r["val/sad"]]
+    assert logged == [pytest.approx(metrics["val/sad"])]
+
+
+def test_checkpoint_holds_plain_containers(run):
+    folder, _, _ = run
+    content = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)
+    assert content["hyper_parameters"]["backbone"]["name"] == "r34"
+
+
+def test_resuming_goes_on(run, demo_folder, tmp_path):
+    last = run[0] / "checkpoints/last.ckpt"
+    choice = [f"ckpt_path={last}", "trainer.max_epochs=2", "logger=none"]
+    _, objects = train(compose_config("train", [*overrides(demo_folder, tmp_path), *choice]))
+    assert objects["trainer"].current_epoch == 2
+    assert objects["trainer"].global_step == 4
+
+
+def test_evaluation(run, tiny):
+    folder, metrics, _ = run
+    checkpoint = folder / "checkpoints/best.ckpt"
+    cfg = compose_config("evaluate", [*tiny, f"checkpoint={checkpoint}", "trainer.accelerator=cpu"])
+    summary, objects = evaluate(cfg)
+    out = objects["folder"]
+    assert json.loads((out / "metrics.json").read_text()) == summary
+    assert set(summary) == {*METRIC_NAMES["gfm"], "num_images"}
+    assert summary["num_images"] == 2
+    # The same photos, weights and strategy; mattes are rounded to 8 bits in between.
+    assert summary["sad"] == pytest.approx(metrics["val/sad"], rel=5e-3)
+    rows = list(csv.DictReader((out / "per_image.csv").open()))
+    assert [r["name"] for r in rows] == sorted(p.stem for p in (out / "alpha").iterdir())
+    assert sum(float(r["sad"]) for r in rows) / 2 == pytest.approx(summary["sad"])
+    assert "<html" in (out / "report.html").read_text()[:500]
+
+
+@pytest.mark.parametrize("inference", ["hybrid", "native"])
+def test_evaluation_by_another_strategy_and_protocol(run, tiny, inference):
+    checkpoint = run[0] / "checkpoints/last.ckpt"
+    choice = [f"inference={inference}", "protocol=dim", "trainer.accelerator=cpu"]
+    summary, _ = evaluate(compose_config("evaluate", [*tiny, f"checkpoint={checkpoint}", *choice]))
+    assert set(summary) == {*METRIC_NAMES["dim"], "num_images"}
+
+
+def test_fine_tuning_starts_from_a_checkpoint(
+    run,
+    tiny_training,
+):
+    checkpoint = run[0] / "checkpoints/last.ckpt"
+    frozen = ["optimizer.lr=0", "logger=none", "+trainer.limit_val_batches=0", "callbacks=none"]
+    cfg = compose_config("train", [*tiny_training, f"init_from={checkpoint}", *frozen])
+    _, objects = train(cfg)
+    tuned = dict(objects["module"].model.named_parameters())
+    trained = dict(run[2]["module"].model.named_parameters())
+    assert all(torch.equal(tuned[name], trained[name]) for name in trained)
+
+
+def test_four_samples_are_overfitted(tiny):
+    """The real training step learns what it is shown."""
+    overrides = [
+        *tiny,
+        "backbone=r34",
+        "track=ori",
+        "data.recipe.batch_size=4",
+        "data.recipe.crop_sizes=[128]",
+        "data.recipe.input_size=64",
+        "data.recipe.learning_rate=1e-3",
+        "datamodule.flip_probability=0",
+        "datamodule.transition_probability=0",
+        "trainer.max_epochs=80",
+        "trainer.accelerator=cpu",
+        "trainer.check_val_every_n_epoch=1000",
+        "logger=none",
+        "callbacks=none",
+    ]
+    _, objects = train(compose_config("train", overrides))
+    module = objects["module"]
+    training = objects["datamodule"].training
+    samples = [training[79, index] for index in range(4)]  # as the last epoch showed them
+    image, alpha = (torch.stack([s[k] for s in samples]).float() / 255 for k in ("image", "alpha"))
+    with torch.inference_mode():
+        preds = module.model.eval()(image).alpha
+    assert (preds - alpha).abs().mean() < 0.03
+
+
+def _main(script: str, *overrides: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "COLUMNS": "400"}
+    command = [sys.executable, script, *overrides]
+    return subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, env=environment, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "overrides", "named", "fix"),
+    [
+        ("train.py", ["backbone=r35"], "backbone/r35", "r34_2b"),
+        ("train.py", ["data=am2k", "paths.am2k=/nowhere"], "/nowhere/train/mask", "paths.am2k="),
+        ("train.py", ["trainer.max_epoch=1"], "max_epoch", ""),
+        ("train.py", ["init_from=nothing.pth"], "nothing.pth", ".ckpt"),
+        ("train.py", ["ckpt_path=nothing.ckpt"], "nothing.ckpt", "ckpt_path"),
+        ("evaluate.py", [], "checkpoint", "checkpoint="),
+        ("evaluate.py", ["checkpoint=nothing.ckpt"], "nothing.ckpt", "checkpoint"),
+    ],
+)
+def test_faults_end_in_one_line(script, overrides, named, fix, tmp_path):
+    done = _main(script, *overrides, f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert named in lines[0]
+    assert fix in lines[0]
+
+
+def test_a_broken_file_stops_the_run_with_its_name(tiny_training, demo_folder, tmp_path):
+    broken = tmp_path / "demo"
+    shutil.copytree(demo_folder, broken)
+    photo = next(broken.glob("*/AM-2k/train/mask/*.png"))
+    photo.write_bytes(photo.read_bytes()[:50])
+    overrides = [*tiny_training, f"paths.demo={broken}", "logger=none", "callbacks=none"]
+    with pytest.raises(GFMError, match=photo.name):
+        train(compose_config("train", overrides))
