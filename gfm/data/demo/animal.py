@@ -79,8 +79,8 @@ def _frame(
     x, y = x[inside], y[inside]
     box = np.array([x.min(), x.max(), y.min(), y.max()]) + FUR_ROOM * np.array([-1, 1, -1, 1])
     skull = next(capsule for capsule in seen.capsules if capsule.part == "head")
-    wanted = height * width * rng.uniform(0.28, 0.5)
-    place = rng.uniform(size=2)
+    wanted = height * width * rng.uniform(0.44, 0.62)
+    place = rng.uniform(0.25, 0.75, size=2)
     scale = float(np.sqrt(wanted / len(x))) / step
     for _ in range(20):
         origin = _origin(box * scale, scale * float(skull.end[0]), height, width, place)

@@ -22,7 +22,7 @@ from gfm.data.demo.writer import DemoSize, Job, draw_files, jobs, make_folders
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
 
-DEMO_VERSION = 1  # raise it whenever a drawing changes: no old folder is taken for a new one then
+DEMO_VERSION = 2  # raise it whenever a drawing changes: no old folder is taken for a new one then
 STALE_SECONDS = 600  # a run that is alive writes far more often than this
 ONE_PROCESS_PIXELS = 3_000_000  # fewer are drawn sooner than other processes have started
 SMALLEST_SIDE = 64  # of a photo in pixels
