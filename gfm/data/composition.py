@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gfm.data.images import read_image
+from gfm.data.images import read_image, read_image_for
 from gfm.data.layout import Foreground, Photo, Roots, Scene, scenes, training_photos
 from gfm.data.transforms import Window
 from gfm.errors import GFMError
@@ -150,13 +150,18 @@ class CompositeTrack:
         assert scene is not None
         foreground_path = photo.foreground or photo.image
         foreground = read_window(foreground_path, alpha.shape[:2], window)
-        background = window.of(self.fit(read_image(scene.image), alpha.shape[:2]))
+        background = window.of(self.fit(scene.image, alpha.shape[:2]))
         image = blend(foreground, background, window.of(alpha))
         return self.layers(image, foreground, background)
 
     @staticmethod
-    def fit(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """The background at the photo's (height, width)."""
+    def fit(path: Path, size: tuple[int, int]) -> np.ndarray:
+        """A background at the photo's (height, width), without aliasing.
+
+        Raises:
+            GFMError: the file is unreadable.
+        """
+        background = read_image_for(path, size)
         is_smaller = size[0] < background.shape[0]
         interpolation = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
         return cv2.resize(background, size[::-1], interpolation=interpolation)
@@ -220,7 +225,7 @@ class RssnTrack(CompositeTrack):
             foreground_path = photo.denoised or foreground_path
             background_path = scene.denoised or background_path
         foreground = read_window(foreground_path, alpha.shape[:2], window)
-        background = self.fit(read_image(background_path), alpha.shape[:2])
+        background = self.fit(background_path, alpha.shape[:2])
         if blur_size:
             background = cv2.blur(background, (blur_size, blur_size))
         background = window.of(background)

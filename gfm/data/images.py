@@ -8,10 +8,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from gfm.errors import GFMError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8),
+    (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+)
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
@@ -32,6 +39,28 @@ def read_image(path: Path) -> np.ndarray:
         GFMError: the file is missing, unreadable or no picture.
     """
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """A picture that will be resized to ``size`` (height, width), decoded no larger than needed.
+
+    JPEG decodes at a half, a quarter or an eighth in a fraction of the time, and without aliasing.
+
+    Returns:
+        H×W×3 RGB, uint8; each side at least that of ``size`` where the file's is.
+
+    Raises:
+        GFMError: the file is missing, unreadable or no picture.
+    """
+    try:
+        with Image.open(path) as header:  # reads no pixels
+            sides = sorted(header.size)
+    except OSError:
+        return read_image(path)  # which says what is wrong
+    # Sorted, since an EXIF rotation may exchange them.
+    room = min(have // max(want, 1) for have, want in zip(sides, sorted(size), strict=True))
+    flag = next((flag for factor, flag in _REDUCED if room >= factor), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(_decode(path, flag), cv2.COLOR_BGR2RGB)
 
 
 def read_alpha(path: Path) -> np.ndarray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.images import read_alpha, read_image, read_image_for, write_png
 from gfm.data.layout import Roots, scenes, training_photos, validation_photos
 from gfm.errors import GFMError
 
@@ -102,3 +102,17 @@ def test_writing_is_all_or_nothing(tmp_path):
     with pytest.raises(GFMError, match=r"cannot write .*x.png"):
         write_png(tmp_path / "x.png", np.zeros((2, 2), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_large_pictures_are_decoded_small(tmp_path):
+    y, x = np.mgrid[:640, :960] // 4
+    picture = np.dstack([y, x, (x + y) // 2]).clip(0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "scene.jpg"), picture[:, :, ::-1])
+    whole = read_image(tmp_path / "scene.jpg")
+    for size, height in (((640, 960), 640), ((400, 400), 640), ((300, 300), 320), ((50, 80), 80)):
+        small = read_image_for(tmp_path / "scene.jpg", size)
+        assert small.shape[0] == height
+        expected = cv2.resize(whole, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(small.astype(int) - expected).mean() < 2
+    with pytest.raises(GFMError, match=r"missing\.jpg"):
+        read_image_for(tmp_path / "missing.jpg", (1, 1))
