@@ -12,7 +12,7 @@ from gfm.checkpoints import Checkpoint, load_model
 from gfm.console import console, metrics_table
 from gfm.evaluation import Evaluation, write_results
 from gfm.inference import Hybrid, Resize, Strategy
-from gfm.launch import launch
+from gfm.launch import faults, launch
 
 
 def choose_strategy(config: dict[str, Any], checkpoint: Checkpoint) -> Strategy:
@@ -58,7 +58,8 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 @hydra.main(version_base="1.3", config_path="configs", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     """Command line."""
-    evaluate(cfg)
+    with faults():
+        evaluate(cfg)
 
 
 if __name__ == "__main__":

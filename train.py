@@ -7,11 +7,13 @@ import hydra
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import LearningRateMonitor
 
 from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_checkpoint
 from gfm.console import announce, show_results
-from gfm.launch import launch
+from gfm.errors import GFMError
+from gfm.launch import faults, launch
 from gfm.module import MattingModule
 
 
@@ -22,10 +24,13 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     run.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, run / "config.yaml", resolve=True)
     announce(config)
+    if config["ckpt_path"] and not Path(config["ckpt_path"]).is_file():
+        raise GFMError(f"no checkpoint {config['ckpt_path']}: set ckpt_path to a last.ckpt")
 
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     datamodule = build(config["datamodule"])
+    datamodule.setup("fit")  # Lightning does so too, but only after weights were fetched
     module = MattingModule(
         model=build(config["model"]),
         criterion=build(config["loss"]),
@@ -40,6 +45,8 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
     callbacks = [build(node) for node in (config["callbacks"] or {}).values()]
     loggers = [build(node) for node in (config["logger"] or {}).values()]
+    if not loggers:
+        callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
     trainer: pl.Trainer = build(config["trainer"], callbacks=callbacks, logger=loggers)
     trainer.fit(module, datamodule, ckpt_path=config["ckpt_path"], weights_only=True)
 
@@ -51,7 +58,8 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> None:
     """Command line."""
-    train(cfg)
+    with faults():
+        train(cfg)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         GFMError: the file is missing, damaged, or something else.
     """
     if not path.is_file():
-        raise GFMError(f"no checkpoint {path}: set checkpoint to {_EXPECTED}")
+        raise GFMError(f"no checkpoint {path}: set checkpoint=, or init_from=, to {_EXPECTED}")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
     checkpoint = read(path)
     foreign = [t for t in targets(checkpoint.model) if not t.startswith("gfm.models.")]

@@ -98,7 +98,8 @@ class Native:
         output = model(image)
         first = next(iter(output.branches.values()))
         alphas = {name: branch.alpha for name, branch in output.branches.items()}
-        return Prediction(output.alpha, classify(first.glance), first.focus, alphas)
+        alpha = output.alpha.clamp(0, 1)  # RIM's is not bounded
+        return Prediction(alpha, classify(first.glance), first.focus, alphas)
 
 
 class Resize:
@@ -154,5 +155,5 @@ class Hybrid:
             rosta.name: rosta.fuse(glance, focus)
             for rosta, glance, focus in zip(model.branches, glances, focuses, strict=True)
         }
-        alpha = model.integrate(list(alphas.values()))
+        alpha = model.integrate(list(alphas.values())).clamp(0, 1)
         return Prediction(alpha, glances[0], focuses[0], alphas)

@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hydra.errors import HydraException
@@ -14,28 +15,35 @@ from rich.markup import escape
 
 from gfm.errors import GFMError
 
+_WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
-def launch(app: Callable[[], Any]) -> None:
-    """Runs a Hydra app; faults of the input end in one line and exit status 1.
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Ends a fault of the input in one line and exit status 1.
 
     ``HYDRA_FULL_ERROR=1`` shows the traceback instead.
     """
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        app()
-        return
+    try:
+        yield
+    except (GFMError, HydraException, OmegaConfBaseException) as error:
+        if _WANTS_TRACEBACK:
+            raise
+        console = Console(stderr=True, soft_wrap=True)
+        console.print("[bold red]error:[/]", escape(one_line(error)), highlight=False)
+        sys.exit(1)
+
+
+def launch(app: Callable[[], Any]) -> None:
+    """Runs a Hydra app, quietly; faults of its composition end as above."""
     # Lightning's advertisements, and what it says of files that Hydra wrote before.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
-    try:
+    with faults():
         app()
-    except (GFMError, HydraException, OmegaConfBaseException) as error:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print("[bold red]error:[/]", escape(one_line(error)), highlight=False)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def one_line(error: BaseException) -> str:

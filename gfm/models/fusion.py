@@ -28,7 +28,7 @@ class MattingOutput(NamedTuple):
     """What the network returns.
 
     Attributes:
-        alpha: N×1×H×W in [0, 1].
+        alpha: N×1×H×W in [0, 1]; with RIM not bounded.
         branches: by RoSTA name; RIM has three.
     """
 
@@ -71,10 +71,9 @@ class RIM(nn.Module):
         )
 
     def forward(self, alphas: list[Tensor]) -> Tensor:
-        """N×1×H×W alphas in [0, 1] to one of the same shape.
+        """N×1×H×W alphas in [0, 1] to one of the same shape, about [0, 1] but not bounded.
 
-        In training the result is unbounded, as in the official code, so that the gradient never
-        dies; in evaluation it is clamped to [0, 1].
+        Nothing bounds it in the official code either; strategies clamp what they return.
         """
         alpha: Tensor = self.layers(torch.cat(alphas, dim=1))
-        return alpha if self.training else alpha.clamp(0, 1)
+        return alpha

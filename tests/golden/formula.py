@@ -19,7 +19,8 @@ def official_keys() -> dict[str, list[tuple[str, list[int], str | None]]]:
     return json.loads(gzip.decompress((GOLDEN / "checkpoint_keys.json.gz").read_bytes()))
 
 
-def _tensor(key: str, shape: list[int]) -> np.ndarray:
+@lru_cache(maxsize=2048)  # networks that share a backbone share most tensors
+def _tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
     if key.endswith("num_batches_tracked"):
         return np.zeros(shape, dtype=np.int64)
     draw = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode()))).standard_normal(shape)
@@ -43,4 +44,6 @@ def _tensor(key: str, shape: list[int]) -> np.ndarray:
 def formula_state_dict(name: str) -> dict[str, Tensor]:
     """The official state dict of architecture ``name``."""
     entries = official_keys()[name]
-    return {key: torch.from_numpy(_tensor(alias or key, shape)) for key, shape, alias in entries}
+    return {
+        key: torch.from_numpy(_tensor(alias or key, tuple(shape))) for key, shape, alias in entries
+    }

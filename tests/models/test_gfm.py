@@ -17,7 +17,10 @@ TOLERANCE = 1e-4
 def official_model(name: str) -> GFM:
     # FT and BT are told apart by the file's name.
     checkpoint = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
-    model: GFM = build(checkpoint.model)
+    with pytest.MonkeyPatch.context() as patch:  # random weights take long, and are replaced
+        for init in ("kaiming_normal_", "kaiming_uniform_", "uniform_", "normal_"):
+            patch.setattr(torch.nn.init, init, lambda tensor, *args, **kwargs: tensor)
+        model: GFM = build(checkpoint.model)
     model.load_state_dict(checkpoint.state)
     return model.eval()
 
