@@ -1,7 +1,9 @@
 """What people read in the terminal."""
 
 import os
+import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,36 @@ def console() -> Console:
     """Standard output; lines are not broken where it is a file."""
     plain = Console()
     return plain if plain.is_terminal else Console(width=120, soft_wrap=True)
+
+
+class PlainProgress:
+    """Lines instead of a progress bar, for output that is no terminal.
+
+    Args:
+        total: of what is counted.
+        unit: its name.
+        done: where counting starts.
+        interval: least time between two lines, in seconds.
+    """
+
+    def __init__(self, total: int, unit: str, done: int = 0, interval: float = 10.0) -> None:
+        self.total = total
+        self.unit = unit
+        self.start = done
+        self.interval = interval
+        self.began = self.shown = time.monotonic()
+
+    def show(self, done: int, text: str = "") -> None:
+        """Prints how much is done and how long the rest will take, if it is time to."""
+        now = time.monotonic()
+        if now - self.shown < self.interval or done <= self.start:
+            return
+        self.shown = now
+        left = timedelta(
+            seconds=round((now - self.began) / (done - self.start) * (self.total - done))
+        )
+        parts = [f"{self.unit} {done}/{self.total}", *([text] if text else []), f"{left} left"]
+        console().print("  ".join(parts), highlight=False)
 
 
 def announce(config: Mapping[str, Any]) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +24,8 @@ _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 def faults() -> Iterator[None]:
     """Ends a fault of the input in one line and exit status 1.
 
-    ``HYDRA_FULL_ERROR=1`` shows the traceback instead.
+    A job of a sweep passes it on, so that the others run. ``HYDRA_FULL_ERROR=1`` shows the
+    traceback instead.
     """
     try:
         yield
@@ -31,6 +34,8 @@ def faults() -> Iterator[None]:
             raise
         console = Console(stderr=True, soft_wrap=True)
         console.print("[bold red]error:[/]", escape(one_line(error)), highlight=False)
+        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
         sys.exit(1)
 
 
@@ -40,6 +45,7 @@ def launch(app: Callable[[], Any]) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
+    warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
     with faults():

@@ -48,4 +48,7 @@ def wandb_logger(**options: Any) -> WandbLogger:
         options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
     """
     os.environ.setdefault("WANDB_SILENT", "true")
-    return WandbLogger(mode=wandb_mode(), **options)
+    logger = WandbLogger(mode=wandb_mode(), **options)
+    # Lightning 2.6 always hands on an option that W&B has given up, and so earns a warning.
+    logger._wandb_init.pop("anonymous", None)
+    return logger

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gfm.callbacks import PANEL, panel
+from gfm.console import PlainProgress
 from gfm.inference import Prediction
 from gfm.loggers import wandb_mode
 
@@ -54,3 +55,14 @@ def test_wandb_is_online_only_where_the_server_answers(nobody, monkeypatch, wher
             assert netrc.netrc(str(nobody / "netrc")).hosts
         assert wandb_mode() == "online"
     assert wandb_mode(timeout=0.5) == "offline"  # the server is gone: no hanging
+
+
+def test_plain_progress_says_what_is_done_and_left(capsys):
+    progress = PlainProgress(10, "step", done=2, interval=0)
+    progress.show(2)  # nothing is known of the pace yet
+    progress.began -= 8
+    progress.show(4, "loss 1")
+    assert capsys.readouterr().out.split("  ") == ["step 4/10", "loss 1", "0:00:24 left\n"]
+    progress.interval = 60
+    progress.show(5)
+    assert not capsys.readouterr().out

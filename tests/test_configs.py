@@ -65,13 +65,13 @@ def test_every_experiment(name, tmp_path):
     assert f"python train.py experiment={name}" in second
 
 
-@pytest.mark.parametrize(("backbone", "rosta"), product(GROUPS["backbone"], GROUPS["rosta"]))
+@pytest.mark.parametrize(("backbone", "rosta"), list(product(GROUPS["backbone"], GROUPS["rosta"])))
 def test_every_network(backbone, rosta, tiny):
     config = plain(compose_config("train", [*tiny, f"backbone={backbone}", f"rosta={rosta}"]))
     assert len(_network(config).branches) == (3 if rosta == "rim" else 1)
 
 
-@pytest.mark.parametrize(("rosta", "track"), product(GROUPS["rosta"], GROUPS["track"]))
+@pytest.mark.parametrize(("rosta", "track"), list(product(GROUPS["rosta"], GROUPS["track"])))
 def test_every_rosta_and_track_takes_a_step(rosta, track, tiny_training):
     """With the smallest network; `make test ARGS="-m slow"` runs all four."""
     _step([*tiny_training, f"rosta={rosta}", f"track={track}"])
@@ -79,7 +79,8 @@ def test_every_rosta_and_track_takes_a_step(rosta, track, tiny_training):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("backbone", "rosta", "track"), product(GROUPS["backbone"], GROUPS["rosta"], GROUPS["track"])
+    ("backbone", "rosta", "track"),
+    list(product(GROUPS["backbone"], GROUPS["rosta"], GROUPS["track"])),
 )
 def test_every_combination_takes_a_step(backbone, rosta, track, tiny_training):
     choice = [f"backbone={backbone}", f"rosta={rosta}", f"track={track}"]

@@ -1,0 +1,44 @@
+"""How checkpoints reach the disk: whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+from lightning_fabric.utilities.types import _PATH
+
+from gfm.errors import GFMError
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, then renames it.
+
+    Lightning assembles the file in memory and moves it out of the system's temporary folder, which
+    on another disk is a copy that a crash can cut short. Here the previous checkpoint stays until
+    the new one is whole and on the disk, and nothing is assembled in memory.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None
+    ) -> None:
+        """Saves plain containers and tensors.
+
+        Raises:
+            GFMError: the disk is full or cannot be written; what was at ``path`` is untouched.
+        """
+        path = Path(path)
+        aside = path.with_name(path.name + ".tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            aside.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise GFMError(
+                f"cannot write {path} ({reason}): free some disk, then resume from the last one"
+            ) from error
