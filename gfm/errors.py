@@ -1,4 +1,4 @@
-"""The one error that people are meant to read."""
+"""The errors that people are meant to read."""
 
 
 class GFMError(Exception):
@@ -6,3 +6,7 @@ class GFMError(Exception):
 
     The entry points print its text without a traceback and exit with status 1.
     """
+
+
+class WriteError(GFMError):
+    """A file cannot be written, so the next one cannot either: disk full, folder read-only."""

@@ -29,7 +29,9 @@ def faults() -> Iterator[None]:
     """
     try:
         yield
-    except (GFMError, HydraException, OmegaConfBaseException) as error:
+    except (GFMError, HydraException, OmegaConfBaseException, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+            raise
         if _WANTS_TRACEBACK:
             raise
         console = Console(stderr=True, soft_wrap=True)
@@ -55,6 +57,8 @@ def launch(app: Callable[[], Any]) -> None:
 def one_line(error: BaseException) -> str:
     """The error's text in one line, without what Hydra, OmegaConf and loader workers add."""
     text = str(error)
+    if text.startswith("DataLoader worker"):  # it is gone, and left no word
+        return f"{text.splitlines()[0]} Most often memory ran out: lower data.num_workers"
     if "in DataLoader worker process" in text:  # followed by the worker's traceback
         text = text.rsplit("GFMError: ", 1)[-1]
     noise = ("object_type", "full_key", "Config search", "Set the environment variable")

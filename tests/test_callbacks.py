@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.callbacks import PANEL, panel
+from gfm.callbacks import PANEL, SkippedFiles, panel
 from gfm.console import PlainProgress
 from gfm.inference import Prediction
 from gfm.loggers import wandb_mode
@@ -66,3 +66,16 @@ def test_plain_progress_says_what_is_done_and_left(capsys):
     progress.interval = 60
     progress.show(5)
     assert not capsys.readouterr().out
+
+
+def test_skipped_files_are_named_once_and_counted(capsys):
+    callback = SkippedFiles()
+    for skipped in (["", "cannot read a.jpg"], ["cannot read a.jpg\ncannot read b.jpg", ""]):
+        callback.on_train_batch_end(None, None, None, {"skipped": skipped}, 0)
+    callback.on_train_end(None, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "skipped: cannot read a.jpg",
+        "skipped: cannot read b.jpg",
+        "3 samples were replaced for 2 unreadable files",
+    ]

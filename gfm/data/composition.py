@@ -18,15 +18,15 @@ import numpy as np
 
 from gfm.data.images import read_image, read_image_for
 from gfm.data.layout import Foreground, Photo, Roots, Scene, scenes, training_photos
-from gfm.data.transforms import Window
+from gfm.data.transforms import Crop, Window
 from gfm.errors import GFMError
 
 Layers = dict[str, np.ndarray]
 """``image`` and, where they are truly known, ``foreground`` and ``background``: H×W×3 uint8."""
 
 
-def read_window(path: Path, size: tuple[int, int], window: Window) -> np.ndarray:
-    """The window of a picture that belongs to a matte of ``size`` (height, width).
+def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
+    """The crop of a picture that belongs to a matte of ``size`` (height, width).
 
     Raises:
         GFMError: the picture is unreadable or has another size.
@@ -35,7 +35,7 @@ def read_window(path: Path, size: tuple[int, int], window: Window) -> np.ndarray
     if image.shape[:2] != size:
         height, width = image.shape[:2]
         raise GFMError(f"{path} has {height}×{width} pixels, its matte {size[0]}×{size[1]}")
-    return window.of(image)
+    return crop.of(image)
 
 
 def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -46,10 +46,27 @@ def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> 
         background: H×W×3, uint8.
         alpha: H×W, uint8.
     """
-    weight = alpha.astype(np.float32)[:, :, None] / 255
-    difference = foreground.astype(np.float32) - background
-    # Rounded; the official code cuts off, which darkens every composite by half a step.
-    return (background + weight * difference + 0.5).astype(np.uint8)
+    weight = alpha.astype(np.float32)
+    # Rounds; the official code cuts off, which darkens every composite by half a step.
+    return cv2.blendLinear(foreground, background, weight, 255 - weight)
+
+
+def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.ndarray]:
+    """One field of Gaussian noise on every layer.
+
+    Args:
+        layers: H×W×3, uint8, of one shape.
+        sigma: standard deviation, of 255.
+        seed: of the field.
+    """
+    height, width, channels = layers[0].shape
+    cv2.setRNGSeed(seed)
+    field = cv2.randn(
+        np.empty((height, width * channels), np.int16), np.zeros(1), np.full(1, sigma)
+    )
+    field = field.reshape(height, width, channels)
+    # It saturates; in the official code 270 wraps round to 14.
+    return [cv2.add(layer, field, dtype=cv2.CV_8U) for layer in layers]
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,7 @@ class OriginalTrack:
 
     def photos(self, roots: Roots) -> list[Photo]:
         """The foregrounds."""
-        return training_photos(roots.am2k, self.foreground, is_denoised=False)
+        return training_photos(roots.am2k, self.foreground, False, roots.folders)
 
     def scenes(self, roots: Roots) -> list[Scene]:
         """The backgrounds: none but the photo's own."""
@@ -79,7 +96,7 @@ class OriginalTrack:
         photo: Photo,
         scene: Scene | None,
         alpha: np.ndarray,
-        window: Window,
+        crop: Crop,
         rng: np.random.Generator,
     ) -> Layers:
         """The photo's window, and its layers where they are known.
@@ -88,7 +105,7 @@ class OriginalTrack:
             photo: to show.
             scene: ignored.
             alpha: H×W uint8 matte of the whole photo.
-            window: to cut out.
+            crop: of the photo to make.
             rng: unused, nothing is left to chance.
 
         Raises:
@@ -96,7 +113,7 @@ class OriginalTrack:
         """
         layers = {"image": photo.image, "foreground": photo.foreground}
         layers["background"] = photo.background
-        return {k: read_window(p, alpha.shape[:2], window) for k, p in layers.items() if p}
+        return {k: read_crop(p, alpha.shape, crop) for k, p in layers.items() if p}
 
 
 @dataclass(frozen=True)
@@ -121,7 +138,7 @@ class CompositeTrack:
 
     def photos(self, roots: Roots) -> list[Photo]:
         """The foregrounds."""
-        return training_photos(roots.am2k, self.foreground, is_denoised=False)
+        return training_photos(roots.am2k, self.foreground, False, roots.folders)
 
     def scenes(self, roots: Roots) -> list[Scene]:
         """The backgrounds."""
@@ -132,7 +149,7 @@ class CompositeTrack:
         photo: Photo,
         scene: Scene | None,
         alpha: np.ndarray,
-        window: Window,
+        crop: Crop,
         rng: np.random.Generator,
     ) -> Layers:
         """The window of a composite.
@@ -141,7 +158,7 @@ class CompositeTrack:
             photo: gives the foreground.
             scene: gives the background, enlarged or reduced to the photo's size.
             alpha: H×W uint8 matte of the whole photo.
-            window: to cut out.
+            crop: of the photo to make.
             rng: of the sample.
 
         Raises:
@@ -149,22 +166,24 @@ class CompositeTrack:
         """
         assert scene is not None
         foreground_path = photo.foreground or photo.image
-        foreground = read_window(foreground_path, alpha.shape[:2], window)
-        background = window.of(self.fit(scene.image, alpha.shape[:2]))
-        image = blend(foreground, background, window.of(alpha))
+        foreground = read_crop(foreground_path, alpha.shape, crop)
+        background = crop.of(self.fit(scene.image, alpha.shape))
+        image = blend(foreground, background, crop.of(alpha))
         return self.layers(image, foreground, background)
 
     @staticmethod
-    def fit(path: Path, size: tuple[int, int]) -> np.ndarray:
+    def fit(path: Path, size: tuple[int, ...]) -> np.ndarray:
         """A background at the photo's (height, width), without aliasing.
 
         Raises:
             GFMError: the file is unreadable.
         """
-        background = read_image_for(path, size)
-        is_smaller = size[0] < background.shape[0]
-        interpolation = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
-        return cv2.resize(background, size[::-1], interpolation=interpolation)
+        height, width = size
+        background = read_image_for(path, (height, width))
+        shrinking = max(background.shape[0] / height, background.shape[1] / width)
+        # Below that, the Gaussian that scikit-image would apply first has no weight on neighbours.
+        interpolation = cv2.INTER_LINEAR if shrinking < 1.5 else cv2.INTER_AREA
+        return cv2.resize(background, (width, height), interpolation=interpolation)
 
     def layers(self, image: np.ndarray, foreground: np.ndarray, background: np.ndarray) -> Layers:
         """The composite, with its layers where the foreground's colours are known."""
@@ -198,7 +217,7 @@ class RssnTrack(CompositeTrack):
 
     def photos(self, roots: Roots) -> list[Photo]:
         """The foregrounds."""
-        return training_photos(roots.am2k, self.foreground, self.denoise)
+        return training_photos(roots.am2k, self.foreground, self.denoise, roots.folders)
 
     def scenes(self, roots: Roots) -> list[Scene]:
         """The backgrounds."""
@@ -209,7 +228,7 @@ class RssnTrack(CompositeTrack):
         photo: Photo,
         scene: Scene | None,
         alpha: np.ndarray,
-        window: Window,
+        crop: Crop,
         rng: np.random.Generator,
     ) -> Layers:
         """The window of a composite by RSSN; arguments as in the base class."""
@@ -218,23 +237,28 @@ class RssnTrack(CompositeTrack):
         is_denoised = self.denoise and rng.random() < self.denoise_probability
         blur_size = int(rng.choice(self.blur_sizes)) if rng.random() < self.blur_probability else 0
         has_noise = rng.random() < self.noise_probability
+        noise_seed = int(rng.integers(2**31))
 
         foreground_path = photo.foreground or photo.image
         background_path = scene.image
         if is_denoised:
             foreground_path = photo.denoised or foreground_path
             background_path = scene.denoised or background_path
-        foreground = read_window(foreground_path, alpha.shape[:2], window)
-        background = self.fit(background_path, alpha.shape[:2])
-        if blur_size:
-            background = cv2.blur(background, (blur_size, blur_size))
-        background = window.of(background)
-        image = blend(foreground, background, window.of(alpha))
+        foreground = read_crop(foreground_path, alpha.shape, crop)
+        background = crop.pick(self.blurred(background_path, alpha.shape, crop.window, blur_size))
+        image = blend(foreground, background, crop.of(alpha))
         if has_noise:
-            noise = rng.standard_normal(image.shape, np.float32) * self.noise_sigma
-            # One field on all three. It saturates; in the official code 270 wraps round to 14.
-            image, foreground, background = (
-                np.clip(layer + noise + 0.5, 0, 255).astype(np.uint8)
-                for layer in (image, foreground, background)
-            )
+            # On the pixels that count alone, which leaves its distribution as it is.
+            layers = add_noise([image, foreground, background], self.noise_sigma, noise_seed)
+            image, foreground, background = layers
         return self.layers(image, foreground, background)
+
+    def blurred(
+        self, path: Path, size: tuple[int, ...], window: Window, blur_size: int
+    ) -> np.ndarray:
+        """The window of a fitted background; ``blur_size`` 0 leaves it sharp."""
+        background = self.fit(path, size)
+        if not blur_size:
+            return window.of(background)
+        outer = window.grown(blur_size, background.shape)
+        return window.within(outer).of(cv2.blur(outer.of(background), (blur_size, blur_size)))

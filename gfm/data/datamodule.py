@@ -7,17 +7,40 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from gfm.data.dataset import Sample, Track, TrainingSet, ValidationSet
-from gfm.data.layout import Roots, validation_photos
-from gfm.data.sampling import EpochSampler, ShareSampler
+from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet
+from gfm.data.layout import Photo, Roots
+from gfm.data.sampling import EpochSampler, ShareSampler, rank_and_world
 from gfm.data.transforms import JointTransform
+from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
+
+
+class Files(Protocol):
+    """Datasets that were found; only :class:`gfm.data.layout.Roots` hold training photos."""
+
+    def validation(self) -> list[Photo]: ...  # noqa: D102
 
 
 class Source(Protocol):
     """Finds the datasets, or makes them first."""
 
-    def find(self) -> Roots: ...  # noqa: D102
+    def find(self) -> Files: ...  # noqa: D102
+
+
+def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample]:
+    """Whole photos one by one, since their sizes differ; of several processes each has a share.
+
+    Args:
+        photos: to load.
+        num_workers: loader processes, of which one is enough.
+    """
+    return DataLoader(
+        ValidationSet(photos),
+        batch_size=1,
+        sampler=ShareSampler(len(photos)),
+        num_workers=min(num_workers, 1),
+        persistent_workers=num_workers > 0,
+    )
 
 
 class MattingDataModule(pl.LightningDataModule):
@@ -35,6 +58,7 @@ class MattingDataModule(pl.LightningDataModule):
         transition_probability: of centring a window on the transition region.
         num_workers: loader processes; 0 loads in the training process.
         seed: of all draws.
+        on_error: what an unreadable training file does, see :class:`gfm.data.dataset.TrainingSet`.
     """
 
     def __init__(
@@ -50,6 +74,7 @@ class MattingDataModule(pl.LightningDataModule):
         transition_probability: float = 0.5,
         num_workers: int = 2,
         seed: int = 0,
+        on_error: OnError = "stop",
     ) -> None:
         super().__init__()
         self.source = source
@@ -61,6 +86,7 @@ class MattingDataModule(pl.LightningDataModule):
         self.transition_probability = transition_probability
         self.num_workers = num_workers
         self.seed = seed
+        self.on_error = on_error
 
     def prepare_data(self) -> None:
         """Makes what is missing, once per machine."""
@@ -72,18 +98,21 @@ class MattingDataModule(pl.LightningDataModule):
         Raises:
             GFMError: files are missing.
         """
-        roots = self.source.find()
-        self.validation = ValidationSet(validation_photos(roots.am2k))
-        if stage != "fit" or self.track is None:
+        files = self.source.find()
+        if stage == "fit" and not isinstance(files, Roots):
+            raise GFMError("these data are for evaluate.py alone: train on data=demo or data=am2k")
+        self.validation = ValidationSet(files.validation())
+        if stage != "fit" or self.track is None or not isinstance(files, Roots):
             return
         self.training = TrainingSet(
             self.track,
-            roots,
+            files,
             self.kernel_sizes,
             self.transform,
             self.crop_sizes,
             self.transition_probability,
             self.seed,
+            self.on_error,
         )
 
     def train_dataloader(self) -> DataLoader[Sample]:
@@ -103,10 +132,15 @@ class MattingDataModule(pl.LightningDataModule):
         return self.val_dataloader()
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """Whole photos one by one, since their sizes differ."""
-        return DataLoader(
-            self.validation,
-            batch_size=1,
-            sampler=ShareSampler(len(self.validation)),
-            num_workers=min(self.num_workers, 1),
-        )
+        """See :func:`photo_loader`.
+
+        Raises:
+            GFMError: a process would have no photo; the others would wait for it in vain.
+        """
+        num_photos, num_processes = len(self.validation), rank_and_world()[1]
+        if num_photos < num_processes:
+            raise GFMError(
+                f"{num_photos} validation photos are too few for {num_processes} processes: "
+                f"set trainer.devices to {num_photos} or fewer"
+            )
+        return photo_loader(self.validation.photos, self.num_workers)

@@ -1,7 +1,7 @@
 """Training samples and validation photos."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -12,11 +12,15 @@ from gfm.data.composition import Layers
 from gfm.data.images import read_alpha, read_image
 from gfm.data.labels import trimap_from_alpha
 from gfm.data.layout import Photo, Roots, Scene
-from gfm.data.transforms import JointTransform, Window, choose_window
+from gfm.data.matte import Matte
+from gfm.data.transforms import Crop, JointTransform, choose_window
 from gfm.errors import GFMError
 from gfm.rosta import TT
 
 Sample = dict[str, Tensor | str]
+OnError = Literal["stop", "skip"]
+
+_MOST_SKIPPED = 10
 
 
 class Track(Protocol):
@@ -31,7 +35,7 @@ class Track(Protocol):
         photo: Photo,
         scene: Scene | None,
         alpha: np.ndarray,
-        window: Window,
+        crop: Crop,
         rng: np.random.Generator,
     ) -> Layers: ...
 
@@ -39,7 +43,7 @@ class Track(Protocol):
 def to_tensor(array: np.ndarray) -> Tensor:
     """H×W or H×W×C to C×H×W, of the same type."""
     array = array if array.ndim == 3 else array[:, :, None]
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    return torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
 
 
 class TrainingSet(Dataset[Sample]):
@@ -56,6 +60,8 @@ class TrainingSet(Dataset[Sample]):
         crop_sizes: see :func:`gfm.data.transforms.choose_window`.
         transition_probability: likewise.
         seed: of all chance.
+        on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo; samples then say
+            what was skipped under ``skipped``, a line for each file.
 
     Raises:
         GFMError: files are missing.
@@ -70,37 +76,54 @@ class TrainingSet(Dataset[Sample]):
         crop_sizes: Sequence[int],
         transition_probability: float = 0.5,
         seed: int = 0,
+        on_error: OnError = "stop",
     ) -> None:
         if not crop_sizes or min(crop_sizes) < 1:
             raise GFMError(f"crop sizes must be positive pixels, not {list(crop_sizes)}")
         self.track = track
         self.photos = track.photos(roots)
         self.scenes = track.scenes(roots)
-        self.kernel_sizes = sorted({TT.kernel_size, *kernel_sizes})
+        self.kernel_sizes = sorted(set(kernel_sizes))
         self.transform = transform
         self.crop_sizes = crop_sizes
         self.transition_probability = transition_probability
         self.seed = seed
+        self.on_error = on_error
 
     def __len__(self) -> int:
         return len(self.photos) * self.track.backgrounds_per_foreground
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """The sample of ``(epoch, index)``."""
+        """The sample of ``(epoch, index)``.
+
+        Raises:
+            GFMError: a file is unreadable; where such are skipped, many in a row.
+        """
         epoch, index = key
+        if self.on_error == "stop":
+            return self._sample(epoch, index)
+        skipped: list[str] = []
+        while len(skipped) < _MOST_SKIPPED:
+            try:
+                return {**self._sample(epoch, index), "skipped": "\n".join(skipped)}
+            except GFMError as error:
+                skipped.append(str(error))
+            index = (index + self.track.backgrounds_per_foreground) % len(self)
+        raise GFMError(f"{len(skipped)} photos in a row cannot be used, the last: {skipped[-1]}")
+
+    def _sample(self, epoch: int, index: int) -> Sample:
         rng = np.random.default_rng((self.seed, epoch, index))
         photo = self.photos[index // self.track.backgrounds_per_foreground]
         scene = self.scenes[rng.integers(len(self.scenes))] if self.scenes else None
 
-        alpha = read_alpha(photo.alpha)
-        trimaps = {size: trimap_from_alpha(alpha, size) for size in self.kernel_sizes}
+        matte = Matte(photo)
         # Windows are centred by TT's transition region whatever the RoSTA, as the paper does.
-        window = choose_window(
-            trimaps[TT.kernel_size], self.crop_sizes, self.transition_probability, rng
-        )
-        arrays = self.track.compose(photo, scene, alpha, window, rng)
-        arrays["alpha"] = window.of(alpha)
-        arrays |= {f"trimap_{size}": window.of(trimap) for size, trimap in trimaps.items()}
+        window = choose_window(matte, self.crop_sizes, self.transition_probability, rng)
+        crop = Crop(window, self.transform.input_size, self.transform.interpolation)
+        arrays = self.track.compose(photo, scene, matte.alpha, crop, rng)
+        arrays["alpha"] = crop.of(matte.alpha)
+        for size in self.kernel_sizes:
+            arrays[f"trimap_{size}"] = crop.pick_labels(matte.trimap(size, window))
         arrays = self.transform(arrays, seed=int(rng.integers(2**31)))
         return {"name": photo.name, **{k: to_tensor(array) for k, array in arrays.items()}}
 

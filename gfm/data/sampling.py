@@ -7,7 +7,8 @@ import torch.distributed as dist
 from torch.utils.data import Sampler
 
 
-def _rank_and_world() -> tuple[int, int]:
+def rank_and_world() -> tuple[int, int]:
+    """This process and how many there are."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
@@ -34,10 +35,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.num_samples // _rank_and_world()[1]
+        return self.num_samples // rank_and_world()[1]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        rank, world = _rank_and_world()
+        rank, world = rank_and_world()
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_samples)
         own = order[rank::world][: len(self)]
         return iter([(self.epoch, int(index)) for index in own])
@@ -53,7 +54,7 @@ class ShareSampler(Sampler[int]):
         self.num_samples = num_samples
 
     def _own(self) -> range:
-        rank, world = _rank_and_world()
+        rank, world = rank_and_world()
         return range(rank, self.num_samples, world)
 
     def __len__(self) -> int:

@@ -1,14 +1,15 @@
 """From a photo to the network's input size: a window on the transition region, flip, resize."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import albumentations as A
 import cv2
 import numpy as np
 
-from gfm.data.labels import TRANSITION
 from gfm.errors import GFMError
+
+Interpolation = Literal["linear", "area"]
 
 _INTERPOLATION = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
@@ -26,9 +27,69 @@ class Window(NamedTuple):
         bottom, right = self.top + self.height, self.left + self.width
         return array[self.top : bottom, self.left : right]
 
+    def grown(self, margin: int, size: tuple[int, ...]) -> "Window":
+        """With a margin on each side, within a picture of ``size`` (height, width)."""
+        top, left = max(self.top - margin, 0), max(self.left - margin, 0)
+        bottom = min(self.top + self.height + margin, size[0])
+        right = min(self.left + self.width + margin, size[1])
+        return Window(top, left, bottom - top, right - left)
+
+    def within(self, outer: "Window") -> "Window":
+        """The same rectangle as seen from the corner of another."""
+        return self._replace(top=self.top - outer.top, left=self.left - outer.left)
+
+
+class Crop:
+    """What of a picture reaches the network: a window, and of it the pixels that count.
+
+    Where linear interpolation makes one pixel of n, it looks at the middle two at most, in each
+    direction; so the others need not be composed. What is left resizes to the very same values.
+
+    Args:
+        window: a square.
+        input_size: of the network, in pixels.
+        interpolation: ``linear`` or ``area``, which looks at all.
+    """
+
+    def __init__(self, window: Window, input_size: int, interpolation: Interpolation) -> None:
+        self.window = window
+        is_whole = interpolation == "linear" and window.height % input_size == 0
+        self.step = window.height // input_size if is_whole else 1
+
+    def of(self, array: np.ndarray) -> np.ndarray:
+        """The crop of an H×W or H×W×C picture."""
+        return self.pick(self.window.of(array))
+
+    def pick(self, array: np.ndarray) -> np.ndarray:
+        """The crop of what the window shows."""
+        step, first = self.step, (self.step - 1) // 2
+        if step <= 2:
+            return array
+        if step % 2:
+            return np.ascontiguousarray(array[first::step, first::step])
+        height, width = (2 * (length // step) for length in array.shape[:2])
+        picked = np.empty((height, width, *array.shape[2:]), array.dtype)
+        for y in (0, 1):
+            for x in (0, 1):
+                picked[y::2, x::2] = array[first + y :: step, first + x :: step]
+        return picked
+
+    def pick_labels(self, array: np.ndarray) -> np.ndarray:
+        """The crop of a label map in the window: the pixels nearest to the input's."""
+        middle = self.step // 2
+        return np.ascontiguousarray(array[middle :: self.step, middle :: self.step])
+
+
+class Matte(Protocol):
+    """What :func:`choose_window` asks of a matte; see :mod:`gfm.data.matte`."""
+
+    alpha: np.ndarray
+
+    def draw_transition(self, rng: np.random.Generator) -> tuple[int, int] | None: ...  # noqa: D102
+
 
 def choose_window(
-    trimap: np.ndarray,
+    matte: Matte,
     crop_sizes: Sequence[int],
     transition_probability: float,
     rng: np.random.Generator,
@@ -39,21 +100,18 @@ def choose_window(
     official code the window's corner lands on the pixel, and small pictures slice wrongly.)
 
     Args:
-        trimap: H×W with 128 in the transition region.
+        matte: of the photo.
         crop_sizes: sides to draw from; those larger than the picture do not count, and where none
             fits, the picture's shorter side does.
         transition_probability: of centring on the transition region rather than on any pixel.
         rng: of the sample.
     """
-    height, width = trimap.shape
+    height, width = matte.alpha.shape
     fitting = [size for size in crop_sizes if size <= min(height, width)]
     size = int(rng.choice(fitting)) if fitting else min(height, width)
     is_on_transition = rng.random() < transition_probability
-    candidates = np.flatnonzero(trimap == TRANSITION) if is_on_transition else np.empty(0)
-    if len(candidates):
-        y, x = divmod(int(candidates[rng.integers(len(candidates))]), width)
-    else:
-        y, x = int(rng.integers(height)), int(rng.integers(width))
+    centre = matte.draw_transition(rng) if is_on_transition else None
+    y, x = centre or (int(rng.integers(height)), int(rng.integers(width)))
     top = min(max(y - size // 2, 0), height - size)
     left = min(max(x - size // 2, 0), width - size)
     return Window(top, left, size, size)
@@ -62,8 +120,8 @@ def choose_window(
 class JointTransform:
     """One flip and one resize for all arrays of a sample (albumentations).
 
-    Label maps (``trimap_*``) are resized by nearest neighbour; in the official code linear
-    interpolation invents values between their classes.
+    Label maps (``trimap_*``) take the nearest pixel; in the official code linear interpolation
+    invents values between their classes.
 
     Args:
         input_size: side in pixels of the square result.
@@ -76,17 +134,20 @@ class JointTransform:
         self,
         input_size: int,
         flip_probability: float = 0.5,
-        interpolation: Literal["linear", "area"] = "linear",
+        interpolation: Interpolation = "linear",
     ) -> None:
         if input_size < 1:
             raise GFMError(f"the input size must be at least 1 pixel, not {input_size}")
+        self.input_size = input_size
+        self.interpolation = interpolation
         self.steps = [
             A.HorizontalFlip(p=flip_probability),
             A.Resize(
                 input_size,
                 input_size,
                 interpolation=_INTERPOLATION[interpolation],
-                mask_interpolation=cv2.INTER_NEAREST,
+                # Of the middle of each pixel; plain INTER_NEAREST takes the corner.
+                mask_interpolation=cv2.INTER_NEAREST_EXACT,
             ),
         ]
         self.pipelines: dict[tuple[str, ...], A.Compose] = {}
@@ -95,14 +156,16 @@ class JointTransform:
         """Transforms arrays of one size with one draw.
 
         Args:
-            arrays: H×W×3 or H×W, uint8; ``image`` is one of them.
+            arrays: H×W×3 or H×W, uint8, of one window; ``image`` is one of them.
             seed: of the draw.
         """
         names = tuple(arrays)
         if names not in self.pipelines:
             targets = {n: "mask" if n.startswith("trimap") else "image" for n in names}
             del targets["image"]
-            self.pipelines[names] = A.Compose(self.steps, additional_targets=targets)
+            self.pipelines[names] = A.Compose(
+                self.steps, additional_targets=targets, is_check_shapes=False
+            )
         pipeline = self.pipelines[names]
         pipeline.set_random_seed(seed)
         return dict(pipeline(**arrays))

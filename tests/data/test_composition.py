@@ -9,7 +9,7 @@ import pytest
 from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack, blend
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import Photo, Roots, Scene
-from gfm.data.transforms import Window
+from gfm.data.transforms import Crop, Window
 from gfm.errors import GFMError
 
 SIZE = (60, 80)
@@ -38,7 +38,8 @@ def scene(tmp_path) -> Scene:
 
 def _compose(track, photo, scene, seed=0):
     rng = np.random.default_rng(seed)
-    return track.compose(photo, scene, read_alpha(photo.alpha), WINDOW, rng)
+    crop = Crop(WINDOW, 40, "linear")
+    return track.compose(photo, scene, read_alpha(photo.alpha), crop, rng)
 
 
 def _expected(photo, foreground, scene):

@@ -1,5 +1,8 @@
 """Samples: what they hold, and that they depend on seed, epoch and index alone."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -78,9 +81,20 @@ def epoch_of(datamodule, epoch):
     return torch.cat([batch["image"] for batch in batches])
 
 
-def test_workers_change_nothing(demo_roots):
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_workers_change_nothing(demo_roots, num_workers):
     alone = epoch_of(module(demo_roots), 0)
-    assert torch.equal(alone, epoch_of(module(demo_roots, num_workers=2), 0))
+    assert torch.equal(alone, epoch_of(module(demo_roots, num_workers=num_workers), 0))
+
+
+def test_ranks_see_the_samples_of_one_process(demo_roots, monkeypatch):
+    alone = epoch_of(module(demo_roots), 1)
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr("gfm.data.sampling.rank_and_world", lambda rank=rank: (rank, 2))
+        shares.append(epoch_of(module(demo_roots), 1))
+    # Ranks take turns, so that a step of both holds what one process with both batches would.
+    assert torch.equal(torch.stack(shares, 1).flatten(0, 1), alone)
 
 
 def test_epochs_and_seeds_differ(demo_roots):
@@ -92,7 +106,7 @@ def test_epochs_and_seeds_differ(demo_roots):
 
 def test_ranks_share(monkeypatch):
     def of_rank(sampler, rank, world=3):
-        monkeypatch.setattr("gfm.data.sampling._rank_and_world", lambda: (rank, world))
+        monkeypatch.setattr("gfm.data.sampling.rank_and_world", lambda: (rank, world))
         assert len(list(sampler)) == len(sampler)
         return list(sampler)
 
@@ -118,3 +132,37 @@ def test_validation_photos_are_whole(demo_roots):
     sample = ValidationSet(validation_photos(demo_roots.am2k))[0]
     assert sample["image"].shape[1:] == sample["alpha"].shape[1:] == sample["trimap"].shape[1:]
     assert set(sample["trimap"].unique().tolist()) == {0, 128, 255}
+
+
+@pytest.fixture
+def broken(demo_roots, tmp_path):
+    """The demo data with an unreadable photo, and its path."""
+    root = shutil.copytree(demo_roots.am2k, tmp_path / "AM-2k")
+    photo = sorted((root / "train/original").iterdir())[1]
+    photo.write_bytes(b"no picture")
+    return replace(demo_roots, am2k=root), photo
+
+
+def test_a_broken_file_stops(broken):
+    roots, photo = broken
+    with pytest.raises(GFMError, match=photo.name):
+        epoch_of(module(roots, "ori"), 0)
+
+
+def test_a_broken_file_is_replaced_and_reported(broken):
+    roots, photo = broken
+    batches = list(module(roots, "ori", on_error="skip").train_dataloader())
+    skipped = [line for batch in batches for line in batch["skipped"] if line]
+    assert len(skipped) == 1
+    assert photo.name in skipped[0]
+    names = [name for batch in batches for name in batch["name"]]
+    assert len(names) == 4
+    assert photo.stem not in names
+
+
+def test_a_dataset_of_broken_files_is_given_up(broken):
+    roots, photo = broken
+    for path in photo.parent.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(GFMError, match="10 photos in a row"):
+        epoch_of(module(roots, "ori", on_error="skip"), 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gfm.data.images import read_alpha, read_image, read_image_for, write_png
-from gfm.data.layout import Roots, scenes, training_photos, validation_photos
+from gfm.data.layout import Folders, Roots, scenes, training_photos, validation_photos
 from gfm.errors import GFMError
 
 
@@ -70,6 +70,27 @@ def test_empty_folder(tmp_path):
     (tmp_path / "train").mkdir()
     with pytest.raises(GFMError, match=r"no pictures .*paths.coco"):
         scenes(tmp_path, "paths.coco")
+
+
+def test_two_pictures_of_one_name(am2k):
+    path = next((am2k / "train/original").iterdir())
+    shutil.copy(path, path.with_suffix(".png"))
+    with pytest.raises(GFMError, match=rf"{path.name} and {path.stem}\.png.*remove all but one"):
+        training_photos(am2k, "image", False)
+
+
+def test_hidden_files_do_not_count(am2k):
+    path = next((am2k / "train/original").iterdir())
+    shutil.copy(path, path.with_name("._" + path.name))  # as macOS leaves on foreign disks
+    assert len(training_photos(am2k, "image", False)) == 4
+
+
+def test_folders_of_another_dataset(am2k):
+    (am2k / "train/original").rename(am2k / "train/photos")
+    folders = Folders(option="paths.mine", train_image="train/photos")
+    assert len(training_photos(am2k, "image", False, folders)) == 4
+    with pytest.raises(GFMError, match=r"train/original: set paths\.mine="):
+        training_photos(am2k, "image", False, Folders(option="paths.mine"))
 
 
 def test_roots_take_strings(tmp_path):

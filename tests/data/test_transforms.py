@@ -7,36 +7,40 @@ from gfm.data.transforms import JointTransform, Window, choose_window
 from gfm.errors import GFMError
 
 
-def _trimap(height=100, width=150, points=((40, 90),)):
-    trimap = np.zeros((height, width), np.uint8)
-    for y, x in points:
-        trimap[y, x] = 128
-    return trimap
+class _Matte:
+    """One whose transition region is a few points."""
+
+    def __init__(self, height=100, width=150, points=((40, 90),)):
+        self.alpha = np.zeros((height, width), np.uint8)
+        self.points = points
+
+    def draw_transition(self, rng):
+        return self.points[rng.integers(len(self.points))] if self.points else None
 
 
 def test_window_is_centred_on_the_transition():
-    window = choose_window(_trimap(), [32], 1.0, np.random.default_rng(0))
+    window = choose_window(_Matte(), [32], 1.0, np.random.default_rng(0))
     assert window == Window(40 - 16, 90 - 16, 32, 32)
 
 
 def test_window_stays_inside():
     rng = np.random.default_rng(0)
     for points in [((0, 0),), ((99, 149),), ((99, 0),)]:
-        window = choose_window(_trimap(points=points), [64], 1.0, rng)
+        window = choose_window(_Matte(points=points), [64], 1.0, rng)
         assert 0 <= window.top <= 100 - 64
         assert 0 <= window.left <= 150 - 64
 
 
 def test_all_sizes_and_places_occur():
     rng = np.random.default_rng(0)
-    windows = [choose_window(_trimap(), [16, 32, 999], 0.5, rng) for _ in range(300)]
+    windows = [choose_window(_Matte(), [16, 32, 999], 0.5, rng) for _ in range(300)]
     assert {w.height for w in windows} == {16, 32}
     centred = np.mean([w.top + w.height // 2 == 40 for w in windows])
     assert centred == pytest.approx(0.5, abs=0.1)
 
 
 def test_small_photo_gives_its_shorter_side():
-    window = choose_window(_trimap(20, 30, ()), [640], 1.0, np.random.default_rng(0))
+    window = choose_window(_Matte(20, 30, ()), [640], 1.0, np.random.default_rng(0))
     assert (window.height, window.width) == (20, 20)
 
 

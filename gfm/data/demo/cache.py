@@ -2,10 +2,7 @@
 
 import hashlib
 import multiprocessing
-import os
 import shutil
-import signal
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,12 +12,12 @@ from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
-import cv2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gfm.data.demo.writer import DemoSize, Job, draw_files, jobs, make_folders
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
+from gfm.processes import num_cores, start_worker
 
 DEMO_VERSION = 2  # raise it whenever a drawing changes: no old folder is taken for a new one then
 STALE_SECONDS = 600  # a run that is alive writes far more often than this
@@ -111,7 +108,7 @@ def _remove_stale(root: Path) -> None:
 def _draw(folder: Path, todo: list[Job], num_workers: int | None, progress: bool) -> None:
     if num_workers is None:
         pixels = sum(job.height * job.width for job in todo)
-        num_workers = _num_cores() if pixels > ONE_PROCESS_PIXELS else 1
+        num_workers = num_cores() if pixels > ONE_PROCESS_PIXELS else 1
     bar = Progress(
         TextColumn("drawing demo data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         disable=not progress, transient=True,
@@ -128,29 +125,9 @@ def _finished(folder: Path, todo: list[Job], num_workers: int) -> Iterator[None]
         return
     # A fresh interpreter per worker: forking one that has threads, as with torch, may hang.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(num_workers, len(todo)), context, _start_worker)
+    pool = ProcessPoolExecutor(min(num_workers, len(todo)), context, start_worker)
     try:
         for future in as_completed([pool.submit(draw_files, folder, job) for job in todo]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    # Control-C is for the parent, which then stops its workers; they also follow it when killed.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-
-
-def _exit_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

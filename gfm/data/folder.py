@@ -1,0 +1,71 @@
+"""A plain test set: one folder of photos, one of mattes, and one of trimaps if there are any.
+
+::
+
+    root/  images  alphas  [trimaps]
+
+P3M-500, AIM-500 and PPM-100 are laid out so under other names, which can be given.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from gfm.data.layout import Photo, files_by_stem, partner
+from gfm.errors import GFMError
+
+
+@dataclass(frozen=True)
+class FolderSet:
+    """Photos to evaluate on; there is nothing to train on.
+
+    Attributes:
+        root: holds the folders; ``None`` where a run has not been told.
+        images: name of the folder of photos.
+        alphas: name of the folder of mattes; each makes a photo of the set.
+        trimaps: name of the folder of trimaps; without such a folder they are made from the mattes.
+    """
+
+    root: Path | None
+    images: str = "images"
+    alphas: str = "alphas"
+    trimaps: str | None = "trimaps"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", None if self.root is None else Path(self.root))
+
+    def find(self) -> "FolderSet":
+        """The set itself."""
+        return self
+
+    def validation(self) -> list[Photo]:
+        """Photos in order of their names.
+
+        Raises:
+            GFMError: the root is not set, or a folder or a file's partner is missing.
+        """
+        if self.root is None:
+            raise GFMError("data=folder needs data.root=<folder that holds images/ and alphas/>")
+        if not self.root.is_dir():
+            raise GFMError(f"no folder {self.root}: set data.root")
+        images = files_by_stem(self.root / self.images, "data.images to the photos' folder name")
+        alphas = files_by_stem(self.root / self.alphas, "data.alphas to the mattes' folder name")
+        trimaps: dict[str, Path] = {}
+        if self.trimaps and (self.root / self.trimaps).is_dir():
+            trimaps = files_by_stem(self.root / self.trimaps, "data.trimaps=null")
+        unscored = sorted(images.keys() - alphas.keys())
+        if unscored:
+            warnings.warn(
+                f"{len(unscored)} of {len(images)} photos have no matte in "
+                f"{self.root / self.alphas} and are not scored, first {unscored[0]}",
+                stacklevel=2,
+            )
+        return [
+            Photo(
+                stem,
+                image=partner(images, stem, alpha),
+                alpha=alpha,
+                trimap=partner(trimaps, stem, alpha) if trimaps else None,
+            )
+            for stem, alpha in alphas.items()
+        ]

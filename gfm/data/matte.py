@@ -1,0 +1,73 @@
+"""A training photo's matte, and its labels wherever they are asked for."""
+
+import numpy as np
+
+from gfm.data.images import open_array, read_alpha
+from gfm.data.labels import FOREGROUND, TRANSITION, trimap_from_alpha
+from gfm.data.layout import Photo
+from gfm.data.transforms import Window
+from gfm.rosta import TT
+
+_TRIALS = 256
+
+
+class Matte:
+    """Looks at no more of a matte than it must.
+
+    Labels of a packed photo are read from its files, others are derived from the part of the
+    matte that they depend on; both are the same.
+
+    Attributes:
+        alpha: H×W, uint8; memory-mapped where the photo is packed.
+
+    Raises:
+        GFMError: the file is unreadable.
+    """
+
+    def __init__(self, photo: Photo) -> None:
+        self.alpha = read_alpha(photo.alpha)
+        self.labels = photo.labels
+
+    def trimap(self, kernel_size: int, window: Window | None = None) -> np.ndarray:
+        """:func:`gfm.data.labels.trimap_from_alpha` of the whole matte, or its window.
+
+        Args:
+            kernel_size: see there.
+            window: of the matte.
+        """
+        height, width = self.alpha.shape
+        window = window or Window(0, 0, height, width)
+        path = self.labels.get(f"trimap_{kernel_size}")
+        if path:
+            return window.of(open_array(path))
+        outer = window.grown(kernel_size // 2 + 1, (height, width))
+        trimap = trimap_from_alpha(outer.of(self.alpha), kernel_size)
+        return window.within(outer).of(trimap)
+
+    def draw_transition(self, rng: np.random.Generator) -> tuple[int, int] | None:
+        """(y, x) of one pixel of TT's transition region, all equally likely; ``None`` if none is.
+
+        Pixels are drawn from the whole photo until one lies in the region, which costs far less
+        than finding the region; only where it is tiny the trimap is made after all.
+        """
+        height, width = self.alpha.shape
+        ys, xs = rng.integers(height, size=_TRIALS), rng.integers(width, size=_TRIALS)
+        for y, x in zip(ys.tolist(), xs.tolist(), strict=True):
+            if self._is_transition(y, x):
+                return y, x
+        candidates = np.flatnonzero(self.trimap(TT.kernel_size) == TRANSITION)
+        if not len(candidates):
+            return None
+        y, x = divmod(int(candidates[rng.integers(len(candidates))]), width)
+        return y, x
+
+    def _is_transition(self, y: int, x: int) -> bool:
+        if 0 < self.alpha[y, x] < FOREGROUND:
+            return True
+        # What the kernel covers: without a pixel of another kind there is no edge.
+        patch = Window(y, x, 1, 1).grown(TT.kernel_size // 2, self.alpha.shape)
+        values = patch.of(self.alpha)
+        if values.min() == values.max():
+            return False
+        trimap = trimap_from_alpha(np.ascontiguousarray(values), TT.kernel_size)
+        return bool(trimap[y - patch.top, x - patch.left] == TRANSITION)

@@ -1,0 +1,221 @@
+"""A look at every file of a dataset before a training of days meets the broken one."""
+
+import hashlib
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from rich.filesize import decimal
+
+from gfm.console import console
+from gfm.data.images import is_packed, read_alpha, read_image
+from gfm.data.labels import BACKGROUND, FOREGROUND, TRANSITION
+from gfm.data.layout import Folders, Roots, pictures
+from gfm.errors import GFMError
+from gfm.prepare.progress import Bar
+from gfm.processes import in_parallel, num_cores
+
+Kind = Literal["image", "alpha", "trimap"]
+
+_MANY = 20  # names in one line
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of pictures.
+
+    Attributes:
+        path: of the folder.
+        kind: of its pictures.
+        is_needed: whether it has to be there.
+    """
+
+    path: Path
+    kind: Kind = "image"
+    is_needed: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures that belong together and must be of one size."""
+
+    files: tuple[tuple[Path, Kind], ...]
+
+    def __str__(self) -> str:
+        return str(self.files[0][0])
+
+
+def parts(roots: Roots) -> list[list[Folder]]:
+    """Folders whose pictures go by the same names, mattes first."""
+    return [*_photo_parts(roots.am2k, roots.folders), *_scene_parts(roots)]
+
+
+def _photo_parts(root: Path, names: Folders) -> Iterator[list[Folder]]:
+    others = [names.foreground, names.background]
+    others += [names.denoised_image, names.denoised_foreground]
+    train = [
+        Folder(root / names.train_alpha, "alpha", True),
+        Folder(root / names.train_image, is_needed=True),
+        *(Folder(root / name) for name in others),
+    ]
+    validation = [
+        Folder(root / names.validation_alpha, "alpha", True),
+        Folder(root / names.validation_image, is_needed=True),
+    ]
+    if names.validation_trimap:
+        validation.append(Folder(root / names.validation_trimap, "trimap"))
+    # A plain test set has nothing to train on.
+    return iter([validation] if names.option == "data.root" else [train, validation])
+
+
+def _scene_parts(roots: Roots) -> Iterator[list[Folder]]:
+    if roots.bg20k:
+        train = Folder(roots.bg20k / "train", is_needed=True)
+        yield [train, Folder(roots.bg20k / "train_denoise")]
+        yield [Folder(roots.bg20k / "testval")]
+    if roots.coco:
+        yield [Folder(roots.coco / "train", is_needed=True)]
+
+
+def pair(folders: list[Folder]) -> tuple[list[Group], list[str]]:
+    """Groups of the folders that are there, and what is wrong with their names."""
+    listed = {folder: pictures(folder.path) for folder in folders}
+    problems = [
+        f"{folder.path}: {'no pictures' if folder.path.is_dir() else 'no such folder'}"
+        for folder, found in listed.items()
+        if not found and folder.is_needed
+    ]
+    listed = {folder: found for folder, found in listed.items() if found}
+    stems = sorted(set().union(*listed.values()))
+    for folder, found in listed.items():
+        lacking = [stem for stem in stems if stem not in found]
+        if lacking:
+            names = ", ".join(lacking[:_MANY]) + (", …" if len(lacking) > _MANY else "")
+            problems.append(f"{folder.path}: lacks {len(lacking):,} of {len(stems):,}: {names}")
+        for paths in found.values():
+            if len(paths) > 1:
+                names = " and ".join(path.name for path in paths)
+                problems.append(f"{folder.path}: {names} go by one name: remove all but one")
+    groups = [
+        Group(tuple((p, f.kind) for f, found in listed.items() for p in found.get(stem, [])))
+        for stem in stems
+    ]
+    return groups, problems
+
+
+def inspect(group: Group) -> list[str]:
+    """What is wrong with the pictures of a group, a line for each fault."""
+    problems, sizes = [], {}
+    for path, kind in group.files:
+        try:
+            decode_all(path)
+            array = read_image(path) if kind == "image" else read_alpha(path)
+        except GFMError as error:
+            problems.append(str(error))
+            continue
+        sizes[path] = array.shape[:2]
+        fault = _content_fault(array, kind)
+        if fault:
+            problems.append(f"{path}: {fault}")
+    first, *others = sizes or [group.files[0][0]]
+    for path in others:
+        if sizes[path] != sizes[first]:
+            have, want = (f"{height}×{width}" for height, width in (sizes[path], sizes[first]))
+            problems.append(f"{path}: {have} pixels, but {want} in {first}")
+    return problems
+
+
+def _content_fault(array: np.ndarray, kind: Kind) -> str | None:
+    if kind == "image":
+        return None
+    if array.min() == array.max():
+        value = int(array.flat[0])
+        return f"empty {kind}, all 0" if value == 0 else f"constant {kind}, all {value}"
+    if kind == "trimap" and not np.isin(array, (BACKGROUND, TRANSITION, FOREGROUND)).all():
+        values = np.unique(array)
+        return f"a trimap has the values 0, 128 and 255, this one {len(values)} others or more"
+    return None
+
+
+def decode_all(path: Path) -> None:
+    """Reads a file to its end, since OpenCV before 5 returns half a picture of half a file.
+
+    Raises:
+        GFMError: it is truncated or damaged.
+    """
+    if is_packed(path):
+        return  # the size of an array is checked when it is mapped
+    try:
+        with Image.open(path) as image:
+            # An eighth of the pixels, but all of the file; only JPEG does this.
+            image.draft(image.mode, (image.width // 8, image.height // 8))
+            image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        text = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise GFMError(f"cannot read {path}: truncated or damaged ({text})") from error
+
+
+def fingerprint(groups: Iterable[Group], root: Path) -> str:
+    """Twelve digits that differ when a file is added, removed, renamed or of another length."""
+    digest = hashlib.sha256()
+    for path in sorted(path for group in groups for path, _ in group.files):
+        digest.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def check(roots: Roots, num_workers: int | None = None) -> list[str]:
+    """Prints every problem of the datasets, and what they hold.
+
+    Args:
+        roots: of the datasets.
+        num_workers: processes; ``None`` is one per core.
+
+    Returns:
+        the problems, a line for each.
+
+    Raises:
+        GFMError: a worker was killed.
+    """
+    problems: list[str] = []
+    groups: list[Group] = []
+    for folders in parts(roots):
+        found, faults = pair(folders)
+        groups += found
+        problems += faults
+    with Bar("check", len(groups)) as bar:
+        for problem in problems:
+            bar.say(problem)
+        for outcome in in_parallel(inspect, groups, num_workers or num_cores()):
+            bar.advance()
+            faults = outcome.result or []
+            if outcome.fault:
+                faults = [f"{outcome.item}: {outcome.fault}"]
+            for fault in faults:
+                bar.say(fault)
+            problems += faults
+    _summarise(roots, groups)
+    return problems
+
+
+def _summarise(roots: Roots, groups: list[Group]) -> None:
+    for root in (roots.am2k, roots.bg20k, roots.coco):
+        if root is None:
+            continue
+        own = [group for group in groups if root in group.files[0][0].parents]
+        counts: dict[Path, int] = {}
+        size = 0
+        for path in (path for group in own for path, _ in group.files):
+            folder = path.parent.relative_to(root)
+            counts[folder] = counts.get(folder, 0) + 1
+            size += path.stat().st_size
+        text = ", ".join(f"{folder} {count:,}" for folder, count in counts.items()) or "nothing"
+        print_ = console().print
+        print_(
+            f"{root}: {text}; {decimal(size)}, fingerprint {fingerprint(own, root)}",
+            highlight=False,
+            markup=False,
+        )

@@ -1,0 +1,149 @@
+"""Pictures without noise, for the RSSN track.
+
+A photo's noise differs from its new background's, which gives a composite away. RSSN therefore
+uses denoised pairs at times (Li et al., IJCV 2022, section 5). Two methods:
+
+- ``nlm``: non-local means of scikit-image (BSD licence). At equal noise it is more faithful than
+  OpenCV's, and as fast; see ``docs/preparing.md``.
+- ``bm3d``: the paper's, by the package ``bm3d``, whose licence forbids commercial use. It is never
+  installed with this project.
+"""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from gfm.data.images import read_image, write_jpeg, write_png
+from gfm.data.layout import Roots, files_by_stem
+from gfm.errors import GFMError
+from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
+
+_FAULTS = {
+    "nlm": ("skimage", "scikit-image is missing: pip install -c constraints.txt -e '.[prepare]'"),
+    "bm3d": ("bm3d", "bm3d is missing (its licence: non-commercial use only): pip install bm3d"),
+}
+_BYTES_PER_PIXEL = {".png": 1.1, ".jpg": 0.25}  # measured on photos
+
+
+def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Non-local means (Buades et al., CVPR 2005).
+
+    Args:
+        image: H×W×3 in [0, 1], float32.
+        sigma: of the noise.
+    """
+    from skimage.restoration import denoise_nl_means
+
+    result: np.ndarray = denoise_nl_means(
+        image,
+        patch_size=5,
+        patch_distance=6,
+        h=0.6 * sigma,
+        sigma=sigma,
+        fast_mode=True,
+        channel_axis=-1,
+    )
+    return result
+
+
+def bm3d(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Block-matching and 3D filtering (Dabov et al., TIP 2007); arguments as :func:`nlm`'s."""
+    from bm3d import bm3d_rgb
+
+    result: np.ndarray = bm3d_rgb(image, sigma)
+    return result
+
+
+METHODS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {"nlm": nlm, "bm3d": bm3d}
+
+
+def denoise(image: np.ndarray, method: str = "nlm", sigma: float = 10.0) -> np.ndarray:
+    """A picture without noise, H×W×3 uint8.
+
+    Args:
+        image: H×W×3, uint8.
+        method: see the module.
+        sigma: standard deviation of the noise, of 255.
+    """
+    result = METHODS[method](image.astype(np.float32) / 255, sigma / 255)
+    return np.clip(result * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def make(method: str, sigma: float, item: Item) -> None:
+    """Writes the picture without noise.
+
+    Raises:
+        GFMError: the source is unreadable.
+        WriteError: the target cannot be written.
+    """
+    write = write_png if item.targets[0].suffix == ".png" else write_jpeg
+    write(item.targets[0], denoise(read_image(item.sources[0]), method, sigma))
+
+
+def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
+    """By the names that ``--only`` takes: source folder, target folder, suffix.
+
+    Suffixes as in the published guide: foregrounds as PNG, pictures as JPEG.
+    """
+    names = roots.folders
+    found = {
+        "original": (names.train_image, names.denoised_image, ".jpg"),
+        "fg": (names.foreground, names.denoised_foreground, ".png"),
+    }
+    result = {k: (roots.am2k / a, roots.am2k / b, c) for k, (a, b, c) in found.items()}
+    if roots.bg20k:
+        result["bg20k"] = (roots.bg20k / "train", roots.bg20k / "train_denoise", ".jpg")
+    return {name: folders for name, folders in result.items() if folders[0].is_dir()}
+
+
+def items(source: Path, target: Path, suffix: str) -> list[Item]:
+    """One for every picture of a folder.
+
+    Raises:
+        GFMError: two pictures have one stem.
+    """
+    files = files_by_stem(source, None)
+    return [Item((path,), (target / f"{stem}{suffix}",)) for stem, path in files.items()]
+
+
+def prepare_denoise(
+    roots: Roots,
+    method: str = "nlm",
+    sigma: float = 10.0,
+    only: Sequence[str] = (),
+    options: Options = DEFAULTS,
+) -> None:
+    """Writes ``original_denoise``, ``fg_denoise`` and BG-20k's ``train_denoise``.
+
+    Args:
+        roots: of the datasets.
+        method: see the module.
+        sigma: of the noise to remove, of 255; by default that which RSSN adds afterwards.
+        only: see :func:`kinds`; all that have a source, if empty.
+        options: of the run.
+
+    Raises:
+        GFMError: a package or a folder is missing, or see :func:`gfm.prepare.runner.run`.
+    """
+    if method not in METHODS:
+        raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
+    if sigma <= 0:
+        raise GFMError(f"--sigma {sigma}: give a positive number, of 255")
+    module, fault = _FAULTS[method]
+    if importlib.util.find_spec(module) is None:
+        raise GFMError(fault)
+    found = kinds(roots)
+    for name in only or found:
+        if name not in found:
+            raise GFMError(f"--only {name}: there is no such source, only {', '.join(found)}")
+    for name in only or found:
+        source, target, suffix = found[name]
+        todo = items(source, target, suffix)
+        run(Job(f"denoise {name}", todo, partial(make, method, sigma), _num_bytes), options)
+
+
+def _num_bytes(item: Item, size: tuple[int, int]) -> float:
+    return _BYTES_PER_PIXEL[item.targets[0].suffix] * size[0] * size[1]

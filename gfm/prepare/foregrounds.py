@@ -1,0 +1,101 @@
+"""Colours of foreground and background apart, from a photo and its matte.
+
+A pixel of hair shows foreground and background at once: I = α·F + (1 - α)·B. Composites over other
+backgrounds need F, and the composition loss needs both. Two estimates of pymatting:
+
+- ``cf``: closed form (Levin et al., TPAMI 2008), the paper's.
+- ``ml``: multi-level (Germer et al., 2020), many times faster.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from gfm.console import console
+from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.layout import AM2K, Folders, training_photos
+from gfm.errors import GFMError
+from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
+
+METHODS = ("cf", "ml")
+
+_BYTES_PER_PIXEL = 2.2  # both PNGs, measured on photos
+
+
+def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
+    """Foreground and background of a photo, H×W×3 uint8 both.
+
+    Args:
+        image: H×W×3 RGB, uint8.
+        alpha: H×W, uint8.
+        method: see the module.
+
+    Raises:
+        GFMError: the sizes differ.
+    """
+    # Here, since importing pymatting takes seconds, and compiles for a minute the first time.
+    from pymatting.foreground.estimate_foreground_cf import estimate_foreground_cf
+    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
+
+    if image.shape[:2] != alpha.shape:
+        sizes = [f"{height}×{width}" for height, width in (image.shape[:2], alpha.shape)]
+        raise GFMError(f"the photo has {sizes[0]} pixels, its matte {sizes[1]}")
+    solve = {"cf": estimate_foreground_cf, "ml": estimate_foreground_ml}[method]
+    layers = solve(image / 255.0, alpha / 255.0, return_background=True)
+    foreground, background = (
+        np.clip(np.asarray(layer) * 255 + 0.5, 0, 255).astype(np.uint8) for layer in layers
+    )
+    return foreground, background
+
+
+def items(root: Path, folders: Folders = AM2K) -> list[Item]:
+    """One for every training photo.
+
+    Raises:
+        GFMError: a folder or a file's partner is missing.
+    """
+    targets = [root / folders.foreground, root / folders.background]
+    return [
+        Item((photo.image, photo.alpha), tuple(folder / f"{photo.name}.png" for folder in targets))
+        for photo in training_photos(root, "image", False, folders)
+    ]
+
+
+def make(method: str, item: Item) -> None:
+    """Writes the foreground and the background of a photo.
+
+    Raises:
+        GFMError: a source is unreadable, or their sizes differ.
+        WriteError: a target cannot be written.
+    """
+    image, alpha = item.sources
+    layers = estimate(read_image(image), read_alpha(alpha), method)
+    for path, layer in zip(item.targets, layers, strict=True):
+        write_png(path, layer)
+
+
+def prepare_foregrounds(
+    root: Path, folders: Folders = AM2K, method: str = "cf", options: Options = DEFAULTS
+) -> None:
+    """Writes the folders ``fg`` and ``bg`` of the training photos.
+
+    Raises:
+        GFMError: pymatting is not installed, or see :func:`gfm.prepare.runner.run`.
+    """
+    if method not in METHODS:
+        raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
+    todo = items(root, folders)
+    console().print("loading pymatting; its first import compiles for about a minute")
+    # Before the workers, which would all compile at the same time.
+    try:
+        import pymatting  # noqa: F401
+    except ImportError as error:
+        raise GFMError(
+            "pymatting is missing: pip install -c constraints.txt -e '.[prepare]'"
+        ) from error
+    run(Job("foregrounds", todo, partial(make, method), _num_bytes), options)
+
+
+def _num_bytes(item: Item, size: tuple[int, int]) -> float:
+    return _BYTES_PER_PIXEL * size[0] * size[1]

@@ -1,0 +1,174 @@
+"""Datasets decoded, as arrays that the loader maps into memory and reads by window.
+
+A packed dataset has the layout of its source, so ``paths.am2k=<packed>`` is all a run needs. Each
+picture is a ``.npy`` file, uint8: H×W×3, mattes and trimaps H×W. What training derives from a whole
+matte is there too, below ``train/labels``:
+
+- ``trimap_K``: H×W uint8, :func:`gfm.data.labels.trimap_from_alpha` of kernel size K, for every K
+  that a RoSTA uses.
+- ``transition``: int32, ``np.flatnonzero(trimap == TRANSITION)`` of TT's trimap. One of its entries
+  is the centre of a window; drawing one touches one page instead of the whole trimap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gfm.data.images import is_packed, read_alpha, read_image, write_array
+from gfm.data.labels import TRANSITION, trimap_from_alpha
+from gfm.data.layout import Folders, Roots, files_by_stem
+from gfm.errors import GFMError
+from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
+
+_TRANSITION_SHARE = 0.35  # of a photo's pixels at most, more or less; 4 bytes for each
+_HEADER = 128  # bytes of a .npy file
+
+
+@dataclass(frozen=True)
+class PackItem(Item):
+    """A picture to decode.
+
+    Attributes:
+        is_grey: whether it is a matte or a trimap.
+        kernel_sizes: of the trimaps to derive, the first TT's; after the picture itself the
+            targets are one for each and the transition pixels.
+        max_side: pixels to which its longer side is reduced; 0 keeps it.
+    """
+
+    is_grey: bool = False
+    kernel_sizes: tuple[int, ...] = ()
+    max_side: int = 0
+
+    def num_bytes(self, size: tuple[int, int]) -> float:
+        """What it takes on the disk, at most, for a source of (height, width)."""
+        per_pixel = 1.0 if self.is_grey else 3.0
+        if self.kernel_sizes:
+            per_pixel += len(self.kernel_sizes) + 4 * _TRANSITION_SHARE
+        height, width = reduced(size, self.max_side)
+        return per_pixel * height * width + _HEADER * len(self.targets)
+
+
+def make(item: Item) -> None:
+    """Decodes a picture and writes its array, after the labels if it is a training matte.
+
+    Raises:
+        GFMError: the source is unreadable.
+        WriteError: a target cannot be written.
+    """
+    assert isinstance(item, PackItem)
+    source = item.sources[0]
+    array = read_alpha(source) if item.is_grey else read_image(source)
+    trimaps = [trimap_from_alpha(array, size) for size in item.kernel_sizes]
+    for path, trimap in zip(item.targets[1:], trimaps, strict=False):
+        write_array(path, trimap)
+    if trimaps:
+        transition = np.flatnonzero(trimaps[0] == TRANSITION)
+        write_array(item.targets[-1], transition.astype(np.int32))
+    write_array(item.targets[0], reduce(array, item.max_side))
+
+
+def reduce(image: np.ndarray, max_side: int) -> np.ndarray:
+    """A picture whose longer side is at most ``max_side`` pixels, averaged; 0 keeps it."""
+    height, width = reduced((image.shape[0], image.shape[1]), max_side)
+    if (height, width) == image.shape[:2]:
+        return image
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def reduced(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """(height, width) in proportion, at most ``max_side`` pixels; 0 keeps them."""
+    scale = max_side / max(*size, 1)
+    if not 0 < scale < 1:
+        return size
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
+def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[int]) -> list[Item]:
+    """Every picture of the folders that are there."""
+    fields = ["train_image", "foreground", "background", "denoised_image", "denoised_foreground"]
+    fields += ["train_alpha", "validation_image", "validation_alpha", "validation_trimap"]
+    items: list[Item] = []
+    for name in fields:
+        folder = getattr(folders, name)
+        for stem, source in files_by_stem(root / folder, None).items() if folder else ():
+            targets = [out / folder / f"{stem}.npy"]
+            sizes = tuple(kernel_sizes) if name == "train_alpha" else ()
+            if sizes:
+                kinds = [*(f"trimap_{size}" for size in sizes), "transition"]
+                targets += [out / folders.labels / kind / f"{stem}.npy" for kind in kinds]
+            is_grey = name.endswith(("alpha", "trimap"))
+            items.append(PackItem((source,), tuple(targets), is_grey, sizes))
+    return items
+
+
+def scene_items(root: Path, out: Path, max_side: int) -> list[Item]:
+    """Every background that training reads."""
+    return [
+        PackItem((path,), (out / folder / f"{stem}.npy",), max_side=max_side)
+        for folder in ("train", "train_denoise")
+        for stem, path in files_by_stem(root / folder, None).items()
+    ]
+
+
+def prepare_pack(
+    roots: Roots,
+    out: Path | None = None,
+    max_side: int = 0,
+    only: Sequence[str] = (),
+    options: Options = DEFAULTS,
+) -> dict[str, Path]:
+    """Packs every dataset that is there, or ``only`` those named.
+
+    Args:
+        roots: of the datasets.
+        out: gets a folder for each, of the same name; by default each lies beside its source,
+            with ``_packed`` added to its name.
+        max_side: of backgrounds in pixels, see :class:`PackItem`.
+        only: of ``am2k``, ``bg20k`` and ``coco``.
+        options: of the run.
+
+    Returns:
+        the packed datasets by these names.
+
+    Raises:
+        GFMError: a dataset is not there or is packed itself, the disk is too small, or see
+            :func:`gfm.prepare.runner.run`.
+    """
+    from gfm.rosta import ROSTAS, TT  # brings torch
+
+    others = {branch.kernel_size for branches in ROSTAS.values() for branch in branches}
+    kernel_sizes = [TT.kernel_size, *sorted(others - {TT.kernel_size})]
+    found = {k: getattr(roots, k) for k in ("am2k", "bg20k", "coco") if getattr(roots, k)}
+    for name in only:
+        if name not in found:
+            raise GFMError(f"--only {name}: there is no such dataset, only {', '.join(found)}")
+    jobs = {}
+    for name in only or found:
+        root = found[name]
+        target = out / root.name if out else root.with_name(f"{root.name}_packed")
+        if name == "am2k":
+            items = photo_items(root, target, roots.folders, kernel_sizes)
+        else:
+            items = scene_items(root, target, max_side)
+        _refuse(root, target, items)
+        jobs[name] = (target, items)
+    for target, items in jobs.values():
+        run(Job(f"pack {target.name}", items, make, _num_bytes, is_bound=True), options)
+    return {name: target for name, (target, _) in jobs.items()}
+
+
+def _num_bytes(item: Item, size: tuple[int, int]) -> float:
+    assert isinstance(item, PackItem)
+    return item.num_bytes(size)
+
+
+def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
+    if not items:
+        raise GFMError(f"no pictures in the folders of {root}: nothing to pack")
+    if any(is_packed(path) for item in items for path in item.sources):
+        raise GFMError(f"{root} is packed already")
+    if target.resolve() == root.resolve():
+        raise GFMError(f"{target} is the source itself: choose another place by --out")

@@ -1,0 +1,189 @@
+"""What all preparing commands share: skipping, shards, estimates, progress, failures.
+
+A command is a list of items and a function that makes one. It may be killed at any moment: files
+are written aside and renamed, so those with a final name are whole, and the next run skips them.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.filesize import decimal
+
+from gfm.console import console
+from gfm.data.files import make_folder
+from gfm.data.images import SUFFIXES, image_size
+from gfm.data.layout import pictures
+from gfm.errors import GFMError
+from gfm.prepare.progress import Bar, duration
+from gfm.processes import in_parallel, num_cores
+
+SAMPLE = 3
+"""Items after which the time of the others is estimated."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A piece of work.
+
+    Attributes:
+        sources: pictures that are read, the first of which tells the size.
+        targets: files that are written; it is done when all of them are there.
+    """
+
+    sources: tuple[Path, ...]
+    targets: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        return str(self.sources[0])
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command can be told.
+
+    Attributes:
+        num_workers: processes; ``None`` is one per core.
+        shard: (i, n): the i-th of n equal parts, from 1.
+        overwrite: whether files that are there are made again.
+    """
+
+    num_workers: int | None = None
+    shard: tuple[int, int] = (1, 1)
+    overwrite: bool = False
+
+
+DEFAULTS = Options()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command does.
+
+    Attributes:
+        title: names it.
+        items: to make.
+        make: makes one; raises GFMError where its sources are at fault.
+        bytes_of: estimates what an item will take on the disk from its (height, width).
+        is_bound: whether that is never exceeded, so that too small a disk is refused.
+    """
+
+    title: str
+    items: Sequence[Item]
+    make: Callable[[Item], None]
+    bytes_of: Callable[[Item, tuple[int, int]], float]
+    is_bound: bool = False
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``2/8`` as (2, 8).
+
+    Raises:
+        GFMError: the text is not i/n with 1 ≤ i ≤ n.
+    """
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise GFMError(f"--shard {text}: give i/n with i from 1 to n, such as 2/8")
+    return int(index), int(count)
+
+
+def run(job: Job, options: Options) -> None:
+    """Makes what is missing, and says what it will take and what went wrong.
+
+    Raises:
+        GFMError: the disk is too small or cannot be written, a worker was killed, or, when all
+            others are made, some items failed.
+        SystemExit: on Control-C, with status 130.
+    """
+    index, count = options.shard
+    share = job.items[index - 1 :: count]
+    todo = list(share) if options.overwrite else _missing(share)
+    part = f", part {index} of {count}" if count > 1 else ""
+    there = f", {len(share) - len(todo):,} are there" if len(todo) < len(share) else ""
+    console().print(f"{job.title}{part}: {len(todo):,} to make{there}", highlight=False)
+    if not todo:
+        return
+    _check_disk(job, todo)
+    for folder in sorted({target.parent for item in todo for target in item.targets}):
+        make_folder(folder)
+    start = time.monotonic()
+    faults: list[str] = []
+    try:
+        _make(job, todo, options, faults)
+    except KeyboardInterrupt:
+        console().print("stopped; the same command goes on from here")
+        sys.exit(130)
+    made = len(todo) - len(faults)
+    console().print(f"{made:,} made in {duration(time.monotonic() - start)}", highlight=False)
+    if faults:
+        raise GFMError(f"{len(faults):,} of {len(todo):,} failed (listed above)")
+
+
+def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> None:
+    """Makes the items, appending to ``faults``; prints these when it ends, however it does."""
+    num_workers = min(options.num_workers or num_cores(), len(todo))
+    make = partial(_replace, job.make) if options.overwrite else job.make
+    seconds: list[float] = []
+    try:
+        with Bar(job.title, len(todo)) as bar:
+            for outcome in in_parallel(make, todo, num_workers):
+                bar.advance()
+                if outcome.fault:
+                    name = "" if str(outcome.item) in outcome.fault else f"{outcome.item}: "
+                    faults.append(name + outcome.fault)
+                    continue
+                seconds.append(outcome.seconds)
+                left = len(todo) - bar.count
+                # Each worker's first item also pays for the import of libraries.
+                if len(seconds) == num_workers + SAMPLE and left:
+                    each = sum(seconds[num_workers:]) / SAMPLE
+                    bar.say(
+                        f"about {duration(each * left / num_workers)} for the others, "
+                        f"{each:.2g} s each with {num_workers} at once"
+                    )
+    finally:
+        for fault in faults:
+            console().print(f"failed: {fault}", highlight=False, markup=False)
+
+
+def _missing(items: Iterable[Item]) -> list[Item]:
+    """Items of which a target is not there, in any format that counts as the same picture."""
+    listed: dict[Path, set[str]] = {}
+
+    def is_there(target: Path) -> bool:
+        if target.parent not in listed:
+            listed[target.parent] = set(pictures(target.parent))
+        return target.stem in listed[target.parent]
+
+    return [item for item in items if not all(is_there(target) for target in item.targets)]
+
+
+def _replace(make: Callable[[Item], None], item: Item) -> None:
+    """Makes an item and removes what its targets replace under another suffix."""
+    make(item)
+    for target in item.targets:
+        for suffix in {case for s in SUFFIXES for case in (s, s.upper())} - {target.suffix}:
+            target.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _check_disk(job: Job, todo: Sequence[Item]) -> None:
+    """Says how much will be written and how much is free."""
+    need = sum(job.bytes_of(item, _size(item)) for item in todo)
+    place = next(folder for folder in todo[0].targets[0].absolute().parents if folder.exists())
+    free = shutil.disk_usage(place).free
+    text = f"{'up to' if job.is_bound else 'about'} {decimal(int(need))}, {decimal(free)} free"
+    if need > free and job.is_bound:
+        raise GFMError(f"{job.title} takes {text} at {place}: choose another disk by --out")
+    warning = "; that may not be enough" if need > free else ""
+    console().print(f"takes {text} at {place}{warning}", highlight=False, markup=False)
+
+
+def _size(item: Item) -> tuple[int, int]:
+    try:
+        return image_size(item.sources[0])
+    except GFMError:
+        return 0, 0  # fails when its turn comes

@@ -1,0 +1,148 @@
+"""Training samples per second and core, beside the official order of work (tests/data/oracle.py).
+
+    make bench ARGS=loader
+
+Draws 1080×1620 photos and 1920×1280 backgrounds on first use (half a minute, 200 MB in
+data/bench), packs them, and takes turns between the two on the same photos, windows and chances.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.table import Table
+
+from gfm.console import console
+from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack
+from gfm.data.datamodule import MattingDataModule
+from gfm.data.dataset import Track, TrainingSet
+from gfm.data.demo import DemoSource
+from gfm.data.layout import Roots
+from gfm.data.transforms import JointTransform, Window
+from gfm.prepare.pack import prepare_pack
+from tests.data.oracle import Chances, official_sample
+
+FOLDER = Path("data/bench")
+CROPS = [640, 960]  # 1280 does not fit into 1080 pixels
+INPUT = 320
+ROUNDS = 5
+SLOW, FAST = 2, 10  # samples per round
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a track, and the ratio it has to reach from raw and packed files."""
+
+    name: str
+    track: Track
+    goal_raw: float
+    goal_packed: float | None = None
+
+
+ROWS = [
+    Row("comp_rssn, foregrounds", RssnTrack(foreground="closed_form", denoise=True), 10, 50),
+    Row("comp_rssn, photos", RssnTrack(), 16),
+    Row("comp_coco, photos", CompositeTrack(), 10),
+    Row("ori, foregrounds", OriginalTrack(foreground="closed_form"), 3, 20),
+    Row("ori, photos", OriginalTrack(), 10, 20),
+]
+
+
+def datasets() -> tuple[Roots, Roots]:
+    """Raw and packed."""
+    sizes = {"height": 1080, "width": 1620, "background_height": 1280, "background_width": 1920}
+    counts = {"num_train": 8, "num_validation": 1, "num_backgrounds": 8, "num_coco": 8}
+    roots = DemoSource(FOLDER, **sizes, **counts).find()
+    return roots, Roots(**prepare_pack(roots, FOLDER / "packed"))
+
+
+def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
+    """One sample of the oracle after the other, with chances as the track draws them."""
+    photos, scenes = row.track.photos(roots), row.track.scenes(roots)
+    rng = np.random.default_rng(0)
+    turn = itertools.count()
+
+    def sample() -> None:
+        is_rssn = isinstance(row.track, RssnTrack)
+        chances = Chances(
+            is_denoised=rng.random() < 0.5,
+            blur_size=int(rng.choice([20, 30, 40, 50, 60]))
+            if is_rssn and rng.random() < 0.5
+            else 0,
+            noise_sigma=10.0 if is_rssn and rng.random() < 0.5 else 0.0,
+        )
+        side = int(rng.choice(CROPS))
+        window = Window(int(rng.integers(1080 - side)), int(rng.integers(1620 - side)), side, side)
+        scene = scenes[rng.integers(len(scenes))] if scenes else None
+        official_sample(photos[next(turn) % len(photos)], scene, window, INPUT, chances, rng)
+
+    return sample
+
+
+def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
+    """One sample of the training set after the other, with the labels of TT."""
+    training = TrainingSet(row.track, roots, [25], JointTransform(INPUT), CROPS)
+    turn = itertools.count()
+
+    def sample() -> None:
+        epoch, index = divmod(next(turn) * 7, len(training))
+        training[epoch, index]
+
+    return sample
+
+
+def rates(samplers: list[tuple[Callable[[], None], int]]) -> list[float]:
+    """Samples per second of each, the median of rounds that take turns."""
+    times: list[list[float]] = [[] for _ in samplers]
+    for sampler, _ in samplers:
+        sampler()
+    for _ in range(ROUNDS):
+        for own, (sampler, count) in zip(times, samplers, strict=True):
+            start = time.perf_counter()
+            for _ in range(count):
+                sampler()
+            own.append((time.perf_counter() - start) / count)
+    return [1 / float(np.median(own)) for own in times]
+
+
+def loader_rate(roots: Roots, num_workers: int) -> float:
+    """Samples per second that arrive from loader processes, without their start."""
+    datamodule = MattingDataModule(
+        roots, RssnTrack(), batch_size=8, crop_sizes=CROPS, input_size=INPUT,
+        num_workers=num_workers,
+    )  # fmt: skip
+    datamodule.setup("fit")
+    loader = datamodule.train_dataloader()
+    for _ in loader:  # starts the workers
+        pass
+    start = time.perf_counter()
+    count = 0
+    for epoch in range(1, 5):
+        loader.sampler.set_epoch(epoch)
+        count += sum(len(batch["image"]) for batch in loader)
+    return count / (time.perf_counter() - start)
+
+
+def main() -> None:
+    cv2.setNumThreads(0)
+    raw, packed = datasets()
+    table = Table("track", "official /s", "raw /s", "ratio", "goal", "packed /s", "ratio", "goal")
+    for row in ROWS:
+        samplers = [(slow_samples(row, raw), SLOW), (fast_samples(row, raw), FAST)]
+        slow, fast, mapped = rates([*samplers, (fast_samples(row, packed), FAST)])
+        table.add_row(
+            row.name,
+            *(f"{slow:.2f}", f"{fast:.1f}", f"{fast / slow:.1f}x", f"{row.goal_raw}x"),
+            *(f"{mapped:.1f}", f"{mapped / slow:.1f}x", f"{row.goal_packed or '-'}x"),
+        )
+    console().print(table)
+    one, two = (loader_rate(raw, num_workers) for num_workers in (1, 2))
+    console().print(f"comp_rssn, photos: one worker {one:.1f}/s, two {two:.1f}/s: {two / one:.2f}x")
+
+
+if __name__ == "__main__":
+    main()
