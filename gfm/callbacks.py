@@ -9,6 +9,7 @@ import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from rich.markup import escape
 from torch import Tensor
 
@@ -81,6 +82,23 @@ class Previews(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("val/previews", [sheet], caption=[" | ".join(PANEL)])
+
+
+class SaveWhenTerminated(Callback):
+    """Saves the run before SIGTERM ends it, as schedulers send it to make room.
+
+    Args:
+        path: of the checkpoint; the run goes on from there.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def on_exception(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        if isinstance(exception, SIGTERMException):
+            trainer.save_checkpoint(self.path)
 
 
 class SkippedFiles(Callback):

@@ -10,13 +10,17 @@ from lightning_fabric.utilities.types import _PATH
 
 from gfm.errors import GFMError
 
+PREVIOUS = ".previous.ckpt"
+"""What ``last.ckpt`` becomes when a newer one takes its place: ``last.previous.ckpt``."""
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside its place, then renames it.
 
     Lightning assembles the file in memory and moves it out of the system's temporary folder, which
     on another disk is a copy that a crash can cut short. Here the previous checkpoint stays until
-    the new one is whole and on the disk, and nothing is assembled in memory.
+    the new one is whole and on the disk, and nothing is assembled in memory. Of those that a run
+    resumes from, the one before is kept, should a disk lose the newer.
     """
 
     def save_checkpoint(
@@ -35,6 +39,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
+            if "optimizer_states" in checkpoint and path.exists():
+                _keep(path)
             os.replace(aside, path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             aside.unlink(missing_ok=True)
@@ -42,3 +48,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise GFMError(
                 f"cannot write {path} ({reason}): free some disk, then resume from the last one"
             ) from error
+
+
+def _keep(path: Path) -> None:
+    previous = path.with_name(path.stem + PREVIOUS)
+    previous.unlink(missing_ok=True)
+    try:
+        os.link(path, previous)  # so that there is a checkpoint under the first name all along
+    except OSError:  # a file system without hard links
+        os.replace(path, previous)

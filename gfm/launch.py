@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.markup import escape
 
@@ -25,10 +26,14 @@ def faults() -> Iterator[None]:
     """Ends a fault of the input in one line and exit status 1.
 
     A job of a sweep passes it on, so that the others run. ``HYDRA_FULL_ERROR=1`` shows the
-    traceback instead.
+    traceback instead. A run that SIGTERM ended says how to go on, with exit status 75, which
+    schedulers take for "try again".
     """
     try:
         yield
+    except SIGTERMException:
+        Console(stderr=True).print("terminated; the run was saved: go on with ckpt_path=last")
+        sys.exit(os.EX_TEMPFAIL)
     except (GFMError, HydraException, OmegaConfBaseException, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
             raise

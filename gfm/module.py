@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from gfm.errors import GFMError
 from gfm.inference import Prediction, Strategy
 from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
@@ -65,6 +66,12 @@ class MattingModule(pl.LightningModule):
         batch = as_floats(batch)
         terms = self.criterion(self.model(batch["image"]), batch)
         loss = terms.pop("total")
+        if not loss.isfinite():
+            values = ", ".join(f"{k} {v.item():g}" for k, v in terms.items())
+            raise GFMError(
+                f"the loss is not finite at step {self.global_step} ({values}; samples "
+                f"{', '.join(batch['name'])}): lower optimizer.lr, clip gradients, or use precision 32"
+            )
         names = {"train/loss": loss, **{f"train/loss_{k}": v for k, v in terms.items()}}
         self.log_dict({k: v.detach() for k, v in names.items()}, batch_size=batch["image"].shape[0])
         return loss

@@ -143,6 +143,12 @@ def test_four_samples_are_overfitted(tiny):
     assert (preds - alpha).abs().mean() < 0.03
 
 
+def test_a_loss_that_is_not_finite_stops_the_run(tiny_training):
+    diverging = ["optimizer.lr=1e30", "logger=none", "callbacks=none"]
+    with pytest.raises(GFMError, match=r"not finite at step 1 \(.*glance nan.*; samples \w+, \w+\)"):
+        train(compose_config("train", [*tiny_training, *diverging]))
+
+
 def _main(monkeypatch, script: str, *overrides: str) -> int:
     """The exit status of an entry point, run in this process as the command line would."""
     monkeypatch.chdir(PROJECT)

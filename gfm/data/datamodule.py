@@ -1,7 +1,7 @@
 """The Lightning data module: loaders over a source of files and a track."""
 
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -41,6 +41,35 @@ def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample
         num_workers=min(num_workers, 1),
         persistent_workers=num_workers > 0,
     )
+
+
+class _TrainingLoader(DataLoader[Sample]):
+    """Resumes in the middle of an epoch.
+
+    Args:
+        batches_done: in this epoch.
+        dataset: and all else as for a DataLoader with an EpochSampler.
+    """
+
+    def __init__(
+        self, batches_done: Callable[[], int], dataset: TrainingSet, *args: Any, **options: Any
+    ) -> None:
+        super().__init__(dataset, *args, **options)
+        self.batches_done = batches_done
+
+    def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
+        # A generator, which starts at its first batch: Lightning asks for iterators before it
+        # has restored the epoch and the batch where a run goes on.
+        assert isinstance(self.sampler, EpochSampler)
+        self.sampler.start = self.batches_done() * (self.batch_size or 1)
+        yield from super().__iter__()
+
+    # Lightning counts the batches, yet asks for these before it believes that a loader can resume.
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
 
 
 class MattingDataModule(pl.LightningDataModule):
@@ -116,8 +145,9 @@ class MattingDataModule(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Batches of training samples; a last, smaller one is left out."""
-        return DataLoader(
+        """Batches from where the run stands; a last, smaller one is left out."""
+        return _TrainingLoader(
+            self._batches_done,
             self.training,
             self.batch_size,
             sampler=EpochSampler(len(self.training), self.seed),
@@ -126,6 +156,11 @@ class MattingDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
+
+    def _batches_done(self) -> int:
+        if self.trainer is None or not self.trainer.training:
+            return 0
+        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """The same photos: published test sets are called validation."""

@@ -23,24 +23,30 @@ class EpochSampler(Sampler[tuple[int, int]]):
     Args:
         num_samples: of the whole dataset.
         seed: of the order.
+
+    Attributes:
+        start: how many of this process's samples the epoch leaves out, having shown them before
+            it was interrupted.
     """
 
     def __init__(self, num_samples: int, seed: int = 0) -> None:
         self.num_samples = num_samples
         self.seed = seed
         self.epoch = 0
+        self.start = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
+        """Of a whole epoch, also where it is resumed in its middle."""
         return self.num_samples // rank_and_world()[1]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rank, world = rank_and_world()
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_samples)
-        own = order[rank::world][: len(self)]
+        own = order[rank::world][self.start : len(self)]
         return iter([(self.epoch, int(index)) for index in own])
 
 

@@ -1,0 +1,40 @@
+"""metrics.csv of a run that may be interrupted."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import CSVLogger
+
+
+class ContinuedCSVLogger(CSVLogger):
+    """Lightning's CSV logger, which keeps what a run logged before it was interrupted.
+
+    Rows of steps that are taken again give way to the new ones.
+    """
+
+    _before: list[dict[str, str]]
+
+    @property
+    def experiment(self) -> Any:
+        """The writer, with the rows of before."""
+        if self._experiment is not None:
+            return self._experiment
+        path = Path(self.log_dir) / "metrics.csv"
+        before = list(csv.DictReader(path.open(newline=""))) if path.is_file() else []
+        writer = super().experiment  # which deletes the file
+        self._before = [{k: v for k, v in row.items() if v != ""} for row in before]
+        return writer
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Adds a row; the first one decides which of those before it stay."""
+        writer = self.experiment
+        if self._before and step is not None:
+            names = set(metrics) | {"step"}
+            writer.metrics = [
+                row
+                for row in self._before
+                if int(row["step"]) < step or (int(row["step"]) == step and set(row) != names)
+            ]
+            self._before = []
+        super().log_metrics(metrics, step)
