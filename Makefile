@@ -26,8 +26,8 @@ lint: .venv/.installed  ## check style and types
 format: .venv/.installed  ## bring the code into style
 	$(ACTIVATE) ruff check --fix . && ruff format .
 
-bench: .venv/.installed  ## compare our speed with reference formulations, side by side
-	$(ACTIVATE) python -m tests.benchmarks
+bench: .venv/.installed  ## compare our speed with reference formulations, side by side (ARGS=models)
+	$(ACTIVATE) python -m tests.benchmarks $(ARGS)
 
 clean:  ## remove the environment and what the tools cached; runs/ and data/ stay
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache

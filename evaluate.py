@@ -1,16 +1,26 @@
-"""Scores a checkpoint on a validation set: ``python evaluate.py checkpoint=.../best.ckpt``."""
+"""Scores mattes: ``python evaluate.py checkpoint=best.ckpt`` or ``predictions=their_mattes/``."""
 
 from pathlib import Path
 from typing import Any
 
 import hydra
-import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 
 from gfm.build import build, plain
 from gfm.checkpoints import Checkpoint, load_model
 from gfm.console import console, metrics_table
-from gfm.evaluation import Evaluation, write_results
+from gfm.data.layout import Photo
+from gfm.errors import GFMError
+from gfm.evaluation import (
+    Journal,
+    NetworkSource,
+    PredictionSource,
+    Scorer,
+    Source,
+    log_results,
+    write_results,
+)
+from gfm.evaluation.journal import digest_of_content, digest_of_files
 from gfm.inference import Hybrid, Resize, Strategy
 from gfm.launch import faults, launch
 
@@ -24,35 +34,66 @@ def choose_strategy(config: dict[str, Any], checkpoint: Checkpoint) -> Strategy:
     return Resize(scale=1 / 3) if checkpoint.model["rosta"] == "rim" else Hybrid()
 
 
-def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """Builds, mattes, scores, writes; returns the means and the objects of the run."""
-    config = plain(cfg)
-    folder = Path(config["paths"]["run"])
-    model, checkpoint = load_model(config["checkpoint"])
-    strategy = choose_strategy(config, checkpoint)
-    (folder / "alpha").mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
-
-    datamodule = build(config["datamodule"])
-    evaluation = Evaluation(model, strategy, config["protocol"], folder / "alpha")
-    trainer: pl.Trainer = build(config["trainer"])
-    trainer.test(evaluation, datamodule, verbose=False)
-    if not trainer.is_global_zero:
-        return {}, {}
-
+def choose_source(config: dict[str, Any], photos: list[Photo]) -> Source:
+    """A network or a folder of mattes."""
+    if config["predictions"] is not None:
+        return PredictionSource(Path(config["predictions"]), photos, config["allow_missing"])
+    path = config["checkpoint"]
+    model, checkpoint = load_model(path)
     facts = {
-        "checkpoint": str(config["checkpoint"]),
+        "checkpoint": str(path),
         "encoder": checkpoint.model["encoder"]["_target_"].split(".")[-1],
         "RoSTA": checkpoint.model["rosta"].upper(),
-        "data": config["data"]["name"],
-        "inference": type(strategy).__name__.lower(),
-        "protocol": config["protocol"],
     }
+    strategy = choose_strategy(config, checkpoint)
+    trainer = build(config["trainer"])
+    return NetworkSource(model, strategy, trainer, digest_of_content(Path(path)), facts)
+
+
+def describe(config: dict[str, Any], photos: list[Photo]) -> tuple[dict[str, str], dict[str, str]]:
+    """What must be the same to go on with an evaluation, and what the report says, of the data."""
+    digest = digest_of_files(path for p in photos for path in (p.image, p.alpha, p.trimap))
+    name, protocol = config["data"]["name"], config["protocol"]
+    has_trimaps = any(photo.trimap for photo in photos)
+    facts = {
+        "data": f"{name}, {len(photos)} photos",
+        "trimaps": "from files" if has_trimaps else "made from the alphas",
+        "protocol": protocol,
+    }
+    return {"data": f"{name} {digest}", "protocol": protocol}, facts
+
+
+def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
+    """Source, scores, results; returns the means and the objects of the run."""
+    config = plain(cfg)
+    folder = Path(config["paths"]["run"])
+    if (config["checkpoint"] is None) == (config["predictions"] is None):
+        raise GFMError("set either checkpoint=<weights> or predictions=<folder of PNG mattes>")
+    datamodule = build(config["datamodule"])
+    datamodule.setup("test")
     photos = datamodule.validation.photos
-    summary = write_results(folder, evaluation.rows, photos, facts)
+    source = choose_source(config, photos)
+    settings, facts = describe(config, photos)
+
+    journal = Journal(folder / "journal")
+    scorer = Scorer(folder / "alpha", config["protocol"], journal)
+    done = journal.begin({**source.settings, **settings})
+    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    available = source.available(photos)
+    left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]
+    num_done = len(available) - len(left)
+    if num_done:
+        console().print(f"going on in {folder}: {num_done} of {len(available)} photos are scored")
+    if not source.run(left, datamodule.num_workers, num_done, scorer):
+        return {}, {}  # another process writes the results
+
+    rows, facts = journal.rows(), {**source.facts, **facts}
+    summary = write_results(folder, rows, photos, facts)
+    log_results(map(build, (config["logger"] or {}).values()), summary, rows, facts)
     console().print(metrics_table(f"{facts['data']}, {facts['protocol']} protocol", summary))
     console().print(f"report: {folder / 'report.html'}", highlight=False)
-    return summary, {"folder": folder, "rows": evaluation.rows, "model": model}
+    source.finish()
+    return summary, {"folder": folder, "rows": rows}
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="evaluate")

@@ -10,11 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LearningRateMonitor
 
 from gfm.build import build, plain
-from gfm.checkpoints import load_weights, read_checkpoint
+from gfm.checkpoints import load_weights, read_checkpoint, without_pretrained
 from gfm.console import announce, show_results
-from gfm.errors import GFMError
-from gfm.launch import faults, launch
+from gfm.launch import data_options, faults, launch
 from gfm.module import MattingModule
+from gfm.resume import continued, whole_checkpoint
 
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
@@ -24,15 +24,15 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     run.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, run / "config.yaml", resolve=True)
     announce(config)
-    if config["ckpt_path"] and not Path(config["ckpt_path"]).is_file():
-        raise GFMError(f"no checkpoint {config['ckpt_path']}: set ckpt_path to a last.ckpt")
+    resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
 
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     datamodule = build(config["datamodule"])
     datamodule.setup("fit")  # Lightning does so too, but only after weights were fetched
+    starts_from_file = config["ckpt_path"] or config["init_from"]
     module = MattingModule(
-        model=build(config["model"]),
+        model=build(without_pretrained(config["model"]) if starts_from_file else config["model"]),
         criterion=build(config["loss"]),
         optimizer=build(config["optimizer"]),
         scheduler=build(config["scheduler"]),
@@ -42,16 +42,18 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     )
     if config["init_from"]:
         load_weights(module.model, read_checkpoint(Path(config["init_from"])), config["init_from"])
+    if config["compile"]:
+        module.model.compile()  # in place: names of weights stay
 
     callbacks = [build(node) for node in (config["callbacks"] or {}).values()]
     loggers = [build(node) for node in (config["logger"] or {}).values()]
     if not loggers:
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
     trainer: pl.Trainer = build(config["trainer"], callbacks=callbacks, logger=loggers)
-    trainer.fit(module, datamodule, ckpt_path=config["ckpt_path"], weights_only=True)
+    trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
 
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    show_results(trainer, metrics, data=config["data"]["name"])
+    show_results(trainer, metrics, data_options(config["data"]["name"]))
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
 
 
@@ -59,7 +61,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 def main(cfg: DictConfig) -> None:
     """Command line."""
     with faults():
-        train(cfg)
+        train(continued(cfg))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Checkpoints to networks: those of a run here, released official ones, safetensors.
 
-Nothing is ever unpickled but tensors and plain containers, and a checkpoint can name only the
-classes of ``gfm.models``.
+Nothing is ever unpickled but tensors and plain containers, a checkpoint can name only what
+``gfm.models`` and ``gfm.inference`` define, and building its network downloads nothing.
 """
 
+import importlib
 import json
 import pickle
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,9 @@ from torch import Tensor
 from gfm.build import build, targets
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
-from gfm.rosta import ROSTAS
+from gfm.released import State, convert_official, is_official
 
-State = dict[str, Tensor]
-
+_PREFIX = "model."  # of the network's weights among those of the LightningModule
 _EXPECTED = "a .ckpt of a training run, a released GFM .pth, or a .safetensors written by gfm"
 
 
@@ -31,7 +31,7 @@ class Checkpoint:
     """What a file holds.
 
     Attributes:
-        model: how to build the network: a plain ``_target_`` node.
+        model: how to build the network, with random weights: a plain ``_target_`` node.
         state: its weights.
         config: of the run that made it; empty for released checkpoints.
     """
@@ -81,10 +81,45 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise GFMError(f"no checkpoint {path}: set checkpoint=, or init_from=, to {_EXPECTED}")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
     checkpoint = read(path)
-    foreign = [t for t in targets(checkpoint.model) if not t.startswith("gfm.models.")]
+    foreign = [
+        (target, module)
+        for node, module in ((checkpoint.model, "gfm.models"), (_strategy(checkpoint), _STRATEGIES))
+        for target in targets(node)
+        if not _defines(module, target)
+    ]
     if foreign:
-        raise GFMError(f"{path} asks for {foreign[0]}, which is not a class of gfm.models")
-    return checkpoint
+        target, module = foreign[0]
+        raise GFMError(f"{path} asks for {target}, which is not a class of {module}")
+    return replace(checkpoint, model=without_pretrained(checkpoint.model))
+
+
+_STRATEGIES = "gfm.inference"
+
+
+def _strategy(checkpoint: Checkpoint) -> Any:
+    return checkpoint.config.get("inference")
+
+
+def _defines(package: str, target: str) -> bool:
+    """Whether a module of the package, or the package itself, defines the target and exports it.
+
+    The prefix alone proves nothing: ``gfm.models.encoders.torch.load`` is torch's.
+    """
+    module, _, name = target.rpartition(".")
+    if module not in (package, f"{package}.{module.rpartition('.')[2]}") or name.startswith("_"):
+        return False
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return False
+    return getattr(found, "__module__", None) == module
+
+
+def without_pretrained(node: Any) -> Any:
+    """The same network without the download of weights that others will replace."""
+    if isinstance(node, dict):
+        return {k: k != "pretrained" and without_pretrained(v) for k, v in node.items()}
+    return node
 
 
 def _read_torch(path: Path) -> Checkpoint:
@@ -100,15 +135,17 @@ def _read_torch(path: Path) -> Checkpoint:
         config = content.get("hyper_parameters", {})
         if "model" not in config:
             raise GFMError(f"{path} is a checkpoint of another program: expected {_EXPECTED}")
-        prefix = "model."
         state = {
-            k.removeprefix(prefix): v
+            k.removeprefix(_PREFIX): v
             for k, v in content["state_dict"].items()
-            if k.startswith(prefix)
+            if k.startswith(_PREFIX)
         }
         return Checkpoint(config["model"], state, config)
     if isinstance(content, dict) and all(isinstance(v, Tensor) for v in content.values()):
-        return convert_official(content, path)
+        if not is_official(content):
+            first = next(iter(content), "nothing")
+            raise GFMError(f"{path} is not a GFM network (it holds {first}…): expected {_EXPECTED}")
+        return Checkpoint(*convert_official(content, path))
     raise GFMError(f"{path} holds no weights: expected {_EXPECTED}")
 
 
@@ -117,106 +154,53 @@ def _read_safetensors(path: Path) -> Checkpoint:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         state = safetensors.torch.load_file(path)
-        return Checkpoint(json.loads(metadata["model"]), state)
+        config = {k: json.loads(metadata[k]) for k in _KEPT if k in metadata}
+        return Checkpoint(json.loads(metadata["model"]), state, config)
     except (safetensors.SafetensorError, KeyError, OSError, ValueError) as error:
         raise GFMError(f"{path} is damaged or not ours: expected {_EXPECTED}") from error
 
 
+_KEPT = ("inference",)  # what evaluation asks of a run's configuration
+
+
 def save_safetensors(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes weights and the network's description, aside and renamed."""
+    """Writes weights, the network's description and its strategy, aside and renamed."""
     aside = path.with_name(path.name + ".tmp")
     state = {k: v.contiguous() for k, v in checkpoint.state.items()}
-    safetensors.torch.save_file(state, aside, {"model": json.dumps(checkpoint.model)})
+    described = {"model": checkpoint.model}
+    described |= {k: checkpoint.config[k] for k in _KEPT if checkpoint.config.get(k)}
+    metadata = {k: json.dumps(v) for k, v in described.items()}
+    safetensors.torch.save_file(state, aside, metadata)
     aside.replace(path)
 
 
-_DECODERS = {"g": "glance", "f": "focus"}
+def _save_ckpt(path: Path, checkpoint: Checkpoint) -> None:
+    content = {
+        "pytorch-lightning_version": version("pytorch-lightning"),
+        "state_dict": {f"{_PREFIX}{k}": v for k, v in checkpoint.state.items()},
+        "hyper_parameters": {**checkpoint.config, "model": checkpoint.model},
+    }
+    aside = path.with_name(path.name + ".tmp")
+    torch.save(content, aside)
+    aside.replace(path)
 
 
-def _our_name(key: str, is_2b: bool) -> str:
-    """Our name of an official tensor.
-
-    The official code counts stages from the finest; ours from the deepest, which it calls 4, or 6
-    with the two extra blocks of r34_2b.
-    """
-    deep = 6 if is_2b else 4
-    key = re.sub(r"^psp_module\.", "glance.pyramid.", key)
-    key = re.sub(r"^bridge_block\.", "focus.bridge.", key)
-    key = re.sub(r"^rim\.", "rim.layers.", key)
-    if match := re.match(r"psp(\d)\.", key):
-        return f"glance.context.{deep - int(match[1])}.{key[match.end() :]}"
-    if match := re.match(r"decoder0_([gf])(?:_(tt|ft|bt))?\.", key):
-        branches = [branch.name for branch in ROSTAS["rim"]]
-        head = branches.index(match[2]) if match[2] else 0
-        return f"{_DECODERS[match[1]]}.heads.{head}.{key[match.end() :]}"
-    if match := re.match(r"decoder(\d)_([gf])\.", key):
-        return f"{_DECODERS[match[2]]}.stages.{deep - int(match[1])}.{key[match.end() :]}"
-    return _encoder_name(key, is_2b)
+WRITERS = {".ckpt": _save_ckpt, ".safetensors": save_safetensors}
 
 
-def _encoder_name(key: str, is_2b: bool) -> str:
-    match = re.match(r"encoder(\d)\.", key)
-    if not match:
-        return key
-    stage, rest = int(match[1]), key[match.end() :]
-    if not is_2b:
-        return f"encoder.stages.{stage}.{rest}"
-    # Stem and first stage work at the same resolution there: one feature, one stage.
-    return f"encoder.stages.{f'0.{stage}' if stage < 2 else stage - 1}.{rest}"
-
-
-def convert_official(official: State, path: Path | str = "the checkpoint") -> Checkpoint:
-    """A released state dict in our names; backbone and RoSTA are read off its keys.
-
-    Args:
-        official: with or without the ``module.`` prefix of DataParallel.
-        path: for messages.
+def convert(source: Path, target: Path) -> Checkpoint:
+    """Writes the weights of any supported file as ``.safetensors``, or as ``.ckpt`` of our own.
 
     Raises:
-        GFMError: the keys are not those of a GFM network.
+        GFMError: see :func:`read_checkpoint`; or the target has another suffix, or no place.
     """
-    official = {k.removeprefix("module."): v for k, v in official.items()}
-    if not {"psp_module.bottleneck.weight", "bridge_block.0.weight"} <= official.keys():
-        first = next(iter(official), "nothing")
-        raise GFMError(f"{path} is not a GFM network (it holds {first}…): expected {_EXPECTED}")
-    is_2b = "encoder6.1.conv1.weight" in official
-    state = {
-        _our_name(key, is_2b): tensor
-        for key, tensor in official.items()
-        # Not the classifier, a second name of each encoder tensor, nor an unused layer of r34_2b.
-        if not (key.startswith(("resnet.", "densenet.")) or (is_2b and key.startswith("psp1.")))
-    }
-    return Checkpoint(_official_model(state, is_2b, Path(path)), state)
-
-
-def _two_class_rosta(path: Path) -> str:
-    # FT and BT have the same tensors; only the file's name, as released, tells them apart.
-    named = {"ft", "bt"} & set(re.split(r"[^a-z]+", path.stem.lower()))
-    if len(named) != 1:
-        raise GFMError(f"{path} is of RoSTA FT or BT: rename it to end in _ft or _bt, whichever")
-    return named.pop()
-
-
-def _official_model(state: State, is_2b: bool, path: Path) -> dict[str, Any]:
-    if "encoder.stages.1.0.denselayer1.conv1.weight" in state:
-        encoder = "densenet121"
-    elif "encoder.stages.2.0.conv3.weight" in state:
-        encoder = "resnet101"
-    else:
-        encoder = "resnet34_2b" if is_2b else "resnet34"
-    if "rim.layers.0.weight" in state:
-        rosta = "rim"
-    else:
-        last = [k for k in state if re.match(r"glance\.heads\.0\.\d\.weight", k)][-1]
-        rosta = "tt" if state[last].shape[0] == 3 else _two_class_rosta(path)
-    stages = len({k.split(".")[2] for k in state if k.startswith("focus.stages.")})
-    widths = [state[f"focus.stages.{i}.0.weight"].shape[0] for i in reversed(range(stages))]
-    if not is_2b:
-        widths.insert(0, state["focus.heads.0.0.weight"].shape[0])
-    return {
-        "_target_": "gfm.models.gfm.GFM",
-        "encoder": {"_target_": f"gfm.models.encoders.{encoder}"},
-        "rosta": rosta,
-        "widths": widths,
-        "reduction": widths[-1] // state["focus.stages.0.3.weight"].shape[0],
-    }
+    if target.suffix not in WRITERS:
+        raise GFMError(f"cannot write {target}: choose {' or '.join(sorted(WRITERS))}")
+    checkpoint = read_checkpoint(source)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        WRITERS[target.suffix](target, checkpoint)
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise GFMError(f"cannot write {target}: {reason}") from error
+    return checkpoint

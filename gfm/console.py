@@ -1,16 +1,20 @@
 """What people read in the terminal."""
 
 import os
+import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl  # takes seconds, which the file tools need not wait for
 
 UNITS = {"sad": "thousands", "grad": "thousands", "conn": "thousands", "mse": "", "mad": ""}
 
@@ -75,8 +79,16 @@ def metrics_table(title: str, metrics: Mapping[str, float]) -> Table:
     return table
 
 
-def show_results(trainer: pl.Trainer, metrics: Mapping[str, float], data: str) -> None:
-    """The last validation, and how to evaluate the best weights."""
+def show_results(
+    trainer: "pl.Trainer", metrics: Mapping[str, float], options: Sequence[str]
+) -> None:
+    """The last validation, and how to evaluate the best weights.
+
+    Args:
+        trainer: after the run.
+        metrics: what it logged last.
+        options: overrides that say where its data are.
+    """
     if not trainer.is_global_zero:
         return
     validation = {k: v for k, v in metrics.items() if k.startswith("val/")}
@@ -84,8 +96,6 @@ def show_results(trainer: pl.Trainer, metrics: Mapping[str, float], data: str) -
         console().print(metrics_table("last validation", validation))
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     if best and Path(best).is_file():
-        best = os.path.relpath(best)
+        command = ["python", "evaluate.py", f"checkpoint={os.path.relpath(best)}", *options]
         console().print("evaluate the best weights with")
-        console().print(
-            f"  [bold]python evaluate.py checkpoint={best} data={data}[/]", highlight=False
-        )
+        console().print(f"  [bold]{escape(shlex.join(command))}[/]", highlight=False)

@@ -30,11 +30,17 @@ class ContinuedCSVLogger(CSVLogger):
         """Adds a row; the first one decides which of those before it stay."""
         writer = self.experiment
         if self._before and step is not None:
-            names = set(metrics) | {"step"}
+            # A validation that is made up for leaves the step before it as it was.
+            makes_up = _is_validation(metrics)
             writer.metrics = [
                 row
                 for row in self._before
-                if int(row["step"]) < step or (int(row["step"]) == step and set(row) != names)
+                if int(row["step"]) < step
+                or (int(row["step"]) == step and makes_up and not _is_validation(row))
             ]
             self._before = []
         super().log_metrics(metrics, step)
+
+
+def _is_validation(row: Any) -> bool:
+    return any(name.startswith("val/") for name in row)

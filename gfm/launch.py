@@ -59,6 +59,13 @@ def launch(app: Callable[[], Any]) -> None:
         app()
 
 
+def data_options(name: str) -> list[str]:
+    """The overrides of this command line that say which data are used, for another command."""
+    given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source")
+    return [f"data={name}", *(str(o) for o in given if str(o).startswith(kept))]
+
+
 def one_line(error: BaseException) -> str:
     """The error's text in one line, without what Hydra, OmegaConf and loader workers add."""
     text = str(error)

@@ -1,5 +1,6 @@
 """Weights & Biases without prompts and without hanging."""
 
+import hashlib
 import netrc
 import os
 import socket
@@ -48,7 +49,10 @@ def wandb_logger(**options: Any) -> WandbLogger:
         options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
     """
     os.environ.setdefault("WANDB_SILENT", "true")
-    logger = WandbLogger(mode=wandb_mode(), **options)
+    # A run that goes on in its folder goes on in the dashboard too.
+    folder = os.path.abspath(options.get("save_dir", "."))
+    name = hashlib.sha1(f"{socket.gethostname()}:{folder}".encode()).hexdigest()[:12]
+    logger = WandbLogger(mode=wandb_mode(), id=name, resume="allow", **options)
     # Lightning 2.6 always hands on an option that W&B has given up, and so earns a warning.
     logger._wandb_init.pop("anonymous", None)
     return logger

@@ -70,7 +70,7 @@ class MattingModule(pl.LightningModule):
             values = ", ".join(f"{k} {v.item():g}" for k, v in terms.items())
             raise GFMError(
                 f"the loss is not finite at step {self.global_step} ({values}; samples "
-                f"{', '.join(batch['name'])}): lower optimizer.lr, clip gradients, or use precision 32"
+                f"{', '.join(batch['name'])}): lower optimizer.lr, or set trainer.gradient_clip_val"
             )
         names = {"train/loss": loss, **{f"train/loss_{k}": v for k, v in terms.items()}}
         self.log_dict({k: v.detach() for k, v in names.items()}, batch_size=batch["image"].shape[0])

@@ -17,6 +17,8 @@ import jinja2
 import numpy as np
 from rich.progress import track
 
+from gfm.data.images import is_packed, open_array
+
 _UNITS = {
     **dict.fromkeys(("sad", "grad", "conn"), "thousands"),
     **dict.fromkeys(("mse", "mad"), "per pixel"),
@@ -200,6 +202,9 @@ def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
 
 
 def _read(path: Path, flags: int) -> np.ndarray:
+    if is_packed(path):
+        pixels = np.array(open_array(path))
+        return pixels[..., ::-1] if pixels.ndim == 3 else pixels  # RGB to OpenCV's order
     data = np.fromfile(path, np.uint8)
     pixels = cv2.imdecode(data, flags) if data.size else None
     if pixels is None:

@@ -49,6 +49,14 @@ class Rosta:
     focus_target: Callable[[Tensor, Tensor], Tensor]
     fuse: Callable[[Tensor, Tensor], Tensor]
 
+    def __reduce__(self) -> tuple[Callable[[str], "Rosta"], tuple[str]]:
+        """Pickled by its name, so that networks can go to other processes."""
+        return _named, (self.name,)
+
+
+def _named(name: str) -> Rosta:
+    return ROSTAS[name][0]
+
 
 def _erosion(trimap: Tensor) -> Tensor:
     return trimap == FOREGROUND

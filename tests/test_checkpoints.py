@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from gfm.build import build
-from gfm.checkpoints import load_model, load_weights, read_checkpoint, save_safetensors
+from gfm.checkpoints import (
+    WRITERS,
+    Checkpoint,
+    load_model,
+    load_weights,
+    read_checkpoint,
+    save_safetensors,
+)
 from gfm.errors import GFMError
 from tests.golden.formula import formula_state_dict
 from tests.models.test_gfm import official_model
@@ -104,6 +111,68 @@ def test_a_checkpoint_cannot_name_any_class(tmp_path):
     torch.save(lightning, tmp_path / "evil.ckpt")
     with pytest.raises(GFMError, match=r"os.system.*not a class of gfm.models"):
         load_model(tmp_path / "evil.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("target", "module"),
+    [
+        ("gfm.models.encoders.torch.load", "gfm.models"),
+        ("gfm.models.encoders.warnings.warn", "gfm.models"),
+        ("gfm.models.nothing.GFM", "gfm.models"),
+        ("gfm.models.encoders._torchvision", "gfm.models"),
+        ("gfm.inference.torch.load", "gfm.inference"),
+    ],
+)
+def test_a_checkpoint_cannot_reach_through_our_modules(tmp_path, target, module):
+    encoder = {"_target_": "gfm.models.encoders.resnet34"}
+    config = {"model": {"_target_": "gfm.models.gfm.GFM", "encoder": encoder}}
+    if module == "gfm.inference":
+        config["inference"] = {"_target_": target}
+    else:
+        encoder["_target_"] = target
+    lightning = {"pytorch-lightning_version": "2", "state_dict": {}, "hyper_parameters": config}
+    torch.save(lightning, tmp_path / "evil.ckpt")
+    with pytest.raises(GFMError, match=f"{target}, which is not a class of {module}"):
+        read_checkpoint(tmp_path / "evil.ckpt")
+
+
+def _own_checkpoint(encoder: dict) -> Checkpoint:
+    node = {"_target_": "gfm.models.gfm.GFM", "encoder": encoder, "rosta": "bt", "widths": [8] * 5}
+    untrained = {**node, "encoder": {**encoder, "pretrained": False}}
+    strategy = {"_target_": "gfm.inference.Resize", "scale": 0.25}
+    torch.manual_seed(0)
+    return Checkpoint(node, build(untrained).state_dict(), {"inference": strategy, "seed": 1})
+
+
+ENCODERS = {
+    "torchvision": {"_target_": "gfm.models.encoders.resnet34", "pretrained": True},
+    "timm": {
+        "_target_": "gfm.models.timm_encoder.timm_encoder",
+        "name": "test_resnet",
+        "pretrained": "auto",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("torchvision", ".ckpt"), ("timm", ".ckpt"), ("timm", ".safetensors")]
+)
+def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
+    """Nothing is downloaded, though the run started from ImageNet weights."""
+    checkpoint = _own_checkpoint(ENCODERS[kind])
+    path = tmp_path / f"model{suffix}"
+    WRITERS[suffix](path, checkpoint)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("downloads")
+
+    monkeypatch.setattr("torchvision.models._api.WeightsEnum.get_state_dict", refuse)
+    monkeypatch.setattr("timm.models._builder.load_pretrained", refuse)
+    model, read = load_model(path)
+    own = model.state_dict()
+    assert all(torch.equal(own[k], v) for k, v in checkpoint.state.items())
+    assert read.config["inference"] == checkpoint.config["inference"]
+    assert read.model["encoder"]["pretrained"] is False
 
 
 def test_weights_of_another_architecture(released):

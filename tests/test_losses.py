@@ -8,7 +8,7 @@ import torch
 
 from gfm import losses
 from gfm.data.labels import trimap_from_alpha
-from gfm.models.fusion import BranchOutput, MattingOutput
+from gfm.models.fusion import BranchOutput, MattingOutput, classify
 from gfm.rosta import BT, FT, ROSTAS, TT, transition
 from tests.golden.formula import GOLDEN
 
@@ -98,6 +98,19 @@ def _soft_disc() -> np.ndarray:
     return (np.clip((60 - np.hypot(y - 80, x - 80)) / 8, 0, 1) * 255).round().astype(np.uint8)
 
 
+@pytest.mark.parametrize(
+    ("part", "spoil"), [("glance", lambda x: x.flip(1)), ("focus", lambda x: x * 0.9)]
+)
+@pytest.mark.parametrize("rosta", ROSTAS)
+def test_a_decoder_that_errs_costs(rosta, part, spoil):
+    batch = _batch(_soft_disc())
+    output = _perfect(rosta, batch)
+    for name, branch in output.branches.items():
+        wrong = branch._replace(**{part: spoil(getattr(branch, part))})
+        worse = output._replace(branches={**output.branches, name: wrong})
+        assert losses.Criterion(rosta)(worse, batch)["total"] > 1e-3
+
+
 @pytest.mark.parametrize("rosta", ROSTAS)
 def test_the_minimum_is_where_everything_is_right(rosta):
     batch = _batch(_soft_disc())
@@ -113,8 +126,18 @@ def test_the_minimum_is_where_everything_is_right(rosta):
 @pytest.mark.parametrize("rosta", ROSTAS)
 def test_a_crop_without_transition_is_finite(rosta, value):
     batch = _batch(np.full((64, 64), value, np.uint8))
-    terms = losses.Criterion(rosta)(_perfect(rosta, batch), batch)
+    output = _perfect(rosta, batch)
+    leaves = []
+    for branch in ROSTAS[rosta]:
+        glance, focus, _ = output.branches[branch.name]
+        leaves += [glance.requires_grad_(), focus.requires_grad_()]
+        alpha = branch.fuse(classify(glance), focus)
+        output.branches[branch.name] = BranchOutput(glance, focus, alpha)
+    terms = losses.Criterion(rosta)(output, batch)
     assert all(term.isfinite() for term in terms.values())
+    assert terms["total"] < 0.01  # smoothed absolute values add 1e-6 per pixel
+    gradients = torch.autograd.grad(terms["total"], leaves)
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 def test_composition_needs_known_layers():
@@ -131,19 +154,62 @@ def test_official_glance_loss_has_a_floor():
     assert terms["glance"].item() == pytest.approx(np.log(1 + 2 / np.e), rel=1e-4)
 
 
-@pytest.mark.parametrize("term", [losses.alpha_loss, losses.laplacian_loss])
-def test_gradients(term):
-    """Against finite differences, away from where absolute values have a corner."""
-    torch.manual_seed(0)
-    preds = torch.rand(1, 1, 34, 35, requires_grad=True)
-    target, weight = torch.rand(1, 1, 34, 35) + 1, (torch.rand(1, 1, 34, 35) > 0.5).float()
-    term(preds, target, weight).backward()
-    direction = torch.randn_like(preds)
-    step = 1e-3
-    with torch.no_grad():
-        up, down = (term(preds + s * direction, target, weight) for s in (step, -step))
-    expected = ((up - down) / (2 * step)).item()
-    assert (preds.grad * direction).sum().item() == pytest.approx(expected, rel=0.02, abs=1e-4)
+def _random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# Out of reach: absolute values have a corner where they are met.
+_TARGET = 2 * _random(1, 1, 7, 9, seed=1) + 1
+_WEIGHT = (_random(1, 1, 7, 9) > 0.5).double()
+_COLOURS = [_random(1, 3, 7, 9) + shift for shift in (9, 0, 3)]
+_CLASSES = (_random(1, 1, 7, 9) * 3).long()
+TERMS = {
+    "glance": lambda x: losses.glance_loss(x.expand(1, 3, 7, 9) * _COLOURS[1], _CLASSES),
+    "glance on probabilities": lambda x: losses.glance_loss(
+        x.expand(1, 3, 7, 9) * _COLOURS[1], _CLASSES, on="probabilities"
+    ),
+    "alpha": lambda x: losses.alpha_loss(x, _TARGET),
+    "alpha in a region": lambda x: losses.alpha_loss(x, _TARGET, _WEIGHT),
+    "laplacian": lambda x: losses.laplacian_loss(x, _TARGET),
+    "laplacian in a region": lambda x: losses.laplacian_loss(x, _TARGET, _WEIGHT),
+    "composition": lambda x: losses.composition_loss(*_COLOURS, x),
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_gradients(name, monkeypatch):
+    """Against finite differences, in the float64 that they need and that terms do without."""
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    kernel = losses._gauss_kernel()
+    monkeypatch.setattr(losses, "_gauss_kernel", lambda: kernel.double())
+    preds = _random(1, 1, 7, 9).double().requires_grad_()
+    assert torch.autograd.gradcheck(TERMS[name], preds)
+
+
+def test_gradient_where_the_prediction_is_right():
+    """Finite also there, where the square root alone would have none."""
+    alpha = _random(1, 1, 7, 9).requires_grad_()
+    for term in (losses.alpha_loss, losses.laplacian_loss):
+        (gradient,) = torch.autograd.grad(term(alpha, alpha.detach()), alpha)
+        assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_terms_compute_in_float32_under_autocast(dtype):
+    """What a network hands over under autocast is rounded; nothing is rounded after that."""
+    batch = _batch(_soft_disc())
+    output = _perfect("rim", batch)
+    low = [BranchOutput(*(part.to(dtype) for part in b)) for b in output.branches.values()]
+    branches = dict(zip(output.branches, low, strict=True))
+    rounded = {k: BranchOutput(*(part.float() for part in b)) for k, b in branches.items()}
+    alpha = (output.alpha * 0.9).to(dtype)
+    criterion = losses.Criterion("rim")
+    expected = criterion(MattingOutput(alpha.float(), rounded), batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = criterion(MattingOutput(alpha, branches), batch)
+    for name, term in terms.items():
+        assert term.dtype == torch.float32, name
+        torch.testing.assert_close(term, expected[name], rtol=1e-6, atol=1e-7)
 
 
 def test_autocast_does_not_reach_the_terms(given):

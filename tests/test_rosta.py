@@ -1,5 +1,7 @@
 """Perfect glance and focus fuse to alpha, for each RoSTA."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -48,3 +50,8 @@ def test_tt_follows_focus_wherever_an_enlarged_glance_is_in_between():
     glance = torch.tensor([0.0, 1e-6, 0.1, 0.5, 0.9, 1 - 1e-6, 1.0])
     fused = ROSTAS["tt"][0].fuse(glance, torch.full_like(glance, 0.3))
     torch.testing.assert_close(fused, torch.tensor([0.0, 0.0, 0.3, 0.3, 0.3, 1.0, 1.0]))
+
+
+def test_can_go_to_other_processes():
+    for branches in ROSTAS.values():
+        assert pickle.loads(pickle.dumps(branches)) == branches

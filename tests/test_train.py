@@ -49,6 +49,8 @@ def test_training_returns_metrics_and_objects(run):
     _, metrics, objects = run
     assert {f"val/{name}" for name in METRIC_NAMES["gfm"]} <= metrics.keys()
     assert {"train/loss", "train/loss_glance", "train/loss_composition"} <= metrics.keys()
+    assert {"train/samples_per_second", "train/gradient_norm"} <= metrics.keys()
+    assert 0 <= metrics["train/data_wait"] <= 1
     assert objects["trainer"].global_step == 2
 
 
@@ -145,7 +147,7 @@ def test_four_samples_are_overfitted(tiny):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tiny_training):
     diverging = ["optimizer.lr=1e30", "logger=none", "callbacks=none"]
-    with pytest.raises(GFMError, match=r"not finite at step 1 \(.*glance nan.*; samples \w+, \w+\)"):
+    with pytest.raises(GFMError, match=r"finite at step 1 \(.*glance nan.*; samples \w+, \w+\)"):
         train(compose_config("train", [*tiny_training, *diverging]))
 
 

@@ -12,6 +12,7 @@ from gfm.data.layout import Photo, Roots
 from gfm.data.sampling import EpochSampler, ShareSampler, rank_and_world
 from gfm.data.transforms import JointTransform
 from gfm.errors import GFMError
+from gfm.processes import num_cores
 from gfm.rosta import ROSTAS
 
 
@@ -85,7 +86,8 @@ class MattingDataModule(pl.LightningDataModule):
         interpolation: from window to input, see :class:`gfm.data.transforms.JointTransform`.
         flip_probability: of mirroring a sample.
         transition_probability: of centring a window on the transition region.
-        num_workers: loader processes; 0 loads in the training process.
+        num_workers: loader processes; 0 loads in the training process, ``None`` starts one per
+            core, at most 8.
         seed: of all draws.
         on_error: what an unreadable training file does, see :class:`gfm.data.dataset.TrainingSet`.
     """
@@ -101,7 +103,7 @@ class MattingDataModule(pl.LightningDataModule):
         interpolation: Literal["linear", "area"] = "linear",
         flip_probability: float = 0.5,
         transition_probability: float = 0.5,
-        num_workers: int = 2,
+        num_workers: int | None = None,
         seed: int = 0,
         on_error: OnError = "stop",
     ) -> None:
@@ -113,7 +115,7 @@ class MattingDataModule(pl.LightningDataModule):
         self.crop_sizes = crop_sizes
         self.transform = JointTransform(input_size, flip_probability, interpolation)
         self.transition_probability = transition_probability
-        self.num_workers = num_workers
+        self.num_workers = min(8, num_cores()) if num_workers is None else num_workers
         self.seed = seed
         self.on_error = on_error
 

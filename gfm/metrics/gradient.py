@@ -74,7 +74,11 @@ def _sums_cv2(batch: Batch, region: str, filters: _GradientFilter) -> Tensor:
     def magnitude(image: np.ndarray) -> np.ndarray:
         x = cv2.sepFilter2D(image, -1, derivative, smooth, borderType=border)
         y = cv2.sepFilter2D(image, -1, smooth, derivative, borderType=border)
-        return cv2.magnitude(x, y, x)
+        # OpenCV's magnitude rounds differently as the arrays happen to lie in memory.
+        np.multiply(x, x, out=x)
+        np.multiply(y, y, out=y)
+        np.add(x, y, out=x)
+        return np.sqrt(x, out=x)
 
     sums = [
         cv2.norm(magnitude(preds), magnitude(target), cv2.NORM_L2SQR, mask)

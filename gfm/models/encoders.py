@@ -6,8 +6,8 @@ the same length. Strides grow by whole factors; the finest may be 1, 2 or 4.
 """
 
 import warnings
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +17,23 @@ from torchvision.models.resnet import BasicBlock
 from gfm.errors import GFMError
 
 
-class StagedEncoder(nn.Module):
-    """Stages in a row, each of whose outputs is a feature.
+class Encoder(nn.Module):
+    """What decoders rely on.
+
+    ``forward`` takes N×3×H×W, H and W multiples of the last stride, to a list of N×C×H/s×W/s
+    features, finest first.
 
     Attributes:
-        channels: of each feature, finest first.
-        strides: of each feature against the image, finest first.
+        channels: C of each feature.
+        strides: s of each feature, each a multiple of the one before.
     """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class StagedEncoder(Encoder):
+    """Stages in a row, each of whose outputs is a feature."""
 
     def __init__(
         self, stages: Sequence[nn.Module], channels: Sequence[int], strides: Sequence[int]
@@ -34,7 +44,7 @@ class StagedEncoder(nn.Module):
         self.strides = tuple(strides)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """N×3×H×W to one feature per stage; H and W multiples of the last stride."""
+        """N×3×H×W to one feature per stage."""
         features = []
         feature = image
         for stage in self.stages:
@@ -47,20 +57,41 @@ Pretrained = bool | Literal["auto"]
 """Whether to start from ImageNet weights; ``auto`` warns and goes on without if it must."""
 
 
-def _torchvision(name: str, pretrained: Pretrained) -> Any:
+_Net = TypeVar("_Net")
+
+
+def with_weights(make: Callable[[bool], _Net], pretrained: Pretrained, name: str, fix: str) -> _Net:
+    """A network with or without its ImageNet weights.
+
+    Args:
+        make: from whether to load them to the network.
+        pretrained: see :data:`Pretrained`.
+        name: of the network, for messages.
+        fix: what helps where they cannot be downloaded, likewise.
+
+    Raises:
+        GFMError: there are none to be had, and ``pretrained`` is true.
+    """
     if not pretrained:
-        return models.get_model(name, weights=None)
+        return make(False)
     try:
-        return models.get_model(name, weights="IMAGENET1K_V1")
-    except OSError as error:  # of which URLError is one
-        message = (
-            f"no ImageNet weights of {name} ({error}): set backbone.pretrained=false, "
-            f"or put torchvision's file into {torch.hub.get_dir()}/checkpoints"
-        )
+        return make(True)
+    except (OSError, RuntimeError) as error:  # of which URLError is one; a damaged file
+        reason = str(error).splitlines()[0]
+        message = f"no ImageNet weights of {name} ({reason}): set backbone.pretrained=false, {fix}"
         if pretrained != "auto":
             raise GFMError(message) from error
         warnings.warn(f"{message}; training starts from random weights", stacklevel=2)
-        return models.get_model(name, weights=None)
+        return make(False)
+
+
+def _torchvision(name: str, pretrained: Pretrained) -> Any:
+    return with_weights(
+        lambda load: models.get_model(name, weights="IMAGENET1K_V1" if load else None),
+        pretrained,
+        name,
+        f"or put torchvision's file into {torch.hub.get_dir()}/checkpoints",
+    )
 
 
 def _resnet(name: str, pretrained: Pretrained, channels: Sequence[int]) -> StagedEncoder:

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from gfm.errors import GFMError
 from gfm.models.decoders import FocusDecoder, GlanceDecoder
-from gfm.models.encoders import StagedEncoder
+from gfm.models.encoders import Encoder
 from gfm.models.fusion import RIM, MattingOutput, fuse
+from gfm.models.recompute import recompute_activations
 from gfm.rosta import ROSTAS
 
 # The official network sees 0..255 without normalisation, so released weights expect it.
@@ -30,6 +31,10 @@ class GFM(nn.Module):
             unless given.
         reduction: how much narrower the middle convolution of each decoder stage is.
         normalization: ``none`` feeds 0..255 as the official code, ``imagenet`` standardises.
+        checkpointing: keeps fewer activations for the backward pass and computes them again:
+            less memory, more time.
+        channels_last: keeps convolutions' tensors with channels innermost, which some devices
+            prefer.
     """
 
     mean: Tensor
@@ -37,11 +42,13 @@ class GFM(nn.Module):
 
     def __init__(
         self,
-        encoder: StagedEncoder,
+        encoder: Encoder,
         rosta: str = "tt",
         widths: Sequence[int] | None = None,
         reduction: int = 1,
         normalization: Literal["none", "imagenet"] = "none",
+        checkpointing: bool = False,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
         if rosta not in ROSTAS:
@@ -57,6 +64,10 @@ class GFM(nn.Module):
         for name, value in zip(("mean", "std"), _NORMALIZATIONS[normalization], strict=True):
             tensor = torch.tensor(value).view(1, 3, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)
+        if checkpointing:
+            recompute_activations(self)
 
     def forward(self, image: Tensor) -> MattingOutput:
         """Mattes a batch.
@@ -95,5 +106,5 @@ class GFM(nn.Module):
         image = (image - self.mean) / self.std
         if height % stride or width % stride:
             image = F.pad(image, (0, -width % stride, 0, -height % stride), mode="replicate")
-        features: list[Tensor] = self.encoder(image)
+        features: list[Tensor] = self.encoder(image.contiguous(memory_format=self.memory_format))
         return features

@@ -69,14 +69,14 @@ class Job:
         items: to make.
         make: makes one; raises GFMError where its sources are at fault.
         bytes_of: estimates what an item will take on the disk from its (height, width).
-        is_bound: whether that is never exceeded, so that too small a disk is refused.
+        is_close: whether that is near enough to refuse a disk that is too small.
     """
 
     title: str
     items: Sequence[Item]
     make: Callable[[Item], None]
     bytes_of: Callable[[Item, tuple[int, int]], float]
-    is_bound: bool = False
+    is_close: bool = False
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -175,8 +175,8 @@ def _check_disk(job: Job, todo: Sequence[Item]) -> None:
     need = sum(job.bytes_of(item, _size(item)) for item in todo)
     place = next(folder for folder in todo[0].targets[0].absolute().parents if folder.exists())
     free = shutil.disk_usage(place).free
-    text = f"{'up to' if job.is_bound else 'about'} {decimal(int(need))}, {decimal(free)} free"
-    if need > free and job.is_bound:
+    text = f"about {decimal(int(need))}, {decimal(free)} free"
+    if need > free and job.is_close:
         raise GFMError(f"{job.title} takes {text} at {place}: choose another disk by --out")
     warning = "; that may not be enough" if need > free else ""
     console().print(f"takes {text} at {place}{warning}", highlight=False, markup=False)

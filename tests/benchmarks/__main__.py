@@ -1,6 +1,25 @@
-"""All benchmarks, one after the other: each prints ratios of ours to a reference, side by side."""
+"""All benchmarks, or one: python -m tests.benchmarks models --help.
 
-from tests.benchmarks import bench_metrics
+Each prints ratios of ours to a reference, side by side.
+"""
+
+import sys
+
+from tests.benchmarks import bench_inference, bench_loader, bench_metrics, bench_models
+
+BENCHMARKS = {
+    "inference": bench_inference.main,
+    "loader": bench_loader.main,
+    "metrics": bench_metrics.main,
+    "models": bench_models.main,
+}
 
 if __name__ == "__main__":
-    bench_metrics.main()
+    name = sys.argv.pop(1) if len(sys.argv) > 1 else None
+    if name is None:
+        for main in BENCHMARKS.values():
+            main()
+    elif name in BENCHMARKS:
+        BENCHMARKS[name]()
+    else:
+        sys.exit(f"no benchmark {name}: choose {' or '.join(BENCHMARKS)}")

@@ -1,6 +1,7 @@
 """The metrics' values: golden figures, the independent reference, and what must hold anyway."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,16 @@ FUNCTIONS = [
 DTYPES = [np.float32, np.float64]
 
 
-def golden_triple(index: int, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@cache
+def golden_arrays() -> dict[str, np.ndarray]:
     with np.load(GOLDEN / "metrics.npz") as arrays:
-        preds, target = (arrays[f"{name}_{index}"] / 255 for name in ("pred", "alpha"))
-        return preds.astype(dtype), target.astype(dtype), arrays[f"trimap_{index}"]
+        return dict(arrays)
+
+
+def golden_triple(index: int, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    arrays = golden_arrays()
+    preds, target = (arrays[f"{name}_{index}"] / 255 for name in ("pred", "alpha"))
+    return preds.astype(dtype), target.astype(dtype), arrays[f"trimap_{index}"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,12 +1,16 @@
 """The sixteen official architectures, and what the network promises beyond them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from gfm.build import build
-from gfm.checkpoints import convert_official
+from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
+from gfm.released import convert_official
 from gfm.rosta import ROSTAS
 from tests.golden.formula import GOLDEN, formula_state_dict, official_keys
 
@@ -16,12 +20,12 @@ TOLERANCE = 1e-4
 
 def official_model(name: str) -> GFM:
     # FT and BT are told apart by the file's name.
-    checkpoint = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
+    node, state = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
     with pytest.MonkeyPatch.context() as patch:  # random weights take long, and are replaced
         for init in ("kaiming_normal_", "kaiming_uniform_", "uniform_", "normal_"):
             patch.setattr(torch.nn.init, init, lambda tensor, *args, **kwargs: tensor)
-        model: GFM = build(checkpoint.model)
-    model.load_state_dict(checkpoint.state)
+        model: GFM = build(node)
+    model.load_state_dict(state)
     return model.eval()
 
 
@@ -94,3 +98,19 @@ def test_one_decoder_at_a_time_gives_the_same(small):
     for branch, glance, focus in zip(output.branches.values(), glances, focuses, strict=True):
         torch.testing.assert_close(branch.glance, glance)
         torch.testing.assert_close(branch.focus, focus.sigmoid())
+
+
+@pytest.mark.parametrize("strides", [(1, 2), (2, 4, 8), (4, 8), (4, 16), (2, 14)])
+def test_a_backbone_of_your_own(strides):
+    """The recipe of docs/models.md: a row of stages; the finest stride is 1, 2 or 4."""
+    channels = [4 * (i + 1) for i in range(len(strides))]
+    factors = [strides[0], *(b // a for a, b in pairwise(strides))]
+    stages = [
+        nn.Conv2d(narrow, wide, factor, stride=factor)
+        for narrow, wide, factor in zip([3, *channels], channels, factors, strict=False)
+    ]
+    model = GFM(StagedEncoder(stages, channels, strides), "rim")
+    output = model(torch.rand(2, 3, 33, 47))
+    assert output.alpha.shape == (2, 1, 33, 47)
+    assert model.focus.bridge[0].in_channels == channels[-1]
+    assert model.focus.stages[0][0].out_channels == channels[-1]  # widths from the channels

@@ -1,0 +1,117 @@
+"""What an evaluation has scored so far, on disk: a line per photo, a file per process."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch.distributed as dist
+
+from gfm.data.files import whole_file
+from gfm.errors import GFMError
+
+Rows = dict[str, dict[str, float]]
+"""Metrics of each photo, by its name."""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is whole or not there."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+class Journal:
+    """Rows that survive an interruption, and what they were made with.
+
+    Processes append to files of their own, so that none waits for another; reading brings all
+    together. Of a line that was cut off half-way the photo counts as not scored.
+
+    Args:
+        folder: for ``settings.json`` and ``rows.<rank>.jsonl``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file: TextIO | None = None
+
+    def begin(self, settings: Mapping[str, str]) -> Rows:
+        """Starts, or goes on with what was begun with the same settings.
+
+        Returns:
+            the rows that are there already.
+
+        Raises:
+            GFMError: the folder holds rows made with other settings.
+        """
+        path = self.folder / "settings.json"
+        if path.is_file():
+            self._compare(json.loads(path.read_text(encoding="utf-8")), settings)
+            return self.rows()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(settings, indent=2) + "\n")
+        return {}
+
+    def _compare(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+        keys = dict.fromkeys([*before, *now])
+        other = [key for key in keys if before.get(key) != now.get(key)]
+        if other:
+            changes = (f"{k} ({before.get(k, 'none')}, now {now.get(k, 'none')})" for k in other)
+            raise GFMError(
+                f"{self.folder.parent} holds an evaluation with another {' and '.join(changes)}: "
+                "set paths.run to a new folder"
+            )
+
+    def add(self, name: str, row: Mapping[str, float]) -> None:
+        """Notes a photo's metrics at once."""
+        if self._file is None:
+            self._file = self._open()
+        self._file.write(json.dumps({"name": name, **row}) + "\n")
+        self._file.flush()
+
+    def _open(self) -> TextIO:
+        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+        path = self.folder / f"rows.{rank}.jsonl"
+        is_cut = path.is_file() and not path.read_bytes().endswith(b"\n")
+        file = path.open("a", encoding="utf-8")
+        if is_cut:
+            file.write("\n")  # so that the next line is a line
+        return file
+
+    def rows(self) -> Rows:
+        """The rows of all processes, in order of their names."""
+        rows: Rows = {}
+        for path in sorted(self.folder.glob("rows.*.jsonl")):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    row = json.loads(line)
+                    rows[row.pop("name")] = row
+                except (ValueError, KeyError, AttributeError):
+                    continue  # cut off by an interruption
+        return {name: rows[name] for name in sorted(rows)}
+
+
+def digest_of_files(paths: Iterable[Path | None], with_times: bool = False) -> str:
+    """A short fingerprint of files by their names and sizes, without reading them.
+
+    Args:
+        paths: of the files; ``None`` stands for one that is not there.
+        with_times: whether a file written again with the same size counts as another.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        parts: list[Any] = [None]
+        if path is not None:
+            stat = path.stat()
+            parts = [path.name, stat.st_size, stat.st_mtime_ns if with_times else None]
+        digest.update(json.dumps(parts).encode())
+    return digest.hexdigest()[:12]
+
+
+def digest_of_content(path: Path) -> str:
+    """A short fingerprint of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:12]

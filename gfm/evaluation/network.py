@@ -1,0 +1,125 @@
+"""Mattes from a network, in a Lightning test loop: on any device, in any number of processes."""
+
+import re
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch.multiprocessing import ProcessRaisedException
+
+from gfm.data.datamodule import photo_loader
+from gfm.data.layout import Photo
+from gfm.errors import GFMError
+from gfm.evaluation.progress import PhotoProgress
+from gfm.evaluation.scoring import Scorer
+from gfm.inference import Strategy
+from gfm.models.gfm import GFM
+from gfm.module import Batch, as_floats
+
+
+class Evaluation(pl.LightningModule):
+    """Mattes every photo and hands the matte, rounded to 8 bits, to the scorer.
+
+    Args:
+        model: the network.
+        strategy: how it looks at a photo.
+        scorer: takes the mattes.
+    """
+
+    def __init__(self, model: GFM, strategy: Strategy, scorer: Scorer) -> None:
+        super().__init__()
+        # A process may be left without a photo. It skips the loop then, which the others do not
+        # notice: nothing in it is exchanged between processes, rows go to the journal.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+        self.model = model
+        self.strategy = strategy
+        self.scorer = scorer
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """One photo."""
+        alpha = self.strategy(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
+        self.scorer.add((alpha[0, 0] * 255).round().to(torch.uint8).cpu().numpy(), batch)
+
+
+class ShowProgress(Callback):
+    """Counts the photos of all processes, as if each were as fast as the first."""
+
+    def __init__(self, total: int, num_done: int) -> None:
+        self.progress = PhotoProgress(total, num_done)
+
+    def on_test_start(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
+        if trainer.is_global_zero:
+            self.progress.__enter__()
+
+    def on_test_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
+        if trainer.is_global_zero:
+            self.progress.advance(trainer.world_size)
+
+    def teardown(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str
+    ) -> None:
+        self.progress.__exit__()
+
+    def on_exception(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self.progress.__exit__()
+
+
+class NetworkSource:
+    """A network and how it is run; see :class:`gfm.evaluation.scoring.Source`.
+
+    Args:
+        model: the network, with its weights.
+        strategy: how it looks at a photo.
+        trainer: runs the test loop.
+        weights: what tells these weights from others.
+        facts: what the report says of the network.
+    """
+
+    def __init__(
+        self,
+        model: GFM,
+        strategy: Strategy,
+        trainer: pl.Trainer,
+        weights: str,
+        facts: dict[str, str],
+    ) -> None:
+        self.model = model
+        self.strategy = strategy
+        self.trainer = trainer
+        options = ", ".join(f"{key}={value}" for key, value in vars(strategy).items())
+        inference = f"{type(strategy).__name__.lower()}({options})"
+        precision = str(trainer.precision)
+        self.settings = {"checkpoint": weights, "inference": inference, "precision": precision}
+        self.facts = {**facts, "inference": inference, "precision": precision}
+
+    def available(self, photos: list[Photo]) -> list[Photo]:
+        """All of them."""
+        return photos
+
+    def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
+        """Runs the test loop; each process has its share of the photos.
+
+        Raises:
+            GFMError: a file is at fault.
+        """
+        trainer = self.trainer
+        if photos:
+            evaluation = Evaluation(self.model, self.strategy, scorer)
+            trainer.callbacks.append(ShowProgress(num_done + len(photos), num_done))  # type: ignore[attr-defined]
+            try:
+                trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
+            except ProcessRaisedException as error:  # of a spawned process: its traceback as text
+                messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
+                if not messages:
+                    raise
+                raise GFMError(messages[-1]) from error
+            trainer.strategy.barrier()  # all have noted their rows
+        return trainer.is_global_zero
+
+    def finish(self) -> None:
+        """Nothing is ever left out."""

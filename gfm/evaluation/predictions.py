@@ -1,0 +1,125 @@
+"""Mattes that another method made: a folder of PNG files, matched to photos by stem."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gfm.data.datamodule import photo_loader
+from gfm.data.images import image_size, read_matte
+from gfm.data.layout import Photo
+from gfm.errors import GFMError
+from gfm.evaluation.journal import digest_of_files
+from gfm.evaluation.progress import PhotoProgress
+from gfm.evaluation.scoring import Scorer
+
+_NUM_LISTED = 20  # missing mattes named on the terminal
+
+
+def fit(matte: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A matte of another size: averaged where it shrinks, else linear; depth as before."""
+    if matte.shape == (height, width):
+        return matte
+    shrinks = height * width < matte.size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(matte, (width, height), interpolation=how)
+
+
+class PredictionSource:
+    """A folder of mattes; see :class:`gfm.evaluation.scoring.Source`.
+
+    Neither a network nor Lightning takes part. Mattes keep their 8 or 16 bits.
+
+    Args:
+        folder: holds ``<name of the photo>.png``.
+        photos: of the data.
+        allow_missing: whether photos without a matte are a warning instead of an error.
+
+    Attributes:
+        missing: names of the photos without a matte.
+
+    Raises:
+        GFMError: there is no such folder, or no file in it belongs to a photo.
+    """
+
+    def __init__(self, folder: Path, photos: Sequence[Photo], allow_missing: bool = False) -> None:
+        if not folder.is_dir():
+            raise GFMError(f"no folder {folder}: set predictions=<folder of PNG mattes>")
+        found = {
+            path.stem: path
+            for path in sorted(folder.iterdir())
+            if path.suffix.lower() == ".png" and not path.name.startswith(".")
+        }
+        self.files = {photo.name: found[photo.name] for photo in photos if photo.name in found}
+        self.allow_missing = allow_missing
+        self.missing = [photo.name for photo in photos if photo.name not in found]
+        if not self.files:
+            raise GFMError(
+                f"none of the {len(found)} PNG files in {folder} is named like one of the "
+                f"{len(photos)} photos: name them {photos[0].name}.png and so on"
+            )
+        self._warn(folder, photos, [name for name in found if name not in self.files])
+        digest = digest_of_files(self.files.values(), with_times=True)
+        self.settings = {"predictions": f"{folder.resolve()} {digest}"}
+        self.facts = {"predictions": str(folder)}
+        if self.missing:
+            num, names = len(self.missing), ", ".join(self.missing)
+            self.facts["missing"] = f"{num} of {len(photos)} mattes, not in the means: {names}"
+
+    def _warn(self, folder: Path, photos: Sequence[Photo], strays: list[str]) -> None:
+        """Says before the work starts what is odd about the folder."""
+        alphas = {photo.name: photo.alpha for photo in photos}
+        sizes = {name: (image_size(p), image_size(alphas[name])) for name, p in self.files.items()}
+        resized = {name: (own, size) for name, (own, size) in sizes.items() if own != size}
+        if resized:
+            name, (own, size) = next(iter(resized.items()))
+            warnings.warn(
+                f"{len(resized)} of {len(self.files)} mattes in {folder} differ in size from their "
+                f"photos and are resized, first {name} "
+                f"({own[1]}×{own[0]} to {size[1]}×{size[0]} pixels)",
+                stacklevel=3,
+            )
+        if strays:
+            warnings.warn(
+                f"{len(strays)} of {len(strays) + len(self.files)} PNG files in {folder} belong to "
+                f"no photo, first {strays[0]}.png",
+                stacklevel=3,
+            )
+
+    def available(self, photos: list[Photo]) -> list[Photo]:
+        """Those with a matte."""
+        return [photo for photo in photos if photo.name in self.files]
+
+    def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
+        """Reads and scores one after the other.
+
+        Raises:
+            GFMError: a file is at fault.
+        """
+        with PhotoProgress(num_done + len(photos), num_done) as progress:
+            for sample in photo_loader(photos, num_workers):
+                matte = read_matte(self.files[sample["name"][0]])
+                scorer.add(fit(matte, *sample["alpha"].shape[-2:]), sample)
+                progress.advance()
+        return True
+
+    def finish(self) -> None:
+        """Lists the photos without a matte.
+
+        Raises:
+            GFMError: there are some, and that was not allowed.
+        """
+        if not self.missing:
+            return
+        total, more = len(self.missing) + len(self.files), len(self.missing) - _NUM_LISTED
+        names = ", ".join(self.missing[:_NUM_LISTED])
+        names += f" and {more} more, listed in report.html" if more > 0 else ""
+        text = (
+            f"{len(self.missing)} of {total} mattes are missing, "
+            f"the means are over the other {len(self.files)}: {names}"
+        )
+        if not self.allow_missing:
+            raise GFMError(f"{text}; add them, or set allow_missing=true")
+        warnings.warn(text, stacklevel=2)

@@ -1,0 +1,75 @@
+"""Activation checkpointing: a block keeps its input, and computes the rest again for gradients.
+
+For any network: blocks are found by how it is nested, not by its name. Parameters, buffers and
+their names stay as they are, so a checkpoint file does not tell whether it was on.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+
+def recompute_activations(module: nn.Module) -> None:
+    """Lets every block of a network forget its activations between forward and backward pass.
+
+    Gradients and running statistics stay those of the network without it.
+    """
+    for block in _blocks(module):
+        # On the instance: a wrapping module would rename every parameter.
+        object.__setattr__(block, "forward", _Recomputed(block))
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """The largest parts of a network below its stages: residual blocks, rows of convolutions."""
+    for child in module.children():
+        is_leaf = next(child.children(), None) is None
+        is_row = isinstance(child, nn.Sequential) and not any(
+            next(part.children(), None) for part in child
+        )
+        is_element = isinstance(module, nn.Sequential | nn.ModuleList)
+        is_container = isinstance(child, nn.Sequential | nn.ModuleList)
+        if not is_leaf and (is_row or (is_element and not is_container)):
+            yield child
+        else:
+            yield from _blocks(child)
+
+
+class _Recomputed:
+    """Stands in for a block's ``forward``."""
+
+    def __init__(self, block: nn.Module) -> None:
+        self.forward: Callable[..., Any] = block.forward
+        self.norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return self.forward(*args, **kwargs)
+        return checkpoint(self.run, *args, use_reentrant=False, context_fn=self.contexts, **kwargs)
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """The block; those of HRNet write into the list they are given, which must not last."""
+        own = (list(a) if isinstance(a, list) else a for a in args)
+        return self.forward(*own, **kwargs)
+
+    def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """Around the forward pass, and around its repetition."""
+        return nullcontext(), self.without_statistics()
+
+    @contextmanager
+    def without_statistics(self) -> Iterator[None]:
+        """Batches count once in the running statistics, not again when they are repeated."""
+        kept = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
+        for norm in self.norms:
+            norm.momentum = 0.0
+            if norm.num_batches_tracked is not None:
+                norm.num_batches_tracked = norm.num_batches_tracked.clone()
+        try:
+            yield
+        finally:
+            for norm, (momentum, count) in zip(self.norms, kept, strict=True):
+                norm.momentum, norm.num_batches_tracked = momentum, count

@@ -1,0 +1,168 @@
+"""Any pyramid, or plain transformer, of timm as an encoder.
+
+timm's networks differ in the layout of their features, in the sizes they take, and in the
+parameters their features leave unused. None of this is listed per network: each is built once
+without memory (on the ``meta`` device), shown an image, and asked what came out.
+"""
+
+import difflib
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gfm.errors import GFMError
+from gfm.models.encoders import Encoder, Pretrained, with_weights
+
+# Networks made for one size of image; the first that lets a network see others is taken.
+_SIZE_OPTIONS: Sequence[Mapping[str, bool]] = (
+    {},
+    {"strict_img_size": False},
+    {"dynamic_img_size": True},
+)
+_FINEST = 4  # the coarsest stride at which features can start
+
+
+class TimmEncoder(Encoder):
+    """Features of a timm network: the last at each stride.
+
+    Where a network starts coarser than stride 4, as plain transformers do, a few convolutions on
+    the image stand in for the missing strides (as the detail branch of ViTMatte, Yao et al.,
+    Information Fusion 2024).
+
+    Args:
+        net: made with ``features_only``.
+        strides: of its features.
+    """
+
+    def __init__(self, net: nn.Module, strides: Sequence[int]) -> None:
+        super().__init__()
+        self.net = net
+        info: Any = net.feature_info
+        last = {stride: index for index, stride in enumerate(strides)}
+        self.indices = list(last.values())
+        # Some networks have channels last, and say so; the others do not say anything.
+        self.is_nhwc = getattr(getattr(net, "output_fmt", None), "value", "") == "NHWC"
+
+        missing = [s for s in (2, 4, 8, 16) if strides[0] > _FINEST and _divides(s, strides[0])]
+        widths = [48 * 2**i for i in range(len(missing))]
+        self.details = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(wide),
+                nn.ReLU(inplace=True),
+            )
+            for narrow, wide in zip([3, *widths], widths, strict=False)
+        )
+        self.channels = (*widths, *(info.channels()[i] for i in self.indices))
+        self.strides = (*missing, *last)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """N×3×H×W to one feature per stride."""
+        features = []
+        detail = image
+        for layer in self.details:
+            detail = layer(detail)
+            features.append(detail)
+        outputs = self.net(image)
+        chosen = [outputs[index] for index in self.indices]
+        return features + [x.permute(0, 3, 1, 2) if self.is_nhwc else x for x in chosen]
+
+
+def _divides(stride: int, coarser: int) -> bool:
+    return stride < coarser and coarser % stride == 0
+
+
+def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
+    """A network of timm by its name there, with or without the tag of its weights.
+
+    Parameters that reach no feature are frozen, so that every one left gets a gradient.
+
+    Raises:
+        GFMError: timm is not installed, has no such network, or one that gives no pyramid of
+            features for images of any size.
+    """
+    timm = _import_timm()
+    if not timm.is_model(name):
+        raise GFMError(f"timm has no network {name!r}: {_suggest(timm, name)}")
+    options, strides, unused = _examine(name)
+    net = with_weights(
+        lambda load: timm.create_model(name, pretrained=load, features_only=True, **options),
+        pretrained,
+        name,
+        "or fill the Hugging Face cache on a machine that is online",
+    )
+    for parameter_name, parameter in net.named_parameters():
+        parameter.requires_grad_(parameter_name not in unused)
+    return TimmEncoder(net, strides)
+
+
+def _import_timm() -> Any:
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        raise GFMError("backbone=timm needs timm: pip install gfm-matting[timm]") from error
+    return timm
+
+
+def _suggest(timm: Any, name: str) -> str:
+    names = timm.list_models()
+    stem = name.split(".")[0]
+    close = difflib.get_close_matches(stem, names, n=3) or [n for n in names if stem in n][:3]
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return "timm.list_models() lists those it has"
+
+
+@functools.cache
+def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[str]]:
+    """Options with which a network sees any size, its strides, and parameters it leaves unused."""
+    timm = _import_timm()
+    reason = ""
+    for options in _SIZE_OPTIONS:
+        try:
+            with torch.device("meta"):
+                net = timm.create_model(name, features_only=True, **options).train()
+                return options, *_probe(net)
+        # Whatever a foreign network may raise; the first attempt is the one that tells.
+        except Exception as error:
+            reason = reason or (str(error) or type(error).__name__).splitlines()[0]
+    raise GFMError(
+        f"timm's {name} gives no features for images of any size ({reason}): choose another name"
+    )
+
+
+def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
+    """Strides and unused parameters of a network, from what an image of an odd shape becomes.
+
+    Raises:
+        ValueError: its features are no pyramid.
+    """
+    strides = tuple(net.feature_info.reduction())
+    pyramid = list(dict.fromkeys(strides))
+    if any(not _divides(a, b) for a, b in itertools.pairwise(pyramid)):
+        raise ValueError(f"their strides are {strides}")
+    encoder = TimmEncoder(net, strides)
+    features = encoder(torch.zeros(2, 3, 6 * strides[-1], 8 * strides[-1]))
+    for feature, channels, stride in zip(features, encoder.channels, encoder.strides, strict=True):
+        scale = strides[-1] // stride
+        if feature.shape != (2, channels, 6 * scale, 8 * scale):
+            raise ValueError(f"stride {stride} has a feature of shape {tuple(feature.shape)}")
+    used = _leaves(features)
+    unused = (n for n, p in net.named_parameters() if p.requires_grad and id(p) not in used)
+    return strides, frozenset(unused)
+
+
+def _leaves(outputs: Sequence[Tensor]) -> set[int]:
+    """Identities of the parameters that outputs depend on, read off the autograd graph."""
+    nodes: list[Any] = [output.grad_fn for output in outputs]
+    seen = set(nodes)
+    while nodes:
+        for node, _ in nodes.pop().next_functions:
+            if node is not None and node not in seen:
+                seen.add(node)
+                nodes.append(node)
+    return {id(node.variable) for node in seen if hasattr(node, "variable")}

@@ -1,0 +1,92 @@
+"""A plain test set of five small photos, mattes for it, and a small network with random weights."""
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import evaluate
+from gfm.build import build
+from gfm.checkpoints import Checkpoint, load_model, save_safetensors
+from gfm.data.images import write_png
+from tests.conftest import compose_config
+from tests.metrics.pairs import furry_pair
+
+SIZES = {"a": (60, 80), "b": (64, 64), "c": (50, 90), "d": (96, 64), "e": (64, 70)}
+NETWORK = {
+    "_target_": "gfm.models.gfm.GFM",
+    "encoder": {"_target_": "gfm.models.encoders.resnet34"},
+    "rosta": "tt",
+    "widths": [16, 16, 16, 16, 16],
+}
+
+
+def to_bytes(alpha: np.ndarray) -> np.ndarray:
+    return np.round(alpha * 255).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Enough for pictures this small; and a forked process must not use its parent's threads."""
+    num_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    yield
+    torch.set_num_threads(num_threads[0])
+    cv2.setNumThreads(num_threads[1])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """``images`` and ``alphas`` of five photos whose sizes differ."""
+    root = tmp_path / "set"
+    for seed, (name, size) in enumerate(SIZES.items()):
+        _, target, _ = furry_pair(*size, seed)
+        photo = np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8)
+        for folder, picture in (("images", photo), ("alphas", to_bytes(target))):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            write_png(root / folder / f"{name}.png", picture)
+    return root
+
+
+@pytest.fixture
+def mattes(tmp_path: Path) -> Path:
+    """8-bit mattes of the five."""
+    folder = tmp_path / "mattes"
+    folder.mkdir()
+    for seed, (name, size) in enumerate(SIZES.items()):
+        write_png(folder / f"{name}.png", to_bytes(furry_pair(*size, seed, noise=0.1)[0]))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a small network, drawn at random."""
+    path = tmp_path_factory.mktemp("weights") / "network.safetensors"
+    torch.manual_seed(0)
+    save_safetensors(path, Checkpoint(NETWORK, build(NETWORK).state_dict()))
+    return path
+
+
+Run = Callable[..., tuple[dict, Path]]
+
+
+_load_once = functools.cache(load_model)
+
+
+@pytest.fixture
+def run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Evaluates in-process with further overrides; returns the means and the run's folder."""
+    monkeypatch.setattr(evaluate, "load_model", _load_once)
+
+    def evaluate_with(*overrides: str, folder: str = "run") -> tuple[dict, Path]:
+        paths = ["data=folder", f"data.root={data}", f"paths.run={tmp_path / folder}"]
+        quiet = ["data.num_workers=0", "trainer=cpu", "inference=native"]
+        summary, _ = evaluate.evaluate(compose_config("evaluate", [*paths, *quiet, *overrides]))
+        return summary, tmp_path / folder
+
+    return evaluate_with

@@ -1,0 +1,129 @@
+"""Mattes of any method: read in every form, matched by name, and none left out in silence."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+import evaluate
+from gfm.data.images import read_alpha, read_matte, write_png
+from gfm.data.labels import trimap_from_alpha
+from gfm.errors import GFMError
+from gfm.metrics import METRIC_NAMES, matting_metrics
+from tests.evaluation.conftest import SIZES
+
+
+def rows(folder):
+    with (folder / "per_image.csv").open() as file:
+        return {
+            row.pop("name"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)
+        }
+
+
+@pytest.mark.parametrize("protocol", METRIC_NAMES)
+def test_files_and_values(run, data, mattes, protocol, monkeypatch):
+    monkeypatch.setattr(evaluate, "load_model", None)  # no network takes part
+    summary, folder = run(f"predictions={mattes}", f"protocol={protocol}")
+    assert tuple(summary) == (*METRIC_NAMES[protocol], "num_images")
+    assert json.loads((folder / "metrics.json").read_text()) == summary
+    scores = rows(folder)
+    assert list(scores) == list(SIZES)
+    for name, row in scores.items():
+        target = read_alpha(data / "alphas" / f"{name}.png")
+        pred = read_alpha(mattes / f"{name}.png")
+        trimap = trimap_from_alpha(target, 25)
+        assert row == pytest.approx(matting_metrics(pred / 255, target / 255, trimap, protocol))
+        np.testing.assert_array_equal(read_alpha(folder / f"alpha/{name}.png"), pred)
+    assert summary["sad"] == pytest.approx(np.mean([row["sad"] for row in scores.values()]))
+    assert "made from the alphas" in (folder / "report.html").read_text()
+
+
+def test_sixteen_bits_count(run, data, mattes):
+    """Errors of half an 8-bit step, which eight bits could not hold."""
+    target = read_alpha(data / "alphas/a.png").astype(np.uint16) * 257
+    wrong = np.where(target > 30000, target - 128, target + 128).astype(np.uint16)
+    write_png(mattes / "a.png", wrong)
+    _, folder = run(f"predictions={mattes}")
+    assert rows(folder)["a"]["sad"] == pytest.approx(target.size * 128 / 65535 / 1000, rel=1e-4)
+    np.testing.assert_array_equal(cv2.imread(str(folder / "alpha/a.png"), -1), wrong)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_mattes_in_every_form(tmp_path, dtype):
+    top = np.iinfo(dtype).max
+    matte = np.linspace(0, top, 48).astype(dtype).reshape(6, 8)
+    opaque, colour = np.full_like(matte, top), matte.T.reshape(6, 8)
+    forms = {
+        "grey": matte,
+        "rgb": np.dstack([matte] * 3),
+        "grey, opaque": np.dstack([matte] * 3 + [opaque]),
+        "cut-out": np.dstack([colour, matte, opaque, matte]),
+        "grey cut-out": np.dstack([opaque] * 3 + [matte]),
+    }
+    for name, picture in forms.items():
+        assert cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+        read = read_matte(tmp_path / f"{name}.png")
+        assert read.dtype == dtype
+        np.testing.assert_array_equal(read, matte, err_msg=name)
+    cv2.imwrite(str(tmp_path / "photo.png"), np.dstack([colour, matte, opaque]))
+    with pytest.raises(GFMError, match=r"photo\.png is in colour"):
+        read_matte(tmp_path / "photo.png")
+
+
+def test_other_sizes_are_resized_and_said(run, mattes):
+    for name in ("b", "d"):
+        matte = read_alpha(mattes / f"{name}.png")
+        write_png(mattes / f"{name}.png", cv2.resize(matte, None, fx=0.5, fy=0.5))
+    with pytest.warns(UserWarning, match=r"2 of 5 mattes .* first b \(32×32 to 64×64 pixels\)"):
+        summary, folder = run(f"predictions={mattes}")
+    assert summary["num_images"] == 5
+    for name, size in SIZES.items():
+        assert read_alpha(folder / f"alpha/{name}.png").shape == size
+
+
+def test_missing_mattes_are_listed(run, mattes):
+    for name in ("b", "d"):
+        (mattes / f"{name}.png").unlink()
+    with pytest.raises(GFMError, match=r"2 of 5 mattes are missing.* other 3: b, d; add") as error:
+        run(f"predictions={mattes}")
+    assert "\n" not in str(error.value)
+    with pytest.warns(UserWarning, match="2 of 5 mattes are missing.*: b, d"):
+        summary, folder = run(f"predictions={mattes}", "allow_missing=true", folder="allowed")
+    assert summary["num_images"] == 3
+    assert "2 of 5 mattes, not in the means: b, d" in (folder / "report.html").read_text()
+    refused = folder.with_name("run")
+    assert json.loads((refused / "metrics.json").read_text()) == summary
+    assert list(rows(refused)) == ["a", "c", "e"]
+
+
+def test_strays_are_said(run, mattes):
+    write_png(mattes / "z.png", np.zeros((4, 4), np.uint8))
+    (mattes / "notes.txt").touch()
+    with pytest.warns(UserWarning, match=r"1 of 6 PNG files .* belong to no photo, first z.png"):
+        run(f"predictions={mattes}")
+
+
+def test_faults_name_the_thing_and_the_fix(run, mattes, tmp_path):
+    with pytest.raises(GFMError, match=r"either checkpoint=.* or predictions="):
+        run()
+    with pytest.raises(GFMError, match=r"either checkpoint=.* or predictions="):
+        run("checkpoint=some.ckpt", f"predictions={mattes}")
+    with pytest.raises(GFMError, match=r"no folder .*nowhere: set predictions="):
+        run(f"predictions={tmp_path / 'nowhere'}")
+    with pytest.raises(GFMError, match="unknown protocol 'adobe': choose gfm or dim"):
+        run(f"predictions={mattes}", "protocol=adobe")
+    with pytest.raises(GFMError, match=r"none of the 0 PNG files .* name them a\.png"):
+        run(f"predictions={tmp_path}")
+    (mattes / "c.png").write_bytes(b"\x89PNG cut")
+    with pytest.raises(GFMError, match=r"cannot read .*c\.png"):
+        run(f"predictions={mattes}")
+
+
+def test_trimaps_are_checked_with_the_photos_name(run, data, mattes):
+    for name, size in SIZES.items():
+        (data / "trimaps").mkdir(exist_ok=True)
+        write_png(data / f"trimaps/{name}.png", np.full(size, 100, np.uint8))
+    with pytest.raises(GFMError, match="photo a: trimap holds values other than 0, 128 and 255"):
+        run(f"predictions={mattes}")

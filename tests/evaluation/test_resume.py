@@ -1,0 +1,123 @@
+"""An interrupted evaluation goes on where it stopped, but only with what it was begun with."""
+
+import json
+
+import pytest
+
+from gfm.data.images import read_alpha, write_png
+from gfm.errors import GFMError
+from gfm.evaluation import Journal, Scorer
+
+
+@pytest.fixture
+def scored(monkeypatch) -> list[str]:
+    """Names in the order they are scored; evaluating stops after the third, as if killed."""
+    names: list[str] = []
+    add = Scorer.add
+
+    def add_or_stop(self, matte, sample):
+        if len(names) == 3:
+            raise KeyboardInterrupt
+        names.append(sample["name"][0])
+        add(self, matte, sample)
+
+    monkeypatch.setattr(Scorer, "add", add_or_stop)
+    return names
+
+
+@pytest.mark.parametrize("source", ["checkpoint", "predictions"])
+def test_goes_on(run, scored, weights, mattes, source, capsys):
+    choice = f"{source}={weights if source == 'checkpoint' else mattes}"
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        run(choice)
+    assert scored == ["a", "b", "c"]
+    scored[:] = ["again"]
+    summary, folder = run(choice)
+    assert scored == ["again", "d", "e"]
+    assert "3 of 5 photos are scored" in capsys.readouterr().out
+    scored[:] = []
+    assert run(choice)[0] == summary
+    assert scored == [], "all were scored"
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        run(choice, folder="whole")
+    scored[:] = []
+    run(choice, folder="whole")
+    for file in ("per_image.csv", "metrics.json"):
+        assert (folder / file).read_bytes() == (folder.with_name("whole") / file).read_bytes()
+
+
+def test_what_was_cut_off_or_lost_is_scored_again(run, mattes, monkeypatch):
+    summary, folder = run(f"predictions={mattes}")
+    journal = folder / "journal/rows.0.jsonl"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join(lines[:4]) + "\n" + lines[4][:30])
+    (folder / "alpha/b.png").unlink()
+    names: list[str] = []
+    add = Scorer.add
+    monkeypatch.setattr(Scorer, "add", lambda *args: (names.append(args[2]["name"][0]), add(*args)))
+    assert run(f"predictions={mattes}")[0] == summary
+    assert names == ["b", "e"]
+    assert (folder / "alpha/b.png").is_file()
+
+
+def test_a_journal_reads_all_processes_and_survives_a_cut_line(tmp_path):
+    first = Journal(tmp_path)
+    assert first.begin({"protocol": "gfm"}) == {}
+    first.add("b", {"sad": 0.1 + 0.2})
+    first.add("c", {"sad": 2.0})
+    file = tmp_path / "rows.0.jsonl"
+    file.write_bytes(file.read_bytes()[:-5])
+    (tmp_path / "rows.1.jsonl").write_text('{"name": "a", "sad": 3.0}\n{"na')
+    assert Journal(tmp_path).begin({"protocol": "gfm"}) == {
+        "a": {"sad": 3.0},
+        "b": {"sad": 0.1 + 0.2},
+    }
+    again = Journal(tmp_path)
+    again.add("d", {"sad": 4.0})
+    assert list(again.rows()) == ["a", "b", "d"]
+
+
+def _change_data(data, mattes):
+    write_png(data / "alphas/b.png", 255 - read_alpha(data / "alphas/b.png") // 3)
+
+
+def _change_mattes(data, mattes):
+    write_png(mattes / "b.png", 255 - read_alpha(mattes / "b.png") // 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "override", "words"),
+    [
+        (None, "protocol=dim", r"another protocol \(gfm, now dim\)"),
+        (_change_data, "", r"another data \(folder .*, now folder .*\)"),
+        (_change_mattes, "", "another predictions"),
+    ],
+)
+def test_refuses_what_differs(run, data, mattes, change, override, words):
+    _, folder = run(f"predictions={mattes}")
+    if change:
+        change(data, mattes)
+    before = (folder / "per_image.csv").read_bytes()
+    with pytest.raises(GFMError, match=words + r".*: set paths\.run") as error:
+        run(f"predictions={mattes}", *([override] if override else []))
+    assert "\n" not in str(error.value)
+    assert (folder / "per_image.csv").read_bytes() == before
+
+
+def test_refuses_another_network_or_strategy(run, data, weights, mattes, tmp_path):
+    run(f"checkpoint={weights}")
+    moved = tmp_path / "moved.safetensors"
+    moved.write_bytes(weights.read_bytes())
+    run(f"checkpoint={moved}")  # the same weights
+    with pytest.raises(GFMError, match=r"another inference \(native\(\), now resize\(scale=0.5"):
+        run(f"checkpoint={weights}", "inference=resize")
+    with pytest.raises(GFMError, match=r"another precision \(32-true, now bf16-mixed\)"):
+        run(f"checkpoint={weights}", "trainer.precision=bf16-mixed")
+    with pytest.raises(GFMError, match=r"another checkpoint \(.*, now none\) and "):
+        run(f"predictions={mattes}")
+    content = bytearray(moved.read_bytes())
+    content[-1] ^= 1
+    moved.write_bytes(content)
+    with pytest.raises(GFMError, match="another checkpoint"):
+        run(f"checkpoint={moved}")
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["num_images"] == 5

@@ -1,0 +1,48 @@
+"""Collaborative matting stays on its device: nothing asks for a value, so nothing waits."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gfm.models.fusion import fuse
+from gfm.models.gfm import GFM
+from gfm.models.timm_encoder import timm_encoder
+from gfm.rosta import ROSTAS
+
+# What copies a value to the host, or has a size that only values tell.
+SYNCING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique")
+
+
+class Recorder(TorchDispatchMode):
+    """Names of the operations that ran."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("rosta", ROSTAS)
+def test_no_operation_waits_for_the_device(rosta):
+    model = GFM(timm_encoder("test_resnet"), rosta).train()
+    with Recorder() as recorder:
+        model(torch.rand(2, 3, 33, 47)).alpha.mean().backward()
+    assert "convolution" in recorder.names
+    assert recorder.names.isdisjoint(SYNCING)
+
+
+def test_the_recorder_sees_what_waits():
+    with Recorder() as recorder:
+        bool(torch.ones(1) > 0)
+    assert not recorder.names.isdisjoint(SYNCING)
+
+
+@pytest.mark.parametrize("rosta", ROSTAS["rim"], ids=lambda rosta: rosta.name)
+def test_a_batch_fuses_as_its_images_do(rosta):
+    glance = torch.randn(3, rosta.num_classes, 8, 9)
+    focus = torch.randn(3, 1, 8, 9)
+    alone = [fuse(rosta, glance[i : i + 1], focus[i : i + 1]).alpha for i in range(3)]
+    assert torch.equal(fuse(rosta, glance, focus).alpha, torch.cat(alone))

@@ -1,0 +1,106 @@
+"""Every kind of fault is found, all at once."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.layout import Roots
+from gfm.errors import GFMError
+from gfm.prepare.check import check, decode_all, fingerprint, pair, parts
+
+
+@pytest.fixture
+def roots(demo_roots, tmp_path):
+    for name in ("AM-2k", "BG-20k", "COCO"):
+        shutil.copytree(demo_roots.am2k.parent / name, tmp_path / name)
+    return Roots(tmp_path / "AM-2k", tmp_path / "BG-20k", tmp_path / "COCO")
+
+
+def _pictures(roots, folder):
+    return sorted((roots.am2k / folder).iterdir())
+
+
+def _halve(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def test_nothing_is_wrong_with_the_demo(roots, capsys):
+    assert check(roots, 1) == []
+    said = capsys.readouterr().out
+    assert "train/mask 4, train/original 4, train/fg 4" in said
+    assert "testval 1" in said
+
+
+def test_every_fault_is_found(roots):
+    originals, mattes = _pictures(roots, "train/original"), _pictures(roots, "train/mask")
+    _halve(originals[0])
+    write_png(mattes[1], np.zeros_like(read_alpha(mattes[1])))
+    write_png(mattes[2], np.full_like(read_alpha(mattes[2]), 255))
+    foreground = _pictures(roots, "train/fg")[3]
+    write_png(foreground, read_image(foreground)[:-1])
+    _pictures(roots, "train/bg")[0].unlink()
+    trimap = _pictures(roots, "validation/trimap")[0]
+    write_png(trimap, read_alpha(trimap) // 2)
+    scene = next((roots.bg20k / "testval").iterdir())
+    scene.write_bytes(b"")
+    shutil.copy(trimap, trimap.with_name("n.PNG"))
+    shutil.copy(originals[1], originals[1].with_suffix(".jpeg"))
+
+    problems = check(roots, 2)
+
+    def told(*words):
+        return [p for p in problems if all(str(word) in p for word in words)]
+
+    assert told(originals[0], "truncated")
+    assert told(mattes[1], "empty")
+    assert told(mattes[2], "constant", "255")
+    assert told(foreground, "pixels", mattes[3])
+    assert told("train/bg", "lacks 1 of 4", originals[0].stem)
+    assert told(trimap, "0, 128 and 255")
+    assert told(scene, "cannot read")
+    assert told("validation/mask", "lacks 1 of 3: n")
+    assert told(originals[1].name, originals[1].stem + ".jpeg", "one name")
+    assert all("\n" not in problem for problem in problems)
+
+
+def test_missing_folders(roots):
+    shutil.rmtree(roots.am2k / "train/original")
+    shutil.rmtree(roots.am2k / "train/fg")  # is made by gfm prepare, so it may be missing
+    for path in (roots.coco / "train").iterdir():
+        path.unlink()
+    _, faults = zip(*(pair(folders) for folders in parts(roots)), strict=True)
+    assert sorted(fault for part in faults for fault in part) == [
+        f"{roots.am2k / 'train/original'}: no such folder",
+        f"{roots.coco / 'train'}: no pictures",
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("part", [0.2, 0.6, 0.97])
+def test_truncated_files(tmp_path, suffix, part):
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 256, (40, 60, 3), np.uint8), (600, 400))
+    path = tmp_path / f"photo{suffix}"
+    Image.fromarray(picture).save(path)
+    decode_all(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(GFMError, match=r"photo.* truncated or damaged"):
+        decode_all(path)
+
+
+def test_fingerprint_tells_datasets_apart(roots):
+    def now():
+        groups = [group for folders in parts(roots)[:2] for group in pair(folders)[0]]
+        return fingerprint(groups, roots.am2k)
+
+    first = now()
+    assert now() == first
+    path = _pictures(roots, "train/bg")[0]
+    path.write_bytes(path.read_bytes() + b"0")
+    assert now() != first

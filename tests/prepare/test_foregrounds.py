@@ -1,0 +1,105 @@
+"""Estimated foregrounds and backgrounds; how good they are on animals whose layers are known."""
+
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from gfm.data.demo.sample import draw_sample
+from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.layout import training_photos
+from gfm.errors import GFMError
+from gfm.prepare.foregrounds import estimate, prepare_foregrounds
+from gfm.prepare.runner import Options
+
+
+@pytest.fixture
+def am2k(demo_roots, tmp_path):
+    shutil.copytree(demo_roots.am2k, tmp_path / "AM-2k")
+    for name in ("fg", "bg"):
+        shutil.rmtree(tmp_path / "AM-2k/train" / name)
+    return tmp_path / "AM-2k"
+
+
+@pytest.fixture
+def pymatting(monkeypatch):
+    """A stand-in that takes no minute to compile: F is the photo, B its negative."""
+
+    def solve(image, alpha, return_background):
+        assert image.dtype == alpha.dtype == np.float64
+        assert 0 <= alpha.min() < alpha.max() == 1
+        return image, 1 - image
+
+    for name in ("pymatting", "pymatting.foreground"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    for method in ("cf", "ml"):
+        module = types.ModuleType(method)
+        setattr(module, f"estimate_foreground_{method}", solve)
+        name = f"pymatting.foreground.estimate_foreground_{method}"
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.mark.parametrize("method", ["cf", "ml"])
+def test_folders_are_what_training_reads(am2k, pymatting, method, capsys):
+    prepare_foregrounds(am2k, method=method, options=Options(1))
+    assert "first import" in capsys.readouterr().out
+    for photo in training_photos(am2k, "closed_form", is_denoised=False):
+        image = read_image(photo.image)
+        np.testing.assert_array_equal(read_image(photo.foreground), image)
+        np.testing.assert_array_equal(read_image(photo.background), 255 - image)
+
+
+def test_sizes_must_agree(am2k, pymatting, capsys):
+    photo = training_photos(am2k, "image", False)[0]
+    write_png(photo.alpha, read_alpha(photo.alpha)[1:])
+    with pytest.raises(GFMError, match="1 of 4 failed"):
+        prepare_foregrounds(am2k, options=Options(1))
+    assert f"{photo.image}: the photo has 128×160 pixels, its matte 127" in capsys.readouterr().out
+
+
+def test_unknown_method_and_missing_package(am2k, monkeypatch):
+    with pytest.raises(GFMError, match="--method knn: give one of cf, ml"):
+        prepare_foregrounds(am2k, method="knn")
+    monkeypatch.setitem(sys.modules, "pymatting", None)
+    with pytest.raises(GFMError, match=r"pymatting is missing: pip install .*prepare"):
+        prepare_foregrounds(am2k)
+
+
+NUM_ANIMALS = 6
+
+
+def _errors(method: str) -> dict[str, float]:
+    """Mean absolute error where 0 < alpha < 1, each layer weighted by its share, in 8-bit steps."""
+    sums = np.zeros((3, 2))
+    for index in range(NUM_ANIMALS):
+        animal = draw_sample(0, index, 720, 1080)
+        if method == "photo":
+            layers = animal.image, animal.image
+        else:
+            layers = estimate(animal.image, animal.alpha, method)
+        alpha = animal.alpha[..., None] / 255.0
+        where = (alpha > 0) & (alpha < 1)
+        truth = (animal.foreground, animal.background)
+        for k, weight in enumerate((alpha * where, (1 - alpha) * where)):
+            error = np.abs(layers[k].astype(float) - truth[k]).mean(axis=2, keepdims=True)
+            sums[k] += (error * weight).sum(), weight.sum()
+        blended = alpha * layers[0] + (1 - alpha) * layers[1]
+        sums[2] += np.abs(blended - animal.image).mean(axis=2)[where[..., 0]].sum(), where.sum()
+    means = sums[:, 0] / sums[:, 1]
+    return dict(zip(("foreground", "background", "photo"), means, strict=True))
+
+
+@pytest.mark.slow
+def test_accuracy_against_the_truth(capsys):
+    pytest.importorskip("pymatting")
+    errors = {method: _errors(method) for method in ("photo", "ml", "cf")}
+    with capsys.disabled():
+        for method, values in errors.items():
+            print(f"\n{method:6}", *(f"{k} {v:.2f}" for k, v in values.items()), end="")
+    for method in ("ml", "cf"):
+        for layer in ("foreground", "background"):
+            # Taking the photo itself for either layer is what estimation has to beat.
+            assert errors[method][layer] < 0.6 * errors["photo"][layer]
+        assert errors[method]["photo"] < 2.0  # they blend to the photo again

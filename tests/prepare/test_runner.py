@@ -1,0 +1,215 @@
+"""What all preparing commands share, with work that takes no time."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gfm.data.files import STALE_SECONDS, make_folder, whole_file
+from gfm.data.images import read_alpha, write_png
+from gfm.data.layout import pictures
+from gfm.errors import GFMError, WriteError
+from gfm.prepare.runner import Item, Options, parse_shard, run
+from gfm.processes import in_parallel
+from tests.conftest import PROJECT
+from tests.prepare.work import copy_or_die, copy_slowly, job
+
+ONE = Options(num_workers=1)
+GREY = np.full((4, 6), 7, np.uint8)
+
+
+@pytest.fixture
+def items(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for index in range(7):
+        write_png(source / f"{index}.png", GREY)
+    return [Item((p,), (tmp_path / "target" / f"{p.stem}.png",)) for p in sorted(source.iterdir())]
+
+
+def _made(tmp_path):
+    return sorted(pictures(tmp_path / "target"))
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_makes_all(items, tmp_path, num_workers, capsys):
+    run(job(items), Options(num_workers))
+    assert _made(tmp_path) == list("0123456")
+    assert [p.name for p in (tmp_path / "target").glob(".*")] == []
+    said = capsys.readouterr().out
+    assert "copies: 7 to make" in said
+    assert "takes about 70 bytes" in said
+    assert "for the others" in said
+
+
+def test_existing_are_skipped_whatever_their_suffix(items, tmp_path, capsys):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/3.JPG").write_bytes(b"kept")
+    run(job(items), ONE)
+    assert "6 to make, 1 are there" in capsys.readouterr().out
+    assert not (tmp_path / "target/3.png").exists()
+    run(job(items, make=lambda item: pytest.fail("made again")), ONE)
+    assert "0 to make" in capsys.readouterr().out
+
+
+def test_overwriting_leaves_one_picture_of_a_name(items, tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/3.JPG").write_bytes(b"old")
+    run(job(items), Options(1, overwrite=True))
+    assert _made(tmp_path) == list("0123456")
+    assert all(len(paths) == 1 for paths in pictures(tmp_path / "target").values())
+    assert all(item.sources[0].exists() for item in items)
+
+
+def test_shards_partition(items, tmp_path):
+    seen = []
+    for index in (1, 2, 3):
+        before = set(_made(tmp_path))
+        run(job(items), Options(1, (index, 3)))
+        seen += set(_made(tmp_path)) - before
+    assert sorted(seen) == list("0123456")
+    assert len(seen) == len(set(seen))
+
+
+def test_shards_do_not_depend_on_what_is_there(items, tmp_path):
+    (tmp_path / "target").mkdir()
+    write_png(tmp_path / "target/0.png", GREY)
+    run(job(items), Options(1, (2, 2)))
+    assert _made(tmp_path) == ["0", "1", "3", "5"]
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
+def test_wrong_shard(text):
+    with pytest.raises(GFMError, match="--shard"):
+        parse_shard(text)
+
+
+def test_failures_are_listed_and_the_others_made(items, tmp_path, capsys):
+    items[2].sources[0].write_bytes(b"no picture")
+    items[4].sources[0].unlink()
+    with pytest.raises(GFMError, match="2 of 7 failed"):
+        run(job(items), ONE)
+    assert _made(tmp_path) == list("01356")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("failed: ")]
+    assert [str(items[i].sources[0]) in line for i, line in zip((2, 4), lines, strict=True)]
+    assert lines[0].count("2.png") == 1
+
+
+def test_surprises_are_failures_too(items, capsys):
+    def surprise(item):
+        raise ValueError("odd\nfile")
+
+    with pytest.raises(GFMError, match="1 of 1 failed"):
+        run(job(items[:1], surprise), ONE)
+    assert "0.png: ValueError: odd file" in capsys.readouterr().out
+
+
+def test_killed_worker_ends_in_one_message_and_the_next_run_goes_on(items, tmp_path):
+    with pytest.raises(GFMError, match=r"killed.*5\.png.*goes on") as error:
+        run(job(items, partial(copy_or_die, "5")), Options(2))
+    assert "\n" not in str(error.value)
+    assert "5" not in _made(tmp_path)
+    for path in (tmp_path / "target").glob("*.png"):
+        np.testing.assert_array_equal(read_alpha(path), GREY)
+    run(job(items), ONE)
+    assert _made(tmp_path) == list("0123456")
+
+
+def _full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("name", ["replace", "fsync"])
+def test_full_disk_stops_at_once(items, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(os, name, _full)
+    with pytest.raises(WriteError, match=r"cannot write .*0\.png: No space left") as error:
+        run(job(items), ONE)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_read_only_folder(items, tmp_path, monkeypatch):
+    def refuse(self, **_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(WriteError, match=r"cannot write to .*target: Read-only"):
+        run(job(items, make=lambda item: pytest.fail("begun")), ONE)
+
+
+def test_small_disk_is_refused_before_anything_is_written(items, tmp_path, capsys):
+    with pytest.raises(GFMError, match=r"copies takes about .* EB, .* free .*--out"):
+        run(job(items, num_bytes=1e18, is_close=True), ONE)
+    assert not (tmp_path / "target").exists()
+    run(job(items, num_bytes=1e18), ONE)  # an estimate may be wrong
+    assert "may not be enough" in capsys.readouterr().out
+
+
+def test_remains_of_killed_runs_are_removed_but_not_of_live_ones(items, tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    for name, age in ((".old.png.1.tmp", STALE_SECONDS + 60), (".live.png.2.tmp", 5)):
+        (target / name).touch()
+        os.utime(target / name, (time.time() - age,) * 2)
+    make_folder(target)
+    assert [p.name for p in target.iterdir()] == [".live.png.2.tmp"]
+    assert pictures(target) == {}
+
+
+def test_file_is_whole_or_not_there(tmp_path):
+    def interrupt():
+        with whole_file(tmp_path / "x") as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_control_c_ends_in_one_line(items, tmp_path):
+    """In a process of its own, with workers that do not notice the signal."""
+    script = "\n".join(
+        [
+            "import sys",
+            "from pathlib import Path",
+            "from gfm.prepare.runner import Item, Options, run",
+            "from tests.prepare.work import copy_slowly, job",
+            "if __name__ == '__main__':",
+            f"    root = Path({str(tmp_path)!r})",
+            "    sources = sorted((root / 'source').iterdir()) * 50",
+            "    items = [Item((p,), (root / 'target' / f'{i}.png',))"
+            " for i, p in enumerate(sources)]",
+            "    run(job(items, copy_slowly), Options(2))",
+        ]
+    )
+    (tmp_path / "script.py").write_text(script)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not _made(tmp_path) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert out.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert "Traceback" not in err
+    assert 0 < len(_made(tmp_path)) < 350
+
+
+def test_a_worker_stops_when_nobody_listens(items):
+    outcomes = in_parallel(copy_slowly, items, 2)
+    with pytest.raises(WriteError):  # there is no target folder
+        next(outcomes)

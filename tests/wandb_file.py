@@ -1,0 +1,43 @@
+"""Reads what W&B keeps of an offline run, from its ``.wandb`` file.
+
+The file is a LevelDB log: a header of 7 bytes, then blocks of 32 KiB that hold pieces of records,
+each behind a checksum (4 bytes), its length (2) and its kind (1 whole, 2 first, 3 middle, 4 last).
+"""
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wandb.proto.wandb_internal_pb2 import Record
+
+_BLOCK, _HEADER = 32768, 7
+
+
+def _records(data: bytes) -> Iterator[Record]:
+    position, parts = _HEADER, b""
+    while position + _HEADER <= len(data):
+        room = _BLOCK - position % _BLOCK
+        if room < _HEADER:
+            position += room
+            continue
+        length, kind = struct.unpack("<HB", data[position + 4 : position + _HEADER])
+        position += _HEADER
+        parts += data[position : position + length]
+        position += length
+        if kind in (1, 4):
+            record = Record()
+            record.ParseFromString(parts)
+            parts = b""
+            yield record
+
+
+def logged(folder: Path) -> dict[str, Any]:
+    """The last value of everything that the only run below ``folder`` logged."""
+    (path,) = folder.rglob("*.wandb")
+    values: dict[str, Any] = {}
+    for record in _records(path.read_bytes()):
+        for item in record.history.item:
+            values["/".join(item.nested_key) or item.key] = json.loads(item.value_json)
+    return values
