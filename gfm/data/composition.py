@@ -11,62 +11,15 @@ another one is another such class and a YAML that names it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import cv2
 import numpy as np
 
-from gfm.data.images import read_image, read_image_for
+from gfm.data.blending import add_noise, blend, blur_window, fit_background, read_crop
 from gfm.data.layout import Foreground, Photo, Roots, Scene, scenes, training_photos
-from gfm.data.transforms import Crop, Window
-from gfm.errors import GFMError
+from gfm.data.transforms import Crop
 
 Layers = dict[str, np.ndarray]
 """``image`` and, where they are truly known, ``foreground`` and ``background``: H×W×3 uint8."""
-
-
-def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
-    """The crop of a picture that belongs to a matte of ``size`` (height, width).
-
-    Raises:
-        GFMError: the picture is unreadable or has another size.
-    """
-    image = read_image(path)
-    if image.shape[:2] != size:
-        height, width = image.shape[:2]
-        raise GFMError(f"{path} has {height}×{width} pixels, its matte {size[0]}×{size[1]}")
-    return crop.of(image)
-
-
-def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``alpha · foreground + (1 - alpha) · background``, uint8.
-
-    Args:
-        foreground: H×W×3, uint8.
-        background: H×W×3, uint8.
-        alpha: H×W, uint8.
-    """
-    weight = alpha.astype(np.float32)
-    # Rounds; the official code cuts off, which darkens every composite by half a step.
-    return cv2.blendLinear(foreground, background, weight, 255 - weight)
-
-
-def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.ndarray]:
-    """One field of Gaussian noise on every layer.
-
-    Args:
-        layers: H×W×3, uint8, of one shape.
-        sigma: standard deviation, of 255.
-        seed: of the field.
-    """
-    height, width, channels = layers[0].shape
-    cv2.setRNGSeed(seed)
-    field = cv2.randn(
-        np.empty((height, width * channels), np.int16), np.zeros(1), np.full(1, sigma)
-    )
-    field = field.reshape(height, width, channels)
-    # It saturates; in the official code 270 wraps round to 14.
-    return [cv2.add(layer, field, dtype=cv2.CV_8U) for layer in layers]
 
 
 @dataclass(frozen=True)
@@ -167,23 +120,9 @@ class CompositeTrack:
         assert scene is not None
         foreground_path = photo.foreground or photo.image
         foreground = read_crop(foreground_path, alpha.shape, crop)
-        background = crop.of(self.fit(scene.image, alpha.shape))
+        background = crop.of(fit_background(scene.image, alpha.shape))
         image = blend(foreground, background, crop.of(alpha))
         return self.layers(image, foreground, background)
-
-    @staticmethod
-    def fit(path: Path, size: tuple[int, ...]) -> np.ndarray:
-        """A background at the photo's (height, width), without aliasing.
-
-        Raises:
-            GFMError: the file is unreadable.
-        """
-        height, width = size
-        background = read_image_for(path, (height, width))
-        shrinking = max(background.shape[0] / height, background.shape[1] / width)
-        # Below that, the Gaussian that scikit-image would apply first has no weight on neighbours.
-        interpolation = cv2.INTER_LINEAR if shrinking < 1.5 else cv2.INTER_AREA
-        return cv2.resize(background, (width, height), interpolation=interpolation)
 
     def layers(self, image: np.ndarray, foreground: np.ndarray, background: np.ndarray) -> Layers:
         """The composite, with its layers where the foreground's colours are known."""
@@ -245,20 +184,11 @@ class RssnTrack(CompositeTrack):
             foreground_path = photo.denoised or foreground_path
             background_path = scene.denoised or background_path
         foreground = read_crop(foreground_path, alpha.shape, crop)
-        background = crop.pick(self.blurred(background_path, alpha.shape, crop.window, blur_size))
+        background = fit_background(background_path, alpha.shape)
+        background = crop.pick(blur_window(background, crop.window, blur_size))
         image = blend(foreground, background, crop.of(alpha))
         if has_noise:
             # On the pixels that count alone, which leaves its distribution as it is.
             layers = add_noise([image, foreground, background], self.noise_sigma, noise_seed)
             image, foreground, background = layers
         return self.layers(image, foreground, background)
-
-    def blurred(
-        self, path: Path, size: tuple[int, ...], window: Window, blur_size: int
-    ) -> np.ndarray:
-        """The window of a fitted background; ``blur_size`` 0 leaves it sharp."""
-        background = self.fit(path, size)
-        if not blur_size:
-            return window.of(background)
-        outer = window.grown(blur_size, background.shape)
-        return window.within(outer).of(cv2.blur(outer.of(background), (blur_size, blur_size)))

@@ -2,12 +2,8 @@
 
 A packed dataset has the layout of its source, so ``paths.am2k=<packed>`` is all a run needs. Each
 picture is a ``.npy`` file, uint8: H×W×3, mattes and trimaps H×W. What training derives from a whole
-matte is there too, below ``train/labels``:
-
-- ``trimap_K``: H×W uint8, :func:`gfm.data.labels.trimap_from_alpha` of kernel size K, for every K
-  that a RoSTA uses.
-- ``transition``: int32, ``np.flatnonzero(trimap == TRANSITION)`` of TT's trimap. One of its entries
-  is the centre of a window; drawing one touches one page instead of the whole trimap.
+matte is there too: ``train/labels/trimap_K``, H×W uint8, is
+:func:`gfm.data.labels.trimap_from_alpha` of kernel size K, for every K that a RoSTA uses.
 """
 
 from collections.abc import Sequence
@@ -18,7 +14,7 @@ import cv2
 import numpy as np
 
 from gfm.data.images import is_packed, read_alpha, read_image, write_array
-from gfm.data.labels import TRANSITION, trimap_from_alpha
+from gfm.data.labels import trimap_from_alpha
 from gfm.data.layout import Folders, Roots, files_by_stem
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
@@ -33,8 +29,7 @@ class PackItem(Item):
 
     Attributes:
         is_grey: whether it is a matte or a trimap.
-        kernel_sizes: of the trimaps to derive, the first TT's; after the picture itself the
-            targets are one for each and the transition pixels.
+        kernel_sizes: of the trimaps to derive, which follow the picture among the targets.
         max_side: pixels to which its longer side is reduced; 0 keeps it.
     """
 
@@ -46,7 +41,7 @@ class PackItem(Item):
         """What it takes on the disk, for a source of (height, width)."""
         per_pixel = 1.0 if self.is_grey else 3.0
         if self.kernel_sizes:
-            per_pixel += len(self.kernel_sizes) + 4 * _TRANSITION_SHARE
+            per_pixel += len(self.kernel_sizes)
         height, width = reduced(size, self.max_side)
         return per_pixel * height * width + _HEADER * len(self.targets)
 
@@ -64,9 +59,6 @@ def make(item: Item) -> None:
     trimaps = [trimap_from_alpha(array, size) for size in item.kernel_sizes]
     for path, trimap in zip(item.targets[1:], trimaps, strict=False):
         write_array(path, trimap)
-    if trimaps:
-        transition = np.flatnonzero(trimaps[0] == TRANSITION)
-        write_array(item.targets[-1], transition.astype(np.int32))
     write_array(item.targets[0], reduce(array, item.max_side))
 
 
@@ -97,7 +89,7 @@ def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[
             targets = [out / folder / f"{stem}.npy"]
             sizes = tuple(kernel_sizes) if name == "train_alpha" else ()
             if sizes:
-                kinds = [*(f"trimap_{size}" for size in sizes), "transition"]
+                kinds = [f"trimap_{size}" for size in sizes]
                 targets += [out / folders.labels / kind / f"{stem}.npy" for kind in kinds]
             is_grey = name.endswith(("alpha", "trimap"))
             items.append(PackItem((source,), tuple(targets), is_grey, sizes))
@@ -137,10 +129,9 @@ def prepare_pack(
         GFMError: a dataset is not there or is packed itself, the disk is too small, or see
             :func:`gfm.prepare.runner.run`.
     """
-    from gfm.rosta import ROSTAS, TT  # brings torch
+    from gfm.rosta import ROSTAS  # brings torch
 
-    others = {branch.kernel_size for branches in ROSTAS.values() for branch in branches}
-    kernel_sizes = [TT.kernel_size, *sorted(others - {TT.kernel_size})]
+    kernel_sizes = sorted({b.kernel_size for branches in ROSTAS.values() for b in branches})
     found = {k: getattr(roots, k) for k in ("am2k", "bg20k", "coco") if getattr(roots, k)}
     for name in only:
         if name not in found:

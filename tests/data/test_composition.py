@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack, blend
+from gfm.data.blending import blend
+from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import Photo, Roots, Scene
 from gfm.data.transforms import Crop, Window

@@ -1,7 +1,9 @@
 """Samples: what they hold, and that they depend on seed, epoch and index alone."""
 
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,3 +168,21 @@ def test_a_dataset_of_broken_files_is_given_up(broken):
         path.write_bytes(b"no picture")
     with pytest.raises(GFMError, match="10 photos in a row"):
         epoch_of(module(roots, "ori", on_error="skip"), 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="reads memory from /proc")
+def test_memory_stays_flat(demo_roots):
+    training = module(demo_roots).training
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    for epoch in range(2):
+        for index in range(len(training)):
+            training[epoch, index]
+    before = resident()
+    for epoch in range(2, 14):
+        for index in range(len(training)):
+            training[epoch, index]
+    # Keeping one layer of each of these 240 samples would take 15 MB.
+    assert resident() - before < 5e6

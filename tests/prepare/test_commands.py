@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from gfm.cli import app
 from gfm.data.images import open_array, read_alpha, read_image, write_png
-from gfm.data.labels import TRANSITION, trimap_from_alpha
+from gfm.data.labels import trimap_from_alpha
 from gfm.data.layout import Folders, Roots, scenes, training_photos, validation_photos
 from gfm.errors import GFMError
 from gfm.prepare.datasets import find_roots
@@ -124,13 +124,10 @@ def test_packed_data_are_the_same_data(roots):
             np.testing.assert_array_equal(open_array(path), read_image(getattr(raw, name)))
         alpha = read_alpha(raw.alpha)
         np.testing.assert_array_equal(open_array(photo.alpha), alpha)
-        assert sorted(photo.labels) == ["transition", "trimap_25", "trimap_50"]
+        assert sorted(photo.labels) == ["trimap_25", "trimap_50"]
         for size in (25, 50):
             label = open_array(photo.labels[f"trimap_{size}"])
             np.testing.assert_array_equal(label, trimap_from_alpha(alpha, size))
-        transition = open_array(photo.labels["transition"])
-        expected = np.flatnonzero(trimap_from_alpha(alpha, 25) == TRANSITION)
-        np.testing.assert_array_equal(transition, expected)
     assert not raw.labels
     for raw, photo in zip(
         validation_photos(roots.am2k), validation_photos(there.am2k), strict=True

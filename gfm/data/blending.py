@@ -1,0 +1,83 @@
+"""The layers of a composite: reading, fitting, blending, noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gfm.data.images import read_image, read_image_for
+from gfm.data.transforms import Crop, Window
+from gfm.errors import GFMError
+
+
+def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
+    """The crop of a picture that belongs to a matte of ``size`` (height, width).
+
+    Raises:
+        GFMError: the picture is unreadable or has another size.
+    """
+    image = read_image(path)
+    if image.shape[:2] != size:
+        height, width = image.shape[:2]
+        raise GFMError(f"{path} has {height}×{width} pixels, its matte {size[0]}×{size[1]}")
+    return crop.of(image)
+
+
+def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """``alpha · foreground + (1 - alpha) · background``, uint8.
+
+    Args:
+        foreground: H×W×3, uint8.
+        background: H×W×3, uint8.
+        alpha: H×W, uint8.
+    """
+    weight = alpha.astype(np.float32)
+    # Rounds; the official code cuts off, which darkens every composite by half a step.
+    return cv2.blendLinear(foreground, background, weight, 255 - weight)
+
+
+def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.ndarray]:
+    """One field of Gaussian noise on every layer.
+
+    Args:
+        layers: H×W×3, uint8, of one shape.
+        sigma: standard deviation, of 255.
+        seed: of the field.
+    """
+    height, width, channels = layers[0].shape
+    cv2.setRNGSeed(seed)
+    field = cv2.randn(
+        np.empty((height, width * channels), np.int16), np.zeros(1), np.full(1, sigma)
+    )
+    field = field.reshape(height, width, channels)
+    # It saturates; in the official code 270 wraps round to 14.
+    return [cv2.add(layer, field, dtype=cv2.CV_8U) for layer in layers]
+
+
+def fit_background(path: Path, size: tuple[int, ...]) -> np.ndarray:
+    """A background at the photo's (height, width), without aliasing.
+
+    Raises:
+        GFMError: the file is unreadable.
+    """
+    height, width = size
+    background = read_image_for(path, (height, width))
+    shrinking = max(background.shape[0] / height, background.shape[1] / width)
+    # Below that, the Gaussian that scikit-image would apply first has no weight on neighbours.
+    interpolation = cv2.INTER_LINEAR if shrinking < 1.5 else cv2.INTER_AREA
+    return cv2.resize(background, (width, height), interpolation=interpolation)
+
+
+def blur_window(image: np.ndarray, window: Window, blur_size: int) -> np.ndarray:
+    """The window of a picture under a box filter.
+
+    Args:
+        image: H×W×3, uint8.
+        window: of the picture.
+        blur_size: side of the filter in pixels; 0 leaves the picture sharp.
+    """
+    if not blur_size:
+        return window.of(image)
+    outer = window.grown(blur_size, image.shape)
+    return window.within(outer).of(cv2.blur(outer.of(image), (blur_size, blur_size)))
