@@ -88,8 +88,9 @@ class MattingModule(pl.LightningModule):
         """Logs the metrics of all photos, of all processes."""
         means = self.metrics.compute()
         self.metrics.reset()
-        # Metrics are reduced over processes already.
-        self.log_dict({f"val/{name}": value.float() for name, value in means.items()})
+        # Processes agree on them already; Lightning asks for synchronisation nonetheless.
+        values = {f"val/{name}": value.float() for name, value in means.items()}
+        self.log_dict(values, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Optimiser, and a schedule that moves at every step."""
