@@ -39,6 +39,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         strategy=build(config["inference"]),
         metrics=build(config["metrics"]),
         config=config,
+        layer_decay=config["layer_decay"],
     )
     if config["init_from"]:
         load_weights(module.model, read_checkpoint(Path(config["init_from"])), config["init_from"])

@@ -1,12 +1,10 @@
 """The LightningModule: what happens in a training and a validation step."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -15,6 +13,7 @@ from gfm.inference import Prediction, Strategy
 from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
 from gfm.models.gfm import GFM
+from gfm.optimization import Groups, parameter_groups, scale_rates
 
 Batch = dict[str, Any]
 
@@ -39,6 +38,8 @@ class MattingModule(pl.LightningModule):
         scheduler: from the optimiser and the number of steps to a schedule, if any.
         strategy: mattes validation photos.
         metrics: scores them.
+        layer_decay: factor on the learning rate of the encoder's deepest stage, and of each stage
+            from the one after it; see :func:`gfm.optimization.parameter_groups`.
         config: the run's plain configuration, which checkpoints carry so that they can be rebuilt.
     """
 
@@ -46,11 +47,12 @@ class MattingModule(pl.LightningModule):
         self,
         model: GFM,
         criterion: Criterion,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimizer: Callable[[Groups], Optimizer],
         scheduler: Callable[..., LRScheduler] | None,
         strategy: Strategy,
         metrics: MattingMetrics,
         config: dict[str, Any],
+        layer_decay: float = 1.0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(config)
@@ -60,6 +62,7 @@ class MattingModule(pl.LightningModule):
         self.scheduler = scheduler
         self.strategy = strategy
         self.metrics = metrics
+        self.layer_decay = layer_decay
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch of samples to its loss."""
@@ -94,7 +97,8 @@ class MattingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser, and a schedule that moves at every step."""
-        optimizer = self.optimizer(self.parameters())
+        optimizer = self.optimizer(parameter_groups(self.model, self.layer_decay))
+        scale_rates(optimizer)
         if self.scheduler is None:
             return optimizer
         total_steps = int(self.trainer.estimated_stepping_batches)
@@ -103,25 +107,3 @@ class MattingModule(pl.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-
-def warmup_cosine(
-    optimizer: Optimizer, total_steps: int, warmup: float, final: float
-) -> LRScheduler:
-    """Learning rate that rises linearly, then falls along half a cosine.
-
-    Args:
-        optimizer: whose rate is the peak.
-        total_steps: of the run.
-        warmup: part of the steps in which it rises.
-        final: part of the peak that is left at the end; 1 keeps the rate constant.
-    """
-    num_warmup = round(total_steps * warmup)
-
-    def factor(step: int) -> float:
-        if step < num_warmup:
-            return (step + 1) / (num_warmup + 1)
-        progress = (step - num_warmup) / max(1, total_steps - num_warmup)
-        return final + (1 - final) * (1 + math.cos(math.pi * min(progress, 1))) / 2
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
