@@ -203,8 +203,8 @@ def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
 
 def _read(path: Path, flags: int) -> np.ndarray:
     if is_packed(path):
-        pixels = np.array(open_array(path))
-        return pixels[..., ::-1] if pixels.ndim == 3 else pixels  # RGB to OpenCV's order
+        array = np.array(open_array(path))
+        return array[..., ::-1] if array.ndim == 3 else array  # RGB to OpenCV's order
     data = np.fromfile(path, np.uint8)
     pixels = cv2.imdecode(data, flags) if data.size else None
     if pixels is None:

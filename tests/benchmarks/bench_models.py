@@ -3,9 +3,10 @@
 Run: python -m tests.benchmarks models [--networks r34 d121] [--size 320] [--batch 4] [--compile]
 
 Time: a training step (forward and backward pass) and a forward pass of the same network with
-bfloat16 autocast, channels last, torch.compile and checkpointing. All variants run in turn, so
-that a busy machine slows each; the best of their times counts. torch.compile takes minutes on a
-CPU, and is left out of the training step there unless --compile asks for it.
+bfloat16 autocast, channels last, torch.compile and checkpointing. All variants run in turn; the
+best of their times counts, on a CPU that of one thread on the processor, which a busy machine
+changes little. torch.compile takes minutes on a CPU, and is left out of the training step there
+unless --compile asks for it.
 
 Memory: what a training step takes at its peak beyond weights and gradients, each in a process of
 its own: of the process on a CPU (as Linux counts it), of torch on a GPU. ``--memory-size 320
@@ -29,6 +30,7 @@ from gfm.models.gfm import GFM
 from tests.benchmarks.networks import model_node
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+clock = time.perf_counter if DEVICE == "cuda" else time.process_time
 EAGER = "eager float32"
 OPTIONS: dict[str, dict[str, Any]] = {
     EAGER: {},
@@ -67,10 +69,10 @@ def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[
     best = dict.fromkeys(functions, float("inf"))
     for round_ in range(rounds + 1):
         for name, function in functions.items():
-            start = time.perf_counter()
+            start = clock()
             function()
             if round_:
-                best[name] = min(best[name], time.perf_counter() - start)
+                best[name] = min(best[name], clock() - start)
     return best
 
 
@@ -119,9 +121,9 @@ def peak_of_a_step(network: str, variant: str, size: int, batch: int) -> tuple[f
         parameter.grad = torch.empty_like(parameter).fill_(0)
     image = torch.rand(batch, 3, size, size, device=DEVICE)
     base = peak_mebibytes()
-    start = time.perf_counter()
+    start = clock()
     run(model, variant, image, is_training=True)
-    return peak_mebibytes() - base, time.perf_counter() - start
+    return peak_mebibytes() - base, clock() - start
 
 
 def print_memory(arguments: argparse.Namespace) -> None:
@@ -134,6 +136,7 @@ def print_memory(arguments: argparse.Namespace) -> None:
         peaks = []
         for variant in (EAGER, "checkpointing"):
             own = ["--peak", network, variant, str(size), str(batch)]
+            own += ["--threads", str(arguments.threads)]
             command = [sys.executable, "-m", "tests.benchmarks", "models", *own]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             peaks.append([float(value) for value in done.stdout.split()[-2:]])
@@ -154,7 +157,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--memory-networks", nargs="*", default=["r34_2b", "r101"])
     parser.add_argument("--memory-size", type=int, default=96)
     parser.add_argument("--memory-batch", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.compile |= DEVICE == "cuda"

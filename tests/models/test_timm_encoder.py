@@ -41,7 +41,6 @@ TRIED = [  # of docs/models.md and beyond
     "davit_tiny",
     "caformer_s18",
     "twins_svt_small",
-    "mvitv2_tiny",
     "efficientvit_b0",
     "edgenext_xx_small",
     "regnety_004",
