@@ -17,8 +17,8 @@ help:  ## show this list
 train: .venv/.installed  ## train on the embedded demo data: a few minutes on two cores (ARGS="rosta=ft ...")
 	$(ACTIVATE) python train.py backbone=r34_2b track=comp_rssn $(ARGS)
 
-test: .venv/.installed  ## run the tests (ARGS="-k losses")
-	$(ACTIVATE) python -m pytest $(ARGS)
+test: .venv/.installed  ## run the tests, two at once (ARGS="-k losses")
+	$(ACTIVATE) python -m pytest -n 2 $(ARGS)
 
 lint: .venv/.installed  ## check style and types
 	$(ACTIVATE) ruff check . && ruff format --check . && mypy

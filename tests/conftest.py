@@ -35,8 +35,9 @@ def compose_config(name: str, overrides: list[str]) -> DictConfig:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _two_threads() -> None:
-    torch.set_num_threads(2)
+def _few_threads() -> None:
+    # Of several test processes each has a core of its own.
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(scope="session")
