@@ -28,6 +28,10 @@ DEMO = {
 """A demo dataset that is drawn in a second."""
 
 
+SMALL_NETWORK = ["backbone=timm", "backbone.name=test_resnet", "backbone.widths=[16,16,16,16,16]"]
+"""Overrides of a network that takes a step in no time."""
+
+
 def compose_config(name: str, overrides: list[str]) -> DictConfig:
     """``train`` or ``evaluate`` as the command line would compose it."""
     with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
@@ -74,6 +78,6 @@ def tiny_training(tiny: list[str]) -> list[str]:
         "+trainer.limit_train_batches=2",
         "trainer.accelerator=cpu",
         "logger=csv",
-        "backbone=r34",
+        *SMALL_NETWORK,
         "track=ori",
     ]

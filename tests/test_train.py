@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from evaluate import evaluate
 from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES
-from tests.conftest import DEMO, PROJECT, compose_config
+from tests.conftest import DEMO, PROJECT, SMALL_NETWORK, compose_config
 from train import train
 
 
@@ -33,13 +33,13 @@ def overrides(demo_folder, folder) -> list[str]:
         "trainer.check_val_every_n_epoch=1",
         "trainer.accelerator=cpu",
         "logger=csv",
-        "backbone=r34",
+        *SMALL_NETWORK,
     ]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, demo_folder):
-    """One epoch of r34 with previews and CSV."""
+    """One epoch with previews and CSV."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     metrics, objects = train(compose_config("train", overrides(demo_folder, folder)))
     return folder, metrics, objects
@@ -68,7 +68,7 @@ def test_training_writes_its_files(run):
 def test_checkpoint_holds_plain_containers(run):
     folder, _, _ = run
     content = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)
-    assert content["hyper_parameters"]["backbone"]["name"] == "r34"
+    assert content["hyper_parameters"]["backbone"]["name"] == "test_resnet"
 
 
 def test_resuming_goes_on(run, demo_folder, tmp_path):
