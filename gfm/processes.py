@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gfm.errors import GFMError, WriteError
 
@@ -96,7 +96,9 @@ def in_parallel(
                 del running[future]
                 yield outcome
     except BrokenProcessPool as error:
-        suspects = ", ".join(str(item) for item in islice(running.values(), num_workers))
+        # Results may have come in that were not looked at yet.
+        lost = [item for future, item in running.items() if not _is_good(future)]
+        suspects = ", ".join(str(item) for item in lost)
         raise GFMError(
             f"a worker process was killed, often for want of memory, at one of: {suspects}; "
             "the same command goes on from here, perhaps with fewer --workers"
@@ -107,6 +109,10 @@ def in_parallel(
             for child in set(multiprocessing.active_children()) - before:
                 child.terminate()
         pool.shutdown(cancel_futures=True)
+
+
+def _is_good(future: Future[Any]) -> bool:
+    return future.done() and future.exception() is None
 
 
 def _attempt(work: Callable[[T], R], item: T) -> Outcome[T, R]:
