@@ -42,7 +42,7 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> Source:
     model, checkpoint = load_model(path)
     facts = {
         "checkpoint": str(path),
-        "encoder": checkpoint.model["encoder"]["_target_"].split(".")[-1],
+        "encoder": checkpoint.encoder_name,
         "RoSTA": checkpoint.model["rosta"].upper(),
     }
     strategy = choose_strategy(config, checkpoint)

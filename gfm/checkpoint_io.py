@@ -32,6 +32,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             GFMError: the disk is full or cannot be written; what was at ``path`` is untouched.
         """
         path = Path(path)
+        # One name, unlike gfm.data.files: what a killed run leaves here takes gigabytes.
         aside = path.with_name(path.name + ".tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,12 @@ class Checkpoint:
     state: State
     config: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def encoder_name(self) -> str:
+        """Of the network's encoder, timm's own name where it is one of those."""
+        encoder = self.model["encoder"]
+        return str(encoder.get("name", encoder["_target_"].split(".")[-1]))
+
 
 def load_model(path: Path | str) -> tuple[GFM, Checkpoint]:
     """The network of a checkpoint with its weights, in evaluation mode.

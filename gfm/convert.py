@@ -23,9 +23,7 @@ def convert(source: Source, target: Target) -> None:
         from gfm.checkpoints import convert as write
 
         checkpoint = write(source, target)
-        encoder = checkpoint.model["encoder"]
-        name = encoder.get("name", encoder["_target_"].split(".")[-1])
         rosta = checkpoint.model["rosta"].upper()
         millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6
-        text = f"{target}: {name}, RoSTA {rosta}, {millions:.1f} M values"
+        text = f"{target}: {checkpoint.encoder_name}, RoSTA {rosta}, {millions:.1f} M values"
         Console(soft_wrap=True).print(text, highlight=False, markup=False)

@@ -11,6 +11,7 @@ from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 from gfm.models.timm_encoder import TimmEncoder, _leaves, timm_encoder
 from gfm.rosta import ROSTAS
+from tests.benchmarks.networks import TIMM
 
 STRIDES = {  # small networks, one of each kind
     "test_resnet": (2, 4, 8, 16, 32),
@@ -19,20 +20,9 @@ STRIDES = {  # small networks, one of each kind
     "test_vit": (2, 4, 8, 16),  # one stride only, the others are added
     "vgg11_bn": (1, 2, 4, 8, 16, 32),
 }
-TRIED = [  # of docs/models.md and beyond
-    "convnextv2_tiny",
-    "swin_tiny_patch4_window7_224",
-    "swinv2_cr_tiny_ns_224",
+TRIED = [  # those of docs/models.md, and more
+    *TIMM,
     "swinv2_tiny_window8_256",
-    "pvt_v2_b2",
-    "mobilenetv4_conv_medium",
-    "mobilenetv4_hybrid_medium",
-    "efficientnet_b0",
-    "tf_efficientnetv2_s",
-    "resnet50d",
-    "hrnet_w18",
-    "mambaout_tiny",
-    "vit_tiny_patch16_224",
     "eva02_tiny_patch14_224",
     "densenet121",
     "dla34",
