@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from gfm.build import build, plain
@@ -23,6 +24,7 @@ from gfm.evaluation import (
 from gfm.evaluation.journal import digest_of_content, digest_of_files
 from gfm.inference import Hybrid, Resize, Strategy
 from gfm.launch import faults, launch
+from gfm.ranks import came_together
 
 
 def choose_strategy(config: dict[str, Any], checkpoint: Checkpoint) -> Strategy:
@@ -67,6 +69,8 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """Source, scores, results; returns the means and the objects of the run."""
     config = plain(cfg)
     folder = Path(config["paths"]["run"])
+    if came_together() and folder == Path(HydraConfig.get().runtime.output_dir):
+        raise GFMError("these processes need a folder in common: set paths.run=<folder>")
     if (config["checkpoint"] is None) == (config["predictions"] is None):
         raise GFMError("set either checkpoint=<weights> or predictions=<folder of PNG mattes>")
     datamodule = build(config["datamodule"])

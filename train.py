@@ -14,6 +14,7 @@ from gfm.checkpoints import load_weights, read_checkpoint, without_pretrained
 from gfm.console import announce, show_results
 from gfm.launch import data_options, faults, launch
 from gfm.module import MattingModule
+from gfm.ranks import is_first
 from gfm.resume import continued, whole_checkpoint
 
 
@@ -21,9 +22,10 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """Composes, builds, trains; returns the last metrics and the objects of the run."""
     config = plain(cfg)
     run = Path(config["paths"]["run"])
-    run.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, run / "config.yaml", resolve=True)
-    announce(config)
+    if is_first():
+        run.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+        announce(config)
     resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
 
     pl.seed_everything(config["seed"], workers=True, verbose=False)
@@ -54,7 +56,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
 
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    show_results(trainer, metrics, data_options(config["data"]["name"]))
+    show_results(trainer, metrics, data_options(config["data"]["name"], run))
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
 
 

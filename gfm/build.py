@@ -16,7 +16,7 @@ def plain(node: Any) -> Any:
 
 
 def build(node: Any, **extra: Any) -> Any:
-    """Instantiates ``_target_`` nodes, nested ones first; ``None`` stays ``None``.
+    """Instantiates ``_target_`` nodes, nested ones first; of nothing ``None``.
 
     Args:
         node: a configuration node or its plain form.
@@ -26,7 +26,7 @@ def build(node: Any, **extra: Any) -> Any:
         GFMError: what is built found its arguments at fault, or cannot be built from them.
     """
     node = plain(node)
-    if node is None:
+    if not node:  # null, or a group's empty choice
         return None
     try:
         return hydra.utils.instantiate(node, _convert_="all", **extra)

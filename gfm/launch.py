@@ -6,17 +6,20 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.markup import escape
 
 from gfm.errors import GFMError
+from gfm.ranks import came_together, is_first
 
 _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
@@ -55,15 +58,23 @@ def launch(app: Callable[[], Any]) -> None:
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
+    if came_together() and not is_first():  # makes no folder of its own
+        sys.argv += ["hydra.output_subdir=null", "hydra.run.dir=."]
     with faults():
         app()
 
 
-def data_options(name: str) -> list[str]:
-    """The overrides of this command line that say which data are used, for another command."""
-    given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+def data_options(name: str, run: Path) -> list[str]:
+    """The overrides that say which data a run was started on, for another command.
+
+    Args:
+        name: of the data group's choice.
+        run: its folder, where Hydra keeps the overrides.
+    """
+    file = run / ".hydra/overrides.yaml"
+    given = [str(o) for o in OmegaConf.load(file)] if file.is_file() else []
     kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source")
-    return [f"data={name}", *(str(o) for o in given if str(o).startswith(kept))]
+    return [f"data={name}", *(o for o in given if o.startswith(kept))]
 
 
 def one_line(error: BaseException) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfm.models.fusion import BranchOutput, MattingOutput
+from gfm.ranks import rank_and_world
 from gfm.rosta import ROSTAS, Rosta, transition
 
 _EPSILON = 1e-12
@@ -35,7 +37,10 @@ def glance_loss(
 def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Smoothed absolute difference, ``sum sqrt((w (p - t))² + 1e-12) / (sum w + 1)``.
 
-    Without a weight the mean over all pixels. The ``+ 1`` keeps an empty region finite.
+    Without a weight the mean over all pixels. The ``+ 1`` keeps an empty region finite. Of several
+    processes each divides by the mean of ``sum w + 1 / processes``: so the gradients, which they
+    average, are those of one process with all samples (the official code, on one GPU, has no such
+    question).
 
     Args:
         preds: N×1×H×W in [0, 1].
@@ -46,7 +51,15 @@ def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     if weight is None:
         return (difference.square() + _EPSILON).sqrt().mean()
     distance = ((difference * weight).square() + _EPSILON).sqrt()
-    return distance.sum() / (weight.sum() + 1)
+    return distance.sum() / _region_size(weight)
+
+
+def _region_size(weight: Tensor) -> Tensor:
+    size = weight.sum()
+    _, num_processes = rank_and_world()
+    if num_processes > 1:
+        dist.all_reduce(size)
+    return (size + 1) / num_processes
 
 
 def _gauss_kernel() -> Tensor:

@@ -1,6 +1,6 @@
 """The LightningModule: what happens in a training and a validation step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,6 +23,32 @@ _COLOURS = ("image", "alpha", "foreground", "background")
 def as_floats(batch: Batch) -> Batch:
     """Colours and alpha of a uint8 batch in [0, 1]; label maps and names stay as they are."""
     return {k: v.float() / 255 if k in _COLOURS else v for k, v in batch.items()}
+
+
+def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:
+    """Has Lightning run a validation that the end of a run cut off, or kept from starting.
+
+    Lightning itself takes up a validation where it was, without the photos before; or, where the
+    checkpoint is of an epoch's last step, counts it as done.
+
+    Args:
+        checkpoint: of Lightning, changed in place.
+        validate_every: so many epochs.
+    """
+    progress = checkpoint["loops"]["fit_loop"]
+    training = progress["epoch_loop.batch_progress"]
+    validation = progress["epoch_loop.val_loop.batch_progress"]
+    done = training["current"]
+    cut_off = validation["total"]["ready"] > 0 and not validation["is_last_batch"]
+    is_due = validate_every is None or (checkpoint["epoch"] + 1) % validate_every == 0
+    not_begun = is_due and training["is_last_batch"] and done["completed"] < done["processed"]
+    if not (cut_off or not_begun):
+        return
+    for part in ("current", "total"):
+        training[part]["completed"] = training[part]["processed"]
+        validation[part].update(ready=0, started=0, processed=0, completed=0)
+    # What Lightning takes for the middle of a validation, in its first batch.
+    validation["total"].update(ready=1, started=1)
 
 
 class MattingModule(pl.LightningModule):
@@ -69,15 +95,23 @@ class MattingModule(pl.LightningModule):
         batch = as_floats(batch)
         terms = self.criterion(self.model(batch["image"]), batch)
         loss = terms.pop("total")
-        if not loss.isfinite():
-            values = ", ".join(f"{k} {v.item():g}" for k, v in terms.items())
-            raise GFMError(
-                f"the loss is not finite at step {self.global_step} ({values}; samples "
-                f"{', '.join(batch['name'])}): lower optimizer.lr, or set trainer.gradient_clip_val"
-            )
-        names = {"train/loss": loss, **{f"train/loss_{k}": v for k, v in terms.items()}}
-        self.log_dict({k: v.detach() for k, v in names.items()}, batch_size=batch["image"].shape[0])
+        mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
+        if not mean.isfinite():  # in any process: all stop, so that none waits for another
+            raise GFMError(self._not_finite(loss, terms, batch["name"]))
+        self.log("train/loss", mean)
+        # Processes log what one with all samples would.
+        values = {f"train/loss_{name}": term.detach() for name, term in terms.items()}
+        self.log_dict(values, batch_size=len(batch["name"]), sync_dist=True)
         return loss
+
+    def _not_finite(self, loss: Tensor, terms: Mapping[str, Tensor], names: Sequence[str]) -> str:
+        if loss.isfinite():
+            return f"the loss of another process is not finite at step {self.global_step}"
+        values = ", ".join(f"{k} {v.item():g}" for k, v in terms.items())
+        return (
+            f"the loss is not finite at step {self.global_step} ({values}; samples "
+            f"{', '.join(names)}): lower optimizer.lr, or set trainer.gradient_clip_val"
+        )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Prediction]:
         """One photo to its ``prediction``, which callbacks may draw."""
@@ -94,6 +128,10 @@ class MattingModule(pl.LightningModule):
         # Processes agree on them already; Lightning asks for synchronisation nonetheless.
         values = {f"val/{name}": value.float() for name, value in means.items()}
         self.log_dict(values, sync_dist=True)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Before a run goes on."""
+        make_up_validation(checkpoint, self.trainer.check_val_every_n_epoch)
 
     def configure_optimizers(self) -> Any:
         """Optimiser, and a schedule that moves at every step."""

@@ -32,6 +32,24 @@ SMALL_NETWORK = ["backbone=timm", "backbone.name=test_resnet", "backbone.widths=
 """Overrides of a network that takes a step in no time."""
 
 
+SMALL_DATA = ["data.num_workers=0", *(f"data.source.{k}={v}" for k, v in DEMO.items())]
+"""Overrides for that dataset."""
+
+SMALL_TRAINING = [
+    "data.recipe.batch_size=2",
+    "data.recipe.crop_sizes=[96]",
+    "data.recipe.input_size=32",
+    "data.recipe.inference_scale=0.5",
+    "trainer.max_epochs=1",
+    "trainer.check_val_every_n_epoch=1",
+    "+trainer.limit_train_batches=2",
+    "trainer.accelerator=cpu",
+    "logger=csv",
+    *SMALL_NETWORK,
+]
+"""Overrides of a training that takes two steps of two samples."""
+
+
 def compose_config(name: str, overrides: list[str]) -> DictConfig:
     """``train`` or ``evaluate`` as the command line would compose it."""
     with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
@@ -57,27 +75,10 @@ def demo_roots(demo_folder: Path) -> Roots:
 @pytest.fixture
 def tiny(demo_folder: Path, tmp_path: Path) -> list[str]:
     """Overrides of a run on the tiny demo dataset."""
-    return [
-        f"paths.demo={demo_folder}",
-        f"paths.run={tmp_path / 'run'}",
-        "data.num_workers=0",
-        *(f"data.source.{name}={value}" for name, value in DEMO.items()),
-    ]
+    return [f"paths.demo={demo_folder}", f"paths.run={tmp_path / 'run'}", *SMALL_DATA]
 
 
 @pytest.fixture
 def tiny_training(tiny: list[str]) -> list[str]:
-    """Overrides of a training that takes two steps of two samples."""
-    return [
-        *tiny,
-        "data.recipe.batch_size=2",
-        "data.recipe.crop_sizes=[96]",
-        "data.recipe.input_size=32",
-        "data.recipe.inference_scale=0.5",
-        "trainer.max_epochs=1",
-        "+trainer.limit_train_batches=2",
-        "trainer.accelerator=cpu",
-        "logger=csv",
-        *SMALL_NETWORK,
-        "track=ori",
-    ]
+    """Overrides of a training that takes two steps."""
+    return [*tiny, *SMALL_TRAINING, "track=ori"]

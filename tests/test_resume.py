@@ -109,24 +109,60 @@ def test_a_killed_run_resumes_bit_by_bit(tiny_training, tmp_path, monkeypatch, k
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
+class ValidationKiller(pl.Callback):
+    """Ends the process in the second of two validation photos, once."""
+
+    def on_validation_batch_start(self, trainer, module, batch, batch_idx, *_):
+        if batch_idx == 1:
+            raise Killed
+
+
+# The checkpoint is of the step before the validation, or of the epoch before.
+@pytest.mark.parametrize("when", [EVERY_STEP, ["callbacks.last.every_n_epochs=1"]])
+def test_a_validation_that_was_killed_is_run_again(tiny_training, tmp_path, monkeypatch, when):
+    more = (*when, "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2")
+    whole = options(tiny_training, tmp_path / "whole", *more)
+    expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
+    parts = options(tiny_training, tmp_path / "parts", *more)
+    killer = "+callbacks.k._target_=tests.test_resume.ValidationKiller"
+    with pytest.raises(Killed):
+        train(compose_config("train", [*parts, killer]))
+    last = tmp_path / "parts/checkpoints/last.ckpt"
+    cfg = compose_config("train", [*parts, f"ckpt_path={last}"])
+    objects = run(cfg, monkeypatch)
+    assert_same(expected, outcome(tmp_path / "parts", objects))
+    assert (tmp_path / "parts/checkpoints/best.ckpt").is_file()
+
+
 class Terminator(pl.Callback):
-    """What a scheduler does."""
+    """What a scheduler does: in a step, or in a validation."""
+
+    def __init__(self, in_validation: bool) -> None:
+        self.in_validation = in_validation
 
     def on_train_batch_start(self, trainer, *_):
-        if trainer.global_step == 1:
+        if trainer.global_step == 1 and not self.in_validation:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_validation_batch_start(self, trainer, module, batch, batch_idx, *_):
+        if batch_idx == 0 and self.in_validation:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_a_terminated_run_is_saved_first(tiny_training, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("in_validation", "steps"), [(False, 2), (True, 3)])
+def test_a_terminated_run_is_saved_first(
+    tiny_training, tmp_path, monkeypatch, in_validation, steps
+):
     whole = options(tiny_training, tmp_path / "whole")
     expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
     parts = options(tiny_training, tmp_path / "parts")
-    cfg = compose_config("train", [*parts, "+callbacks.t._target_=tests.test_resume.Terminator"])
+    terminator = f"{{_target_: tests.test_resume.Terminator, in_validation: {in_validation}}}"
+    cfg = compose_config("train", [*parts, f"+callbacks.t={terminator}"])
     with pytest.raises(SystemExit) as end, faults():
         train(cfg)
     assert end.value.code == 75
     last = tmp_path / "parts/checkpoints/last.ckpt"
-    assert torch.load(last, weights_only=True)["global_step"] == 2
+    assert torch.load(last, weights_only=True)["global_step"] == steps
     cfg = compose_config("train", [*parts, f"ckpt_path={last}"])
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 

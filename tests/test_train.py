@@ -13,28 +13,13 @@ from hydra.core.global_hydra import GlobalHydra
 from evaluate import evaluate
 from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES
-from tests.conftest import DEMO, PROJECT, SMALL_NETWORK, compose_config
+from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from train import train
 
 
 def overrides(demo_folder, folder) -> list[str]:
     """Of a run of two steps per epoch."""
-    return [
-        f"paths.demo={demo_folder}",
-        f"paths.run={folder}",
-        *(f"data.source.{name}={value}" for name, value in DEMO.items()),
-        "data.num_workers=0",
-        "data.recipe.batch_size=2",
-        "data.recipe.crop_sizes=[96]",
-        "data.recipe.input_size=32",
-        "data.recipe.inference_scale=0.5",
-        "+trainer.limit_train_batches=2",
-        "trainer.max_epochs=1",
-        "trainer.check_val_every_n_epoch=1",
-        "trainer.accelerator=cpu",
-        "logger=csv",
-        *SMALL_NETWORK,
-    ]
+    return [f"paths.demo={demo_folder}", f"paths.run={folder}", *SMALL_DATA, *SMALL_TRAINING]
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ from torch.utils.data import DataLoader
 
 from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet
 from gfm.data.layout import Photo, Roots
-from gfm.data.sampling import EpochSampler, ShareSampler, rank_and_world
+from gfm.data.sampling import EpochSampler, ShareSampler
 from gfm.data.transforms import JointTransform
 from gfm.errors import GFMError
 from gfm.processes import num_cores
+from gfm.ranks import rank_and_world
 from gfm.rosta import ROSTAS
 
 

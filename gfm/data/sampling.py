@@ -3,15 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-import torch.distributed as dist
 from torch.utils.data import Sampler
 
-
-def rank_and_world() -> tuple[int, int]:
-    """This process and how many there are."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1
+from gfm.ranks import rank_and_world
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
