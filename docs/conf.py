@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -26,7 +27,7 @@ suppress_warnings = ["misc.highlighting_failure"]
 default_role = "py:obj"  # `name` in a docstring is a link where it can be
 add_module_names = False
 python_maximum_signature_line_length = 80
-autodoc_default_options = {"members": True, "member-order": "bysource", "no-value": True}
+autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_inherit_docstrings = False
 autodoc_preserve_defaults = True
 autodoc_typehints = "description"
@@ -37,6 +38,8 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "gfm-matting"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_show_sphinx = False
 html_copy_source = False
@@ -44,11 +47,11 @@ pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
 
-def skip(app, what, name, obj, skip, options):  # noqa: ANN001, ANN201
+def skip(app: Any, what: str, name: str, obj: Any, *_: Any) -> bool | None:
     """Leaves out the fields of named tuples, which the class docstring describes."""
     return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
 
 
-def setup(app):  # noqa: ANN001, ANN201
+def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-skip-member", skip)

@@ -5,9 +5,10 @@ of its file, the choices it builds upon, and a row for every key with its value 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -16,109 +17,103 @@ TARGET = Path(__file__).parent / "_generated/configuration.md"
 
 
 class Row(NamedTuple):
-    """A key of a YAML file."""
+    """A key with dots, its value as it stands there, and the comment beside or above it."""
 
     key: str
     value: str
     comment: str
 
 
-def rows(text: str) -> Iterator[Row]:
-    """Keys in their order, nested ones with dots; those that only hold others if commented."""
+def read(text: str) -> Iterator[Row]:
+    """Every key of a YAML file; those that only hold others if they have a comment."""
     lines = text.splitlines()
 
-    def comment(line: int, column: int) -> str:
-        beside = lines[line][column:].partition("# ")[2]
-        above = []
-        while line and lines[line - 1].lstrip().startswith("# "):
-            line -= 1
-            above.insert(0, lines[line].strip("# "))
-        is_head = line == 0  # the comment at the top is the whole file's
-        return " ".join([*(above if not is_head else []), beside]).strip()
+    def comment(mark: yaml.Mark) -> str:
+        beside = lines[mark.line][mark.column :].partition("# ")[2]
+        first = mark.line
+        while first and lines[first - 1].lstrip().startswith("# "):
+            first -= 1
+        above = lines[first : mark.line] if first else []  # at the top it is the file's
+        return " ".join([*(line.strip("# ") for line in above), beside]).strip()
 
-    def walk(prefix: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:
+    def walk(key: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:
         if isinstance(node, yaml.ScalarNode) or node.flow_style:
-            end = node.end_mark
-            value = text[node.start_mark.index : end.index]
-            yield Row(prefix, value, comment(end.line, end.column))
+            value = text[node.start_mark.index : node.end_mark.index]
+            yield Row(key, value, comment(node.end_mark))
+            return
+        if key and (own := comment(mark)):
+            yield Row(key, "", own)
+        if isinstance(node, yaml.MappingNode):
+            parts = [(name.value, name.end_mark, value) for name, value in node.value]
         else:
-            if prefix and (own := comment(mark.line, mark.column)):
-                yield Row(prefix, "", own)
-            if isinstance(node, yaml.MappingNode):
-                for key, value in node.value:
-                    name = f"{prefix}.{key.value}".lstrip(".")
-                    yield from walk(name, key.end_mark, value)
-            else:
-                for index, value in enumerate(node.value):
-                    yield from walk(f"{prefix}.{index}", value.start_mark, value)
+            parts = [(str(i), value.start_mark, value) for i, value in enumerate(node.value)]
+        for name, end, value in parts:
+            yield from walk(f"{key}.{name}".lstrip("."), end, value)
 
     root = yaml.compose(text)
     return walk("", root.start_mark, root) if root else iter(())
 
 
-def head(text: str) -> list[str]:
-    """The comment at the top, line by line; indented lines and commands as code."""
-    found = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        line = line[2:] if line != "# @package _global_" else ""
-        is_code = line.startswith((" ", "python "))
-        found.append(f"`{line.strip()}`" if is_code else escaped(line))
-    return [line for line in found if line]
-
-
-def escaped(text: str) -> str:
-    """Comments as plain text in a cell of a table, but for code in backticks."""
+def plain(text: str) -> str:
+    """A comment as text in Markdown; what stands in backticks stays code."""
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(p if p[:1] == "`" else re.sub(r"([\\<*_|\[\]])", r"\\\1", p) for p in parts)
 
 
 def code(text: str) -> str:
-    """A value as code; classes of this project link to their reference."""
+    """A value as code; what is of this project links to its reference."""
     if re.fullmatch(r"gfm(\.\w+)+", text):
         return f"{{py:obj}}`{text}`"
     return "`{}`".format(text.replace("|", r"\|")) if text else ""
 
 
-def table(header: str, lines: list[tuple[str, ...]]) -> str:
+def table(*header: str, rows: Iterable[tuple[str, ...]]) -> str:
     """A Markdown table, or nothing."""
-    if not lines:
-        return ""
-    rule = "|".join([" --- "] * (header.count("|") + 1))
-    return "\n".join([f"| {header} |", f"|{rule}|", *(f"| {' | '.join(x)} |" for x in lines), ""])
+    lines = [" | ".join(cells) for cells in (header, ["---"] * len(header), *rows)]
+    return "\n".join(f"| {line} |" for line in lines) if len(lines) > 2 else ""
+
+
+def head(text: str) -> str:
+    """The comment at the top of a file, line by line; commands and indented lines as code."""
+    top = (x[2:] for x in takewhile(lambda x: x.startswith("#"), text.splitlines()))
+    lines = [x for x in top if not x.startswith("@package")]
+    shown = [code(x.strip()) if x.startswith((" ", "python ")) else plain(x) for x in lines]
+    return "\\\n".join(shown)
 
 
 def choice(text: str, group: str) -> str:
     """What a file says; ``group`` is where its keys go."""
-    found = list(rows(text))
-    prefix = "" if "# @package _global_" in text or not group else f"{group}."
-    bases, groups = [], []
-    for key, value, comment in found:
-        path = key.split(".")
-        if path[0] != "defaults" or value in ("", "_self_"):
-            continue
-        if len(path) == 3:  # an entry `group: choice`
-            name = path[2].removeprefix("override ").removeprefix("/")
-            groups.append((code(name), code(value), escaped(comment)))
-        else:
-            bases += value.strip("[]").split(", ")
-    keys = [
-        (code(prefix + row.key), code(row.value), escaped(row.comment))
-        for row in found
-        if row.key.split(".")[0] != "defaults"
+    prefix = f"{group}." if group and "@package _global_" not in text else ""
+    rows = list(read(text))
+    defaults = [
+        row for row in rows if row.key.startswith("defaults") and row.value not in ("", "_self_")
     ]
-    parts = ["\\\n".join(head(text)) or ("" if found else "Nothing.")]
-    if bases:
-        parts.append(f"Builds upon {' and '.join(map(code, bases))}.")
-    parts += [table("group | choice | of", groups), table("key | value | ", keys)]
+    groups = [
+        (code(re.sub(r"defaults\.\d+\.(override )?/?", "", key)), code(value), plain(comment))
+        for key, value, comment in defaults
+        if key.count(".") == 2
+    ]
+    bases = [
+        f"Builds upon {code(base)}{': ' * bool(comment)}{plain(comment)}."
+        for key, value, comment in defaults
+        if key.count(".") < 2
+        for base in value.strip("[]").split(", ")
+    ]
+    keys = [(code(prefix + k), code(v), plain(c)) for k, v, c in rows if k[:8] != "defaults"]
+    parts = [
+        head(text),
+        *bases,
+        table("group", "choice", "of", rows=groups),
+        table("key", "value", "", rows=keys),
+        "" if rows else "Nothing.",
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
 def page() -> str:
     """The whole reference: entry points, then groups."""
     parts = ["## Entry points"]
-    for path in sorted(CONFIGS.glob("*.yaml"), reverse=True):
+    for path in (CONFIGS / "train.yaml", CONFIGS / "evaluate.yaml"):
         parts += [f"### `{path.stem}.py`", choice(path.read_text(encoding="utf-8"), "")]
     for folder in sorted(path for path in CONFIGS.iterdir() if path.is_dir()):
         parts.append(f"## {folder.name}")
@@ -129,15 +124,13 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write(app: object) -> None:
+def write(app: Any) -> None:
     """Writes the page where it has changed."""
-    text = page()
-    if not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != text:
+    if not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != page():
         TARGET.parent.mkdir(exist_ok=True)
-        TARGET.write_text(text, encoding="utf-8")
+        TARGET.write_text(page(), encoding="utf-8")
 
 
-def setup(app):  # noqa: ANN001, ANN201
+def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("builder-inited", write)
-    return {"parallel_read_safe": True}
