@@ -85,9 +85,8 @@ def choice(text: str, group: str) -> str:
     """What a file says; ``group`` is where its keys go."""
     prefix = f"{group}." if group and "@package _global_" not in text else ""
     rows = list(read(text))
-    defaults = [
-        row for row in rows if row.key.startswith("defaults") and row.value not in ("", "_self_")
-    ]
+    defaults = [row for row in rows if row.key.startswith("defaults")]
+    defaults = [row for row in defaults if row.value not in ("", "_self_")]
     groups = [
         (code(re.sub(r"defaults\.\d+\.(override )?/?", "", key)), code(value), plain(comment))
         for key, value, comment in defaults
