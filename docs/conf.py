@@ -24,6 +24,7 @@ exclude_patterns = ["_build", "_generated"]
 myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]
 
+smartquotes = False  # which would make one dash of --workers
 default_role = "py:obj"  # `name` in a docstring is a link where it can be
 add_module_names = False
 python_maximum_signature_line_length = 80

@@ -5,7 +5,7 @@ of its file, the choices it builds upon, and a row for every key with its value 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,10 +67,11 @@ def code(text: str) -> str:
     return "`{}`".format(text.replace("|", r"\|")) if text else ""
 
 
-def table(*header: str, rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table, or nothing."""
-    lines = [" | ".join(cells) for cells in (header, ["---"] * len(header), *rows)]
-    return "\n".join(f"| {line} |" for line in lines) if len(lines) > 2 else ""
+def table(*header: str, rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table, without its last column if that is empty; nothing without rows."""
+    width = len(header) if any(row[-1] for row in rows) else len(header) - 1
+    lines = [" | ".join(cells[:width]) for cells in (header, ["---"] * width, *rows)]
+    return "\n".join(f"| {line} |" for line in lines) if rows else ""
 
 
 def head(text: str) -> str:
