@@ -3,7 +3,7 @@ PYTHON ?= python3
 ACTIVATE = . .venv/bin/activate &&
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format bench clean
+.PHONY: help train test lint format bench docs clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,5 +29,8 @@ format: .venv/.installed  ## bring the code into style
 bench: .venv/.installed  ## compare our speed with reference formulations, side by side (ARGS=models)
 	$(ACTIVATE) python -m tests.benchmarks $(ARGS)
 
-clean:  ## remove the environment and what the tools cached; runs/ and data/ stay
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+docs: .venv/.installed  ## build the documentation site; any warning fails (docs/_build/html/index.html)
+	$(ACTIVATE) python -m sphinx -W --keep-going -q docs docs/_build/html
+
+clean:  ## remove the environment, the built pages and what the tools cached; runs/ and data/ stay
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache docs/_build docs/_generated

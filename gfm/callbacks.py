@@ -32,7 +32,7 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
         height: of the result in pixels.
 
     Returns:
-        ``height``×W×3 RGB, uint8.
+        H×W×3 RGB, uint8, H being ``height``.
     """
     maps = [prediction.glance[0], prediction.focus[0], prediction.alpha[0]]
     tiles = [image, *((m.float().clamp(0, 1) * 255).round() for m in maps), truth]

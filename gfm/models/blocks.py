@@ -35,7 +35,7 @@ def upsample(factor: int) -> list[nn.Module]:
 class PyramidPooling(nn.Module):
     """Pyramid pooling (Zhao et al., CVPR 2017) with the grids 1×1, 3×3 and 5×5 of GFM.
 
-    C×H×W to ``out_channels``×H×W.
+    C×H×W to H×W with ``out_channels``.
     """
 
     def __init__(self, channels: int, out_channels: int, sizes: Sequence[int] = (1, 3, 5)) -> None:

@@ -92,7 +92,7 @@ class GlanceDecoder(_Ladder):
         return torch.cat([lateral, x], dim=1)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Features, finest first, to N×``num_classes``×H×W logits for each branch."""
+        """Features, finest first, to N×C×H×W logits for each branch, of its C classes."""
         pooled = self.pyramid(features[-1])
         return self.climb(features[-1], [pooled, *(layer(pooled) for layer in self.context)])
 

@@ -1,0 +1,48 @@
+"""The configuration reference leaves nothing out."""
+
+import importlib.util
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.conftest import PROJECT
+
+CONFIGS = sorted((PROJECT / "configs").rglob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def reference():
+    spec = importlib.util.spec_from_file_location("reference", PROJECT / "docs/configuration.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _values(node, key: str) -> Iterator[tuple[str, object]]:
+    """Every key with a value, with dots; lists of numbers and words count as values."""
+    if isinstance(node, dict):
+        parts = node.items()
+    elif isinstance(node, list) and any(isinstance(part, dict) for part in node):
+        parts = enumerate(node)
+    else:
+        yield key, node
+        return
+    for name, part in parts:
+        yield from _values(part, f"{key}.{name}".lstrip("."))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: str(p.relative_to(PROJECT / "configs")))
+def test_every_key_value_and_comment_is_there(reference, path):
+    text = path.read_text(encoding="utf-8")
+    rows = {row.key: yaml.safe_load(row.value) for row in reference.read(text)}
+    for key, value in _values(yaml.safe_load(text), "") if text else ():
+        if key in rows:
+            assert rows[key] == value
+        elif key != "defaults":  # a mapping in braces is one value
+            mapping, name = key.rsplit(".", 1)
+            assert rows[mapping][name] == value
+
+    shown = reference.choice(text, "group").replace("\\", "")
+    comments = [line.partition("# ")[2].strip() for line in text.splitlines()]
+    assert all(c in shown for c in comments if not c.startswith("@package"))
