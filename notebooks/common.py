@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pytorch_lightning  # noqa: F401  (it sets the level of its messages when it is imported)
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
@@ -17,6 +18,7 @@ sys.path.insert(0, str(ROOT))  # train.py and evaluate.py lie there
 
 # Lightning's advertisements, what it advises for long runs, and progress bars' wish for a package.
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
 warnings.filterwarnings("ignore", ".*does not have many workers")
 warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
 warnings.filterwarnings("ignore", "IProgress not found")
