@@ -3,10 +3,10 @@ PYTHON ?= python3
 ACTIVATE = . .venv/bin/activate &&
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format bench docs clean
+.PHONY: help train test notebooks lint format bench docs clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,6 +19,9 @@ train: .venv/.installed  ## train on the embedded demo data: a few minutes on tw
 
 test: .venv/.installed  ## run the tests, two at once (ARGS="-k losses")
 	$(ACTIVATE) python -m pytest -n 2 $(ARGS)
+
+notebooks: .venv/.installed  ## execute the notebooks
+	$(ACTIVATE) python -m pytest --nbmake --nbmake-timeout=180 notebooks $(ARGS)
 
 lint: .venv/.installed  ## check style and types
 	$(ACTIVATE) ruff check . && ruff format --check . && mypy

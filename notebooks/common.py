@@ -1,0 +1,80 @@
+"""What all notebooks share: quiet libraries, configurations as on the command line, figures."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytorch_lightning  # noqa: F401  (it sets the level of its messages when it is imported)
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # train.py and evaluate.py lie there
+
+# Lightning's advertisements, what it advises for long runs, and progress bars' wish for a package.
+logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+warnings.filterwarnings("ignore", ".*does not have many workers")
+warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
+warnings.filterwarnings("ignore", "IProgress not found")
+warnings.filterwarnings("ignore", 'install "ipywidgets"')
+
+
+def configuration(name: str, *overrides: str) -> DictConfig:
+    """``train`` or ``evaluate`` as its command line would compose it from the same overrides."""
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return compose(name, list(overrides))
+
+
+def show(
+    rows: Sequence[Sequence[np.ndarray | Tensor]],
+    titles: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    width: float = 12,
+    **options: object,
+) -> np.ndarray:
+    """Draws pictures as a grid; returns its axes, rows by columns.
+
+    Args:
+        rows: of pictures: arrays H×W or H×W×3, or tensors C×H×W. Those of integers span 0 to
+            255, others 0 to 1.
+        titles: above the columns.
+        labels: left of the rows.
+        width: of the figure in inches.
+        options: of matplotlib's ``imshow``, such as ``cmap``.
+    """
+    rows = [[_array(picture) for picture in row] for row in rows]
+    columns = len(rows[0])
+    aspects = [max(p.shape[0] / p.shape[1] for p in row) for row in rows]
+    height = width / columns * sum(aspects) + 0.35 * bool(titles)
+    figure, axes = plt.subplots(
+        len(rows),
+        columns,
+        figsize=(width, height),
+        squeeze=False,
+        layout="constrained",
+        height_ratios=aspects,
+    )
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
+    for ax, picture in zip(axes.flat, (p for row in rows for p in row), strict=True):
+        largest = 255 if picture.dtype.kind in "iu" else 1
+        ax.imshow(picture, **{"cmap": "gray", "vmin": 0, "vmax": largest, **options})
+        ax.set(xticks=[], yticks=[])
+        ax.autoscale(False)  # what is drawn over a picture leaves its frame as it is
+        ax.spines[:].set_visible(False)
+    for ax, title in zip(axes[0], titles, strict=False):
+        ax.set_title(title, fontsize=11)
+    for ax, label in zip(axes[:, 0], labels, strict=False):
+        ax.set_ylabel(label, fontsize=11)
+    return axes
+
+
+def _array(picture: np.ndarray | Tensor) -> np.ndarray:
+    if isinstance(picture, Tensor):
+        picture = picture.detach().cpu().numpy().transpose(1, 2, 0)
+    return picture[..., 0] if picture.shape[2:] == (1,) else picture
