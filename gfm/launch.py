@@ -49,13 +49,17 @@ def faults() -> Iterator[None]:
         sys.exit(1)
 
 
-def launch(app: Callable[[], Any]) -> None:
-    """Runs a Hydra app, quietly; faults of its composition end as above."""
-    # Lightning's advertisements, and what it says of files that Hydra wrote before.
+def quiet() -> None:
+    """Hushes advertisements, and what is said of files that Hydra wrote before."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
+
+
+def launch(app: Callable[[], Any]) -> None:
+    """Runs a Hydra app, quietly; faults of its composition end as above."""
+    quiet()
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
     if came_together() and not is_first():  # makes no folder of its own

@@ -1,6 +1,5 @@
 """What all notebooks share: quiet libraries, configurations as on the command line, figures."""
 
-import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -8,19 +7,16 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pytorch_lightning  # noqa: F401  (it sets the level of its messages when it is imported)
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gfm.launch import quiet
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # train.py and evaluate.py lie there
 
-# Lightning's advertisements, what it advises for long runs, and progress bars' wish for a package.
-logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
-warnings.filterwarnings("ignore", ".*does not have many workers")
-warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
+quiet()
 warnings.filterwarnings("ignore", "IProgress not found")
 warnings.filterwarnings("ignore", 'install "ipywidgets"')
 
