@@ -21,10 +21,11 @@ from gfm.evaluation import (
     log_results,
     write_results,
 )
-from gfm.evaluation.journal import digest_of_content, digest_of_files
 from gfm.inference import Hybrid, Resize, Strategy
 from gfm.launch import faults, launch
+from gfm.provenance import digest_of_content, digest_of_files
 from gfm.ranks import came_together
+from gfm.sweeps import FAILED
 
 
 def choose_strategy(config: dict[str, Any], checkpoint: Checkpoint) -> Strategy:
@@ -101,10 +102,11 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="evaluate")
-def main(cfg: DictConfig) -> None:
-    """Command line."""
+def main(cfg: DictConfig) -> float:
+    """Command line; returns what ranks a sweep."""
     with faults():
-        evaluate(cfg)
+        return evaluate(cfg)[0].get(cfg.objective, FAILED)
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -13,9 +13,12 @@ from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_checkpoint, without_pretrained
 from gfm.console import announce, show_results
 from gfm.launch import data_options, faults, launch
+from gfm.loggers import closed_at_end
 from gfm.module import MattingModule
+from gfm.provenance import provenance
 from gfm.ranks import is_first
 from gfm.resume import continued, whole_checkpoint
+from gfm.sweeps import FAILED, best, check_strategy
 
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
@@ -40,7 +43,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         scheduler=build(config["scheduler"]),
         strategy=build(config["inference"]),
         metrics=build(config["metrics"]),
-        config=config,
+        config={**config, "provenance": provenance(datamodule)},
         layer_decay=config["layer_decay"],
     )
     if config["init_from"]:
@@ -53,7 +56,9 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     if not loggers:
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
     trainer: pl.Trainer = build(config["trainer"], callbacks=callbacks, logger=loggers)
-    trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
+    check_strategy(trainer)
+    with closed_at_end():
+        trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
 
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     show_results(trainer, metrics, data_options(config["data"]["name"], run))
@@ -61,10 +66,13 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
-def main(cfg: DictConfig) -> None:
-    """Command line."""
+def main(cfg: DictConfig) -> float:
+    """Command line; returns what a search minimises."""
     with faults():
-        train(continued(cfg))
+        cfg = continued(cfg)
+        _, objects = train(cfg)
+        return best(objects["trainer"], cfg.objective)
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""What a run shows while it goes on: preview pictures, and a line per epoch."""
+"""What a run logs, saves and says while it goes on."""
 
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -16,74 +15,6 @@ from rich.markup import escape
 from torch import Tensor
 
 from gfm.console import PlainProgress, console
-from gfm.data.images import write_png
-from gfm.inference import Prediction
-
-PANEL = ("image", "glance", "focus", "alpha", "truth")
-
-
-def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> np.ndarray:
-    """Input, glance, focus, alpha and truth side by side.
-
-    Args:
-        image: 3×H×W, uint8.
-        truth: 1×H×W alpha, uint8.
-        prediction: of a batch of one.
-        height: of the result in pixels.
-
-    Returns:
-        H×W×3 RGB, uint8, H being ``height``.
-    """
-    maps = [prediction.glance[0], prediction.focus[0], prediction.alpha[0]]
-    tiles = [image, *((m.float().clamp(0, 1) * 255).round() for m in maps), truth]
-    width = round(height * image.shape[2] / image.shape[1])
-    arrays = [t.cpu().numpy().astype(np.uint8).transpose(1, 2, 0) for t in tiles]
-    arrays = [cv2.resize(a, (width, height), interpolation=cv2.INTER_AREA) for a in arrays]
-    return np.hstack([a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays])
-
-
-class Previews(Callback):
-    """Draws the first validation photos at every validation, to PNG and to W&B.
-
-    Args:
-        folder: for ``epoch_<n>.png``.
-        num_images: how many photos.
-        height: of each in pixels.
-    """
-
-    def __init__(self, folder: Path | str, num_images: int = 4, height: int = 200) -> None:
-        self.folder = Path(folder)
-        self.num_images = num_images
-        self.height = height
-        self.rows: list[np.ndarray] = []
-
-    def on_validation_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        if trainer.is_global_zero and batch_idx < self.num_images and not trainer.sanity_checking:
-            row = panel(batch["image"][0], batch["alpha"][0], outputs["prediction"], self.height)
-            self.rows.append(row)
-
-    def on_validation_epoch_end(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
-        if not self.rows:
-            return
-        width = max(row.shape[1] for row in self.rows)
-        rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0))) for r in self.rows]
-        self.rows = []
-        sheet = np.vstack(rows)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", sheet)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("val/previews", [sheet], caption=[" | ".join(PANEL)])
 
 
 class Pace(Callback):
@@ -125,6 +56,40 @@ class Pace(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self.end = None  # validation is not training
+
+
+class ImageTable(Callback):
+    """Sends the metrics of each validation photo to W&B, as the table ``val/per_image``."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Tensor]] = {}
+        self.names: list[str] = []
+
+    def on_validation_batch_end(  # noqa: D102
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self.names = list(outputs["metrics"])
+        self.rows[batch["name"][0]] = list(outputs["metrics"].values())
+
+    def on_validation_epoch_end(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
+        own = {name: torch.stack(row).tolist() for name, row in self.rows.items()}
+        self.rows = {}
+        shares = [own]
+        if trainer.world_size > 1:
+            shares = [{} for _ in range(trainer.world_size)]
+            dist.all_gather_object(shares, own)
+        table = [[name, *row] for share in shares for name, row in share.items()]
+        for logger in trainer.loggers if trainer.is_global_zero else ():
+            if isinstance(logger, WandbLogger):
+                logger.log_table("val/per_image", columns=["name", *self.names], data=sorted(table))
 
 
 class SaveWhenTerminated(Callback):

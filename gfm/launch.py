@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from gfm.errors import GFMError
 from gfm.ranks import came_together, is_first
+from gfm.sweeps import ERROR, in_sweep
 
 _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
@@ -28,25 +29,30 @@ _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 def faults() -> Iterator[None]:
     """Ends a fault of the input in one line and exit status 1.
 
-    A job of a sweep passes it on, so that the others run. ``HYDRA_FULL_ERROR=1`` shows the
-    traceback instead. A run that SIGTERM ended says how to go on, with exit status 75, which
-    schedulers take for "try again".
+    In a sweep no fault of a job ends the others: it is printed, and kept as ``error.txt`` in the
+    job's folder. ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A run that SIGTERM ended says
+    how to go on, with exit status 75, which schedulers take for "try again".
     """
     try:
         yield
     except SIGTERMException:
         Console(stderr=True).print("terminated; the run was saved: go on with ckpt_path=last")
         sys.exit(os.EX_TEMPFAIL)
-    except (GFMError, HydraException, OmegaConfBaseException, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+    except Exception as error:
+        is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
+        is_input |= str(error).startswith("DataLoader worker")
+        if is_input and not _WANTS_TRACEBACK:
+            text = one_line(error)
+            console = Console(stderr=True, soft_wrap=True)
+            console.print("[bold red]error:[/]", escape(text), highlight=False)
+        elif in_sweep():
+            text = traceback.format_exc()
+            print(text, file=sys.stderr)
+        else:
             raise
-        if _WANTS_TRACEBACK:
-            raise
-        console = Console(stderr=True, soft_wrap=True)
-        console.print("[bold red]error:[/]", escape(one_line(error)), highlight=False)
-        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise
-        sys.exit(1)
+        if not in_sweep():
+            sys.exit(1)
+        Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n")
 
 
 def quiet() -> None:

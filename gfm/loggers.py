@@ -4,11 +4,15 @@ import hashlib
 import netrc
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import WandbLogger
+
+import wandb
 
 
 def wandb_mode(timeout: float = 3.0) -> str:
@@ -56,3 +60,22 @@ def wandb_logger(**options: Any) -> WandbLogger:
     # Lightning 2.6 always hands on an option that W&B has given up, and so earns a warning.
     logger._wandb_init.pop("anonymous", None)
     return logger
+
+
+@contextmanager
+def closed_at_end() -> Iterator[None]:
+    """Ends W&B's run with what happens inside, as finished or failed.
+
+    Else the next run of a sweep would go on in it.
+    """
+    try:
+        yield
+    except BaseException:
+        _finish(exit_code=1)
+        raise
+    _finish(exit_code=0)
+
+
+def _finish(exit_code: int) -> None:
+    if wandb.run is not None:
+        wandb.finish(exit_code)

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gfm.errors import GFMError
-from gfm.inference import Prediction, Strategy
+from gfm.inference import Strategy
 from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
 from gfm.models.gfm import GFM
@@ -113,13 +113,13 @@ class MattingModule(pl.LightningModule):
             f"{', '.join(names)}): lower optimizer.lr, or set trainer.gradient_clip_val"
         )
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Prediction]:
-        """One photo to its ``prediction``, which callbacks may draw."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """One photo to its ``prediction`` and its ``metrics``, for callbacks to show."""
         trimap = batch["trimap"]
         batch = as_floats(batch)
         prediction = self.strategy(self.model, batch["image"])
-        self.metrics.update(prediction.alpha, batch["alpha"], trimap)
-        return {"prediction": prediction}
+        metrics = self.metrics(prediction.alpha, batch["alpha"], trimap)
+        return {"prediction": prediction, "metrics": metrics}
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of all photos, of all processes."""

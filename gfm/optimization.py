@@ -6,6 +6,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 
 Groups = list[dict[str, Any]]
@@ -22,11 +23,16 @@ def parameter_groups(model: GFM, layer_decay: float = 1.0) -> Groups:
 
     Args:
         model: the network.
-        layer_decay: from 0 to 1; at 1 all parameters make one group.
+        layer_decay: above 0, at most 1; at 1 all parameters make one group.
 
     Returns:
         groups with ``params``, and with ``scale`` for :func:`scale_rates`.
+
+    Raises:
+        GFMError: ``layer_decay`` is out of range.
     """
+    if not 0 < layer_decay <= 1:
+        raise GFMError(f"layer_decay={layer_decay} is not above 0 and at most 1")
     trained = [p for p in model.parameters() if p.requires_grad]
     if layer_decay == 1:
         return [{"params": trained}]

@@ -18,6 +18,7 @@ import numpy as np
 from rich.progress import track
 
 from gfm.data.images import is_packed, open_array
+from gfm.error_map import error_colours
 
 _UNITS = {
     **dict.fromkeys(("sad", "grad", "conn"), "thousands"),
@@ -25,8 +26,6 @@ _UNITS = {
 }
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
 _LOSSLESS = 101  # OpenCV's WebP quality above 100
-_TOO_OPAQUE = (255, 72, 50)  # red, as R, G, B; like the blue to be seen on white and black
-_TOO_TRANSPARENT = (52, 144, 255)  # blue
 # Bytes per picture at max_side 640. Together 92 kB, 123 kB in base64, and rarely reached.
 _PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
 
@@ -189,7 +188,7 @@ def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
         cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA)
         for p in (photo, prediction, truth)
     )
-    errors = (_error_colours(prediction - truth, levels) for levels in (63, 31, 15))
+    errors = (error_colours(prediction - truth, levels) for levels in (63, 31, 15))
     budget = (max_side / 640) ** 2
     return {
         "full_size": size,
@@ -225,20 +224,9 @@ def _alpha_choices(alpha: np.ndarray) -> Iterator[bytes]:
     yield _webp(np.round(alpha * 255).astype(np.uint8), 90)
 
 
-def _error_colours(error: np.ndarray, levels: int) -> np.ndarray:
-    """Signed error [H, W] in [-1, 1] to BGRA [H, W, 4]: transparent where the alpha is right."""
-    steps = np.round(error * levels) / levels
-    colours = np.zeros((*error.shape, 4), np.uint8)
-    colours[steps > 0, :3] = _TOO_OPAQUE[::-1]
-    colours[steps < 0, :3] = _TOO_TRANSPARENT[::-1]
-    # The square root shows an error of 0.05, which a linear scale would hide.
-    colours[..., 3] = np.round(255 * np.sqrt(np.abs(steps)))
-    return colours
-
-
 def _legend() -> str:
     """The error colours from -1 to 1 as stops of a CSS gradient."""
-    colours = _error_colours(np.linspace(-1, 1, 41)[None], 63)[0].tolist()
+    colours = error_colours(np.linspace(-1, 1, 41)[None], 63)[0].tolist()
     return ", ".join(f"rgb({r} {g} {b} / {a / 255:.2f})" for b, g, r, a in colours)
 
 

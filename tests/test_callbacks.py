@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.callbacks import PANEL, SkippedFiles, panel
+from gfm.callbacks import SkippedFiles
 from gfm.console import PlainProgress
 from gfm.inference import Prediction
 from gfm.loggers import wandb_mode
+from gfm.previews import PANEL, panel
 
 
-def test_panel_shows_five_pictures_in_order():
+def test_panel_shows_six_pictures_in_order():
     image = torch.full((3, 60, 90), 10, dtype=torch.uint8)
     truth = torch.full((1, 60, 90), 200, dtype=torch.uint8)
     glance, focus, alpha = (torch.full((1, 1, 60, 90), v) for v in (0.5, 0.25, 0.75))
@@ -22,6 +23,8 @@ def test_panel_shows_five_pictures_in_order():
     assert sheet.shape == (30, 45 * len(PANEL), 3)
     assert sheet.dtype == np.uint8
     assert [int(sheet[15, 45 * i + 20, 0]) for i in range(5)] == [10, 128, 64, 191, 200]
+    red, green, blue = (int(v) for v in sheet[15, -20])
+    assert blue > green > red  # the alpha is somewhat too transparent
     assert cv2.imencode(".png", sheet)[0]
 
 

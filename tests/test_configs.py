@@ -18,6 +18,7 @@ EXPERIMENTS = sorted(
     str(p.relative_to(PROJECT / "configs/experiment").with_suffix(""))
     for p in (PROJECT / "configs/experiment").rglob("*.yaml")
 )
+GROUPS["hparams_search"].remove("wandb")  # a file for W&B
 CHOICES = [(group, name) for group, names in GROUPS.items() for name in names]
 NODES = ("datamodule", "loss", "inference", "metrics", "callbacks", "logger")
 

@@ -33,11 +33,26 @@ def _records(data: bytes) -> Iterator[Record]:
             yield record
 
 
+def _read(folder: Path) -> list[Record]:
+    (path,) = folder.rglob("*.wandb")
+    return list(_records(path.read_bytes()))
+
+
 def logged(folder: Path) -> dict[str, Any]:
     """The last value of everything that the only run below ``folder`` logged."""
-    (path,) = folder.rglob("*.wandb")
     values: dict[str, Any] = {}
-    for record in _records(path.read_bytes()):
+    for record in _read(folder):
         for item in record.history.item:
             values["/".join(item.nested_key) or item.key] = json.loads(item.value_json)
     return values
+
+
+def described(folder: Path) -> tuple[str, list[str], dict[str, Any]]:
+    """Name, tags and configuration of that run; of the latter the levels are joined by ``/``."""
+    name, tags, config = "", [], {}
+    for record in _read(folder):
+        name = record.run.display_name or name
+        tags = list(record.run.tags) or tags
+        for update in (*record.config.update, *record.run.config.update):
+            config["/".join(update.nested_key) or update.key] = json.loads(update.value_json)
+    return name, tags, config

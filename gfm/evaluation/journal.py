@@ -1,10 +1,9 @@
 """What an evaluation has scored so far, on disk: a line per photo, a file per process."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import torch.distributed as dist
 
@@ -89,29 +88,3 @@ class Journal:
                 except (ValueError, KeyError, AttributeError):
                     continue  # cut off by an interruption
         return {name: rows[name] for name in sorted(rows)}
-
-
-def digest_of_files(paths: Iterable[Path | None], with_times: bool = False) -> str:
-    """A short fingerprint of files by their names and sizes, without reading them.
-
-    Args:
-        paths: of the files; ``None`` stands for one that is not there.
-        with_times: whether a file written again with the same size counts as another.
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        parts: list[Any] = [None]
-        if path is not None:
-            stat = path.stat()
-            parts = [path.name, stat.st_size, stat.st_mtime_ns if with_times else None]
-        digest.update(json.dumps(parts).encode())
-    return digest.hexdigest()[:12]
-
-
-def digest_of_content(path: Path) -> str:
-    """A short fingerprint of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:12]

@@ -11,9 +11,9 @@ from gfm.data.datamodule import photo_loader
 from gfm.data.images import image_size, read_matte
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
-from gfm.evaluation.journal import digest_of_files
 from gfm.evaluation.progress import PhotoProgress
 from gfm.evaluation.scoring import Scorer
+from gfm.provenance import digest_of_files
 
 _NUM_LISTED = 20  # missing mattes named on the terminal
 
