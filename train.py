@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor
 from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_checkpoint, without_pretrained
 from gfm.console import announce, show_results
+from gfm.final_test import test_best
 from gfm.launch import data_options, faults, launch
 from gfm.loggers import closed_at_end
 from gfm.module import MattingModule
@@ -59,8 +60,10 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     check_strategy(trainer)
     with closed_at_end():
         trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
-
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if config["test"]:
+            strategy = build(config["data"]["final"])
+            metrics |= test_best(trainer, module, datamodule, strategy)
     show_results(trainer, metrics, data_options(config["data"]["name"], run))
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
 
@@ -70,8 +73,8 @@ def main(cfg: DictConfig) -> float:
     """Command line; returns what a search minimises."""
     with faults():
         cfg = continued(cfg)
-        _, objects = train(cfg)
-        return best(objects["trainer"], cfg.objective)
+        metrics, objects = train(cfg)
+        return best(objects["trainer"], metrics, cfg.objective)
     return FAILED
 
 

@@ -82,7 +82,7 @@ def metrics_table(title: str, metrics: Mapping[str, float]) -> Table:
 def show_results(
     trainer: "pl.Trainer", metrics: Mapping[str, float], options: Sequence[str]
 ) -> None:
-    """The last validation, and how to evaluate the best weights.
+    """The test or else the last validation, and how to evaluate the best weights.
 
     Args:
         trainer: after the run.
@@ -91,9 +91,12 @@ def show_results(
     """
     if not trainer.is_global_zero:
         return
-    validation = {k: v for k, v in metrics.items() if k.startswith("val/")}
-    if validation:
-        console().print(metrics_table("last validation", validation))
+    tested = {k: v for k, v in metrics.items() if k.startswith("test/")}
+    validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
+    if tested:
+        console().print(metrics_table("best weights, all validation photos", tested))
+    elif validated:
+        console().print(metrics_table("last validation", validated))
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     if best and Path(best).is_file():
         command = ["python", "evaluate.py", f"checkpoint={os.path.relpath(best)}", *options]

@@ -31,16 +31,16 @@ class ContinuedCSVLogger(CSVLogger):
         writer = self.experiment
         if self._before and step is not None:
             # A validation that is made up for leaves the step before it as it was.
-            makes_up = _is_validation(metrics)
+            makes_up = any(name.startswith(("val/", "test/")) for name in metrics)
             writer.metrics = [
                 row
                 for row in self._before
                 if int(row["step"]) < step
-                or (int(row["step"]) == step and makes_up and not _is_validation(row))
+                or (int(row["step"]) == step and makes_up and not _shared(row, metrics))
             ]
             self._before = []
         super().log_metrics(metrics, step)
 
 
-def _is_validation(row: Any) -> bool:
-    return any(name.startswith("val/") for name in row)
+def _shared(row: Any, metrics: Any) -> set[str]:
+    return (row.keys() & metrics.keys()) - {"epoch", "step"}

@@ -55,7 +55,7 @@ class MattingModule(pl.LightningModule):
     """Trains a matting network.
 
     Logs ``train/loss`` and ``train/loss_<term>`` at every step, ``val/<metric>`` at every
-    validation.
+    validation, ``test/<metric>`` when tested.
 
     Args:
         model: the network.
@@ -123,10 +123,21 @@ class MattingModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of all photos, of all processes."""
+        self._log_means("val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """As in validation."""
+        return self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """As after validation, as ``test/<metric>``."""
+        self._log_means("test")
+
+    def _log_means(self, stage: str) -> None:
         means = self.metrics.compute()
         self.metrics.reset()
         # Processes agree on them already; Lightning asks for synchronisation nonetheless.
-        values = {f"val/{name}": value.float() for name, value in means.items()}
+        values = {f"{stage}/{name}": value.float() for name, value in means.items()}
         self.log_dict(values, sync_dist=True)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

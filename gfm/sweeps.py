@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,19 @@ def check_strategy(trainer: pl.Trainer) -> None:
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
 
 
-def best(trainer: pl.Trainer, objective: str) -> float:
+def best(trainer: pl.Trainer, metrics: Mapping[str, float], objective: str) -> float:
     """The lowest value of a metric in a run, or the last one where the best was not kept.
 
     Args:
         trainer: after the run.
+        metrics: as last logged.
         objective: the metric's logged name.
     """
     kept = trainer.checkpoint_callback
-    value = trainer.callback_metrics.get(objective, FAILED)
+    value = metrics.get(objective, FAILED)
     if isinstance(kept, ModelCheckpoint) and kept.monitor == objective:
-        value = kept.best_model_score if kept.best_model_score is not None else value
-    return float(value)
+        return float(value if kept.best_model_score is None else kept.best_model_score)
+    return value
 
 
 class SweepSummary(Callback):

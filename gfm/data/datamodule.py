@@ -91,6 +91,7 @@ class MattingDataModule(pl.LightningDataModule):
             core, at most 8.
         seed: of all draws.
         on_error: what an unreadable training file does, see :class:`gfm.data.dataset.TrainingSet`.
+        num_validation_photos: during training, spread evenly over the set; ``None`` takes all.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class MattingDataModule(pl.LightningDataModule):
         num_workers: int | None = None,
         seed: int = 0,
         on_error: OnError = "stop",
+        num_validation_photos: int | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -119,6 +121,7 @@ class MattingDataModule(pl.LightningDataModule):
         self.num_workers = min(8, num_cores()) if num_workers is None else num_workers
         self.seed = seed
         self.on_error = on_error
+        self.num_validation_photos = num_validation_photos
 
     def prepare_data(self) -> None:
         """Makes what is missing, once per machine."""
@@ -133,7 +136,9 @@ class MattingDataModule(pl.LightningDataModule):
         files = self.source.find()
         if stage == "fit" and not isinstance(files, Roots):
             raise GFMError("these data are for evaluate.py alone: train on data=demo or data=am2k")
-        self.validation = ValidationSet(files.validation())
+        self.photos = files.validation()
+        step = max(1, len(self.photos) // (self.num_validation_photos or len(self.photos)))
+        self.validation = ValidationSet(self.photos[::step][: self.num_validation_photos])
         if stage != "fit" or self.track is None or not isinstance(files, Roots):
             return
         self.training = TrainingSet(
@@ -165,20 +170,24 @@ class MattingDataModule(pl.LightningDataModule):
             return 0
         return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
-    def test_dataloader(self) -> DataLoader[Sample]:
-        """The same photos: published test sets are called validation."""
-        return self.val_dataloader()
-
     def val_dataloader(self) -> DataLoader[Sample]:
-        """See :func:`photo_loader`.
+        """See :func:`photo_loader`."""
+        return self._photo_loader(self.validation.photos)
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """All photos of the validation set, which is what published test sets are called."""
+        return self._photo_loader(self.photos)
+
+    def _photo_loader(self, photos: Sequence[Photo]) -> DataLoader[Sample]:
+        """Of this process's share.
 
         Raises:
             GFMError: a process would have no photo; the others would wait for it in vain.
         """
-        num_photos, num_processes = len(self.validation), rank_and_world()[1]
-        if num_photos < num_processes:
+        num_processes = rank_and_world()[1]
+        if len(photos) < num_processes:
             raise GFMError(
-                f"{num_photos} validation photos are too few for {num_processes} processes: "
-                f"set trainer.devices to {num_photos} or fewer"
+                f"{len(photos)} validation photos are too few for {num_processes} processes: "
+                f"set trainer.devices to {len(photos)} or fewer"
             )
-        return photo_loader(self.validation.photos, self.num_workers)
+        return photo_loader(photos, self.num_workers)
