@@ -11,6 +11,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from evaluate import evaluate
+from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
@@ -37,6 +38,22 @@ def test_training_returns_metrics_and_objects(run):
     assert {"train/samples_per_second", "train/gradient_norm"} <= metrics.keys()
     assert 0 <= metrics["train/data_wait"] <= 1
     assert objects["trainer"].global_step == 2
+    # One epoch, so the best weights are the last; tested on the same photos by the same strategy.
+    assert metrics["test/sad"] == pytest.approx(metrics["val/sad"], rel=1e-6)
+
+
+def test_the_end_tests_the_best_weights_on_all_photos(tiny_training, tmp_path):
+    few = ["datamodule.num_validation_photos=1", "inference@data.final=native", "optimizer.lr=0.1"]
+    cfg = compose_config("train", [*tiny_training, *few, "trainer.max_epochs=3"])
+    metrics, objects = train(cfg)
+    module, datamodule = objects["module"], objects["datamodule"]
+    assert (len(datamodule.validation), len(datamodule.photos)) == (1, 2)
+    best = read_checkpoint(tmp_path / "run/checkpoints/best.ckpt").state
+    assert all(torch.equal(v, best[k]) for k, v in module.model.state_dict().items())
+    assert type(module.strategy).__name__ == "Native"
+    rows = list(csv.DictReader((tmp_path / "run/metrics.csv").open()))
+    tested = [row for row in rows if row["test/sad"]]
+    assert [float(row["test/sad"]) for row in tested] == [pytest.approx(metrics["test/sad"])]
 
 
 def test_training_writes_its_files(run):
