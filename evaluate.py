@@ -23,6 +23,7 @@ from gfm.evaluation import (
 )
 from gfm.inference import Hybrid, Resize, Strategy
 from gfm.launch import faults, launch
+from gfm.metrics import metric_units
 from gfm.provenance import digest_of_content, digest_of_files
 from gfm.ranks import came_together
 from gfm.sweeps import FAILED
@@ -63,6 +64,7 @@ def describe(config: dict[str, Any], photos: list[Photo]) -> tuple[dict[str, str
         "trimaps": "from files" if has_trimaps else "made from the alphas",
         "protocol": protocol,
     }
+    protocol = " + ".join([protocol, *config["extra_metrics"]])
     return {"data": f"{name} {digest}", "protocol": protocol}, facts
 
 
@@ -81,7 +83,8 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     settings, facts = describe(config, photos)
 
     journal = Journal(folder / "journal")
-    scorer = Scorer(folder / "alpha", config["protocol"], journal)
+    extra = {name: build(node) for name, node in config["extra_metrics"].items()}
+    scorer = Scorer(folder / "alpha", config["protocol"], journal, extra)
     done = journal.begin({**source.settings, **settings})
     OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     available = source.available(photos)
@@ -93,9 +96,11 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         return {}, {}  # another process writes the results
 
     rows, facts = journal.rows(), {**source.facts, **facts}
-    summary = write_results(folder, rows, photos, facts)
+    units = metric_units(config["protocol"])
+    summary = write_results(folder, rows, photos, facts, units)
     log_results(map(build, (config["logger"] or {}).values()), summary, rows, facts)
-    console().print(metrics_table(f"{facts['data']}, {facts['protocol']} protocol", summary))
+    title = f"{facts['data']}, {facts['protocol']} protocol"
+    console().print(metrics_table(title, summary, units))
     console().print(f"report: {folder / 'report.html'}", highlight=False)
     source.finish()
     return summary, {"folder": folder, "rows": rows}

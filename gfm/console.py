@@ -16,8 +16,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pytorch_lightning as pl  # takes seconds, which the file tools need not wait for
 
-UNITS = {"sad": "thousands", "grad": "thousands", "conn": "thousands", "mse": "", "mad": ""}
-
 
 def console() -> Console:
     """Standard output; lines are not broken where it is a file."""
@@ -67,15 +65,20 @@ def announce(config: Mapping[str, Any]) -> None:
         console().print(Panel(text, title="DEMO DATA", style="yellow", expand=False))
 
 
-def metrics_table(title: str, metrics: Mapping[str, float]) -> Table:
-    """Names and values, in the order given."""
+def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, str]) -> Table:
+    """Names and values, in the order given.
+
+    Args:
+        title: above the table.
+        metrics: values by name, which may have a prefix such as ``val/``.
+        units: by name without prefix; see :func:`gfm.metrics.metric_units`.
+    """
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("unit")
     for name, value in metrics.items():
-        unit = UNITS.get(name.split("/")[-1].split("_")[0], "")
-        table.add_row(name, f"{value:.5g}", unit)
+        table.add_row(name, f"{value:.5g}", units.get(name.split("/")[-1], ""))
     return table
 
 
@@ -91,12 +94,14 @@ def show_results(
     """
     if not trainer.is_global_zero:
         return
+    scores: Any = trainer.lightning_module.metrics
     tested = {k: v for k, v in metrics.items() if k.startswith("test/")}
     validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
     if tested:
-        console().print(metrics_table("best weights, all validation photos", tested))
+        title = "best weights, all validation photos"
+        console().print(metrics_table(title, tested, scores.units))
     elif validated:
-        console().print(metrics_table("last validation", validated))
+        console().print(metrics_table("last validation", validated, scores.units))
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     if best and Path(best).is_file():
         command = ["python", "evaluate.py", f"checkpoint={os.path.relpath(best)}", *options]

@@ -1,7 +1,8 @@
 """Strategies that matte a whole photo: at which scales the network looks at it.
 
-All follow the official test code: sides are reduced to multiples of 32 and capped, pictures are
-shrunk with Gaussian anti-aliasing as scikit-image does, and results are enlarged linearly.
+``Resize`` and ``Hybrid`` follow the official test code: sides are reduced to multiples of 32 and
+capped, pictures are shrunk with Gaussian anti-aliasing as scikit-image does, and results are
+enlarged linearly. ``Native``, which resizes nothing, is not in it.
 """
 
 from collections.abc import Mapping

@@ -125,11 +125,13 @@ class Criterion(nn.Module):
     ``total = glance · CE + focus · (alpha + laplacian in the transition region)
     + fusion · (alpha + laplacian everywhere) + composition · composition``.
     With RIM the terms of its three branches add up, and the integrated alpha has fusion and
-    composition terms of its own.
+    composition terms of its own. (In the official code all weights of RIM are 1, each branch has
+    a composition term as well, and the terms of the BT branch are computed on the FT branch's
+    output.)
 
     Args:
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
-        glance: weight; the official code has 0.25 for each.
+        glance: weight; the official code has 0.25 for each, but for RIM.
         focus: weight.
         fusion: weight.
         composition: weight; counts only for batches whose foreground and background are known.
@@ -192,6 +194,6 @@ class Criterion(nn.Module):
             "focus_alpha": alpha_loss(branch.focus, target, weight),
             "focus_laplacian": laplacian_loss(branch.focus, target, weight),
         }
-        if len(self.branches) > 1:
+        if len(self.branches) > 1:  # without composition, which the official code adds here
             terms |= self._fusion_terms(branch.alpha, batch["alpha"])
         return terms

@@ -20,10 +20,6 @@ from rich.progress import track
 from gfm.data.images import is_packed, open_array
 from gfm.error_map import error_colours
 
-_UNITS = {
-    **dict.fromkeys(("sad", "grad", "conn"), "thousands"),
-    **dict.fromkeys(("mse", "mad"), "per pixel"),
-}
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
 _LOSSLESS = 101  # OpenCV's WebP quality above 100
 # Bytes per picture at max_side 640. Together 92 kB, 123 kB in base64, and rarely reached.
@@ -39,8 +35,8 @@ class ReportImage:
         image: The input photo.
         prediction: Predicted alpha, 8 or 16 bit, as large as the photo.
         truth: True alpha, 8 or 16 bit, as large as the photo.
-        metrics: Value by key, such as ``sad`` or ``sad_transition``. SAD, Grad and Conn are in
-            thousands, MSE and MAD per pixel. NaN where a metric has no value.
+        metrics: Value by key, such as ``sad`` or ``sad_transition``. NaN where a metric has no
+            value.
     """
 
     name: str
@@ -56,6 +52,7 @@ def write_report(
     facts: dict[str, str],
     means: dict[str, float],
     images: Sequence[ReportImage],
+    units: Mapping[str, str] | None = None,
     max_side: int = 640,
 ) -> Path:
     """Write an evaluation as one HTML file that needs neither network nor other files.
@@ -67,8 +64,9 @@ def write_report(
         path: The HTML file; replaced only when the new one is complete.
         title: Heading of the page.
         facts: What was evaluated and how, shown under the heading in the given order.
-        means: Mean over all images by metric key, in the units of ``ReportImage.metrics``.
+        means: Mean over all images by metric key.
         images: The evaluated images; may be empty.
+        units: By metric key, as :func:`gfm.metrics.metric_units` has them; none is shown else.
         max_side: Longer side of the embedded pictures in pixels; smaller pictures stay as they are.
 
     Returns:
@@ -81,7 +79,7 @@ def write_report(
     """
     if len({image.name for image in images}) < len(images):
         raise ValueError("Two images of the report have the same name.")
-    metrics = _metrics(means, images)
+    metrics = _metrics(means, images, units or {})
     encoded = _encode_all(images, max_side)
     rows = [
         {"name": image.name, "cells": [(metric, metric.cells[i]) for metric in metrics], **pictures}
@@ -102,11 +100,11 @@ def write_report(
 class _Metric:
     """A metric's name, unit, mean and histogram, and its value for each image, ready to print."""
 
-    def __init__(self, key: str, mean: float, values: Sequence[float]) -> None:
+    def __init__(self, key: str, unit: str, mean: float, values: Sequence[float]) -> None:
         base, _, scope = re.sub(r"[^0-9a-z]+", " ", key.lower()).strip().partition(" ")
         self.key = key
         self.name = base.upper() if base in ("sad", "mse", "mad") else base.capitalize()
-        self.unit = _UNITS.get(base, "")
+        self.unit = unit
         self.scope = _SCOPES.get(scope, scope.capitalize())
         self.label = f"{self.name}, {self.scope.lower()}" if scope else self.name
         finite = np.array([value for value in values if math.isfinite(value)])
@@ -141,12 +139,12 @@ class _Metric:
         return f"{number:.{self._decimals}f}" if math.isfinite(number) else "\N{EN DASH}"
 
 
-def _metrics(means: Mapping[str, float], images: Sequence[ReportImage]) -> list[_Metric]:
+def _metrics(
+    means: Mapping[str, float], images: Sequence[ReportImage], units: Mapping[str, str]
+) -> list[_Metric]:
     keys = dict.fromkeys([*means, *(key for image in images for key in image.metrics)])
-    return [
-        _Metric(key, means.get(key, math.nan), [i.metrics.get(key, math.nan) for i in images])
-        for key in keys
-    ]
+    values = {key: [image.metrics.get(key, math.nan) for image in images] for key in keys}
+    return [_Metric(key, units.get(key, ""), means.get(key, math.nan), values[key]) for key in keys]
 
 
 def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -13,9 +13,10 @@ BT      background, dilation          dilation - alpha      glance - focus
 RIM     TT, FT and BT side by side    each its own          learned from the three alphas
 ======  ============================  ====================  ===========================
 
-The official code trains FT's glance on the dilation and BT's on the opaque mask, so neither fuses
-back to alpha, and masks both focus losses by the 25-pixel trimap while their targets use 50. Here
-glance, focus and mask share one kernel; ``tests/test_rosta.py`` proves the fusion.
+The official code of FT and BT alone trains FT's glance on the dilation and BT's on the opaque mask,
+so neither fuses back to alpha; that of RIM has erosion and dilation as here. The masks of
+their focus losses are of the 25-pixel trimap while the targets use 50. Here glance, focus and mask
+share one kernel; ``tests/test_rosta.py`` proves the fusion.
 """
 
 from collections.abc import Callable

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gfm.build import build, plain
+from gfm.data.layout import Folders
 from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
 
 GROUPS = {
@@ -121,6 +122,18 @@ def test_paper_hyper_parameters_come_with_am2k(tmp_path):
         optimizer.step()
         schedule.step()
     assert rates == [1e-5] * 10
+
+
+def test_names_of_folders_are_options(tmp_path):
+    """Those of AM-2k are the defaults of the class; those of another dataset need no ``+``."""
+    am2k = ["data=am2k", f"paths.run={tmp_path}"]
+    source = build(compose_config("train", am2k)["data"]["source"])
+    assert source.folders == Folders()
+    renamed = [*am2k, "data.source.folders.train_image=photos"]
+    assert build(compose_config("train", renamed)["data"]["source"]).folders.train_image == "photos"
+    p3m10k = build(compose_config("train", ["data=p3m10k"])["data"]["source"]).folders
+    assert p3m10k.train_image == "train/blurred_image"
+    assert (p3m10k.option, p3m10k.train_alpha) == ("paths.p3m10k", "train/mask")
 
 
 def test_no_yaml_is_left_out():

@@ -144,7 +144,8 @@ def test_names_cannot_become_markup(tmp_path):
 
 def test_means_have_units_and_names(tmp_path):
     means = {"sad": 10.886, "mse": 0.00291, "SAD_transition": math.nan, "iou": 0.93}
-    page = Page(write(tmp_path, means=means, facts={"Backbone": "ResNet-34"}))
+    units = {"sad": "thousands", "mse": "per pixel", "SAD_transition": "thousands"}
+    page = Page(write(tmp_path, means=means, facts={"Backbone": "ResNet-34"}, units=units))
     shown = [text for text in page.texts if text]
     start = shown.index("Whole image")
     expected = ["Whole image", "SAD", "10.89", "thousands", "MSE", "0.00291", "per pixel"]
@@ -152,6 +153,7 @@ def test_means_have_units_and_names(tmp_path):
     start = shown.index("Transition region")
     assert shown[start + 1 : start + 4] == ["SAD", DASH, "thousands"]
     assert shown[shown.index("Iou") + 1] == "0.9300"
+    assert shown.count("thousands") == 2
     assert "ResNet-34" in shown
 
 

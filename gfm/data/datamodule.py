@@ -81,7 +81,7 @@ class MattingDataModule(pl.LightningDataModule):
         source: of the files.
         track: composes training samples; none is needed for evaluation.
         rosta: decides which labels samples carry.
-        batch_size: per process.
+        batch_size: per process (the official code's, of DataParallel, is split among the GPUs).
         crop_sizes: sides of the training windows, in pixels of the photo.
         input_size: side of the training input.
         interpolation: from window to input, see :class:`gfm.data.transforms.JointTransform`.
@@ -160,6 +160,7 @@ class MattingDataModule(pl.LightningDataModule):
             self.batch_size,
             sampler=EpochSampler(len(self.training), self.seed),
             num_workers=self.num_workers,
+            # The official code uses a last, smaller batch.
             drop_last=len(self.training) >= self.batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,

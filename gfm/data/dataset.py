@@ -117,7 +117,8 @@ class TrainingSet(Dataset[Sample]):
         scene = self.scenes[rng.integers(len(self.scenes))] if self.scenes else None
 
         matte = Matte(photo)
-        # Windows are centred by TT's transition region whatever the RoSTA, as the paper does.
+        # Windows are centred by TT's transition region whatever the RoSTA, as the paper does; the
+        # official code looks for a pixel where the matte itself is 128.
         window = choose_window(matte, self.crop_sizes, self.transition_probability, rng)
         crop = Crop(window, self.transform.input_size, self.transform.interpolation)
         arrays = self.track.compose(photo, scene, matte.alpha, crop, rng)

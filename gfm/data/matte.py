@@ -47,6 +47,8 @@ class Matte:
     def draw_transition(self, rng: np.random.Generator) -> tuple[int, int] | None:
         """(y, x) of one pixel of TT's transition region, all equally likely; ``None`` if none is.
 
+        (The official code draws from the pixels whose alpha is 128, a thin part of that region.)
+
         Pixels are drawn from the whole photo until one lies in the region, which costs far less
         than finding the region; only where it is tiny the trimap is made after all.
         """

@@ -97,7 +97,9 @@ def choose_window(
     """A square window centred on a pixel of the transition region, or on any pixel.
 
     The centre is a pixel; where the window would leave the picture it is moved inside. (In the
-    official code the window's corner lands on the pixel, and small pictures slice wrongly.)
+    official code the window's corner lands on the pixel, that pixel is one where the *matte* is
+    128, not the trimap, a size that does not fit becomes 320 pixels, and pictures smaller than
+    that slice wrongly.)
 
     Args:
         matte: of the photo.

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from gfm.data.datamodule import photo_loader
 from gfm.data.layout import Photo
@@ -39,6 +39,7 @@ class Evaluation(pl.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """One photo."""
         alpha = self.strategy(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
+        # The official code scores the floats, as validation in training does; files hold 8 bits.
         self.scorer.add((alpha[0, 0] * 255).round().to(torch.uint8).cpu().numpy(), batch)
 
 

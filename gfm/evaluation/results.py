@@ -22,7 +22,11 @@ def means(rows: Rows) -> dict[str, float]:
 
 
 def write_results(
-    folder: Path, rows: Rows, photos: Sequence[Photo], facts: dict[str, str]
+    folder: Path,
+    rows: Rows,
+    photos: Sequence[Photo],
+    facts: dict[str, str],
+    units: Mapping[str, str],
 ) -> dict[str, Any]:
     """Writes ``per_image.csv``, ``report.html`` and, last, ``metrics.json``; returns its content.
 
@@ -31,6 +35,7 @@ def write_results(
         rows: metrics by photo.
         photos: of the validation set.
         facts: what the report says of the run.
+        units: of the metrics, by name.
     """
     summary = {**means(rows), "num_images": len(rows)}
     table = io.StringIO()
@@ -43,7 +48,7 @@ def write_results(
         for p in photos
         if p.name in rows
     ]
-    write_report(folder / "report.html", "Evaluation", facts, means(rows), images)
+    write_report(folder / "report.html", "Evaluation", facts, means(rows), images, units)
     write_whole(folder / "metrics.json", json.dumps(summary, indent=2) + "\n")
     return summary
 

@@ -10,7 +10,7 @@ from gfm.data.images import write_png
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
-from gfm.metrics import METRIC_NAMES, matting_metrics
+from gfm.metrics import ExtraMetrics, matting_metrics, metric_names
 from gfm.module import Batch, as_floats
 
 
@@ -21,15 +21,24 @@ class Scorer:
         folder: for the mattes, ``<name>.png``.
         protocol: ``gfm`` or ``dim``.
         journal: notes the metrics.
+        extra: metrics beside those of the protocol.
+
+    Raises:
+        GFMError: there is no such protocol, or it has one of these metrics itself.
     """
 
-    def __init__(self, folder: Path, protocol: str, journal: Journal) -> None:
-        if protocol not in METRIC_NAMES:
-            raise GFMError(f"unknown protocol {protocol!r}: choose {' or '.join(METRIC_NAMES)}")
+    def __init__(
+        self, folder: Path, protocol: str, journal: Journal, extra: ExtraMetrics | None = None
+    ) -> None:
+        try:
+            metric_names(protocol, extra or {})
+        except ValueError as error:
+            raise GFMError(str(error)) from error
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.protocol = protocol
         self.journal = journal
+        self.extra = extra or {}
 
     def path(self, name: str) -> Path:
         """Where the matte of a photo lies."""
@@ -38,7 +47,8 @@ class Scorer:
     def add(self, matte: np.ndarray, sample: Batch) -> None:
         """Writes and scores a matte.
 
-        What is scored is what the file holds, so that anyone can repeat it from the PNGs.
+        What is scored is what the file holds, so that anyone can repeat it from the PNGs. (The
+        official code scores the network's floats, and cuts them off to 8 bits for the file.)
 
         Args:
             matte: H×W, uint8 or uint16, as large as the photo.
@@ -52,7 +62,7 @@ class Scorer:
         preds = torch.from_numpy(matte.astype(np.float32) / np.iinfo(matte.dtype).max)[None, None]
         target, trimap = as_floats(sample)["alpha"].cpu(), sample["trimap"].cpu()
         try:
-            row = matting_metrics(preds, target, trimap, self.protocol)
+            row = matting_metrics(preds, target, trimap, self.protocol, self.extra)
         except ValueError as error:
             raise GFMError(f"photo {name}: {error}") from error
         self.journal.add(name, row)

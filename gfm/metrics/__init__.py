@@ -1,6 +1,7 @@
 """SAD, MSE, MAD, Grad and Conn of alpha mattes, exact under the GFM and DIM protocols."""
 
 from gfm.metrics.functional import (
+    ExtraMetrics,
     connectivity_error,
     gradient_error,
     matting_metrics,
@@ -8,7 +9,7 @@ from gfm.metrics.functional import (
     mean_squared_error,
     sum_absolute_difference,
 )
-from gfm.metrics.inputs import METRIC_NAMES
+from gfm.metrics.inputs import METRIC_NAMES, metric_names, metric_units
 from gfm.metrics.matting import (
     ConnectivityError,
     GradientError,
@@ -21,6 +22,7 @@ from gfm.metrics.matting import (
 __all__ = [
     "METRIC_NAMES",
     "ConnectivityError",
+    "ExtraMetrics",
     "GradientError",
     "MattingMetrics",
     "MeanAbsoluteDifference",
@@ -31,5 +33,7 @@ __all__ = [
     "matting_metrics",
     "mean_absolute_difference",
     "mean_squared_error",
+    "metric_names",
+    "metric_units",
     "sum_absolute_difference",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import Batch
+from gfm.metrics.inputs import DIVISORS, Batch
 
 _THETA: Final = 0.15
 _EXACT_STEPS: Final = np.arange(11) / 10
@@ -41,7 +41,8 @@ def _image_error(
     distances = [cv2.subtract(alpha, level) for alpha in (preds, target)]
     for distance in distances:
         cv2.threshold(distance, theta, 0, cv2.THRESH_TOZERO, dst=distance)
-    return cv2.norm(distances[0], distances[1], cv2.NORM_L1, mask) / 1000
+    total = cv2.norm(distances[0], distances[1], cv2.NORM_L1, mask)
+    return total / DIVISORS[protocol]["conn"]
 
 
 def _thresholds(dtype: np.dtype, protocol: str) -> np.ndarray:

@@ -14,7 +14,7 @@ as a float64 scalar. Integers, or neither tensors, arrays nor lists, raise TypeE
 out of range, shapes that differ and unknown or missing choices raise ValueError.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -23,18 +23,22 @@ from torch import Tensor
 from gfm.metrics.connectivity import connectivity_errors
 from gfm.metrics.gradient import gradient_errors
 from gfm.metrics.inputs import (
-    METRIC_NAMES,
+    DIVISORS,
     Batch,
     Images,
     check_protocol,
     check_region,
     default_region,
     image_sums,
+    metric_names,
     to_batches,
 )
 
 PerImage = Callable[[Batch, str, str], Tensor]
 """A metric's value for each image of a batch, given region and protocol; float64 of shape (N,)."""
+
+ExtraMetrics = Mapping[str, Callable[[Batch], Tensor]]
+"""Metrics beside those of a protocol, by name: a batch to one value for each image, shape (N,)."""
 
 
 class _PixelErrors(NamedTuple):
@@ -63,7 +67,7 @@ def _pixel_errors(batch: Batch, region: str, protocol: str) -> _PixelErrors:
     mse, mad = (
         torch.where(num_pixels > 0, total / num_pixels, 0.0) for total in (squared, absolute)
     )
-    return _PixelErrors(absolute / 1000, mse, mad)
+    return _PixelErrors(absolute / DIVISORS[protocol]["sad"], mse, mad)
 
 
 def absolute_difference_sums(batch: Batch, region: str, protocol: str) -> Tensor:
@@ -98,18 +102,22 @@ def metric_update(
 
 
 def suite_update(
-    preds: Images, target: Images, trimap: Images | None, protocol: str
+    preds: Images,
+    target: Images,
+    trimap: Images | None,
+    protocol: str,
+    extra: ExtraMetrics | None = None,
 ) -> tuple[Tensor, int]:
-    """The sum over images of every metric in `METRIC_NAMES`, and the number of images."""
+    """The sum over images of every metric of `metric_names`, and the number of images."""
     if check_protocol(protocol) == "gfm" and trimap is None:
         raise ValueError("protocol 'gfm' scores regions of the trimap: pass one")
     batches = to_batches(preds, target, trimap)
-    values = torch.cat([_suite(batch, protocol) for batch in batches], dim=1)
+    values = torch.cat([_suite(batch, protocol, extra or {}) for batch in batches], dim=1)
     return values.sum(1), values.shape[1]
 
 
-def _suite(batch: Batch, protocol: str) -> Tensor:
-    """Every metric in `METRIC_NAMES` for each image; float64 of shape (metrics, N)."""
+def _suite(batch: Batch, protocol: str, extra: ExtraMetrics) -> Tensor:
+    """Every metric of `metric_names` for each image; float64 of shape (metrics, N)."""
     region = default_region(batch.regions is not None, protocol)
     values = _pixel_errors(batch, region, protocol)._asdict()
     values["grad"] = gradient_errors(batch, region, protocol)
@@ -119,7 +127,8 @@ def _suite(batch: Batch, protocol: str) -> Tensor:
         values |= {f"{name}_transition": value for name, value in transition.items()}
         for known in ("foreground", "background"):
             values[f"sad_{known}"] = _pixel_errors(batch, known, protocol).sad
-    return torch.stack([values[name] for name in METRIC_NAMES[protocol]])
+    values |= {name: metric(batch).double() for name, metric in extra.items()}
+    return torch.stack([values[name] for name in metric_names(protocol, extra)])
 
 
 def mean_compute(total: Tensor, num_images: Tensor | int) -> Tensor:
@@ -209,7 +218,11 @@ def connectivity_error(
 
 
 def matting_metrics(
-    pred: Images, target: Images, trimap: Images | None, protocol: str = "gfm"
+    pred: Images,
+    target: Images,
+    trimap: Images | None,
+    protocol: str = "gfm",
+    extra: ExtraMetrics | None = None,
 ) -> dict[str, float]:
     """Every metric of a protocol for one image, by its name in `METRIC_NAMES`.
 
@@ -218,12 +231,13 @@ def matting_metrics(
         target: likewise.
         trimap: its 0, 128 and 255; None is for ``dim`` alone and makes every pixel unknown.
         protocol: ``gfm`` or ``dim``.
+        extra: metrics beside those of the protocol.
 
     Raises:
         TypeError: inputs of another kind, such as 8-bit alpha.
         ValueError: several images, shapes that differ, values out of range, a missing trimap.
     """
-    totals, num_images = suite_update(pred, target, trimap, protocol)
+    totals, num_images = suite_update(pred, target, trimap, protocol, extra)
     if num_images != 1:
         raise ValueError(f"pred holds {num_images} images: pass one, or use MattingMetrics")
-    return dict(zip(METRIC_NAMES[protocol], totals.tolist(), strict=True))
+    return dict(zip(metric_names(protocol, extra or {}), totals.tolist(), strict=True))

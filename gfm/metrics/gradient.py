@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import Batch, image_sums
+from gfm.metrics.inputs import DIVISORS, Batch, image_sums
 
 _SIGMA: Final = 1.4
 
@@ -59,7 +59,7 @@ def gradient_errors(batch: Batch, region: str, protocol: str) -> Tensor:
         batch = replace(batch, preds=_stretch(batch.preds), target=_stretch(batch.target))
     # Two ways to one result: OpenCV reads host memory only, and there it is several times as fast.
     sums = _sums_cv2 if batch.preds.device.type == "cpu" else _sums_torch
-    return sums(batch, region, filters) / (10 if protocol == "gfm" else 1000)
+    return sums(batch, region, filters) / DIVISORS[protocol]["grad"]
 
 
 def _stretch(alpha: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What every metric shares: the protocols, checked batches of images, and the region to score."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Final
@@ -30,6 +30,34 @@ METRIC_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "dim": ("sad", "mse", "grad", "conn"),
 }
 """Each protocol and what it reports, in order: the only definition of these names."""
+
+DIVISORS: Final[dict[str, dict[str, int]]] = {
+    "gfm": {"sad": 1000, "grad": 10, "conn": 1000},
+    "dim": {"sad": 1000, "grad": 1000, "conn": 1000},
+}
+"""What each protocol divides its sums over pixels by; those of other metrics are means."""
+
+_UNITS = {10: "tens", 1000: "thousands"}
+
+
+def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
+    """Those of a protocol, then the names of others beside them.
+
+    Raises:
+        ValueError: there is no such protocol, or it has one of these names itself.
+    """
+    names = METRIC_NAMES[check_protocol(protocol)]
+    taken = [name for name in extra if name in names]
+    if taken:
+        raise ValueError(f"protocol {protocol!r} has a metric {taken[0]!r}: choose another name")
+    return (*names, *extra)
+
+
+def metric_units(protocol: str) -> dict[str, str]:
+    """The unit of each metric of a protocol: ``thousands``, ``tens`` or ``per pixel``."""
+    divisors = {name: DIVISORS[protocol].get(name.split("_")[0]) for name in METRIC_NAMES[protocol]}
+    return {name: _UNITS[by] if by else "per pixel" for name, by in divisors.items()}
+
 
 WHOLE: Final = "whole"
 TRIMAP_VALUES: Final = {
@@ -87,7 +115,7 @@ def image_sums(values: Tensor) -> Tensor:
 def check_protocol(protocol: str) -> str:
     """Return ``protocol`` if it is one, else raise ValueError."""
     if protocol not in METRIC_NAMES:
-        raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(METRIC_NAMES)}")
+        raise ValueError(f"unknown protocol {protocol!r}: choose {' or '.join(METRIC_NAMES)}")
     return protocol
 
 
@@ -170,7 +198,7 @@ def _check_alpha(name: str, alpha: Tensor) -> None:
         raise ValueError(f"{name} contains NaN: find where it arises, it has no error to measure")
     if low < 0 or high > 1:
         raise ValueError(
-            f"{name} spans [{low:g}, {high:g}]: alpha lies in [0, 1], "
+            f"{name} spans [{low}, {high}]: alpha lies in [0, 1], "
             "divide 8-bit values by 255 or clamp"
         )
 

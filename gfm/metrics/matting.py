@@ -8,6 +8,7 @@ from torchmetrics import Metric
 
 from gfm.metrics.connectivity import connectivity_errors
 from gfm.metrics.functional import (
+    ExtraMetrics,
     absolute_difference_means,
     absolute_difference_sums,
     mean_compute,
@@ -16,7 +17,14 @@ from gfm.metrics.functional import (
     suite_update,
 )
 from gfm.metrics.gradient import gradient_errors
-from gfm.metrics.inputs import METRIC_NAMES, Batch, Images, check_protocol, check_region
+from gfm.metrics.inputs import (
+    Batch,
+    Images,
+    check_protocol,
+    check_region,
+    metric_names,
+    metric_units,
+)
 
 
 class _MeanOverImages(Metric):
@@ -96,20 +104,35 @@ class MattingMetrics(_MeanOverImages):
 
     ``gfm`` needs a trimap; ``dim`` scores its unknown region, or every pixel without one.
 
+    Args:
+        protocol: ``gfm`` or ``dim``.
+        extra: metrics beside those of the protocol.
+        kwargs: of `torchmetrics.Metric`.
+
     Example:
         >>> metrics = MattingMetrics("gfm")
         >>> metrics.update(preds, target, trimap)
         >>> metrics.compute()["sad"]
     """
 
-    def __init__(self, protocol: str = "gfm", **kwargs: Any) -> None:
-        super().__init__(protocol, (len(METRIC_NAMES[check_protocol(protocol)]),), **kwargs)
+    def __init__(
+        self, protocol: str = "gfm", extra: ExtraMetrics | None = None, **kwargs: Any
+    ) -> None:
+        names = metric_names(protocol, extra or {})
+        super().__init__(protocol, (len(names),), **kwargs)
+        self.names = names
+        self.extra = extra or {}
+
+    @property
+    def units(self) -> dict[str, str]:
+        """See :func:`gfm.metrics.metric_units`."""
+        return metric_units(self.protocol)
 
     def update(self, preds: Images, target: Images, trimap: Images | None = None) -> None:
         """Add a batch, or a list of images of unequal sizes."""
-        self._add(*suite_update(preds, target, trimap, self.protocol))
+        self._add(*suite_update(preds, target, trimap, self.protocol, self.extra))
 
     def compute(self) -> dict[str, Tensor]:
-        """Mean over the images seen by all processes, by its name in `METRIC_NAMES`."""
+        """Mean over the images seen by all processes, by its name."""
         means = mean_compute(self.total, self.num_images)
-        return dict(zip(METRIC_NAMES[self.protocol], means.unbind(), strict=True))
+        return dict(zip(self.names, means.unbind(), strict=True))

@@ -114,6 +114,8 @@ def test_faults_name_the_thing_and_the_fix(run, mattes, tmp_path):
         run(f"predictions={tmp_path / 'nowhere'}")
     with pytest.raises(GFMError, match="unknown protocol 'adobe': choose gfm or dim"):
         run(f"predictions={mattes}", "protocol=adobe")
+    with pytest.raises(GFMError, match="protocol 'gfm' has a metric 'mad': choose another name"):
+        run(f"predictions={mattes}", "+extra_metrics.mad={_target_: builtins.len, _partial_: true}")
     with pytest.raises(GFMError, match=r"none of the 0 PNG files .* name them a\.png"):
         run(f"predictions={tmp_path}")
     (mattes / "c.png").write_bytes(b"\x89PNG cut")

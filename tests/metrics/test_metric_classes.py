@@ -23,8 +23,10 @@ from gfm.metrics import (
     matting_metrics,
     mean_absolute_difference,
     mean_squared_error,
+    metric_units,
     sum_absolute_difference,
 )
+from gfm.metrics.inputs import Batch
 from tests.metrics.pairs import furry_pair
 
 CLASSES = {
@@ -69,6 +71,31 @@ def test_the_suite_averages_every_metric(protocol: str) -> None:
     assert tuple(values) == METRIC_NAMES[protocol]
     for name, value in values.items():
         assert float(value) == pytest.approx(sum(row[name] for row in rows) / 3, rel=1e-12)
+
+
+def coverage(batch: Batch) -> Tensor:
+    return batch.preds.mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("protocol", METRIC_NAMES)
+def test_extra_metrics_stand_beside_those_of_a_protocol(protocol: str) -> None:
+    metrics = MattingMetrics(protocol, {"coverage": coverage})
+    metrics.update(*map(list, zip(*images(), strict=True)))
+    values = metrics.compute()
+    assert tuple(values) == (*METRIC_NAMES[protocol], "coverage")
+    expected = sum(float(preds.mean()) for preds, _, _ in images()) / 3
+    assert float(values["coverage"]) == pytest.approx(expected, rel=1e-6)
+    assert pickle.loads(pickle.dumps(metrics)).compute() == values
+    with pytest.raises(ValueError, match="has a metric 'sad': choose another name"):
+        MattingMetrics(protocol, {"sad": coverage})
+
+
+def test_units_are_those_of_the_divisors() -> None:
+    units = metric_units("gfm")
+    assert tuple(units) == METRIC_NAMES["gfm"]
+    assert {units[name] for name in units if "sad" in name} == {"thousands"}
+    assert {units[name] for name in units if name[:3] in ("mse", "mad")} == {"per pixel"}
+    assert (units["grad"], metric_units("dim")["grad"]) == ("tens", "thousands")
 
 
 def test_the_suite_and_the_single_metrics_agree() -> None:

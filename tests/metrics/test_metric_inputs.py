@@ -22,6 +22,12 @@ NAN[1, 0, 2, 3] = torch.nan
         (ALPHA, NAN, ValueError, "target contains NaN"),
         (ALPHA * 255, ALPHA, ValueError, r"preds spans \[.*, 2.*\].*divide .* by 255"),
         (ALPHA, ALPHA - 1, ValueError, "target spans"),
+        (
+            torch.full_like(ALPHA, 1 + 2**-23),
+            ALPHA,
+            ValueError,
+            r"preds spans \[1.0000001.*, 1.0000001",
+        ),
         (ALPHA / 0, ALPHA, ValueError, r"preds spans .*inf"),
         (ALPHA, ALPHA[..., 1:], ValueError, r"preds is \(2, 1, 6, 7\) and target \(2, 1, 6, 6\)"),
         (ALPHA[:, 0], ALPHA[:, 0], ValueError, r"preds has shape \(2, 6, 7\): expected"),

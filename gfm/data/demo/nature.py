@@ -6,7 +6,7 @@ from gfm.data.demo import plants
 from gfm.data.demo.canvas import Canvas
 from gfm.data.demo.light import Setting, make_lamp
 from gfm.data.demo.noise import Array, floats, noise_2d, smoothstep
-from gfm.data.demo.plants import mix
+from gfm.data.demo.plants import Palette, mix
 
 
 def meadow(canvas: Canvas) -> Setting:
@@ -52,7 +52,7 @@ def meadow(canvas: Canvas) -> Setting:
     return Setting(lamp, horizon / height)
 
 
-def _woods(canvas: Canvas, air: Array, bark: Array, leaves: tuple, floor: Array) -> Setting:
+def _woods(canvas: Canvas, air: Array, bark: Array, leaves: Palette, floor: Array) -> Setting:
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.42, 0.58))
     canvas.gradient([(0, air), (1, mix(air, leaves[1], 0.35))], 0, horizon + 4)

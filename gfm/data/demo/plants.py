@@ -1,10 +1,15 @@
 """Trees, grass, leaves and flowers for the scenes."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gfm.data.demo.canvas import Canvas
 from gfm.data.demo.noise import Array, floats
+
+Palette = tuple[Any, ...]
+"""Colours to choose from, each R, G, B (which NumPy's types cannot say of a tuple)."""
 
 GREENS = ((58, 84, 34), (84, 112, 44), (112, 136, 58), (66, 96, 52))
 DRY = ((170, 142, 84), (146, 118, 66), (190, 164, 104), (124, 104, 62))
@@ -17,7 +22,7 @@ def mix(first: ArrayLike, second: ArrayLike, amount: ArrayLike) -> Array:
     return start + floats(amount) * (end - start)
 
 
-def grass(canvas: Canvas, horizon: float, colours: tuple, blade: float, count: int) -> None:
+def grass(canvas: Canvas, horizon: float, colours: Palette, blade: float, count: int) -> None:
     """Blades of grass, nearer ones larger and in front.
 
     Args:
@@ -43,7 +48,7 @@ def grass(canvas: Canvas, horizon: float, colours: tuple, blade: float, count: i
     canvas.strokes(np.stack([line_x, line_y], axis=-1), widths, np.clip(table, 0, 255))
 
 
-def flowers(canvas: Canvas, horizon: float, colours: tuple, size: float, count: int) -> None:
+def flowers(canvas: Canvas, horizon: float, colours: Palette, size: float, count: int) -> None:
     """Small blossoms over a field, each a few petals around a yellow dot."""
     rng = canvas.rng
     depth = np.sort(rng.uniform(0.1, 1, count))
@@ -156,7 +161,7 @@ def trunk(canvas: Canvas, x: float, wide: float, foot: float, colour: ArrayLike)
 
 
 def foliage(
-    canvas: Canvas, colours: tuple, leaf: float, count: int, top: float = 0.0, bottom: float = 1.0
+    canvas: Canvas, colours: Palette, leaf: float, count: int, top: float = 0.0, bottom: float = 1.0
 ) -> None:
     """A wall of leaves ``leaf`` pixels long, dark ones behind, in rows top..bottom (0..1)."""
     rng = canvas.rng
