@@ -5,13 +5,20 @@ Each prints ratios of ours to a reference, side by side.
 
 import sys
 
-from tests.benchmarks import bench_inference, bench_loader, bench_metrics, bench_models
+from tests.benchmarks import (
+    bench_inference,
+    bench_loader,
+    bench_metrics,
+    bench_models,
+    bench_training,
+)
 
 BENCHMARKS = {
     "inference": bench_inference.main,
     "loader": bench_loader.main,
     "metrics": bench_metrics.main,
     "models": bench_models.main,
+    "training": bench_training.main,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,166 @@
+"""What each option does to a whole training step, beside plain float32.
+
+Run: python -m tests.benchmarks training [--networks r34 d121] [--size 320] [--batch 8]
+                                         [--variants compile=true ...] [--loader data=demo]
+
+Each variant is an override as train.py takes it, or several with blanks between, and runs as
+train.py runs it, in a process of its own: batch to float, forward pass, losses, backward pass,
+update. Batches are ready in memory. The plain step runs first and last, to show how far the
+machine drifts.
+
+Time: of one batch, the best of several after the first; on a CPU that of one thread on the
+processor, which a busy machine changes little. torch.compile takes minutes on a CPU, where it runs
+only if --variants names it.
+
+Memory: the peak of all but the first update: weights, gradients, what the optimiser keeps,
+activations; of torch on a GPU, on a CPU of the process beyond what it has before the network is
+built, so that the compiler itself counts too.
+
+--loader: one more run with those overrides for the data, and the share of time in which training
+waits for them; on a GPU it is data=demo unless said.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from gfm.launch import quiet
+from tests.benchmarks.measure import DEVICE, peak_mebibytes, reset_peak
+from tests.benchmarks.ready import Stopwatch
+from tests.conftest import compose_config
+from train import train
+
+PLAIN = "plain float32"
+VARIANTS = [
+    "trainer.precision=bf16-mixed",
+    "trainer.precision=16-mixed",
+    "backbone.channels_last=true",
+    "compile=true",
+    "backbone.checkpointing=true",
+    "trainer.accumulate_grad_batches=2",
+    "trainer.gradient_clip_val=1",
+    "callbacks=ema",
+]
+NOT_ON_A_CPU = {
+    "trainer.precision=16-mixed": "float16 autocast is for GPUs alone",
+    "compile=true": "compiling takes minutes on a CPU; --variants compile=true runs it",
+}
+# Of the callbacks only those that stand in every step, and write nothing.
+SILENT = ["best", "last", "terminated", "summary", "progress", "lines", "skipped", "previews"]
+READY = ["datamodule._target_=tests.benchmarks.ready.ReadyBatches"]
+
+
+def overrides(network: str, size: int, batch: int) -> list[str]:
+    """Of the run that all variants share."""
+    recipe = [f"data.recipe.input_size={size}", f"data.recipe.batch_size={batch}"]
+    own = [f"backbone={network}", "backbone.pretrained=false", *recipe, "logger=none"]
+    run = ["trainer.max_epochs=1000", "+trainer.limit_val_batches=0"]
+    run += ["+trainer.enable_checkpointing=false", "+trainer.enable_progress_bar=false"]
+    run += ["+trainer.enable_model_summary=false", *(f"~callbacks.{name}" for name in SILENT)]
+    return own + run
+
+
+def measure(chosen: list[str], updates: int, seconds: float) -> dict[str, float]:
+    """Trains in this process; seconds per batch, MiB at the peak, share of time without data."""
+    watch = ["_target_: tests.benchmarks.ready.Stopwatch", f"updates: {updates}"]
+    watch += [f"seconds: {seconds}"]
+    chosen = [*chosen, f"+callbacks.watch={{{', '.join(watch)}}}"]
+    quiet()
+    reset_peak()
+    base = peak_mebibytes()
+    with tempfile.TemporaryDirectory() as run, contextlib.redirect_stdout(io.StringIO()):
+        _, objects = train(compose_config("train", [*chosen, f"paths.run={run}"]))
+    (watch,) = [c for c in objects["trainer"].callbacks if isinstance(c, Stopwatch)]
+    wait = sum(watch.waits) / max(1, len(watch.waits))
+    return {"seconds": min(watch.seconds), "peak": watch.peak - base, "wait": wait}
+
+
+def measure_apart(chosen: list[str], arguments: argparse.Namespace) -> dict[str, float]:
+    """The same in a process of its own."""
+    task = [chosen, arguments.updates, arguments.seconds]
+    command = [sys.executable, "-m", "tests.benchmarks", "training"]
+    command += ["--threads", str(arguments.threads), "--measure", json.dumps(task)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def print_network(network: str, arguments: argparse.Namespace) -> None:
+    """A line for each variant, and how much the plain step drifted."""
+    shared = overrides(network, arguments.size, arguments.batch)
+    order = [PLAIN, *arguments.variants, PLAIN]
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in order}
+    for _ in range(arguments.rounds):
+        for name in order:
+            own = [] if name == PLAIN else name.split()
+            runs[name].append(measure_apart([*shared, *READY, *own], arguments))
+    table = Table(title=f"{network}, {arguments.batch}x3x{arguments.size}x{arguments.size}")
+    table.add_column("", no_wrap=True)
+    for column in ("ms/batch", "batches/s", "speed", "peak MiB", "memory"):
+        table.add_column(column, justify="right")
+    best = {name: min(run["seconds"] for run in own) for name, own in runs.items()}
+    peaks = {name: min(run["peak"] for run in own) for name, own in runs.items()}
+    for name in runs:
+        cells = f"{1000 * best[name]:.0f}", f"{1 / best[name]:.2f}"
+        cells += f"{best[PLAIN] / best[name]:.2f}x", f"{peaks[name]:.0f}"
+        table.add_row(name, *cells, f"{peaks[name] / peaks[PLAIN]:.2f}x")
+    Console(width=110).print(table)
+    plain = ", ".join(f"{1000 * run['seconds']:.0f}" for run in runs[PLAIN])
+    print(f"plain runs, first to last: {plain} ms")
+    if arguments.loader:
+        wait = measure_apart([*shared, *arguments.loader], arguments)["wait"]
+        print(f"with {' '.join(arguments.loader)}: {100 * wait:.0f} % of the time without data")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("bench_training", description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="*", default=["r34", "d121"])
+    parser.add_argument("--size", type=int, default=96, help="side of the images in pixels")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1, help="runs of each variant")
+    parser.add_argument("--updates", type=int, default=3, help="timed in each run")
+    parser.add_argument("--seconds", type=float, default=4, help="after which a run times no more")
+    parser.add_argument("--variants", nargs="*", help="overrides of train.py")
+    parser.add_argument("--skip", nargs="*", default=[], help="variants to leave out")
+    loader = ["data=demo"] if DEVICE == "cuda" else []
+    parser.add_argument("--loader", nargs="*", default=loader, help="overrides for the data")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def choose(arguments: argparse.Namespace) -> list[str]:
+    """Variants to run; says why others are not."""
+    chosen = []
+    for variant in arguments.variants or VARIANTS:
+        reason = NOT_ON_A_CPU.get(variant) if DEVICE == "cpu" else None
+        if reason and not (arguments.variants and variant == "compile=true"):
+            print(f"skipped {variant}: {reason}")
+        elif variant not in arguments.skip:
+            chosen.append(variant)
+    return chosen
+
+
+def main() -> None:
+    arguments = parse()
+    torch.set_num_threads(arguments.threads)
+    if arguments.measure:
+        print(json.dumps(measure(*json.loads(arguments.measure))))
+        return
+    print(f"torch {torch.__version__} on {DEVICE}, {arguments.threads} threads")
+    arguments.variants = choose(arguments)
+    for network in arguments.networks:
+        print_network(network, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Stand-ins in a training run: batches that are ready, and a callback that takes the time."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from gfm.rosta import ROSTAS
+from tests.benchmarks.measure import clock, peak_mebibytes, reset_peak
+
+
+class ReadyBatches(pl.LightningDataModule):
+    """One random batch again and again, of what the real loader returns; no validation.
+
+    Args:
+        rosta: decides on the trimaps.
+        batch_size: samples.
+        input_size: side of the images in pixels.
+        options: of the real data module, which do not matter here.
+    """
+
+    def __init__(self, rosta: str, batch_size: int, input_size: int, **options: Any) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+
+        def draw(channels: int, high: int) -> torch.Tensor:
+            shape = batch_size, channels, input_size, input_size
+            return torch.randint(0, high, shape, generator=generator, dtype=torch.uint8)
+
+        self.batch: dict[str, Any] = {"image": draw(3, 256), "alpha": draw(1, 256)}
+        self.batch |= {"foreground": draw(3, 256), "background": draw(3, 256)}
+        grey = torch.tensor([0, 128, 255], dtype=torch.uint8)
+        for branch in ROSTAS[rosta]:
+            self.batch[f"trimap_{branch.kernel_size}"] = grey[draw(1, 3).long()]
+        self.batch["name"] = [f"ready{i}" for i in range(batch_size)]
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """As many batches as a run may ask for."""
+        return DataLoader(
+            [self.batch] * 1000, batch_size=None, pin_memory=torch.cuda.is_available()
+        )
+
+
+class Stopwatch(pl.Callback):
+    """Times the batches of a run and its memory, without the first update of the weights.
+
+    Results: ``seconds`` of each batch, mean over an update, which takes several where gradients
+    are accumulated; ``waits``, what :class:`gfm.callbacks.Pace` logs as ``train/data_wait``.
+
+    Args:
+        updates: to time.
+        seconds: after which no further update is timed.
+    """
+
+    def __init__(self, updates: int, seconds: float) -> None:
+        self.updates = updates
+        self.budget = seconds
+        self.seconds: list[float] = []
+        self.waits: list[float] = []
+        self.since: float | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, i: int
+    ) -> None:
+        batches = trainer.accumulate_grad_batches
+        if self.since is not None and "train/data_wait" in trainer.callback_metrics:
+            self.waits.append(float(trainer.callback_metrics["train/data_wait"]))
+        if (i + 1) % batches:
+            return
+        now = clock()
+        if self.since is None:
+            reset_peak()
+        else:
+            self.seconds.append((now - self.since) / batches)
+        is_over = sum(self.seconds) * batches > self.budget
+        if len(self.seconds) == self.updates or is_over:
+            self.peak = peak_mebibytes()
+            trainer.should_stop = True
+        self.since = clock()
