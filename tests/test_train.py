@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
+import re
 import runpy
 import shutil
+import signal
 import sys
 
 import pytest
@@ -13,6 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from evaluate import evaluate
 from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
+from gfm.launch import faults
 from gfm.metrics import METRIC_NAMES
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from train import train
@@ -189,6 +193,24 @@ def test_faults_end_in_one_line(script, overrides, named, fix, tmp_path, monkeyp
     assert lines[0].startswith("error: ")
     assert named in lines[0]
     assert fix in lines[0]
+
+
+class Suicidal(torch.utils.data.Dataset):
+    """Its loader process is killed, as one that takes too much memory."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_loader_process_ends_in_one_line(capsys):
+    with pytest.raises(SystemExit) as end, faults():
+        next(iter(torch.utils.data.DataLoader(Suicidal(), num_workers=1)))
+    assert end.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.match(r"error: DataLoader worker .*lower data\.num_workers", line)
 
 
 def test_a_broken_file_stops_the_run_with_its_name(
