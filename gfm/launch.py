@@ -36,7 +36,8 @@ def faults() -> Iterator[None]:
     try:
         yield
     except SIGTERMException:
-        Console(stderr=True).print("terminated; the run was saved: go on with ckpt_path=last")
+        if is_first():
+            Console(stderr=True).print("terminated; the run was saved: go on with ckpt_path=last")
         sys.exit(os.EX_TEMPFAIL)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -19,6 +20,7 @@ from gfm.errors import GFMError, WriteError
 T = TypeVar("T")
 R = TypeVar("R")
 
+_CAN_TELL_SENDERS = hasattr(signal, "sigwaitinfo")  # not on macOS
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -54,6 +56,31 @@ def _exit_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def sigterm_held() -> Iterator[None]:
+    """Processes that are started meanwhile do not get SIGTERM, in none of their threads."""
+    if not _CAN_TELL_SENDERS:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def heed_parent_alone(_: int) -> None:
+    """Ends a DataLoader's worker, started as above, at a SIGTERM that its parent sent."""
+    if _CAN_TELL_SENDERS:
+        threading.Thread(target=_exit_when_told_by_parent, daemon=True).start()
+
+
+def _exit_when_told_by_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def in_parallel(

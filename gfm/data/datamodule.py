@@ -12,7 +12,7 @@ from gfm.data.layout import Photo, Roots
 from gfm.data.sampling import EpochSampler, ShareSampler
 from gfm.data.transforms import JointTransform
 from gfm.errors import GFMError
-from gfm.processes import num_cores
+from gfm.processes import heed_parent_alone, num_cores, sigterm_held
 from gfm.ranks import rank_and_world
 from gfm.rosta import ROSTAS
 
@@ -29,6 +29,18 @@ class Source(Protocol):
     def find(self) -> Files: ...  # noqa: D102
 
 
+class _Loader(DataLoader[Sample]):
+    """Its workers end when their parent says so, not at the SIGTERM of a scheduler.
+
+    SLURM sends that to each process of a job, and a run without its workers cannot end its step.
+    """
+
+    def _get_iterator(self) -> Any:
+        self.worker_init_fn = heed_parent_alone
+        with sigterm_held():
+            return super()._get_iterator()
+
+
 def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample]:
     """Whole photos one by one, since their sizes differ; of several processes each has a share.
 
@@ -36,7 +48,7 @@ def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample
         photos: to load.
         num_workers: loader processes, of which one is enough.
     """
-    return DataLoader(
+    return _Loader(
         ValidationSet(photos),
         batch_size=1,
         sampler=ShareSampler(len(photos)),
@@ -45,7 +57,7 @@ def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample
     )
 
 
-class _TrainingLoader(DataLoader[Sample]):
+class _TrainingLoader(_Loader):
     """Resumes in the middle of an epoch.
 
     Args:
