@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from pytorch_lightning.loggers import WandbLogger
-
 import wandb
+from pytorch_lightning.loggers import WandbLogger
 
 
 def wandb_mode(timeout: float = 3.0) -> str:
