@@ -109,7 +109,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 @hydra.main(version_base="1.3", config_path="configs", config_name="evaluate")
 def main(cfg: DictConfig) -> float:
     """Command line; returns what ranks a sweep."""
-    with faults():
+    with faults(go_on=f"paths.run={cfg.paths.run}"):
         return evaluate(cfg)[0].get(cfg.objective, FAILED)
     return FAILED
 

@@ -73,8 +73,7 @@ def main(cfg: DictConfig) -> float:
     """Command line; returns what a search minimises."""
     with faults():
         cfg = continued(cfg)
-        metrics, objects = train(cfg)
-        return best(objects["trainer"], metrics, cfg.objective)
+        return best(train(cfg)[0], cfg.objective)
     return FAILED
 
 

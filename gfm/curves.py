@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 
 class ContinuedCSVLogger(CSVLogger):
@@ -18,14 +19,15 @@ class ContinuedCSVLogger(CSVLogger):
     @property
     def experiment(self) -> Any:
         """The writer, with the rows of before."""
-        if self._experiment is not None:
-            return self._experiment
+        if self._experiment is not None or rank_zero_only.rank:  # type: ignore[attr-defined]
+            return super().experiment  # that of other processes writes nothing
         path = Path(self.log_dir) / "metrics.csv"
         before = list(csv.DictReader(path.open(newline=""))) if path.is_file() else []
         writer = super().experiment  # which deletes the file
         self._before = [{k: v for k, v in row.items() if v != ""} for row in before]
         return writer
 
+    @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Adds a row; the first one decides which of those before it stay."""
         writer = self.experiment

@@ -22,22 +22,27 @@ from gfm.errors import GFMError
 from gfm.ranks import came_together, is_first
 from gfm.sweeps import ERROR, in_sweep
 
-_WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
+# `launch` sets Hydra's variable, and processes that are started later inherit it.
+_WISH = os.environ.setdefault("GFM_TRACEBACK", os.environ.get("HYDRA_FULL_ERROR", "0"))
+_WANTS_TRACEBACK = _WISH == "1"
 
 
 @contextmanager
-def faults() -> Iterator[None]:
+def faults(go_on: str = "ckpt_path=last") -> Iterator[None]:
     """Ends a fault of the input in one line and exit status 1.
 
     In a sweep no fault of a job ends the others: it is printed, and kept as ``error.txt`` in the
     job's folder. ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A run that SIGTERM ended says
     how to go on, with exit status 75, which schedulers take for "try again".
+
+    Args:
+        go_on: what continues a run that was terminated.
     """
     try:
         yield
     except SIGTERMException:
         if is_first():
-            Console(stderr=True).print("terminated; the run was saved: go on with ckpt_path=last")
+            Console(stderr=True).print(f"terminated; what is done was saved: go on with {go_on}")
         sys.exit(os.EX_TEMPFAIL)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -95,7 +96,7 @@ class MattingModule(pl.LightningModule):
         batch = as_floats(batch)
         terms = self.criterion(self.model(batch["image"]), batch)
         loss = terms.pop("total")
-        mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
+        mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
         if not mean.isfinite():  # in any process: all stop, so that none waits for another
             raise GFMError(self._not_finite(loss, terms, batch["name"]))
         self.log("train/loss", mean)
@@ -124,6 +125,12 @@ class MattingModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of all photos, of all processes."""
         self._log_means("val")
+
+    def on_train_epoch_end(self) -> None:
+        """Logs ``best``, the lowest value so far of what best.ckpt is chosen by."""
+        kept = self.trainer.checkpoint_callback
+        if isinstance(kept, ModelCheckpoint) and kept.best_model_score is not None:
+            self.log("best", kept.best_model_score.float())
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """As in validation."""

@@ -8,9 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from gfm import __version__
 from gfm.data.datamodule import MattingDataModule
 
-_PACKAGES = ("gfm-matting", "torch", "torchvision", "pytorch-lightning", "albumentations")
+_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "albumentations")
 
 
 def digest_of_files(paths: Iterable[Path | None], with_times: bool = False) -> str:
@@ -40,14 +41,23 @@ def digest_of_content(path: Path) -> str:
 
 
 def commit() -> str | None:
-    """The commit of this code, with ``-dirty`` where files differ from it; ``None`` without git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit of this code, with ``-dirty`` where files differ from it.
+
+    ``None`` without git, and where the package was installed into another repository.
+    """
+    file = Path(__file__)
+
+    def git(*words: str) -> str:
+        command = ["git", *words]
+        return subprocess.check_output(
+            command, cwd=file.parent, stderr=subprocess.DEVNULL, text=True
+        ).strip()
+
     try:
-        folder = Path(__file__).parent
-        text = subprocess.check_output(command, cwd=folder, stderr=subprocess.DEVNULL, text=True)
+        git("ls-files", "--error-unmatch", file.name)
+        return git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return text.strip()
 
 
 def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
@@ -59,12 +69,15 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
     Returns:
         ``commit``, ``packages`` with their versions, ``data``: a fingerprint of all its files.
     """
-    training, validation = datamodule.training, datamodule.validation
-    paths: list[Path | None] = [scene.image for scene in training.scenes]
-    for photo in (*training.photos, *validation.photos):
-        paths += [photo.image, photo.alpha, photo.foreground, photo.background, photo.trimap]
+    paths: list[Path | None] = []
+    for scene in datamodule.training.scenes:
+        paths += [scene.image, scene.denoised]
+    for photo in (*datamodule.training.photos, *datamodule.photos):
+        paths += [photo.image, photo.alpha, photo.trimap, *photo.labels.values()]
+        paths += [photo.foreground, photo.background, photo.denoised]
+    packages = {name: version(name) for name in _PACKAGES}
     return {
         "commit": commit(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {"gfm-matting": __version__, **packages},
         "data": digest_of_files(paths),
     }

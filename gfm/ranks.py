@@ -17,7 +17,8 @@ def is_first() -> bool:
 
     Lightning, torchrun and SLURM each tell a process its rank.
     """
-    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    # As Lightning asks: what it starts in an interactive job inherits the last.
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
     return next((int(os.environ[n]) for n in names if n in os.environ), 0) == 0
 
 
@@ -26,4 +27,5 @@ def came_together() -> bool:
     folders.
     """
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
-    return by_torchrun or int(os.environ.get("SLURM_NTASKS", 1)) > 1
+    is_interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    return by_torchrun or (int(os.environ.get("SLURM_NTASKS", 1)) > 1 and not is_interactive)

@@ -10,7 +10,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from gfm.checkpoint_io import PREVIOUS
+from gfm.data.files import whole_file
 from gfm.errors import GFMError
+from gfm.ranks import is_first
 
 _LAST = Path("checkpoints/last.ckpt")
 
@@ -33,11 +35,24 @@ def continued(cfg: DictConfig) -> DictConfig:
     if not file.is_file():
         raise GFMError(f"{folder} is no run's folder: it lacks {file.relative_to(folder)}")
     before = [str(override) for override in OmegaConf.load(file)]
-    given = [str(override) for override in HydraConfig.get().overrides.task]
-    own = [f"ckpt_path={folder / _LAST}", f"paths.run={folder}"]
+    now = HydraConfig.get().overrides
     # The last one of a name holds; Hydra refuses two choices for one group.
-    overrides = {o.split("=")[0].lstrip("+"): o for o in [*before, *given, *own]}
-    return hydra.compose("train", list(overrides.values()))
+    overrides = {_name(o): o for o in [*before, *map(str, now.task)]}
+    overrides |= {"ckpt_path": f"ckpt_path={folder / _LAST}", "paths.run": f"paths.run={folder}"}
+    if is_first():  # so that they hold the next time as well
+        with whole_file(file) as text:
+            text.write(OmegaConf.to_yaml(list(overrides.values())).encode())
+    places = [o for o in [*_hydras(folder), *now.hydra] if _name(o) == "hydra.searchpath"]
+    return hydra.compose("train", [*overrides.values(), *places[-1:]])
+
+
+def _name(override: str) -> str:
+    return override.split("=")[0].lstrip("+")
+
+
+def _hydras(folder: Path) -> list[str]:
+    file = folder / ".hydra/hydra.yaml"
+    return list(OmegaConf.load(file).hydra.overrides.hydra) if file.is_file() else []
 
 
 def _latest(runs: Path) -> Path:

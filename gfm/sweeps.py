@@ -13,7 +13,6 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from rich.markup import escape
 from rich.table import Table
@@ -49,19 +48,14 @@ def check_strategy(trainer: pl.Trainer) -> None:
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
 
 
-def best(trainer: pl.Trainer, metrics: Mapping[str, float], objective: str) -> float:
-    """The lowest value of a metric in a run, or the last one where the best was not kept.
+def best(metrics: Mapping[str, float], objective: str) -> float:
+    """The lowest value of the objective in a run, or the last one where the best was not kept.
 
     Args:
-        trainer: after the run.
         metrics: as last logged.
         objective: the metric's logged name.
     """
-    kept = trainer.checkpoint_callback
-    value = metrics.get(objective, FAILED)
-    if isinstance(kept, ModelCheckpoint) and kept.monitor == objective:
-        return float(value if kept.best_model_score is None else kept.best_model_score)
-    return value
+    return metrics.get("best", metrics.get(objective, FAILED))
 
 
 class SweepSummary(Callback):

@@ -49,12 +49,7 @@ class SaveWhenTerminated(Callback):
             trainer._signal_connector.received_sigterm = noted
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        def leave(*_: Any) -> None:  # at once: there is nothing to save
-            _pass_on(trainer)
-            raise SIGTERMException
-
-        if trainer.world_size > 1:
-            signal.signal(signal.SIGTERM, leave)
+        leave_when_terminated(trainer)
 
     def on_exception(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -62,6 +57,17 @@ class SaveWhenTerminated(Callback):
         # The test at the end is of the best weights, which are not those to go on from.
         if isinstance(exception, SIGTERMException) and trainer.state.fn == TrainerFn.FITTING:
             trainer.save_checkpoint(self.path)
+
+
+def leave_when_terminated(trainer: pl.Trainer) -> None:
+    """Lets each of several processes go at once, where there is nothing to save."""
+
+    def leave(*_: Any) -> None:
+        _pass_on(trainer)
+        raise SIGTERMException
+
+    if trainer.world_size > 1:
+        signal.signal(signal.SIGTERM, leave)
 
 
 def _pass_on(trainer: pl.Trainer) -> None:

@@ -43,7 +43,7 @@ def test_provenance_tells_data_and_code_apart(tiny_training, demo_roots):
     datamodule = objects["datamodule"]
     before = provenance(datamodule)
     assert before == provenance(datamodule)
-    datamodule.validation.photos = datamodule.validation.photos[:1]
+    datamodule.photos = datamodule.photos[:1]
     assert provenance(datamodule)["data"] != before["data"]
     assert torch.__version__.startswith(before["packages"]["torch"])
     try:

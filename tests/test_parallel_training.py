@@ -20,7 +20,6 @@ RECIPE = [
     "optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.01}",
     "data.recipe.input_size=64",  # at 32 pixels the coarsest batch statistics are of two values
     "scheduler=none",
-    "trainer.max_epochs=1",
 ]
 TWO = ["data.recipe.batch_size=1", "trainer=ddp_cpu", "trainer.strategy=ddp"]
 TORCHRUN = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
@@ -28,7 +27,7 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
 
 @pytest.fixture(scope="module")
 def options(demo_folder, demo_roots, tmp_path_factory) -> list[str]:
-    """Of a training of two epochs, each of two batches of two samples."""
+    """Of a training of two batches of two samples."""
     folder = tmp_path_factory.mktemp("two")
     small = [*SMALL_DATA, *SMALL_TRAINING]
     return [f"paths.demo={demo_folder}", f"paths.runs={folder}", *small, "track=ori", *RECIPE]

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
 from gfm.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
@@ -211,6 +212,20 @@ def test_a_run_goes_on_in_its_folder_with_its_options(runs, where, monkeypatch):
     assert cfg.paths.run == str(runs / "train/second")
     assert cfg.ckpt_path == str(runs / "train/second/checkpoints/last.ckpt")
     assert (cfg.run.name, cfg.backbone.name, cfg.trainer.max_epochs) == ("second", "r34", 7)
+    entry(given[:1], runs, seen.append, monkeypatch)
+    assert seen[1].trainer.max_epochs == 7  # what was added once holds from then on
+
+
+def test_a_run_with_configurations_of_its_own_goes_on(runs, monkeypatch):
+    (runs / "own/backbone").mkdir(parents=True)
+    (runs / "own/backbone/mine.yaml").write_text("defaults: [r34]\nname: mine\n")
+    where = f"hydra.searchpath=[file://{runs / 'own'}]"
+    folder = runs / "train/second/.hydra"
+    (folder / "overrides.yaml").write_text("[backbone=mine]")
+    OmegaConf.save({"hydra": {"overrides": {"hydra": [where]}}}, folder / "hydra.yaml")
+    seen = []
+    entry(["ckpt_path=last"], runs, seen.append, monkeypatch)
+    assert seen[0].backbone.name == "mine"
 
 
 def test_nothing_to_go_on_from(tmp_path, monkeypatch):

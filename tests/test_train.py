@@ -18,6 +18,7 @@ from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
 from gfm.launch import faults
 from gfm.metrics import METRIC_NAMES
+from gfm.module import MattingModule
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from train import train
 
@@ -149,6 +150,22 @@ def test_four_samples_are_overfitted(tiny):
     with torch.inference_mode():
         preds = module.model.eval()(image).alpha
     assert (preds - alpha).abs().mean() < 0.03
+
+
+def test_the_preset_overfit_shows_one_batch_again_and_again(tiny_training, monkeypatch):
+    seen = []
+    step = MattingModule.training_step
+
+    def look(self, batch, batch_idx):
+        seen.append(batch["image"].clone())
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(MattingModule, "training_step", look)
+    options = [o for o in tiny_training if not o.startswith(("trainer.", "+trainer.limit"))]
+    few = ["debug=overfit", "trainer.max_epochs=3", "trainer.accelerator=cpu", "test=false"]
+    train(compose_config("train", [*options, *few, "callbacks=none"]))
+    assert len(seen) == 3
+    assert all(torch.equal(image, seen[0]) for image in seen)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tiny_training):

@@ -104,6 +104,7 @@ class MattingDataModule(pl.LightningDataModule):
         seed: of all draws.
         on_error: what an unreadable training file does, see :class:`gfm.data.dataset.TrainingSet`.
         num_validation_photos: during training, spread evenly over the set; ``None`` takes all.
+        repeats_first_epoch: shows its samples again in every other, to see whether they are learnt.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class MattingDataModule(pl.LightningDataModule):
         seed: int = 0,
         on_error: OnError = "stop",
         num_validation_photos: int | None = None,
+        repeats_first_epoch: bool = False,
     ) -> None:
         super().__init__()
         self.source = source
@@ -134,6 +136,7 @@ class MattingDataModule(pl.LightningDataModule):
         self.seed = seed
         self.on_error = on_error
         self.num_validation_photos = num_validation_photos
+        self.repeats_first_epoch = repeats_first_epoch
 
     def prepare_data(self) -> None:
         """Makes what is missing, once per machine."""
@@ -166,14 +169,15 @@ class MattingDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Batches from where the run stands; a last, smaller one is left out."""
+        sampler = EpochSampler(len(self.training), self.seed, self.repeats_first_epoch)
         return _TrainingLoader(
             self._batches_done,
             self.training,
             self.batch_size,
-            sampler=EpochSampler(len(self.training), self.seed),
+            sampler=sampler,
             num_workers=self.num_workers,
             # The official code uses a last, smaller batch.
-            drop_last=len(self.training) >= self.batch_size,
+            drop_last=len(sampler) >= self.batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

@@ -17,21 +17,23 @@ class EpochSampler(Sampler[tuple[int, int]]):
     Args:
         num_samples: of the whole dataset.
         seed: of the order.
+        repeats_first: shows the samples of the first epoch in every one.
 
     Attributes:
         start: how many of this process's samples the epoch leaves out, having shown them before
             it was interrupted.
     """
 
-    def __init__(self, num_samples: int, seed: int = 0) -> None:
+    def __init__(self, num_samples: int, seed: int = 0, repeats_first: bool = False) -> None:
         self.num_samples = num_samples
         self.seed = seed
+        self.repeats_first = repeats_first
         self.epoch = 0
         self.start = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
-        self.epoch = epoch
+        self.epoch = 0 if self.repeats_first else epoch
 
     def __len__(self) -> int:
         """Of a whole epoch, also where it is resumed in its middle."""

@@ -16,6 +16,7 @@ from gfm.evaluation.scoring import Scorer
 from gfm.inference import Strategy
 from gfm.models.gfm import GFM
 from gfm.module import Batch, as_floats
+from gfm.termination import leave_when_terminated
 
 
 class Evaluation(pl.LightningModule):
@@ -52,6 +53,7 @@ class ShowProgress(Callback):
     def on_test_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> None:
+        leave_when_terminated(trainer)
         if trainer.is_global_zero:
             self.progress.__enter__()
 
