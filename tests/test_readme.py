@@ -99,7 +99,7 @@ SCRIPTS = [" ".join(words[1:]) for words in COMMANDS if words and words[0] == "p
 
 
 @pytest.mark.parametrize("command", SCRIPTS)
-def test_python(command, here, trained, capfd):
+def test_python(command, here, trained, tmp_path, capfd):
     script, *options = placed(shlex.split(command))
     if "ckpt_path=last" in options:
         added = ["trainer.max_epochs=2"]
@@ -109,6 +109,8 @@ def test_python(command, here, trained, capfd):
         added += SMALL_DATA if is_demo or "data=demo" in options else ["data.num_workers=0"]
         added += ["callbacks=none"] if script == "train.py" else []
         added += ["debug=fast"] if "-m" in options else []
+    if script == "evaluate.py":  # two of them may begin in the same second
+        added.append(f"hydra.run.dir={tmp_path}")
     # Machines that run tests have no GPUs; what several processes do is tested elsewhere.
     options = ["trainer=cpu" if option == "trainer=ddp" else option for option in options]
     status = run(script, *options, *added)
@@ -127,6 +129,10 @@ def test_make():
     assert set(re.findall(r"\bmake ([a-z]+)", TEXT)) <= targets
     benchmarks = {p.stem.removeprefix("bench_") for p in PROJECT.glob("tests/benchmarks/bench_*")}
     assert set(re.findall(r"make bench ARGS=(\w+)", TEXT)) <= benchmarks
+
+
+def test_no_figure_is_left_open():
+    assert "RESULT_" not in TEXT
 
 
 def test_nothing_else_is_shown():
