@@ -6,6 +6,7 @@ each behind a checksum (4 bytes), its length (2) and its kind (1 whole, 2 first,
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,15 @@ def _records(data: bytes) -> Iterator[Record]:
             yield record
 
 
-def _read(folder: Path) -> list[Record]:
+def _read(folder: Path, patience: float = 20.0) -> list[Record]:
     (path,) = folder.rglob("*.wandb")
-    return list(_records(path.read_bytes()))
+    end = time.monotonic() + patience
+    while True:  # W&B's process may write on for a moment after the run was finished
+        records = list(_records(path.read_bytes()))
+        if any(record.HasField("exit") for record in records):
+            return records
+        assert time.monotonic() < end, f"{path} has no end"
+        time.sleep(0.05)
 
 
 def logged(folder: Path) -> dict[str, Any]:
