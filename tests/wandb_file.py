@@ -25,6 +25,8 @@ def _records(data: bytes) -> Iterator[Record]:
             continue
         length, kind = struct.unpack("<HB", data[position + 4 : position + _HEADER])
         position += _HEADER
+        if position + length > len(data):  # being written
+            return
         parts += data[position : position + length]
         position += length
         if kind in (1, 4):
