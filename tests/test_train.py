@@ -10,6 +10,7 @@ import signal
 import sys
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from hydra.core.global_hydra import GlobalHydra
 
@@ -172,6 +173,16 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny_training):
     diverging = ["optimizer.lr=1e30", "logger=none", "callbacks=none"]
     with pytest.raises(GFMError, match=r"finite at step 1 \(.*glance nan.*; samples \w+, \w+\)"):
         train(compose_config("train", [*tiny_training, *diverging]))
+
+
+def test_all_processes_stop_where_the_loss_of_one_is_not_finite(tiny_training, monkeypatch):
+    def reduce(self, tensor, *args, **kwargs):
+        # In place, as that of several processes; Lightning also reduces counts.
+        return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
+
+    monkeypatch.setattr(pl.strategies.SingleDeviceStrategy, "reduce", reduce)
+    with pytest.raises(GFMError, match="loss of another process is not finite at step 0"):
+        train(compose_config("train", [*tiny_training, "logger=none", "callbacks=none"]))
 
 
 def _main(monkeypatch, script: str, *overrides: str) -> int:
