@@ -1,6 +1,5 @@
 """The one place where configuration becomes objects."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import hydra
@@ -16,7 +15,7 @@ def plain(node: Any) -> Any:
 
 
 def build(node: Any, **extra: Any) -> Any:
-    """Instantiates ``_target_`` nodes, nested ones first; of nothing ``None``.
+    """Instantiates ``_target_`` nodes, nested ones first; returns ``None`` for an empty node.
 
     Args:
         node: a configuration node or its plain form.
@@ -38,16 +37,3 @@ def build(node: Any, **extra: Any) -> Any:
             raise cause from None
         target = node.get("_target_", "?") if isinstance(node, dict) else "?"
         raise GFMError(f"cannot build {target}: {cause}") from error
-
-
-def targets(node: Any) -> Iterator[str]:
-    """Every ``_target_`` in a plain node."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "_target_":
-                yield value
-            else:
-                yield from targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from targets(value)

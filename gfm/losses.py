@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfm.models.fusion import BranchOutput, MattingOutput
-from gfm.ranks import rank_and_world
 from gfm.rosta import ROSTAS, Rosta, transition
+from gfm.system.ranks import rank_and_world
 
 _EPSILON = 1e-12
 _PYRAMID_LEVELS = 5

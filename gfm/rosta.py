@@ -19,14 +19,24 @@ their focus losses are of the 25-pixel trimap while the targets use 50. Here gla
 share one kernel; ``tests/test_rosta.py`` proves the fusion.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # file tools make trimaps too, and need not wait for torch
+    from collections.abc import Callable
 
-from gfm.data.labels import FOREGROUND, TRANSITION
+    from torch import Tensor
+
+BACKGROUND: Final = 0
+"""Of a trimap: certain background."""
+
+TRANSITION: Final = 128
+"""Of a trimap: what the focus decoder is responsible for."""
+
+FOREGROUND: Final = 255
+"""Of a trimap: certain foreground."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Rosta:
     focus_target: Callable[[Tensor, Tensor], Tensor]
     fuse: Callable[[Tensor, Tensor], Tensor]
 
-    def __reduce__(self) -> tuple[Callable[[str], "Rosta"], tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[[str], Rosta], tuple[str]]:
         """Pickled by its name, so that networks can go to other processes."""
         return _named, (self.name,)
 
@@ -82,7 +92,7 @@ TT: Final = Rosta(
     kernel_size=25,
     glance_target=lambda trimap: _dilation(trimap).long() + _erosion(trimap).long(),
     focus_target=lambda alpha, trimap: alpha,
-    fuse=lambda glance, focus: torch.where((glance - 0.5).abs() < _HALF, focus, glance.round()),
+    fuse=lambda glance, focus: focus.where((glance - 0.5).abs() < _HALF, glance.round()),
 )
 FT: Final = Rosta(
     name="ft",

@@ -11,8 +11,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from gfm.data.demo import DemoSource
 from gfm.data.layout import Roots
+from gfm.demo import DemoSource
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEMO = {
@@ -28,7 +28,11 @@ DEMO = {
 """A demo dataset that is drawn in a second."""
 
 
-SMALL_NETWORK = ["backbone=timm", "backbone.name=test_resnet", "backbone.widths=[16,16,16,16,16]"]
+SMALL_NETWORK = [
+    "backbone=timm",
+    "backbone.name=test_resnet",
+    "backbone.decoder_channels=[16,16,16,16,16]",
+]
 """Overrides of a network that takes a step in no time."""
 
 
@@ -36,13 +40,13 @@ SMALL_DATA = ["data.num_workers=0", *(f"data.source.{k}={v}" for k, v in DEMO.it
 """Overrides for that dataset."""
 
 SMALL_TRAINING = [
-    "data.recipe.batch_size=2",
-    "data.recipe.crop_sizes=[96]",
-    "data.recipe.input_size=32",
-    "data.recipe.inference_scale=0.5",
+    "data.batch_size=2",
+    "data.crop_sizes=[96]",
+    "data.input_size=32",
+    "data.scales={glance: 0.5, focus: 0.5, resize: 0.5, rim: 0.5}",
     "trainer.max_epochs=1",
     "trainer.check_val_every_n_epoch=1",
-    "+trainer.limit_train_batches=2",
+    "trainer.limit_train_batches=2",
     "trainer.accelerator=cpu",
     "logger=csv",
     *SMALL_NETWORK,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gfm import losses
-from gfm.data.labels import trimap_from_alpha
+from gfm.data.trimap import trimap_from_alpha
 from gfm.models.fusion import BranchOutput, MattingOutput, classify
 from gfm.rosta import BT, FT, ROSTAS, TT, transition
 from tests.golden.formula import GOLDEN

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.data.labels import trimap_from_alpha
+from gfm.data.trimap import trimap_from_alpha
 from gfm.rosta import ROSTAS, transition
 
 

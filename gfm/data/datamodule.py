@@ -7,26 +7,27 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from gfm.compat.lightning import num_batches_begun
 from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet
 from gfm.data.layout import Photo, Roots
-from gfm.data.sampling import EpochSampler, ShareSampler
+from gfm.data.samplers import EpochSampler, ShareSampler
 from gfm.data.transforms import JointTransform
 from gfm.errors import GFMError
-from gfm.processes import heed_parent_alone, num_cores, sigterm_held
-from gfm.ranks import rank_and_world
 from gfm.rosta import ROSTAS
+from gfm.system.processes import heed_parent_alone, num_cores, sigterm_held
+from gfm.system.ranks import rank_and_world
 
 
-class Files(Protocol):
+class Datasets(Protocol):
     """Datasets that were found; only :class:`gfm.data.layout.Roots` hold training photos."""
 
     def validation(self) -> list[Photo]: ...  # noqa: D102
 
 
-class Source(Protocol):
+class DatasetSource(Protocol):
     """Finds the datasets, or makes them first."""
 
-    def find(self) -> Files: ...  # noqa: D102
+    def find(self) -> Datasets: ...  # noqa: D102
 
 
 class _Loader(DataLoader[Sample]):
@@ -35,10 +36,10 @@ class _Loader(DataLoader[Sample]):
     SLURM sends that to each process of a job, and a run without its workers cannot end its step.
     """
 
-    def _get_iterator(self) -> Any:
-        self.worker_init_fn = heed_parent_alone
+    def __iter__(self) -> Any:
+        self.worker_init_fn = heed_parent_alone  # here, since Lightning sets its own before
         with sigterm_held():
-            return super()._get_iterator()
+            return super().__iter__()
 
 
 def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample]:
@@ -109,7 +110,7 @@ class MattingDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        source: Source,
+        source: DatasetSource,
         track: Track | None = None,
         rosta: str = "tt",
         batch_size: int = 32,
@@ -185,7 +186,7 @@ class MattingDataModule(pl.LightningDataModule):
     def _batches_done(self) -> int:
         if self.trainer is None or not self.trainer.training:
             return 0
-        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return num_batches_begun(self.trainer)
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """See :func:`photo_loader`."""

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gfm.data.composition import Layers
 from gfm.data.images import read_alpha, read_image
-from gfm.data.labels import trimap_from_alpha
 from gfm.data.layout import Photo, Roots, Scene
 from gfm.data.matte import Matte
+from gfm.data.tracks import Layers
 from gfm.data.transforms import Crop, JointTransform, choose_window
+from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.rosta import TT
 
@@ -24,7 +24,7 @@ _MOST_SKIPPED = 10
 
 
 class Track(Protocol):
-    """What a dataset asks of a track; see :mod:`gfm.data.composition`."""
+    """What a dataset asks of a track; see :mod:`gfm.data.tracks`."""
 
     backgrounds_per_foreground: int
 

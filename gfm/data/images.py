@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gfm.data.files import whole_file
 from gfm.errors import GFMError
+from gfm.system.files import whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".npy")
 

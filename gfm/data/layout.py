@@ -70,19 +70,19 @@ class Roots:
     """Where the datasets lie; ``None`` where a run has not been told.
 
     Attributes:
-        am2k: AM-2k, or another dataset of photos with mattes.
+        photos: AM-2k, or another dataset of photos with mattes.
         bg20k: BG-20k.
         coco: MS COCO.
-        folders: of the first.
+        folders: of the photos.
     """
 
-    am2k: Path
+    photos: Path
     bg20k: Path | None = None
     coco: Path | None = None
     folders: Folders = AM2K
 
     def __post_init__(self) -> None:
-        for name in ("am2k", "bg20k", "coco"):
+        for name in ("photos", "bg20k", "coco"):
             value = getattr(self, name)
             object.__setattr__(self, name, value if value is None else Path(value))
 
@@ -92,7 +92,7 @@ class Roots:
 
     def validation(self) -> list["Photo"]:
         """See :func:`validation_photos`."""
-        return validation_photos(self.am2k, self.folders)
+        return validation_photos(self.photos, self.folders)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import numpy as np
 
 from gfm.data.images import open_array, read_alpha
-from gfm.data.labels import FOREGROUND, TRANSITION, trimap_from_alpha
 from gfm.data.layout import Photo
 from gfm.data.transforms import Window
-from gfm.rosta import TT
+from gfm.data.trimap import trimap_from_alpha
+from gfm.rosta import FOREGROUND, TRANSITION, TT
 
 _TRIALS = 256
 
@@ -29,7 +29,7 @@ class Matte:
         self.labels = photo.labels
 
     def trimap(self, kernel_size: int, window: Window | None = None) -> np.ndarray:
-        """:func:`gfm.data.labels.trimap_from_alpha` of the whole matte, or its window.
+        """:func:`gfm.data.trimap.trimap_from_alpha` of the whole matte, or its window.
 
         Args:
             kernel_size: see there.

@@ -80,7 +80,7 @@ class Crop:
         return np.ascontiguousarray(array[middle :: self.step, middle :: self.step])
 
 
-class Matte(Protocol):
+class HasTransition(Protocol):
     """What :func:`choose_window` asks of a matte; see :mod:`gfm.data.matte`."""
 
     alpha: np.ndarray
@@ -89,7 +89,7 @@ class Matte(Protocol):
 
 
 def choose_window(
-    matte: Matte,
+    matte: HasTransition,
     crop_sizes: Sequence[int],
     transition_probability: float,
     rng: np.random.Generator,

@@ -9,15 +9,15 @@ from gfm.evaluation.journal import Journal, Rows
 from gfm.evaluation.network import NetworkSource
 from gfm.evaluation.predictions import PredictionSource
 from gfm.evaluation.results import log_results, write_results
-from gfm.evaluation.scoring import Scorer, Source
+from gfm.evaluation.scoring import MatteSource, Scorer
 
 __all__ = [
     "Journal",
+    "MatteSource",
     "NetworkSource",
     "PredictionSource",
     "Rows",
     "Scorer",
-    "Source",
     "log_results",
     "write_results",
 ]

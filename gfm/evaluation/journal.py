@@ -7,17 +7,11 @@ from typing import TextIO
 
 import torch.distributed as dist
 
-from gfm.data.files import whole_file
 from gfm.errors import GFMError
+from gfm.system.files import write_text
 
 Rows = dict[str, dict[str, float]]
 """Metrics of each photo, by its name."""
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file that is whole or not there."""
-    with whole_file(path) as file:
-        file.write(text.encode())
 
 
 class Journal:
@@ -48,7 +42,7 @@ class Journal:
             self._compare(json.loads(path.read_text(encoding="utf-8")), settings)
             return self.rows()
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(settings, indent=2) + "\n")
+        write_text(path, json.dumps(settings, indent=2) + "\n")
         return {}
 
     def _compare(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:

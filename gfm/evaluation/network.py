@@ -1,6 +1,5 @@
 """Mattes from a network, in a Lightning test loop: on any device, in any number of processes."""
 
-import re
 from typing import Any
 
 import pytorch_lightning as pl
@@ -8,15 +7,16 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from gfm.compat.torch import fault_in_process
+from gfm.data.batch import Batch, as_floats
 from gfm.data.datamodule import photo_loader
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
-from gfm.evaluation.progress import PhotoProgress
 from gfm.evaluation.scoring import Scorer
-from gfm.inference import Strategy
+from gfm.inference import Inferer
 from gfm.models.gfm import GFM
-from gfm.module import Batch, as_floats
-from gfm.termination import leave_when_terminated
+from gfm.system.progress import Progress
+from gfm.training.preemption import leave_when_terminated
 
 
 class Evaluation(pl.LightningModule):
@@ -24,22 +24,22 @@ class Evaluation(pl.LightningModule):
 
     Args:
         model: the network.
-        strategy: how it looks at a photo.
+        inferer: how it looks at a photo.
         scorer: takes the mattes.
     """
 
-    def __init__(self, model: GFM, strategy: Strategy, scorer: Scorer) -> None:
+    def __init__(self, model: GFM, inferer: Inferer, scorer: Scorer) -> None:
         super().__init__()
         # A process may be left without a photo. It skips the loop then, which the others do not
         # notice: nothing in it is exchanged between processes, rows go to the journal.
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self.model = model
-        self.strategy = strategy
+        self.inferer = inferer
         self.scorer = scorer
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """One photo."""
-        alpha = self.strategy(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
+        alpha = self.inferer(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
         # The official code scores the floats, as validation in training does; files hold 8 bits.
         self.scorer.add((alpha[0, 0] * 255).round().to(torch.uint8).cpu().numpy(), batch)
 
@@ -48,7 +48,7 @@ class ShowProgress(Callback):
     """Counts the photos of all processes, as if each were as fast as the first."""
 
     def __init__(self, total: int, num_done: int) -> None:
-        self.progress = PhotoProgress(total, num_done)
+        self.progress = Progress(total, "photo", num_done)
 
     def on_test_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
@@ -73,11 +73,11 @@ class ShowProgress(Callback):
 
 
 class NetworkSource:
-    """A network and how it is run; see :class:`gfm.evaluation.scoring.Source`.
+    """A network and how it is run; see :class:`gfm.evaluation.scoring.MatteSource`.
 
     Args:
         model: the network, with its weights.
-        strategy: how it looks at a photo.
+        inferer: how it looks at a photo.
         trainer: runs the test loop.
         weights: what tells these weights from others.
         facts: what the report says of the network.
@@ -86,16 +86,16 @@ class NetworkSource:
     def __init__(
         self,
         model: GFM,
-        strategy: Strategy,
+        inferer: Inferer,
         trainer: pl.Trainer,
         weights: str,
         facts: dict[str, str],
     ) -> None:
         self.model = model
-        self.strategy = strategy
+        self.inferer = inferer
         self.trainer = trainer
-        options = ", ".join(f"{key}={value}" for key, value in vars(strategy).items())
-        inference = f"{type(strategy).__name__.lower()}({options})"
+        options = ", ".join(f"{key}={value}" for key, value in vars(inferer).items())
+        inference = f"{type(inferer).__name__.lower()}({options})"
         precision = str(trainer.precision)
         self.settings = {"checkpoint": weights, "inference": inference, "precision": precision}
         self.facts = {**facts, "inference": inference, "precision": precision}
@@ -112,15 +112,15 @@ class NetworkSource:
         """
         trainer = self.trainer
         if photos:
-            evaluation = Evaluation(self.model, self.strategy, scorer)
+            evaluation = Evaluation(self.model, self.inferer, scorer)
             trainer.callbacks.append(ShowProgress(num_done + len(photos), num_done))  # type: ignore[attr-defined]
             try:
                 trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
             except ProcessRaisedException as error:  # of a spawned process: its traceback as text
-                messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
-                if not messages:
+                message = fault_in_process(error)
+                if not message:
                     raise
-                raise GFMError(messages[-1]) from error
+                raise GFMError(message) from error
             trainer.strategy.barrier()  # all have noted their rows
         return trainer.is_global_zero
 

@@ -11,9 +11,9 @@ from gfm.data.datamodule import photo_loader
 from gfm.data.images import image_size, read_matte
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
-from gfm.evaluation.progress import PhotoProgress
 from gfm.evaluation.scoring import Scorer
-from gfm.provenance import digest_of_files
+from gfm.system.files import fingerprint_of_files
+from gfm.system.progress import Progress
 
 _NUM_LISTED = 20  # missing mattes named on the terminal
 
@@ -28,7 +28,7 @@ def fit(matte: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 class PredictionSource:
-    """A folder of mattes; see :class:`gfm.evaluation.scoring.Source`.
+    """A folder of mattes; see :class:`gfm.evaluation.scoring.MatteSource`.
 
     Neither a network nor Lightning takes part. Mattes keep their 8 or 16 bits.
 
@@ -61,7 +61,7 @@ class PredictionSource:
                 f"{len(photos)} photos: name them {photos[0].name}.png and so on"
             )
         self._warn(folder, photos, [name for name in found if name not in self.files])
-        digest = digest_of_files(self.files.values(), with_times=True)
+        digest = fingerprint_of_files(self.files.values(), with_times=True)
         self.settings = {"predictions": f"{folder.resolve()} {digest}"}
         self.facts = {"predictions": str(folder)}
         if self.missing:
@@ -98,7 +98,7 @@ class PredictionSource:
         Raises:
             GFMError: a file is at fault.
         """
-        with PhotoProgress(num_done + len(photos), num_done) as progress:
+        with Progress(num_done + len(photos), "photo", num_done) as progress:
             for sample in photo_loader(photos, num_workers):
                 matte = read_matte(self.files[sample["name"][0]])
                 scorer.add(fit(matte, *sample["alpha"].shape[-2:]), sample)

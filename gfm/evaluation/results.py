@@ -11,8 +11,9 @@ import numpy as np
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from gfm.data.layout import Photo
-from gfm.evaluation.journal import Rows, write_whole
-from gfm.report import ReportImage, write_report
+from gfm.evaluation.journal import Rows
+from gfm.evaluation.report import ReportImage, write_report
+from gfm.system.files import write_text
 
 
 def means(rows: Rows) -> dict[str, float]:
@@ -42,14 +43,14 @@ def write_results(
     writer = csv.DictWriter(table, ["name", *next(iter(rows.values()))], lineterminator="\n")
     writer.writeheader()
     writer.writerows({"name": name, **row} for name, row in rows.items())
-    write_whole(folder / "per_image.csv", table.getvalue())
+    write_text(folder / "per_image.csv", table.getvalue())
     images = [
         ReportImage(p.name, p.image, folder / "alpha" / f"{p.name}.png", p.alpha, rows[p.name])
         for p in photos
         if p.name in rows
     ]
     write_report(folder / "report.html", "Evaluation", facts, means(rows), images, units)
-    write_whole(folder / "metrics.json", json.dumps(summary, indent=2) + "\n")
+    write_text(folder / "metrics.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 

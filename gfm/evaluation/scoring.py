@@ -6,12 +6,12 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from gfm.data.batch import Batch, as_floats
 from gfm.data.images import write_png
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
 from gfm.metrics import ExtraMetrics, matting_metrics, metric_names
-from gfm.module import Batch, as_floats
 
 
 class Scorer:
@@ -68,7 +68,7 @@ class Scorer:
         self.journal.add(name, row)
 
 
-class Source(Protocol):
+class MatteSource(Protocol):
     """Where mattes come from.
 
     Attributes:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import DIVISORS, Batch
+from gfm.metrics.inputs import DIVISORS, CheckedImages
 
 _THETA: Final = 0.15
 _EXACT_STEPS: Final = np.arange(11) / 10
@@ -20,7 +20,7 @@ _STEPS: Final = np.arange(0, 1.1, 0.1)  # as official: three of them lie one rou
 _Seed = tuple[int, int]  # x and y of a pixel
 
 
-def connectivity_errors(batch: Batch, region: str, protocol: str) -> Tensor:
+def connectivity_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
     """Conn of each image; float64 of shape (N,). See `connectivity_error`. Runs on the CPU."""
     errors = [_image_error(*arrays, protocol) for arrays in batch.arrays(region)]
     return torch.tensor(errors, dtype=torch.float64, device=batch.preds.device)

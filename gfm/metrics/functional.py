@@ -24,20 +24,20 @@ from gfm.metrics.connectivity import connectivity_errors
 from gfm.metrics.gradient import gradient_errors
 from gfm.metrics.inputs import (
     DIVISORS,
-    Batch,
+    CheckedImages,
     Images,
     check_protocol,
     check_region,
+    checked_images,
     default_region,
     image_sums,
     metric_names,
-    to_batches,
 )
 
-PerImage = Callable[[Batch, str, str], Tensor]
+PerImage = Callable[[CheckedImages, str, str], Tensor]
 """A metric's value for each image of a batch, given region and protocol; float64 of shape (N,)."""
 
-ExtraMetrics = Mapping[str, Callable[[Batch], Tensor]]
+ExtraMetrics = Mapping[str, Callable[[CheckedImages], Tensor]]
 """Metrics beside those of a protocol, by name: a batch to one value for each image, shape (N,)."""
 
 
@@ -47,7 +47,7 @@ class _PixelErrors(NamedTuple):
     mad: Tensor
 
 
-def _pixel_errors(batch: Batch, region: str, protocol: str) -> _PixelErrors:
+def _pixel_errors(batch: CheckedImages, region: str, protocol: str) -> _PixelErrors:
     errors = batch.errors
     mask = batch.mask(region)
     if mask is None or batch.regions is None:
@@ -70,17 +70,17 @@ def _pixel_errors(batch: Batch, region: str, protocol: str) -> _PixelErrors:
     return _PixelErrors(absolute / DIVISORS[protocol]["sad"], mse, mad)
 
 
-def absolute_difference_sums(batch: Batch, region: str, protocol: str) -> Tensor:
+def absolute_difference_sums(batch: CheckedImages, region: str, protocol: str) -> Tensor:
     """SAD of each image. See `sum_absolute_difference`."""
     return _pixel_errors(batch, region, protocol).sad
 
 
-def squared_difference_means(batch: Batch, region: str, protocol: str) -> Tensor:
+def squared_difference_means(batch: CheckedImages, region: str, protocol: str) -> Tensor:
     """MSE of each image. See `mean_squared_error`."""
     return _pixel_errors(batch, region, protocol).mse
 
 
-def absolute_difference_means(batch: Batch, region: str, protocol: str) -> Tensor:
+def absolute_difference_means(batch: CheckedImages, region: str, protocol: str) -> Tensor:
     """MAD of each image. See `mean_absolute_difference`."""
     return _pixel_errors(batch, region, protocol).mad
 
@@ -96,7 +96,7 @@ def metric_update(
     """A metric's sum over images, and their number."""
     check_protocol(protocol)
     region = check_region(region) or default_region(trimap is not None, protocol)
-    batches = to_batches(preds, target, trimap)
+    batches = checked_images(preds, target, trimap)
     values = torch.cat([per_image(batch, region, protocol) for batch in batches])
     return values.sum(), len(values)
 
@@ -111,12 +111,12 @@ def suite_update(
     """The sum over images of every metric of `metric_names`, and the number of images."""
     if check_protocol(protocol) == "gfm" and trimap is None:
         raise ValueError("protocol 'gfm' scores regions of the trimap: pass one")
-    batches = to_batches(preds, target, trimap)
+    batches = checked_images(preds, target, trimap)
     values = torch.cat([_suite(batch, protocol, extra or {}) for batch in batches], dim=1)
     return values.sum(1), values.shape[1]
 
 
-def _suite(batch: Batch, protocol: str, extra: ExtraMetrics) -> Tensor:
+def _suite(batch: CheckedImages, protocol: str, extra: ExtraMetrics) -> Tensor:
     """Every metric of `metric_names` for each image; float64 of shape (metrics, N)."""
     region = default_region(batch.regions is not None, protocol)
     values = _pixel_errors(batch, region, protocol)._asdict()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import DIVISORS, Batch, image_sums
+from gfm.metrics.inputs import DIVISORS, CheckedImages, image_sums
 
 _SIGMA: Final = 1.4
 
@@ -52,7 +52,7 @@ def _gradient_filter(protocol: str) -> _GradientFilter:
     return _GradientFilter(smooth, derivative, cv2.BORDER_REPLICATE, "edge")
 
 
-def gradient_errors(batch: Batch, region: str, protocol: str) -> Tensor:
+def gradient_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
     """Grad of each image; float64 of shape (N,). See `gradient_error`."""
     filters = _gradient_filter(protocol)
     if protocol == "dim":
@@ -68,7 +68,7 @@ def _stretch(alpha: Tensor) -> Tensor:
     return (alpha - low) / torch.where(high > low, high - low, 1.0)
 
 
-def _sums_cv2(batch: Batch, region: str, filters: _GradientFilter) -> Tensor:
+def _sums_cv2(batch: CheckedImages, region: str, filters: _GradientFilter) -> Tensor:
     smooth, derivative, border, _ = filters
 
     def magnitude(image: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def _sums_cv2(batch: Batch, region: str, filters: _GradientFilter) -> Tensor:
     return torch.tensor(sums, dtype=torch.float64)
 
 
-def _sums_torch(batch: Batch, region: str, filters: _GradientFilter) -> Tensor:
+def _sums_torch(batch: CheckedImages, region: str, filters: _GradientFilter) -> Tensor:
     smooth, derivative, _, border = filters
 
     def magnitude(images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.data.labels import BACKGROUND, FOREGROUND, TRANSITION
+from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 
 # N×1×H×W, 1×H×W or H×W; or a list of such, each of its own size.
 Images = Tensor | np.ndarray | Sequence[Tensor | np.ndarray]
@@ -69,7 +69,7 @@ TRIMAP_VALUES: Final = {
 
 
 @dataclass(frozen=True)
-class Batch:
+class CheckedImages:
     """Checked images of one size.
 
     Attributes:
@@ -132,7 +132,7 @@ def default_region(has_trimap: bool, protocol: str) -> str:
     return "transition" if protocol == "dim" and has_trimap else WHOLE
 
 
-def to_batches(preds: Images, target: Images, trimap: Images | None) -> list[Batch]:
+def checked_images(preds: Images, target: Images, trimap: Images | None) -> list[CheckedImages]:
     """Check the images and bring them to N×1×H×W: one batch, or one per image of a list.
 
     Raises:
@@ -152,7 +152,7 @@ def to_batches(preds: Images, target: Images, trimap: Images | None) -> list[Bat
     return [_to_batch(*images) for images in zip(preds, target, trimaps, strict=True)]
 
 
-def _to_batch(preds: object, target: object, trimap: object | None) -> Batch:
+def _to_batch(preds: object, target: object, trimap: object | None) -> CheckedImages:
     alphas = _to_tensor("preds", preds), _to_tensor("target", target)
     for name, alpha in zip(("preds", "target"), alphas, strict=True):
         _check_alpha(name, alpha)
@@ -164,7 +164,7 @@ def _to_batch(preds: object, target: object, trimap: object | None) -> Batch:
         labels = _to_tensor("trimap", trimap)
         _check_shapes(alphas[0], "trimap", labels)
         regions = _to_regions(labels)
-    return Batch(alphas[0].to(dtype), alphas[1].to(dtype), regions)
+    return CheckedImages(alphas[0].to(dtype), alphas[1].to(dtype), regions)
 
 
 def _to_tensor(name: str, images: object) -> Tensor:

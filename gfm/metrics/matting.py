@@ -18,7 +18,7 @@ from gfm.metrics.functional import (
 )
 from gfm.metrics.gradient import gradient_errors
 from gfm.metrics.inputs import (
-    Batch,
+    CheckedImages,
     Images,
     check_protocol,
     check_region,
@@ -52,7 +52,7 @@ class _MeanOverImages(Metric):
 class _MattingMetric(_MeanOverImages):
     """One metric of one region; arguments and errors as in the function it is named after."""
 
-    _per_image: ClassVar["staticmethod[[Batch, str, str], Tensor]"]
+    _per_image: ClassVar["staticmethod[[CheckedImages, str, str], Tensor]"]
 
     def __init__(self, protocol: str = "gfm", region: str | None = None, **kwargs: Any) -> None:
         super().__init__(protocol, (), **kwargs)

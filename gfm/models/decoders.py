@@ -4,8 +4,8 @@ Both climb from the encoder's deepest feature to full resolution, a stage per fe
 in what joins at each stage: for glance the pyramid-pooled context, for focus the encoder's
 feature. They end in one head per RoSTA branch, which returns logits.
 
-Decoders know channels and strides, never a backbone. ``widths[i]`` is the width at feature ``i``
-(finest first); the middle convolution of a stage is ``reduction`` times narrower.
+Decoders know channels and strides, never a backbone. ``decoder_channels[i]`` are the channels at
+feature ``i`` (finest first); the middle convolution of a stage has ``reduction`` times fewer.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ class _Ladder(nn.Module):
     def __init__(
         self,
         strides: Sequence[int],
-        widths: Sequence[int],
+        decoder_channels: Sequence[int],
         bottom_channels: int,
-        lateral_channels: Sequence[int],
+        skip_channels: Sequence[int],
         head_channels: Sequence[int],
         reduction: int,
     ) -> None:
@@ -38,34 +38,37 @@ class _Ladder(nn.Module):
         stages = []
         for level in reversed(range(0 if self.has_flat_heads else 1, len(strides))):
             finer = max(level - 1, 0)
-            in_channels = x_channels + lateral_channels[level]
-            mid_channels = widths[level] // reduction
-            layers = conv_stack(in_channels, widths[level], mid_channels, widths[finer])
+            in_channels = x_channels + skip_channels[level]
+            mid_channels = decoder_channels[level] // reduction
+            layers = conv_stack(
+                in_channels, decoder_channels[level], mid_channels, decoder_channels[finer]
+            )
             stages.append(nn.Sequential(*layers, *upsample(strides[level] // strides[finer])))
-            x_channels = widths[finer]
+            x_channels = decoder_channels[finer]
         self.stages = nn.ModuleList(stages)
+        finest = decoder_channels[0]
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Conv2d(x_channels, num_outputs, 3, padding=1))
             if self.has_flat_heads
             else nn.Sequential(
-                *conv_stack(x_channels + lateral_channels[0], widths[0], widths[0]),
-                nn.Conv2d(widths[0], num_outputs, 3, padding=1),
+                *conv_stack(x_channels + skip_channels[0], finest, finest),
+                nn.Conv2d(finest, num_outputs, 3, padding=1),
                 *upsample(strides[0]),
             )
             for num_outputs in head_channels
         )
 
-    def join(self, x: Tensor, lateral: Tensor) -> Tensor:
+    def join(self, x: Tensor, skip: Tensor) -> Tensor:
         """What a stage starts from; the order of channels is that of the released weights."""
-        return torch.cat([x, lateral], dim=1)
+        return torch.cat([x, skip], dim=1)
 
-    def climb(self, bottom: Tensor, laterals: Sequence[Tensor]) -> list[Tensor]:
-        """Logits of each head, N×C×H×W; ``laterals`` deepest first, one per feature."""
+    def climb(self, bottom: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of each head, N×C×H×W; ``skips`` deepest first, one per feature."""
         x = bottom
-        for stage, lateral in zip(self.stages, laterals, strict=False):
-            x = stage(self.join(x, lateral))
+        for stage, skip in zip(self.stages, skips, strict=False):
+            x = stage(self.join(x, skip))
         if not self.has_flat_heads:
-            x = self.join(x, laterals[-1])
+            x = self.join(x, skips[-1])
         return [head(x) for head in self.heads]
 
 
@@ -76,20 +79,24 @@ class GlanceDecoder(_Ladder):
         self,
         channels: Sequence[int],
         strides: Sequence[int],
-        widths: Sequence[int],
+        decoder_channels: Sequence[int],
         num_classes: Sequence[int],
         reduction: int = 1,
     ) -> None:
-        super().__init__(strides, widths, channels[-1], widths, num_classes, reduction)
-        self.pyramid = PyramidPooling(channels[-1], widths[-1])
+        super().__init__(
+            strides, decoder_channels, channels[-1], decoder_channels, num_classes, reduction
+        )
+        self.pyramid = PyramidPooling(channels[-1], decoder_channels[-1])
         self.context = nn.ModuleList(
-            nn.Sequential(*conv_bn_relu(widths[-1], width), *upsample(strides[-1] // stride))
-            for width, stride in zip(widths[-2::-1], strides[-2::-1], strict=True)
+            nn.Sequential(
+                *conv_bn_relu(decoder_channels[-1], width), *upsample(strides[-1] // stride)
+            )
+            for width, stride in zip(decoder_channels[-2::-1], strides[-2::-1], strict=True)
         )
 
-    def join(self, x: Tensor, lateral: Tensor) -> Tensor:
+    def join(self, x: Tensor, skip: Tensor) -> Tensor:
         """Context first."""
-        return torch.cat([lateral, x], dim=1)
+        return torch.cat([skip, x], dim=1)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Features, finest first, to N×C×H×W logits for each branch, of its C classes."""
@@ -104,11 +111,13 @@ class FocusDecoder(_Ladder):
         self,
         channels: Sequence[int],
         strides: Sequence[int],
-        widths: Sequence[int],
+        decoder_channels: Sequence[int],
         num_branches: int,
         reduction: int = 1,
     ) -> None:
-        super().__init__(strides, widths, channels[-1], channels, [1] * num_branches, reduction)
+        super().__init__(
+            strides, decoder_channels, channels[-1], channels, [1] * num_branches, reduction
+        )
         self.bridge = nn.Sequential(*conv_stack(channels[-1], *[channels[-1]] * 3, dilation=2))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:

@@ -73,7 +73,7 @@ class RIM(nn.Module):
     def forward(self, alphas: list[Tensor]) -> Tensor:
         """N×1×H×W alphas in [0, 1] to one of the same shape, about [0, 1] but not bounded.
 
-        Nothing bounds it in the official code either; strategies clamp what they return.
+        Nothing bounds it in the official code either; inferers clamp what they return.
         """
         alpha: Tensor = self.layers(torch.cat(alphas, dim=1))
         return alpha

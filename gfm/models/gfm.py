@@ -11,7 +11,7 @@ from gfm.errors import GFMError
 from gfm.models.decoders import FocusDecoder, GlanceDecoder
 from gfm.models.encoders import Encoder
 from gfm.models.fusion import RIM, MattingOutput, fuse
-from gfm.models.recompute import recompute_activations
+from gfm.models.recomputation import recompute_activations
 from gfm.rosta import ROSTAS
 
 # The official network sees 0..255 without normalisation, so released weights expect it.
@@ -27,12 +27,12 @@ class GFM(nn.Module):
     Args:
         encoder: features, their channels and strides.
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
-        widths: decoder width at each feature, finest first; the encoder's channels, at most 512,
-            unless given.
-        reduction: how much narrower the middle convolution of each decoder stage is.
+        decoder_channels: of the decoders at each feature, finest first; the encoder's channels, at
+            most 512, unless given.
+        reduction: how many times fewer channels the middle convolution of a decoder stage has.
         normalization: ``none`` feeds 0..255 as the official code, ``imagenet`` standardises.
-        checkpointing: keeps fewer activations for the backward pass and computes them again:
-            less memory, more time.
+        activation_checkpointing: keeps fewer activations for the backward pass and computes them
+            again: less memory, more time.
         channels_last: keeps convolutions' tensors with channels innermost, which some devices
             prefer.
     """
@@ -44,10 +44,10 @@ class GFM(nn.Module):
         self,
         encoder: Encoder,
         rosta: str = "tt",
-        widths: Sequence[int] | None = None,
+        decoder_channels: Sequence[int] | None = None,
         reduction: int = 1,
         normalization: Literal["none", "imagenet"] = "none",
-        checkpointing: bool = False,
+        activation_checkpointing: bool = False,
         channels_last: bool = False,
     ) -> None:
         super().__init__()
@@ -56,17 +56,19 @@ class GFM(nn.Module):
         self.branches = ROSTAS[rosta]
         self.encoder = encoder
         channels, strides = encoder.channels, encoder.strides
-        widths = list(widths or (min(c, 512) for c in channels))
+        decoder_channels = list(decoder_channels or (min(c, 512) for c in channels))
         num_classes = [branch.num_classes for branch in self.branches]
-        self.glance = GlanceDecoder(channels, strides, widths, num_classes, reduction)
-        self.focus = FocusDecoder(channels, strides, widths, len(self.branches), reduction)
+        self.glance = GlanceDecoder(channels, strides, decoder_channels, num_classes, reduction)
+        self.focus = FocusDecoder(
+            channels, strides, decoder_channels, len(self.branches), reduction
+        )
         self.rim = RIM(len(self.branches)) if len(self.branches) > 1 else None
         for name, value in zip(("mean", "std"), _NORMALIZATIONS[normalization], strict=True):
             tensor = torch.tensor(value).view(1, 3, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
-        if checkpointing:
+        if activation_checkpointing:
             recompute_activations(self)
 
     def forward(self, image: Tensor) -> MattingOutput:

@@ -1,6 +1,5 @@
 """A look at every file of a dataset before a training of days meets the broken one."""
 
-import hashlib
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ import numpy as np
 from PIL import Image
 from rich.filesize import decimal
 
-from gfm.console import console
 from gfm.data.images import is_packed, read_alpha, read_image
-from gfm.data.labels import BACKGROUND, FOREGROUND, TRANSITION
 from gfm.data.layout import Folders, Roots, pictures
 from gfm.errors import GFMError
-from gfm.prepare.progress import Bar
-from gfm.processes import in_parallel, num_cores
+from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
+from gfm.system.console import console
+from gfm.system.files import fingerprint_of_files
+from gfm.system.processes import in_parallel, num_cores
+from gfm.system.progress import Progress
 
 Kind = Literal["image", "alpha", "trimap"]
 
@@ -51,7 +51,7 @@ class Group:
 
 def parts(roots: Roots) -> list[list[Folder]]:
     """Folders whose pictures go by the same names, mattes first."""
-    return [*_photo_parts(roots.am2k, roots.folders), *_scene_parts(roots)]
+    return [*_photo_parts(roots.photos, roots.folders), *_scene_parts(roots)]
 
 
 def _photo_parts(root: Path, names: Folders) -> Iterator[list[Folder]]:
@@ -159,12 +159,8 @@ def decode_all(path: Path) -> None:
         raise GFMError(f"cannot read {path}: truncated or damaged ({text})") from error
 
 
-def fingerprint(groups: Iterable[Group], root: Path) -> str:
-    """Twelve digits that differ when a file is added, removed, renamed or of another length."""
-    digest = hashlib.sha256()
-    for path in sorted(path for group in groups for path, _ in group.files):
-        digest.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode())
-    return digest.hexdigest()[:12]
+def _fingerprint(groups: Iterable[Group]) -> str:
+    return fingerprint_of_files(sorted(path for group in groups for path, _ in group.files))
 
 
 def check(roots: Roots, num_workers: int | None = None) -> list[str]:
@@ -186,7 +182,7 @@ def check(roots: Roots, num_workers: int | None = None) -> list[str]:
         found, faults = pair(folders)
         groups += found
         problems += faults
-    with Bar("check", len(groups)) as bar:
+    with Progress(len(groups), "check") as bar:
         for problem in problems:
             bar.say(problem)
         for outcome in in_parallel(inspect, groups, num_workers or num_cores()):
@@ -202,7 +198,7 @@ def check(roots: Roots, num_workers: int | None = None) -> list[str]:
 
 
 def _summarise(roots: Roots, groups: list[Group]) -> None:
-    for root in (roots.am2k, roots.bg20k, roots.coco):
+    for root in (roots.photos, roots.bg20k, roots.coco):
         if root is None:
             continue
         own = [group for group in groups if root in group.files[0][0].parents]
@@ -215,7 +211,7 @@ def _summarise(roots: Roots, groups: list[Group]) -> None:
         text = ", ".join(f"{folder} {count:,}" for folder, count in counts.items()) or "nothing"
         print_ = console().print
         print_(
-            f"{root}: {text}; {decimal(size)}, fingerprint {fingerprint(own, root)}",
+            f"{root}: {text}; {decimal(size)}, fingerprint {_fingerprint(own)}",
             highlight=False,
             markup=False,
         )

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gfm.console import console
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import AM2K, Folders, training_photos
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
+from gfm.system.console import console
 
 METHODS = ("cf", "ml")
 

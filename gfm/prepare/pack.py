@@ -3,7 +3,7 @@
 A packed dataset has the layout of its source, so ``paths.am2k=<packed>`` is all a run needs. Each
 picture is a ``.npy`` file, uint8: H×W×3, mattes and trimaps H×W. What training derives from a whole
 matte is there too: ``train/labels/trimap_K``, H×W uint8, is
-:func:`gfm.data.labels.trimap_from_alpha` of kernel size K, for every K that a RoSTA uses.
+:func:`gfm.data.trimap.trimap_from_alpha` of kernel size K, for every K that a RoSTA uses.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from gfm.data.images import is_packed, read_alpha, read_image, write_array
-from gfm.data.labels import trimap_from_alpha
 from gfm.data.layout import Folders, Roots, files_by_stem
+from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
@@ -119,7 +119,7 @@ def prepare_pack(
         out: gets a folder for each, of the same name; by default each lies beside its source,
             with ``_packed`` added to its name.
         max_side: of backgrounds in pixels, see :class:`PackItem`.
-        only: of ``am2k``, ``bg20k`` and ``coco``.
+        only: of ``photos``, ``bg20k`` and ``coco``.
         options: of the run.
 
     Returns:
@@ -132,7 +132,7 @@ def prepare_pack(
     from gfm.rosta import ROSTAS  # brings torch
 
     kernel_sizes = sorted({b.kernel_size for branches in ROSTAS.values() for b in branches})
-    found = {k: getattr(roots, k) for k in ("am2k", "bg20k", "coco") if getattr(roots, k)}
+    found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
     for name in only:
         if name not in found:
             raise GFMError(f"--only {name}: there is no such dataset, only {', '.join(found)}")
@@ -140,7 +140,7 @@ def prepare_pack(
     for name in only or found:
         root = found[name]
         target = out / root.name if out else root.with_name(f"{root.name}_packed")
-        if name == "am2k":
+        if name == "photos":
             items = photo_items(root, target, roots.folders, kernel_sizes)
         else:
             items = scene_items(root, target, max_side)

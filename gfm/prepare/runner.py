@@ -14,13 +14,13 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from gfm.console import console
-from gfm.data.files import make_folder
 from gfm.data.images import SUFFIXES, image_size
 from gfm.data.layout import pictures
 from gfm.errors import GFMError
-from gfm.prepare.progress import Bar, duration
-from gfm.processes import in_parallel, num_cores
+from gfm.system.console import console
+from gfm.system.files import make_folder
+from gfm.system.processes import in_parallel, num_cores
+from gfm.system.progress import Progress, duration
 
 SAMPLE = 3
 """Items after which the time of the others is estimated."""
@@ -129,7 +129,7 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
     make = partial(_replace, job.make) if options.overwrite else job.make
     seconds: list[float] = []
     try:
-        with Bar(job.title, len(todo)) as bar:
+        with Progress(len(todo), job.title) as bar:
             for outcome in in_parallel(make, todo, num_workers):
                 bar.advance()
                 if outcome.fault:
@@ -137,7 +137,7 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
                     faults.append(name + outcome.fault)
                     continue
                 seconds.append(outcome.seconds)
-                left = len(todo) - bar.count
+                left = len(todo) - bar.done
                 # Each worker's first item also pays for the import of libraries.
                 if len(seconds) == num_workers + SAMPLE and left:
                     each = sum(seconds[num_workers:]) / SAMPLE

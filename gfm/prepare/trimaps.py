@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from gfm.data.images import read_alpha, write_png
-from gfm.data.labels import trimap_from_alpha
 from gfm.data.layout import AM2K, Folders, validation_photos
+from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
@@ -37,7 +37,7 @@ def prepare_trimaps(
     Args:
         root: of the dataset.
         folders: names.
-        kernel_size: see :func:`gfm.data.labels.trimap_from_alpha`.
+        kernel_size: see :func:`gfm.data.trimap.trimap_from_alpha`.
         options: of the run.
 
     Raises:

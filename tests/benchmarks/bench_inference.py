@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from gfm.build import build
-from gfm.inference import Hybrid, resize, scaled_size
+from gfm.inference import Hybrid
+from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
 from tests.benchmarks.networks import model_node
@@ -24,10 +25,10 @@ from tests.benchmarks.networks import model_node
 def both_decoders(model: GFM, image: Tensor) -> Tensor:
     """Alpha, glance and focus of HYBRID, from all that the network computes at either scale."""
     height, width = image.shape[-2:]
-    strategy = Hybrid()
+    inferer = Hybrid()
     small, large = (
-        model(resize(image, scaled_size(height, width, scale, strategy.max_size)))
-        for scale in (strategy.glance_scale, strategy.focus_scale)
+        model(resize(image, scaled_size(height, width, scale, inferer.max_size)))
+        for scale in (inferer.glance_scale, inferer.focus_scale)
     )
     (rosta,) = model.branches
     glance = resize(classify(small.branches[rosta.name].glance), (height, width))

@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 from rich.table import Table
 
-from gfm.console import console
-from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import Track, TrainingSet
-from gfm.data.demo import DemoSource
 from gfm.data.layout import Roots
+from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.transforms import JointTransform, Window
+from gfm.demo import DemoSource
 from gfm.prepare.pack import prepare_pack
+from gfm.system.console import console
 from tests.data.oracle import Chances, official_sample
 
 FOLDER = Path("data/bench")

@@ -32,11 +32,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gfm.launch import quiet
+from gfm.launch.entry import quiet
+from gfm.launch.train import train
 from tests.benchmarks.measure import DEVICE, peak_mebibytes, reset_peak
 from tests.benchmarks.ready import Stopwatch
 from tests.conftest import compose_config
-from train import train
 
 PLAIN = "plain float32"
 VARIANTS = [
@@ -44,7 +44,7 @@ VARIANTS = [
     "trainer.precision=16-mixed",
     "backbone.channels_last=true",
     "compile=true",
-    "backbone.checkpointing=true",
+    "backbone.activation_checkpointing=true",
     "trainer.accumulate_grad_batches=2",
     "trainer.gradient_clip_val=1",
     "callbacks=ema",
@@ -60,11 +60,11 @@ READY = ["datamodule._target_=tests.benchmarks.ready.ReadyBatches"]
 
 def overrides(network: str, size: int, batch: int) -> list[str]:
     """Of the run that all variants share."""
-    recipe = [f"data.recipe.input_size={size}", f"data.recipe.batch_size={batch}"]
+    recipe = [f"data.input_size={size}", f"data.batch_size={batch}"]
     own = [f"backbone={network}", "backbone.pretrained=false", *recipe, "logger=none"]
-    run = ["trainer.max_epochs=1000", "+trainer.limit_val_batches=0"]
-    run += ["+trainer.enable_checkpointing=false", "+trainer.enable_progress_bar=false"]
-    run += ["+trainer.enable_model_summary=false", *(f"~callbacks.{name}" for name in SILENT)]
+    run = ["trainer.max_epochs=1000", "trainer.limit_val_batches=0"]
+    run += ["trainer.enable_checkpointing=false", "trainer.enable_progress_bar=false"]
+    run += ["trainer.enable_model_summary=false", *(f"~callbacks.{name}" for name in SILENT)]
     return own + run
 
 

@@ -46,7 +46,7 @@ class Stopwatch(pl.Callback):
     """Times the batches of a run and its memory, without the first update of the weights.
 
     Results: ``seconds`` of each batch, mean over an update, which takes several where gradients
-    are accumulated; ``waits``, what :class:`gfm.callbacks.Pace` logs as ``train/data_wait``.
+    are accumulated; ``waits``, logged by :class:`gfm.training.callbacks.Pace`.
 
     Args:
         updates: to time.

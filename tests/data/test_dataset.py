@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import ValidationSet
 from gfm.data.layout import validation_photos
-from gfm.data.sampling import EpochSampler, ShareSampler
+from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
 
@@ -93,7 +93,7 @@ def test_ranks_see_the_samples_of_one_process(demo_roots, monkeypatch):
     alone = epoch_of(module(demo_roots), 1)
     shares = []
     for rank in range(2):
-        monkeypatch.setattr("gfm.data.sampling.rank_and_world", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr("gfm.data.samplers.rank_and_world", lambda rank=rank: (rank, 2))
         shares.append(epoch_of(module(demo_roots), 1))
     # Ranks take turns, so that a step of both holds what one process with both batches would.
     assert torch.equal(torch.stack(shares, 1).flatten(0, 1), alone)
@@ -108,7 +108,7 @@ def test_epochs_and_seeds_differ(demo_roots):
 
 def test_ranks_share(monkeypatch):
     def of_rank(sampler, rank, world=3):
-        monkeypatch.setattr("gfm.data.sampling.rank_and_world", lambda: (rank, world))
+        monkeypatch.setattr("gfm.data.samplers.rank_and_world", lambda: (rank, world))
         assert len(list(sampler)) == len(sampler)
         return list(sampler)
 
@@ -131,7 +131,7 @@ def test_impossible_crop(demo_roots, sizes):
 
 
 def test_validation_photos_are_whole(demo_roots):
-    sample = ValidationSet(validation_photos(demo_roots.am2k))[0]
+    sample = ValidationSet(validation_photos(demo_roots.photos))[0]
     assert sample["image"].shape[1:] == sample["alpha"].shape[1:] == sample["trimap"].shape[1:]
     assert set(sample["trimap"].unique().tolist()) == {0, 128, 255}
 
@@ -139,10 +139,10 @@ def test_validation_photos_are_whole(demo_roots):
 @pytest.fixture
 def broken(demo_roots, tmp_path):
     """The demo data with an unreadable photo, and its path."""
-    root = shutil.copytree(demo_roots.am2k, tmp_path / "AM-2k")
+    root = shutil.copytree(demo_roots.photos, tmp_path / "AM-2k")
     photo = sorted((root / "train/original").iterdir())[1]
     photo.write_bytes(b"no picture")
-    return replace(demo_roots, am2k=root), photo
+    return replace(demo_roots, photos=root), photo
 
 
 def test_a_broken_file_stops(broken):

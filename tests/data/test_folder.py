@@ -11,8 +11,8 @@ from gfm.data.dataset import ValidationSet
 from gfm.data.folder import FolderSet
 from gfm.data.images import write_png
 from gfm.errors import GFMError
+from gfm.launch.train import train
 from tests.conftest import compose_config
-from train import train
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gfm.errors import GFMError
 
 @pytest.fixture
 def am2k(demo_roots, tmp_path):
-    shutil.copytree(demo_roots.am2k, tmp_path / "AM-2k")
+    shutil.copytree(demo_roots.photos, tmp_path / "AM-2k")
     return tmp_path / "AM-2k"
 
 
@@ -94,7 +94,7 @@ def test_folders_of_another_dataset(am2k):
 
 
 def test_roots_take_strings(tmp_path):
-    assert Roots(str(tmp_path)).am2k == tmp_path
+    assert Roots(str(tmp_path)).photos == tmp_path
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut"])

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from gfm.data.images import write_png
-from gfm.data.labels import TRANSITION, trimap_from_alpha
 from gfm.data.layout import Photo
 from gfm.data.matte import Matte
 from gfm.data.transforms import Window
+from gfm.data.trimap import trimap_from_alpha
+from gfm.rosta import TRANSITION
 
 
 def _matte(folder, alpha) -> Matte:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gfm.data.composition import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.dataset import TrainingSet
 from gfm.data.layout import Roots
 from gfm.data.matte import Matte
+from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.transforms import Crop, JointTransform, Window
 from gfm.prepare.pack import prepare_pack
 from tests.data.oracle import Chances, official_sample

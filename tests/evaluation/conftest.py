@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-import evaluate
 from gfm.build import build
-from gfm.checkpoints import Checkpoint, load_model, save_safetensors
+from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
 from gfm.data.images import write_png
+from gfm.launch import evaluate
 from tests.conftest import compose_config
 from tests.metrics.pairs import furry_pair
 
@@ -21,7 +21,7 @@ NETWORK = {
     "_target_": "gfm.models.gfm.GFM",
     "encoder": {"_target_": "gfm.models.encoders.resnet34"},
     "rosta": "tt",
-    "widths": [16, 16, 16, 16, 16],
+    "decoder_channels": [16, 16, 16, 16, 16],
 }
 
 
@@ -68,20 +68,20 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a small network, drawn at random."""
     path = tmp_path_factory.mktemp("weights") / "network.safetensors"
     torch.manual_seed(0)
-    save_safetensors(path, Checkpoint(NETWORK, build(NETWORK).state_dict()))
+    write_checkpoint(path, Checkpoint(NETWORK, build(NETWORK).state_dict()))
     return path
 
 
 Run = Callable[..., tuple[dict, Path]]
 
 
-_load_once = functools.cache(load_model)
+_load_once = functools.cache(load_network)
 
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Evaluates in-process with further overrides; returns the means and the run's folder."""
-    monkeypatch.setattr(evaluate, "load_model", _load_once)
+    monkeypatch.setattr(evaluate, "load_network", _load_once)
 
     def evaluate_with(*overrides: str, folder: str = "run") -> tuple[dict, Path]:
         paths = ["data=folder", f"data.root={data}", f"paths.run={tmp_path / folder}"]

@@ -5,12 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from gfm.console import PlainProgress
 from gfm.data.images import read_alpha
-from gfm.evaluation import progress
-from gfm.evaluation.progress import PhotoProgress
 from tests.evaluation.conftest import SIZES
-from tests.wandb_file import logged
+from tests.training.wandb_file import logged
 
 
 def test_bfloat16_is_close(run, weights):
@@ -27,27 +24,6 @@ def test_bfloat16_is_close(run, weights):
     assert np.median(abs(mattes[0] - mattes[1])) < 0.004
     assert close["mad"] == pytest.approx(exact["mad"], abs=0.02)
     assert "bf16-mixed" in (other / "report.html").read_text()
-
-
-def test_progress_without_a_terminal(monkeypatch, capsys):
-    seconds = iter(range(0, 100, 5))
-    monkeypatch.setattr("gfm.console.time.monotonic", lambda: float(next(seconds)))
-    with PhotoProgress(8, num_done=2) as shown:
-        for _ in range(5):
-            shown.advance()
-    assert capsys.readouterr().out.splitlines() == [
-        "photo 4/8  0:00:20 left",
-        "photo 6/8  0:00:10 left",
-    ]
-
-
-def test_progress_on_a_terminal(monkeypatch, capsys):
-    terminal = progress.console().__class__(force_terminal=True, width=80)
-    monkeypatch.setattr(progress, "console", lambda: terminal)
-    with PhotoProgress(8, num_done=2) as shown:
-        shown.advance(3)
-    assert "5/8" in capsys.readouterr().out
-    assert not isinstance(shown.lines, PlainProgress)
 
 
 def test_results_go_to_wandb(run, mattes, monkeypatch):

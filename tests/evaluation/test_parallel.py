@@ -14,7 +14,7 @@ from gfm.data.folder import FolderSet
 from gfm.errors import GFMError
 from gfm.inference import Native
 from gfm.metrics import METRIC_NAMES, MattingMetrics
-from gfm.module import MattingModule
+from gfm.training.module import MattingModule
 from tests.conftest import PROJECT
 from tests.evaluation.conftest import NETWORK
 
@@ -31,7 +31,7 @@ def names_by_process(folder) -> list[list[str]]:
 
 @pytest.fixture
 def fork(monkeypatch) -> str:
-    """A strategy whose processes need not import torch anew, which takes the longest here.
+    """A inferer whose processes need not import torch anew, which takes the longest here.
 
     They keep to one thread. Where a GPU is in use they cannot be forked.
     """

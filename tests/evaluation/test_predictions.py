@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-import evaluate
 from gfm.data.images import read_alpha, read_matte, write_png
-from gfm.data.labels import trimap_from_alpha
+from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
+from gfm.launch import evaluate
 from gfm.metrics import METRIC_NAMES, matting_metrics
 from tests.evaluation.conftest import SIZES
 
@@ -24,7 +24,7 @@ def rows(folder):
 
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
 def test_files_and_values(run, data, mattes, protocol, monkeypatch):
-    monkeypatch.setattr(evaluate, "load_model", None)  # no network takes part
+    monkeypatch.setattr(evaluate, "load_network", None)  # no network takes part
     summary, folder = run(f"predictions={mattes}", f"protocol={protocol}")
     assert tuple(summary) == (*METRIC_NAMES[protocol], "num_images")
     assert json.loads((folder / "metrics.json").read_text()) == summary

@@ -26,7 +26,7 @@ from gfm.metrics import (
     metric_units,
     sum_absolute_difference,
 )
-from gfm.metrics.inputs import Batch
+from gfm.metrics.inputs import CheckedImages
 from tests.metrics.pairs import furry_pair
 
 CLASSES = {
@@ -73,7 +73,7 @@ def test_the_suite_averages_every_metric(protocol: str) -> None:
         assert float(value) == pytest.approx(sum(row[name] for row in rows) / 3, rel=1e-12)
 
 
-def coverage(batch: Batch) -> Tensor:
+def coverage(batch: CheckedImages) -> Tensor:
     return batch.preds.mean((1, 2, 3))
 
 

@@ -18,7 +18,7 @@ from gfm.metrics import (
     sum_absolute_difference,
 )
 from gfm.metrics.gradient import _gradient_filter, _sums_cv2, _sums_torch
-from gfm.metrics.inputs import to_batches
+from gfm.metrics.inputs import checked_images
 from tests.metrics import reference
 from tests.metrics.pairs import eight_bit, furry_pair, random_levels, random_trimap
 
@@ -248,7 +248,7 @@ def test_both_gradient_filters_are_one(shape, region: str, protocol: str) -> Non
     generator = torch.Generator().manual_seed(0)
     preds, target = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in "pt")
     trimap = torch.tensor([0, 128, 255])[torch.randint(3, shape, generator=generator)]
-    (batch,) = to_batches(preds, target, trimap)
+    (batch,) = checked_images(preds, target, trimap)
     filters = _gradient_filter(protocol)
     expected = _sums_cv2(batch, region, filters)
     torch.testing.assert_close(_sums_torch(batch, region, filters), expected, rtol=1e-9, atol=1e-12)

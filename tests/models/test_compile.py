@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gfm.launch.train import train
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
 from tests.conftest import SMALL_NETWORK, compose_config
-from train import train
 
 Gradients = dict[str, Tensor]
 
@@ -78,7 +78,7 @@ TINY_NETWORK = [
     "backbone=r34",
     "backbone.encoder._target_=tests.models.test_compile.tiny_encoder",
     "~backbone.encoder.pretrained",
-    "backbone.widths=null",
+    "backbone.decoder_channels=null",
 ]
 
 
@@ -87,7 +87,7 @@ def test_compiled_training(tiny_training, tmp_path):
     """Takes the steps of an eager run, and its checkpoints have the same names of weights."""
     others = [option for option in tiny_training if option not in SMALL_NETWORK]
     # Validation would compile the network once more.
-    others += [*TINY_NETWORK, "callbacks=none", "logger=none", "+trainer.limit_val_batches=0"]
+    others += [*TINY_NETWORK, "callbacks=none", "logger=none", "trainer.limit_val_batches=0"]
     losses, weights = [], []
     for compile_ in ("false", "true"):
         cfg = compose_config("train", [*others, f"compile={compile_}"])

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from gfm.build import build
+from gfm.checkpoints.released import convert_official
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
-from gfm.released import convert_official
 from gfm.rosta import ROSTAS
 from tests.golden.formula import GOLDEN, formula_state_dict, official_keys
 
@@ -56,7 +56,7 @@ def small() -> GFM:
             "_target_": "gfm.models.gfm.GFM",
             "encoder": {"_target_": "gfm.models.encoders.resnet34"},
             "rosta": "rim",
-            "widths": [16] * 5,
+            "decoder_channels": [16] * 5,
         }
     )
 
@@ -82,7 +82,9 @@ def test_every_parameter_is_used(rosta):
     torch.manual_seed(0)
     encoder = {"_target_": "gfm.models.encoders.resnet34_2b"}
     target = "gfm.models.gfm.GFM"
-    model = build({"_target_": target, "encoder": encoder, "rosta": rosta, "widths": [16] * 6})
+    model = build(
+        {"_target_": target, "encoder": encoder, "rosta": rosta, "decoder_channels": [16] * 6}
+    )
     output = model(torch.rand(2, 3, 64, 64))
     branches = output.branches.values()
     total = sum(b.glance.square().mean() + b.focus.mean() + b.alpha.mean() for b in branches)
@@ -113,4 +115,4 @@ def test_a_backbone_of_your_own(strides):
     output = model(torch.rand(2, 3, 33, 47))
     assert output.alpha.shape == (2, 1, 33, 47)
     assert model.focus.bridge[0].in_channels == channels[-1]
-    assert model.focus.stages[0][0].out_channels == channels[-1]  # widths from the channels
+    assert model.focus.stages[0][0].out_channels == channels[-1]

@@ -10,18 +10,18 @@ from PIL import Image
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
-from gfm.prepare.check import check, decode_all, fingerprint, pair, parts
+from gfm.prepare.check import _fingerprint, check, decode_all, pair, parts
 
 
 @pytest.fixture
 def roots(demo_roots, tmp_path):
     for name in ("AM-2k", "BG-20k", "COCO"):
-        shutil.copytree(demo_roots.am2k.parent / name, tmp_path / name)
+        shutil.copytree(demo_roots.photos.parent / name, tmp_path / name)
     return Roots(tmp_path / "AM-2k", tmp_path / "BG-20k", tmp_path / "COCO")
 
 
 def _pictures(roots, folder):
-    return sorted((roots.am2k / folder).iterdir())
+    return sorted((roots.photos / folder).iterdir())
 
 
 def _halve(path):
@@ -69,13 +69,13 @@ def test_every_fault_is_found(roots):
 
 
 def test_missing_folders(roots):
-    shutil.rmtree(roots.am2k / "train/original")
-    shutil.rmtree(roots.am2k / "train/fg")  # is made by gfm prepare, so it may be missing
+    shutil.rmtree(roots.photos / "train/original")
+    shutil.rmtree(roots.photos / "train/fg")  # is made by gfm prepare, so it may be missing
     for path in (roots.coco / "train").iterdir():
         path.unlink()
     _, faults = zip(*(pair(folders) for folders in parts(roots)), strict=True)
     assert sorted(fault for part in faults for fault in part) == [
-        f"{roots.am2k / 'train/original'}: no such folder",
+        f"{roots.photos / 'train/original'}: no such folder",
         f"{roots.coco / 'train'}: no pictures",
     ]
 
@@ -97,7 +97,7 @@ def test_truncated_files(tmp_path, suffix, part):
 def test_fingerprint_tells_datasets_apart(roots):
     def now():
         groups = [group for folders in parts(roots)[:2] for group in pair(folders)[0]]
-        return fingerprint(groups, roots.am2k)
+        return _fingerprint(groups)
 
     first = now()
     assert now() == first

@@ -7,9 +7,9 @@ import types
 import numpy as np
 import pytest
 
-from gfm.data.demo.sample import draw_sample
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import training_photos
+from gfm.demo.sample import draw_sample
 from gfm.errors import GFMError
 from gfm.prepare.foregrounds import estimate, prepare_foregrounds
 from gfm.prepare.runner import Options
@@ -17,7 +17,7 @@ from gfm.prepare.runner import Options
 
 @pytest.fixture
 def am2k(demo_roots, tmp_path):
-    shutil.copytree(demo_roots.am2k, tmp_path / "AM-2k")
+    shutil.copytree(demo_roots.photos, tmp_path / "AM-2k")
     for name in ("fg", "bg"):
         shutil.rmtree(tmp_path / "AM-2k/train" / name)
     return tmp_path / "AM-2k"

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfm.data.files import STALE_SECONDS, make_folder, whole_file
 from gfm.data.images import read_alpha, write_png
 from gfm.data.layout import pictures
 from gfm.errors import GFMError, WriteError
 from gfm.prepare.runner import Item, Options, parse_shard, run
-from gfm.processes import in_parallel
+from gfm.system.files import STALE_SECONDS, make_folder, whole_file
+from gfm.system.processes import in_parallel
 from tests.conftest import PROJECT
 from tests.prepare.work import copy_or_die, copy_slowly, job
 

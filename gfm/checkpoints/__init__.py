@@ -1,0 +1,13 @@
+"""Checkpoints: how they are written, what they may hold, and how they become networks."""
+
+from gfm.checkpoints.formats import Checkpoint, read_checkpoint, read_weights, write_checkpoint
+from gfm.checkpoints.networks import load_network, load_weights
+
+__all__ = [
+    "Checkpoint",
+    "load_network",
+    "load_weights",
+    "read_checkpoint",
+    "read_weights",
+    "write_checkpoint",
+]

@@ -1,0 +1,108 @@
+"""Released official checkpoints: their tensors in our names, and the network they belong to."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gfm.errors import GFMError
+from gfm.rosta import ROSTAS
+
+State = dict[str, Tensor]
+
+_DECODERS = {"g": "glance", "f": "focus"}
+
+
+def _our_name(key: str, is_2b: bool) -> str:
+    """Our name of an official tensor.
+
+    The official code counts stages from the finest; ours from the deepest, which it calls 4, or 6
+    with the two extra blocks of r34_2b.
+    """
+    deep = 6 if is_2b else 4
+    key = re.sub(r"^psp_module\.", "glance.pyramid.", key)
+    key = re.sub(r"^bridge_block\.", "focus.bridge.", key)
+    key = re.sub(r"^rim\.", "rim.layers.", key)
+    if match := re.match(r"psp(\d)\.", key):
+        return f"glance.context.{deep - int(match[1])}.{key[match.end() :]}"
+    if match := re.match(r"decoder0_([gf])(?:_(tt|ft|bt))?\.", key):
+        branches = [branch.name for branch in ROSTAS["rim"]]
+        head = branches.index(match[2]) if match[2] else 0
+        return f"{_DECODERS[match[1]]}.heads.{head}.{key[match.end() :]}"
+    if match := re.match(r"decoder(\d)_([gf])\.", key):
+        return f"{_DECODERS[match[2]]}.stages.{deep - int(match[1])}.{key[match.end() :]}"
+    return _encoder_name(key, is_2b)
+
+
+def _encoder_name(key: str, is_2b: bool) -> str:
+    match = re.match(r"encoder(\d)\.", key)
+    if not match:
+        return key
+    stage, rest = int(match[1]), key[match.end() :]
+    if not is_2b:
+        return f"encoder.stages.{stage}.{rest}"
+    # Stem and first stage work at the same resolution there: one feature, one stage.
+    return f"encoder.stages.{f'0.{stage}' if stage < 2 else stage - 1}.{rest}"
+
+
+def is_official(state: State) -> bool:
+    """Whether tensors are named as those of an official GFM network."""
+    names = {k.removeprefix("module.") for k in state}
+    return {"psp_module.bottleneck.weight", "bridge_block.0.weight"} <= names
+
+
+def convert_official(official: State, path: Path | str) -> tuple[dict[str, Any], State]:
+    """The ``_target_`` node and the weights in our names; the keys tell backbone and RoSTA.
+
+    Args:
+        official: with or without the ``module.`` prefix of DataParallel.
+        path: of the file, whose name tells FT from BT.
+
+    Raises:
+        GFMError: it does not.
+    """
+    official = {k.removeprefix("module."): v for k, v in official.items()}
+    is_2b = "encoder6.1.conv1.weight" in official
+    state = {
+        _our_name(key, is_2b): tensor
+        for key, tensor in official.items()
+        # Not the classifier, a second name of each encoder tensor, nor an unused layer of r34_2b.
+        if not (key.startswith(("resnet.", "densenet.")) or (is_2b and key.startswith("psp1.")))
+    }
+    return _official_model(state, is_2b, Path(path)), state
+
+
+def _two_class_rosta(path: Path) -> str:
+    # FT and BT have the same tensors; only the file's name, as released, tells them apart.
+    named = {"ft", "bt"} & set(re.split(r"[^a-z]+", path.stem.lower()))
+    if len(named) != 1:
+        raise GFMError(f"{path} is of RoSTA FT or BT: rename it to end in _ft or _bt")
+    return named.pop()
+
+
+def _official_model(state: State, is_2b: bool, path: Path) -> dict[str, Any]:
+    if "encoder.stages.1.0.denselayer1.conv1.weight" in state:
+        encoder = "densenet121"
+    elif "encoder.stages.2.0.conv3.weight" in state:
+        encoder = "resnet101"
+    else:
+        encoder = "resnet34_2b" if is_2b else "resnet34"
+    if "rim.layers.0.weight" in state:
+        rosta = "rim"
+    else:
+        last = [k for k in state if re.match(r"glance\.heads\.0\.\d\.weight", k)][-1]
+        rosta = "tt" if state[last].shape[0] == 3 else _two_class_rosta(path)
+    stages = len({k.split(".")[2] for k in state if k.startswith("focus.stages.")})
+    decoder_channels = [
+        state[f"focus.stages.{i}.0.weight"].shape[0] for i in reversed(range(stages))
+    ]
+    if not is_2b:
+        decoder_channels.insert(0, state["focus.heads.0.0.weight"].shape[0])
+    return {
+        "_target_": "gfm.models.gfm.GFM",
+        "encoder": {"_target_": f"gfm.models.encoders.{encoder}"},
+        "rosta": rosta,
+        "decoder_channels": decoder_channels,
+        "reduction": decoder_channels[-1] // state["focus.stages.0.3.weight"].shape[0],
+    }

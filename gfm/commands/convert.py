@@ -1,0 +1,36 @@
+"""``gfm convert``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Source = Annotated[
+    Path, typer.Argument(help="A run's .ckpt, a released .pth or a .safetensors.", metavar="IN")
+]
+Target = Annotated[
+    Path, typer.Argument(help="The file to write: .safetensors or .ckpt.", metavar="OUT")
+]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(help="A package of your own whose classes the checkpoint names; may be repeated."),
+]
+
+
+def convert(source: Source, target: Target, trust: Trust = None) -> None:
+    """Write the weights of any supported checkpoint in our format, or as safetensors."""
+    from rich.console import Console
+
+    from gfm.launch.entry import faults
+
+    with faults():
+        from gfm.checkpoints import read_checkpoint, write_checkpoint
+        from gfm.checkpoints.formats import check_suffix
+
+        check_suffix(target)  # before a large file is read
+        checkpoint = read_checkpoint(source, trust or [])
+        write_checkpoint(target, checkpoint)
+        rosta = checkpoint.model["rosta"].upper()
+        millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6
+        text = f"{target}: {checkpoint.encoder_name}, RoSTA {rosta}, {millions:.1f} M values"
+        Console(soft_wrap=True).print(text, highlight=False, markup=False)

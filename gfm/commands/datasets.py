@@ -1,0 +1,57 @@
+"""Which datasets a file tool works on, in the words of ``train.py``."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+
+from gfm.build import build
+from gfm.data.folder import FolderSet
+from gfm.data.layout import Folders, Roots
+from gfm.errors import GFMError
+from gfm.launch.configs import CONFIGS
+
+
+def find_roots(overrides: Sequence[str]) -> Roots:
+    """The datasets that ``data=`` and ``paths.``-overrides mean; ``data=am2k`` unless said.
+
+    Backgrounds that are neither named nor at their default place are ``None``. Of a plain test
+    set (``data=folder``) there are only validation folders.
+
+    Raises:
+        GFMError: an argument is no override, or a dataset is not where it should be.
+    """
+    for text in overrides:
+        if "=" not in text:
+            raise GFMError(f"{text} is no override: say what it is, such as paths.am2k={text}")
+    data = [] if any(text.startswith("data=") for text in overrides) else ["data=am2k"]
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        cfg = compose("train", [*data, *overrides])
+    source = build(cfg.data.source).find()
+    if isinstance(source, FolderSet):
+        return _of_folder_set(source)
+    if not source.photos.is_dir():
+        raise GFMError(f"no folder {source.photos}: set {source.folders.option}")
+    return replace(source, **{k: _given(source, k, overrides) for k in ("bg20k", "coco")})
+
+
+def _given(source: Roots, name: str, overrides: Sequence[str]) -> Path | None:
+    path: Path | None = getattr(source, name)
+    if path is None or path.is_dir():
+        return path
+    if any(text.startswith(f"paths.{name}=") for text in overrides):
+        raise GFMError(f"no folder {path}: set paths.{name}")
+    return None
+
+
+def _of_folder_set(source: FolderSet) -> Roots:
+    if source.root is None or not source.root.is_dir():
+        raise GFMError(f"no folder {source.root}: set data.root")
+    folders = Folders(
+        option="data.root",
+        validation_image=source.images,
+        validation_alpha=source.alphas,
+        validation_trimap=source.trimaps or "",
+    )
+    return Roots(source.root, folders=folders)

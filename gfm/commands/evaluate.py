@@ -1,0 +1,28 @@
+"""``python evaluate.py …`` and ``gfm evaluate …``."""
+
+import hydra
+from omegaconf import DictConfig
+
+from gfm.launch.configs import CONFIGS
+from gfm.launch.entry import faults, launch
+from gfm.launch.sweeps import FAILED
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
+def app(cfg: DictConfig) -> float:
+    """Evaluates; returns what ranks a sweep."""
+    with faults(go_on=f"paths.run={cfg.paths.run}"):
+        # Here, since torch and Lightning take seconds, which --help should not.
+        from gfm.launch.evaluate import evaluate
+
+        return evaluate(cfg)[0].get(cfg.objective, FAILED)
+    return FAILED
+
+
+def main() -> None:
+    """The command line."""
+    launch(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Private parts of other libraries, a module for each, so that one place breaks when they move."""

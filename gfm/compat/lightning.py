@@ -1,0 +1,69 @@
+"""Private parts of Lightning.
+
+``tests/compat/test_lightning.py`` names what breaks where a release changes one of them.
+"""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+__all__ = ["SIGTERMException"]
+
+
+def set_terminated(trainer: pl.Trainer, is_terminated: bool) -> None:
+    """Says whether the trainer leaves its loop by a :class:`SIGTERMException` at its next look."""
+    trainer._signal_connector.received_sigterm = is_terminated
+
+
+def num_batches_begun(trainer: pl.Trainer) -> int:
+    """Training batches of this epoch that were fetched, those before an interruption included."""
+    return trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+
+def starts_processes_by_script(trainer: pl.Trainer) -> bool:
+    """Whether each of several processes will be started by running the whole script again."""
+    launcher = trainer.strategy.launcher
+    return (
+        isinstance(launcher, _SubprocessScriptLauncher)
+        and not launcher.cluster_environment.creates_processes_externally
+        and trainer.num_devices > 1
+    )
+
+
+def drop_wandb_option(logger: WandbLogger, name: str) -> None:
+    """Keeps an option that W&B has given up from reaching ``wandb.init``."""
+    logger._wandb_init.pop(name, None)
+
+
+def csv_writer(logger: CSVLogger) -> Any:
+    """The writer of a CSV logger if it was opened already, else ``None``."""
+    return logger._experiment
+
+
+def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:
+    """Has Lightning run a validation that the end of a run cut off, or kept from starting.
+
+    Lightning itself takes up a validation where it was, without the photos before; or, where the
+    checkpoint is of an epoch's last step, counts it as done.
+
+    Args:
+        checkpoint: of Lightning, changed in place.
+        validate_every: so many epochs.
+    """
+    progress = checkpoint["loops"]["fit_loop"]
+    training = progress["epoch_loop.batch_progress"]
+    validation = progress["epoch_loop.val_loop.batch_progress"]
+    done = training["current"]
+    cut_off = validation["total"]["ready"] > 0 and not validation["is_last_batch"]
+    is_due = validate_every is None or (checkpoint["epoch"] + 1) % validate_every == 0
+    not_begun = is_due and training["is_last_batch"] and done["completed"] < done["processed"]
+    if not (cut_off or not_begun):
+        return
+    for part in ("current", "total"):
+        training[part]["completed"] = training[part]["processed"]
+        validation[part].update(ready=0, started=0, processed=0, completed=0)
+    # What Lightning takes for the middle of a validation, in its first batch.
+    validation["total"].update(ready=1, started=1)

@@ -1,0 +1,23 @@
+"""Texts of torch's exceptions, which are all that some faults leave.
+
+``tests/compat/test_torch.py`` names what breaks where a release changes one of them.
+"""
+
+import re
+
+
+def is_of_dead_worker(error: BaseException) -> bool:
+    """Whether a loader's worker process was killed."""
+    return str(error).startswith("DataLoader worker")
+
+
+def fault_in_worker(error: BaseException) -> str | None:
+    """The message of a GFMError that a loader's worker raised; torch appends its traceback."""
+    text = str(error)
+    return text.rsplit("GFMError: ", 1)[-1] if "in DataLoader worker process" in text else None
+
+
+def fault_in_process(error: BaseException) -> str | None:
+    """The message of a GFMError that a spawned process raised, if one did."""
+    messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
+    return messages[-1] if messages else None

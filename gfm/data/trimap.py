@@ -1,0 +1,34 @@
+"""Trimaps of mattes, from which all labels of training derive.
+
+A trimap holds erosion and dilation too: its 255 is the one, its non-zero part the other.
+"""
+
+import cv2
+import numpy as np
+
+from gfm.errors import GFMError
+from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
+
+
+def trimap_from_alpha(alpha: np.ndarray, kernel_size: int) -> np.ndarray:
+    """Trimap of a matte: certain foreground, certain background, and what lies between.
+
+    ``255 * erode(alpha == 255) + 128 * (dilate(alpha > 0) - erode(alpha == 255))`` with an
+    elliptic kernel, as in the official GFM code (``gen_trimap_with_dilate``). Pixels beyond the
+    border neither erode nor dilate.
+
+    Args:
+        alpha: H×W, uint8.
+        kernel_size: side of the kernel in pixels, at least 1.
+
+    Returns:
+        H×W uint8 with the values 0, 128 and 255.
+    """
+    if alpha.ndim != 2 or alpha.dtype != np.uint8:
+        raise GFMError(f"alpha must be H×W uint8, got {alpha.dtype} of shape {alpha.shape}")
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_size, kernel_size))
+    dilation = cv2.dilate((alpha > 0).astype(np.uint8), kernel)
+    erosion = cv2.erode((alpha == 255).astype(np.uint8), kernel)
+    return np.where(erosion, FOREGROUND, np.where(dilation, TRANSITION, BACKGROUND)).astype(
+        np.uint8
+    )

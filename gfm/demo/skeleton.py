@@ -1,0 +1,72 @@
+"""What a drawn animal is made of: capsules for every limb, plus where the face sits."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gfm.demo.geometry import Capsule
+from gfm.demo.noise import Array, floats
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A flat feature on the skin: its centre, the way it faces, its up, and its radius."""
+
+    kind: str
+    centre: Array
+    facing: Array
+    up: Array
+    radius: float
+
+    def seen(self, rotation: Array) -> "Landmark":
+        """The same feature with ``rotation`` (3 x 3, world to view) applied."""
+        return replace(
+            self,
+            centre=rotation @ self.centre,
+            facing=rotation @ self.facing,
+            up=rotation @ self.up,
+        )
+
+
+@dataclass
+class Skeleton:
+    """An animal without its skin: x forward, y up, z to its right; the ground is y = 0."""
+
+    capsules: list[Capsule] = field(default_factory=list)
+    landmarks: list[Landmark] = field(default_factory=list)
+    feet: list[Array] = field(default_factory=list)
+
+    def add(
+        self,
+        part: str,
+        start: Array,
+        end: Array,
+        radii: tuple[float, float],
+        blend: float = 0.06,
+        flat: Array | None = None,
+    ) -> None:
+        """One more capsule; ``flat`` presses it flat in that direction by its length."""
+        pressed = np.zeros(3, np.float32) if flat is None else flat.astype(np.float32)
+        self.capsules.append(
+            Capsule(part, floats(start), floats(end), radii[0], radii[1], blend, pressed)
+        )
+
+    def chain(self, part: str, points: list[Array], radii: list[float], blend: float) -> None:
+        """Capsules from point to point, as for a leg or a tail."""
+        for index in range(len(points) - 1):
+            self.add(
+                part, points[index], points[index + 1], (radii[index], radii[index + 1]), blend
+            )
+
+    def seen(self, rotation: Array) -> "Skeleton":
+        """The skeleton in the coordinates of a view."""
+        return Skeleton(
+            [capsule.seen(rotation) for capsule in self.capsules],
+            [landmark.seen(rotation) for landmark in self.landmarks],
+            [rotation @ foot for foot in self.feet],
+        )
+
+
+def vector(x: float, y: float, z: float = 0.0) -> Array:
+    """A point or a direction."""
+    return np.array([x, y, z], np.float32)

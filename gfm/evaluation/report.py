@@ -1,0 +1,245 @@
+"""One self-contained HTML page for an evaluation: means, histograms and every image's errors."""
+
+import base64
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+
+from gfm.data.images import is_packed, open_array
+from gfm.metrics.error_map import error_colours
+from gfm.system.files import whole_file
+from gfm.system.progress import Progress
+
+_SCOPES = {"": "Whole image", "transition": "Transition region"}
+_LOSSLESS = 101  # OpenCV's WebP quality above 100
+# Bytes per picture at max_side 640. Together 92 kB, 123 kB in base64, and rarely reached.
+_PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
+
+
+@dataclass(frozen=True)
+class ReportImage:
+    """One evaluated image: where its three pictures lie, and its metrics.
+
+    Attributes:
+        name: File name without its ending; unique within a report.
+        image: The input photo.
+        prediction: Predicted alpha, 8 or 16 bit, as large as the photo.
+        truth: True alpha, 8 or 16 bit, as large as the photo.
+        metrics: Value by key, such as ``sad`` or ``sad_transition``. NaN where a metric has no
+            value.
+    """
+
+    name: str
+    image: Path
+    prediction: Path
+    truth: Path
+    metrics: dict[str, float]
+
+
+def write_report(
+    path: Path,
+    title: str,
+    facts: dict[str, str],
+    means: dict[str, float],
+    images: Sequence[ReportImage],
+    units: Mapping[str, str] | None = None,
+    max_side: int = 640,
+) -> Path:
+    """Write an evaluation as one HTML file that needs neither network nor other files.
+
+    The size grows with the images: about 0.1 MB for each at ``max_side`` 640, so 20 MB for 200
+    and 200 MB for 2,000; doubling ``max_side`` makes it four times as large.
+
+    Args:
+        path: The HTML file; replaced only when the new one is complete.
+        title: Heading of the page.
+        facts: What was evaluated and how, shown under the heading in the given order.
+        means: Mean over all images by metric key.
+        images: The evaluated images; may be empty.
+        units: By metric key, as :func:`gfm.metrics.metric_units` has them; none is shown else.
+        max_side: Longer side of the embedded pictures in pixels; smaller pictures stay as they are.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        FileNotFoundError: A picture is missing.
+        ValueError: A picture cannot be decoded, the three pictures of an image differ in size, or
+            two images have the same name.
+    """
+    if len({image.name for image in images}) < len(images):
+        raise ValueError("Two images of the report have the same name.")
+    metrics = _metrics(means, images, units or {})
+    encoded = _encode_all(images, max_side)
+    rows = [
+        {"name": image.name, "cells": [(metric, metric.cells[i]) for metric in metrics], **pictures}
+        for i, (image, pictures) in enumerate(zip(images, encoded, strict=True))
+    ]
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    source = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
+    page = environment.from_string(source).stream(
+        title=title, facts=facts, metrics=metrics, rows=rows, legend=_legend()
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        page.dump(file, encoding="utf-8")
+    return path
+
+
+class _Metric:
+    """A metric's name, unit, mean and histogram, and its value for each image, ready to print."""
+
+    def __init__(self, key: str, unit: str, mean: float, values: Sequence[float]) -> None:
+        base, _, scope = re.sub(r"[^0-9a-z]+", " ", key.lower()).strip().partition(" ")
+        self.key = key
+        self.name = base.upper() if base in ("sad", "mse", "mad") else base.capitalize()
+        self.unit = unit
+        self.scope = _SCOPES.get(scope, scope.capitalize())
+        self.label = f"{self.name}, {self.scope.lower()}" if scope else self.name
+        finite = np.array([value for value in values if math.isfinite(value)])
+        typical = abs(mean) if math.isfinite(mean) else np.abs([*finite, 0.0]).max()
+        self._decimals = int(np.clip(3 - math.floor(math.log10(typical or 1)), 0, 5))
+        self.mean = self._text(mean)
+        edges, self.far = _edges(finite)
+        self.cells = [self._cell(value, edges) for value in values]
+        self.bars = self._bars(edges)
+
+    def _cell(self, value: float, edges: np.ndarray) -> dict[str, Any]:
+        """Text, number and histogram bin; the last two are empty where the value is not finite."""
+        if not math.isfinite(value):
+            return {"text": self._text(value), "number": "", "bin": ""}
+        place = int(np.searchsorted(edges, value, side="right")) - 1
+        # The largest value lies on the last edge and belongs to the bin before it.
+        return {"text": self._text(value), "number": value, "bin": min(place, len(edges) - 2)}
+
+    def _bars(self, edges: np.ndarray) -> list[dict[str, Any]]:
+        counts = Counter(cell["bin"] for cell in self.cells if cell["bin"] != "")
+        return [
+            {
+                "count": counts[bin_],
+                "height": round(100 * counts[bin_] / max(counts.values()), 1),
+                "low": self._text(low),
+                "high": self._text(high),
+            }
+            for bin_, (low, high) in enumerate(pairwise(edges))
+        ]
+
+    def _text(self, number: float) -> str:
+        return f"{number:.{self._decimals}f}" if math.isfinite(number) else "\N{EN DASH}"
+
+
+def _metrics(
+    means: Mapping[str, float], images: Sequence[ReportImage], units: Mapping[str, str]
+) -> list[_Metric]:
+    keys = dict.fromkeys([*means, *(key for image in images for key in image.metrics)])
+    values = {key: [image.metrics.get(key, math.nan) for image in images] for key in keys}
+    return [_Metric(key, units.get(key, ""), means.get(key, math.nan), values[key]) for key in keys]
+
+
+def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Histogram edges, and whether the last bin gathers all far outliers.
+
+    Without such a bin one failed image would press all others into a single bar.
+    """
+    if not values.size:
+        return values, False
+    low, high = values.min(), values.max()
+    if low == high:
+        return np.array([low, high]), False
+    lower, upper = np.percentile(values, [25, 75])
+    fence = upper + 3 * (upper - lower)
+    bins = int(np.clip(2 * math.sqrt(values.size), 5, 24))
+    if low < fence < high:
+        return np.append(np.linspace(low, fence, bins), high), True
+    return np.linspace(low, high, bins + 1), False
+
+
+def _encode_all(images: Sequence[ReportImage], max_side: int) -> list[dict[str, Any]]:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        pictures = pool.map(lambda image: _encode(image, max_side), images)
+        encoded = []
+        with Progress(len(images), "report") as progress:
+            for picture in pictures:
+                encoded.append(picture)
+                progress.advance()
+        return encoded
+
+
+def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
+    """The pictures of one image as data addresses, and their sizes before and after shrinking."""
+    photo = _read(image.image, cv2.IMREAD_COLOR)
+    prediction, truth = _read_alpha(image.prediction), _read_alpha(image.truth)
+    size, *others = {p.shape[1::-1] for p in (truth, prediction, photo)}
+    if others:
+        raise ValueError(f"{image.name}: photo, prediction and truth differ in size.")
+    scale = min(1.0, max_side / max(size))
+    width, height = (max(1, round(side * scale)) for side in size)
+    # Averaging keeps thin errors in proportion, where picking pixels would lose or inflate them.
+    photo, prediction, truth = (
+        cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA)
+        for p in (photo, prediction, truth)
+    )
+    errors = (error_colours(prediction - truth, levels) for levels in (63, 31, 15))
+    budget = (max_side / 640) ** 2
+    return {
+        "full_size": size,
+        "size": (width, height),
+        "photo": _fit(_PHOTO_BYTES * budget, (_webp(photo, q) for q in (82, 70, 55, 40))),
+        "prediction": _fit(_ALPHA_BYTES * budget, _alpha_choices(prediction)),
+        "truth": _fit(_ALPHA_BYTES * budget, _alpha_choices(truth)),
+        "error": _fit(_ERROR_BYTES * budget, (_webp(e, _LOSSLESS) for e in errors)),
+    }
+
+
+def _read(path: Path, flags: int) -> np.ndarray:
+    if is_packed(path):
+        array = np.array(open_array(path))
+        return array[..., ::-1] if array.ndim == 3 else array  # RGB to OpenCV's order
+    data = np.fromfile(path, np.uint8)
+    pixels = cv2.imdecode(data, flags) if data.size else None
+    if pixels is None:
+        raise ValueError(f"{path} is not a picture that can be decoded.")
+    return pixels
+
+
+def _read_alpha(path: Path) -> np.ndarray:
+    pixels = _read(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    return pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+
+
+def _alpha_choices(alpha: np.ndarray) -> Iterator[bytes]:
+    """An alpha from exact to coarse; last comes lossy coding, whose ringing looks like errors."""
+    for levels in (255, 63):
+        steps = np.round(np.round(alpha * levels) * (255 / levels))
+        yield _webp(steps.astype(np.uint8), _LOSSLESS)
+    yield _webp(np.round(alpha * 255).astype(np.uint8), 90)
+
+
+def _legend() -> str:
+    """The error colours from -1 to 1 as stops of a CSS gradient."""
+    colours = error_colours(np.linspace(-1, 1, 41)[None], 63)[0].tolist()
+    return ", ".join(f"rgb({r} {g} {b} / {a / 255:.2f})" for b, g, r, a in colours)
+
+
+def _webp(pixels: np.ndarray, quality: int) -> bytes:
+    _, data = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    return data.tobytes()
+
+
+def _fit(limit: float, choices: Iterable[bytes]) -> str:
+    """The first WebP of at most ``limit`` bytes, or else the last, as a data address."""
+    for data in choices:
+        if len(data) <= limit:
+            break
+    return "data:image/webp;base64," + base64.b64encode(data).decode()

@@ -1,0 +1,1 @@
+"""How runs start and end: composing, faults, sweeps, what is printed."""

@@ -1,0 +1,100 @@
+"""How the entry points start and how they fail."""
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.markup import escape
+
+from gfm.compat.hydra import NOISE
+from gfm.compat.torch import fault_in_worker, is_of_dead_worker
+from gfm.errors import GFMError
+from gfm.launch.sweeps import ERROR, in_sweep
+from gfm.system.ranks import came_together, is_first
+
+# `launch` sets Hydra's variable, and child processes inherit it.
+_WISH = os.environ.setdefault("GFM_TRACEBACK", os.environ.get("HYDRA_FULL_ERROR", "0"))
+_WANTS_TRACEBACK = _WISH == "1"
+
+
+@contextmanager
+def faults(go_on: str = "ckpt_path=last") -> Iterator[None]:
+    """Ends a fault of the input in one line and exit status 1.
+
+    In a sweep no fault of a job ends the others: it is printed, and kept as ``error.txt`` in the
+    job's folder. ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A run that SIGTERM ended says
+    how to go on, with exit status 75, which schedulers take for "try again".
+
+    Args:
+        go_on: what continues a run that was terminated.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if not _is_termination(error):
+            raise
+        if is_first():
+            text = f"terminated; what is done was saved: go on with {go_on}"
+            Console(stderr=True).print(text)
+        sys.exit(os.EX_TEMPFAIL)
+    except Exception as error:
+        is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
+        is_input |= is_of_dead_worker(error)
+        if is_input and not _WANTS_TRACEBACK:
+            text = one_line(error)
+            console = Console(stderr=True, soft_wrap=True)
+            console.print("[bold red]error:[/]", escape(text), highlight=False)
+        elif in_sweep():
+            text = traceback.format_exc()
+            print(text, file=sys.stderr)
+        else:
+            raise
+        if not in_sweep():
+            sys.exit(1)
+        Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n")
+
+
+def _is_termination(error: SystemExit) -> bool:
+    # Asked this way, since a fault before Lightning was imported should not wait for it.
+    module = sys.modules.get("pytorch_lightning.utilities.exceptions")
+    return module is not None and isinstance(error, module.SIGTERMException)
+
+
+def quiet() -> None:
+    """Hushes advertisements, and what is said of files that Hydra wrote before."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
+    warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
+
+
+def launch(app: Callable[[], Any]) -> None:
+    """Runs a Hydra app, quietly; faults of its composition end as above."""
+    quiet()
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
+    if came_together() and not is_first():  # makes no folder of its own
+        sys.argv += ["hydra.output_subdir=null", "hydra.run.dir=."]
+    with faults():
+        app()
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text in one line, without what Hydra, OmegaConf and loader workers add."""
+    text = str(error)
+    if is_of_dead_worker(error):  # it is gone, and left no word
+        return f"{text.splitlines()[0]} Most often memory ran out: lower data.num_workers"
+    text = fault_in_worker(error) or text
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(NOISE)]
+    return " ".join(kept) or type(error).__name__

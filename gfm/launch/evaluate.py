@@ -1,0 +1,104 @@
+"""An evaluation from its configuration to its results."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from gfm.build import build, plain
+from gfm.checkpoints import Checkpoint, load_network
+from gfm.data.layout import Photo
+from gfm.errors import GFMError
+from gfm.evaluation import (
+    Journal,
+    MatteSource,
+    NetworkSource,
+    PredictionSource,
+    Scorer,
+    log_results,
+    write_results,
+)
+from gfm.inference import Hybrid, Inferer, Resize
+from gfm.launch.summary import metrics_table
+from gfm.metrics import metric_units
+from gfm.system.console import console
+from gfm.system.files import fingerprint_of_content, fingerprint_of_files
+from gfm.system.ranks import came_together
+
+
+def choose_inferer(config: dict[str, Any], checkpoint: Checkpoint) -> Inferer:
+    """The inferer asked for, else that of the run, else the official one for its RoSTA."""
+    node = config["inference"] or checkpoint.inferer
+    if node:
+        inferer: Inferer = build(node)
+        return inferer
+    return Resize(scale=1 / 3) if checkpoint.model["rosta"] == "rim" else Hybrid()
+
+
+def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
+    """A network or a folder of mattes."""
+    if config["predictions"] is not None:
+        return PredictionSource(Path(config["predictions"]), photos, config["allow_missing"])
+    path = config["checkpoint"]
+    model, checkpoint = load_network(path, tuple(config["trust"]))
+    facts = {
+        "checkpoint": str(path),
+        "encoder": checkpoint.encoder_name,
+        "RoSTA": checkpoint.model["rosta"].upper(),
+    }
+    inferer = choose_inferer(config, checkpoint)
+    trainer = build(config["trainer"])
+    return NetworkSource(model, inferer, trainer, fingerprint_of_content(Path(path)), facts)
+
+
+def describe(config: dict[str, Any], photos: list[Photo]) -> tuple[dict[str, str], dict[str, str]]:
+    """What must be the same to go on with an evaluation, and what the report says, of the data."""
+    digest = fingerprint_of_files(path for p in photos for path in (p.image, p.alpha, p.trimap))
+    name, protocol = config["data"]["name"], config["protocol"]
+    has_trimaps = any(photo.trimap for photo in photos)
+    facts = {
+        "data": f"{name}, {len(photos)} photos",
+        "trimaps": "from files" if has_trimaps else "made from the alphas",
+        "protocol": protocol,
+    }
+    protocol = " + ".join([protocol, *config["extra_metrics"]])
+    return {"data": f"{name} {digest}", "protocol": protocol}, facts
+
+
+def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
+    """MatteSource, scores, results; returns the means and the objects of the run."""
+    config = plain(cfg)
+    folder = Path(config["paths"]["run"])
+    if came_together() and folder == Path(HydraConfig.get().runtime.output_dir):
+        raise GFMError("these processes need a folder in common: set paths.run=<folder>")
+    if (config["checkpoint"] is None) == (config["predictions"] is None):
+        raise GFMError("set either checkpoint=<weights> or predictions=<folder of PNG mattes>")
+    datamodule = build(config["datamodule"])
+    datamodule.setup("test")
+    photos = datamodule.validation.photos
+    source = choose_source(config, photos)
+    settings, facts = describe(config, photos)
+
+    journal = Journal(folder / "journal")
+    extra = {name: build(node) for name, node in config["extra_metrics"].items()}
+    scorer = Scorer(folder / "alpha", config["protocol"], journal, extra)
+    done = journal.begin({**source.settings, **settings})
+    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    available = source.available(photos)
+    left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]
+    num_done = len(available) - len(left)
+    if num_done:
+        console().print(f"going on in {folder}: {num_done} of {len(available)} photos are scored")
+    if not source.run(left, datamodule.num_workers, num_done, scorer):
+        return {}, {}  # another process writes the results
+
+    rows, facts = journal.rows(), {**source.facts, **facts}
+    units = metric_units(config["protocol"])
+    summary = write_results(folder, rows, photos, facts, units)
+    log_results(map(build, (config["logger"] or {}).values()), summary, rows, facts)
+    title = f"{facts['data']}, {facts['protocol']} protocol"
+    console().print(metrics_table(title, summary, units))
+    console().print(f"report: {folder / 'report.html'}", highlight=False)
+    source.finish()
+    return summary, {"folder": folder, "rows": rows}

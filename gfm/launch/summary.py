@@ -1,0 +1,86 @@
+"""What a run prints when it starts and when it ends."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from gfm.system.console import console
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl  # takes seconds, which the file tools need not wait for
+
+
+def announce(config: Mapping[str, Any]) -> None:
+    """Says what a run trains on what; loudly where the data are drawn."""
+    name, data = config["run"]["name"], config["data"]["name"]
+    console().print(f"[bold]{name}[/] on {data}, writing to {config['paths']['run']}")
+    if data == "demo":
+        text = (
+            "These are drawn animals: good for seeing that everything works, not for results.\n"
+            "To train on AM-2k: data=am2k paths.am2k=<AM-2k> paths.bg20k=<BG-20k>"
+        )
+        console().print(Panel(text, title="DEMO DATA", style="yellow", expand=False))
+
+
+def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, str]) -> Table:
+    """Names and values, in the order given.
+
+    Args:
+        title: above the table.
+        metrics: values by name, which may have a prefix such as ``val/``.
+        units: by name without prefix; see :func:`gfm.metrics.metric_units`.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.5g}", units.get(name.split("/")[-1], ""))
+    return table
+
+
+def show_results(
+    trainer: "pl.Trainer", metrics: Mapping[str, float], options: Sequence[str]
+) -> None:
+    """The test or else the last validation, and how to evaluate the best weights.
+
+    Args:
+        trainer: after the run.
+        metrics: what it logged last.
+        options: overrides that say where its data are.
+    """
+    if not trainer.is_global_zero:
+        return
+    scores: Any = trainer.lightning_module.metrics
+    tested = {k: v for k, v in metrics.items() if k.startswith("test/")}
+    validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
+    if tested:
+        title = "best weights, all validation photos"
+        console().print(metrics_table(title, tested, scores.units))
+    elif validated:
+        console().print(metrics_table("last validation", validated, scores.units))
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    if best and Path(best).is_file():
+        command = ["python", "evaluate.py", f"checkpoint={os.path.relpath(best)}", *options]
+        console().print("evaluate the best weights with")
+        console().print(f"  [bold]{escape(shlex.join(command))}[/]", highlight=False)
+
+
+def data_options(name: str, run: Path) -> list[str]:
+    """The overrides that say which data a run was started on, for another command.
+
+    Args:
+        name: of the data group's choice.
+        run: its folder, where Hydra keeps the overrides.
+    """
+    file = run / ".hydra/overrides.yaml"
+    given = [str(o) for o in OmegaConf.load(file)] if file.is_file() else []
+    kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source")
+    return [f"data={name}", *(o for o in given if o.startswith(kept))]

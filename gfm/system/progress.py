@@ -1,0 +1,86 @@
+"""How far long work has come: a bar on a terminal, else a line every ten seconds."""
+
+import time
+from datetime import timedelta
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from gfm.system.console import console
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+class Progress:
+    """Counts what is done, and shows it with the time that is left.
+
+    Args:
+        total: of what is counted.
+        unit: its name.
+        done: where counting starts.
+        interval: least time between two lines, in seconds.
+        has_bar: whether to draw a bar; by default on a terminal.
+        out: where to write, by default standard output.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        unit: str,
+        done: int = 0,
+        interval: float = 10.0,
+        has_bar: bool | None = None,
+        out: Console | None = None,
+    ) -> None:
+        self.out = out or console()
+        self.total = total
+        self.unit = unit
+        self.start = self.done = done
+        self.interval = interval
+        self.began = self.shown = time.monotonic()
+        self.bar: RichProgress | None = None
+        if self.out.is_terminal if has_bar is None else has_bar:
+            columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self.bar = RichProgress(*columns, console=self.out, transient=True)
+            self.bar.add_task(unit, total=total, completed=done)
+
+    def __enter__(self) -> "Progress":
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def advance(self, count: int = 1, text: str = "") -> None:
+        """Counts that many more; ``text`` is added to the line."""
+        self.show(min(self.done + count, self.total), text)
+
+    def show(self, done: int, text: str = "") -> None:
+        """Shows that so many are done, and prints a line only if the last one is old enough."""
+        self.done = done
+        if self.bar:
+            self.bar.update(self.bar.task_ids[0], completed=done)
+            return
+        now = time.monotonic()
+        if now - self.shown < self.interval or done <= self.start:
+            return
+        self.shown = now
+        left = (now - self.began) / (done - self.start) * (self.total - done)
+        parts = [f"{self.unit} {done}/{self.total}", *([text] if text else [])]
+        self.say("  ".join([*parts, f"{duration(left)} left"]))
+
+    def say(self, text: str) -> None:
+        """Prints a line, above the bar if there is one."""
+        self.out.print(text, highlight=False, markup=False)

@@ -1,0 +1,1 @@
+"""Training: the Lightning module, what surrounds it, and how it goes on after an interruption."""

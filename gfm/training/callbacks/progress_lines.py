@@ -1,0 +1,55 @@
+"""What a run prints while it goes on."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+from gfm.system.console import console
+from gfm.system.progress import Progress
+
+
+class ProgressLines(Callback):
+    """Prints a line after every validation, and where no bar can be drawn also between them.
+
+    Args:
+        interval: least time between two lines of the second kind, in seconds.
+    """
+
+    def __init__(self, interval: float = 10.0) -> None:
+        self.interval = interval
+        self.progress: Progress | None = None
+
+    def on_train_start(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
+        if trainer.is_global_zero and not console().is_terminal:
+            total = int(trainer.estimated_stepping_batches)
+            self.progress = Progress(
+                total, "step", trainer.global_step, self.interval, has_bar=False
+            )
+
+    def on_train_batch_end(  # noqa: D102
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if self.progress:
+            loss = trainer.callback_metrics.get("train/loss")
+            self.progress.show(trainer.global_step, f"loss {loss:.4g}" if loss is not None else "")
+
+    def on_validation_end(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        logged = trainer.callback_metrics
+        shown = [f"{name} {logged[name]:.4g}" for name in _SHOWN if name in logged]
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        console().print("  ".join([epoch, *shown]), highlight=False)
+
+
+_SHOWN = ("train/loss", "val/sad", "val/mad", "val/grad", "val/conn", "val/sad_transition")

@@ -1,0 +1,38 @@
+"""Which training files could not be read."""
+
+from collections import Counter
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from rich.markup import escape
+
+from gfm.system.console import console
+
+
+class SkippedFiles(Callback):
+    """Names each training file that ``data.on_error=skip`` passed over, and counts at the end."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def on_train_batch_end(  # noqa: D102
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        lines = "\n".join(batch.get("skipped", [])).splitlines()
+        for fault in filter(None, lines):
+            if fault not in self.counts:
+                console().print(f"[yellow]skipped:[/] {escape(fault)}", highlight=False)
+            self.counts[fault] += 1
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        if self.counts:
+            total, files = sum(self.counts.values()), len(self.counts)
+            console().print(
+                f"[yellow]{total} samples were replaced for {files} unreadable files[/]"
+            )

@@ -1,0 +1,82 @@
+"""Weights & Biases without prompts and without hanging."""
+
+import hashlib
+import netrc
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import wandb
+from pytorch_lightning.loggers import WandbLogger
+
+from gfm.compat.lightning import drop_wandb_option
+
+
+def wandb_mode(timeout: float = 3.0) -> str:
+    """``WANDB_MODE`` where set, else ``online`` for a user who is logged in and reaches the server.
+
+    Without a key W&B would stop and ask; with a key but without a network it would hang. Both
+    cases run ``offline``; ``wandb sync`` uploads such a run later.
+
+    Args:
+        timeout: for reaching the server, in seconds.
+    """
+    if mode := os.environ.get("WANDB_MODE"):
+        return mode
+    url = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
+    host = url.hostname or ""
+    if not os.environ.get("WANDB_API_KEY") and not _is_in_netrc(host):
+        return "offline"
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        socket.create_connection((host, port), timeout).close()
+    except OSError:
+        return "offline"
+    return "online"
+
+
+def _is_in_netrc(host: str) -> bool:
+    path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))  # where `wandb login` stores keys
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def wandb_logger(**options: Any) -> WandbLogger:
+    """Lightning's W&B logger in the mode that works here.
+
+    Args:
+        options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
+    """
+    os.environ.setdefault("WANDB_SILENT", "true")
+    # A run that goes on in its folder goes on in the dashboard too.
+    folder = os.path.abspath(options.get("save_dir", "."))
+    name = hashlib.sha1(f"{socket.gethostname()}:{folder}".encode()).hexdigest()[:12]
+    logger = WandbLogger(mode=wandb_mode(), id=name, resume="allow", **options)
+    # Lightning 2.6 always hands on an option that W&B has given up, and so earns a warning.
+    drop_wandb_option(logger, "anonymous")
+    return logger
+
+
+@contextmanager
+def closed_at_end() -> Iterator[None]:
+    """Ends W&B's run with what happens inside, as finished or failed.
+
+    Else the next run of a sweep would go on in it.
+    """
+    try:
+        yield
+    except BaseException:
+        _finish(exit_code=1)
+        raise
+    _finish(exit_code=0)
+
+
+def _finish(exit_code: int) -> None:
+    if wandb.run is not None:
+        wandb.finish(exit_code)

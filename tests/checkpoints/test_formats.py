@@ -1,0 +1,186 @@
+"""Files to networks: ours, released ones, safetensors, and what is refused."""
+
+import pickle
+
+import pytest
+import torch
+
+from gfm.build import build
+from gfm.checkpoints import (
+    Checkpoint,
+    load_network,
+    load_weights,
+    read_checkpoint,
+    write_checkpoint,
+)
+from gfm.errors import GFMError
+from tests.golden.formula import formula_state_dict
+from tests.models.test_gfm import official_model
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    path = tmp_path_factory.mktemp("released") / "gfm_r34_ft.pth"
+    torch.save(formula_state_dict("r34_FT"), path)
+    return path
+
+
+def _same(model, other) -> bool:
+    own = model.state_dict()
+    return all(torch.equal(own[k], v) for k, v in other.state_dict().items())
+
+
+def test_released_file(released):
+    model, checkpoint = load_network(released)
+    assert _same(model, official_model("r34_FT"))
+    assert checkpoint.model["rosta"] == "ft"
+    assert not model.training
+
+
+def test_data_parallel_prefix(tmp_path):
+    state = {f"module.{k}": v for k, v in formula_state_dict("r34_TT").items()}
+    torch.save(state, tmp_path / "gfm_r34_tt.pth")
+    assert _same(load_network(tmp_path / "gfm_r34_tt.pth")[0], official_model("r34_TT"))
+
+
+def test_two_class_file_without_a_name(released, tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(released.read_bytes())
+    with pytest.raises(GFMError, match="FT or BT: rename"):
+        load_network(path)
+
+
+def test_safetensors(released, tmp_path):
+    write_checkpoint(tmp_path / "model.safetensors", read_checkpoint(released))
+    model, _ = load_network(tmp_path / "model.safetensors")
+    assert _same(model, official_model("r34_FT"))
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+class Bomb:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return exec, ("raise SystemExit('executed')",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.ckpt", None, "no checkpoint"),
+        ("empty.ckpt", b"", "damaged"),
+        ("text.pth", b"not a checkpoint", "damaged"),
+        ("bomb.pth", pickle.dumps(Bomb()), "damaged"),
+        ("text.safetensors", b"not a checkpoint", "damaged"),
+    ],
+)
+def test_damaged_files(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(GFMError, match=message) as error:
+        load_network(path)
+    assert name in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_truncated_file(released, tmp_path):
+    path = tmp_path / "gfm_r34_ft.pth"
+    path.write_bytes(released.read_bytes()[:100_000])
+    with pytest.raises(GFMError, match="damaged"):
+        load_network(path)
+
+
+def test_foreign_files(tmp_path):
+    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(GFMError, match=r"not a GFM network.*conv.weight"):
+        load_network(tmp_path / "other.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(GFMError, match="holds no weights"):
+        load_network(tmp_path / "list.pth")
+    lightning = {"pytorch-lightning_version": "2", "state_dict": {}, "hyper_parameters": {}}
+    torch.save(lightning, tmp_path / "other.ckpt")
+    with pytest.raises(GFMError, match="another program"):
+        load_network(tmp_path / "other.ckpt")
+
+
+def test_a_checkpoint_cannot_name_any_class(tmp_path):
+    config = {"model": {"_target_": "gfm.models.gfm.GFM", "encoder": {"_target_": "os.system"}}}
+    lightning = {"pytorch-lightning_version": "2", "state_dict": {}, "hyper_parameters": config}
+    torch.save(lightning, tmp_path / "evil.ckpt")
+    with pytest.raises(GFMError, match=r"os.system.*which gfm.models does not define"):
+        load_network(tmp_path / "evil.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("target", "module"),
+    [
+        ("gfm.models.encoders.torch.load", "gfm.models"),
+        ("gfm.models.encoders.warnings.warn", "gfm.models"),
+        ("gfm.models.nothing.GFM", "gfm.models"),
+        ("gfm.models.encoders._torchvision", "gfm.models"),
+        ("gfm.inference.torch.load", "gfm.inference"),
+    ],
+)
+def test_a_checkpoint_cannot_reach_through_our_modules(tmp_path, target, module):
+    encoder = {"_target_": "gfm.models.encoders.resnet34"}
+    config = {"model": {"_target_": "gfm.models.gfm.GFM", "encoder": encoder}}
+    if module == "gfm.inference":
+        config["inference"] = {"_target_": target}
+    else:
+        encoder["_target_"] = target
+    lightning = {"pytorch-lightning_version": "2", "state_dict": {}, "hyper_parameters": config}
+    torch.save(lightning, tmp_path / "evil.ckpt")
+    with pytest.raises(GFMError, match=f"{target}, which {module} does not define"):
+        read_checkpoint(tmp_path / "evil.ckpt")
+
+
+def _own_checkpoint(encoder: dict) -> Checkpoint:
+    node = {
+        "_target_": "gfm.models.gfm.GFM",
+        "encoder": encoder,
+        "rosta": "bt",
+        "decoder_channels": [8] * 5,
+    }
+    untrained = {**node, "encoder": {**encoder, "pretrained": False}}
+    inferer = {"_target_": "gfm.inference.Resize", "scale": 0.25}
+    torch.manual_seed(0)
+    return Checkpoint(node, build(untrained).state_dict(), {"inference": inferer, "seed": 1})
+
+
+ENCODERS = {
+    "torchvision": {"_target_": "gfm.models.encoders.resnet34", "pretrained": True},
+    "timm": {
+        "_target_": "gfm.models.timm_encoder.timm_encoder",
+        "name": "test_resnet",
+        "pretrained": "auto",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("torchvision", ".ckpt"), ("timm", ".ckpt"), ("timm", ".safetensors")]
+)
+def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
+    """Nothing is downloaded, though the run started from ImageNet weights."""
+    checkpoint = _own_checkpoint(ENCODERS[kind])
+    path = tmp_path / f"model{suffix}"
+    write_checkpoint(path, checkpoint)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("downloads")
+
+    monkeypatch.setattr("torchvision.models._api.WeightsEnum.get_state_dict", refuse)
+    monkeypatch.setattr("timm.models._builder.load_pretrained", refuse)
+    model, read = load_network(path)
+    own = model.state_dict()
+    assert all(torch.equal(own[k], v) for k, v in checkpoint.state.items())
+    assert read.config["inference"] == checkpoint.config["inference"]
+    assert read.model["encoder"]["pretrained"] is False
+
+
+def test_weights_of_another_architecture(released):
+    node = {"_target_": "gfm.models.gfm.GFM", "rosta": "tt"}
+    model = build({**node, "encoder": {"_target_": "gfm.models.encoders.resnet34"}})
+    with pytest.raises(GFMError, match="another architecture"):
+        load_weights(model, read_checkpoint(released), released)

@@ -1,0 +1,66 @@
+"""``gfm convert``: any checkpoint to ours and to safetensors."""
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from gfm.checkpoints import load_network
+from gfm.cli import app
+from tests.golden.formula import formula_state_dict
+from tests.models.test_gfm import official_model
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    path = tmp_path_factory.mktemp("released") / "gfm_r34_bt.pth"
+    torch.save(formula_state_dict("r34_BT"), path)
+    return path
+
+
+def _convert(*paths):
+    return CliRunner().invoke(app, ["convert", *map(str, paths)], env={"COLUMNS": "300"})
+
+
+def test_there_and_back(released, tmp_path):
+    """Released → ours → safetensors: the official network each time."""
+    expected = official_model("r34_BT").state_dict()
+    source = released
+    for name in ("new/a.ckpt", "b.safetensors"):
+        target = tmp_path / name
+        done = _convert(source, target)
+        assert done.exit_code == 0, done.output
+        assert "resnet34, RoSTA BT" in done.output
+        model, _ = load_network(target)
+        own = model.state_dict()
+        assert own.keys() == expected.keys()
+        assert all(torch.equal(own[k], v) for k, v in expected.items())
+        source = target
+    assert {p.name for p in tmp_path.iterdir()} == {"new", "b.safetensors"}
+    content = torch.load(tmp_path / "new/a.ckpt", weights_only=True)  # plain containers
+    assert content.keys() == {"pytorch-lightning_version", "state_dict", "hyper_parameters"}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("missing.pth", "out.safetensors", "no checkpoint"),
+        ("text.pth", "out.ckpt", "damaged"),
+        ("text.pth", "out.onnx", "choose .ckpt or .safetensors"),
+    ],
+)
+def test_faults_end_in_one_line(tmp_path, source, target, message):
+    (tmp_path / "text.pth").write_text("not a checkpoint")
+    done = _convert(tmp_path / source, tmp_path / target)
+    assert done.exit_code == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert not (tmp_path / target).exists()
+
+
+def test_an_unwritable_place(released, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = _convert(released, tmp_path / "file" / "out.ckpt")
+    assert done.exit_code == 1
+    assert "cannot write" in done.stderr

@@ -1,0 +1,67 @@
+"""Test inferers against golden figures and scikit-image."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.transform import resize as skimage_resize
+
+from gfm.inference import Hybrid, Native, Resize
+from gfm.inference.resizing import resize, scaled_size
+from tests.golden.formula import GOLDEN
+from tests.models.test_gfm import official_model
+
+INFERENCE = np.load(GOLDEN / "inference.npz")
+INFERERS = {"HYBRID": Hybrid(), "RESIZE": Resize(0.5), "RIM": Resize(1 / 3)}
+
+
+def _close(actual: torch.Tensor, name: str, tolerance: float = 2e-3) -> None:
+    difference = np.abs(actual[0, 0, ::8, ::8].numpy() - INFERENCE[name].astype(np.float32))
+    assert difference.mean() < tolerance
+
+
+@pytest.fixture(scope="module")
+def image() -> torch.Tensor:
+    return torch.from_numpy(INFERENCE["image"]).permute(2, 0, 1)[None] / 255
+
+
+@pytest.mark.parametrize("rosta", ["TT", "FT", "BT"])
+def test_official_inference(rosta, image):
+    model = official_model(f"r34_{rosta}")
+    for name in ("HYBRID", "RESIZE"):
+        with torch.inference_mode():
+            prediction = INFERERS[name](model, image)
+        _close(prediction.alpha, f"{rosta}_{name}/fusion")
+        _close(prediction.focus, f"{rosta}_{name}/focus")
+        # Official glance is 0, 128, 255 of 255; ours has the middle at exactly 0.5.
+        _close(prediction.glance * 255, f"{rosta}_{name}/glance", tolerance=0.51)
+
+
+def test_official_rim(image):
+    with torch.inference_mode():
+        prediction = INFERERS["RIM"](official_model("r34_RIM"), image)
+    _close(prediction.alpha, "RIM_RIM/fusion")
+    for rosta in ("tt", "ft", "bt"):
+        _close(prediction.alphas[rosta], f"RIM_RIM/{rosta}")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((50, 70), (33, 90)), ((7, 5), (30, 2)), ((96, 96), (32, 32)), ((1, 5), (3, 9))],
+)
+def test_resize_is_that_of_scikit_image(before, after):
+    array = np.random.default_rng(0).random(before, np.float32)
+    ours = resize(torch.from_numpy(array)[None, None], after)[0, 0].numpy()
+    np.testing.assert_allclose(ours, skimage_resize(array, after), rtol=0, atol=1e-5)
+
+
+def test_sides_are_capped_multiples_of_32():
+    assert scaled_size(1080, 1620, 0.5, 1600) == (512, 800)
+    assert scaled_size(4000, 9000, 0.5, 1600) == (1600, 1600)
+    assert scaled_size(20, 70, 0.5, 1600) == (32, 32)
+
+
+@pytest.mark.parametrize("inferer", [Hybrid(), Resize(), Native()], ids=lambda s: type(s).__name__)
+def test_tiny_photos(inferer):
+    with torch.inference_mode():
+        prediction = inferer(official_model("r34_TT"), torch.rand(1, 3, 17, 90))
+    assert prediction.alpha.shape == prediction.glance.shape == (1, 1, 17, 90)

@@ -1,0 +1,104 @@
+"""Activation activation_checkpointing and memory format change nothing but memory and time."""
+
+import copy
+
+import pytest
+import torch
+
+from gfm.models import encoders
+from gfm.models.gfm import GFM
+from gfm.models.recomputation import recompute_activations
+from gfm.models.timm_encoder import timm_encoder
+
+
+def _step(model: GFM, seed: int = 0) -> None:
+    torch.manual_seed(seed)  # of dropout
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    output = model(image)
+    branches = output.branches.values()
+    total = sum(b.glance.square().mean() + b.focus.mean() for b in branches)
+    (total + output.alpha.mean()).backward()
+
+
+def _assert_same_step(model: GFM) -> None:
+    spared = copy.deepcopy(model)
+    recompute_activations(spared)
+    for each in (model, spared):
+        _step(each)
+    for (name, p), q in zip(model.named_parameters(), spared.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, msg=lambda text, name=name: f"{name}: {text}")
+    for (name, p), q in zip(model.named_buffers(), spared.named_buffers(), strict=True):
+        assert name == q[0]
+        assert torch.equal(p, q[1]), name
+
+
+SMALL = {
+    "resnet": lambda: timm_encoder("test_resnet"),
+    "efficientnet": lambda: timm_encoder("test_efficientnet"),
+    "transformer": lambda: timm_encoder("test_vit"),
+}
+
+
+def _gfm(encoder: encoders.Encoder, **options) -> GFM:
+    return GFM(encoder, "rim", decoder_channels=[8] * len(encoder.strides), **options)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_gradients_and_statistics_stay_the_same(name):
+    torch.manual_seed(0)
+    _assert_same_step(_gfm(SMALL[name]()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["resnet34", "resnet34_2b", "resnet101", "densenet121", "hrnet_w18_small", "davit_tiny"]
+)
+def test_gradients_and_statistics_of_larger_networks(name):
+    torch.manual_seed(0)
+    own = getattr(encoders, name, None)
+    _assert_same_step(_gfm(own() if own else timm_encoder(name)))
+
+
+def _kept_bytes(model: GFM) -> int:
+    """Of what a forward pass keeps for the backward pass, parameters aside."""
+    parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    storages: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = model(torch.rand(2, 3, 64, 64))
+    assert output.alpha.requires_grad
+    return sum(storages.values())
+
+
+def test_less_is_kept():
+    model = _gfm(timm_encoder("test_resnet"))
+    whole = _kept_bytes(model)
+    recompute_activations(model)
+    assert _kept_bytes(model) < 0.6 * whole
+
+
+def test_options_leave_the_names_of_weights():
+    with torch.device("meta"):
+        plain = _gfm(encoders.resnet34())
+        other = _gfm(encoders.resnet34(), activation_checkpointing=True, channels_last=True)
+    assert list(plain.state_dict()) == list(other.state_dict())
+
+
+def test_channels_last():
+    torch.manual_seed(0)
+    model = _gfm(timm_encoder("test_resnet")).eval()
+    other = _gfm(timm_encoder("test_resnet"), channels_last=True).eval()
+    other.load_state_dict(model.state_dict())
+    weight = other.focus.bridge[0].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+    image = torch.rand(1, 3, 40, 72)
+    with torch.no_grad():
+        assert other.encode(image)[1].is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(model(image).alpha, other(image).alpha, rtol=0, atol=1e-4)

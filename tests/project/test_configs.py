@@ -1,0 +1,141 @@
+"""Every shipped YAML composes and builds; every combination makes a network and trains a step."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+
+from gfm.build import build, plain
+from gfm.data.layout import Folders
+from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
+
+GROUPS = {
+    folder.name: sorted(p.stem for p in folder.glob("*.yaml"))
+    for folder in (PROJECT / "configs").iterdir()
+    if folder.is_dir() and folder.name not in ("hydra", "experiment")
+}
+EXPERIMENTS = sorted(
+    str(p.relative_to(PROJECT / "configs/experiment").with_suffix(""))
+    for p in (PROJECT / "configs/experiment").rglob("*.yaml")
+)
+
+CHOICES = [(group, name) for group, names in GROUPS.items() for name in names]
+NODES = ("datamodule", "loss", "inference", "metrics", "callbacks", "logger")
+
+
+def _build_all(config: dict) -> None:
+    """Builds every node but the network and the trainer, which need a device."""
+    for name in NODES:
+        node = config[name]
+        if name in ("callbacks", "logger"):
+            for part in (node or {}).values():
+                build(part)
+        else:
+            build(node)
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    optimizer = build(config["optimizer"])(parameters)
+    if config["scheduler"]:
+        build(config["scheduler"])(optimizer, total_steps=10)
+
+
+def _network(config: dict) -> torch.nn.Module:
+    """Its architecture, without the time that random weights take."""
+    config["model"]["encoder"]["pretrained"] = False
+    with torch.device("meta"):
+        return build(config["model"])
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES, ids=lambda value: value)
+def test_every_choice(group, name, tiny, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    if group == "data" and name != "demo":  # has no demo to shrink
+        tiny = [option for option in tiny if option.startswith("paths.run")]
+    config = plain(compose_config("train", [*tiny, f"{group}={name}"]))
+    _build_all(config)
+    _network(config)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment(name, tmp_path):
+    cfg = compose_config("train", [f"experiment={name}", f"paths.run={tmp_path}"])
+    config = plain(cfg)
+    _build_all(config)
+    assert _network(config)
+    first, second = (PROJECT / f"configs/experiment/{name}.yaml").read_text().splitlines()[:2]
+    assert first == "# @package _global_"
+    assert f"python train.py experiment={name}" in second
+
+
+@pytest.mark.parametrize(("backbone", "rosta"), list(product(GROUPS["backbone"], GROUPS["rosta"])))
+def test_every_network(backbone, rosta, tiny):
+    config = plain(compose_config("train", [*tiny, f"backbone={backbone}", f"rosta={rosta}"]))
+    assert len(_network(config).branches) == (3 if rosta == "rim" else 1)
+
+
+@pytest.mark.parametrize(("rosta", "track"), list(product(GROUPS["rosta"], GROUPS["track"])))
+def test_every_rosta_and_track_takes_a_step(rosta, track, tiny_training):
+    """With the smallest network; `make test ARGS="-m slow"` runs all four."""
+    _step([*tiny_training, f"rosta={rosta}", f"track={track}"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "rosta", "track"),
+    list(product(GROUPS["backbone"], GROUPS["rosta"], GROUPS["track"])),
+)
+def test_every_combination_takes_a_step(backbone, rosta, track, tiny_training):
+    choice = [f"backbone={backbone}", f"rosta={rosta}", f"track={track}"]
+    _step([*(option for option in tiny_training if option not in SMALL_NETWORK), *choice])
+
+
+def _step(overrides: list[str]) -> None:
+    config = plain(compose_config("train", overrides))
+    datamodule = build(config["datamodule"])
+    datamodule.setup("fit")
+    batch = next(iter(datamodule.train_dataloader()))
+    batch = {k: v.float() / (1 if "trimap" in k else 255) for k, v in batch.items() if k != "name"}
+    model = build(config["model"])
+    before = next(model.focus.parameters()).detach().clone()
+    optimizer = build(config["optimizer"])(model.parameters())
+    terms = build(config["loss"])(model(batch["image"]), batch)
+    terms["total"].backward()
+    optimizer.step()
+    assert all(term.isfinite() for term in terms.values())
+    assert ("composition" in terms) == (config["track"]["foreground"] == "closed_form")
+    assert not torch.equal(before, next(model.focus.parameters()))
+
+
+def test_paper_hyper_parameters_come_with_am2k(tmp_path):
+    config = plain(compose_config("train", ["data=am2k", "track=ori", f"paths.run={tmp_path}"]))
+    assert config["optimizer"]["_target_"] == "torch.optim.Adam"
+    assert config["optimizer"]["lr"] == 1e-5
+    assert config["trainer"]["max_epochs"] == 500
+    data = config["datamodule"]
+    assert (data["batch_size"], data["input_size"]) == (32, 320)
+    assert data["crop_sizes"] == [640, 960, 1280]
+    optimizer = build(config["optimizer"])([torch.nn.Parameter(torch.zeros(1))])
+    schedule = build(config["scheduler"])(optimizer, total_steps=10)
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rates == [1e-5] * 10
+
+
+def test_names_of_folders_are_options(tmp_path):
+    """Those of AM-2k are the defaults of the class; those of another dataset need no ``+``."""
+    am2k = ["data=am2k", f"paths.run={tmp_path}"]
+    source = build(compose_config("train", am2k)["data"]["source"])
+    assert source.folders == Folders()
+    renamed = [*am2k, "data.source.folders.train_image=photos"]
+    assert build(compose_config("train", renamed)["data"]["source"]).folders.train_image == "photos"
+    p3m10k = build(compose_config("train", ["data=p3m10k"])["data"]["source"]).folders
+    assert p3m10k.train_image == "train/blurred_image"
+    assert (p3m10k.option, p3m10k.train_alpha) == ("paths.p3m10k", "train/mask")
+
+
+def test_no_yaml_is_left_out():
+    shipped = {p.parent.name for p in Path(PROJECT / "configs").glob("*/*.yaml")}
+    assert shipped <= set(GROUPS) | {"hydra", "experiment"}

@@ -1,0 +1,144 @@
+"""Every command of the README runs, where it needs AM-2k on the demo data in its place."""
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import sys
+
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from typer.testing import CliRunner
+
+from gfm.cli import app
+from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING
+from tests.golden.formula import formula_state_dict
+
+TEXT = (PROJECT / "README.md").read_text(encoding="utf-8")
+BLOCKS = "".join(re.findall(r"^```bash\n(.*?)^```", TEXT, re.M | re.S))
+COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines()]
+PLACES = {
+    "<date>_<time>": "2026-01-01_00-00-00",
+    "/data/AM-2k": "AM-2k",
+    "/data/BG-20k": "BG-20k",
+    "/data/COCO": "COCO",
+    "/data/PPM-100": "PPM-100",
+}
+SMALL = [option for option in SMALL_TRAINING if option not in SMALL_NETWORK]
+ADDED = {
+    # No network to fetch weights from, and no time to test them.
+    "train.py": [*SMALL, "trainer.limit_val_batches=1", "backbone.pretrained=false", "test=false"],
+    "evaluate.py": ["trainer.accelerator=cpu", "data.num_workers=0"],
+}
+
+
+def run(script, *overrides) -> int | None:
+    """The exit status of an entry point, as the command line would run it from this folder."""
+    sys.argv = [script, *overrides]
+    try:
+        runpy.run_path(str(PROJECT / script), run_name="__main__")
+    except SystemExit as end:
+        return end.code
+    finally:
+        GlobalHydra.instance().clear()
+    return 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, demo_folder, demo_roots):
+    """Where a reader of the README stands: datasets, a run, released weights, others' mattes."""
+    place = tmp_path_factory.mktemp("readme")
+    (place / "data").mkdir()
+    (place / "data/demo").symlink_to(demo_folder)
+    for name, root in (
+        ("AM-2k", demo_roots.photos),
+        ("BG-20k", demo_roots.bg20k),
+        ("COCO", demo_roots.coco),
+    ):
+        shutil.copytree(root, place / name)
+    (place / "PPM-100").mkdir()
+    shutil.copytree(demo_roots.photos / "validation/original", place / "PPM-100/image")
+    shutil.copytree(demo_roots.photos / "validation/mask", place / "PPM-100/matte")
+    shutil.copytree(demo_roots.photos / "validation/mask", place / "their_mattes")
+    torch.save(formula_state_dict("r34_2b_TT"), place / "gfm_r34_2b_tt.pth")
+    return place
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """A finished run of a small network, under the name that stands for any."""
+    before = os.getcwd(), sys.argv
+    os.chdir(folder)
+    place = f"hydra.run.dir=runs/train/{PLACES['<date>_<time>']}"
+    try:
+        status = run("train.py", *SMALL_DATA, *SMALL_TRAINING, "test=false", "track=ori", place)
+    finally:
+        os.chdir(before[0])
+        sys.argv = before[1]
+    assert status == 0
+
+
+def placed(words) -> list[str]:
+    for name, place in PLACES.items():
+        words = [word.replace(name, place) for word in words]
+    return words
+
+
+SCRIPTS = [" ".join(words[1:]) for words in COMMANDS if words and words[0] == "python"]
+
+
+@pytest.mark.parametrize("command", SCRIPTS)
+def test_python(command, here, trained, tmp_path, capfd):
+    script, *options = placed(shlex.split(command))
+    if "ckpt_path=last" in options:
+        added = ["trainer.max_epochs=2"]
+    else:
+        added = list(ADDED[script])
+        is_demo = not any(o.startswith(("data=", "experiment=")) for o in options)
+        added += SMALL_DATA if is_demo or "data=demo" in options else ["data.num_workers=0"]
+        added += ["callbacks=none"] if script == "train.py" else []
+        added += ["debug=fast"] if "-m" in options else []
+    if script == "evaluate.py":  # two of them may begin in the same second
+        added.append(f"hydra.run.dir={tmp_path}")
+    # Machines that run tests have no GPUs; what several processes do is tested elsewhere.
+    options = ["trainer=cpu" if option == "trainer=ddp" else option for option in options]
+    status = run(script, *options, *added)
+    assert status == 0, capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", [" ".join(w[1:]) for w in COMMANDS if w and w[0] == "gfm"])
+def test_gfm(command, here):
+    pytest.importorskip("pymatting", reason="gfm prepare wants the extra 'prepare'")
+    result = CliRunner().invoke(app, placed(shlex.split(command)))
+    assert result.exit_code == 0, result.output
+
+
+def test_make():
+    targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"\bmake ([a-z]+)", TEXT)) <= targets
+    benchmarks = {p.stem.removeprefix("bench_") for p in PROJECT.glob("tests/benchmarks/bench_*")}
+    assert set(re.findall(r"make bench ARGS=(\w+)", TEXT)) <= benchmarks
+
+
+def test_no_figure_is_left_open():
+    assert "RESULT_" not in TEXT
+
+
+def test_nothing_else_is_shown():
+    assert {words[0] for words in COMMANDS if words} == {"make", "python", "gfm"}
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT):
+        assert link.startswith("https://") or (PROJECT / link).exists(), link

@@ -1,0 +1,36 @@
+"""How far long work has come, on a terminal and without one."""
+
+from rich.console import Console
+
+from gfm.system.progress import Progress
+
+
+def test_progress_without_a_terminal(monkeypatch, capsys):
+    seconds = iter(range(0, 100, 5))
+    monkeypatch.setattr("gfm.system.progress.time.monotonic", lambda: float(next(seconds)))
+    with Progress(8, "photo", done=2) as shown:
+        for _ in range(5):
+            shown.advance()
+    assert capsys.readouterr().out.splitlines() == [
+        "photo 4/8  0:00:20 left",
+        "photo 6/8  0:00:10 left",
+    ]
+
+
+def test_progress_on_a_terminal(capsys):
+    terminal = Console(force_terminal=True, width=80)
+    with Progress(8, "photo", done=2, out=terminal) as shown:
+        shown.advance(3)
+    assert "5/8" in capsys.readouterr().out
+    assert shown.bar is not None
+
+
+def test_a_line_says_what_is_done_and_left(capsys):
+    progress = Progress(10, "step", done=2, interval=0)
+    progress.show(2)  # nothing is known of the pace yet
+    progress.began -= 8
+    progress.show(4, "loss 1")
+    assert capsys.readouterr().out.split("  ") == ["step 4/10", "loss 1", "0:00:24 left\n"]
+    progress.interval = 60
+    progress.show(5)
+    assert not capsys.readouterr().out

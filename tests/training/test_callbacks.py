@@ -1,0 +1,72 @@
+"""Previews and W&B's mode."""
+
+import netrc
+import socket
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gfm.inference import Prediction
+from gfm.training.callbacks import SkippedFiles
+from gfm.training.callbacks.previews import PANEL, panel
+from gfm.training.loggers.wandb import wandb_mode
+
+
+def test_panel_shows_six_pictures_in_order():
+    image = torch.full((3, 60, 90), 10, dtype=torch.uint8)
+    truth = torch.full((1, 60, 90), 200, dtype=torch.uint8)
+    glance, focus, alpha = (torch.full((1, 1, 60, 90), v) for v in (0.5, 0.25, 0.75))
+    sheet = panel(image, truth, Prediction(alpha, glance, focus, {}), height=30)
+    assert sheet.shape == (30, 45 * len(PANEL), 3)
+    assert sheet.dtype == np.uint8
+    assert [int(sheet[15, 45 * i + 20, 0]) for i in range(5)] == [10, 128, 64, 191, 200]
+    red, green, blue = (int(v) for v in sheet[15, -20])
+    assert blue > green > red  # the alpha is somewhat too transparent
+    assert cv2.imencode(".png", sheet)[0]
+
+
+@pytest.fixture
+def nobody(monkeypatch, tmp_path):
+    """A machine where no one is logged in to W&B."""
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    return tmp_path
+
+
+def test_wandb_is_offline_without_a_key(nobody):
+    assert wandb_mode() == "offline"
+
+
+def test_wandb_obeys_its_own_variable(nobody, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert wandb_mode() == "disabled"
+
+
+@pytest.mark.parametrize("where", ["environment", "netrc"])
+def test_wandb_is_online_only_where_the_server_answers(nobody, monkeypatch, where):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
+        if where == "environment":
+            monkeypatch.setenv("WANDB_API_KEY", "k")
+        else:
+            (nobody / "netrc").write_text("machine 127.0.0.1 login user password k\n")
+            assert netrc.netrc(str(nobody / "netrc")).hosts
+        assert wandb_mode() == "online"
+    assert wandb_mode(timeout=0.5) == "offline"  # the server is gone: no hanging
+
+
+def test_skipped_files_are_named_once_and_counted(capsys):
+    callback = SkippedFiles()
+    for skipped in (["", "cannot read a.jpg"], ["cannot read a.jpg\ncannot read b.jpg", ""]):
+        callback.on_train_batch_end(None, None, None, {"skipped": skipped}, 0)
+    callback.on_train_end(None, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "skipped: cannot read a.jpg",
+        "skipped: cannot read b.jpg",
+        "3 samples were replaced for 2 unreadable files",
+    ]

@@ -1,0 +1,33 @@
+"""Training that starts from other weights, and with the network compiled."""
+
+import torch
+
+from gfm.launch.train import train
+from tests.conftest import SMALL_NETWORK, compose_config
+from tests.golden.formula import formula_state_dict
+from tests.models.test_gfm import official_model
+
+FROZEN = ["optimizer.lr=0", "logger=none", "trainer.limit_val_batches=0", "callbacks=none"]
+
+
+def test_from_a_released_checkpoint(tiny_training, tmp_path):
+    """One override; ImageNet weights are not even looked for."""
+    path = tmp_path / "gfm_r34_tt.pth"
+    torch.save({f"module.{k}": v for k, v in formula_state_dict("r34_TT").items()}, path)
+    choice = [f"init_from={path}", "rosta=tt", "backbone.pretrained=true", "trainer.max_epochs=0"]
+    others = [option for option in tiny_training if option not in SMALL_NETWORK]
+    _, objects = train(compose_config("train", [*others, "backbone=r34", *FROZEN, *choice]))
+    tuned = dict(objects["module"].model.named_parameters())
+    released = dict(official_model("r34_TT").named_parameters())
+    assert all(torch.equal(tuned[name], released[name]) for name in released)
+
+
+def test_compiled_in_place(tiny_training, monkeypatch):
+    """The option reaches torch.compile; names of weights stay. Compiling itself takes minutes."""
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
+    cfg = compose_config("train", [*tiny_training, *FROZEN, "compile=true"])
+    _, objects = train(cfg)
+    assert compiled == [objects["module"].model]
+    assert "model.encoder.net.conv1.0.weight" in objects["module"].state_dict()
+    assert objects["trainer"].global_step == 2

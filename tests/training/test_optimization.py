@@ -1,0 +1,51 @@
+"""Learning rates over steps and layers."""
+
+import pytest
+import torch
+from torch import nn
+
+from gfm.models.encoders import StagedEncoder
+from gfm.models.gfm import GFM
+from gfm.training.optimization import parameter_groups, scale_rates, warmup_cosine
+
+
+@pytest.fixture
+def model() -> GFM:
+    stages = [nn.Conv2d(i, 4, 3, stride=2, padding=1) for i in (3, 4, 4)]
+    return GFM(StagedEncoder(stages, (4, 4, 4), (2, 4, 8)))
+
+
+def test_stages_learn_slower_towards_the_image(model):
+    optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=0.8)
+    scale_rates(optimizer)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert [rates[id(stage.weight)] for stage in model.encoder.stages] == pytest.approx(
+        [0.1, 0.2, 0.4]
+    )
+    assert {rates[id(p)] for p in model.focus.parameters()} == {0.8}
+    assert rates.keys() == {id(p) for p in model.parameters()}
+
+
+def test_frozen_parameters_are_left_out(model):
+    model.encoder.stages[0].requires_grad_(False)
+    for decay in (0.5, 1.0):
+        groups = parameter_groups(model, decay)
+        count = sum(len(group["params"]) for group in groups)
+        assert count == sum(p.requires_grad for p in model.parameters())
+    assert len(parameter_groups(model)) == 1
+
+
+def test_schedule_keeps_the_proportion_of_groups(model):
+    optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=1.0)
+    scale_rates(optimizer)
+    schedule = warmup_cosine(optimizer, total_steps=10, warmup=0.2, final=0.1)
+    rates = []
+    for _ in range(11):
+        rates.append(schedule.get_last_lr())
+        optimizer.step()
+        schedule.step()
+    decoder = [r[0] for r in rates]
+    assert decoder[:3] == pytest.approx([1 / 3, 2 / 3, 1])
+    assert decoder == sorted(decoder[:3]) + sorted(decoder[3:], reverse=True)
+    assert decoder[10] == pytest.approx(0.1)
+    assert all(r[1] == pytest.approx(r[0] / 2) for r in rates)

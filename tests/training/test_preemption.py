@@ -1,0 +1,94 @@
+"""SIGTERM, as SLURM sends it: to all processes of a job, each at a place of its own."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from gfm.data.datamodule import _Loader
+from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
+
+
+class Terminator(pl.Callback):
+    """Ends the second of two processes alone, in its second step or its only validation photo."""
+
+    def __init__(self, in_validation: bool) -> None:
+        self.in_validation = in_validation
+
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_rank == 1 and trainer.global_step == 1 and not self.in_validation:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_validation_batch_start(self, trainer, *_):
+        if trainer.global_rank == 1 and self.in_validation:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+NOBODY = "+callbacks.t={_target_: pytorch_lightning.Callback}"
+
+
+def srun(options: list[str]) -> list[tuple[int, str]]:
+    """Exit statuses and outputs of two processes that find each other as those of ``srun`` do."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    common = {"JOB_ID": "1", "NNODES": "1", "NTASKS": "2", "NTASKS_PER_NODE": "2", "NODEID": "0"}
+    processes = []
+    for rank in ("0", "1"):
+        slurm = {f"SLURM_{k}": v for k, v in {**common, "PROCID": rank, "LOCALID": rank}.items()}
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "train.py", *options],
+                cwd=PROJECT, env={**os.environ, **slurm, **where}, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )
+        )  # fmt: skip
+    try:
+        outputs = [process.communicate(timeout=120)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [(p.returncode, output) for p, output in zip(processes, outputs, strict=True)]
+
+
+# Of three photos the first process has two.
+@pytest.mark.parametrize(("in_validation", "steps"), [(False, 2), (True, 3)])
+def test_processes_of_a_job_stop_together_and_go_on(tmp_path, in_validation, steps):
+    run = tmp_path / "run"
+    terminator = (
+        f"{{_target_: tests.training.test_preemption.Terminator, in_validation: {in_validation}}}"
+    )
+    more = ["data.source.num_train=12", "data.source.num_validation=3", "track=ori"]
+    more += ["trainer=ddp_cpu", "trainer.strategy=ddp", "trainer.limit_train_batches=3"]
+    more += [f"paths.demo={tmp_path / 'demo'}", f"paths.run={run}", f"hydra.run.dir={run}"]
+    small = [o for o in SMALL_TRAINING if "limit_train_batches" not in o]
+    results = srun([*SMALL_DATA, *small, *more, f"+callbacks.t={terminator}"])
+    assert [status for status, _ in results] == [75, 75], results
+    last = run / "checkpoints/last.ckpt"
+    assert torch.load(last, weights_only=True)["global_step"] == steps
+    results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", NOBODY])
+    assert [status for status, _ in results] == [0, 0], results
+    assert torch.load(last, weights_only=True)["global_step"] == 6
+
+
+def test_a_loaders_worker_heeds_its_parent_alone():
+    loader = _Loader(range(100), num_workers=1)
+    batches = iter(loader)
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    for _ in range(10):  # whichever of its threads gets it
+        subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
+        time.sleep(0.05)
+    assert worker.is_alive()
+    assert len(list(batches)) == 99
+    worker.terminate()
+    worker.join(10)
+    assert not worker.is_alive()
