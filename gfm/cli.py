@@ -1,9 +1,11 @@
 """The command ``gfm``: its subcommands, a file of ``gfm/commands`` for each."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from gfm import __version__
 from gfm.commands import convert, prepare
 from gfm.commands.hydra_apps import HYDRA_APPS, become
 
@@ -13,6 +15,17 @@ app = typer.Typer(
 app.add_typer(prepare.app, name="prepare")
 app.command("check")(prepare.check)
 app.command("convert")(convert.convert)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"gfm-matting {__version__}")
+        raise typer.Exit
+
+
 for _name, _help in HYDRA_APPS.items():
     app.command(_name, help=_help, add_help_option=False)(lambda: None)  # listed; `main` runs them
 

@@ -13,13 +13,14 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 from rich.markup import escape
 
 from gfm.compat.hydra import NOISE
 from gfm.compat.torch import fault_in_worker, is_of_dead_worker
 from gfm.errors import GFMError
+from gfm.launch.overrides import protect_paths
 from gfm.launch.sweeps import ERROR, in_sweep
+from gfm.system.console import close_log, console
 from gfm.system.ranks import came_together, is_first
 
 # `launch` sets Hydra's variable, and child processes inherit it.
@@ -45,15 +46,14 @@ def faults(go_on: str = "ckpt_path=last") -> Iterator[None]:
             raise
         if is_first():
             text = f"terminated; what is done was saved: go on with {go_on}"
-            Console(stderr=True).print(text)
+            console(stderr=True).print(text, highlight=False)
         sys.exit(os.EX_TEMPFAIL)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
         is_input |= is_of_dead_worker(error)
         if is_input and not _WANTS_TRACEBACK:
             text = one_line(error)
-            console = Console(stderr=True, soft_wrap=True)
-            console.print("[bold red]error:[/]", escape(text), highlight=False)
+            console(stderr=True).print("[bold red]error:[/]", escape(text), highlight=False)
         elif in_sweep():
             text = traceback.format_exc()
             print(text, file=sys.stderr)
@@ -62,6 +62,8 @@ def faults(go_on: str = "ckpt_path=last") -> Iterator[None]:
         if not in_sweep():
             sys.exit(1)
         Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n")
+    finally:
+        close_log()
 
 
 def _is_termination(error: SystemExit) -> bool:
@@ -71,7 +73,7 @@ def _is_termination(error: SystemExit) -> bool:
 
 
 def quiet() -> None:
-    """Hushes advertisements, and what is said of files that Hydra wrote before."""
+    """Hides advertisements, and warnings about files that Hydra wrote before."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
@@ -81,12 +83,17 @@ def quiet() -> None:
 def launch(app: Callable[[], Any]) -> None:
     """Runs a Hydra app, quietly; faults of its composition end as above."""
     quiet()
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.showwarning = _show_warning
+    sys.argv[1:] = protect_paths(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
     if came_together() and not is_first():  # makes no folder of its own
         sys.argv += ["hydra.output_subdir=null", "hydra.run.dir=."]
     with faults():
         app()
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    console(stderr=True).print(f"warning: {message}", markup=False, highlight=False)
 
 
 def one_line(error: BaseException) -> str:

@@ -22,9 +22,9 @@ from gfm.evaluation import (
 from gfm.inference import Hybrid, Inferer, Resize
 from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_units
-from gfm.system.console import console
+from gfm.system.console import console, open_log
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
-from gfm.system.ranks import came_together
+from gfm.system.ranks import came_together, is_first
 
 
 def choose_inferer(config: dict[str, Any], checkpoint: Checkpoint) -> Inferer:
@@ -84,7 +84,9 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     extra = {name: build(node) for name, node in config["extra_metrics"].items()}
     scorer = Scorer(folder / "alpha", config["protocol"], journal, extra)
     done = journal.begin({**source.settings, **settings})
-    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    if is_first():
+        open_log(folder / "evaluate.log")
+        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     available = source.available(photos)
     left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]
     num_done = len(available) - len(left)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from gfm.launch.overrides import override
 from gfm.system.console import console
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def show_results(
         console().print(metrics_table("last validation", validated, scores.units))
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     if best and Path(best).is_file():
-        command = ["python", "evaluate.py", f"checkpoint={os.path.relpath(best)}", *options]
+        command = ["python", "evaluate.py", override("checkpoint", os.path.relpath(best)), *options]
         console().print("evaluate the best weights with")
         console().print(f"  [bold]{escape(shlex.join(command))}[/]", highlight=False)
 

@@ -15,6 +15,7 @@ from gfm.compat.lightning import starts_processes_by_script
 from gfm.errors import GFMError
 from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
+from gfm.system.console import open_log
 from gfm.system.ranks import is_first
 from gfm.training.final_test import test_best
 from gfm.training.loggers.wandb import closed_at_end
@@ -28,7 +29,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     config = plain(cfg)
     run = Path(config["paths"]["run"])
     if is_first():
-        run.mkdir(parents=True, exist_ok=True)
+        open_log(run / "train.log")
         OmegaConf.save(cfg, run / "config.yaml", resolve=True)
         announce(config)
     resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None

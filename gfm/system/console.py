@@ -1,9 +1,55 @@
-"""Where people read what the programs say."""
+"""Where people read what the programs say: the terminal, and the log in a run's folder."""
+
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from gfm.errors import WriteError
 
-def console() -> Console:
-    """Standard output; lines are not broken where it is a file."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=120, soft_wrap=True)
+_WIDTH = 120  # of lines in a file
+
+_logs: list[Console] = []
+
+
+class _LoggedConsole(Console):
+    """Repeats in the log what it prints."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*objects, **options)
+        for log in _logs:
+            log.print(*objects, **options)
+
+
+def console(stderr: bool = False) -> Console:
+    """Standard output, or standard error; lines are not broken where it is a file."""
+    plain = _LoggedConsole(stderr=stderr)
+    if plain.is_terminal:
+        return plain
+    return _LoggedConsole(stderr=stderr, width=_WIDTH, soft_wrap=True)
+
+
+def open_log(path: Path) -> None:
+    """Also writes what is printed from now on to a file, after what it holds already.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    close_log()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+    _logs.append(Console(file=file, width=_WIDTH, soft_wrap=True))
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    _logs[0].print(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {command}", markup=False, highlight=False)
+
+
+def close_log() -> None:
+    """Ends the log, if one was begun."""
+    while _logs:
+        _logs.pop().file.close()

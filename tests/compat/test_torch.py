@@ -1,0 +1,51 @@
+"""What breaks where a release of torch words its exceptions otherwise."""
+
+import os
+
+import pytest
+import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import ProcessRaisedException
+from torch.utils.data import DataLoader, Dataset
+
+from gfm.compat.torch import fault_in_process, fault_in_worker, is_of_dead_worker
+from gfm.errors import GFMError
+
+
+class Faulty(Dataset):
+    """Raises, or ends its process."""
+
+    def __init__(self, dies: bool) -> None:
+        self.dies = dies
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> int:
+        if self.dies:
+            os._exit(1)
+        raise GFMError("cannot read x.jpg: damaged")
+
+
+def _raise(_: int) -> None:
+    raise GFMError("in a process")
+
+
+def test_a_killed_worker():
+    with pytest.raises(RuntimeError) as caught:
+        next(iter(DataLoader(Faulty(True), num_workers=1)))
+    assert is_of_dead_worker(caught.value)
+
+
+def test_a_fault_in_a_worker():
+    with pytest.raises(GFMError) as caught:
+        next(iter(DataLoader(Faulty(False), num_workers=1)))
+    assert not is_of_dead_worker(caught.value)
+    assert fault_in_worker(caught.value).strip() == "cannot read x.jpg: damaged"
+    assert fault_in_worker(GFMError("elsewhere")) is None
+
+
+def test_a_fault_in_a_spawned_process():
+    with pytest.raises(ProcessRaisedException) as caught:
+        mp.spawn(_raise)
+    assert fault_in_process(caught.value) == "in a process"
+    assert fault_in_process(ValueError("other")) is None

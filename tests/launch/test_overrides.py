@@ -1,0 +1,36 @@
+"""Paths on the command line: any name of a file reaches the configuration as it is."""
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from gfm.launch.overrides import override, protect_paths
+
+NAMES = [
+    "runs/train/2026-01-01_10-00-00/checkpoints/best.ckpt",
+    "epoch=11-step=240.ckpt",
+    "it's here/a (copy), [1] {2}.ckpt",
+    "back\\slash\\",
+    "trailing\\'s",
+    "ümläut 写真.pth",
+    "null",
+    "~/x:y@z%.ckpt",
+]
+
+
+def _parsed(text: str) -> object:
+    return OverridesParser.create().parse_override(text).value()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
+def test_an_override_is_read_back(name):
+    assert _parsed(override("checkpoint", name)) == name
+
+
+def test_paths_with_an_equals_sign_are_quoted():
+    given = ["checkpoint=runs/epoch=11-step=240.ckpt", "rosta=tt", "-m", "+x={a: 1}"]
+    protected = protect_paths(given)
+    assert protected[1:] == given[1:]
+    assert _parsed(protected[0]) == "runs/epoch=11-step=240.ckpt"
+    assert protect_paths(protected) == protected
+    assert protect_paths(["paths.am2k=a=b,'c=d'"]) == ["paths.am2k='a=b','c=d'"]
+    assert protect_paths(["checkpoint=${oc.env:X=1}"]) == ["checkpoint=${oc.env:X=1}"]
