@@ -3,7 +3,8 @@
 All terms compute in float32, also under autocast, on alphas and colours in [0, 1].
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -119,6 +120,19 @@ def composition_loss(
     return distance.sum(dim=1).mean()
 
 
+@dataclass(frozen=True)
+class WeightedTerm:
+    """A loss term beside those of the paper.
+
+    Attributes:
+        term: from the network's output and the batch, as :class:`Criterion` gets them, to a scalar.
+        weight: in the total.
+    """
+
+    term: Callable[[MattingOutput, Mapping[str, Tensor]], Tensor]
+    weight: float = 1.0
+
+
 class Criterion(nn.Module):
     """Every loss term by name, and their weighted ``total``.
 
@@ -136,6 +150,7 @@ class Criterion(nn.Module):
         fusion: weight.
         composition: weight; counts only for batches whose foreground and background are known.
         glance_on: see :func:`glance_loss`.
+        extra: terms beside these, by name.
     """
 
     def __init__(
@@ -146,6 +161,7 @@ class Criterion(nn.Module):
         fusion: float = 0.25,
         composition: float = 0.25,
         glance_on: Literal["logits", "probabilities"] = "logits",
+        extra: Mapping[str, WeightedTerm] | None = None,
     ) -> None:
         super().__init__()
         self.branches = ROSTAS[rosta]
@@ -156,6 +172,7 @@ class Criterion(nn.Module):
             "composition": composition,
         }
         self.glance_on = glance_on
+        self.extra = dict(extra or {})
 
     def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Terms before weighting, and ``total``.
@@ -175,6 +192,9 @@ class Criterion(nn.Module):
             suffix = f"_{rosta.name}" if len(self.branches) > 1 else ""
             terms |= {name + suffix: term for name, term in branch_terms.items()}
         weighted = [self.weights[name.split("_")[0]] * term for name, term in terms.items()]
+        for name, own in self.extra.items():
+            terms[name] = own.term(output, batch)
+            weighted.append(own.weight * terms[name])
         return {"total": torch.stack(weighted).sum(), **terms}
 
     def _fusion_terms(self, preds: Tensor, alpha: Tensor) -> dict[str, Tensor]:
