@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -104,4 +105,6 @@ def one_line(error: BaseException) -> str:
     text = fault_in_worker(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
+    if recipe := re.search(r"Could not find 'recipe/(\w+)'", text):
+        return f"data={recipe[1]} has no recipe of its own: add recipe=am2k, or a YAML of that name"
     return " ".join(kept) or type(error).__name__

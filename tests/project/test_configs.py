@@ -13,7 +13,7 @@ from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
 GROUPS = {
     folder.name: sorted(p.stem for p in folder.glob("*.yaml"))
     for folder in (PROJECT / "configs").iterdir()
-    if folder.is_dir() and folder.name not in ("hydra", "experiment")
+    if folder.is_dir() and folder.name not in ("hydra", "experiment", "local")
 }
 EXPERIMENTS = sorted(
     str(p.relative_to(PROJECT / "configs/experiment").with_suffix(""))
@@ -138,4 +138,4 @@ def test_names_of_folders_are_options(tmp_path):
 
 def test_no_yaml_is_left_out():
     shipped = {p.parent.name for p in Path(PROJECT / "configs").glob("*/*.yaml")}
-    assert shipped <= set(GROUPS) | {"hydra", "experiment"}
+    assert shipped <= set(GROUPS) | {"hydra", "experiment", "local"}

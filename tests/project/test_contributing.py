@@ -60,7 +60,7 @@ def section(tmp_path, monkeypatch):
 
 def test_every_block_with_a_file_is_in_a_section_that_is_tested():
     named = re.findall(r"^```(?:python|yaml)\n# (\S+)\n", TEXT, re.M)
-    assert len(named) == 7
+    assert len(named) == 8
     assert len(named) == len(re.findall(r"^```(?:python|yaml)$", TEXT, re.M))
 
 
@@ -79,7 +79,7 @@ def test_backbone(section, tiny, tmp_path):
 def test_track(section, tiny):
     section = section("Adding a track")
     cfg = compose_config("train", [*section.overrides("train"), *tiny])
-    assert cfg["trainer"]["max_epochs"] == cfg["data"]["recipe"]["max_epochs"]["comp"]
+    assert cfg["trainer"]["max_epochs"] == cfg["recipe"]["max_epochs"]["comp"]
     assert cfg["trainer"]["check_val_every_n_epoch"] == 1
     cfg = compose_config("train", [*section.overrides("train"), *tiny, *SMALL_TRAINING])
     metrics, objects = train(cfg)
