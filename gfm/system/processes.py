@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gfm.errors import GFMError, WriteError
 
@@ -24,7 +25,8 @@ _CAN_TELL_SENDERS = hasattr(signal, "sigwaitinfo")  # not on macOS
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-class Outcome(NamedTuple, Generic[T, R]):
+@dataclass(frozen=True)
+class Outcome(Generic[T, R]):
     """What became of an item: its result, or what went wrong in one line; and the time it took."""
 
     item: T
