@@ -1,9 +1,7 @@
 """What all notebooks share: quiet libraries, configurations as on the command line, figures."""
 
-import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,10 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gfm.launch.configs import CONFIGS
 from gfm.launch.entry import quiet
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # train.py and evaluate.py lie there
 
 quiet()
 warnings.filterwarnings("ignore", "IProgress not found")
@@ -23,7 +19,7 @@ warnings.filterwarnings("ignore", 'install "ipywidgets"')
 
 def configuration(name: str, *overrides: str) -> DictConfig:
     """``train`` or ``evaluate`` as its command line would compose it from the same overrides."""
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(name, list(overrides))
 
 

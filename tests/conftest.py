@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from gfm.data.layout import Roots
 from gfm.demo import DemoSource
+from gfm.launch.configs import CONFIGS
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEMO = {
@@ -56,7 +57,7 @@ SMALL_TRAINING = [
 
 def compose_config(name: str, overrides: list[str]) -> DictConfig:
     """``train`` or ``evaluate`` as the command line would compose it."""
-    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(name, overrides)
 
 

@@ -17,6 +17,7 @@ from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
 from gfm.system.ranks import is_first
+from gfm.training.curves import draw_curves
 from gfm.training.final_test import test_best
 from gfm.training.loggers.wandb import closed_at_end
 from gfm.training.module import MattingModule
@@ -66,5 +67,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if config["test"]:
             metrics |= test_best(trainer, module, datamodule)
+    if is_first() and (run / "metrics.csv").is_file():
+        draw_curves(run / "metrics.csv", run / "curves.png")
     show_results(trainer, metrics, data_options(config["data"]["name"], run))
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}

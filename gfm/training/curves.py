@@ -1,0 +1,68 @@
+"""The curves of a run as a picture, for those without a dashboard."""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+from gfm.system.files import place_aside
+
+_Curve = tuple[list[float], list[float]]
+
+
+def read_curves(path: Path) -> dict[str, _Curve]:
+    """Read ``metrics.csv``: the steps and values of each column, in the file's order.
+
+    Args:
+        path: of the file, with a column ``step`` and empty cells where nothing was logged.
+    """
+    curves: dict[str, _Curve] = defaultdict(lambda: ([], []))
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            for name, text in row.items():
+                if text and name not in ("step", "epoch"):
+                    curves[name][0].append(float(row["step"]))
+                    curves[name][1].append(float(text))
+    return dict(curves)
+
+
+def draw_curves(source: Path, target: Path) -> bool:
+    """Draw the loss terms in one panel and each validation metric in a panel of its own.
+
+    Args:
+        source: ``metrics.csv`` of a run.
+        target: the picture, ``.png``.
+
+    Returns:
+        Whether there was anything to draw.
+
+    Raises:
+        WriteError: the picture cannot be written.
+    """
+    from matplotlib.figure import Figure  # here, since it takes a second, which the start need not
+
+    curves = read_curves(source)
+    losses = {n.split("/")[1]: c for n, c in curves.items() if n.startswith("train/loss")}
+    metrics = {n: c for n, c in curves.items() if n.startswith("val/")}
+    panels = [("loss", losses)] if losses else []
+    panels += [(name, {name: curve}) for name, curve in metrics.items()]
+    if not panels:
+        return False
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    for index, (title, lines) in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        for label, (steps, values) in lines.items():
+            axes.plot(steps, values, label=label, marker="." if len(steps) < 30 else None)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+        if title == "loss":
+            axes.set_yscale("log")
+            axes.legend(fontsize=6)
+        else:
+            axes.set_ylim(bottom=0)
+    with place_aside(target) as aside:
+        figure.savefig(aside, format="png", dpi=110)
+    return True

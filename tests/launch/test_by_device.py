@@ -1,0 +1,18 @@
+"""Values that depend on where a run takes place."""
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from gfm.launch.configs import by_device
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "has_gpu", "expected"),
+    [("auto", False, 64), ("auto", True, 320), ("cpu", True, 64), ("gpu", False, 320)],
+)
+def test_by_device(monkeypatch, accelerator, has_gpu, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert by_device(accelerator, 64, 320) == expected
+    node = {"trainer": {"accelerator": accelerator}, "x": "${by_device:${trainer.accelerator},1,2}"}
+    assert OmegaConf.create(node).x == (1 if expected == 64 else 2)
