@@ -1,0 +1,56 @@
+"""What a run leaves to look at: the result and the curves."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gfm.training.callbacks.result_picture import sheet, tiles
+from gfm.training.curves import draw_curves, read_curves
+
+CSV = """epoch,step,train/loss,train/loss_glance,val/sad
+0,1,2.0,1.5,
+0,2,1.0,0.5,
+0,2,,,40.0
+1,4,0.5,0.2,
+1,4,,,20.0
+"""
+
+
+def test_the_tiles_of_a_perfect_matte():
+    image = torch.zeros(3, 40, 60, dtype=torch.uint8)
+    image[0] = 200
+    truth = torch.zeros(1, 40, 60, dtype=torch.uint8)
+    truth[:, :, :30] = 255
+    drawn = tiles(image, truth / 255, truth, height=40)
+    assert drawn.shape == (40, 240, 3)
+    photo, alpha, cutout, true_alpha = np.split(drawn, 4, axis=1)
+    assert (photo == [200, 0, 0]).all()
+    np.testing.assert_array_equal(alpha, true_alpha)
+    assert abs(cutout[:, :30].astype(int) - [200, 0, 0]).max() <= 1
+    assert (cutout[:, 31:, 2] > 50).all()  # nothing of the old background
+
+
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (3, 2), (6, 3)])
+def test_a_sheet_of_any_number(count, rows):
+    drawings = [np.full((20, 80 - 8 * (i % 2), 3), 9, np.uint8) for i in range(count)]
+    drawn = sheet(drawings)
+    assert drawn.shape == (28 + 20 * rows, 80 if count == 1 else 168, 3)
+    assert drawn[:28].min() < 128  # names
+
+
+def test_curves_are_read_and_drawn(tmp_path):
+    (tmp_path / "metrics.csv").write_text(CSV)
+    curves = read_curves(tmp_path / "metrics.csv")
+    assert curves["val/sad"] == ([2, 4], [40, 20])
+    assert curves["train/loss_glance"] == ([1, 2, 4], [1.5, 0.5, 0.2])
+    assert draw_curves(tmp_path / "metrics.csv", tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.width > picture.height
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]
+
+
+def test_without_rows_there_are_no_curves(tmp_path):
+    (tmp_path / "metrics.csv").write_text("epoch,step\n")
+    assert not draw_curves(tmp_path / "metrics.csv", tmp_path / "curves.png")
+    assert not (tmp_path / "curves.png").exists()
