@@ -4,6 +4,7 @@ from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.pace import Pace
 from gfm.training.callbacks.previews import Previews
 from gfm.training.callbacks.progress_lines import ProgressLines
+from gfm.training.callbacks.result_picture import ResultPicture
 from gfm.training.callbacks.skipped_files import SkippedFiles
 
-__all__ = ["ImageTable", "Pace", "Previews", "ProgressLines", "SkippedFiles"]
+__all__ = ["ImageTable", "Pace", "Previews", "ProgressLines", "ResultPicture", "SkippedFiles"]
