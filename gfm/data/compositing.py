@@ -63,10 +63,22 @@ def fit_background(path: Path, size: tuple[int, ...]) -> np.ndarray:
     """
     height, width = size
     background = read_image_for(path, (height, width))
-    shrinking = max(background.shape[0] / height, background.shape[1] / width)
+    # Where one side shrinks and the other grows, OpenCV's INTER_AREA is a linear resizing that
+    # skips pixels; so each side has its own interpolation, and the one that shrinks comes first.
+    rows = _interpolation(background.shape[0], height)
+    columns = _interpolation(background.shape[1], width)
+    if rows != columns:
+        by_rows, by_columns = (background.shape[1], height), (width, background.shape[0])
+        first = by_rows if rows == cv2.INTER_AREA else by_columns
+        background = cv2.resize(background, first, interpolation=cv2.INTER_AREA)
+        rows = cv2.INTER_LINEAR
+    return cv2.resize(background, (width, height), interpolation=rows)
+
+
+def _interpolation(length: int, target: int) -> int:
+    """What resizes one side of a picture without aliasing."""
     # Below that, the Gaussian that scikit-image would apply first has no weight on neighbours.
-    interpolation = cv2.INTER_LINEAR if shrinking < 1.5 else cv2.INTER_AREA
-    return cv2.resize(background, (width, height), interpolation=interpolation)
+    return cv2.INTER_LINEAR if length < 1.5 * target else cv2.INTER_AREA
 
 
 def blur_window(image: np.ndarray, window: Window, blur_size: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from gfm.compat.lightning import num_batches_begun
-from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet
+from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet, spread
 from gfm.data.layout import Photo, Roots
 from gfm.data.samplers import EpochSampler, ShareSampler
 from gfm.data.transforms import JointTransform
@@ -105,6 +105,9 @@ class MattingDataModule(pl.LightningDataModule):
         seed: of all draws.
         on_error: what an unreadable training file does, see :class:`gfm.data.dataset.TrainingSet`.
         num_validation_photos: during training, spread evenly over the set; ``None`` takes all.
+        fallback_size: see :func:`gfm.data.transforms.choose_window`.
+        num_holdout: training photos that are set aside, spread evenly, and validated in training
+            instead of the validation set, which is then seen by the last test alone.
         repeats_first_epoch: shows its samples again in every other, to see whether they are learnt.
     """
 
@@ -124,8 +127,15 @@ class MattingDataModule(pl.LightningDataModule):
         on_error: OnError = "stop",
         num_validation_photos: int | None = None,
         repeats_first_epoch: bool = False,
+        fallback_size: int | None = None,
+        num_holdout: int = 0,
     ) -> None:
         super().__init__()
+        if num_validation_photos is not None and num_validation_photos < 1:
+            raise GFMError(
+                f"data.num_validation_photos={num_validation_photos}: set at least 1, null for "
+                "all, or trainer.limit_val_batches=0 for none"
+            )
         self.source = source
         self.track = track
         self.kernel_sizes = [branch.kernel_size for branch in ROSTAS[rosta]]
@@ -138,6 +148,8 @@ class MattingDataModule(pl.LightningDataModule):
         self.on_error = on_error
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
+        self.fallback_size = fallback_size
+        self.num_holdout = num_holdout
 
     def prepare_data(self) -> None:
         """Makes what is missing, once per machine."""
@@ -153,8 +165,8 @@ class MattingDataModule(pl.LightningDataModule):
         if stage == "fit" and not isinstance(files, Roots):
             raise GFMError("these data are for evaluate.py alone: train on data=demo or data=am2k")
         self.photos = files.validation()
-        step = max(1, len(self.photos) // (self.num_validation_photos or len(self.photos)))
-        self.validation = ValidationSet(self.photos[::step][: self.num_validation_photos])
+        chosen = spread(len(self.photos), self.num_validation_photos or len(self.photos))
+        self.validation = ValidationSet([self.photos[index] for index in chosen])
         if stage != "fit" or self.track is None or not isinstance(files, Roots):
             return
         self.training = TrainingSet(
@@ -166,7 +178,11 @@ class MattingDataModule(pl.LightningDataModule):
             self.transition_probability,
             self.seed,
             self.on_error,
+            self.fallback_size,
+            self.num_holdout,
         )
+        if self.training.held_out:
+            self.validation = ValidationSet(self.training.held_out)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Batches from where the run stands; a last, smaller one is left out."""

@@ -46,6 +46,31 @@ def to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
 
 
+def spread(num_items: int, num_chosen: int) -> list[int]:
+    """Indices of ``num_chosen`` of ``num_items``, as evenly spaced as whole numbers can be.
+
+    Neighbours lie ``num_items / num_chosen`` apart, rounded up or down.
+    """
+    num_chosen = min(num_chosen, num_items)
+    return [i * num_items // num_chosen for i in range(num_chosen)]
+
+
+def set_aside(photos: Sequence[Photo], num_holdout: int) -> tuple[list[Photo], list[Photo]]:
+    """Photos that are set aside, spread evenly over all, and the others.
+
+    Raises:
+        GFMError: there would be none to train on.
+    """
+    if not 0 <= num_holdout < len(photos):
+        raise GFMError(
+            f"data.num_holdout={num_holdout} of {len(photos)} training photos: set it to "
+            f"0 … {len(photos) - 1}"
+        )
+    chosen = set(spread(len(photos), num_holdout))
+    held_out = [photo for i, photo in enumerate(photos) if i in chosen]
+    return held_out, [photo for i, photo in enumerate(photos) if i not in chosen]
+
+
 class TrainingSet(Dataset[Sample]):
     """Samples of a track; each is a pure function of the seed, the epoch and its index.
 
@@ -59,12 +84,18 @@ class TrainingSet(Dataset[Sample]):
         transform: flips and resizes.
         crop_sizes: see :func:`gfm.data.transforms.choose_window`.
         transition_probability: likewise.
+        fallback_size: likewise.
+        num_holdout: photos that are set aside, spread evenly, to choose weights by.
         seed: of all chance.
         on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo; samples then say
             what was skipped under ``skipped``, a line for each file.
 
+    Attributes:
+        photos: to train on.
+        held_out: those set aside.
+
     Raises:
-        GFMError: files are missing.
+        GFMError: files are missing, or too many photos are set aside.
     """
 
     def __init__(
@@ -77,15 +108,19 @@ class TrainingSet(Dataset[Sample]):
         transition_probability: float = 0.5,
         seed: int = 0,
         on_error: OnError = "stop",
+        fallback_size: int | None = None,
+        num_holdout: int = 0,
     ) -> None:
-        if not crop_sizes or min(crop_sizes) < 1:
-            raise GFMError(f"crop sizes must be positive pixels, not {list(crop_sizes)}")
+        sizes = [*crop_sizes, *([] if fallback_size is None else [fallback_size])]
+        if not crop_sizes or min(sizes) < 1:
+            raise GFMError(f"crop sizes must be positive pixels, not {sizes}")
         self.track = track
-        self.photos = track.photos(roots)
+        self.held_out, self.photos = set_aside(track.photos(roots), num_holdout)
         self.scenes = track.scenes(roots)
         self.kernel_sizes = sorted(set(kernel_sizes))
         self.transform = transform
         self.crop_sizes = crop_sizes
+        self.fallback_size = fallback_size
         self.transition_probability = transition_probability
         self.seed = seed
         self.on_error = on_error
@@ -119,7 +154,9 @@ class TrainingSet(Dataset[Sample]):
         matte = Matte(photo)
         # Windows are centred by TT's transition region whatever the RoSTA, as the paper does; the
         # official code looks for a pixel where the matte itself is 128.
-        window = choose_window(matte, self.crop_sizes, self.transition_probability, rng)
+        window = choose_window(
+            matte, self.crop_sizes, self.transition_probability, rng, self.fallback_size
+        )
         crop = Crop(window, self.transform.input_size, self.transform.interpolation)
         arrays = self.track.compose(photo, scene, matte.alpha, crop, rng)
         arrays["alpha"] = crop.of(matte.alpha)

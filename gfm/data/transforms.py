@@ -93,30 +93,47 @@ def choose_window(
     crop_sizes: Sequence[int],
     transition_probability: float,
     rng: np.random.Generator,
+    fallback_size: int | None = None,
 ) -> Window:
-    """A square window centred on a pixel of the transition region, or on any pixel.
+    """A square window centred on a pixel of the transition region, or anywhere in the picture.
 
-    The centre is a pixel; where the window would leave the picture it is moved inside. (In the
-    official code the window's corner lands on the pixel, that pixel is one where the *matte* is
-    128, not the trimap, a size that does not fit becomes 320 pixels, and pictures smaller than
-    that slice wrongly.)
+    A window on the transition that would leave the picture is moved inside. Any other has its
+    corner drawn from all places where the window fits: a centre drawn from all pixels and then
+    moved inside would leave up to half of the windows in the corners. (In the official code, which
+    draws the corner too, the window's corner lands on the pixel of the transition, and that is one
+    where the *matte* is 128, not the trimap.)
 
     Args:
         matte: of the photo.
-        crop_sizes: sides to draw from; those larger than the picture do not count, and where none
-            fits, the picture's shorter side does.
-        transition_probability: of centring on the transition region rather than on any pixel.
+        crop_sizes: sides to draw from.
+        transition_probability: of centring on the transition region rather than anywhere.
         rng: of the sample.
+        fallback_size: side of the window where the side drawn does not fit, as in the official
+            code; ``None`` draws from those that fit. Where nothing fits, the picture's shorter
+            side counts.
     """
     height, width = matte.alpha.shape
-    fitting = [size for size in crop_sizes if size <= min(height, width)]
-    size = int(rng.choice(fitting)) if fitting else min(height, width)
+    size = _choose_size(min(height, width), crop_sizes, fallback_size, rng)
     is_on_transition = rng.random() < transition_probability
     centre = matte.draw_transition(rng) if is_on_transition else None
-    y, x = centre or (int(rng.integers(height)), int(rng.integers(width)))
-    top = min(max(y - size // 2, 0), height - size)
-    left = min(max(x - size // 2, 0), width - size)
+    if centre is None:
+        top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+    else:
+        top = min(max(centre[0] - size // 2, 0), height - size)
+        left = min(max(centre[1] - size // 2, 0), width - size)
     return Window(top, left, size, size)
+
+
+def _choose_size(
+    room: int, sizes: Sequence[int], fallback_size: int | None, rng: np.random.Generator
+) -> int:
+    """The side of a window in a picture whose shorter side is ``room``."""
+    if fallback_size is not None:
+        size = int(rng.choice(sizes))
+        # The official code takes no window as large as the picture either.
+        return size if size < room else min(fallback_size, room)
+    fitting = [size for size in sizes if size <= room]
+    return int(rng.choice(fitting)) if fitting else room
 
 
 class JointTransform:

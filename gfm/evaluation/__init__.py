@@ -1,7 +1,7 @@
 """Evaluation: a source of mattes → scoring → results.
 
 A source mattes photos with a network or reads what another method made. Whatever it hands over is
-written as PNG, scored as written, and noted in a journal, from which an interrupted evaluation goes
+written as PNG, scored, and noted in a journal, from which an interrupted evaluation goes
 on and which brings the rows of all processes together.
 """
 

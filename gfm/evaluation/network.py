@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback
 from torch.multiprocessing.spawn import ProcessRaisedException
 
@@ -13,14 +12,14 @@ from gfm.data.datamodule import photo_loader
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
-from gfm.inference import Inferer
+from gfm.inference import Inferer, described
 from gfm.models.gfm import GFM
 from gfm.system.progress import Progress
 from gfm.training.preemption import leave_when_terminated
 
 
 class Evaluation(pl.LightningModule):
-    """Mattes every photo and hands the matte, rounded to 8 bits, to the scorer.
+    """Mattes every photo and hands the matte to the scorer.
 
     Args:
         model: the network.
@@ -40,8 +39,7 @@ class Evaluation(pl.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """One photo."""
         alpha = self.inferer(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
-        # The official code scores the floats, as validation in training does; files hold 8 bits.
-        self.scorer.add((alpha[0, 0] * 255).round().to(torch.uint8).cpu().numpy(), batch)
+        self.scorer.add(alpha[0, 0].cpu().numpy(), batch)
 
 
 class ShowProgress(Callback):
@@ -98,7 +96,7 @@ class NetworkSource:
         inference = f"{type(inferer).__name__.lower()}({options})"
         precision = str(trainer.precision)
         self.settings = {"checkpoint": weights, "inference": inference, "precision": precision}
-        self.facts = {**facts, "inference": inference, "precision": precision}
+        self.facts = {**facts, "inference": described(inferer), "precision": precision}
 
     def available(self, photos: list[Photo]) -> list[Photo]:
         """All of them."""

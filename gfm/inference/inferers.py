@@ -38,6 +38,15 @@ class Inferer(Protocol):
     def __call__(self, model: GFM, image: Tensor) -> Prediction: ...  # noqa: D102
 
 
+def described(inferer: Inferer) -> str:
+    """Its name and options for people, as in ``resize(scale=0.5, max_size=1600)``."""
+    options = (
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in vars(inferer).items()
+    )
+    return f"{type(inferer).__name__.lower()}({', '.join(options)})"
+
+
 class Native:
     """The network sees the photo as it is."""
 

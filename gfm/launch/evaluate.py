@@ -53,7 +53,35 @@ def describe(config: dict[str, Any], photos: list[Photo]) -> tuple[dict[str, str
         "protocol": protocol,
     }
     protocol = " + ".join([protocol, *config["extra_metrics"]])
-    return {"data": f"{name} {digest}", "protocol": protocol}, facts
+    settings = {"data": f"{name} {digest}", "protocol": protocol}
+    if config["checkpoint"] is not None:
+        score, bits = config["score"], config["alpha_bits"]
+        settings |= {"score": score, "alpha_bits": str(bits)}
+        facts["scored"] = "the network's floats" if score == "float" else f"files of {bits} bits"
+    return settings, facts
+
+
+def make_scorer(config: dict[str, Any], folder: Path, journal: Journal) -> Scorer:
+    """What takes the mattes, in the folder of the evaluation."""
+    extra = {name: build(node) for name, node in config["extra_metrics"].items()}
+    how = {"score": config["score"], "alpha_bits": config["alpha_bits"]}
+    return Scorer(folder / "alpha", config["protocol"], journal, extra, **how)
+
+
+def publish(
+    config: dict[str, Any], journal: Journal, photos: list[Photo], facts: dict[str, str]
+) -> dict[str, Any]:
+    """Writes, logs and prints what came out; returns the means."""
+    rows, folder = journal.rows(), journal.folder.parent
+    units = metric_units(config["protocol"])
+    summary = write_results(folder, rows, photos, facts, units)
+    log_results(map(build, (config["logger"] or {}).values()), summary, rows, facts)
+    title = f"{facts['data']}, {facts['protocol']} protocol"
+    if "inference" in facts:
+        title += f", {facts['inference']}, {facts['scored']} scored"
+    console().print(metrics_table(title, summary, units))
+    console().print(f"report: {folder / 'report.html'}", highlight=False)
+    return summary
 
 
 def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
@@ -71,8 +99,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     settings, facts = describe(config, photos)
 
     journal = Journal(folder / "journal")
-    extra = {name: build(node) for name, node in config["extra_metrics"].items()}
-    scorer = Scorer(folder / "alpha", config["protocol"], journal, extra)
+    scorer = make_scorer(config, folder, journal)
     done = journal.begin({**source.settings, **settings})
     if is_first():
         open_log(folder / "evaluate.log")
@@ -85,12 +112,6 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     if not source.run(left, datamodule.num_workers, num_done, scorer):
         return {}, {}  # another process writes the results
 
-    rows, facts = journal.rows(), {**source.facts, **facts}
-    units = metric_units(config["protocol"])
-    summary = write_results(folder, rows, photos, facts, units)
-    log_results(map(build, (config["logger"] or {}).values()), summary, rows, facts)
-    title = f"{facts['data']}, {facts['protocol']} protocol"
-    console().print(metrics_table(title, summary, units))
-    console().print(f"report: {folder / 'report.html'}", highlight=False)
+    summary = publish(config, journal, photos, {**source.facts, **facts})
     source.finish()
-    return summary, {"folder": folder, "rows": rows}
+    return summary, {"folder": folder, "rows": journal.rows()}

@@ -42,9 +42,10 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
         ``commit``, ``packages`` with their versions, ``data``: a fingerprint of all its files.
     """
     paths: list[Path | None] = []
-    for scene in datamodule.training.scenes:
+    training = datamodule.training
+    for scene in training.scenes:
         paths += [scene.image, scene.denoised]
-    for photo in (*datamodule.training.photos, *datamodule.photos):
+    for photo in (*training.photos, *training.held_out, *datamodule.photos):
         paths += [photo.image, photo.alpha, photo.trimap, *photo.labels.values()]
         paths += [photo.foreground, photo.background, photo.denoised]
     packages = {name: version(name) for name in _PACKAGES}

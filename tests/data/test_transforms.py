@@ -44,6 +44,53 @@ def test_small_photo_gives_its_shorter_side():
     assert (window.height, window.width) == (20, 20)
 
 
+def official_window(matte, sizes, rng) -> Window:
+    """The window of the official order, with numpy's chance instead of two generators."""
+    height, width = matte.shape
+    size = int(rng.choice(sizes))
+    size = size if size < min(height, width) else 320
+    places = matte[: height - size, : width - size]
+    target = np.where(places == 128) if rng.random() < 0.5 else np.where(places > -100)
+    if not len(target[0]):
+        target = np.where(places > -100)
+    index = rng.integers(len(target[0]))
+    return Window(int(target[0][index]), int(target[1][index]), size, size)
+
+
+@pytest.mark.parametrize("shape", [(1080, 1620), (960, 1080), (641, 700)])
+def test_a_fallback_size_gives_the_official_sizes(shape):
+    """Of AM-2k's 1080 rows a third of all windows are 320 pixels, since 1280 never fits."""
+    sizes, rng = [640, 960, 1280], np.random.default_rng(0)
+    matte, num = _Matte(*shape, points=()), 900
+    ours = [choose_window(matte, sizes, 0.5, rng, fallback_size=320).height for _ in range(num)]
+    theirs = [official_window(matte.alpha, sizes, rng).height for _ in range(num // 10)]
+    assert set(ours) == set(theirs)
+    for size in set(ours):
+        fitting = [s if s < shape[0] else 320 for s in sizes].count(size)
+        assert ours.count(size) / num == pytest.approx(fitting / 3, abs=0.06)
+
+
+def test_a_fallback_size_that_does_not_fit_either_is_the_shorter_side():
+    window = choose_window(_Matte(20, 30, ()), [640], 1.0, np.random.default_rng(0), 320)
+    assert (window.height, window.width) == (20, 20)
+
+
+@pytest.mark.parametrize("points", [(), ((40, 90),)])
+def test_corners_of_windows_that_are_not_centred_are_uniform(points):
+    """Also where a photo has no transition to centre on."""
+    rng, num = np.random.default_rng(0), 4000
+    probability = 0.0 if points else 1.0
+    matte = _Matte(points=points)
+    windows = [choose_window(matte, [91], probability, rng) for _ in range(num)]
+    tops = np.bincount([w.top for w in windows], minlength=10)
+    lefts = np.bincount([w.left for w in windows], minlength=60)
+    for counts, places in ((tops, 10), (lefts, 60)):
+        assert len(counts) == places
+        # Chi squared of a uniform draw has mean places - 1, and a variance of twice that.
+        chi = ((counts - num / places) ** 2).sum() * places / num
+        assert chi < places - 1 + 5 * np.sqrt(2 * places)
+
+
 @pytest.fixture
 def arrays():
     rng = np.random.default_rng(0)

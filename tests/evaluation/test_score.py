@@ -1,0 +1,107 @@
+"""What of a network's matte is scored: its numbers, or what its file holds."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from gfm.data.images import read_alpha, read_matte
+from gfm.data.trimap import trimap_from_alpha
+from gfm.errors import GFMError
+from gfm.evaluation import Scorer
+from gfm.metrics import matting_metrics
+from tests.evaluation.conftest import SIZES
+
+
+def rows(folder) -> dict[str, dict[str, float]]:
+    with (folder / "per_image.csv").open() as file:
+        return {r.pop("name"): {k: float(v) for k, v in r.items()} for r in csv.DictReader(file)}
+
+
+@pytest.fixture
+def floats(monkeypatch) -> dict[str, np.ndarray]:
+    """The network's mattes by photo, as they reach the scorer."""
+    seen = {}
+    add = Scorer.add
+    monkeypatch.setattr(
+        Scorer, "add", lambda self, m, s: (seen.update({s["name"][0]: m}), add(self, m, s))
+    )
+    return seen
+
+
+def expected(matte, data, name) -> dict[str, float]:
+    target = read_alpha(data / f"alphas/{name}.png")
+    return matting_metrics(matte, target / np.float32(255), trimap_from_alpha(target, 25))
+
+
+def test_the_networks_floats_are_scored(run, weights, data, floats):
+    summary, folder = run(f"checkpoint={weights}")
+    scores = rows(folder)
+    for name in SIZES:
+        assert floats[name].dtype == np.float32
+        assert scores[name] == pytest.approx(expected(floats[name], data, name), rel=1e-9)
+        # The files hold as much of it as they can.
+        file = read_matte(folder / f"alpha/{name}.png")
+        np.testing.assert_array_equal(file, np.rint(floats[name] * 255).astype(np.uint8))
+    assert summary["sad"] == pytest.approx(np.mean([row["sad"] for row in scores.values()]))
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
+def test_files_are_scored_where_asked_for(run, weights, data, floats, bits, dtype):
+    _, folder = run(f"checkpoint={weights}", "score=png", f"alpha_bits={bits}")
+    for name, row in rows(folder).items():
+        file = read_matte(folder / f"alpha/{name}.png")
+        assert file.dtype == dtype
+        matte = file.astype(np.float32) / np.iinfo(dtype).max
+        assert np.abs(matte - floats[name]).max() <= 0.5 / np.iinfo(dtype).max + 1e-7
+        assert row == pytest.approx(expected(matte, data, name), rel=1e-9)
+        assert row["sad"] != expected(floats[name], data, name)["sad"]
+    assert f"files of {bits} bits" in (folder / "report.html").read_text()
+
+
+def test_anyones_files_are_scored_as_they_are(run, mattes):
+    """Whatever is asked of a network's."""
+    figures = [
+        run(f"predictions={mattes}", *choice, folder=str(i))[0]
+        for i, choice in enumerate([(), ("score=png",), ("alpha_bits=16",)])
+    ]
+    assert figures[1:] == figures[:-1]
+
+
+def test_figures_of_scored_files_repeat(run, weights):
+    """``predictions=`` of what an evaluation wrote gives its figures."""
+    summary, folder = run(f"checkpoint={weights}", "score=png")
+    again, _ = run(f"predictions={folder / 'alpha'}", folder="again")
+    assert again == summary
+
+
+def test_the_table_names_what_was_done(run, weights, capsys):
+    run(f"checkpoint={weights}", "inference=resize")
+    title = " ".join(capsys.readouterr().out.split())
+    assert "resize(scale=0.5, max_size=1600), the network's floats scored" in title
+
+
+def test_an_evaluation_goes_on_with_the_same_score_alone(run, weights):
+    _, folder = run(f"checkpoint={weights}")
+    settings = json.loads((folder / "journal/settings.json").read_text())
+    assert (settings["score"], settings["alpha_bits"]) == ("float", "8")
+    with pytest.raises(GFMError, match=r"another score \(float, now png\)"):
+        run(f"checkpoint={weights}", "score=png")
+    with pytest.raises(GFMError, match=r"another alpha_bits \(8, now 16\)"):
+        run(f"checkpoint={weights}", "alpha_bits=16")
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"), [("score=jpeg", "score=jpeg: choose float"), ("alpha_bits=12", "8 or 16")]
+)
+def test_unknown_choices(run, weights, choice, words):
+    with pytest.raises(GFMError, match=words):
+        run(f"checkpoint={weights}", choice)
+
+
+def test_a_matte_without_numbers_is_refused(run, weights, monkeypatch):
+    add = Scorer.add
+    monkeypatch.setattr(Scorer, "add", lambda self, matte, s: add(self, matte * np.nan, s))
+    with pytest.raises(GFMError, match=r"photo a: the network's matte is not in \[0, 1\]"):
+        run(f"checkpoint={weights}")
