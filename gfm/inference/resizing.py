@@ -1,51 +1,68 @@
 """Resizing of photos and mattes as the official test code does it."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _MULTIPLE = 32
 
 
-def _resizing_matrix(length: int, target: int, device: torch.device) -> Tensor:
-    """Weights of ``length`` pixels in each of ``target`` pixels: target×length, float32."""
+def _taps(length: int, target: int) -> tuple[Tensor, Tensor]:
+    """Which of ``length`` pixels make each of ``target`` pixels, and how much each counts.
+
+    Returns:
+        indices, int64, and weights, float32, which add up to 1; both target×taps. There are 2 taps
+        where pixels grow in number, 6 where they halve, 10 where a third is left.
+    """
     sigma = max((length / target - 1) / 2, 0)
     radius = int(4 * sigma + 0.5)
-    taps = torch.arange(-radius, radius + 1, device=device)
-    gauss = torch.exp(-0.5 * (taps / sigma).square()) if radius else torch.ones(1, device=device)
+    offsets = torch.arange(-radius, radius + 2)
+    gauss = torch.exp(-0.5 * (offsets[:-1].double() / (sigma or 1)).square())
     gauss = gauss / gauss.sum()
 
-    position = (torch.arange(target, device=device, dtype=torch.float64) + 0.5) * (length / target)
-    low = (position - 0.5).floor()
-    after = (position - 0.5 - low).float()
-    matrix = torch.zeros(target, length, device=device)
-    for pixel, weight in ((low, 1 - after), (low + 1, after)):
-        indices = (pixel.long()[:, None] + taps).abs()
-        period = max(2 * length - 2, 1)  # mirrored at the border pixels, as often as it takes
-        indices = indices % period
-        indices = torch.minimum(indices, period - indices)
-        matrix.scatter_add_(1, indices, weight[:, None] * gauss)
-    return matrix
+    # The Gaussian around the two nearest pixels, weighed by how near they are.
+    position = (torch.arange(target, dtype=torch.float64) + 0.5) * (length / target) - 0.5
+    low = position.floor()
+    after = (position - low)[:, None]
+    weights = F.pad(gauss, (0, 1)) * (1 - after) + F.pad(gauss, (1, 0)) * after
+
+    period = max(2 * length - 2, 1)  # mirrored at the border pixels, as often as it takes
+    indices = (low.long()[:, None] + offsets).abs() % period
+    return torch.minimum(indices, period - indices), weights.float()
+
+
+def _resize_rows(image: Tensor, target: int) -> Tensor:
+    """``N×C×H×W`` to as many rows as asked for."""
+    length = image.shape[-2]
+    if length == target:
+        return image
+    indices, weights = (part.to(image.device) for part in _taps(length, target))
+    result = image.new_zeros((*image.shape[:-2], target, image.shape[-1]))
+    for index, weight in zip(indices.T, weights.T, strict=True):
+        result.addcmul_(image.index_select(-2, index), weight[:, None])
+    return result
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Linear resizing, after a Gaussian of sigma (factor - 1) / 2 where it shrinks.
 
     The same as ``skimage.transform.resize`` with its defaults, which the official code uses: it
-    mirrors at the border, where ``torch.nn.functional.interpolate`` repeats the last pixel. Both
-    steps are linear and separable, hence one matrix per side.
+    mirrors at the border, where ``torch.nn.functional.interpolate`` repeats the last pixel. Rows
+    are picked and added up rather than multiplied by a matrix, since GPUs round the operands of a
+    matrix product to 10 bits: equal pixels would no longer stay equal.
 
     Args:
-        image: N×C×H×W, float.
+        image: N×C×H×W in [0, 1], float.
         size: (height, width) of the result.
+
+    Returns:
+        float32 in [0, 1].
     """
-    height, width = image.shape[-2:]
-    with torch.autocast(image.device.type, enabled=False):
-        image = image.float()
-        if width != size[1]:
-            image = image @ _resizing_matrix(width, size[1], image.device).T
-        if height != size[0]:
-            image = _resizing_matrix(height, size[0], image.device) @ image
-    return image
+    height, width = size
+    rows = _resize_rows(image.float(), height)
+    # Columns as rows: whole rows are picked many times faster than single pixels.
+    columns = _resize_rows(rows.transpose(-1, -2).contiguous(), width)
+    return columns.transpose(-1, -2).clamp(0, 1)
 
 
 def scaled_size(height: int, width: int, scale: float, max_size: int) -> tuple[int, int]:

@@ -61,9 +61,9 @@ READY = ["datamodule._target_=tests.benchmarks.ready.ReadyBatches"]
 def overrides(network: str, size: int, batch: int) -> list[str]:
     """Of the run that all variants share."""
     recipe = [f"data.input_size={size}", f"data.batch_size={batch}"]
-    own = [f"backbone={network}", "backbone.pretrained=false", *recipe, "logger=none"]
+    own = [f"backbone={network}", "backbone.pretrained=false", *recipe, "logger=none", "test=false"]
     run = ["trainer.max_epochs=1000", "trainer.limit_val_batches=0"]
-    run += ["trainer.enable_checkpointing=false", "trainer.enable_progress_bar=false"]
+    run += ["+trainer.enable_checkpointing=false", "trainer.enable_progress_bar=false"]
     run += ["trainer.enable_model_summary=false", *(f"~callbacks.{name}" for name in SILENT)]
     return own + run
 

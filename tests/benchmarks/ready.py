@@ -1,5 +1,6 @@
 """Stand-ins in a training run: batches that are ready, and a callback that takes the time."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -22,6 +23,7 @@ class ReadyBatches(pl.LightningDataModule):
 
     def __init__(self, rosta: str, batch_size: int, input_size: int, **options: Any) -> None:
         super().__init__()
+        self.training, self.photos = SimpleNamespace(scenes=[], photos=[]), []  # no files
         generator = torch.Generator().manual_seed(0)
 
         def draw(channels: int, high: int) -> torch.Tensor:

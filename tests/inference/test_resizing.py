@@ -1,0 +1,92 @@
+"""Resizing is exact where GPUs calculate with ten bits."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage.transform import resize as skimage_resize
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gfm.inference import Hybrid, Resize
+from gfm.inference.resizing import resize
+from gfm.metrics import MattingMetrics
+from tests.models.test_gfm import official_model
+
+PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "matmul", "linear", "convolution", "conv2d", "einsum")
+
+
+class Tf32(TorchDispatchMode):
+    """Rounds what is multiplied to 10 bits of mantissa, as ``float32_matmul_precision=high``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in PRODUCTS:
+            self.calls.append(name)
+            args = [self.rounded(a) if isinstance(a, torch.Tensor) else a for a in args]
+        return func(*args, **(kwargs or {}))
+
+    @staticmethod
+    def rounded(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dtype != torch.float32:
+            return tensor
+        bits = tensor.view(torch.int32)
+        return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+
+def by_matrix(image: torch.Tensor, height: int) -> torch.Tensor:
+    """What resizing was before: columns times a matrix, which ``resize`` itself tells."""
+    basis = torch.eye(image.shape[-2])[None, None]
+    matrix = resize(basis, (height, image.shape[-2]))[0, 0]
+    return matrix @ image
+
+
+def test_equal_pixels_stay_equal():
+    certain = torch.ones(1, 1, 37, 53)
+    with Tf32():
+        off = (by_matrix(certain, 111) - 1).abs().max()
+        assert 1e-4 < off < 2e-3  # the emulation bites: fusion takes this for transition
+        for size in [(111, 160), (20, 16), (37, 53), (13, 90)]:
+            torch.testing.assert_close(resize(certain, size), torch.ones(1, 1, *size))
+            assert resize(certain, size).max() <= 1  # or metrics refuse it
+            assert not resize(torch.zeros_like(certain), size).any()
+
+
+@pytest.mark.parametrize("size", [(111, 160), (20, 16)])
+def test_no_product_is_rounded(size):
+    image = torch.rand(1, 3, 37, 53, generator=torch.Generator().manual_seed(0))
+    with Tf32() as mode:
+        resized = resize(image, size)
+    assert mode.calls == []
+    official = skimage_resize(image[0].permute(1, 2, 0).double().numpy(), size)
+    ours = resized[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(ours, official, rtol=0, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return official_model("r34_TT")
+
+
+@pytest.mark.parametrize("inferer", [Hybrid(), Resize()], ids=lambda each: type(each).__name__)
+def test_certain_pixels_stay_certain(inferer, model, monkeypatch):
+    """The network says foreground on the left, background on the right, and a focus in between."""
+    logits = torch.zeros(1, 3, 1, 2)
+    logits[0, 2, 0, 0] = logits[0, 0, 0, 1] = 9
+
+    def halves(features):
+        size = [side * model.encoder.strides[0] for side in features[0].shape[-2:]]
+        return [F.interpolate(logits, size)]
+
+    monkeypatch.setattr(model.glance, "forward", halves)
+    with torch.inference_mode(), Tf32() as mode:
+        prediction = inferer(model, torch.rand(1, 3, 288, 288))
+    assert mode.calls  # of the network
+    alpha = prediction.alpha
+    assert (alpha[..., :120] == 1).all()
+    assert (alpha[..., -120:] == 0).all()
+    target = (alpha > 0.5).float()
+    MattingMetrics("gfm")(alpha, target, (target * 255).to(torch.uint8))
