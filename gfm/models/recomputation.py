@@ -43,8 +43,8 @@ class _Recomputed:
     """Stands in for a block's ``forward``."""
 
     def __init__(self, block: nn.Module) -> None:
+        self.block = block
         self.forward: Callable[..., Any] = block.forward
-        self.norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
@@ -63,13 +63,15 @@ class _Recomputed:
     @contextmanager
     def without_statistics(self) -> Iterator[None]:
         """Batches count once in the running statistics, not again when they are repeated."""
-        kept = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
-        for norm in self.norms:
+        # Looked up now: SyncBatchNorm has replaced them where several processes train.
+        norms = [m for m in self.block.modules() if isinstance(m, _BatchNorm)]
+        kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+        for norm in norms:
             norm.momentum = 0.0
             if norm.num_batches_tracked is not None:
                 norm.num_batches_tracked = norm.num_batches_tracked.clone()
         try:
             yield
         finally:
-            for norm, (momentum, count) in zip(self.norms, kept, strict=True):
+            for norm, (momentum, count) in zip(norms, kept, strict=True):
                 norm.momentum, norm.num_batches_tracked = momentum, count

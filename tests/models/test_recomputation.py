@@ -20,9 +20,10 @@ def _step(model: GFM, seed: int = 0) -> None:
     (total + output.alpha.mean()).backward()
 
 
-def _assert_same_step(model: GFM) -> None:
+def _assert_same_step(model: GFM, change=lambda model: model) -> None:
     spared = copy.deepcopy(model)
     recompute_activations(spared)
+    model, spared = change(model), change(spared)
     for each in (model, spared):
         _step(each)
     for (name, p), q in zip(model.named_parameters(), spared.parameters(), strict=True):
@@ -47,6 +48,17 @@ def _gfm(encoder: encoders.Encoder, **options) -> GFM:
 def test_gradients_and_statistics_stay_the_same(name):
     torch.manual_seed(0)
     _assert_same_step(_gfm(SMALL[name]()))
+
+
+def test_norms_replaced_later_count_once(monkeypatch):
+    """As ``trainer=ddp`` does, when the network with its activation checkpointing is built."""
+    # SyncBatchNorm refuses CPUs; within one process it computes what BatchNorm2d does.
+    monkeypatch.setattr(torch.nn.SyncBatchNorm, "forward", torch.nn.BatchNorm2d.forward)
+    monkeypatch.setattr(torch.nn.SyncBatchNorm, "_check_input_dim", lambda self, x: None)
+    torch.manual_seed(0)
+    model = _gfm(SMALL["resnet"]())
+    _assert_same_step(model, torch.nn.SyncBatchNorm.convert_sync_batchnorm)
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in model.modules())
 
 
 @pytest.mark.slow
