@@ -125,7 +125,7 @@ def _render(
     bare = np.maximum(bare, 0.9 * surface.bare)
     fine = min(max(view.scale / 520, 0.45), 0.9)
     light = surface.light.mean(axis=1)
-    hair = grow(surface, kind, lamp, 1.6, fine, rng)
+    hair = grow(surface, kind, lamp, fine, rng)
     hair = hair.joined(whiskers(seen.landmarks, view, light, rng))
     colour, cover = paint(hair, surface, bare)
     colour = colour * cover[..., None] + surface.base * (surface.cover * (1 - cover))[..., None]

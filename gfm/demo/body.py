@@ -61,13 +61,8 @@ def _quadruped_body(
     skull = base + (kind.neck + 0.5 * kind.head) * along
     # Fur on a neck hangs from the head down, so its capsule starts at the skull.
     thick = min(0.9 * kind.head, 0.62 * chest)
-    skeleton.add(
-        "neck",
-        skull - 0.3 * kind.head * along,
-        base - 0.06 * along,
-        (thick, min(0.75 * chest, 1.5 * thick)),
-        0.14,
-    )
+    radii = (thick, min(0.75 * chest, 1.5 * thick))
+    skeleton.add("neck", skull - 0.3 * kind.head * along, base - 0.06 * along, radii, 0.14)
     return skull
 
 
@@ -101,14 +96,9 @@ def _paw(skeleton: Skeleton, start: Array, end: Array, radius: float) -> None:
     """Four toes side by side, from the ankle ``start`` to the tip ``end``."""
     for place in (-1.5, -0.5, 0.5, 1.5):
         aside = vector(0, 0, place * 0.46 * radius)
-        back = vector(-0.12 * abs(place) * radius, 0)
-        skeleton.add(
-            "paw",
-            start + 0.5 * aside,
-            end + aside + back,
-            (0.8 * radius, 0.56 * radius),
-            0.25 * radius,
-        )
+        toe = end + aside + vector(-0.12 * abs(place) * radius, 0)
+        radii = (0.8 * radius, 0.56 * radius)
+        skeleton.add("paw", start + 0.5 * aside, toe, radii, 0.25 * radius)
     skeleton.feet.append(vector(float(end[0]), 0, float(end[2])))
 
 
@@ -168,22 +158,15 @@ def _bird_body(skeleton: Skeleton, kind: Species, rng: np.random.Generator) -> A
     top = low + 1.25 * chest * lean
     skeleton.add("torso", top, low, (chest * 0.86, chest), 0.12)
     tail = low - vector(np.cos(upright) * 0.9, 0.35) * (chest + kind.tail)
-    skeleton.add(
-        "tail",
-        low - chest * 0.6 * lean,
-        tail,
-        (chest * 0.45, chest * 0.18),
-        0.08,
-        1.8 * vector(np.sin(upright), -np.cos(upright)),
-    )
+    flat = 1.8 * vector(np.sin(upright), -np.cos(upright))
+    skeleton.add("tail", low - chest * 0.6 * lean, tail, (chest * 0.45, chest * 0.18), 0.08, flat)
     for side in (-1, 1):
         start = top + vector(-0.02, 0.0, side * chest * 0.72)
         end = low + vector(-0.28 - 0.3 * kind.tail, -0.4 * chest, side * chest * 0.66)
         skeleton.add("wing", start, end, (chest * 0.5, chest * 0.16), 0.03, vector(0, 0, 1.9))
+        knee = low + vector(0.02, -0.6 * chest, side * 0.5 * chest)
         foot = vector(0.02, 0.02, side * 0.5 * chest)
-        skeleton.add(
-            "leg", low + vector(0.02, -0.6 * chest, side * 0.5 * chest), foot, (0.06, 0.026), 0.04
-        )
+        skeleton.add("leg", knee, foot, (0.06, 0.026), 0.04)
         for spread in (-0.5, 0.0, 0.5):
             toe = foot + 0.13 * vector(np.cos(spread), 0, np.sin(spread))
             skeleton.add("bare", foot, toe, (0.026, 0.014), 0.015)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gfm.demo.noise import Array, Image, floats, noise_2d, smoothstep
+from gfm.demo.noise import Array, Image, floats, mix, noise_2d, smoothstep
 
 SUBPIXEL = 4  # bits behind the point in cv2's coordinates
 
@@ -93,8 +93,7 @@ class Canvas:
         top = int(np.clip(crest.min() - 1, 0, self.height - 1))
         below = np.arange(top, self.height, dtype=np.float32)[:, None] - crest
         fade = np.clip(below / max(2 * rise, 1), 0, 1)[..., None]
-        near, far = floats(colour), floats(haze)
-        self.blend(near + fade * (far - near), np.clip(below, 0, 1), top)
+        self.blend(mix(colour, haze, fade), np.clip(below, 0, 1), top)
         return crest
 
     def ground(
@@ -107,7 +106,7 @@ class Canvas:
         fade = np.abs(np.linspace(-1, 1, 512, dtype=np.float32))
         for weight, axis in ((fade[:, None], 0), (fade[None, :], 1)):
             # Fading into itself, shifted by half, makes it seamless when repeated.
-            texture += weight * (np.roll(texture, 256, axis) - texture)
+            texture = mix(texture, np.roll(texture, 256, axis), weight)
         u = (np.arange(self.width, dtype=np.float32) - self.width / 2) / self.height
         map_x = (70 / cell) * u / (v + 0.08) * 0.3 + self.rng.uniform(0, 512)
         map_y = np.broadcast_to((70 / cell) * 0.35 / (v + 0.08), map_x.shape)
@@ -120,8 +119,7 @@ class Canvas:
         )
         depth = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
         fields = 0.5 * contrast * field * (0.25 + 0.75 * depth)
-        start, end = floats(far), floats(near)
-        colour = start + depth[..., None] * (end - start)
+        colour = mix(far, near, depth[..., None])
         self.blend(colour + fields[..., None] * floats([1, 1, 0.7]), 1.0, horizon)
 
     def clouds(self, bottom: int, colour: ArrayLike, cover: float = 0.0) -> None:
@@ -163,12 +161,7 @@ class Canvas:
         self.blend(floats(colour), strength * np.exp(-(u * u + v * v)))
 
     def bokeh(
-        self,
-        count: int,
-        size: float,
-        colours: ArrayLike,
-        strength: float,
-        bottom: float,
+        self, count: int, size: float, colours: ArrayLike, strength: float, bottom: float
     ) -> None:
         """Out-of-focus lights: overlapping discs that add up, in rows above ``bottom`` (0..1)."""
         table = floats(colours)

@@ -89,12 +89,17 @@ def _head(skin: _Skin, skeleton: Skeleton, kind: Species, coat: Coat, wobble: Ar
             inner = 0.65 * smoothstep(0.35, 0.7, capsule.flat @ skin.normals / 2)
             warm = 0.45 * np.array(coat.points) + (82, 52, 46)
             skin.tint((int(warm[0]), int(warm[1]), int(warm[2])), inner * weight)
-    for eye in (mark for mark in skeleton.landmarks if mark.kind == "eye"):
-        away = skin.own - eye.centre[:, None]
-        distance = np.sqrt((away * away).sum(axis=0)) / eye.radius
+    for distance in _eye_distances(skeleton, skin.own):
         if coat.eye_patch is not None:
             skin.tint(coat.eye_patch, smoothstep(3.2, 2.4, distance + 2 * wobble) * face)
         skin.colour *= 1 - 0.35 * smoothstep(2.2, 1.1, distance)
+
+
+def _eye_distances(skeleton: Skeleton, own: Array) -> list[Array]:
+    """Return the distance of every point (N) from each eye, in radii of the eye."""
+    eyes = [landmark for landmark in skeleton.landmarks if landmark.kind == "eye"]
+    away = [own - eye.centre[:, None] for eye in eyes]
+    return [np.sqrt((a * a).sum(axis=0)) / eye.radius for a, eye in zip(away, eyes, strict=True)]
 
 
 def _pattern(skin: _Skin, coat: Coat, rng: np.random.Generator) -> None:
@@ -133,9 +138,7 @@ def lengths(skeleton: Skeleton, kind: Species, weights: Array, own: Array) -> Ar
         for c in skeleton.capsules
     ]
     length = floats(parts) @ weights
-    for eye in (mark for mark in skeleton.landmarks if mark.kind == "eye"):
-        away = own - eye.centre[:, None]
-        distance = np.sqrt((away * away).sum(axis=0)) / eye.radius
+    for distance in _eye_distances(skeleton, own):
         length *= 0.35 + 0.65 * smoothstep(1.2, 3.0, distance)
     return length
 

@@ -2,14 +2,15 @@
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
+from gfm.demo.canvas import SUBPIXEL
 from gfm.demo.noise import Array, floats, normalise
 from gfm.demo.skeleton import Landmark
 from gfm.demo.species import Coat, Species
 from gfm.demo.strands import Strands, make_strands
 from gfm.demo.surface import Surface, View
 
-SUBPIXEL = 4  # bits behind the point in cv2's coordinates
 DARK = (22, 17, 16)
 
 
@@ -26,12 +27,13 @@ class Features:
         self.colour = np.zeros((view.height, view.width, 3), np.uint8)
         self.cover = np.zeros((view.height, view.width), np.uint8)
 
-    def fill(self, landmark: Landmark, shape: Array, rgb: tuple[int, ...]) -> None:
+    def fill(self, landmark: Landmark, shape: Array, colour: ArrayLike) -> None:
         """Fill ``shape`` (N x 2, right and up in radii) on the plane of ``landmark``."""
         right = np.cross(landmark.facing, landmark.up)
         plane = np.stack([right[:2], landmark.up[:2]]) * landmark.radius * self.view.scale
         centre = landmark.centre[:2] * self.view.scale + floats(self.view.origin)
         corners = np.round((shape @ plane + centre) * 2**SUBPIXEL).astype(np.int32)
+        rgb = [int(value) for value in np.asarray(colour)]
         cv2.fillPoly(self.colour, [corners], rgb, cv2.LINE_AA, SUBPIXEL)
         cv2.fillPoly(self.cover, [corners], (255,), cv2.LINE_AA, SUBPIXEL)
 
@@ -77,15 +79,11 @@ def _eye(features: Features, eye: Landmark, kind: Species, coat: Coat) -> None:
     iris = np.array(coat.iris)
     features.fill(eye, outline, DARK)
     # The lid throws a shadow on the upper half, light gathers in the lower one.
-    for grow, drop, bright in (
-        (1.0, 0.0, 0.38),
-        (0.94, 0.1, 0.62),
-        (0.86, 0.2, 0.8),
-        (0.66, 0.34, 1.0),
-    ):
+    rings = ((1.0, 0.0, 0.38), (0.94, 0.1, 0.62), (0.86, 0.2, 0.8), (0.66, 0.34, 1.0))
+    for grow, drop, bright in rings:
         ring = np.clip(bright * iris + 8, 0, 255)
         shape = opening * [grow, grow - 0.8 * drop] - [0, drop * 0.8]
-        features.fill(eye, shape, (int(ring[0]), int(ring[1]), int(ring[2])))
+        features.fill(eye, shape, ring)
     pupil = {"slit": (0.36, 0.72), "round": (0.5, 0.5), "bar": (0.62, 0.26)}[kind.pupil]
     features.fill(eye, _disc(0, 0.02, *pupil), (9, 7, 7))
     features.fill(eye, _disc(-0.26, 0.36, 0.17, 0.15), (244, 246, 250))
@@ -93,30 +91,25 @@ def _eye(features: Features, eye: Landmark, kind: Species, coat: Coat) -> None:
 
 
 def _nose(features: Features, nose: Landmark, coat: Coat) -> None:
-    wide = floats(
-        [
-            [-1, 0.45],
-            [-0.6, 0.72],
-            [0, 0.76],
-            [0.6, 0.72],
-            [1, 0.45],
-            [0.92, 0.05],
-            [0.5, -0.35],
-            [0.16, -0.66],
-            [-0.16, -0.66],
-            [-0.5, -0.35],
-            [-0.92, 0.05],
-        ]
-    )
+    top = [(-1, 0.45), (-0.6, 0.72), (0, 0.76), (0.6, 0.72), (1, 0.45)]
+    bottom = [
+        (0.92, 0.05),
+        (0.5, -0.35),
+        (0.16, -0.66),
+        (-0.16, -0.66),
+        (-0.5, -0.35),
+        (-0.92, 0.05),
+    ]
+    wide = floats(top + bottom)
     skin = np.array(coat.nose)
     for side in (-1, 1):
         # The mouth: down from the nose and out under the cheeks, a thin tapering line.
         line = floats(
             [[0, -0.6], [0.04, -1.25], [0.55, -1.6], [1.2, -1.5], [0.6, -1.74], [0.0, -1.42]]
         )
-        features.fill(nose, line * [side, 1], tuple(int(v) for v in 0.4 * skin + 12))
-    features.fill(nose, wide, tuple(int(v) for v in skin))
-    features.fill(nose, wide * [0.74, 0.3] + [0, 0.42], tuple(int(v) for v in 0.75 * skin + 58))
+        features.fill(nose, line * [side, 1], 0.4 * skin + 12)
+    features.fill(nose, wide, skin)
+    features.fill(nose, wide * [0.74, 0.3] + [0, 0.42], 0.75 * skin + 58)
     for side in (-1, 1):
         features.fill(nose, _disc(0.48 * side, -0.02, 0.24, 0.2), (14, 10, 10))
 

@@ -11,6 +11,7 @@ from gfm.demo.strands import Strands, make_strands
 from gfm.demo.surface import Surface
 
 HAIRLESS = 0.5  # pixels: shorter hair is not drawn
+DENSITY = 1.6  # hairs that lie on top of each other everywhere
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,7 @@ class _Clump:
 
 
 def grow(
-    surface: Surface,
-    kind: Species,
-    lamp: Lamp,
-    cover: float,
-    width: float,
-    rng: np.random.Generator,
+    surface: Surface, kind: Species, lamp: Lamp, width: float, rng: np.random.Generator
 ) -> Strands:
     """Plant a coat of hair.
 
@@ -36,11 +32,10 @@ def grow(
         surface: What it grows on.
         kind: How it stands and curls.
         lamp: What makes it shine.
-        cover: How many hairs lie on top of each other everywhere.
         width: Thickness of a hair in pixels.
         rng: Where the hairs go.
     """
-    index = _plant(surface, cover, width, rng)
+    index = _plant(surface, width, rng)
     number = len(index)
     root = surface.points[:, index].copy()
     # A little under the skin, so that no hair floats beside the outline.
@@ -70,9 +65,9 @@ def grow(
     )
 
 
-def _plant(surface: Surface, cover: float, width: float, rng: np.random.Generator) -> Array:
+def _plant(surface: Surface, width: float, rng: np.random.Generator) -> Array:
     """The point of the surface that each hair grows on."""
-    wanted = surface.step**2 * cover / (np.clip(surface.length, 3, 36) * width)
+    wanted = surface.step**2 * DENSITY / (np.clip(surface.length, 3, 36) * width)
     # Towards the outline the skin turns away: a ray stands for more of it.
     wanted *= (surface.length > HAIRLESS) / (surface.normals[2] + 0.25)
     count = rng.poisson(np.clip(wanted, 0, 60))

@@ -36,10 +36,7 @@ class Capsule:
     def seen(self, rotation: Array) -> "Capsule":
         """The same capsule with ``rotation`` (3 x 3) applied."""
         return replace(
-            self,
-            start=rotation @ self.start,
-            end=rotation @ self.end,
-            flat=rotation @ self.flat,
+            self, start=rotation @ self.start, end=rotation @ self.end, flat=rotation @ self.flat
         )
 
     def distance(self, points: Array) -> Array:
@@ -74,10 +71,10 @@ def solid_distance(capsules: list[Capsule], points: Array) -> Array:
     return total
 
 
-def part_weights(capsules: list[Capsule], points: Array, softness: float = 0.02) -> Array:
+def part_weights(capsules: list[Capsule], points: Array) -> Array:
     """How much each capsule owns each point: len(capsules) x N, columns add up to 1."""
     distances = np.stack([capsule.distance(points) for capsule in capsules])
-    weights = np.exp((distances.min(axis=0) - distances) / softness)
+    weights = np.exp((distances.min(axis=0) - distances) / 0.02)
     return weights / weights.sum(axis=0)
 
 

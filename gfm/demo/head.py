@@ -39,72 +39,34 @@ def add_head(skeleton: Skeleton, kind: Species, skull: Array, frame: Array) -> N
         spread = np.radians(kind.eye_spread) * side
         rise = 0.1 if kind.build == "bird" else 0.22
         facing = normalise(floats([np.cos(spread), rise, np.sin(spread)]) @ frame)
-        skeleton.landmarks.append(
-            Landmark(
-                "eye",
-                skull + 0.05 * size * frame[1] + size * facing,
-                facing,
-                frame[1],
-                kind.eye * size,
-            )
-        )
+        centre = skull + 0.05 * size * frame[1] + size * facing
+        skeleton.landmarks.append(Landmark("eye", centre, facing, frame[1], kind.eye * size))
 
 
 def _beak(skeleton: Skeleton, kind: Species, at: Place) -> None:
-    drop = -0.3 if kind.eye_spread < 40 else -0.02
-    skeleton.add(
-        "bare",
-        at(0.85, -0.12, 0),
-        at(0.95 + 0.8 * kind.muzzle, -0.14 + drop, 0),
-        (0.2 * kind.head, 0.03 * kind.head),
-        0.02,
-    )
-    if kind.eye_spread < 40:
-        for side in (-1, 1):
-            skeleton.add(
-                "cheek",
-                at(0.42, 0.02, 0.42 * side),
-                at(0.36, -0.05, 0.5 * side),
-                (0.56 * kind.head, 0.54 * kind.head),
-                0.04,
-            )
+    size, is_flat_faced = kind.head, kind.eye_spread < 40
+    tip = at(0.95 + 0.8 * kind.muzzle, -0.14 + (-0.3 if is_flat_faced else -0.02), 0)
+    skeleton.add("bare", at(0.85, -0.12, 0), tip, (0.2 * size, 0.03 * size), 0.02)
+    for side in (-1, 1) if is_flat_faced else ():
+        start, end = at(0.42, 0.02, 0.42 * side), at(0.36, -0.05, 0.5 * side)
+        skeleton.add("cheek", start, end, (0.56 * size, 0.54 * size), 0.04)
 
 
 def _muzzle(skeleton: Skeleton, kind: Species, at: Place, frame: Array) -> None:
-    size, length, thick = kind.head, kind.muzzle, kind.muzzle_radius
-    tip = 0.62 + length
-    # Combed from the nose backwards, as fur grows on a face.
-    skeleton.add(
-        "muzzle",
-        at(tip - 0.1, -0.3, 0),
-        at(0.35, -0.18, 0),
-        (0.66 * thick * size, 1.2 * thick * size),
-        0.08,
-    )
-    skeleton.add(
-        "muzzle",
-        at(tip - 0.3, -0.3 - 0.55 * thick, 0),
-        at(0.2, -0.5, 0),
-        (0.42 * thick * size, 0.8 * thick * size),
-        0.05,
-    )
+    size, thick, tip = kind.head, kind.muzzle_radius, 0.62 + kind.muzzle
+
+    def muzzle(start: Array, end: Array, first: float, last: float, blend: float) -> None:
+        # Combed from the nose backwards, as fur grows on a face.
+        skeleton.add("muzzle", start, end, (first * thick * size, last * thick * size), blend)
+
+    muzzle(at(tip - 0.1, -0.3, 0), at(0.35, -0.18, 0), 0.66, 1.2, 0.08)
+    muzzle(at(tip - 0.3, -0.3 - 0.55 * thick, 0), at(0.2, -0.5, 0), 0.42, 0.8, 0.05)
+    wide = 0.52 if kind.muzzle < 0.9 else 0.4  # long faces are narrow
     for side in (-1, 1):
-        skeleton.add(
-            "muzzle",
-            at(tip - 0.16, -0.36, 0.36 * thick * side),
-            at(tip - 0.36, -0.36, 0.55 * thick * side),
-            (0.46 * thick * size, 0.48 * thick * size),
-            0.03,
-        )
-        # Long faces are narrow ones.
-        wide = 0.52 if length < 0.9 else 0.4
-        skeleton.add(
-            "cheek",
-            at(0.2, -0.25, wide * side),
-            at(-0.1, -0.3, 1.2 * wide * side),
-            (0.95 * wide * size, 0.95 * wide * size),
-            0.08,
-        )
+        start = at(tip - 0.16, -0.36, 0.36 * thick * side)
+        muzzle(start, at(tip - 0.36, -0.36, 0.55 * thick * side), 0.46, 0.48, 0.03)
+        start, end = at(0.2, -0.25, wide * side), at(-0.1, -0.3, 1.2 * wide * side)
+        skeleton.add("cheek", start, end, (0.95 * wide * size, 0.95 * wide * size), 0.08)
     _nose(skeleton, kind, at, frame, tip)
 
 
@@ -119,14 +81,9 @@ def _nose(skeleton: Skeleton, kind: Species, at: Place, frame: Array, tip: float
     if kind.whiskers:
         for side in (-1, 1):
             facing = normalise(0.35 * frame[0] + side * frame[2] - 0.05 * frame[1])
+            centre = at(tip - 0.22, -0.36, 0.75 * thick * side)
             skeleton.landmarks.append(
-                Landmark(
-                    "whiskers",
-                    at(tip - 0.22, -0.36, 0.75 * thick * side),
-                    facing,
-                    frame[1],
-                    kind.whiskers * size,
-                )
+                Landmark("whiskers", centre, facing, frame[1], kind.whiskers * size)
             )
 
 

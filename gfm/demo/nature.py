@@ -5,8 +5,8 @@ import numpy as np
 from gfm.demo import plants
 from gfm.demo.canvas import Canvas
 from gfm.demo.light import Setting, make_lamp
-from gfm.demo.noise import Array, floats, noise_2d, smoothstep
-from gfm.demo.plants import Palette, mix
+from gfm.demo.noise import Array, floats, mix, noise_2d, smoothstep
+from gfm.demo.plants import Palette
 
 
 def meadow(canvas: Canvas) -> Setting:
@@ -177,17 +177,14 @@ def beach(canvas: Canvas) -> Setting:
     canvas.blend(floats([214, 234, 238]), 0.5 * smoothstep(0.4, 1.1, waves), horizon)
     sand = canvas.tone((214, 190, 148))
     profile = noise_2d(rng, 1, width, (1.0, width * 0.3), 4)[0] * height * 0.015 + shore
-    rows = np.arange(shore - int(0.06 * height), height, dtype=np.float32)[:, None]
+    edge = shore - int(0.06 * height)
+    rows = np.arange(edge, height, dtype=np.float32)[:, None]
     foam = np.exp(-(((rows - profile) / (0.009 * height)) ** 2))
     wet = smoothstep(-2, 2, rows - profile)
     tone = mix(sand * 0.72, sand, smoothstep(0, 0.16 * height, rows - profile)[..., None])
     grain = noise_2d(rng, len(rows), width, (height * 0.03, height * 0.09), 6, 0.75)
-    canvas.blend(tone + 9 * grain[..., None], wet, shore - int(0.06 * height))
-    canvas.blend(
-        floats([246, 248, 248]),
-        np.clip(foam * (1 + 0.6 * grain), 0, 0.95),
-        shore - int(0.06 * height),
-    )
+    canvas.blend(tone + 9 * grain[..., None], wet, edge)
+    canvas.blend(floats([246, 248, 248]), np.clip(foam * (1 + 0.6 * grain), 0, 0.95), edge)
     lamp = make_lamp(rng, (0.88, 0.82, 0.7), (0.46, 0.52, 0.6), (0.36, 0.32, 0.24))
     return Setting(lamp, shore / height)
 

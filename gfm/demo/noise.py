@@ -69,6 +69,12 @@ def noise_3d(rng: np.random.Generator, points: Array, frequency: float) -> Array
     return result
 
 
+def mix(first: ArrayLike, second: ArrayLike, amount: ArrayLike) -> Array:
+    """Return ``first`` where ``amount`` is 0, ``second`` where it is 1, else between them."""
+    start, end = floats(first), floats(second)
+    return start + floats(amount) * (end - start)
+
+
 def smoothstep(low: float, high: float, values: Array) -> Array:
     """The cubic ramp from 0 at ``low`` to 1 at ``high`` (``low`` > ``high`` ramps down)."""
     ramp = np.clip((values - low) / (high - low), 0, 1)

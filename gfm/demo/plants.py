@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gfm.demo.canvas import Canvas
-from gfm.demo.noise import Array, floats
+from gfm.demo.noise import floats, mix
 
 Palette = tuple[Any, ...]
 """Colours to choose from, each R, G, B (which NumPy's types cannot say of a tuple)."""
@@ -14,12 +14,6 @@ Palette = tuple[Any, ...]
 GREENS = ((58, 84, 34), (84, 112, 44), (112, 136, 58), (66, 96, 52))
 DRY = ((170, 142, 84), (146, 118, 66), (190, 164, 104), (124, 104, 62))
 AUTUMN = ((188, 96, 34), (204, 140, 44), (150, 62, 30), (120, 84, 40))
-
-
-def mix(first: ArrayLike, second: ArrayLike, amount: ArrayLike) -> Array:
-    """``first`` where ``amount`` is 0, ``second`` where it is 1."""
-    start, end = floats(first), floats(second)
-    return start + floats(amount) * (end - start)
 
 
 def grass(canvas: Canvas, horizon: float, colours: Palette, blade: float, count: int) -> None:

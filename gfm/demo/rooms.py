@@ -5,8 +5,7 @@ import numpy as np
 from gfm.demo import plants
 from gfm.demo.canvas import Canvas, defocus
 from gfm.demo.light import Setting, make_lamp
-from gfm.demo.noise import floats, noise_2d
-from gfm.demo.plants import mix
+from gfm.demo.noise import Array, floats, mix, noise_2d
 
 PAINTS = (
     (206, 196, 178),
@@ -27,12 +26,7 @@ def garden(canvas: Canvas) -> Setting:
     canvas.image[:] = colours[0].astype(np.uint8) // 3
     leaf = height * rng.uniform(0.016, 0.04)
     plants.foliage(
-        canvas,
-        colours,
-        leaf,
-        int(height * canvas.width / leaf**2),
-        -0.05,
-        horizon + 0.05,
+        canvas, colours, leaf, int(height * canvas.width / leaf**2), -0.05, horizon + 0.05
     )
     petals = ((236, 150, 172), (244, 240, 236), (228, 196, 84), (196, 70, 76))
     tint = floats(petals[rng.integers(4)])
@@ -111,7 +105,7 @@ def room(canvas: Canvas) -> Setting:
     return Setting(lamp, horizon / height)
 
 
-def _box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
+def _box(left: float, top: float, right: float, bottom: float) -> Array:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 
 
@@ -170,9 +164,7 @@ def _boards(canvas: Canvas, horizon: int) -> None:
         share = (horizon - vanish[1]) / (height - vanish[1])
         top = vanish + share * (foot - vanish)
         corners = np.concatenate([foot, top[::-1]])
-        tint = wood * rng.uniform(0.84, 1.1)
-        mask_top = mix(tint, wood, 0.3)
-        canvas.polygon(corners, mask_top)
+        canvas.polygon(corners, mix(wood * rng.uniform(0.84, 1.1), wood, 0.3))
     grain = noise_2d(rng, height - horizon, width, (height * 0.05, height * 0.02), 4)
     canvas.blend(wood * 0.6, np.clip(0.16 * grain, 0, 0.4), horizon)
 

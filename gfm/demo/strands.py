@@ -111,10 +111,8 @@ def _samples(
     height, width = surface.cover.shape
     s = ((np.arange(number) + 0.5) / number).astype(np.float32)
     length = strands.length[chosen, None]
-    step, curve = (
-        length * strands.direction[:, chosen, None],
-        length * strands.bend[:, chosen, None],
-    )
+    step = length * strands.direction[:, chosen, None]
+    curve = length * strands.bend[:, chosen, None]
     x, y, z = (strands.root[i, chosen, None] + s * (step[i] + s * curve[i]) for i in range(3))
     speed = np.hypot(step[0] + 2 * s * curve[0], step[1] + 2 * s * curve[1]) / number
     if strands.curl.any():
@@ -123,9 +121,8 @@ def _samples(
         x += radius * np.sin(turn)
         y += radius * np.cos(turn)
     inside = (x >= 0) & (y >= 0) & (x < width - 1) & (y < height - 1)
-    pixel = np.where(inside, y, 0).astype(np.int32) * width + np.where(inside, x, 0).astype(
-        np.int32
-    )
+    row, column = (np.where(inside, place, 0).astype(np.int32) for place in (y, x))
+    pixel = row * width + column
     taper = np.minimum(1, 1.25 - s) * np.minimum(1, 0.3 + 4 * s)
     cover = strands.width[chosen, None] * taper * np.maximum(speed, 0.15)
     cover *= 1 - bare.ravel()[pixel]

@@ -12,23 +12,28 @@ import pytest
 from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import Roots
 from gfm.data.trimap import trimap_from_alpha
-from gfm.demo import (
-    DemoSample,
-    DemoSize,
-    DemoWriteError,
-    cache,
-    contact_sheet,
-    draw_background,
-    draw_sample,
-    ensure_demo,
-)
-from gfm.demo import sheet as sheet_module
-from gfm.demo.layers import fill_outwards
-from gfm.errors import GFMError
+from gfm.demo import DemoSource, source
+from gfm.demo.files import Drawing, draw_files
+from gfm.demo.sample import DemoSample, draw_background, draw_sample
+from gfm.demo.surface import fill_outwards
+from gfm.errors import GFMError, WriteError
 
 HEIGHT, WIDTH = 120, 180
-SMALL = DemoSize(4, 2, 3, 1, HEIGHT, WIDTH, background_height=128, background_width=192)
-TINY = DemoSize(1, 1, 1, 1, 64, 96, background_height=64, background_width=96)
+SMALL = {
+    "num_train": 4,
+    "num_validation": 2,
+    "num_backgrounds": 3,
+    "num_coco": 1,
+    "height": HEIGHT,
+    "width": WIDTH,
+    "background_height": 128,
+    "background_width": 192,
+}
+TINY = {
+    **dict.fromkeys(("num_train", "num_validation", "num_backgrounds", "num_coco"), 1),
+    **dict.fromkeys(("height", "background_height"), 64),
+    **dict.fromkeys(("width", "background_width"), 96),
+}
 TRIMAP_KERNEL = 25
 
 
@@ -39,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def roots(root: Path) -> Roots:
-    return ensure_demo(root, SMALL, seed=3, num_workers=1)
+    return DemoSource(root, seed=3, **SMALL).find()
 
 
 @pytest.fixture(scope="module")
@@ -163,13 +168,13 @@ def test_drawings_depend_on_seed_and_index_alone() -> None:
     np.testing.assert_array_equal(first.image, draw_sample(7, 2, 64, 96).image)
     assert (first.image != draw_sample(8, 2, 64, 96).image).mean() > 0.5
     assert (first.image != draw_sample(7, 3, 64, 96).image).mean() > 0.5
-    scene = draw_background(7, 2, 64, 96)
-    np.testing.assert_array_equal(scene, draw_background(7, 2, 64, 96))
-    assert (scene != draw_background(8, 2, 64, 96)).mean() > 0.5
+    scene, _ = draw_background(7, 2, 64, 96)
+    np.testing.assert_array_equal(scene, draw_background(7, 2, 64, 96)[0])
+    assert (scene != draw_background(8, 2, 64, 96)[0]).mean() > 0.5
 
 
 def test_files_are_the_same_whatever_the_number_of_processes(roots: Roots, tmp_path: Path) -> None:
-    again = ensure_demo(tmp_path, SMALL, seed=3, num_workers=2)
+    again = DemoSource(tmp_path, seed=3, num_workers=2, **SMALL).find()
     assert again.photos.parent.name == roots.photos.parent.name
     assert contents(again.photos.parent) == contents(roots.photos.parent)
 
@@ -177,93 +182,110 @@ def test_files_are_the_same_whatever_the_number_of_processes(roots: Roots, tmp_p
 def test_second_call_draws_nothing(
     root: Path, roots: Roots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "draw_files", lambda *_: pytest.fail("drawn again"))
-    assert ensure_demo(root, SMALL, seed=3) == roots
+    monkeypatch.setattr(source, "in_parallel", lambda *_: pytest.fail("drawn again"))
+    assert DemoSource(root, seed=3, **SMALL).find() == roots
 
 
-@pytest.mark.parametrize(("size", "seed"), [(TINY, 1), (DemoSize(2, 1, 1, 1, 64, 96, 64, 96), 0)])
-def test_another_seed_or_size_has_its_own_folder(tmp_path: Path, size: DemoSize, seed: int) -> None:
-    first = ensure_demo(tmp_path, TINY, num_workers=1)
-    assert ensure_demo(tmp_path, size, seed, num_workers=1) != first
+@pytest.mark.parametrize("other", [{"seed": 1}, {"num_train": 2}])
+def test_another_seed_or_size_has_its_own_folder(tmp_path: Path, other: dict[str, int]) -> None:
+    first = DemoSource(tmp_path, **TINY).find()
+    assert DemoSource(tmp_path, **(TINY | other)).find() != first
 
 
-def test_interrupted_run_leaves_nothing_that_looks_finished(
+def test_interrupted_run_goes_on_with_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
 
-    def draw_one_then_stop(*arguments: object) -> None:
-        drawn.append(arguments)
-        if len(drawn) == 2:
+    def stop_at_second(folder: Path, drawing: Drawing) -> None:
+        if len(drawn) == 1:
             raise KeyboardInterrupt
+        drawn.append(drawing)
+        draw_files(folder, drawing)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "draw_files", draw_one_then_stop)
+        patch.setattr(source, "draw_files", stop_at_second)
         with pytest.raises(KeyboardInterrupt):
-            ensure_demo(tmp_path, TINY, num_workers=1)
-    assert list(tmp_path.iterdir()) == []
-    roots = ensure_demo(tmp_path, TINY, num_workers=1)
+            DemoSource(tmp_path / "demo", **TINY).find()
+    first = contents(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "draw_files", lambda f, d: [drawn.append(d), draw_files(f, d)])
+        roots = DemoSource(tmp_path / "demo", **TINY).find()
+    assert len(drawn) == len(set(drawn)) == 5
     assert len(contents(roots.photos.parent)) == 13
+    assert first.items() <= contents(tmp_path).items()
+    whole = DemoSource(tmp_path / "whole", **TINY).find()
+    assert contents(roots.photos.parent) == contents(whole.photos.parent)
+
+
+def test_removed_file_is_drawn_again(tmp_path: Path) -> None:
+    roots = DemoSource(tmp_path, **TINY).find()
+    before = contents(tmp_path)
+    (roots.photos / "train/bg/m_00000001.jpg").unlink()
+    DemoSource(tmp_path, **TINY).find()
+    assert contents(tmp_path) == before
 
 
 def test_remains_of_killed_runs_are_removed_but_not_of_live_ones(tmp_path: Path) -> None:
-    for name in (".old.partial", ".live.partial"):
-        (tmp_path / name / "AM-2k").mkdir(parents=True)
-    for path in (tmp_path / ".old.partial/AM-2k", tmp_path / ".old.partial"):
-        os.utime(path, (time.time() - 3600,) * 2)
-    # The folder itself may be old when something inside was written just now.
-    os.utime(tmp_path / ".live.partial", (time.time() - 3600,) * 2)
-    ensure_demo(tmp_path, TINY, num_workers=1)
-    assert not (tmp_path / ".old.partial").exists()
-    assert (tmp_path / ".live.partial").exists()
+    roots = DemoSource(tmp_path, **TINY).find()
+    folder = roots.photos / "train/mask"
+    old, live = folder / ".old.tmp", folder / ".live.tmp"
+    for path in (old, live):
+        path.touch()
+    os.utime(old, (time.time() - 3600,) * 2)
+    (folder / "m_00000001.png").unlink()
+    DemoSource(tmp_path, **TINY).find()
+    assert not old.exists()
+    assert live.exists()
 
 
 def test_two_runs_at_once_both_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_folders = cache.make_folders
     other = []
 
-    def let_another_run_finish_first(folder: Path) -> None:
-        make_folders(folder)
+    def let_another_run_finish_first(folder: Path, drawing: Drawing) -> None:
         if not other:
-            other.append(folder)
-            other.append(ensure_demo(tmp_path, TINY, num_workers=1))
+            other.append(drawing)
+            other.append(DemoSource(tmp_path, **TINY).find())
+        draw_files(folder, drawing)
 
-    monkeypatch.setattr(cache, "make_folders", let_another_run_finish_first)
-    assert ensure_demo(tmp_path, TINY, num_workers=1) == other[1]
-    assert [path.name for path in tmp_path.iterdir()] == [other[1].photos.parent.name]
+    monkeypatch.setattr(source, "draw_files", let_another_run_finish_first)
+    roots = DemoSource(tmp_path, **TINY).find()
+    assert roots == other[1]
+    assert len(contents(tmp_path)) == 13
 
 
-def test_full_disk_ends_in_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_to_full_disk(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
-
-    monkeypatch.setattr(Path, "write_bytes", write_to_full_disk)
-    with pytest.raises(DemoWriteError, match="No space left on device") as caught:
-        ensure_demo(tmp_path, TINY, num_workers=1)
-    assert isinstance(caught.value, OSError)
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_full_disk_ends_in_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_workers: int
+) -> None:
+    monkeypatch.setattr(source, "draw_files", write_to_full_disk)
+    with pytest.raises(WriteError, match="No space left on device") as caught:
+        DemoSource(tmp_path, num_workers=num_workers, **TINY).find()
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
+    assert contents(tmp_path) == {}
+
+
+def write_to_full_disk(folder: Path, drawing: Drawing) -> None:
+    """Draw, but find no room for the first file; importable, as other processes need it."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    os.fsync, fsync = fail, os.fsync
+    try:
+        draw_files(folder, drawing)
+    finally:
+        os.fsync = fsync
 
 
 def test_root_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DemoWriteError, match="file"):
-        ensure_demo(tmp_path / "file", TINY, num_workers=1)
+    with pytest.raises(WriteError, match="file"):
+        DemoSource(tmp_path / "file", **TINY).find()
 
 
-@pytest.mark.parametrize(
-    ("size", "seed"), [(DemoSize(num_coco=0), 0), (DemoSize(height=32), 0), (TINY, -1)]
-)
-def test_sizes_that_cannot_be_drawn_are_refused(tmp_path: Path, size: DemoSize, seed: int) -> None:
+@pytest.mark.parametrize("wrong", [{"num_coco": 0}, {"height": 32}, {"seed": -1}])
+def test_sizes_that_cannot_be_drawn_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(GFMError, match="the demo needs"):
-        ensure_demo(tmp_path, size, seed)
-
-
-def test_contact_sheet_shows_animals_and_scenes(roots: Roots) -> None:
-    sheet = contact_sheet(roots, photos=(0, 5), width=640)
-    assert sheet.shape[1:] == (640, 3)
-    assert sheet.shape[0] > 240
-    assert sheet.std() > 30
-    # Two rows of animals and one of scenes, nothing left blank but the gaps.
-    assert (sheet == 255).all(axis=(1, 2)).sum() == 4 * sheet_module.GAP
+        DemoSource(tmp_path, **(TINY | wrong)).find()
