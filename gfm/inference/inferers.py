@@ -77,7 +77,7 @@ class Resize:
         small = resize(image, scaled_size(height, width, self.scale, self.max_size))
         prediction = Native()(model, small)
         alpha, glance, focus = (resize(p, (height, width)) for p in prediction[:3])
-        alphas = {name: alpha for name in prediction.alphas}
+        alphas = dict.fromkeys(prediction.alphas, alpha)
         if len(alphas) > 1:  # of RIM; a single branch's alpha is the network's
             alphas = {k: resize(p, (height, width)) for k, p in prediction.alphas.items()}
         return Prediction(alpha, glance, focus, alphas)
