@@ -64,8 +64,40 @@ def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
     """
     checkpoint = read_weights(path)
     for node, package in ((checkpoint.model, "gfm.models"), (checkpoint.inferer, "gfm.inference")):
-        check_description(node, package, trust, path)
+        check_description(node, [package], trust, path)
     return replace(checkpoint, model=without_pretrained(checkpoint.model))
+
+
+_PARTS = {
+    "inference": ["gfm.inference"],
+    "loss": ["gfm.losses"],
+    "metrics": ["gfm.metrics"],
+    "optimizer": ["torch.optim"],
+    "scheduler": ["gfm.training.optimization", "torch.optim"],
+}
+"""What else a training is built of, and who may define it."""
+
+
+def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
+    """Reads a checkpoint of a training run, so that all its parts can be built.
+
+    Args:
+        path: of the file.
+        trust: packages other than this one and torch's whose classes the file may name.
+
+    Raises:
+        GFMError: as :func:`read_checkpoint`, or the file says nothing of a training.
+    """
+    checkpoint = read_checkpoint(path, trust)
+    missing = [part for part in _PARTS if part not in checkpoint.config]
+    if missing:
+        raise GFMError(
+            f"{path} says nothing of a training (it lacks {', '.join(missing)}): read its network "
+            "by gfm.checkpoints.load_network"
+        )
+    for part, packages in _PARTS.items():
+        check_description(checkpoint.config[part], packages, trust, path)
+    return checkpoint
 
 
 def read_weights(path: Path) -> Checkpoint:

@@ -9,12 +9,12 @@ from typing import Any
 from gfm.errors import GFMError
 
 
-def check_description(node: Any, package: str, trust: Sequence[str], path: Path) -> None:
+def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], path: Path) -> None:
     """Checks a description before anything is built from it.
 
     Args:
         node: a plain ``_target_`` node, or nothing.
-        package: of this project, whose public classes and functions the node may name.
+        packages: whose public classes and functions the node may name.
         trust: the user's packages, whose classes and functions it may name as well.
         path: of the file, for the message.
 
@@ -28,10 +28,11 @@ def check_description(node: Any, package: str, trust: Sequence[str], path: Path)
                 "is resolved; train again, or remove it from the file"
             )
     for target in _targets(node):
-        if not isinstance(target, str) or not _is_defined_in((package, *trust), target):
+        if not isinstance(target, str) or not _is_defined_in((*packages, *trust), target):
             own = str(target).split(".")[0]
             fix = "" if own == "gfm" else f"; if you trust that package, set trust=[{own}]"
-            raise GFMError(f"{path} asks for {target}, which {package} does not define{fix}")
+            known = " or ".join(packages)
+            raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
 
 
 def _strings(node: Any) -> Iterator[str]:

@@ -1,29 +1,35 @@
 """``python train.py …`` and ``gfm train …``."""
 
+from pathlib import Path
+
 import hydra
 from omegaconf import DictConfig
 
 from gfm.launch.configs import CONFIGS
+from gfm.launch.continuation import continued
 from gfm.launch.entry import faults, launch
-from gfm.launch.sweeps import FAILED, best
+from gfm.launch.sweeps import failed, ranked
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
 def app(cfg: DictConfig) -> float:
-    """Trains; returns what a search minimises."""
-    with faults():
-        # Here, since torch and Lightning take seconds, which --help should not.
-        from gfm.launch.continuation import continued
-        from gfm.launch.train import train
+    """Trains; returns what a search looks for the best of."""
+    run = Path(cfg.paths.run)
+    with faults(f"ckpt_path={run}", run / "checkpoints/last.ckpt"):
+        return ranked(cfg, _train)
+    return failed(cfg)
 
-        cfg = continued(cfg)
-        return best(train(cfg)[0], cfg.objective)
-    return FAILED
+
+def _train(cfg: DictConfig) -> dict[str, float]:
+    # Here, since torch and Lightning take seconds, which --help should not.
+    from gfm.launch.train import train
+
+    return train(cfg)[0]
 
 
 def main() -> None:
     """The command line."""
-    launch(app)
+    launch(app, continued)
 
 
 if __name__ == "__main__":

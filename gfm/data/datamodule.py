@@ -95,7 +95,7 @@ class MattingDataModule(pl.LightningDataModule):
         track: composes training samples; none is needed for evaluation.
         rosta: decides which labels samples carry.
         batch_size: per process (the official code's, of DataParallel, is split among the GPUs).
-        crop_sizes: sides of the training windows, in pixels of the photo.
+        crop_sizes: sides of the training windows, in pixels of the photo; or the only one.
         input_size: side of the training input.
         interpolation: from window to input, see :class:`gfm.data.transforms.JointTransform`.
         flip_probability: of mirroring a sample.
@@ -117,7 +117,7 @@ class MattingDataModule(pl.LightningDataModule):
         track: Track | None = None,
         rosta: str = "tt",
         batch_size: int = 32,
-        crop_sizes: Sequence[int] = (640, 960, 1280),
+        crop_sizes: Sequence[int] | int = (640, 960, 1280),
         input_size: int = 320,
         interpolation: Literal["linear", "area"] = "linear",
         flip_probability: float = 0.5,
@@ -140,7 +140,7 @@ class MattingDataModule(pl.LightningDataModule):
         self.track = track
         self.kernel_sizes = [branch.kernel_size for branch in ROSTAS[rosta]]
         self.batch_size = batch_size
-        self.crop_sizes = crop_sizes
+        self.crop_sizes = [crop_sizes] if isinstance(crop_sizes, int) else crop_sizes
         self.transform = JointTransform(input_size, flip_probability, interpolation)
         self.transition_probability = transition_probability
         self.num_workers = min(8, num_cores()) if num_workers is None else num_workers

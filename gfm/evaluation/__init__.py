@@ -5,19 +5,25 @@ written as PNG, scored, and noted in a journal, from which an interrupted evalua
 on and which brings the rows of all processes together.
 """
 
-from gfm.evaluation.journal import Journal, Rows
-from gfm.evaluation.network import NetworkSource
-from gfm.evaluation.predictions import PredictionSource
-from gfm.evaluation.results import log_results, write_results
-from gfm.evaluation.scoring import MatteSource, Scorer
+import importlib
+from typing import Any
 
-__all__ = [
-    "Journal",
-    "MatteSource",
-    "NetworkSource",
-    "PredictionSource",
-    "Rows",
-    "Scorer",
-    "log_results",
-    "write_results",
-]
+_HOMES = {
+    "Journal": "journal",
+    "MatteSource": "scoring",
+    "NetworkSource": "network",
+    "PredictionSource": "predictions",
+    "Rows": "journal",
+    "Scorer": "scoring",
+    "log_results": "results",
+    "write_results": "results",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    # On demand, since Lightning takes seconds, which a comparison of two tables does not need.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

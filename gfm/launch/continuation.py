@@ -1,53 +1,104 @@
-"""The configuration of a run that goes on: ``ckpt_path=last``, a run's folder, or a checkpoint."""
+"""The command line of a run that goes on: ``ckpt_path=last``, a folder, or a checkpoint in it.
 
+Hydra makes a run's folder before any of our code runs, so all this happens to the arguments, before
+Hydra sees them.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import hydra
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
+from gfm.compat.hydra import parse_arguments
 from gfm.errors import GFMError
+from gfm.launch.configs import CONFIGS
 from gfm.system.files import write_text
-from gfm.system.ranks import is_first
+from gfm.system.ranks import came_together
+
+Options = dict[str, str]
+"""Overrides as they were written, by the name of what they set."""
 
 _LAST = Path("checkpoints/last.ckpt")
+_OVERRIDES = Path(".hydra/overrides.yaml")
+_HYDRA = Path(".hydra/hydra.yaml")
 
 
-def continued(cfg: DictConfig) -> DictConfig:
-    """The configuration of a run that goes on in its own folder.
+def in_own_folder(arguments: Sequence[str]) -> list[str]:
+    """Arguments by which Hydra's files, too, go where ``paths.run=`` says."""
+    flags, overrides = parse_arguments(arguments)
+    given = _by_name(overrides)
+    run = given.get("paths.run")
+    # Processes of torchrun and srun do without: rank 0 alone has a folder of Hydra's.
+    if run is None or "hydra.run.dir" in given or flags.multirun or came_together():
+        return list(arguments)
+    return [*arguments, f"hydra.run.dir={run.partition('=')[2]}"]
 
-    Where ``ckpt_path`` is a run's folder, or ``last`` for the latest one, the overrides that the
-    run was started with hold again, with those given now on top. A checkpoint file instead starts
-    a new folder with the options given now.
+
+def continued(arguments: Sequence[str]) -> list[str]:
+    """Arguments of a run that goes on in its own folder, with its own options and those of now.
+
+    A checkpoint outside a run's folder starts a new folder with the options given now. So does
+    ``paths.run=<new folder>``, with the options of the run.
 
     Raises:
         GFMError: there is no such run.
     """
-    where = cfg.ckpt_path
-    if not where or (where != "last" and not Path(where).is_dir()):
-        return cfg
-    folder = _latest(Path(cfg.paths.runs)) if where == "last" else Path(where)
-    file = folder / ".hydra/overrides.yaml"
-    if not file.is_file():
-        raise GFMError(f"{folder} is no run's folder: it lacks {file.relative_to(folder)}")
-    before = [str(override) for override in OmegaConf.load(file)]
-    now = HydraConfig.get().overrides
-    # The last one of a name holds; Hydra refuses two choices for one group.
-    overrides = {_name(o): o for o in [*before, *map(str, now.task)]}
-    overrides |= {"ckpt_path": f"ckpt_path={folder / _LAST}", "paths.run": f"paths.run={folder}"}
-    if is_first():  # so that they hold the next time as well
-        write_text(file, OmegaConf.to_yaml(list(overrides.values())))
-    places = [o for o in [*_hydras(folder), *now.hydra] if _name(o) == "hydra.searchpath"]
-    return hydra.compose("train", [*overrides.values(), *places[-1:]])
+    flags, overrides = parse_arguments(arguments)
+    now = _by_name(overrides)
+    where = _text(now.get("ckpt_path"))
+    found = None if flags.multirun or not where else _find(where, now)
+    if found is None:
+        return in_own_folder(arguments)
+    folder, checkpoint = found
+    before = _by_name(map(str, OmegaConf.load(folder / _OVERRIDES)))
+    own = {"ckpt_path": checkpoint, "paths.run": Path(_text(now.get("paths.run")) or folder)}
+    merged = {k: o for k, o in _merged(before, now).items() if k not in own}
+    merged |= {name: f"{name}={_quoted(str(path))}" for name, path in own.items()}
+    if own["paths.run"] == folder:  # what lies there stays, `keep_options` adds to it
+        merged["hydra.output_subdir"] = "hydra.output_subdir=null"
+    merged.setdefault("hydra.run.dir", f"hydra.run.dir={_quoted(str(own['paths.run']))}")
+    rest = [a for a in arguments if a not in overrides]
+    return [*rest, *_places(folder, flags, now), *merged.values()]
 
 
-def _name(override: str) -> str:
-    return override.split("=")[0].lstrip("+")
+def keep_options(run: Path) -> None:
+    """Notes in a run's folder the options that it was started with, or goes on with.
+
+    Hydra does so in a folder of its own, which is another where a file set ``paths.run``.
+    """
+    if not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.MULTIRUN:
+        return
+    hydra = HydraConfig.get()
+    (run / ".hydra").mkdir(parents=True, exist_ok=True)
+    write_text(run / _OVERRIDES, OmegaConf.to_yaml(list(hydra.overrides.task)))
+    if not (run / _HYDRA).is_file():
+        write_text(run / _HYDRA, OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})))
 
 
-def _hydras(folder: Path) -> list[str]:
-    file = folder / ".hydra/hydra.yaml"
-    return list(OmegaConf.load(file).hydra.overrides.hydra) if file.is_file() else []
+def _find(where: str, now: Options) -> tuple[Path, Path] | None:
+    """The run's folder and the checkpoint; ``None`` for a checkpoint that belongs to no run."""
+    if where == "last":
+        folder = _latest(_runs(now))
+        return folder, folder / _LAST
+    path = Path(where)
+    if path.is_dir():
+        if not (path / _OVERRIDES).is_file():
+            raise GFMError(f"{path} is no run's folder: it lacks {_OVERRIDES}")
+        return path, path / _LAST
+    near = [folder for folder in list(path.parents)[:2] if (folder / _OVERRIDES).is_file()]
+    return (near[0], path) if near else None
+
+
+def _runs(now: Options) -> Path:
+    paths = [o for name, o in now.items() if name.startswith("paths.") and name != "paths.run"]
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return Path(compose("train", paths).paths.runs)
 
 
 def _latest(runs: Path) -> Path:
@@ -55,3 +106,52 @@ def _latest(runs: Path) -> Path:
     if not found:
         raise GFMError(f"ckpt_path=last: no run below {runs} has a checkpoint to go on from")
     return found[-1].parents[1]
+
+
+def _merged(before: Options, now: Options) -> Options:
+    """The options of before, but for those that are given anew or taken back."""
+    merged = {name: o for name, o in before.items() if not name.startswith("hydra")}
+    for name, override in now.items():
+        if override.startswith("~") and merged.get(name, "").startswith("+"):
+            del merged[name]
+        else:
+            merged[name] = override
+    return merged
+
+
+def _by_name(overrides: Iterable[str]) -> Options:
+    """The last override of each name holds, and Hydra refuses two choices for one group."""
+    texts = list(overrides)
+    parsed = OverridesParser.create().parse_overrides(texts)
+    names = (override.get_key_element().lstrip("+~") for override in parsed)
+    return dict(zip(names, texts, strict=True))
+
+
+def _places(folder: Path, flags: Any, now: Options) -> list[str]:
+    """The run's own folders of configurations, unless others are given now."""
+    file = folder / _HYDRA
+    if not file.is_file():
+        return []
+    hydra = OmegaConf.load(file).hydra
+    overrides = _by_name(map(str, OmegaConf.select(hydra, "overrides.hydra") or []))
+    search = overrides.get("hydra.searchpath")
+    places = [search] if search and "hydra.searchpath" not in now else []
+    for source in OmegaConf.select(hydra, "runtime.config_sources") or []:
+        if source.provider == "command-line" and flags.config_dir is None:
+            places += ["--config-dir", str(source.path)]
+    return places
+
+
+def _text(override: str | None) -> str | None:
+    """The value that an override sets, if there is one."""
+    if override is None:
+        return None
+    value = OverridesParser.create().parse_override(override).value()
+    return None if value is None else str(value)
+
+
+def _quoted(text: str) -> str:
+    """A path as Hydra's grammar takes it."""
+    if re.fullmatch(r"[\w./+-]+", text):
+        return text
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -6,7 +6,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,25 +30,32 @@ _WANTS_TRACEBACK = _WISH == "1"
 
 
 @contextmanager
-def faults(go_on: str = "ckpt_path=last") -> Iterator[None]:
+def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> Iterator[None]:
     """Ends a fault of the input in one line and exit status 1.
 
     In a sweep no fault of a job ends the others: it is printed, and kept as ``error.txt`` in the
     job's folder. ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A run that SIGTERM ended says
-    how to go on, with exit status 75, which schedulers take for "try again".
+    how to go on, with exit status 75, which schedulers take for "try again"; one that Control-C
+    ended likewise, with 130.
 
     Args:
-        go_on: what continues a run that was terminated.
+        go_on: what continues a run that was terminated; ``None`` where nothing does.
+        saved: what it goes on from; where there is no such file, there is nothing to go on from.
     """
     try:
         yield
-    except SystemExit as error:
-        if not _is_termination(error):
+    except (SystemExit, KeyboardInterrupt) as error:
+        status = _status(error)
+        if status is None:
             raise
         if is_first():
-            text = f"terminated; what is done was saved: go on with {go_on}"
-            console(stderr=True).print(text, highlight=False)
-        sys.exit(os.EX_TEMPFAIL)
+            text = "interrupted" if status == _INTERRUPTED else "terminated"
+            if in_sweep():
+                go_on = f"the same command and hydra.sweep.dir={HydraConfig.get().sweep.dir}"
+            if go_on and (saved is None or saved.exists()):
+                text += f"; what is done was saved: go on with {go_on}"
+            console(stderr=True).print(text, highlight=False, markup=False)
+        sys.exit(status)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
         is_input |= is_of_dead_worker(error)
@@ -67,10 +74,21 @@ def faults(go_on: str = "ckpt_path=last") -> Iterator[None]:
         close_log()
 
 
-def _is_termination(error: SystemExit) -> bool:
+_INTERRUPTED = 130  # exit status of what Control-C ended, as shells have it
+
+
+def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
+    """The exit status of what a signal ended; ``None`` of what ended otherwise."""
+    if isinstance(error, KeyboardInterrupt):
+        return _INTERRUPTED
+    # Lightning makes such an exit of Control-C where nobody else heeds it.
+    if isinstance(error.__context__, KeyboardInterrupt) and error.code == 1:
+        return _INTERRUPTED
     # Asked this way, since a fault before Lightning was imported should not wait for it.
     module = sys.modules.get("pytorch_lightning.utilities.exceptions")
-    return module is not None and isinstance(error, module.SIGTERMException)
+    if module is None or not isinstance(error, module.SIGTERMException):
+        return None
+    return int(error.code or os.EX_TEMPFAIL)
 
 
 def quiet() -> None:
@@ -81,15 +99,21 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
 
 
-def launch(app: Callable[[], Any]) -> None:
-    """Runs a Hydra app, quietly; faults of its composition end as above."""
+def launch(app: Callable[[], Any], arguments: Callable[[Sequence[str]], list[str]]) -> None:
+    """Runs a Hydra app, quietly; faults of its composition end as above.
+
+    Args:
+        app: of Hydra.
+        arguments: from the command line to the one that Hydra sees.
+    """
     quiet()
     warnings.showwarning = _show_warning
     sys.argv[1:] = protect_paths(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
-    if came_together() and not is_first():  # makes no folder of its own
-        sys.argv += ["hydra.output_subdir=null", "hydra.run.dir=."]
-    with faults():
+    with faults(go_on=None):
+        sys.argv[1:] = arguments(sys.argv[1:])
+        if came_together() and not is_first():  # makes no folder of its own
+            sys.argv += ["hydra.output_subdir=null", "hydra.run.dir=."]
         app()
 
 

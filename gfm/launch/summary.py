@@ -48,29 +48,38 @@ def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, 
 
 
 def show_results(
-    trainer: "pl.Trainer", metrics: Mapping[str, float], options: Sequence[str]
+    trainer: "pl.Trainer", metrics: Mapping[str, float], last: Path, options: Sequence[str]
 ) -> None:
-    """The test or else the last validation, and how to evaluate the best weights.
+    """The test or else the last validation, and how to evaluate the weights that were tested.
 
     Args:
         trainer: after the run.
         metrics: what it logged last.
+        last: where the last weights are, if they were saved.
         options: overrides that say where its data are.
     """
+    from gfm.training.final_test import best_weights  # here, since Lightning takes seconds
+
     if not trainer.is_global_zero:
         return
     scores: Any = trainer.lightning_module.metrics
     tested = {k: v for k, v in metrics.items() if k.startswith("test/")}
     validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
+    best = best_weights(trainer)
     if tested:
-        title = "best weights, all validation photos"
+        title = f"{'best' if best else 'last'} weights, all validation photos"
         console().print(metrics_table(title, tested, scores.units))
     elif validated:
         console().print(metrics_table("last validation", validated, scores.units))
-    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    if best and Path(best).is_file():
-        command = ["python", "evaluate.py", override("checkpoint", os.path.relpath(best)), *options]
-        console().print("evaluate the best weights with")
+    weights = best or last
+    if weights.is_file():
+        command = [
+            "python",
+            "evaluate.py",
+            override("checkpoint", os.path.relpath(weights)),
+            *options,
+        ]
+        console().print(f"evaluate the {'best' if best else 'last'} weights with")
         console().print(f"  [bold]{escape(shlex.join(command))}[/]", highlight=False)
 
 
@@ -83,5 +92,5 @@ def data_options(name: str, run: Path) -> list[str]:
     """
     file = run / ".hydra/overrides.yaml"
     given = [str(o) for o in OmegaConf.load(file)] if file.is_file() else []
-    kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source")
+    kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source", "trust")
     return [f"data={name}", *(o for o in given if o.startswith(kept))]

@@ -1,73 +1,111 @@
 """A training from its configuration to its results."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import LearningRateMonitor
+from pytorch_lightning.callbacks import Callback, Checkpoint, LearningRateMonitor
 
 from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
 from gfm.errors import GFMError
+from gfm.launch.continuation import keep_options
 from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
 from gfm.system.ranks import is_first
+from gfm.training.callbacks import Freezing
 from gfm.training.curves import draw_curves
 from gfm.training.final_test import test_best
 from gfm.training.loggers.wandb import closed_at_end
 from gfm.training.module import MattingModule
+from gfm.training.objective import check_objective
+from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
-from gfm.training.resume import whole_checkpoint
+from gfm.training.resume import check_options, whole_checkpoint
 
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """Composes, builds, trains; returns the last metrics and the objects of the run."""
     config = plain(cfg)
     run = Path(config["paths"]["run"])
+    resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
+    if resumed:
+        check_options(resumed, config)
     if is_first():
         open_log(run / "train.log")
         OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+        keep_options(run)
         announce(config)
-    resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
 
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
+    config = overfitting(config)
     datamodule = build(config["datamodule"])
     datamodule.setup("fit")  # Lightning does so too, but only after weights were fetched
     starts_from_file = config["ckpt_path"] or config["init_from"]
-    module = MattingModule(
+    module = MattingModule.from_config(
+        {**config, "provenance": provenance(datamodule)},
         model=build(without_pretrained(config["model"]) if starts_from_file else config["model"]),
-        criterion=build(config["loss"]),
-        optimizer=build(config["optimizer"]),
-        scheduler=build(config["scheduler"]),
-        inferer=build(config["inference"]),
-        metrics=build(config["metrics"]),
-        config={**config, "provenance": provenance(datamodule)},
-        layer_decay=config["layer_decay"],
     )
-    if config["init_from"]:
+    check_objective(config["objective"], module.metrics.names)
+    if config["init_from"] and not resumed:
         load_weights(module.model, read_weights(Path(config["init_from"])), config["init_from"])
     if config["compile"]:
         module.model.compile()  # in place: names of weights stay
 
-    callbacks = [build(node) for node in (config["callbacks"] or {}).values()]
+    callbacks = build_callbacks(config)
     loggers = [build(node) for node in (config["logger"] or {}).values()]
     if not loggers:
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
-    trainer: pl.Trainer = build(config["trainer"], callbacks=callbacks, logger=loggers)
+    trainer: pl.Trainer = build(
+        config["trainer"],
+        callbacks=callbacks,
+        logger=loggers,
+        enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
+    )
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
     with closed_at_end():
         trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if config["test"]:
-            metrics |= test_best(trainer, module, datamodule)
+            metrics |= test_best(trainer, module, datamodule, run / "per_image.csv")
     if is_first() and (run / "metrics.csv").is_file():
         draw_curves(run / "metrics.csv", run / "curves.png")
-    show_results(trainer, metrics, data_options(config["data"]["name"], run))
+    last = run / "checkpoints/last.ckpt"
+    show_results(trainer, metrics, last, data_options(config["data"]["name"], run))
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
+
+
+def overfitting(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with ``trainer.overfit_batches`` spelled out.
+
+    Lightning would replace our order of samples by one that the dataset does not know, and still
+    draw other windows in every epoch.
+    """
+    amount = config["trainer"]["overfit_batches"]
+    if not amount:
+        return config
+    trainer = {**config["trainer"], "overfit_batches": 0.0, "limit_train_batches": amount}
+    if trainer["limit_val_batches"] is None:
+        trainer["limit_val_batches"] = amount
+    datamodule = {**config["datamodule"], "repeats_first_epoch": True}
+    return {**config, "trainer": trainer, "datamodule": datamodule}
+
+
+def build_callbacks(config: dict[str, Any]) -> list[Callback]:
+    """Those of the configuration; warns where they will keep no weights."""
+    nodes = [node for node in (config["callbacks"] or {}).values() if node]
+    callbacks: list[Callback] = [build(node) for node in nodes]
+    if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
+        text = "no weights will be saved: callbacks has neither best, last nor end"
+        warnings.warn(text, stacklevel=2)
+    if config["freeze"]:
+        callbacks.append(Freezing(config["freeze"], config["unfreeze_every"]))
+    return callbacks

@@ -74,7 +74,11 @@ def sigterm_held() -> Iterator[None]:
 
 
 def heed_parent_alone(_: int) -> None:
-    """Ends a DataLoader's worker, started as above, at a SIGTERM that its parent sent."""
+    """Ends a DataLoader's worker, started as above, at a SIGTERM that its parent sent.
+
+    Control-C, which a terminal sends to all, is left to the parent, which finishes its step first.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _CAN_TELL_SENDERS:
         threading.Thread(target=_exit_when_told_by_parent, daemon=True).start()
 

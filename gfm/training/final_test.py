@@ -6,11 +6,24 @@ import pytorch_lightning as pl
 
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
+from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
 
 
+def best_weights(trainer: pl.Trainer) -> Path | None:
+    """The checkpoint chosen by the objective, if one was kept."""
+    for kept in trainer.checkpoint_callbacks:
+        path = Path(getattr(kept, "best_model_path", ""))
+        if getattr(kept, "monitor", None) and path.is_file():
+            return path
+    return None
+
+
 def test_best(
-    trainer: pl.Trainer, module: MattingModule, datamodule: MattingDataModule
+    trainer: pl.Trainer,
+    module: MattingModule,
+    datamodule: MattingDataModule,
+    table: Path,
 ) -> dict[str, float]:
     """``test/<metric>`` over all validation photos, which are more than those seen in training.
 
@@ -20,13 +33,14 @@ def test_best(
 
     Args:
         trainer: after training.
-        module: gets the best weights, where they were kept.
+        module: gets the best weights, where they were kept; else the last are tested.
         datamodule: with the photos.
+        table: gets the metrics of each photo, as an evaluation's ``per_image.csv``.
     """
     if trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return {}
-    kept = Path(getattr(trainer.checkpoint_callback, "best_model_path", ""))
-    if kept.is_file():
+    if kept := best_weights(trainer):
         load_weights(module.model, read_weights(kept), str(kept))
+    trainer.callbacks.append(PhotoTable(table))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -1,14 +1,17 @@
 """The LightningModule: what happens in a training and a validation step."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from gfm.build import build
+from gfm.checkpoints import load_weights
+from gfm.checkpoints.formats import read_training
 from gfm.compat.lightning import make_up_validation
 from gfm.data.batch import Batch, as_floats
 from gfm.errors import GFMError
@@ -16,14 +19,22 @@ from gfm.inference import Inferer
 from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
 from gfm.models.gfm import GFM
-from gfm.training.optimization import Groups, parameter_groups, scale_rates
+from gfm.training.objective import Objective
+from gfm.training.optimization import (
+    Groups,
+    WeightDecayOn,
+    describe,
+    parameter_groups,
+    renew,
+    scale_rates,
+)
 
 
 class MattingModule(pl.LightningModule):
     """Trains a matting network.
 
-    Logs ``train/loss`` and ``train/loss_<term>`` at every step, ``val/<metric>`` at every
-    validation, ``test/<metric>`` when tested.
+    Logs ``train/loss`` and ``train/loss_<term>`` at every step, ``val/<metric>`` and ``best``, the
+    best value of the objective so far, at every validation, ``test/<metric>`` when tested.
 
     Args:
         model: the network.
@@ -34,6 +45,7 @@ class MattingModule(pl.LightningModule):
         metrics: scores them.
         layer_decay: factor on the learning rate of the encoder's deepest stage, and of each stage
             from the one after it; see :func:`gfm.training.optimization.parameter_groups`.
+        weight_decay_on: likewise.
         config: the run's plain configuration, which checkpoints carry so that they can be rebuilt.
     """
 
@@ -47,6 +59,7 @@ class MattingModule(pl.LightningModule):
         metrics: MattingMetrics,
         config: dict[str, Any],
         layer_decay: float = 1.0,
+        weight_decay_on: WeightDecayOn = "all",
     ) -> None:
         super().__init__()
         self.save_hyperparameters(config)
@@ -57,6 +70,54 @@ class MattingModule(pl.LightningModule):
         self.inferer = inferer
         self.metrics = metrics
         self.layer_decay = layer_decay
+        self.weight_decay_on: WeightDecayOn = weight_decay_on
+        self.objective = Objective(config.get("objective"), config.get("objective_mode", "min"))
+        self.groups: Groups = []  # as this run's options have them
+        self.goes_on = False
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], **given: Any) -> "MattingModule":
+        """Builds all parts from a run's plain configuration.
+
+        Args:
+            config: as ``config.yaml`` and checkpoints hold it.
+            given: parts that are there already.
+        """
+        parts = {"model": "model", "criterion": "loss", "optimizer": "optimizer"}
+        parts |= {"scheduler": "scheduler", "inferer": "inference", "metrics": "metrics"}
+        built = {part: build(config[key]) for part, key in parts.items() if part not in given}
+        names = [name for name in ("layer_decay", "weight_decay_on") if name in config]
+        options: dict[str, Any] = {name: config[name] for name in names}
+        arguments: dict[str, Any] = {"config": config, **options, **built, **given}
+        return cls(**arguments)
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: Path | str,
+        map_location: Any = None,
+        trust: Sequence[str] = (),
+        **given: Any,
+    ) -> "MattingModule":
+        """The module of a training run with the weights of its checkpoint, as Lightning has it.
+
+        Nothing is downloaded, and nothing is built that the project or a trusted package does not
+        define. For the network alone, also of released weights, see
+        :func:`gfm.checkpoints.load_network`.
+
+        Args:
+            checkpoint_path: a ``best.ckpt`` or ``last.ckpt``.
+            map_location: the device.
+            trust: packages other than this one whose classes the file may name.
+            given: parts to use instead of those of the run, such as ``inferer``.
+
+        Raises:
+            GFMError: the file is missing, damaged, something else, or names what is not trusted.
+        """
+        checkpoint = read_training(Path(checkpoint_path), trust)
+        module = cls.from_config({**checkpoint.config, "model": checkpoint.model}, **given)
+        load_weights(module.model, checkpoint, checkpoint_path)
+        return module.to(map_location) if map_location is not None else module
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch of samples to its loss."""
@@ -90,14 +151,10 @@ class MattingModule(pl.LightningModule):
         return {"prediction": prediction, "metrics": metrics}
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the metrics of all photos, of all processes."""
-        self._log_means("val")
-
-    def on_train_epoch_end(self) -> None:
-        """Logs ``best``, the lowest value so far of what best.ckpt is chosen by."""
-        kept = self.trainer.checkpoint_callback
-        if isinstance(kept, ModelCheckpoint) and kept.best_model_score is not None:
-            self.log("best", kept.best_model_score.float())
+        """Logs the metrics of all photos, of all processes, and the best objective so far."""
+        values = {**self.trainer.callback_metrics, **self._log_means("val")}
+        if not self.trainer.sanity_checking and (best := self.objective.update(values)) is not None:
+            self.log("best", best, sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """As in validation."""
@@ -107,21 +164,44 @@ class MattingModule(pl.LightningModule):
         """As after validation, as ``test/<metric>``."""
         self._log_means("test")
 
-    def _log_means(self, stage: str) -> None:
+    def _log_means(self, stage: str) -> dict[str, Tensor]:
         means = self.metrics.compute()
         self.metrics.reset()
         # Processes agree on them already; Lightning asks for synchronisation nonetheless.
         values = {f"{stage}/{name}": value.float() for name, value in means.items()}
         self.log_dict(values, sync_dist=True)
+        return values
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what a run that goes on has to know."""
+        checkpoint["objective"] = self.objective.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Before a run goes on."""
+        self.objective.load(checkpoint.get("objective", {}))
+        self.goes_on = True
+        learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
+        if learnt != [len(group["params"]) for group in self._parameter_groups()]:
+            raise GFMError(
+                "other parameters learn than in the checkpoint: leave freeze, layer_decay and "
+                "weight_decay_on as they were, or start anew from its weights by init_from="
+            )
         make_up_validation(checkpoint, self.trainer.check_val_every_n_epoch)
+
+    def on_train_start(self) -> None:
+        """Where a run goes on, the options given now hold, not those that the checkpoint has."""
+        if self.goes_on:
+            schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
+            renew(self.trainer.optimizers[0], self.groups, schedules)
+
+    def _parameter_groups(self) -> Groups:
+        return parameter_groups(self.model, self.layer_decay, self.weight_decay_on)
 
     def configure_optimizers(self) -> Any:
         """Optimiser, and a schedule that moves at every step."""
-        optimizer = self.optimizer(parameter_groups(self.model, self.layer_decay))
+        optimizer = self.optimizer(self._parameter_groups())
         scale_rates(optimizer)
+        self.groups = describe(optimizer)
         if self.scheduler is None:
             return optimizer
         total_steps = int(self.trainer.estimated_stepping_batches)

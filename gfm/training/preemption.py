@@ -1,8 +1,9 @@
 """How a run ends that is told to, so that it can go on."""
 
 import signal
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -10,13 +11,17 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from gfm.compat.lightning import SIGTERMException, set_terminated
 
+INTERRUPTED: Final = 130
+"""Exit status of what Control-C ended, as shells have it."""
 
-class SaveWhenTerminated(Callback):
-    """Saves the run before SIGTERM ends it, as schedulers send it to make room.
 
-    Of several processes each gets the signal in a place of its own, where Lightning would broadcast
-    at once: for ever, if another waits for a gradient. They note the signal instead, and stop
-    together after the step or the validation that they are in.
+class SaveAtEnd(Callback):
+    """Saves the run when it ends: as planned, by SIGTERM, or by Control-C.
+
+    Schedulers send SIGTERM to make room. Of several processes each gets a signal in a place of its
+    own, where Lightning would broadcast at once: for ever, if another waits for a gradient. They
+    note the signal instead, and stop together after the step or the validation that they are in.
+    Control-C is noted likewise; a second one ends at once, and saves nothing.
 
     Args:
         path: of the checkpoint; the run goes on from there.
@@ -24,13 +29,21 @@ class SaveWhenTerminated(Callback):
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.noted = False
+        self.noted: int | None = None
+        self.saved_step = -1
+        self._before: Any = signal.SIG_DFL
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        def note(*_: Any) -> None:
-            self.noted = True
-            _pass_on(trainer)
+        def note(number: int, *_: Any) -> None:
+            self.noted = number
+            if trainer.world_size == 1:
+                set_terminated(trainer, True)
+            elif number == signal.SIGTERM:  # Control-C reaches all of them by itself
+                _pass_on(trainer)
+            if number == signal.SIGINT:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
+        self._before = _handle(signal.SIGINT, note)
         if trainer.world_size > 1:
             signal.signal(signal.SIGTERM, note)  # until Lightning puts back what was before it
 
@@ -46,29 +59,53 @@ class SaveWhenTerminated(Callback):
 
     def _agree(self, trainer: pl.Trainer) -> None:
         if trainer.world_size > 1:
-            noted = trainer.strategy.reduce_boolean_decision(self.noted, all=False)
+            noted = trainer.strategy.reduce_boolean_decision(self.noted is not None, all=False)
             set_terminated(trainer, noted)
 
+    def on_save_checkpoint(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self.saved_step = trainer.global_step  # not of weights alone, for which nobody is asked
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        if self.saved_step != trainer.global_step and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.save_checkpoint(self.path)
+        _handle(signal.SIGINT, self._before)
+
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        leave_when_terminated(trainer)
+        leave_when_told(trainer)
 
     def on_exception(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         # The test at the end is of the best weights, which are not those to go on from.
-        if isinstance(exception, SIGTERMException) and trainer.state.fn == TrainerFn.FITTING:
-            trainer.save_checkpoint(self.path)
+        if not isinstance(exception, SIGTERMException) or trainer.state.fn != TrainerFn.FITTING:
+            return
+        trainer.save_checkpoint(self.path)
+        if self.noted == signal.SIGINT:
+            exception.code = INTERRUPTED
 
 
-def leave_when_terminated(trainer: pl.Trainer) -> None:
-    """Lets each of several processes go at once, where there is nothing to save."""
+def leave_when_told(trainer: pl.Trainer) -> None:
+    """Lets processes go at once, where there is nothing to save."""
+
+    def interrupt(*_: Any) -> None:
+        raise SIGTERMException(INTERRUPTED)
 
     def leave(*_: Any) -> None:
         _pass_on(trainer)
         raise SIGTERMException
 
+    _handle(signal.SIGINT, interrupt)
     if trainer.world_size > 1:
         signal.signal(signal.SIGTERM, leave)
+
+
+def _handle(number: int, handler: Any) -> Any:
+    """Sets a signal's handler where Python lets it, which is in the main thread alone."""
+    if threading.current_thread() is threading.main_thread():
+        return signal.signal(number, handler)
+    return None
 
 
 def _pass_on(trainer: pl.Trainer) -> None:

@@ -1,6 +1,7 @@
 """The checkpoint that an interrupted run goes on from."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,62 @@ def whole_checkpoint(path: Path) -> Path:
             f"{path} holds weights alone: resume from last.ckpt, or start from it by init_from="
         )
     return path
+
+
+_FIXED = (
+    "model",
+    "rosta",
+    "track",
+    "data.name",
+    "datamodule.batch_size",
+    "datamodule.repeats_first_epoch",
+    "seed",
+    "optimizer._target_",
+    "optimizer.amsgrad",
+    "scheduler._target_",
+    "trainer.accumulate_grad_batches",
+)
+"""Options of what a checkpoint holds: the network, the optimiser's state, the order of samples."""
+
+_FREE = ("pretrained", "activation_checkpointing", "channels_last")
+"""Options of a network that change nothing of its weights."""
+
+
+def check_options(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuses options that a run cannot change when it goes on; all others take effect.
+
+    Args:
+        path: of the checkpoint, which holds the options that the run had.
+        config: the plain configuration of now.
+
+    Raises:
+        GFMError: some differ that are part of what the checkpoint holds.
+    """
+    content = _read(path) or {}
+    before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
+    changes = [
+        f"{key}={now[key]} (was {before[key]})"
+        for key in before.keys() & now.keys()
+        if before[key] != now[key] and _is_fixed(key)
+    ]
+    if changes:
+        raise GFMError(
+            f"{path} cannot go on with {', '.join(sorted(changes))}: leave it as it was, or start "
+            "anew from its weights by init_from="
+        )
+
+
+def _is_fixed(key: str) -> bool:
+    inside = any(key == fixed or key.startswith(f"{fixed}.") for fixed in _FIXED)
+    return inside and key.split(".")[-1] not in _FREE
+
+
+def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Values of nested dictionaries by their dotted names."""
+    if not isinstance(node, Mapping) or not node:
+        return {prefix: node}
+    parts = [_leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,5 +1,7 @@
 """What a run logs, shows and says while it goes on."""
 
+from gfm.compat.lightning import BestCheckpoint
+from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.pace import Pace
 from gfm.training.callbacks.previews import Previews
@@ -7,4 +9,13 @@ from gfm.training.callbacks.progress_lines import ProgressLines
 from gfm.training.callbacks.result_picture import ResultPicture
 from gfm.training.callbacks.skipped_files import SkippedFiles
 
-__all__ = ["ImageTable", "Pace", "Previews", "ProgressLines", "ResultPicture", "SkippedFiles"]
+__all__ = [
+    "BestCheckpoint",
+    "Freezing",
+    "ImageTable",
+    "Pace",
+    "Previews",
+    "ProgressLines",
+    "ResultPicture",
+    "SkippedFiles",
+]

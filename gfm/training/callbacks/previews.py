@@ -42,18 +42,23 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
 
 
 class Previews(Callback):
-    """Draws the first validation photos at every validation: to PNG, W&B and TensorBoard.
+    """Draws the first validation photos at validations: to PNG, W&B and TensorBoard.
 
     Args:
         folder: for ``epoch_<n>.png``.
         num_images: how many photos.
         height: of each in pixels.
+        every_n_epochs: draws at the first validation that is so many epochs after the last drawn.
     """
 
-    def __init__(self, folder: Path | str, num_images: int = 4, height: int = 200) -> None:
+    def __init__(
+        self, folder: Path | str, num_images: int = 4, height: int = 200, every_n_epochs: int = 1
+    ) -> None:
         self.folder = Path(folder)
         self.num_images = num_images
         self.height = height
+        self.every_n_epochs = every_n_epochs
+        self.last_epoch = -1  # the one drawn last
         self.rows: list[np.ndarray] = []
 
     def on_validation_batch_end(  # noqa: D102
@@ -65,7 +70,11 @@ class Previews(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if trainer.is_global_zero and batch_idx < self.num_images and not trainer.sanity_checking:
+        since = trainer.current_epoch - self.last_epoch
+        is_due = since == 0 or since >= self.every_n_epochs
+        if not trainer.is_global_zero or trainer.sanity_checking or not is_due:
+            return
+        if batch_idx < self.num_images:
             row = panel(batch["image"][0], batch["alpha"][0], outputs["prediction"], self.height)
             self.rows.append(row)
 
@@ -74,6 +83,7 @@ class Previews(Callback):
     ) -> None:
         if not self.rows:
             return
+        self.last_epoch = trainer.current_epoch
         width = max(row.shape[1] for row in self.rows)
         rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0))) for r in self.rows]
         self.rows = []
@@ -86,3 +96,11 @@ class Previews(Callback):
             elif isinstance(logger, TensorBoardLogger):
                 step = trainer.global_step
                 logger.experiment.add_image("val/previews", sheet, step, dataformats="HWC")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that goes on has to know."""
+        return {"last_epoch": self.last_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.last_epoch = state_dict["last_epoch"]

@@ -1,0 +1,37 @@
+"""``gfm compare``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Folders of evaluations, or of trainings that ended with their test; others are "
+        "compared with the first.",
+        metavar="RUN...",
+    ),
+]
+Page = Annotated[Path, typer.Option(help="The page to write, with all photos.")]
+Metric = Annotated[str | None, typer.Option(help="Whose photos are listed; by default the first.")]
+Photos = Annotated[int, typer.Option(help="Photos listed: those that differ most.")]
+
+
+def compare(
+    runs: Runs, page: Page = Path("compare.html"), metric: Metric = None, photos: Photos = 5
+) -> None:
+    """Compare runs side by side, per metric and per photo, with the differences' 95 % intervals."""
+    from gfm.launch.entry import faults
+
+    with faults(go_on=None):
+        from gfm.errors import GFMError
+        from gfm.evaluation.compare import compare, write_page
+        from gfm.evaluation.compare_tables import show
+
+        comparison = compare(runs)
+        if metric and metric not in comparison.metrics:
+            raise GFMError(f"no metric {metric}: choose one of {', '.join(comparison.metrics)}")
+        show(comparison, metric or comparison.metrics[0], photos)
+        write_page(page, comparison)
+        typer.echo(f"page: {page}")

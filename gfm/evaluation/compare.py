@@ -1,0 +1,209 @@
+"""Evaluations and trainings side by side: means, and how sure their differences are.
+
+Runs are compared photo by photo: what makes one photo hard makes it hard for all, so the mean of
+the differences is known far better than the difference of the means looks. Its interval comes from
+the bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993): the same number of
+photos is drawn again and again, with replacement, and the middle 95 % of the means are kept.
+"""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import numpy as np
+import yaml
+
+from gfm.errors import GFMError
+from gfm.system.files import whole_file
+
+DRAWS: Final = 10_000
+"""Bootstrap samples; the bounds of an interval then repeat to about a fiftieth of its width."""
+
+_CHUNK = 500  # samples at once, so that memory stays small
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a run measured of each photo.
+
+    Attributes:
+        label: how tables call it.
+        folder: of the run.
+        rows: metrics by photo; NaN where a metric has no value.
+        protocol: by which it measured; empty where it does not say.
+        name: of the run; likewise.
+    """
+
+    label: str
+    folder: Path
+    rows: dict[str, dict[str, float]]
+    protocol: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A run against the first one, by a metric.
+
+    Attributes:
+        mean: of the photos' differences; below 0 the run's values are lower than the first one's.
+        low: of the 95 % interval.
+        high: likewise.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs over the photos that all of them have.
+
+    Attributes:
+        runs: in the order given.
+        photos: their names, sorted.
+        metrics: those that all runs have.
+        values: runs × photos × metrics.
+        left_out: photos that some runs lack.
+    """
+
+    runs: list[Scores]
+    photos: list[str]
+    metrics: list[str]
+    values: np.ndarray
+    left_out: int
+
+    def means(self) -> np.ndarray:
+        """Runs × metrics, over the photos that have a value."""
+        return np.nanmean(self.values, axis=1)
+
+    def differences(self) -> list[list[Difference]]:
+        """For each run but the first, one for each metric."""
+        return [bootstrap(own - self.values[0]) for own in self.values[1:]]
+
+
+def read_scores(folder: Path, label: str) -> Scores:
+    """The scores of an evaluation, or of the test at the end of a training.
+
+    Raises:
+        GFMError: there are none.
+    """
+    path = folder / "per_image.csv"
+    if not path.is_file():
+        raise GFMError(
+            f"{folder} has no per_image.csv: name the folder of an evaluation, or of a training "
+            "that ended with its test"
+        )
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    rows = {line.pop("name"): {k: float(v) for k, v in line.items()} for line in lines}
+    file_of_run = folder / "config.yaml"
+    config = yaml.safe_load(file_of_run.read_text("utf-8")) if file_of_run.is_file() else {}
+    protocol = config.get("protocol") or config.get("metrics", {}).get("protocol", "")
+    return Scores(label, folder, rows, protocol, config.get("run", {}).get("name", ""))
+
+
+def compare(folders: Sequence[Path]) -> Comparison:
+    """Reads runs and brings their photos together.
+
+    Raises:
+        GFMError: a run has no scores, or they cannot be compared.
+    """
+    if len(folders) < 2:
+        raise GFMError("name at least two runs to compare")
+    runs = [read_scores(folder, chr(ord("A") + i)) for i, folder in enumerate(folders)]
+    protocols = {run.protocol for run in runs if run.protocol}
+    if len(protocols) > 1:
+        raise GFMError(f"the runs were scored by the protocols {' and '.join(sorted(protocols))}")
+    known = [set(run.rows) for run in runs]
+    photos = sorted(set.intersection(*known))
+    columns = [next(iter(run.rows.values()), {}) for run in runs]
+    metrics = [name for name in columns[0] if all(name in other for other in columns)]
+    if not photos or not metrics:
+        raise GFMError("the runs have no photo and metric in common: evaluate them on one dataset")
+    values = np.array([[[r.rows[p][m] for m in metrics] for p in photos] for r in runs])
+    return Comparison(runs, photos, metrics, values, len(set.union(*known)) - len(photos))
+
+
+def bootstrap(differences: np.ndarray, draws: int = DRAWS, seed: int = 0) -> list[Difference]:
+    """The mean of paired differences and its 95 % interval, for each metric.
+
+    Args:
+        differences: photos × metrics; photos with NaN do not count for that metric.
+        draws: bootstrap samples.
+        seed: of the draws.
+    """
+    num_photos, known = len(differences), ~np.isnan(differences)
+    filled = np.where(known, differences, 0.0)
+    rng = np.random.default_rng(seed)
+    means = []
+    for start in range(0, draws, _CHUNK):
+        size = (min(_CHUNK, draws - start), num_photos)
+        # How often each photo was drawn: a sample is a row.
+        counts = np.zeros(size)
+        chosen = rng.integers(num_photos, size=size)
+        np.add.at(counts, (np.arange(size[0])[:, None], chosen), 1)
+        with np.errstate(invalid="ignore"):  # no photo with a value was drawn
+            means.append(counts @ filled / (counts @ known))
+    low, high = np.nanpercentile(np.concatenate(means), [2.5, 97.5], axis=0)
+    mean = np.nanmean(differences, axis=0)
+    return [Difference(*map(float, row)) for row in zip(mean, low, high, strict=True)]
+
+
+def write_page(path: Path, comparison: Comparison) -> None:
+    """Writes one HTML file that needs neither network nor other files.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    source = Path(__file__).with_name("compare.html.jinja").read_text(encoding="utf-8")
+    rows = [
+        {
+            "name": metric,
+            "means": [number(mean) for mean in means],
+            "differences": differences,
+        }
+        for metric, means, differences in zip(
+            comparison.metrics,
+            comparison.means().T,
+            zip(*comparison.differences(), strict=True),
+            strict=True,
+        )
+    ]
+    data: dict[str, Any] = {
+        "labels": [run.label for run in comparison.runs],
+        "photos": comparison.photos,
+        "metrics": comparison.metrics,
+        "values": [[_cells(column) for column in run.T] for run in comparison.values],
+    }
+    page = environment.from_string(source).render(
+        comparison=comparison, rows=rows, data=data, number=number, interval=interval
+    )
+    with whole_file(path) as file:
+        file.write(page.encode())
+
+
+def _cells(values: np.ndarray) -> list[float | None]:
+    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values]
+
+
+def number(value: float) -> str:
+    """A value as tables print it."""
+    return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def interval(difference: Difference) -> str:
+    """A difference with its interval."""
+    low, high = (f"{bound:+.3g}" for bound in (difference.low, difference.high))
+    return f"{difference.mean:+.3g} [{low}, {high}]"

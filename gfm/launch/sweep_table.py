@@ -1,0 +1,127 @@
+"""The results of a sweep, read from its folders, as a file and as a table."""
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from gfm.system.console import console
+from gfm.system.files import write_text
+
+_SHOWN = ("test/sad", "test/mse", "test/grad", "test/conn")
+"""Metrics that the table over seeds has beside the objective."""
+
+
+def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
+    """What the jobs of a sweep left, the best first and those without a result last.
+
+    Args:
+        sweep: its folder.
+        mode: ``min`` or ``max``: which values of the objective are better.
+    """
+    results = [
+        {"run": str(path.parent.relative_to(sweep)), **json.loads(path.read_text())}
+        for path in sweep.rglob("result.json")
+    ]
+
+    def rank(result: dict[str, Any]) -> tuple[bool, float, int, str]:
+        value = result["objective"]
+        order = math.inf if value is None else value if mode == "min" else -value
+        return result["status"] != "finished", order, len(result["run"]), result["run"]
+
+    return sorted(results, key=rank)  # of equal ones 2 before 10
+
+
+def write_table(path: Path, results: Sequence[dict[str, Any]]) -> None:
+    """Writes a row per run: its objective, options, final metrics, time, status and folder."""
+    options = [_options(result) for result in results]
+    metrics = [{k: v for k, v in _metrics(r).items() if k != "best"} for r in results]
+    names = dict.fromkeys([*(n for row in options for n in row), *(n for m in metrics for n in m)])
+    text = io.StringIO()
+    columns = ["run", "status", "objective", *names, "seconds", "folder"]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for result, own, values in zip(results, options, metrics, strict=True):
+        known = {k: result.get(k) for k in ("run", "status", "objective", "seconds")}
+        folder = (path.parent / result["run"]).as_posix()
+        writer.writerow({**values, **own, **known, "folder": folder})
+    write_text(path, text.getvalue())
+
+
+def show(results: Sequence[dict[str, Any]], objective: str) -> None:
+    """Prints the runs, the best first, and the means of those that differ in their seed alone."""
+    console().print(_runs(results, objective))
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for result in results:
+        if result["status"] == "finished" and "seed" in _options(result):
+            same = tuple(o for o in result["overrides"] if not o.startswith("seed="))
+            groups.setdefault(same, []).append(result)
+    groups = {options: group for options, group in groups.items() if len(group) > 1}
+    if groups:
+        console().print(_seeds(groups, objective, _shared(results)))
+
+
+def _runs(results: Sequence[dict[str, Any]], objective: str) -> Table:
+    shared = _shared(results)
+    table = Table(title="sweep, best first", title_justify="left")
+    for name in ("run", "overrides"):
+        table.add_column(name, overflow="fold")
+    table.add_column(objective, justify="right")
+    table.add_column("seconds", justify="right")
+    for result in results:
+        own = " ".join(option for option in result["overrides"] if option not in shared)
+        value = "none" if result["objective"] is None else f"{result['objective']:.5g}"
+        if result["status"] != "finished":
+            value = f"[red]{result['status']}[/]"
+        table.add_row(result["run"], escape(own), value, f"{result.get('seconds', 0):.0f}")
+    return table
+
+
+def _seeds(
+    groups: dict[tuple[str, ...], list[dict[str, Any]]], objective: str, shared: set[str]
+) -> Table:
+    table = Table(title="over seeds, mean ± standard deviation", title_justify="left")
+    table.add_column("overrides", overflow="fold")
+    table.add_column("seeds", justify="right")
+    table.add_column(objective, justify="right")
+    first = next(iter(groups.values()))[0]
+    names = [name for name in _SHOWN if name in _metrics(first)]
+    for name in names:
+        table.add_column(name, justify="right")
+    for options, group in groups.items():
+        scores = [[_metrics(result).get(name) for result in group] for name in names]
+        values = [[result["objective"] for result in group], *scores]
+        cells = [_mean_and_deviation(column) for column in values]
+        own = " ".join(option for option in options if option not in shared)
+        table.add_row(escape(own) or "-", str(len(group)), *cells)
+    return table
+
+
+def _mean_and_deviation(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return "none"
+    return f"{statistics.fmean(known):.5g} ± {statistics.stdev(known):.2g}"
+
+
+def _metrics(result: dict[str, Any]) -> dict[str, float]:
+    metrics: dict[str, float] = result.get("metrics", {})
+    return metrics
+
+
+def _options(result: dict[str, Any]) -> dict[str, str]:
+    pairs = (option.lstrip("+").partition("=") for option in result["overrides"])
+    return {name: value for name, _, value in pairs}
+
+
+def _shared(results: Sequence[dict[str, Any]]) -> set[str]:
+    """Options that all runs have, where there are several."""
+    options = [set(result["overrides"]) for result in results]
+    return set.intersection(*options) if len(options) > 1 else set()
