@@ -78,7 +78,9 @@ def test_what_weights_can_be_chosen_on(num_seen, num_held_out, mode, words):
 
 def test_weights_that_were_not_kept(tiny_training, tmp_path, capsys):
     with pytest.warns(UserWarning, match="no weights will be saved"):
-        _, objects = train(compose_config("train", [*tiny_training, "logger=none", "callbacks=none"]))
+        _, objects = train(
+            compose_config("train", [*tiny_training, "logger=none", "callbacks=none"])
+        )
     text = said(capsys)
     assert "last weights, all 2 validation photos" in text
     assert "no photo had a part in choosing these weights" in text
