@@ -8,6 +8,9 @@ from typing import Any
 
 from gfm.errors import GFMError
 
+_FIT_TO_NAME = {"gfm.inference": "gfm.inference.inferers"}
+"""Of a package of ours, the part that a file may name: the rest reads and writes files."""
+
 
 def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], path: Path) -> None:
     """Checks a description before anything is built from it.
@@ -19,32 +22,37 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
         path: of the file, for the message.
 
     Raises:
-        GFMError: it names something else, or holds an interpolation, which would be resolved.
+        GFMError: it names something else, or holds an interpolation, which would be resolved, or
+            anything but text, numbers, lists and dictionaries.
     """
-    for text in _strings(node):
-        if "${" in text:
-            raise GFMError(
-                f"{path} holds an interpolation, {text!r}: a checkpoint is data and nothing in it "
-                "is resolved; train again, or remove it from the file"
-            )
+    _check_values(node, path)
     for target in _targets(node):
-        if not isinstance(target, str) or not _is_defined_in((*packages, *trust), target):
+        if not isinstance(target, str) or not _is_trusted(target, packages, trust):
             own = str(target).split(".")[0]
             fix = "" if own == "gfm" else f"; if you trust that package, set trust=[{own}]"
             known = " or ".join(packages)
             raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
 
 
-def _strings(node: Any) -> Iterator[str]:
+def _check_values(node: Any, path: Path) -> None:
     if isinstance(node, str):
-        yield node
+        if "${" in node:
+            raise GFMError(
+                f"{path} holds an interpolation, {node!r}: a checkpoint is data and nothing in it "
+                "is resolved; train again, or remove it from the file"
+            )
     elif isinstance(node, dict):
         for key, value in node.items():
-            yield from _strings(key)
-            yield from _strings(value)
+            _check_values(key, path)
+            _check_values(value, path)
     elif isinstance(node, list | tuple):
         for value in node:
-            yield from _strings(value)
+            _check_values(value, path)
+    elif not isinstance(node, int | float | None):
+        raise GFMError(
+            f"{path} describes its network by a {type(node).__name__}: only text, numbers, lists "
+            "and dictionaries are read"
+        )
 
 
 def _targets(node: Any) -> Iterator[Any]:
@@ -59,13 +67,19 @@ def _targets(node: Any) -> Iterator[Any]:
             yield from _targets(value)
 
 
-def _is_defined_in(packages: Sequence[str], target: str) -> bool:
-    """Whether one of the packages defines the target and does not hide it.
+def _is_trusted(target: str, packages: Sequence[str], trust: Sequence[str]) -> bool:
+    """Whether the target is ours and fit to name, or of a package that the user trusts."""
+    homes = [_FIT_TO_NAME.get(package, package) for package in packages]
+    return _is_defined_in(packages, homes, target) or _is_defined_in(trust, trust, target)
+
+
+def _is_defined_in(named: Sequence[str], homes: Sequence[str], target: str) -> bool:
+    """Whether a target is named as of some packages, defined in others, and not hidden.
 
     The name alone proves nothing: ``gfm.models.encoders.torch.load`` is torch's.
     """
     module, _, name = target.rpartition(".")
-    if name.startswith("_") or not any(_is_inside(module, package) for package in packages):
+    if name.startswith("_") or not any(_is_inside(module, package) for package in named):
         return False
     try:
         found = getattr(importlib.import_module(module), name, None)
@@ -73,7 +87,7 @@ def _is_defined_in(packages: Sequence[str], target: str) -> bool:
         return False
     home = getattr(found, "__module__", "") or ""
     is_callable = inspect.isclass(found) or inspect.isfunction(found)
-    return is_callable and any(_is_inside(home, package) for package in packages)
+    return is_callable and any(_is_inside(home, package) for package in homes)
 
 
 def _is_inside(module: str, package: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
@@ -101,11 +101,6 @@ def starts_processes_by_script(trainer: pl.Trainer) -> bool:
 def drop_wandb_option(logger: WandbLogger, name: str) -> None:
     """Keeps an option that W&B has given up from reaching ``wandb.init``."""
     logger._wandb_init.pop(name, None)
-
-
-def csv_writer(logger: CSVLogger) -> Any:
-    """The writer of a CSV logger if it was opened already, else ``None``."""
-    return logger._experiment
 
 
 def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:

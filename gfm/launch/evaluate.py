@@ -23,6 +23,7 @@ from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_units
 from gfm.system.console import console, open_log
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
+from gfm.system.locks import owned
 from gfm.system.ranks import came_together, is_first
 
 
@@ -85,7 +86,16 @@ def publish(
 
 
 def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """MatteSource, scores, results; returns the means and the objects of the run."""
+    """MatteSource, scores, results; returns the means and the objects of the run.
+
+    Raises:
+        GFMError: another run is using the folder, or something is wrong with what was asked for.
+    """
+    with owned(Path(cfg.paths.run)):
+        return _evaluate(cfg)
+
+
+def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     config = plain(cfg)
     folder = Path(config["paths"]["run"])
     if came_together() and folder == Path(HydraConfig.get().runtime.output_dir):

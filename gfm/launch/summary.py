@@ -17,6 +17,8 @@ from gfm.system.console import console
 if TYPE_CHECKING:
     import pytorch_lightning as pl  # takes seconds, which the file tools need not wait for
 
+    from gfm.training.final_test import FinalTest
+
 
 def announce(config: Mapping[str, Any]) -> None:
     """Says what a run trains on what; loudly where the data are drawn."""
@@ -48,39 +50,46 @@ def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, 
 
 
 def show_results(
-    trainer: "pl.Trainer", metrics: Mapping[str, float], last: Path, options: Sequence[str]
+    trainer: "pl.Trainer",
+    metrics: Mapping[str, float],
+    tested: "FinalTest | None",
+    options: Sequence[str],
 ) -> None:
-    """The test or else the last validation, and how to evaluate the weights that were tested.
+    """The test or else the last validation, and how to repeat it.
 
     Args:
         trainer: after the run.
         metrics: what it logged last.
-        last: where the last weights are, if they were saved.
+        tested: the test at its end, if there was one.
         options: overrides that say where its data are.
     """
     from gfm.training.final_test import best_weights  # here, since Lightning takes seconds
 
     if not trainer.is_global_zero:
         return
-    scores: Any = trainer.lightning_module.metrics
-    tested = {k: v for k, v in metrics.items() if k.startswith("test/")}
+    module: Any = trainer.lightning_module
     validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
-    best = best_weights(trainer)
     if tested:
-        title = f"{'best' if best else 'last'} weights, all validation photos"
-        console().print(metrics_table(title, tested, scores.units))
+        values = {k: v for k, v in tested.metrics.items() if k.startswith("test/")}
+        console().print(metrics_table(tested.title, values, module.metrics.units))
+        console().print(tested.choice, highlight=False)
     elif validated:
-        console().print(metrics_table("last validation", validated, scores.units))
-    weights = best or last
-    if weights.is_file():
-        command = [
-            "python",
-            "evaluate.py",
-            override("checkpoint", os.path.relpath(weights)),
-            *options,
-        ]
-        console().print(f"evaluate the {'best' if best else 'last'} weights with")
+        console().print(metrics_table("last validation", validated, module.metrics.units))
+    weights = tested.weights if tested else best_weights(trainer)
+    if weights is not None:
+        command = ["python", "evaluate.py", override("checkpoint", os.path.relpath(weights))]
+        command += [*options, *_how(trainer)]
+        console().print("evaluate these weights with")
         console().print(f"  [bold]{escape(shlex.join(command))}[/]", highlight=False)
+
+
+def _how(trainer: "pl.Trainer") -> list[str]:
+    """Overrides without which an evaluation would give other figures."""
+    module: Any = trainer.lightning_module
+    protocol = module.metrics.protocol
+    options = [] if protocol == "gfm" else [f"protocol={protocol}"]
+    precision = str(trainer.precision)
+    return options if precision == "32-true" else [*options, f"trainer.precision={precision}"]
 
 
 def data_options(name: str, run: Path) -> list[str]:

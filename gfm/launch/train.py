@@ -18,10 +18,11 @@ from gfm.launch.continuation import keep_options
 from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
+from gfm.system.locks import owned
 from gfm.system.ranks import is_first
 from gfm.training.callbacks import Freezing
 from gfm.training.curves import draw_curves
-from gfm.training.final_test import test_best
+from gfm.training.final_test import run_final_test, weights_to_test
 from gfm.training.loggers.wandb import closed_at_end
 from gfm.training.module import MattingModule
 from gfm.training.objective import check_objective
@@ -31,9 +32,18 @@ from gfm.training.resume import check_options, whole_checkpoint
 
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """Composes, builds, trains; returns the last metrics and the objects of the run."""
+    """Composes, builds, trains; returns the last metrics and the objects of the run.
+
+    Raises:
+        GFMError: another run is using the folder, or something is wrong with what was asked for.
+    """
+    with owned(Path(cfg.paths.run)):
+        return _train(cfg)
+
+
+def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     config = plain(cfg)
-    run = Path(config["paths"]["run"])
+    run, to_test = Path(config["paths"]["run"]), weights_to_test(config["test"])
     resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
     if resumed:
         check_options(resumed, config)
@@ -74,12 +84,11 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     with closed_at_end():
         trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if config["test"]:
-            metrics |= test_best(trainer, module, datamodule, run / "per_image.csv")
+        tested = run_final_test(trainer, module, datamodule, run, to_test)
+        metrics |= tested.metrics if tested else {}
     if is_first() and (run / "metrics.csv").is_file():
         draw_curves(run / "metrics.csv", run / "curves.png")
-    last = run / "checkpoints/last.ckpt"
-    show_results(trainer, metrics, last, data_options(config["data"]["name"], run))
+    show_results(trainer, metrics, tested, data_options(config["data"]["name"], run))
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
 
 

@@ -22,6 +22,7 @@ from gfm.system.progress import Progress
 Kind = Literal["image", "alpha", "trimap"]
 
 _MANY = 20  # names in one line
+_FEW = 3  # values in one line
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,12 @@ def _content_fault(array: np.ndarray, kind: Kind) -> str | None:
     if array.min() == array.max():
         value = int(array.flat[0])
         return f"empty {kind}, all 0" if value == 0 else f"constant {kind}, all {value}"
-    if kind == "trimap" and not np.isin(array, (BACKGROUND, TRANSITION, FOREGROUND)).all():
-        values = np.unique(array)
-        return f"a trimap has the values 0, 128 and 255, this one {len(values)} others or more"
+    if kind == "trimap":
+        known = (BACKGROUND, TRANSITION, FOREGROUND)
+        others = [int(value) for value in np.unique(array) if value not in known]
+        if others:
+            few = ", ".join(map(str, others[:_FEW])) + (", …" if len(others) > _FEW else "")
+            return f"a trimap has the values 0, 128 and 255, this one also {few}"
     return None
 
 

@@ -3,7 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
@@ -63,10 +63,6 @@ def test_a_script_is_started_again_for_each_device_of_ddp(tmp_path):
 
 
 def test_loggers(tmp_path):
-    logger = CSVLogger(tmp_path)
-    assert lightning.csv_writer(logger) is None
-    assert lightning.csv_writer(logger) is not logger.experiment
-    assert lightning.csv_writer(logger) is logger.experiment
     wandb = WandbLogger(offline=True, save_dir=tmp_path)
     lightning.drop_wandb_option(wandb, "anonymous")
     assert "anonymous" not in wandb._wandb_init

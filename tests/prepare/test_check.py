@@ -10,7 +10,7 @@ from PIL import Image
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
-from gfm.prepare.check import _fingerprint, check, decode_all, pair, parts
+from gfm.prepare.check import _content_fault, _fingerprint, check, decode_all, pair, parts
 
 
 @pytest.fixture
@@ -61,11 +61,26 @@ def test_every_fault_is_found(roots):
     assert told(mattes[2], "constant", "255")
     assert told(foreground, "pixels", mattes[3])
     assert told("train/bg", "lacks 1 of 4", originals[0].stem)
-    assert told(trimap, "0, 128 and 255")
+    assert told(trimap, "0, 128 and 255, this one also 64, 127")
     assert told(scene, "cannot read")
     assert told("validation/mask", "lacks 1 of 3: n")
     assert told(originals[1].name, originals[1].stem + ".jpeg", "one name")
     assert all("\n" not in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ([0, 128, 255], None),
+        ([0, 255], None),
+        ([0, 100, 128, 255], "this one also 100"),
+        ([0, 1, 2, 3, 128, 254, 255], "this one also 1, 2, 3, …"),
+    ],
+)
+def test_values_of_a_trimap_that_are_none(values, fault):
+    """Those that belong there are not counted among them."""
+    told = _content_fault(np.array([values], np.uint8), "trimap")
+    assert told is None if fault is None else told.endswith(fault)
 
 
 def test_missing_folders(roots):

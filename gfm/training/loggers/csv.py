@@ -1,50 +1,115 @@
-"""metrics.csv of a run that may be interrupted."""
+"""metrics.csv of a run that may be killed at any moment, and go on."""
 
 import csv
+import io
+from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from gfm.compat.lightning import csv_writer
+from gfm.errors import WriteError
+from gfm.system.files import write_text
+
+Row = dict[str, Any]
 
 
-class ContinuedCSVLogger(CSVLogger):
-    """Lightning's CSV logger, which keeps what a run logged before it was interrupted.
+class ContinuedCSVLogger(Logger):
+    """Writes a row at once, and keeps what a run logged before it was interrupted.
 
-    Rows of steps that are taken again give way to the new ones.
+    Rows of steps that are taken again give way to the new ones. Whenever rows that are on the
+    disk have to move, for a new column or a step that is taken again, the whole table is written
+    aside and renamed, so that there is never a moment without them.
+
+    Args:
+        save_dir: of ``metrics.csv``.
     """
 
-    _before: list[dict[str, str]]
+    def __init__(self, save_dir: str | Path) -> None:
+        super().__init__()
+        self.path = Path(save_dir, "metrics.csv")
+        self._columns: list[str] | None = None
 
     @property
-    def experiment(self) -> Any:
-        """The writer, with the rows of before."""
-        if csv_writer(self) is not None or rank_zero_only.rank:  # type: ignore[attr-defined]
-            return super().experiment  # that of other processes writes nothing
-        path = Path(self.log_dir) / "metrics.csv"
-        before = list(csv.DictReader(path.open(newline=""))) if path.is_file() else []
-        writer = super().experiment  # which deletes the file
-        self._before = [{k: v for k, v in row.items() if v != ""} for row in before]
-        return writer
+    def name(self) -> str:
+        """None: the file lies in the run's folder."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """None, likewise."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run's folder."""
+        return str(self.path.parent)
 
     @rank_zero_only
-    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        """Adds a row; the first one decides which of those before it stay."""
-        writer = self.experiment
-        if self._before and step is not None:
-            # A validation that is made up for leaves the step before it as it was.
-            makes_up = any(name.startswith(("val/", "test/")) for name in metrics)
-            writer.metrics = [
-                row
-                for row in self._before
-                if int(row["step"]) < step
-                or (int(row["step"]) == step and makes_up and not _shared(row, metrics))
-            ]
-            self._before = []
-        super().log_metrics(metrics, step)
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
+        """Nothing: they stand in ``config.yaml``."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Adds a row; the first one decides which of those before it stay.
+
+        Raises:
+            WriteError: the disk is full, or the folder is missing or read-only.
+        """
+        row = {k: v.item() if hasattr(v, "item") else v for k, v in metrics.items()}
+        before = read_rows(self.path) if self._columns is None or step is None else []
+        last = max((int(old["step"]) for old in before), default=-1)
+        row["step"] = last + 1 if step is None else step
+        if self._columns is None:
+            if _is_test(row):  # processes that were started for it do not know the step
+                row["step"] = max(row["step"], last)
+            self._columns = sorted({*row, *(name for old in before for name in old)})
+            self._write([old for old in before if _stays(old, row)])
+        elif not row.keys() <= set(self._columns):
+            self._columns = sorted({*row, *self._columns})
+            self._write(read_rows(self.path))
+        self._append(row)
+
+    def _append(self, row: Row) -> None:
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self._columns or [], lineterminator="\n").writerow(row)
+        except OSError as error:
+            raise WriteError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+    def _write(self, rows: list[Row]) -> None:
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, self._columns or [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self.path, table.getvalue())
 
 
-def _shared(row: Any, metrics: Any) -> set[str]:
-    return (row.keys() & metrics.keys()) - {"epoch", "step"}
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a table without their empty cells; none where there is no file.
+
+    A last row that was cut off by a kill counts as not written.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    rows = csv.DictReader(line for line in lines if line.endswith("\n"))
+    return [{k: v for k, v in row.items() if k and v} for row in rows if row.get("step")]
+
+
+def _is_test(row: Row) -> bool:
+    return any(name.startswith("test/") for name in row)
+
+
+def _stays(old: Row, first: Row) -> bool:
+    """Whether a row of before an interruption is not logged again after it."""
+    if _is_test(first):
+        return not _is_test(old)
+    if int(old["step"]) != first["step"]:
+        return int(old["step"]) < first["step"]
+    # A validation that is made up for leaves the step before it as it was.
+    makes_up = any(name.startswith("val/") for name in first)
+    return makes_up and not (old.keys() & first.keys()) - {"epoch", "step"}

@@ -1,9 +1,9 @@
 """Weights & Biases without prompts and without hanging."""
 
-import hashlib
 import netrc
 import os
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +14,10 @@ import wandb
 from pytorch_lightning.loggers import WandbLogger
 
 from gfm.compat.lightning import drop_wandb_option
+from gfm.system.files import make_folder, write_text
+from gfm.system.ranks import is_first
+
+_ID = ".wandb_id"  # in a run's folder
 
 
 def wandb_mode(timeout: float = 3.0) -> str:
@@ -47,6 +51,26 @@ def _is_in_netrc(host: str) -> bool:
         return False
 
 
+def run_id(folder: Path) -> str:
+    """What W&B knows a run by: kept in its folder, so that it goes on in the dashboard too.
+
+    Wherever that is: another machine, or the folder moved. ``WANDB_RUN_ID``, which W&B's agents
+    set, comes first.
+
+    Raises:
+        WriteError: the folder cannot be written.
+    """
+    file = folder / _ID
+    name = os.environ.get("WANDB_RUN_ID")
+    if not name and file.is_file():
+        return file.read_text(encoding="utf-8").strip()
+    name = name or uuid.uuid4().hex[:12]
+    if is_first():  # the others never begin a run of W&B
+        make_folder(folder)
+        write_text(file, name + "\n")
+    return name
+
+
 def wandb_logger(**options: Any) -> WandbLogger:
     """Lightning's W&B logger in the mode that works here.
 
@@ -54,9 +78,7 @@ def wandb_logger(**options: Any) -> WandbLogger:
         options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
     """
     os.environ.setdefault("WANDB_SILENT", "true")
-    # A run that goes on in its folder goes on in the dashboard too.
-    folder = os.path.abspath(options.get("save_dir", "."))
-    name = hashlib.sha1(f"{socket.gethostname()}:{folder}".encode()).hexdigest()[:12]
+    name = run_id(Path(options.get("save_dir", ".")))
     logger = WandbLogger(mode=wandb_mode(), id=name, resume="allow", **options)
     # Lightning 2.6 always hands on an option that W&B has given up, and so earns a warning.
     drop_wandb_option(logger, "anonymous")

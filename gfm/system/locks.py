@@ -1,0 +1,105 @@
+"""Folders that belong to one run at a time."""
+
+import atexit
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from gfm.errors import GFMError, WriteError
+from gfm.system.ranks import is_first
+
+LOCK = ".lock"
+"""In a folder that a run is using: by whom."""
+
+_held: dict[Path, tuple[int, IO[str]]] = {}  # by which process, since a forked one inherits it
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """A folder that no other run may use meanwhile; see :func:`claim`."""
+    claim(folder)
+    try:
+        yield
+    finally:
+        release(folder)
+
+
+def claim(folder: Path) -> None:
+    """Makes a folder this process's own until it is released or the process ends, however it does.
+
+    The lock is the system's (POSIX), so that of a killed run is gone with it, and is seen by other
+    machines on a shared disk. Children do not inherit it. Of several processes the first claims
+    for all. On a file system without locks nothing is claimed.
+
+    Raises:
+        GFMError: another run is using the folder.
+        WriteError: the folder cannot be written.
+    """
+    path = (folder / LOCK).resolve()
+    if not is_first() or (path in _held and _held[path][0] == os.getpid()):
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _lock(path)
+    except BlockingIOError as error:
+        raise GFMError(
+            f"another run is using {folder} ({_owner(path)}): wait until it ends, or choose "
+            "another folder by paths.run="
+        ) from error
+    except PermissionError as error:
+        raise WriteError(f"cannot write to {folder}: {error.strerror}") from error
+    except OSError:
+        return
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    file.flush()
+    _held[path] = os.getpid(), file
+
+
+def _lock(path: Path) -> IO[str]:
+    while True:
+        file = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except PermissionError as error:  # as some systems report a lock that is taken
+            file.close()
+            raise BlockingIOError from error
+        except OSError:
+            file.close()
+            raise
+        # Else its owner removed it in between, and the next one would make another.
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        file.close()
+
+
+def _owner(path: Path) -> str:
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8").strip() or "unknown"
+    return "unknown"
+
+
+def release(folder: Path) -> None:
+    """Gives a folder back, if this process claimed it."""
+    _release((folder / LOCK).resolve())
+
+
+def _release(path: Path) -> None:
+    process, file = _held.get(path, (0, None))
+    if file is None or process != os.getpid():
+        return
+    del _held[path]
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+    file.close()
+
+
+@atexit.register
+def _release_all() -> None:
+    for path in list(_held):
+        _release(path)

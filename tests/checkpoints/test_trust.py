@@ -1,0 +1,230 @@
+"""What a file describes is data: nothing in it is resolved, nothing foreign is called."""
+
+import json
+import subprocess
+import sys
+from collections import OrderedDict
+from contextlib import suppress
+
+import pytest
+import safetensors.torch
+import torch
+from omegaconf import OmegaConf
+
+from gfm.build import build
+from gfm.checkpoints import load_network, read_checkpoint, read_weights, write_checkpoint
+from gfm.checkpoints.formats import Checkpoint
+from gfm.checkpoints.trust import check_description
+from gfm.errors import GFMError
+
+FOREIGN = {"_target_": "subprocess.getoutput", "_args_": ["touch executed"]}
+TEXT = "{_target_: subprocess.getoutput, _args_: ['touch executed']}"
+CALLS = {
+    "create": "${oc.create:" + TEXT + "}",
+    "decode": '${oc.decode:"' + TEXT + '"}',
+    "decode of env": "${oc.decode:${oc.env:GFM_HIDDEN}}",
+    "create of decode": "${oc.create:${oc.decode:${oc.env:GFM_HIDDEN}}}",
+    "select": "${oc.select:nothing,${oc.decode:${oc.env:GFM_HIDDEN}}}",
+}
+"""Strings that OmegaConf resolves to a node, which Hydra then calls."""
+HIDDEN = {
+    **CALLS,
+    "env": "${oc.env:GFM_HIDDEN}",
+    "own resolver": "${watch:1}",
+    "another node": "${..rosta}",
+    "amid text": "resnet34${watch:2}",
+    "escaped": r"\${watch:3}",
+}
+"""All that it resolves, and what it may come to resolve."""
+
+
+def network() -> dict:
+    """The description of a small network."""
+    return {
+        "_target_": "gfm.models.gfm.GFM",
+        "encoder": {"_target_": "gfm.models.encoders.resnet34", "pretrained": False},
+        "rosta": "tt",
+        "decoder_channels": [8, 8, 8, 8, 8],
+        "reduction": 1,
+    }
+
+
+def inferer() -> dict:
+    return {"_target_": "gfm.inference.Hybrid", "glance_scale": 0.5, "focus_scale": 0.5}
+
+
+@pytest.fixture(scope="module")
+def state():
+    return build(network()).state_dict()
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What was resolved or called that should not have been."""
+    seen = []
+    OmegaConf.register_new_resolver("watch", seen.append)
+    monkeypatch.setenv("GFM_HIDDEN", TEXT)
+    monkeypatch.setattr(subprocess, "getoutput", seen.append)
+    yield seen
+    OmegaConf.clear_resolver("watch")
+
+
+def write_ckpt(path, model, inference, state):
+    """As a run writes it."""
+    content = {
+        "pytorch-lightning_version": "2.6",
+        "state_dict": {f"model.{k}": v for k, v in state.items()},
+        "hyper_parameters": {"model": model, "inference": inference, "seed": 1},
+    }
+    torch.save(content, path)
+
+
+def write_safetensors(path, model, inference, state):
+    metadata = {"model": json.dumps(model), "inference": json.dumps(inference)}
+    safetensors.torch.save_file({k: v.contiguous() for k, v in state.items()}, path, metadata)
+
+
+def write_converted(path, model, inference, state):
+    """As ``gfm convert`` writes what it read."""
+    write_checkpoint(path, Checkpoint(model, state, {"inference": inference}))
+
+
+FORMATS = {
+    "run.ckpt": write_ckpt,
+    "weights.safetensors": write_safetensors,
+    "converted.ckpt": write_converted,
+    "converted.safetensors": write_converted,
+}
+
+
+def fields(node, way=()):
+    """Ways to all values of a description, and to its keys."""
+    parts = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in parts:
+        yield (*way, key), False
+        if isinstance(node, dict):
+            yield (*way, key), True
+        if isinstance(value, dict | list):
+            yield from fields(value, (*way, key))
+
+
+def with_text(node, way, text, is_key):
+    """A description with a text in place of one value, or of its key."""
+    inner = node
+    for key in way[:-1]:
+        inner = inner[key]
+    if is_key:
+        inner[text] = inner.pop(way[-1])
+    else:
+        inner[way[-1]] = text
+    return node
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("resolver", HIDDEN)
+def test_no_interpolation_is_resolved_in_any_field_of_any_format(
+    tmp_path, state, calls, name, resolver
+):
+    text = HIDDEN[resolver]
+    path = tmp_path / name
+    small = {k: v for k, v in state.items() if v.numel() < 9}  # which fails only after the check
+    for part, original in (("model", network), ("inference", inferer)):
+        for way, is_key in fields(original()):
+            nodes = {"model": network(), "inference": inferer()}
+            nodes[part] = with_text(original(), way, text, is_key)
+            FORMATS[name](path, **nodes, state=small)
+            with pytest.raises(GFMError, match=r"holds an interpolation.*is data") as error:
+                load_network(path)
+            assert "\n" not in str(error.value)
+            assert text.split(":")[0][:4] in str(error.value)
+    assert calls == []
+
+
+@pytest.mark.parametrize("resolver", [*CALLS, "own resolver", "amid text"])
+def test_what_is_hidden_so_would_be_called_but_for_the_check(calls, resolver):
+    """Else the test above would prove nothing."""
+    with suppress(GFMError):  # of what is built from the result
+        build({"_target_": "gfm.models.blocks.upsample", "factor": HIDDEN[resolver]})
+    own = {"own resolver": 1, "amid text": 2}
+    assert calls == [own.get(resolver, "touch executed")]
+
+
+def test_a_sound_file_of_every_format_is_read(tmp_path, state, calls):
+    for name, write in FORMATS.items():
+        write(tmp_path / name, network(), inferer(), state)
+        model, checkpoint = load_network(tmp_path / name)
+        assert checkpoint.inferer == inferer()
+        assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+    assert calls == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("part", ["model", "inference"])
+def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, name, part):
+    for foreign in (FOREIGN, {"a": [{"b": FOREIGN}]}, [[FOREIGN]]):
+        nodes = {"model": network(), "inference": inferer()}
+        nodes[part] = {**nodes[part], "more": foreign}
+        FORMATS[name](tmp_path / name, **nodes, state=state)
+        with pytest.raises(GFMError, match=r"asks for subprocess.getoutput.*trust=\[subprocess\]"):
+            load_network(tmp_path / name)
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "gfm.inference.inferers.torch.load",
+        "gfm.inference.resizing.resize",
+        "gfm.inference.resize",
+        "gfm.checkpoints.write_checkpoint",
+        "gfm.build.build",
+        "gfm.models.gfm.GFM",
+        "hydra.utils.instantiate",
+        "hydra.utils.get_method",
+    ],
+)
+def test_inference_names_an_inferer_and_nothing_else(tmp_path, target):
+    """What else the package holds may read and write files."""
+    with pytest.raises(GFMError, match=f"asks for {target}, which gfm.inference"):
+        check_description({"_target_": target}, "gfm.inference", (), tmp_path)
+    for name in ("Hybrid", "Resize", "Native", "inferers.Hybrid"):
+        check_description({"_target_": f"gfm.inference.{name}"}, "gfm.inference", (), tmp_path)
+
+
+def test_a_module_that_is_not_trusted_is_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "evil_module.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(GFMError, match=r"trust=\[evil_module\]"):
+        check_description({"_target_": "evil_module.run"}, "gfm.models", (), tmp_path)
+    assert "evil_module" not in sys.modules
+
+
+@pytest.mark.parametrize("value", [{"text"}, b"${watch:1}", torch.zeros(1), 1j])
+def test_other_values_are_refused(tmp_path, value):
+    node = {**network(), "reduction": value}
+    with pytest.raises(GFMError, match=f"by a {type(value).__name__}: only text, numbers"):
+        check_description(node, "gfm.models", (), tmp_path)
+
+
+def test_other_dictionaries_are_looked_into(tmp_path, state, calls):
+    path = tmp_path / "run.ckpt"
+    hidden = OrderedDict(network(), reduction=HIDDEN["create"])
+    write_ckpt(path, hidden, inferer(), state)
+    with pytest.raises(GFMError, match="holds an interpolation"):
+        load_network(path)
+    named = OrderedDict(network(), encoder=OrderedDict(FOREIGN))
+    write_ckpt(path, named, inferer(), state)
+    with pytest.raises(GFMError, match=r"asks for subprocess\.getoutput"):
+        load_network(path)
+    assert calls == []
+
+
+def test_the_rest_of_a_file_is_carried_but_never_resolved(tmp_path, state, calls):
+    """A configuration holds all kinds of text; converted, it is the same text."""
+    path, out = tmp_path / "run.ckpt", tmp_path / "out.ckpt"
+    config = {"inference": inferer(), "run": {"name": HIDDEN["create"]}, "logger": [FOREIGN]}
+    write_checkpoint(path, Checkpoint(network(), state, config))
+    write_checkpoint(out, read_checkpoint(path))
+    load_network(out)
+    assert read_weights(out).config["run"] == {"name": HIDDEN["create"]}
+    assert calls == []

@@ -1,0 +1,121 @@
+"""What is reported when training ends: which weights, chosen on what, matted how."""
+
+import shlex
+from types import SimpleNamespace
+
+import pytest
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from gfm.checkpoints import read_checkpoint
+from gfm.errors import GFMError
+from gfm.launch.evaluate import evaluate
+from gfm.launch.train import train
+from gfm.training.final_test import _choice, run_final_test
+from tests.conftest import compose_config
+
+TWO = ("trainer.max_epochs=2", "logger=none", "optimizer.lr=0.02")
+
+
+def said(capsys) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def same(state, module) -> bool:
+    return all(torch.equal(v, state[k]) for k, v in module.model.state_dict().items())
+
+
+def printed_evaluation(text: str, tiny: list[str], folder) -> dict[str, float]:
+    """Means of the command that training printed."""
+    start = text.rindex("python evaluate.py")
+    words = shlex.split(text[start:])[2:]
+    # The paths that tests give in this process stand in no command line.
+    more = [o for o in tiny if not o.startswith("paths.run")] + ["trainer.accelerator=cpu"]
+    cfg = compose_config("evaluate", [*words, *more, f"paths.run={folder}"])
+    return evaluate(cfg)[0]
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_the_command_that_is_printed_repeats_the_figures(
+    tiny, tiny_training, tmp_path, capsys, which
+):
+    """By the same inference, on the network's floats, to the last digits."""
+    cfg = compose_config("train", [*tiny_training, *TWO, f"test={which}"])
+    metrics, objects = train(cfg)
+    text = said(capsys)
+    kept = read_checkpoint(tmp_path / f"run/checkpoints/{which}.ckpt")
+    assert same(kept.state, objects["module"])
+    assert f"{which} weights, all 2 validation photos, hybrid(glance_scale=0.5," in text
+    assert f"checkpoints/{which}.ckpt data=demo" in text
+    repeated = printed_evaluation(text, tiny, tmp_path / "evaluation")
+    assert "hybrid(glance_scale=0.5, focus_scale=0.5" in said(capsys)
+    for name in ("sad", "mse", "grad", "conn", "sad_transition"):
+        assert repeated[name] == pytest.approx(metrics[f"test/{name}"], rel=1e-6)
+
+
+def test_the_table_says_what_the_weights_were_chosen_on(tiny_training, capsys):
+    held_out = ["data.num_holdout=2", "logger=none"]
+    train(compose_config("train", [*tiny_training, *held_out]))
+    assert "best.ckpt has the lowest val/sad on 2 training photos that were set aside" in said(
+        capsys
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_seen", "num_held_out", "mode", "words"),
+    [
+        (6, 0, "min", "lowest val/sad on these very photos"),
+        (2, 0, "max", "highest val/sad on 2 of these photos"),
+        (6, 6, "min", "lowest val/sad on 6 training photos that were set aside"),
+    ],
+)
+def test_what_weights_can_be_chosen_on(num_seen, num_held_out, mode, words):
+    training = SimpleNamespace(held_out=[None] * num_held_out)
+    datamodule = SimpleNamespace(validation=[None] * num_seen, photos=[None] * 6, training=training)
+    kept = [ModelCheckpoint(filename="last"), ModelCheckpoint(monitor="val/sad", mode=mode)]
+    assert _choice(SimpleNamespace(checkpoint_callbacks=kept), datamodule) == words
+
+
+def test_weights_that_were_not_kept(tiny_training, tmp_path, capsys):
+    with pytest.warns(UserWarning, match="no weights will be saved"):
+        _, objects = train(
+            compose_config("train", [*tiny_training, "logger=none", "callbacks=none"])
+        )
+    text = said(capsys)
+    assert "last weights, all 2 validation photos" in text
+    assert "no photo had a part in choosing these weights" in text
+    assert "evaluate.py" not in text
+    trainer, datamodule = objects["trainer"], objects["datamodule"]
+    trainer.limit_test_batches = 1
+    arguments = (trainer, objects["module"], datamodule, tmp_path / "run")
+    assert run_final_test(*arguments, "last").title.startswith("last weights, some of 2 photos, ")
+    assert run_final_test(*arguments, None) is None
+    trainer.interrupted = True
+    assert run_final_test(*arguments, "last") is None
+
+
+def test_the_last_weights_are_those_of_last_ckpt(tiny_training, tmp_path):
+    """Also where it was not written at the end."""
+    odd = ["trainer.max_epochs=3", "callbacks.last.every_n_epochs=2", "test=last", "logger=none"]
+    odd += ["trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=3", "~callbacks.end"]
+    _, objects = train(compose_config("train", [*tiny_training, *odd]))
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    assert torch.load(last, weights_only=True)["epoch"] == 1
+    assert same(read_checkpoint(last).state, objects["module"])
+
+
+def test_averaged_weights_are_the_last(tiny_training, tmp_path):
+    choice = ["callbacks=ema", "test=last", *TWO]
+    _, objects = train(compose_config("train", [*tiny_training, *choice]))
+    assert same(read_checkpoint(tmp_path / "run/checkpoints/last.ckpt").state, objects["module"])
+
+
+def test_another_protocol_and_precision_are_in_the_command(tiny_training, capsys):
+    choice = ["metrics.protocol=dim", "objective=val/sad", "trainer.precision=bf16-mixed"]
+    train(compose_config("train", [*tiny_training, "logger=none", *choice]))
+    assert said(capsys).endswith("protocol=dim trainer.precision=bf16-mixed")
+
+
+def test_an_unknown_choice_ends_before_training(tiny_training):
+    with pytest.raises(GFMError, match=r"test=first: choose best .*, last .* or false"):
+        train(compose_config("train", [*tiny_training, "test=first"]))
