@@ -16,11 +16,11 @@ _SIGMA: Final = 1.4
 
 
 class _GradientFilter(NamedTuple):
-    """Derivative of a Gaussian as two 1-D kernels, and how it meets the border.
+    """The derivative of a Gaussian as two 1-D kernels, and the rule at the border.
 
     Attributes:
-        smooth: the Gaussian, applied across the derivative's direction.
-        derivative: its derivative.
+        smooth: The Gaussian, applied across the direction of the derivative.
+        derivative: Its derivative.
         cv2_border: OpenCV's name of the border rule.
         numpy_border: NumPy's name of the same rule.
     """
@@ -53,7 +53,11 @@ def _gradient_filter(protocol: str) -> _GradientFilter:
 
 
 def gradient_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Grad of each image; float64 of shape (N,). See `gradient_error`."""
+    """Compute Grad of each image; see `gradient_error`.
+
+    Returns:
+        Float64 of shape (N,).
+    """
     filters = _gradient_filter(protocol)
     if protocol == "dim":
         batch = replace(batch, preds=_stretch(batch.preds), target=_stretch(batch.target))
@@ -101,7 +105,10 @@ def _sums_torch(batch: CheckedImages, region: str, filters: _GradientFilter) -> 
 
 
 def _correlate(images: Tensor, kernel: np.ndarray, dim: int, border: str) -> Tensor:
-    """1-D correlation along ``dim``: shifted copies, because cuDNN would round to TF32."""
+    """Correlate in 1-D along ``dim``.
+
+    This adds shifted copies, because cuDNN would round to TF32.
+    """
     size = images.shape[dim]
     indices = np.pad(np.arange(size), len(kernel) // 2, mode=border)  # type: ignore[call-overload]
     padded = images.index_select(dim, torch.from_numpy(indices).to(images.device))
