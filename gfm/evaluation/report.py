@@ -116,7 +116,7 @@ class _Metric:
         self.bars = self._bars(edges)
 
     def _cell(self, value: float, edges: np.ndarray) -> dict[str, Any]:
-        """Return text, number and histogram bin of a value; the last two are empty if not finite."""
+        """Return text, number and bin of a value, the last two empty if it is not finite."""
         if not math.isfinite(value):
             return {"text": self._text(value), "number": "", "bin": ""}
         place = int(np.searchsorted(edges, value, side="right")) - 1
