@@ -58,7 +58,7 @@ class FolderSet:
         if unscored:
             warnings.warn(
                 f"{len(unscored)} of {len(images)} photos have no matte in "
-                f"{self.root / self.alphas} and are not scored, first {unscored[0]}",
+                f"{self.root / self.alphas} and are not scored, for example {unscored[0]}",
                 stacklevel=2,
             )
         return [

@@ -72,7 +72,7 @@ class PredictionSource:
         self.facts = {"predictions": str(folder)}
         if self.missing:
             num, names = len(self.missing), ", ".join(self.missing)
-            self.facts["missing"] = f"{num} of {len(photos)} mattes, not in the means: {names}"
+            self.facts["missing"] = f"{num} of {len(photos)} mattes, left out of the means: {names}"
 
     def _warn(self, folder: Path, photos: Sequence[Photo], strays: list[str]) -> None:
         """Warn about odd files in the folder before the work starts."""
@@ -83,14 +83,14 @@ class PredictionSource:
             name, (own, size) = next(iter(resized.items()))
             warnings.warn(
                 f"{len(resized)} of {len(self.files)} mattes in {folder} differ in size from their "
-                f"photos and are resized, first {name} "
+                f"photos and are resized, for example {name} "
                 f"({own[1]}×{own[0]} to {size[1]}×{size[0]} pixels)",
                 stacklevel=3,
             )
         if strays:
             warnings.warn(
                 f"{len(strays)} of {len(strays) + len(self.files)} PNG files in {folder} belong to "
-                f"no photo, first {strays[0]}.png",
+                f"no photo, for example {strays[0]}.png",
                 stacklevel=3,
             )
 
@@ -124,7 +124,7 @@ class PredictionSource:
         names += f" and {more} more, listed in report.html" if more > 0 else ""
         text = (
             f"{len(self.missing)} of {total} mattes are missing, "
-            f"the means are over the other {len(self.files)}: {names}"
+            f"the means cover only the other {len(self.files)}: {names}"
         )
         if not self.allow_missing:
             raise GFMError(f"{text}; add them, or set allow_missing=true")

@@ -45,7 +45,7 @@ def _gradient_filter(protocol: str) -> _GradientFilter:
         derivative = x / _SIGMA**2 * smooth
         # SciPy's "reflect" repeats the edge pixel (d c b a | a b c d).
         return _GradientFilter(smooth, derivative, cv2.BORDER_REFLECT, "symmetric")
-    # Normalising both 1-D kernels is normalising their outer product, which MATLAB does.
+    # Normalising both 1-D kernels normalises their outer product, which is what MATLAB does.
     smooth /= np.linalg.norm(smooth)
     derivative = x * smooth
     derivative /= np.linalg.norm(derivative)
@@ -61,13 +61,13 @@ def gradient_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
     filters = _gradient_filter(protocol)
     if protocol == "dim":
         batch = replace(batch, preds=_stretch(batch.preds), target=_stretch(batch.target))
-    # Two ways to one result: OpenCV reads host memory only, and there it is several times as fast.
+    # Both ways give one result. OpenCV reads only host memory, but is several times as fast there.
     sums = _sums_cv2 if batch.preds.device.type == "cpu" else _sums_torch
     return sums(batch, region, filters) / DIVISORS[protocol]["grad"]
 
 
 def _stretch(alpha: Tensor) -> Tensor:
-    """Each image scaled to span [0, 1], as MATLAB's mat2gray does; a constant one becomes 0."""
+    """Scale each image to span [0, 1], as MATLAB's mat2gray does; a constant image becomes 0."""
     low, high = alpha.amin((1, 2, 3), keepdim=True), alpha.amax((1, 2, 3), keepdim=True)
     return (alpha - low) / torch.where(high > low, high - low, 1.0)
 
@@ -78,7 +78,7 @@ def _sums_cv2(batch: CheckedImages, region: str, filters: _GradientFilter) -> Te
     def magnitude(image: np.ndarray) -> np.ndarray:
         x = cv2.sepFilter2D(image, -1, derivative, smooth, borderType=border)
         y = cv2.sepFilter2D(image, -1, smooth, derivative, borderType=border)
-        # OpenCV's magnitude rounds differently as the arrays happen to lie in memory.
+        # OpenCV's magnitude rounds differently depending on where arrays lie in memory.
         np.multiply(x, x, out=x)
         np.multiply(y, y, out=y)
         np.add(x, y, out=x)

@@ -43,7 +43,7 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
 
     if image.shape[:2] != alpha.shape:
         sizes = [f"{height}×{width}" for height, width in (image.shape[:2], alpha.shape)]
-        raise GFMError(f"the photo has {sizes[0]} pixels, its matte {sizes[1]}")
+        raise GFMError(f"the photo has {sizes[0]} pixels, its matte {sizes[1]}: resize one")
     solve = {"cf": estimate_foreground_cf, "ml": estimate_foreground_ml}[method]
     layers = solve(image / 255.0, alpha / 255.0, return_background=True)
     foreground, background = (

@@ -103,7 +103,7 @@ def run(job: Job, options: Options) -> None:
     share = job.items[index - 1 :: count]
     todo = list(share) if options.overwrite else _missing(share)
     part = f", part {index} of {count}" if count > 1 else ""
-    there = f", {len(share) - len(todo):,} are there" if len(todo) < len(share) else ""
+    there = f", {len(share) - len(todo):,} already made" if len(todo) < len(share) else ""
     console().print(f"{job.title}{part}: {len(todo):,} to make{there}", highlight=False)
     if not todo:
         return

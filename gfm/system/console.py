@@ -1,4 +1,4 @@
-"""Where people read what the programs say: the terminal, and the log in a run's folder."""
+"""Console output, on the terminal and in the log in a run's folder."""
 
 import shlex
 import sys

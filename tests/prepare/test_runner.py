@@ -53,7 +53,7 @@ def test_existing_are_skipped_whatever_their_suffix(items, tmp_path, capsys):
     (tmp_path / "target").mkdir()
     (tmp_path / "target/3.JPG").write_bytes(b"kept")
     run(job(items), ONE)
-    assert "6 to make, 1 are there" in capsys.readouterr().out
+    assert "6 to make, 1 already made" in capsys.readouterr().out
     assert not (tmp_path / "target/3.png").exists()
     run(job(items, make=lambda item: pytest.fail("made again")), ONE)
     assert "0 to make" in capsys.readouterr().out
