@@ -1,4 +1,4 @@
-"""The one place where configuration becomes objects."""
+"""Makes objects from configuration, which happens nowhere else."""
 
 from typing import Any
 
@@ -10,19 +10,22 @@ from gfm.errors import GFMError
 
 
 def plain(node: Any) -> Any:
-    """A configuration node as dictionaries, lists and numbers, interpolations resolved."""
+    """Resolve a configuration node to plain dictionaries, lists and numbers."""
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 def build(node: Any, **extra: Any) -> Any:
-    """Instantiates ``_target_`` nodes, nested ones first; returns ``None`` for an empty node.
+    """Build the object that a node's ``_target_`` names, nested ones first.
 
     Args:
-        node: a configuration node or its plain form.
-        extra: arguments that are objects already.
+        node: Configuration node, or its plain form.
+        extra: Arguments that are objects already.
+
+    Returns:
+        The object, or None for an empty node.
 
     Raises:
-        GFMError: what is built found its arguments at fault, or cannot be built from them.
+        GFMError: The arguments are at fault, or the object cannot be built from them.
     """
     node = plain(node)
     if not node:  # null, or a group's empty choice

@@ -1,22 +1,23 @@
 """RoSTA: the representations of semantic and transition areas, as one table.
 
-A RoSTA says what the glance decoder classifies, what the focus decoder regresses, and how the two
-fuse to alpha (Li et al., IJCV 2022, section 4.1). All targets come from one trimap of the RoSTA's
-own kernel, whose 255 is the erosion of the foreground and whose non-zero part its dilation:
+A RoSTA defines what the glance decoder classifies, what the focus decoder regresses, and how both
+are fused to alpha (Li et al., IJCV 2022, section 4.1). All targets come from one trimap, made with
+the kernel of the RoSTA: where it is 255 is the erosion of the foreground, where it is not 0 is the
+dilation.
 
 ======  ============================  ====================  ===========================
 RoSTA   glance classes                focus target          alpha
 ======  ============================  ====================  ===========================
-TT      background, transition, fg    alpha                 focus where transition, else fg
+TT      background, transition, fg    alpha                 focus in transition, else fg
 FT      rest, erosion                 alpha - erosion       glance + focus
 BT      background, dilation          dilation - alpha      glance - focus
-RIM     TT, FT and BT side by side    each its own          learned from the three alphas
+RIM     TT, FT and BT side by side    that of each branch   learned from the three alphas
 ======  ============================  ====================  ===========================
 
-The official code of FT and BT alone trains FT's glance on the dilation and BT's on the opaque mask,
-so neither fuses back to alpha; that of RIM has erosion and dilation as here. The masks of
-their focus losses are of the 25-pixel trimap while the targets use 50. Here glance, focus and mask
-share one kernel; ``tests/test_rosta.py`` proves the fusion.
+The official code for FT or BT alone trains the glance of FT on the dilation and that of BT on the
+opaque mask, so neither fuses back to alpha. Its code for RIM uses erosion and dilation as here. It
+masks their focus losses with the 25-pixel trimap, although the targets use 50. Here glance, focus
+and mask share one kernel; ``tests/test_rosta.py`` proves the fusion.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # file tools make trimaps too, and need not wait for torch
+if TYPE_CHECKING:  # file tools also make trimaps, and should not wait for torch
     from collections.abc import Callable
 
     from torch import Tensor
 
 BACKGROUND: Final = 0
-"""Of a trimap: certain background."""
+"""Value of a trimap for certain background."""
 
 TRANSITION: Final = 128
-"""Of a trimap: what the focus decoder is responsible for."""
+"""Value of a trimap for the transition region, which is left to the focus decoder."""
 
 FOREGROUND: Final = 255
-"""Of a trimap: certain foreground."""
+"""Value of a trimap for certain foreground."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,14 @@ class Rosta:
 
     Attributes:
         name: ``tt``, ``ft`` or ``bt``.
-        num_classes: channels of the glance decoder.
-        kernel_size: side in pixels of the ellipse that makes its trimap, at photo resolution.
-        glance_target: trimap (0/128/255) to class indices, both N×1×H×W; indices int64.
-        focus_target: alpha in [0, 1] and trimap to the focus target in [0, 1], all N×1×H×W.
-        fuse: glance and focus to alpha, all N×1×H×W in [0, 1]. Glance is the class index over
-            ``num_classes - 1``: 0, (0.5,) 1; enlarged, it may lie between them.
+        num_classes: Number of classes, the channels of the glance decoder.
+        kernel_size: Side of the elliptic kernel that makes the trimap, in pixels of the photo.
+        glance_target: Turns a trimap (0, 128, 255) into class indices, both N×1×H×W; int64.
+        focus_target: Turns alpha in [0, 1] and a trimap into the focus target in [0, 1], all
+            N×1×H×W.
+        fuse: Turns glance and focus into alpha, all N×1×H×W in [0, 1]. Glance is the class index
+            divided by ``num_classes - 1``: 0, 1, and 0.5 with three classes. Enlarged glance may
+            lie in between.
     """
 
     name: str
@@ -61,7 +64,7 @@ class Rosta:
     fuse: Callable[[Tensor, Tensor], Tensor]
 
     def __reduce__(self) -> tuple[Callable[[str], Rosta], tuple[str]]:
-        """Pickled by its name, so that networks can go to other processes."""
+        """Pickle by name, so that networks can be sent to other processes."""
         return _named, (self.name,)
 
 
@@ -78,12 +81,12 @@ def _dilation(trimap: Tensor) -> Tensor:
 
 
 def transition(trimap: Tensor) -> Tensor:
-    """Where the focus decoder is responsible: 1 in the trimap's transition region, else 0."""
+    """Return 1 in the transition region of a trimap, for which focus is responsible, else 0."""
     return (trimap == TRANSITION).float()
 
 
-# Where an enlarged glance is neither 0 nor 1 the focus decoder decides; interpolating equal
-# values may miss them by a rounding error.
+# The focus decoder decides where an enlarged glance is neither 0 nor 1. The margin is needed
+# because interpolating between equal values may be off by a rounding error.
 _HALF: Final = 0.5 - 1e-4
 
 TT: Final = Rosta(
@@ -117,4 +120,4 @@ ROSTAS: Final[dict[str, tuple[Rosta, ...]]] = {
     "bt": (BT,),
     "rim": (TT, FT, BT),
 }
-"""A network's branches by the name of its RoSTA; RIM has one branch for each of the others."""
+"""The branches of a network by the name of its RoSTA; RIM has one for each of the others."""

@@ -1,4 +1,4 @@
-"""Which datasets a file tool works on, in the words of ``train.py``."""
+"""Finds the datasets that a file tool works on, from the overrides of ``train.py``."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,17 +14,17 @@ from gfm.launch.configs import CONFIGS
 
 
 def find_roots(overrides: Sequence[str]) -> Roots:
-    """The datasets that ``data=`` and ``paths.``-overrides mean; ``data=am2k`` unless said.
+    """Return the datasets that overrides of ``data`` and ``paths`` select, AM-2k by default.
 
-    Backgrounds that are neither named nor at their default place are ``None``. Of a plain test
-    set (``data=folder``) there are only validation folders.
+    Backgrounds that are neither given nor in their default place are ``None``. A plain test set
+    (``data=folder``) has only validation folders.
 
     Raises:
-        GFMError: an argument is no override, or a dataset is not where it should be.
+        GFMError: An argument is no override, or a dataset is not in its place.
     """
     for text in overrides:
         if "=" not in text:
-            raise GFMError(f"{text} is no override: say what it is, such as paths.am2k={text}")
+            raise GFMError(f"{text} is no override: write, for example, paths.am2k={text}")
     data = [] if any(text.startswith("data=") for text in overrides) else ["data=am2k"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = compose("train", [*data, *overrides])

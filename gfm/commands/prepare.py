@@ -1,4 +1,4 @@
-"""``gfm prepare …`` and ``gfm check``; what they need is imported when they run."""
+"""``gfm prepare …`` and ``gfm check``; each imports what it needs only when it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Make what the published datasets leave to their users. "
-    "Every command can be stopped at any moment: it goes on where it was.",
+    help="Make the files that the published datasets leave to their users. "
+    "Every command can be stopped at any moment; run it again to go on.",
 )
 
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME=VALUE",
-        help="Which data, as for train.py: data=am2k paths.am2k=/data/AM-2k paths.bg20k=…",
+        help="The data, as for train.py: data=am2k paths.am2k=/data/AM-2k paths.bg20k=…",
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")]
-Shard = Annotated[str, typer.Option(help="i/n: make the i-th of n parts, one for each machine.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what is there.")]
+Shard = Annotated[str, typer.Option(help="i/n: make only part i of n, for several machines.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make files again that exist.")]
 
 
 @contextmanager
@@ -46,16 +46,16 @@ def _options(workers: int | None, shard: str, overwrite: bool) -> "Options":
 def foregrounds(
     overrides: Overrides = None,
     method: Annotated[
-        str, typer.Option(help="cf: closed form, the paper's. ml: multi-level, fast.")
+        str, typer.Option(help="cf: closed form, as in the paper. ml: multi-level, fast.")
     ] = "cf",
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
 ) -> None:
-    """Colours of foreground and background of the training photos, into train/fg and train/bg.
+    """Estimate foreground and background colours of the training photos (train/fg, train/bg).
 
-    Needed by track.foreground=closed_form. Takes about 1 GB of memory per process and megapixel
-    with --method cf.
+    They are needed by track.foreground=closed_form. With --method cf, each process takes about 1 GB
+    of memory per megapixel.
     """
     with _faults():
         from gfm.commands.datasets import find_roots
@@ -72,18 +72,18 @@ def denoise(
     method: Annotated[
         str, typer.Option(help="nlm: non-local means. bm3d: the paper's, non-commercial licence.")
     ] = "nlm",
-    sigma: Annotated[float, typer.Option(help="Noise to remove, of 255.")] = 10.0,
+    sigma: Annotated[float, typer.Option(help="Sigma of the noise, of 255.")] = 10.0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="original, fg or bg20k; may be repeated.", show_default="all there are"),
+        typer.Option(help="original, fg or bg20k; may be repeated.", show_default="all that exist"),
     ] = None,
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
 ) -> None:
-    """Pictures without noise: original → original_denoise, fg → fg_denoise, BG-20k's train.
+    """Remove noise from original, fg and the train folder of BG-20k (into <folder>_denoise).
 
-    Needed by track=comp_rssn track.denoise=true.
+    The results are needed by track=comp_rssn track.denoise=true.
     """
     with _faults():
         from gfm.commands.datasets import find_roots
@@ -101,7 +101,7 @@ def trimaps(
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
 ) -> None:
-    """Trimaps of the validation photos, into validation/trimap."""
+    """Make the trimaps of the validation photos (validation/trimap)."""
     with _faults():
         from gfm.commands.datasets import find_roots
         from gfm.prepare.trimaps import prepare_trimaps
@@ -119,17 +119,17 @@ def pack(
         typer.Option(help="Folder for the results.", show_default="beside, <dataset>_packed"),
     ] = None,
     max_side: Annotated[
-        int, typer.Option(min=0, help="Reduce backgrounds to this many pixels; 0 does not.")
+        int, typer.Option(min=0, help="Longest side of backgrounds in pixels; 0 keeps their size.")
     ] = 0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="photos, bg20k or coco; may be repeated.", show_default="all there are"),
+        typer.Option(help="photos, bg20k or coco; may be repeated.", show_default="all that exist"),
     ] = None,
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
 ) -> None:
-    """Datasets decoded, for loading many times as fast; takes many times the disk."""
+    """Store datasets decoded: they load many times faster and take many times the disk space."""
     with _faults():
         from gfm.commands.datasets import find_roots
         from gfm.prepare.pack import prepare_pack
@@ -142,7 +142,7 @@ def pack(
 
 
 def check(overrides: Overrides = None, workers: Workers = None) -> None:
-    """Read every file of a dataset and print all that is wrong; exit status 1 if anything is."""
+    """Read every file of a dataset and print all problems; exit with status 1 if there are any."""
     with _faults():
         from gfm.commands.datasets import find_roots
         from gfm.errors import GFMError

@@ -1,10 +1,10 @@
-"""A plain test set: one folder of photos, one of mattes, and one of trimaps if there are any.
+"""A plain test set: a folder of photos, a folder of mattes, and perhaps a folder of trimaps.
 
 ::
 
     root/  images  alphas  [trimaps]
 
-P3M-500, AIM-500 and PPM-100 are laid out so under other names, which can be given.
+P3M-500, AIM-500 and PPM-100 have this layout under other names, which can be given.
 """
 
 import warnings
@@ -17,13 +17,14 @@ from gfm.errors import GFMError
 
 @dataclass(frozen=True)
 class FolderSet:
-    """Photos to evaluate on; there is nothing to train on.
+    """Photos to evaluate on, without any for training.
 
     Attributes:
-        root: holds the folders; ``None`` where a run has not been told.
-        images: name of the folder of photos.
-        alphas: name of the folder of mattes; each makes a photo of the set.
-        trimaps: name of the folder of trimaps; without such a folder they are made from the mattes.
+        root: Folder that holds the others; ``None`` if a run was not given it.
+        images: Name of the folder of photos.
+        alphas: Name of the folder of mattes; photos without a matte are left out.
+        trimaps: Name of the folder of trimaps. If there is no such folder, trimaps are made from
+            the mattes.
     """
 
     root: Path | None
@@ -35,14 +36,14 @@ class FolderSet:
         object.__setattr__(self, "root", None if self.root is None else Path(self.root))
 
     def find(self) -> "FolderSet":
-        """The set itself."""
+        """Return the set itself."""
         return self
 
     def validation(self) -> list[Photo]:
-        """Photos in order of their names.
+        """List the photos, sorted by name.
 
         Raises:
-            GFMError: the root is not set, or a folder or a file's partner is missing.
+            GFMError: The root is not set, or a folder or the partner of a file is missing.
         """
         if self.root is None:
             raise GFMError("data=folder needs data.root=<folder that holds images/ and alphas/>")
@@ -57,7 +58,7 @@ class FolderSet:
         if unscored:
             warnings.warn(
                 f"{len(unscored)} of {len(images)} photos have no matte in "
-                f"{self.root / self.alphas} and are not scored, first {unscored[0]}",
+                f"{self.root / self.alphas} and are not scored, for example {unscored[0]}",
                 stacklevel=2,
             )
         return [

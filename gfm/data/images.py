@@ -1,7 +1,7 @@
-"""Reading and writing pictures: any common file to RGB or alpha, whole files only.
+"""Reading pictures in any common format as RGB or alpha, and writing them.
 
-OpenCV decodes; it applies EXIF orientation and turns palettes, CMYK and greyscale into RGB.
-Packed pictures (``.npy``, see ``gfm prepare pack``) are decoded already.
+OpenCV decodes; it applies the EXIF orientation and turns palettes, CMYK and greyscale into RGB.
+Packed pictures (``.npy``, see ``gfm prepare pack``) need no decoding.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from gfm.system.files import whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".npy")
 
-_ORIENTATION = 0x0112  # the EXIF tag; from 5 on the sides are exchanged
+_ORIENTATION = 0x0112  # the EXIF tag; values from 5 on exchange the sides
 
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
@@ -36,10 +36,10 @@ def _decode(path: Path, flags: int) -> np.ndarray:
 
 
 def open_array(path: Path) -> np.ndarray:
-    """A packed array, memory-mapped and read-only: slicing reads only the pages it touches.
+    """Open a packed array, memory-mapped and read-only, so that slicing reads only what it needs.
 
     Raises:
-        GFMError: the file is missing, truncated or no array.
+        GFMError: The file is missing, truncated or no array.
     """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -50,7 +50,7 @@ def open_array(path: Path) -> np.ndarray:
 
 
 def _packed(path: Path, num_channels: int) -> np.ndarray:
-    """A packed picture in its map, H×W for one channel, else H×W×C."""
+    """Open a packed picture as a memory map: H×W for one channel, H×W×C for several."""
     array = open_array(path)
     if array.dtype != np.uint8 or array.shape[2:] != (num_channels,) * (num_channels > 1):
         raise GFMError(f"{path} holds {array.dtype} of shape {array.shape}: pack it again")
@@ -58,15 +58,15 @@ def _packed(path: Path, num_channels: int) -> np.ndarray:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a picture is an array, see :func:`open_array`."""
+    """Return whether a picture is a packed array; see :func:`open_array`."""
     return path.suffix.lower() == ".npy"
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) as :func:`read_image` gives it, from the file's header alone.
+    """Return (height, width) as :func:`read_image` gives it, reading only the header of the file.
 
     Raises:
-        GFMError: the file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or no picture.
     """
     if is_packed(path):
         height, width = open_array(path).shape[:2]
@@ -83,10 +83,13 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """H×W×3 RGB, uint8; of a packed picture a memory map.
+    """Read a picture as RGB.
+
+    Returns:
+        H×W×3, uint8; a memory map if the picture is packed.
 
     Raises:
-        GFMError: the file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or no picture.
     """
     if is_packed(path):
         return _packed(path, 3)
@@ -94,38 +97,46 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """A picture that will be resized to ``size`` (height, width), decoded no larger than needed.
+    """Read a picture that will be resized to ``size``, decoding it no larger than needed.
 
-    JPEG decodes at a half, a quarter or an eighth in a fraction of the time, and without aliasing.
+    JPEG decodes at a half, a quarter or an eighth of its size in a fraction of the time, without
+    aliasing.
+
+    Args:
+        path: The file.
+        size: (height, width) to which the picture will be resized.
 
     Returns:
-        H×W×3 RGB, uint8; each side at least that of ``size`` where the file's is.
+        H×W×3 RGB, uint8. No side is shorter than that of ``size``, unless that of the file is.
 
     Raises:
-        GFMError: the file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or no picture.
     """
     try:
         with Image.open(path) as header:  # reads no pixels
             sides = sorted(header.size)
     except OSError:
-        return read_image(path)  # which says what is wrong
-    # Sorted, since an EXIF rotation may exchange them.
+        return read_image(path)  # raises an error that says what is wrong
+    # Sorted, because an EXIF rotation may exchange the sides.
     room = min(have // max(want, 1) for have, want in zip(sides, sorted(size), strict=True))
     flag = next((flag for factor, flag in _REDUCED if room >= factor), cv2.IMREAD_COLOR)
     return cv2.cvtColor(_decode(path, flag), cv2.COLOR_BGR2RGB)
 
 
 def read_alpha(path: Path) -> np.ndarray:
-    """H×W uint8 matte or trimap; of a packed one a memory map.
+    """Read a matte or trimap in 8 bits.
 
-    Of several channels the first counts, and 16 bits are scaled down.
+    The first of several channels counts; 16 bits are scaled down.
+
+    Returns:
+        H×W, uint8; a memory map if the picture is packed.
 
     Raises:
-        GFMError: the file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or no picture.
     """
     if is_packed(path):
         return _packed(path, 1)
-    # Not IMREAD_UNCHANGED, which would leave a matte lying where its photo is turned by EXIF.
+    # Not IMREAD_UNCHANGED: it ignores EXIF, and would leave the matte of a turned photo unturned.
     alpha = _decode(path, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     if alpha.ndim == 3:
         alpha = alpha[:, :, 2] if alpha.shape[2] >= 3 else alpha[:, :, 0]  # BGR: red is first
@@ -135,13 +146,16 @@ def read_alpha(path: Path) -> np.ndarray:
 
 
 def read_matte(path: Path) -> np.ndarray:
-    """H×W matte in the file's own depth, uint8 or uint16, from greyscale, RGB or RGBA.
+    """Read a matte from greyscale, RGB or RGBA, in the depth of the file.
 
-    The opacity of an RGBA cut-out is the matte; that of a greyscale picture is not, if it is
-    opaque everywhere.
+    For an RGBA cut-out, the matte is the opacity. A grey picture that is opaque everywhere is
+    itself the matte.
+
+    Returns:
+        H×W, uint8 or uint16.
 
     Raises:
-        GFMError: the file is missing, unreadable or no picture, or it is in colour.
+        GFMError: The file is missing, unreadable or no picture, or it is in colour.
     """
     matte = _decode(path, cv2.IMREAD_UNCHANGED)
     if matte.dtype not in (np.uint8, np.uint16):
@@ -159,10 +173,14 @@ def read_matte(path: Path) -> np.ndarray:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes H×W or H×W×3 RGB, uint8 or uint16, whole or not at all.
+    """Write a PNG file that is complete or absent.
+
+    Args:
+        path: File to write.
+        image: H×W or H×W×3 RGB, uint8 or uint16.
 
     Raises:
-        WriteError: the disk is full or cannot be written.
+        WriteError: The disk is full or read-only, or the folder is missing.
     """
     _write(path, image, [])
 
@@ -183,10 +201,10 @@ def write_jpeg(path: Path, image: np.ndarray, is_fine: bool = True) -> None:
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Writes an array for :func:`open_array`, whole or not at all.
+    """Write an array for :func:`open_array`; the file is complete or absent.
 
     Raises:
-        WriteError: the disk is full or cannot be written.
+        WriteError: The disk is full or read-only, or the folder is missing.
     """
     with whole_file(path) as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)

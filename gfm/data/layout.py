@@ -1,4 +1,4 @@
-"""Folders of the published datasets to typed paths; every message about missing files.
+"""Finds the files of the published datasets; all messages about missing files come from here.
 
 ::
 
@@ -7,9 +7,9 @@
     BG-20k/  train [train_denoise] testval
     COCO/    train
 
-Files belong together by stem, whatever their suffix. Folders in brackets are made by the
-preparation commands and needed only by the options that name them. Another dataset of photos
-with mattes gives its own names in :class:`Folders`.
+Files with the same stem belong together, whatever their suffixes. Folders in brackets are made by
+the ``gfm prepare`` commands and are needed only by the options that name them. For other datasets
+of photos with mattes, :class:`Folders` holds other names.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from gfm.errors import GFMError
 
 Foreground = Literal["image", "closed_form"]
 
-# What leads out of a missing folder.
+# What helps if a folder is missing.
 _REMEDY = {
     "foreground": "track.foreground=image, or make it with gfm prepare foregrounds",
     "background": "track.foreground=image, or make it with gfm prepare foregrounds",
@@ -33,20 +33,22 @@ _REMEDY = {
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a dataset of photos with mattes keeps what, below its root; by default as AM-2k does.
+    """Names of the folders of a dataset of photos with mattes, relative to its root.
+
+    The defaults are those of AM-2k.
 
     Attributes:
-        option: the override that names the root, for messages.
-        train_image: photos.
-        train_alpha: their mattes.
-        foreground: colours of the foreground alone.
-        background: colours of the background alone.
-        denoised_image: the photos without noise.
-        denoised_foreground: the foregrounds without noise.
-        labels: what ``gfm prepare pack`` derives from the mattes, a sub-folder for each kind.
-        validation_image: photos.
-        validation_alpha: their mattes.
-        validation_trimap: their trimaps; empty where there are none.
+        option: Override that sets the root, for messages.
+        train_image: Training photos.
+        train_alpha: Their mattes.
+        foreground: Colours of the foreground alone.
+        background: Colours of the background alone.
+        denoised_image: The photos without noise.
+        denoised_foreground: The foregrounds without noise.
+        labels: What ``gfm prepare pack`` derives from the mattes, with one sub-folder per kind.
+        validation_image: Validation photos.
+        validation_alpha: Their mattes.
+        validation_trimap: Their trimaps; empty if there are none.
     """
 
     option: str = "paths.am2k"
@@ -67,13 +69,13 @@ AM2K = Folders()
 
 @dataclass(frozen=True)
 class Roots:
-    """Where the datasets lie; ``None`` where a run has not been told.
+    """Root folders of the datasets; ``None`` for those that a run was not given.
 
     Attributes:
         photos: AM-2k, or another dataset of photos with mattes.
         bg20k: BG-20k.
         coco: MS COCO.
-        folders: of the photos.
+        folders: Names of the folders of the photos.
     """
 
     photos: Path
@@ -87,27 +89,27 @@ class Roots:
             object.__setattr__(self, name, value if value is None else Path(value))
 
     def find(self) -> "Roots":
-        """The roots themselves; a source that has to make its files does so here."""
+        """Return the roots themselves; a source that makes its files does so here."""
         return self
 
     def validation(self) -> list["Photo"]:
-        """See :func:`validation_photos`."""
+        """List the validation photos; see :func:`validation_photos`."""
         return validation_photos(self.photos, self.folders)
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo with its matte, and what else is known of it.
+    """The files of a photo: its matte, and whatever else there is.
 
     Attributes:
-        name: the files' common stem.
-        image: the photo.
-        alpha: its matte.
-        trimap: of a validation photo, where there is one.
-        foreground: colours of the foreground alone.
-        background: colours of the background alone.
-        denoised: the foreground, or the photo where foregrounds are not used, without noise.
-        labels: of a packed training photo, by kind; see :mod:`gfm.prepare.pack`.
+        name: Common stem of the files.
+        image: The photo.
+        alpha: Its matte.
+        trimap: Its trimap; only of a validation photo, if there is one.
+        foreground: Colours of the foreground alone.
+        background: Colours of the background alone.
+        denoised: The foreground without noise, or the photo where foregrounds are not used.
+        labels: Labels of a packed training photo by kind; see :mod:`gfm.prepare.pack`.
     """
 
     name: str
@@ -122,16 +124,17 @@ class Photo:
 
 @dataclass(frozen=True)
 class Scene:
-    """A background picture, and the same without noise where there is one."""
+    """The files of a background: the picture, and the same without noise if there is one."""
 
     image: Path
     denoised: Path | None = None
 
 
 def pictures(folder: Path) -> dict[str, list[Path]]:
-    """Pictures of a folder by stem, sorted; hidden files do not count. Empty where it is missing.
+    """List the pictures of a folder by stem, sorted, without hidden files.
 
-    A stem should have one picture; :func:`files_by_stem` insists.
+    A missing folder gives an empty result. A stem may have several pictures here;
+    :func:`files_by_stem` allows only one.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -141,14 +144,15 @@ def pictures(folder: Path) -> dict[str, list[Path]]:
 
 
 def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
-    """Pictures of a folder by stem, sorted.
+    """Map the stems of a folder's pictures to their paths, sorted.
 
     Args:
-        folder: to list.
-        remedy: the override to name where it is missing or empty; ``None`` where it may be.
+        folder: Folder to list.
+        remedy: Override that an error names if the folder is missing or empty; ``None`` if it may
+            be.
 
     Raises:
-        GFMError: the folder is missing or holds no picture, or two of one stem.
+        GFMError: The folder is missing, holds no picture, or holds two with the same stem.
     """
     if remedy and not folder.is_dir():
         raise GFMError(f"no folder {folder}: set {remedy}")
@@ -158,12 +162,16 @@ def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
     for paths in found.values():
         if len(paths) > 1:
             names = " and ".join(path.name for path in paths)
-            raise GFMError(f"{folder} holds {names}, which go by one name: remove all but one")
+            raise GFMError(f"{folder} holds {names}, which have the same stem: remove all but one")
     return {stem: path for stem, (path,) in found.items()}
 
 
 def partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
-    """The file of that stem; else a GFMError that names the file which needs it."""
+    """Return the file with the given stem.
+
+    Raises:
+        GFMError: There is none; the message names the file that needs it.
+    """
     if stem not in files:
         folder = next(iter(files.values())).parent
         raise GFMError(f"no picture named {stem} in {folder}: add it, or remove {needed_by}")
@@ -171,7 +179,10 @@ def partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
 
 
 def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str]) -> list[Photo]:
-    """Photos by their mattes; ``partners`` maps fields of ``Photo`` to fields of ``Folders``."""
+    """List photos by their mattes.
+
+    ``partners`` maps fields of ``Photo`` to fields of ``Folders``.
+    """
     here = f"{folders.option}=<folder that holds {getattr(folders, alpha)}>"
     alphas = files_by_stem(root / getattr(folders, alpha), here)
     files = {
@@ -191,7 +202,7 @@ def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str
 
 
 def _labels(folder: Path) -> dict[str, dict[str, Path]]:
-    """Files of each kind by stem."""
+    """Map each kind of labels to its files by stem."""
     kinds = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     return {path.name: files_by_stem(path, "paths to a folder packed anew") for path in kinds}
 
@@ -199,16 +210,17 @@ def _labels(folder: Path) -> dict[str, dict[str, Path]]:
 def training_photos(
     root: Path, foreground: Foreground, is_denoised: bool, folders: Folders = AM2K
 ) -> list[Photo]:
-    """Training photos in order of their names.
+    """List the training photos, sorted by name.
 
     Args:
-        root: of AM-2k or another dataset of photos with mattes.
-        foreground: ``closed_form`` needs foregrounds and backgrounds.
-        is_denoised: needs denoised foregrounds, or photos with ``foreground="image"``.
-        folders: names.
+        root: Root of AM-2k or another dataset of photos with mattes.
+        foreground: ``closed_form`` requires files of foregrounds and backgrounds.
+        is_denoised: Whether to require denoised foregrounds, or denoised photos with
+            ``foreground="image"``.
+        folders: Names of the folders.
 
     Raises:
-        GFMError: a folder or a file's partner is missing.
+        GFMError: A folder, or the partner of a file, is missing.
     """
     partners = {"image": "train_image"}
     if foreground == "closed_form":
@@ -220,10 +232,10 @@ def training_photos(
 
 
 def validation_photos(root: Path, folders: Folders = AM2K) -> list[Photo]:
-    """Validation photos in order of their names; trimaps where the folder exists.
+    """List the validation photos, sorted by name, with trimaps if their folder exists.
 
     Raises:
-        GFMError: a folder or a file's partner is missing.
+        GFMError: A folder, or the partner of a file, is missing.
     """
     partners = {"image": "validation_image"}
     if folders.validation_trimap and (root / folders.validation_trimap).is_dir():
@@ -232,15 +244,15 @@ def validation_photos(root: Path, folders: Folders = AM2K) -> list[Photo]:
 
 
 def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Scene]:
-    """Background pictures of ``root/train`` in order of their names.
+    """List the background pictures of ``root/train``, sorted by name.
 
     Args:
-        root: of BG-20k or COCO.
-        option: the override that names the root, for messages.
-        is_denoised: each needs its like in ``train_denoise``.
+        root: Root of BG-20k or COCO.
+        option: Override that sets the root, for messages.
+        is_denoised: Whether to require the same picture in ``train_denoise``.
 
     Raises:
-        GFMError: the root is not set, or a folder or a file's partner is missing.
+        GFMError: The root is not set, or a folder or the partner of a file is missing.
     """
     if root is None:
         raise GFMError(f"this track needs background pictures: set {option}=<folder>")

@@ -1,4 +1,4 @@
-"""A training photo's matte, and its labels wherever they are asked for."""
+"""Reads the matte of a training photo, and its labels only where they are needed."""
 
 import numpy as np
 
@@ -12,16 +12,16 @@ _TRIALS = 256
 
 
 class Matte:
-    """Looks at no more of a matte than it must.
+    """The matte of a photo, of which no more is read than necessary.
 
-    Labels of a packed photo are read from its files, others are derived from the part of the
-    matte that they depend on; both are the same.
+    The labels of a packed photo are read from its files. Other labels are derived from the part of
+    the matte that they depend on. Both are the same.
 
     Attributes:
-        alpha: H×W, uint8; memory-mapped where the photo is packed.
+        alpha: H×W, uint8; memory-mapped if the photo is packed.
 
     Raises:
-        GFMError: the file is unreadable.
+        GFMError: The file is unreadable.
     """
 
     def __init__(self, photo: Photo) -> None:
@@ -29,11 +29,11 @@ class Matte:
         self.labels = photo.labels
 
     def trimap(self, kernel_size: int, window: Window | None = None) -> np.ndarray:
-        """:func:`gfm.data.trimap.trimap_from_alpha` of the whole matte, or its window.
+        """Return the trimap of the whole matte, or a window of it.
 
         Args:
-            kernel_size: see there.
-            window: of the matte.
+            kernel_size: Side of the kernel; see :func:`gfm.data.trimap.trimap_from_alpha`.
+            window: Part of the matte; by default all of it.
         """
         height, width = self.alpha.shape
         window = window or Window(0, 0, height, width)
@@ -45,12 +45,14 @@ class Matte:
         return window.within(outer).of(trimap)
 
     def draw_transition(self, rng: np.random.Generator) -> tuple[int, int] | None:
-        """(y, x) of one pixel of TT's transition region, all equally likely; ``None`` if none is.
-
-        (The official code draws from the pixels whose alpha is 128, a thin part of that region.)
+        """Draw a pixel of TT's transition region, all with the same probability.
 
         Pixels are drawn from the whole photo until one lies in the region, which costs far less
-        than finding the region; only where it is tiny the trimap is made after all.
+        than finding the region. Only if the region is tiny is the whole trimap made. (The official
+        code draws from the pixels whose alpha is 128, a small part of the region.)
+
+        Returns:
+            (y, x), or ``None`` if the region is empty.
         """
         height, width = self.alpha.shape
         ys, xs = rng.integers(height, size=_TRIALS), rng.integers(width, size=_TRIALS)
@@ -66,7 +68,7 @@ class Matte:
     def _is_transition(self, y: int, x: int) -> bool:
         if 0 < self.alpha[y, x] < FOREGROUND:
             return True
-        # What the kernel covers: without a pixel of another kind there is no edge.
+        # The part that the kernel covers: if all its pixels are equal, there is no edge.
         patch = Window(y, x, 1, 1).grown(TT.kernel_size // 2, self.alpha.shape)
         values = patch.of(self.alpha)
         if values.min() == values.max():

@@ -1,4 +1,4 @@
-"""Which samples a process sees, in what order."""
+"""Decide which samples a process sees, and in what order."""
 
 from collections.abc import Iterator
 
@@ -9,19 +9,20 @@ from gfm.system.ranks import rank_and_world
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields ``(epoch, index)`` in an order that depends on the seed and the epoch alone.
+    """Yields ``(epoch, index)`` in an order that depends only on the seed and the epoch.
 
-    Samples get the epoch through their key, so that workers that live on never repeat its draws.
-    Ranks take turns; the few samples that do not divide among them wait for another epoch.
+    The epoch is part of the key of a sample, so workers that persist between epochs never repeat
+    their random draws. Ranks take turns; if the samples do not divide evenly, the few left over are
+    not shown in that epoch.
 
     Args:
-        num_samples: of the whole dataset.
-        seed: of the order.
-        repeats_first: shows the samples of the first epoch in every one.
+        num_samples: Number of samples in the whole dataset.
+        seed: Seed of the order.
+        repeats_first: Whether every epoch shows the samples of the first one.
 
     Attributes:
-        start: how many of this process's samples the epoch leaves out, having shown them before
-            it was interrupted.
+        start: How many of this process's samples to leave out, because they were shown before the
+            epoch was interrupted.
     """
 
     def __init__(self, num_samples: int, seed: int = 0, repeats_first: bool = False) -> None:
@@ -32,11 +33,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.start = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Set the epoch; Lightning calls this before each one."""
         self.epoch = 0 if self.repeats_first else epoch
 
     def __len__(self) -> int:
-        """Of a whole epoch, also where it is resumed in its middle."""
+        """Return the number of samples of a whole epoch, even if it is resumed in the middle."""
         return self.num_samples // rank_and_world()[1]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -47,9 +48,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 class ShareSampler(Sampler[int]):
-    """Each rank's share of an evaluation: every sample exactly once, in order.
+    """Yields each rank's share of an evaluation: every sample exactly once, in order.
 
-    A DistributedSampler would repeat samples until all ranks have as many, and so falsify means.
+    A DistributedSampler would repeat samples until all ranks have the same number, which falsifies
+    means.
     """
 
     def __init__(self, num_samples: int) -> None:

@@ -1,12 +1,12 @@
-"""Tracks: what picture a training sample shows, and of what layers it is made.
+"""Tracks: which picture a training sample shows, and of which layers it is made.
 
-ORI shows the photo itself. COMP blends its foreground over another background; by the RSSN route
-it also removes what gives a composite away: discrepancies of resolution (HD backgrounds),
-semantics (BG-20k shows no animals), sharpness (blur) and noise (denoised pairs, common noise).
-See Li et al., IJCV 2022, section 5.
+ORI shows the photo itself. COMP blends its foreground over another background. The RSSN route also
+removes what gives a composite away: discrepancies of resolution (HD backgrounds), semantics (BG-20k
+shows no animals), sharpness (blur) and noise (denoised pairs, common noise). See Li et al., IJCV
+2022, section 5.
 
-A track is a dataclass with ``backgrounds_per_foreground``, ``photos``, ``scenes`` and ``compose``;
-another one is another such class and a YAML that names it.
+A track is a dataclass with ``backgrounds_per_foreground``, ``photos``, ``scenes`` and ``compose``.
+To add one, write such a class and a YAML that names it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from gfm.data.layout import Foreground, Photo, Roots, Scene, scenes, training_ph
 from gfm.data.transforms import Crop
 
 Layers = dict[str, np.ndarray]
-"""``image`` and, where they are truly known, ``foreground`` and ``background``: H×W×3 uint8."""
+"""``image`` and, only if exactly known, ``foreground`` and ``background``; H×W×3, uint8."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class OriginalTrack:
     """ORI: natural photos.
 
     Attributes:
-        name: of the track.
-        foreground: ``closed_form`` reads estimated foregrounds and backgrounds, which the
+        name: Name of the track.
+        foreground: ``closed_form`` reads the estimated foregrounds and backgrounds that the
             composition loss needs; ``image`` trains without that loss.
+        backgrounds_per_foreground: Samples per photo and epoch.
     """
 
     name: str = "ori"
@@ -37,11 +38,11 @@ class OriginalTrack:
     backgrounds_per_foreground: int = 1
 
     def photos(self, roots: Roots) -> list[Photo]:
-        """The foregrounds."""
+        """List the photos."""
         return training_photos(roots.photos, self.foreground, False, roots.folders)
 
     def scenes(self, roots: Roots) -> list[Scene]:
-        """The backgrounds: none but the photo's own."""
+        """List no backgrounds, because photos keep their own."""
         return []
 
     def compose(
@@ -52,17 +53,17 @@ class OriginalTrack:
         crop: Crop,
         rng: np.random.Generator,
     ) -> Layers:
-        """The photo's window, and its layers where they are known.
+        """Cut a window out of a photo, and out of its layers where they are known.
 
         Args:
-            photo: to show.
-            scene: ignored.
-            alpha: H×W uint8 matte of the whole photo.
-            crop: of the photo to make.
-            rng: unused, nothing is left to chance.
+            photo: Photo to show.
+            scene: Not used.
+            alpha: Matte of the whole photo, H×W, uint8.
+            crop: Part of the photo to show.
+            rng: Not used, because nothing is random.
 
         Raises:
-            GFMError: a file is unreadable or its size is not the matte's.
+            GFMError: A file is unreadable, or its size differs from that of the matte.
         """
         layers = {"image": photo.image, "foreground": photo.foreground}
         layers["background"] = photo.background
@@ -71,17 +72,17 @@ class OriginalTrack:
 
 @dataclass(frozen=True)
 class CompositeTrack:
-    """COMP: foregrounds over backgrounds of another dataset, blended as they are.
+    """COMP: foregrounds over backgrounds of another dataset, blended without changes.
 
     Attributes:
-        name: of the track.
+        name: Name of the track.
         backgrounds: ``bg20k`` or ``coco``.
         foreground: ``closed_form`` blends the estimated foreground F, so that F and B of the
-            composite are known; ``image`` blends the photo itself, without composition loss.
-            (The official code multiplies that photo by alpha beforehand, so its composites show
-            alpha² and its loss penalises the true alpha.)
-        backgrounds_per_foreground: samples per photo and epoch; each draws from all backgrounds.
-            (The official code ignores its setting: photo i always meets background i.)
+            composite are known; ``image`` blends the photo itself, without composition loss. (The
+            official code multiplies that photo by alpha beforehand, so its composites show alpha²
+            and its loss penalises the true alpha.)
+        backgrounds_per_foreground: Samples per photo and epoch, each with a background drawn from
+            all. (The official code ignores its setting: photo i always meets background i.)
     """
 
     name: str = "comp_coco"
@@ -90,11 +91,11 @@ class CompositeTrack:
     backgrounds_per_foreground: int = 5
 
     def photos(self, roots: Roots) -> list[Photo]:
-        """The foregrounds."""
+        """List the photos that give the foregrounds."""
         return training_photos(roots.photos, self.foreground, False, roots.folders)
 
     def scenes(self, roots: Roots) -> list[Scene]:
-        """The backgrounds."""
+        """List the backgrounds."""
         return scenes(getattr(roots, self.backgrounds), f"paths.{self.backgrounds}")
 
     def compose(
@@ -105,17 +106,17 @@ class CompositeTrack:
         crop: Crop,
         rng: np.random.Generator,
     ) -> Layers:
-        """The window of a composite.
+        """Make a window of a composite.
 
         Args:
-            photo: gives the foreground.
-            scene: gives the background, enlarged or reduced to the photo's size.
-            alpha: H×W uint8 matte of the whole photo.
-            crop: of the photo to make.
-            rng: of the sample.
+            photo: Gives the foreground.
+            scene: Gives the background, which is resized to the size of the photo.
+            alpha: Matte of the whole photo, H×W, uint8.
+            crop: Part of the photo to show.
+            rng: Random numbers of the sample.
 
         Raises:
-            GFMError: a file is unreadable or its size is not the matte's.
+            GFMError: A file is unreadable, or its size differs from that of the matte.
         """
         assert scene is not None
         foreground_path = photo.foreground or photo.image
@@ -125,7 +126,7 @@ class CompositeTrack:
         return self.layers(image, foreground, background)
 
     def layers(self, image: np.ndarray, foreground: np.ndarray, background: np.ndarray) -> Layers:
-        """The composite, with its layers where the foreground's colours are known."""
+        """Return a composite, with its layers if the colours of the foreground are known."""
         if self.foreground == "image":
             return {"image": image}
         return {"image": image, "foreground": foreground, "background": background}
@@ -136,13 +137,13 @@ class RssnTrack(CompositeTrack):
     """COMP by the RSSN route over BG-20k.
 
     Attributes:
-        denoise: whether denoised pairs are used; needs ``fg_denoise`` (or ``original_denoise``)
+        denoise: Whether to use denoised pairs, which needs ``fg_denoise`` (or ``original_denoise``)
             and ``train_denoise``.
-        denoise_probability: of using the denoised foreground and background.
-        blur_probability: of blurring the background.
-        blur_sizes: sides of the box filter in pixels of the photo, one drawn at random.
-        noise_probability: of adding noise.
-        noise_sigma: its standard deviation, of 255.
+        denoise_probability: Probability of using the denoised foreground and background.
+        blur_probability: Probability of blurring the background.
+        blur_sizes: Sides of the box filter in pixels of the photo, of which one is drawn.
+        noise_probability: Probability of adding noise.
+        noise_sigma: Standard deviation of the noise, on the scale of 0..255.
     """
 
     name: str = "comp_rssn"
@@ -155,11 +156,11 @@ class RssnTrack(CompositeTrack):
     noise_sigma: float = 10.0
 
     def photos(self, roots: Roots) -> list[Photo]:
-        """The foregrounds."""
+        """List the photos that give the foregrounds."""
         return training_photos(roots.photos, self.foreground, self.denoise, roots.folders)
 
     def scenes(self, roots: Roots) -> list[Scene]:
-        """The backgrounds."""
+        """List the backgrounds."""
         return scenes(getattr(roots, self.backgrounds), f"paths.{self.backgrounds}", self.denoise)
 
     def compose(
@@ -170,9 +171,9 @@ class RssnTrack(CompositeTrack):
         crop: Crop,
         rng: np.random.Generator,
     ) -> Layers:
-        """The window of a composite by RSSN; arguments as in the base class."""
+        """Make a window of a composite by RSSN; see :meth:`CompositeTrack.compose`."""
         assert scene is not None
-        # All chances are drawn first, so that each part of a sample can be varied by itself.
+        # All random numbers are drawn first, so that each part of a sample can be varied alone.
         is_denoised = self.denoise and rng.random() < self.denoise_probability
         blur_size = int(rng.choice(self.blur_sizes)) if rng.random() < self.blur_probability else 0
         has_noise = rng.random() < self.noise_probability
@@ -188,7 +189,7 @@ class RssnTrack(CompositeTrack):
         background = crop.pick(blur_window(background, crop.window, blur_size))
         image = blend(foreground, background, crop.of(alpha))
         if has_noise:
-            # On the pixels that count alone, which leaves its distribution as it is.
+            # Only on the pixels of the window, which leaves the distribution of the noise as it is.
             layers = add_noise([image, foreground, background], self.noise_sigma, noise_seed)
             image, foreground, background = layers
         return self.layers(image, foreground, background)

@@ -1,6 +1,6 @@
-"""Trimaps of mattes, from which all labels of training derive.
+"""Makes trimaps from mattes; all labels of training derive from them.
 
-A trimap holds erosion and dilation too: its 255 is the one, its non-zero part the other.
+A trimap also holds the erosion (where it is 255) and the dilation (where it is not 0).
 """
 
 import cv2
@@ -11,18 +11,21 @@ from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 
 
 def trimap_from_alpha(alpha: np.ndarray, kernel_size: int) -> np.ndarray:
-    """Trimap of a matte: certain foreground, certain background, and what lies between.
+    """Make a trimap: certain foreground, certain background, and the transition between them.
 
-    ``255 * erode(alpha == 255) + 128 * (dilate(alpha > 0) - erode(alpha == 255))`` with an
+    It is ``255 * erode(alpha == 255) + 128 * (dilate(alpha > 0) - erode(alpha == 255))`` with an
     elliptic kernel, as in the official GFM code (``gen_trimap_with_dilate``). Pixels beyond the
     border neither erode nor dilate.
 
     Args:
         alpha: H×W, uint8.
-        kernel_size: side of the kernel in pixels, at least 1.
+        kernel_size: Side of the kernel in pixels, at least 1.
 
     Returns:
-        H×W uint8 with the values 0, 128 and 255.
+        H×W, uint8, with the values 0, 128 and 255.
+
+    Raises:
+        GFMError: ``alpha`` has another shape or type.
     """
     if alpha.ndim != 2 or alpha.dtype != np.uint8:
         raise GFMError(f"alpha must be H×W uint8, got {alpha.dtype} of shape {alpha.shape}")

@@ -1,4 +1,4 @@
-"""One animal, from the choice of its species to colour and alpha."""
+"""Draws an animal, from the choice of its species to colour and alpha."""
 
 from dataclasses import dataclass, replace
 
@@ -59,7 +59,7 @@ def draw_animal(
 
 
 def _rotation(yaw: float, pitch: float) -> Array:
-    """From an animal's coordinates to a view (y down) turned by yaw and looking down by pitch."""
+    """Return the rotation from an animal to a view (y down) at a yaw and a downward pitch."""
     cos, sin = np.cos(yaw), np.sin(yaw)
     turn = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
     cos, sin = np.cos(pitch), np.sin(pitch)
@@ -70,7 +70,7 @@ def _rotation(yaw: float, pitch: float) -> Array:
 def _frame(
     skeleton: Skeleton, rotation: Array, height: int, width: int, rng: np.random.Generator
 ) -> View:
-    """Place the animal: it fills a random share of the frame, the head is always in it."""
+    """Place the animal: it fills a random share of the frame, and its head is always inside."""
     seen = skeleton.seen(rotation)
     low, high = geometry.bounds(seen.capsules)
     step = float(max(high[0] - low[0], high[1] - low[1])) / 100
@@ -95,9 +95,10 @@ def _frame(
 
 
 def _origin(box: Array, head: float, height: int, width: int, place: Array) -> tuple[float, float]:
-    """Pixel of the origin for a body that spans ``box`` (left, right, top, bottom, in pixels).
+    """Return the pixel of the origin of a body that spans ``box``.
 
-    ``head`` is the head's distance from the origin to the right, ``place`` two random shares.
+    ``box`` is left, right, top and bottom in pixels, ``head`` is how far to the right of the origin
+    the head lies, and ``place`` holds two random shares.
     """
     left, right, top, bottom = (float(value) for value in box)
     spare = width - (right - left)

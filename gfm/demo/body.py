@@ -9,7 +9,7 @@ from gfm.demo.species import Species
 
 
 def build(kind: Species, pose: str, gaze: float, rng: np.random.Generator) -> Skeleton:
-    """The skeleton of one animal.
+    """Build the skeleton of an animal.
 
     Args:
         kind: Its proportions.
@@ -37,7 +37,7 @@ def build(kind: Species, pose: str, gaze: float, rng: np.random.Generator) -> Sk
 def _quadruped_body(
     skeleton: Skeleton, kind: Species, pose: str, rng: np.random.Generator
 ) -> Array:
-    """Torso, legs and tail; returns where the skull goes."""
+    """Add torso, legs and tail, and return the place of the skull."""
     half = kind.body / 2
     chest, hip = kind.chest, kind.hip
     lying = pose == "lie"
@@ -93,7 +93,7 @@ def _front_leg(
 
 
 def _paw(skeleton: Skeleton, start: Array, end: Array, radius: float) -> None:
-    """Four toes side by side, from the ankle ``start`` to the tip ``end``."""
+    """Add four toes side by side, from the ankle ``start`` to the tip ``end``."""
     for place in (-1.5, -0.5, 0.5, 1.5):
         aside = vector(0, 0, place * 0.46 * radius)
         toe = end + aside + vector(-0.12 * abs(place) * radius, 0)

@@ -12,7 +12,7 @@ SUBPIXEL = 4  # bits behind the point in cv2's coordinates
 
 
 class Canvas:
-    """A picture in the making.
+    """A picture that is being painted.
 
     Attributes:
         rng: Decides everything that varies.
@@ -30,7 +30,7 @@ class Canvas:
         self._dither = rng.random((height, width, 1), np.float32)
 
     def tone(self, colour: ArrayLike, spread: float = 10) -> Array:
-        """``colour`` with a random change of about ``spread`` in brightness and less in hue."""
+        """Change ``colour`` at random, by about ``spread`` in brightness and less in hue."""
         shift = self.rng.normal(0, spread) + self.rng.normal(0, 0.4 * spread, 3)
         return np.clip(floats(colour) + shift, 2, 253).astype(np.float32)
 
@@ -58,7 +58,7 @@ class Canvas:
         self.image[rows, columns] = np.minimum(np.maximum(mixed, 0), 255)
 
     def gradient(self, stops: list[tuple[float, ArrayLike]], top: int, bottom: int) -> None:
-        """Fill the rows top..bottom; ``stops`` are (0..1 down these rows, colour)."""
+        """Fill the rows top..bottom; each of ``stops`` is (0..1 down these rows, colour)."""
         places, colours = zip(*stops, strict=True)
         rows = np.linspace(0, 1, max(bottom - top, 1))
         table = floats(colours)
@@ -75,7 +75,7 @@ class Canvas:
         haze: ArrayLike,
         octaves: int = 5,
     ) -> Array:
-        """A range of hills.
+        """Paint a range of hills.
 
         Args:
             base: Mean row of its crest.
@@ -99,7 +99,7 @@ class Canvas:
     def ground(
         self, horizon: int, far: ArrayLike, near: ArrayLike, contrast: float = 22, cell: float = 0.3
     ) -> None:
-        """A plane from ``horizon`` to the bottom, with patches that shrink into the distance."""
+        """Paint a plane from ``horizon`` to the bottom, with patches that shrink with distance."""
         rows = self.height - horizon
         v = (np.arange(rows, dtype=np.float32)[:, None] + 1) / self.height
         texture = noise_2d(self.rng, 512, 512, 64, 5, 0.62)
@@ -123,7 +123,7 @@ class Canvas:
         self.blend(colour + fields[..., None] * floats([1, 1, 0.7]), 1.0, horizon)
 
     def clouds(self, bottom: int, colour: ArrayLike, cover: float = 0.0) -> None:
-        """Clouds over the rows above ``bottom``; more of them the higher ``cover`` is, -1..1."""
+        """Paint clouds above the row ``bottom``; a higher ``cover`` (-1..1) gives more of them."""
         field = noise_2d(
             self.rng, bottom, self.width, (0.16 * bottom + 4, 0.55 * bottom + 8), 6, 0.55
         )
@@ -135,18 +135,18 @@ class Canvas:
         cv2.fillPoly(self.image, [points], _scalar(colour), cv2.LINE_AA, SUBPIXEL)
 
     def discs(self, x: Array, y: Array, radius: Array, colours: Array) -> None:
-        """Many filled circles, one after another; arrays of N, ``colours`` N x 3."""
+        """Fill many circles, one after another; arrays of N, ``colours`` N x 3."""
         centres = np.round(np.stack([x, y], axis=1) * 2**SUBPIXEL).astype(int).tolist()
         radii = np.maximum(np.round(np.asarray(radius) * 2**SUBPIXEL), 6).astype(int).tolist()
         for centre, size, colour in zip(centres, radii, np.asarray(colours).tolist(), strict=True):
             cv2.circle(self.image, centre, size, colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
 
     def disc(self, x: float, y: float, radius: float, colour: ArrayLike) -> None:
-        """One filled circle."""
+        """Fill one circle."""
         self.discs(floats([x]), floats([y]), floats([radius]), floats(colour)[None])
 
     def strokes(self, lines: Array, widths: Iterable[float], colours: Array) -> None:
-        """Many open lines (N x points x 2); thickness and colour (N x 3) of each."""
+        """Draw many open lines (N x points x 2), each with a thickness and a colour (N x 3)."""
         points = np.round(lines * 2**SUBPIXEL).astype(np.int32)
         table = np.asarray(colours).tolist()
         for line, width, colour in zip(points, widths, table, strict=True):
@@ -155,7 +155,7 @@ class Canvas:
             )
 
     def glow(self, x: float, y: float, radius: float, colour: ArrayLike, strength: float) -> None:
-        """A soft light around (x, y)."""
+        """Add a soft light around (x, y)."""
         u = (np.arange(self.width, dtype=np.float32) - x) / radius
         v = ((np.arange(self.height, dtype=np.float32) - y) / radius)[:, None]
         self.blend(floats(colour), strength * np.exp(-(u * u + v * v)))
@@ -163,7 +163,7 @@ class Canvas:
     def bokeh(
         self, count: int, size: float, colours: ArrayLike, strength: float, bottom: float
     ) -> None:
-        """Out-of-focus lights: overlapping discs that add up, in rows above ``bottom`` (0..1)."""
+        """Add out-of-focus lights, overlapping discs, in the rows above ``bottom`` (0..1)."""
         table = floats(colours)
         for _ in range(3):
             layer = np.zeros_like(self.image)
@@ -187,7 +187,7 @@ def _scalar(colour: ArrayLike) -> list[float]:
 
 
 def defocus(image: Image, radius: float) -> Image:
-    """``image`` as a lens out of focus sees it; ``radius`` in pixels, below 0.5 none."""
+    """Blur an image as a lens out of focus does; a ``radius`` below 0.5 pixels changes nothing."""
     if radius < 0.5:
         return image
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""Coats: which spot of an animal is dark, light, striped, woolly or bare."""
+"""Coats: where an animal is dark, light, striped, woolly or bare."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ NUDGES = ((0.01, 0, 0), (0, 0.01, 0), (0, 0, 0.01))
 
 @dataclass
 class _Skin:
-    """N points being coloured: ``own`` and ``normals`` (3 x N) in the animal's coordinates."""
+    """N points to colour; ``own`` and ``normals`` (3 x N) are in the coordinates of the animal."""
 
     capsules: list[Capsule]
     weights: Array
@@ -25,7 +25,7 @@ class _Skin:
     colour: Array
 
     def share(self, *parts: str) -> Array:
-        """How much of each point belongs to ``parts``, 0..1."""
+        """Return how much of each point belongs to ``parts``, 0..1."""
         return np.array([c.part in parts for c in self.capsules], np.float32) @ self.weights
 
     def tint(self, target: Colour, amount: Array) -> None:
@@ -42,7 +42,7 @@ def colours(
     normals: Array,
     rng: np.random.Generator,
 ) -> Array:
-    """Unlit colours, 3 x N, 0..1.
+    """Return the unlit colours of points, 3 x N, 0..1.
 
     Args:
         skeleton: The animal in its own coordinates.
@@ -123,7 +123,7 @@ def _pattern(skin: _Skin, coat: Coat, rng: np.random.Generator) -> None:
 
 
 def _along(skin: _Skin) -> Array:
-    """A length that grows along the limb a point is on, so that bands run across it."""
+    """Return a length that grows along the limb of a point, so that bands run across it."""
     along = np.zeros(skin.own.shape[1], np.float32)
     for capsule, weight in zip(skin.capsules, skin.weights, strict=True):
         axis = capsule.end - capsule.start
@@ -132,7 +132,10 @@ def _along(skin: _Skin) -> Array:
 
 
 def lengths(skeleton: Skeleton, kind: Species, weights: Array, own: Array) -> Array:
-    """Length of the hair at every point (N), shorter around the eyes; as for ``colours``."""
+    """Return the length of hair at every point (N), which is shorter around the eyes.
+
+    The arguments are those of :func:`colours`.
+    """
     parts = [
         0.0 if c.part in BARE else kind.fur * kind.fur_part.get(c.part, 1.0)
         for c in skeleton.capsules
@@ -151,7 +154,11 @@ def woolly(
     normals: Array,
     rng: np.random.Generator,
 ) -> tuple[Array, Array]:
-    """Bend ``normals`` (3 x N) over lumps of wool; also how bright (N) the furrows between are."""
+    """Bend normals over lumps of wool.
+
+    Returns:
+        The bent normals (3 x N), and the brightness of each point (N), lower in the furrows.
+    """
     where = floats([c.part in FLEECE for c in capsules]) @ weights
     seed = int(rng.integers(2**31))
     height = noise_3d(make_rng(seed), points, 12)

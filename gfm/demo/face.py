@@ -1,4 +1,4 @@
-"""Eyes, noses and whiskers, turned the way the head looks."""
+"""Eyes, noses and whiskers, which face where the head looks."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ DARK = (22, 17, 16)
 
 
 class Features:
-    """Paint that goes on top of a face.
+    """Paint that covers parts of a face.
 
     Attributes:
         colour: height x width x 3, 0..255, already multiplied with the coverage.
@@ -41,7 +41,7 @@ class Features:
 def draw_features(
     landmarks: list[Landmark], surface: Surface, kind: Species, coat: Coat, view: View
 ) -> Features:
-    """Eyes and nose of ``landmarks`` (in view coordinates), where they are not hidden."""
+    """Draw the eyes and the nose of ``landmarks`` (in view coordinates) unless they are hidden."""
     features = Features(view)
     for landmark in landmarks:
         if landmark.kind == "whiskers" or not _visible(landmark, surface, view):
@@ -66,7 +66,7 @@ def _disc(x: float, y: float, width: float, height: float) -> Array:
 
 
 def _almond(width: float, height: float) -> Array:
-    """A disc with two soft corners, the outer one a little higher."""
+    """Make a disc with two soft corners."""
     shape = _disc(0, 0, 1, 1)
     shape[:, 1] *= np.abs(shape[:, 1]) ** 0.25
     return shape * [width, height]
@@ -117,7 +117,7 @@ def _nose(features: Features, nose: Landmark, coat: Coat) -> None:
 def whiskers(
     landmarks: list[Landmark], view: View, light: Array, rng: np.random.Generator
 ) -> Strands:
-    """Long stiff hairs at the sides of the muzzle; ``light`` is an RGB factor."""
+    """Make long stiff hairs at the sides of the muzzle; ``light`` is an RGB factor."""
     roots, directions, sizes = [], [], []
     for landmark in landmarks:
         if landmark.kind != "whiskers":

@@ -1,4 +1,4 @@
-"""A coat of hair: where every strand grows, which way it is combed, and its colour."""
+"""A coat of hair: where every hair grows, which way it is combed, and its colour."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ DENSITY = 1.6  # hairs that lie on top of each other everywhere
 
 @dataclass(frozen=True)
 class _Clump:
-    """What neighbouring hairs share: the way (x, y) to their middle, a value -1..1, a turn."""
+    """What neighbouring hairs share: an offset (x, y) to their middle, a value -1..1, a turn."""
 
     pull: Array
     value: Array
@@ -66,7 +66,7 @@ def grow(
 
 
 def _plant(surface: Surface, width: float, rng: np.random.Generator) -> Array:
-    """The point of the surface that each hair grows on."""
+    """Return the index of the point of the surface that each hair grows on."""
     wanted = surface.step**2 * DENSITY / (np.clip(surface.length, 3, 36) * width)
     # Towards the outline the skin turns away: a ray stands for more of it.
     wanted *= (surface.length > HAIRLESS) / (surface.normals[2] + 0.25)
@@ -83,7 +83,7 @@ def _comb(
     mean: float,
     rng: np.random.Generator,
 ) -> tuple[Array, Array]:
-    """Where hairs are combed along the skin, and where they leave it; unit vectors, 3 x N."""
+    """Return where hairs are combed along the skin and where they leave it; unit vectors, 3 x N."""
     height, width = surface.cover.shape
     x = np.clip(root[0], 0, width - 1).astype(np.int64)
     y = np.clip(root[1], 0, height - 1).astype(np.int64)
@@ -105,7 +105,7 @@ def _dye(
     clump: _Clump,
     rng: np.random.Generator,
 ) -> Array:
-    """Lit colours, 3 x N, of hairs that run in ``direction`` (3 x N)."""
+    """Return the lit colours (3 x N) of hairs that run in ``direction`` (3 x N)."""
     light = surface.light[:, index]
     shade = 1 + 0.13 * clump.value + 0.1 * rng.standard_normal(len(index))
     colour = surface.colour[:, index] * light * np.clip(shade, 0.45, 1.6)
@@ -117,7 +117,7 @@ def _dye(
 
 
 def _clumps(root: Array, shape: tuple[int, int], cell: float, rng: np.random.Generator) -> _Clump:
-    """Neighbouring hairs stick together: what they share, and the way (x, y) to their middle."""
+    """Group neighbouring hairs, which stick together, and return what each group shares."""
     rows, columns = int(shape[0] / cell) + 3, int(shape[1] / cell) + 3
     middle = rng.uniform(0, 1, (2, rows, columns)).astype(np.float32)
     value = rng.uniform(-1, 1, (2, rows, columns)).astype(np.float32)

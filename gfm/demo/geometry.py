@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from gfm.demo.noise import Array, floats
 
 STEPS = 40
-OUTSIDE = 0.03  # distance from an outline beyond which nobody asks
+OUTSIDE = 0.03  # distance from an outline beyond which the exact value is not needed
 
 
 @dataclass(frozen=True)
 class Capsule:
-    """A round-ended cone from ``start`` to ``end``; its fur is combed in that direction.
+    """A round-ended cone from ``start`` to ``end``, whose fur is combed in that direction.
 
     Attributes:
         part: Which part of the animal it is; the coat looks colours and lengths up by it.
@@ -34,13 +34,13 @@ class Capsule:
     flat: Array = field(default_factory=lambda: np.zeros(3, np.float32))
 
     def seen(self, rotation: Array) -> "Capsule":
-        """The same capsule with ``rotation`` (3 x 3) applied."""
+        """Return the capsule with ``rotation`` (3 x 3) applied."""
         return replace(
             self, start=rotation @ self.start, end=rotation @ self.end, flat=rotation @ self.flat
         )
 
     def distance(self, points: Array) -> Array:
-        """Approximate signed distance (negative inside) from ``points`` (3 x N)."""
+        """Return the approximate signed distance (negative inside) of ``points`` (3 x N)."""
         axis = self.end - self.start
         x, y, z = (points[i] - self.start[i] for i in range(3))
         scale = float(np.sqrt(self.flat @ self.flat))
@@ -62,7 +62,7 @@ class Capsule:
 
 
 def solid_distance(capsules: list[Capsule], points: Array) -> Array:
-    """Signed distance of ``points`` (3 x N) from all ``capsules`` melted together."""
+    """Return the signed distance of ``points`` (3 x N) from all ``capsules`` melted together."""
     total = capsules[0].distance(points)
     for capsule in capsules[1:]:
         distance = capsule.distance(points)
@@ -72,14 +72,14 @@ def solid_distance(capsules: list[Capsule], points: Array) -> Array:
 
 
 def part_weights(capsules: list[Capsule], points: Array) -> Array:
-    """How much each capsule owns each point: len(capsules) x N, columns add up to 1."""
+    """Return the share of each capsule in each point, len(capsules) x N; columns add up to 1."""
     distances = np.stack([capsule.distance(points) for capsule in capsules])
     weights = np.exp((distances.min(axis=0) - distances) / 0.02)
     return weights / weights.sum(axis=0)
 
 
 def bounds(capsules: list[Capsule]) -> tuple[Array, Array]:
-    """Lowest and highest corner (x, y, z) of a box around ``capsules``."""
+    """Return the lowest and the highest corner (x, y, z) of a box around ``capsules``."""
     ends = [(c.start, c.start_radius) for c in capsules] + [(c.end, c.end_radius) for c in capsules]
     low = np.min([point - radius for point, radius in ends], axis=0)
     high = np.max([point + radius for point, radius in ends], axis=0)
@@ -87,10 +87,10 @@ def bounds(capsules: list[Capsule]) -> tuple[Array, Array]:
 
 
 def shadow(capsules: list[Capsule], points: Array, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Which of ``points`` (3 x N) lie in front of or behind a capsule, or nearly so.
+    """Return which of ``points`` (3 x N) lie in front of or behind a capsule, or nearly so.
 
-    Ignores that capsules melt together and may be pressed flat: a little generous and very fast.
-    ``margin`` widens every capsule by that share of its blend.
+    Capsules are taken as neither melted together nor flattened, which is a little generous and very
+    fast. ``margin`` widens every capsule by that share of its blend.
     """
     ground = floats([1, 1, 0])
     flat = points * ground[:, None]
@@ -106,7 +106,7 @@ def shadow(capsules: list[Capsule], points: Array, margin: float = 0.0) -> NDArr
 
 
 def trace(capsules: list[Capsule], x: Array, y: Array) -> tuple[Array, Array]:
-    """The first surface met from the front, and the outline.
+    """Find the first surface along each ray, and the outline.
 
     Args:
         capsules: The solid.
@@ -139,7 +139,7 @@ def trace(capsules: list[Capsule], x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def surface_normals(capsules: list[Capsule], points: Array) -> Array:
-    """Outward unit normals (3 x N) at ``points`` of the surface."""
+    """Return the outward unit normals (3 x N) at ``points`` of the surface."""
     gradient = np.zeros_like(points)
     for corner in floats([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]):
         distance = solid_distance(capsules, points + 0.004 * corner[:, None])
@@ -148,7 +148,7 @@ def surface_normals(capsules: list[Capsule], points: Array) -> Array:
 
 
 def openness(capsules: list[Capsule], points: Array, normals: Array) -> Array:
-    """How much sky each surface point sees, 0..1 (ambient occlusion)."""
+    """Return how much sky each point of the surface sees, 0..1 (ambient occlusion)."""
     blocked = np.zeros(points.shape[1], np.float32)
     for reach, share in ((0.06, 1.0), (0.2, 0.6)):
         distance = solid_distance(capsules, points + reach * normals)
@@ -157,7 +157,7 @@ def openness(capsules: list[Capsule], points: Array, normals: Array) -> Array:
 
 
 def light_reaches(capsules: list[Capsule], points: Array, light: Array) -> Array:
-    """Soft shadow, 0..1, at ``points`` (3 x N) from a lamp in the unit direction ``light``."""
+    """Return how much light of the unit direction ``light`` reaches ``points`` (3 x N), 0..1."""
     lit = np.ones(points.shape[1], np.float32)
     travelled = np.full(points.shape[1], 0.06, np.float32)
     for _ in range(7):

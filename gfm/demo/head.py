@@ -1,4 +1,4 @@
-"""Heads: skull, muzzle, ears, and where eyes, nose and whiskers sit."""
+"""Heads: skull, muzzle and ears, and the places of eyes, nose and whiskers."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Place = Callable[[float, float, float], Array]
 
 
 def add_head(skeleton: Skeleton, kind: Species, skull: Array, frame: Array) -> None:
-    """Put a head on ``skeleton``.
+    """Add a head to ``skeleton``.
 
     Args:
         skeleton: What to add it to.
@@ -23,7 +23,7 @@ def add_head(skeleton: Skeleton, kind: Species, skull: Array, frame: Array) -> N
     size = kind.head
 
     def at(forward: float, up: float, right: float) -> Array:
-        """A point of the head, in skull radii."""
+        """Return a point of the head, given in skull radii."""
         return skull + size * (floats([forward, up, right]) @ frame)
 
     skeleton.add("head", at(0.2, 0.05, 0), at(-0.2, 0.05, 0), (0.93 * size, 0.97 * size), 0.1)

@@ -1,4 +1,4 @@
-"""How a scene is lit."""
+"""The light of a scene."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from gfm.demo.noise import Array, floats, normalise
 
 @dataclass(frozen=True)
 class Lamp:
-    """Light of a scene: ``direction`` towards the sun (unit, y down), colours as RGB factors."""
+    """Light: the unit ``direction`` towards the sun (y down), and colours as RGB factors."""
 
     direction: Array
     sun: Array
@@ -20,7 +20,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Setting:
-    """``lamp`` is the light of a scene, ``horizon`` the share of its height above the ground."""
+    """The light of a scene, and the share of its height that lies above the ``horizon``."""
 
     lamp: Lamp
     horizon: float
@@ -34,7 +34,7 @@ def make_lamp(
     height: float = 0.6,
     front: float = 0.55,
 ) -> Lamp:
-    """Light from the left or the right.
+    """Make light that comes from the left or the right.
 
     Args:
         rng: Decides the side.

@@ -1,4 +1,4 @@
-"""Outdoor scenes. Each paints a canvas and says how it is lit and where its horizon is."""
+"""Outdoor scenes. Each function paints a canvas and returns its light and horizon."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from gfm.demo.plants import Palette
 
 
 def meadow(canvas: Canvas) -> Setting:
-    """Grass and flowers under a summer sky, with hills and trees behind."""
+    """Paint grass and flowers under a summer sky, with hills and trees behind."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.34, 0.52))
     haze = canvas.tone((196, 212, 224), 8)
@@ -90,7 +90,7 @@ def _woods(canvas: Canvas, air: Array, bark: Array, leaves: Palette, floor: Arra
 
 
 def forest(canvas: Canvas) -> Setting:
-    """A green wood with ferns."""
+    """Paint a green wood with ferns."""
     air, bark = canvas.tone((176, 196, 160)), canvas.tone((78, 62, 48))
     setting = _woods(canvas, air, bark, plants.GREENS, canvas.tone((84, 84, 46)))
     horizon = setting.horizon * canvas.height
@@ -99,7 +99,7 @@ def forest(canvas: Canvas) -> Setting:
 
 
 def autumn(canvas: Canvas) -> Setting:
-    """A wood in October, leaves on its floor."""
+    """Paint a wood in October with leaves on its floor."""
     air, bark = canvas.tone((222, 202, 158)), canvas.tone((66, 52, 44))
     setting = _woods(canvas, air, bark, plants.AUTUMN, canvas.tone((132, 88, 44)))
     plants.foliage(canvas, plants.AUTUMN, canvas.height * 0.013, 2600, setting.horizon + 0.03)
@@ -107,7 +107,7 @@ def autumn(canvas: Canvas) -> Setting:
 
 
 def mountains(canvas: Canvas) -> Setting:
-    """Peaks over firs and a pasture, or over a snow field in winter."""
+    """Paint peaks over firs and a pasture, or over a snow field in winter."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     winter = rng.random() < 0.5
     horizon = int(height * rng.uniform(0.46, 0.58))
@@ -165,7 +165,7 @@ def _snow_caps(canvas: Canvas, crest: Array, horizon: int) -> None:
 
 
 def beach(canvas: Canvas) -> Setting:
-    """Sand, surf and the sea."""
+    """Paint sand, surf and the sea."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon, shore = int(height * rng.uniform(0.28, 0.4)), int(height * rng.uniform(0.5, 0.62))
     haze = canvas.tone((206, 220, 228), 8)
@@ -190,7 +190,7 @@ def beach(canvas: Canvas) -> Setting:
 
 
 def savanna(canvas: Canvas) -> Setting:
-    """Dry grass and acacias in front of a low sun."""
+    """Paint dry grass and acacias in front of a low sun."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.4, 0.56))
     glow = canvas.tone((252, 196, 112), 8)

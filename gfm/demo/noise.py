@@ -1,4 +1,4 @@
-"""Random streams and smooth noise, all pure functions of a seed."""
+"""Random streams, smooth noise and small arithmetic, all pure functions of their arguments."""
 
 import cv2
 import numpy as np
@@ -9,12 +9,12 @@ Image = np.ndarray  # of uint8
 
 
 def make_rng(*key: int) -> np.random.Generator:
-    """A generator whose stream depends on the numbers in ``key`` (>= 0) and on nothing else."""
+    """Return a generator whose stream depends only on the numbers in ``key`` (>= 0)."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 
 def floats(values: ArrayLike) -> Array:
-    """``values`` as float32, which is precise enough and twice as fast."""
+    """Return ``values`` as float32, which is precise enough and twice as fast."""
     return np.asarray(values, np.float32)
 
 
@@ -26,7 +26,7 @@ def noise_2d(
     octaves: int = 4,
     gain: float = 0.5,
 ) -> Array:
-    """Fractal value noise.
+    """Make fractal value noise.
 
     Args:
         rng: Where the lattice values come from.
@@ -53,7 +53,7 @@ def noise_2d(
 
 
 def noise_3d(rng: np.random.Generator, points: Array, frequency: float) -> Array:
-    """Smooth value noise in space, about -1..1, at ``points`` (3 x N), for colour patterns."""
+    """Return smooth value noise in space, about -1..1, at ``points`` (3 x N)."""
     lattice = rng.uniform(-1, 1, 16**3).astype(np.float32)
     scaled = points * frequency
     cell = np.floor(scaled)
@@ -76,12 +76,12 @@ def mix(first: ArrayLike, second: ArrayLike, amount: ArrayLike) -> Array:
 
 
 def smoothstep(low: float, high: float, values: Array) -> Array:
-    """The cubic ramp from 0 at ``low`` to 1 at ``high`` (``low`` > ``high`` ramps down)."""
+    """Return the cubic ramp from 0 at ``low`` to 1 at ``high``; ``low`` may exceed ``high``."""
     ramp = np.clip((values - low) / (high - low), 0, 1)
     return ramp * ramp * (3 - 2 * ramp)
 
 
 def normalise(vectors: Array) -> Array:
-    """``vectors`` (... x 3) scaled to length 1; zero stays zero."""
+    """Scale ``vectors`` (... x 3) to length 1; zero stays zero."""
     length = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
     return (vectors / np.maximum(length, 1e-6)[..., None]).astype(np.float32)

@@ -17,7 +17,7 @@ AUTUMN = ((188, 96, 34), (204, 140, 44), (150, 62, 30), (120, 84, 40))
 
 
 def grass(canvas: Canvas, horizon: float, colours: Palette, blade: float, count: int) -> None:
-    """Blades of grass, nearer ones larger and in front.
+    """Paint blades of grass, the nearer ones larger and in front.
 
     Args:
         canvas: What to draw on.
@@ -43,7 +43,7 @@ def grass(canvas: Canvas, horizon: float, colours: Palette, blade: float, count:
 
 
 def flowers(canvas: Canvas, horizon: float, colours: Palette, size: float, count: int) -> None:
-    """Small blossoms over a field, each a few petals around a yellow dot."""
+    """Paint small blossoms over a field, each with a few petals around a yellow dot."""
     rng = canvas.rng
     depth = np.sort(rng.uniform(0.1, 1, count))
     y = horizon + depth * (canvas.height - horizon)
@@ -67,7 +67,10 @@ def leafy_tree(
     haze: ArrayLike,
     amount: float,
 ) -> None:
-    """A deciduous tree ``size`` pixels high at (x, foot), by ``amount`` (0..1) lost in haze."""
+    """Paint a deciduous tree, ``size`` pixels high, whose foot is at (x, foot).
+
+    ``amount`` (0..1) is how much of it is lost in ``haze``.
+    """
     rng = canvas.rng
     trunk = mix((62, 48, 38), haze, amount)
     wide, crown = 0.035 * size, foot - 0.62 * size
@@ -104,7 +107,7 @@ def leafy_tree(
 def conifer(
     canvas: Canvas, x: float, foot: float, size: float, colour: ArrayLike, snow: float = 0.0
 ) -> None:
-    """A fir ``size`` pixels high; ``snow`` (0..1) lies on its branches."""
+    """Paint a fir ``size`` pixels high; ``snow`` (0..1) lies on its branches."""
     rng = canvas.rng
     canvas.polygon(
         np.array([[x - 0.02 * size, foot], [x, foot - 0.4 * size], [x + 0.02 * size, foot]]),
@@ -135,7 +138,7 @@ def conifer(
 
 
 def trunk(canvas: Canvas, x: float, wide: float, foot: float, colour: ArrayLike) -> None:
-    """The trunk of a big tree that reaches out of the picture, lit from the left."""
+    """Paint the trunk of a big tree that reaches out of the picture, lit from the left."""
     rng = canvas.rng
     height = max(int(foot), 2)
     left, right = int(max(x - wide, 0)), int(min(x + wide, canvas.width))
@@ -157,7 +160,10 @@ def trunk(canvas: Canvas, x: float, wide: float, foot: float, colour: ArrayLike)
 def foliage(
     canvas: Canvas, colours: Palette, leaf: float, count: int, top: float = 0.0, bottom: float = 1.0
 ) -> None:
-    """A wall of leaves ``leaf`` pixels long, dark ones behind, in rows top..bottom (0..1)."""
+    """Paint a wall of leaves with dark ones behind.
+
+    Leaves are ``leaf`` pixels long and lie in the rows top..bottom (0..1).
+    """
     rng = canvas.rng
     depth = np.sort(rng.random(count))
     x = rng.uniform(-0.03, 1.03, count) * canvas.width

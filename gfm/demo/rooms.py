@@ -19,7 +19,7 @@ PAINTS = (
 
 
 def garden(canvas: Canvas) -> Setting:
-    """A hedge with blossoms behind a lawn."""
+    """Paint a hedge with blossoms behind a lawn."""
     rng, height = canvas.rng, canvas.height
     horizon = rng.uniform(0.58, 0.75)
     colours = tuple(canvas.tone(green, 8) for green in plants.GREENS)
@@ -48,7 +48,7 @@ def garden(canvas: Canvas) -> Setting:
 
 
 def lights(canvas: Canvas) -> Setting:
-    """Lamps far out of focus, at dusk or between leaves."""
+    """Paint lamps far out of focus, at dusk or between leaves."""
     rng, height = canvas.rng, canvas.height
     horizon = rng.uniform(0.6, 0.8)
     if rng.random() < 0.5:
@@ -73,7 +73,7 @@ def lights(canvas: Canvas) -> Setting:
 
 
 def room(canvas: Canvas) -> Setting:
-    """A wall, a window, shelves and a floor of boards or a rug."""
+    """Paint a wall, a window, shelves, and a floor of boards or with a rug."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.6, 0.74))
     wall = canvas.tone(PAINTS[rng.integers(len(PAINTS))])
@@ -170,7 +170,7 @@ def _boards(canvas: Canvas, horizon: int) -> None:
 
 
 def street(canvas: Canvas) -> Setting:
-    """House fronts, a pavement and a road."""
+    """Paint house fronts, a pavement and a road."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.5, 0.62))
     canvas.gradient(

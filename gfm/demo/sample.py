@@ -1,4 +1,4 @@
-"""One photo with everything known about it."""
+"""Draws photos whose alpha, foreground and background are known."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ SCENES = (
 
 @dataclass(frozen=True)
 class DemoSample:
-    """A photo of an animal and the truth behind it; all uint8, colours RGB.
+    """A photo of an animal and its true layers; all uint8, colours RGB.
 
     Attributes:
         image: height x width x 3, ``alpha * foreground + (1 - alpha) * background``, rounded.
@@ -50,7 +50,7 @@ class DemoSample:
 
 
 def draw_sample(seed: int, index: int, height: int, width: int) -> DemoSample:
-    """Draw the photo number ``index`` (>= 0) of the data set ``seed`` (>= 0)."""
+    """Draw the photo number ``index`` (>= 0) of the dataset ``seed`` (>= 0)."""
     rng = make_rng(seed, ANIMALS, index)
     scene, setting = _paint_scene(rng, 3 * index + index // 10, height, width)
     animal = draw_animal(rng, index, height, width, setting.lamp)
@@ -74,7 +74,7 @@ def draw_sample(seed: int, index: int, height: int, width: int) -> DemoSample:
 
 
 def draw_background(seed: int, index: int, height: int, width: int) -> tuple[Image, Image]:
-    """Draw the scene number ``index`` (>= 0), without an animal.
+    """Draw the scene number ``index`` (>= 0) of the dataset ``seed``, without an animal.
 
     Returns:
         The photo with the noise of a sensor, and the same without it; height × width × 3, uint8
@@ -104,7 +104,7 @@ def _paint_scene(
 
 
 def _focus(scene: Image, horizon: float, feet: float, strength: float) -> Image:
-    """Blur a scene as a lens does that is focused on an animal.
+    """Blur a scene as a lens that is focused on an animal does.
 
     Args:
         scene: Picture that is in focus everywhere.
@@ -125,7 +125,11 @@ def _focus(scene: Image, horizon: float, feet: float, strength: float) -> Image:
 
 
 def _sensor_noise(rng: np.random.Generator, height: int, width: int) -> Array:
-    """Noise of a camera, height x width x 3, grey levels: fine in brightness, coarser in colour."""
+    """Make the noise of a camera: fine in brightness, coarser in colour.
+
+    Returns:
+        height x width x 3, in grey levels.
+    """
     strength = rng.uniform(1.0, 3.2)
     grain = rng.standard_normal((height, width, 1), np.float32)
     blots = rng.standard_normal((height // 3 + 1, width // 3 + 1, 3), np.float32)
@@ -133,14 +137,14 @@ def _sensor_noise(rng: np.random.Generator, height: int, width: int) -> Array:
 
 
 def _add_noise(image: Image, noise: Array) -> Image:
-    """``image`` with ``noise``, which is stronger where more light fell."""
+    """Add ``noise`` to an image, more of it where more light fell."""
     light = image.astype(np.float32)
     light += noise * (0.55 + light / 400)
     return np.clip(np.round(light), 0, 255).astype(np.uint8)
 
 
 def _shade(background: Image, setting: Setting, animal: Animal) -> Image:
-    """``background`` with the animal's shadow on the ground."""
+    """Darken the ground of ``background`` by the shadow of the animal."""
     height, width = animal.alpha.shape
     small = cv2.resize(animal.alpha, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     lamp = setting.lamp.direction

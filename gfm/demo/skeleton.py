@@ -1,4 +1,4 @@
-"""What a drawn animal is made of: capsules for every limb, plus where the face sits."""
+"""The parts of a drawn animal: capsules for its body, and landmarks for its face."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,7 @@ from gfm.demo.noise import Array, floats
 
 @dataclass(frozen=True)
 class Landmark:
-    """A flat feature on the skin: its centre, the way it faces, its up, and its radius."""
+    """A flat feature on the skin, with its centre, radius, and two directions."""
 
     kind: str
     centre: Array
@@ -19,7 +19,7 @@ class Landmark:
     radius: float
 
     def seen(self, rotation: Array) -> "Landmark":
-        """The same feature with ``rotation`` (3 x 3, world to view) applied."""
+        """Return the feature with ``rotation`` (3 x 3, world to view) applied."""
         return replace(
             self,
             centre=rotation @ self.centre,
@@ -30,7 +30,7 @@ class Landmark:
 
 @dataclass
 class Skeleton:
-    """An animal without its skin: x forward, y up, z to its right; the ground is y = 0."""
+    """An animal without its skin: x is forward, y up and z to its right; the ground is y = 0."""
 
     capsules: list[Capsule] = field(default_factory=list)
     landmarks: list[Landmark] = field(default_factory=list)
@@ -45,21 +45,21 @@ class Skeleton:
         blend: float = 0.06,
         flat: Array | None = None,
     ) -> None:
-        """One more capsule; ``flat`` presses it flat in that direction by its length."""
+        """Add a capsule; the length of ``flat`` is how much to flatten it in that direction."""
         pressed = np.zeros(3, np.float32) if flat is None else flat.astype(np.float32)
         self.capsules.append(
             Capsule(part, floats(start), floats(end), radii[0], radii[1], blend, pressed)
         )
 
     def chain(self, part: str, points: list[Array], radii: list[float], blend: float) -> None:
-        """Capsules from point to point, as for a leg or a tail."""
+        """Add capsules from point to point, as for a leg or a tail."""
         for index in range(len(points) - 1):
             self.add(
                 part, points[index], points[index + 1], (radii[index], radii[index + 1]), blend
             )
 
     def seen(self, rotation: Array) -> "Skeleton":
-        """The skeleton in the coordinates of a view."""
+        """Return the skeleton in the coordinates of a view."""
         return Skeleton(
             [capsule.seen(rotation) for capsule in self.capsules],
             [landmark.seen(rotation) for landmark in self.landmarks],
@@ -68,5 +68,5 @@ class Skeleton:
 
 
 def vector(x: float, y: float, z: float = 0.0) -> Array:
-    """A point or a direction."""
+    """Make a point or a direction."""
     return np.array([x, y, z], np.float32)

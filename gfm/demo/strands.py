@@ -1,4 +1,4 @@
-"""Strands of hair, and drawing them: tapered, anti-aliased, into colour and exact alpha."""
+"""Strands of hair, drawn tapered and anti-aliased into colour and exact alpha."""
 
 from dataclasses import dataclass, fields
 
@@ -12,7 +12,7 @@ from gfm.demo.surface import Surface
 
 @dataclass(frozen=True)
 class Strands:
-    """N hairs; strand n runs through root + length * (s direction + s^2 bend), s = 0..1.
+    """N hairs; hair n runs through root + length * (s direction + s^2 bend), s = 0..1.
 
     Attributes:
         root: 3 x N, pixels.
@@ -37,24 +37,24 @@ class Strands:
     dark: Array
 
     def joined(self, other: "Strands") -> "Strands":
-        """These hairs and the ``other`` ones."""
+        """Return these hairs together with ``other`` ones."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return Strands(**{name: np.concatenate([a, b], axis=-1) for name, a, b in pairs})
 
 
 def make_strands(**arrays: ArrayLike) -> Strands:
-    """Strands from arrays of any floating type."""
+    """Make strands from arrays of any floating type."""
     return Strands(**{name: floats(values) for name, values in arrays.items()})
 
 
 def paint(strands: Strands, surface: Surface, bare: Array) -> tuple[Array, Array]:
     """Draw hairs.
 
-    Every pixel's alpha is exact, 1 - prod(1 - coverage); its colour is the mean of the hairs
-    there, in which those on top count far more. That needs no sorting, and no loop.
+    The alpha of a pixel is exact, 1 - prod(1 - coverage). Its colour is a mean over the hairs
+    there, in which those on top count far more; this needs neither sorting nor a loop.
 
     Args:
-        strands: What to draw.
+        strands: Hairs to draw.
         surface: Hides the parts of hairs that lie behind it.
         bare: height x width, 0..1, where nothing may be drawn (eyes and nose).
 
@@ -86,7 +86,7 @@ def paint(strands: Strands, surface: Surface, bare: Array) -> tuple[Array, Array
 
 
 def _splat(x: Array, y: Array, cover: Array, shape: tuple[int, int]) -> csc_array:
-    """The matrix that spreads samples over the four pixels around each of them."""
+    """Return the matrix that spreads samples over the four pixels around each of them."""
     height, width = shape
     left, top = np.floor(x), np.floor(y)
     part_x, part_y = x - left, y - top
@@ -104,9 +104,10 @@ def _splat(x: Array, y: Array, cover: Array, shape: tuple[int, int]) -> csc_arra
 def _samples(
     strands: Strands, chosen: Array, number: int, surface: Surface, bare: Array
 ) -> tuple[Array, ...]:
-    """Visible ones of ``number`` points along each of the ``chosen`` strands.
+    """Return the visible ones of ``number`` points along each of the ``chosen`` strands.
 
-    Returns x, y, coverage, strand and s (place along the strand, 0..1) of every point.
+    Returns:
+        x, y, coverage, strand and s (place along the strand, 0..1) of every point.
     """
     height, width = surface.cover.shape
     s = ((np.arange(number) + 0.5) / number).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What is visible of an animal's skin: where it is, its colour, its light, its hair."""
+"""The visible skin of an animal: its place, colour, light and hair."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ from gfm.demo.species import Coat, Species
 
 @dataclass(frozen=True)
 class View:
-    """Where an animal stands in a frame of ``height`` x ``width`` pixels.
+    """The place of an animal in a frame of ``height`` x ``width`` pixels.
 
-    ``rotation`` (3 x 3) turns its own coordinates into those of the view, ``scale`` is pixels per
-    unit and ``origin`` the pixel (x, y) of its (0, 0, 0).
+    ``rotation`` (3 x 3) turns the coordinates of the animal into those of the view, ``scale`` is
+    the number of pixels per unit, and ``origin`` is the pixel (x, y) of the point (0, 0, 0).
     """
 
     rotation: Array
@@ -33,13 +33,13 @@ class View:
         return max(2, round((self.height * self.width) ** 0.5 / 190))
 
     def pixels(self, points: Array) -> Array:
-        """Points of the view (3 x N) in pixels: x, y, and z towards the viewer."""
+        """Convert points of the view (3 x N) to pixels: x, y, and z towards the viewer."""
         return points * self.scale + floats([*self.origin, 0])[:, None]
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Everything known of the N visible points, in pixels.
+    """The N visible points of the skin, in pixels.
 
     Attributes:
         points: 3 x N; x to the right, y down, z towards the viewer.
@@ -76,7 +76,7 @@ def skin(
     lamp: Lamp,
     rng: np.random.Generator,
 ) -> Surface:
-    """Look at ``skeleton`` (in its own coordinates) and describe what of it is visible."""
+    """Find the visible part of ``skeleton`` (in its own coordinates) and describe it."""
     capsules = skeleton.seen(view.rotation).capsules
     x, y = _rays(view)
     depth, outline = geometry.trace(capsules, x, y)
@@ -110,21 +110,21 @@ def skin(
 
 
 def _rays(view: View) -> tuple[Array, Array]:
-    """Coordinates x and y in the view of a grid of rays, each rows x columns."""
+    """Return x and y of a grid of rays in the view, each rows x columns."""
     rows, columns = -(-view.height // view.step), -(-view.width // view.step)
     v, u = np.mgrid[0:rows, 0:columns] * view.step + (view.step - 1) / 2
     return floats((u - view.origin[0]) / view.scale), floats((v - view.origin[1]) / view.scale)
 
 
 def _enlarged(field: Array, view: View) -> Array:
-    """A value for every ray as one for every pixel."""
+    """Enlarge a field with a value for every ray to one with a value for every pixel."""
     rows, columns = field.shape[:2]
     size = (columns * view.step, rows * view.step)
     return cv2.resize(field, size)[: view.height, : view.width]
 
 
 def _splayed(normals: Array, hit: Array) -> Array:
-    """``normals`` that turn outwards along the outline, even where a limb (an ear) is flat."""
+    """Turn ``normals`` outwards along the outline, even where a part (an ear) is flat."""
     soft = cv2.GaussianBlur(hit.astype(np.float32), (0, 0), 1.0)
     down, right = np.gradient(soft)
     outwards = np.stack([-right[hit], -down[hit], np.zeros(normals.shape[1])])
@@ -132,7 +132,7 @@ def _splayed(normals: Array, hit: Array) -> Array:
 
 
 def _inside(hit: Array) -> Array:
-    """Rays whose neighbours all hit the animal, too."""
+    """Return which rays have only neighbours that hit the animal."""
     return cv2.erode(hit.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 
@@ -169,15 +169,15 @@ def _light(capsules: list[Capsule], points: Array, normals: Array, lamp: Lamp) -
 def fill_outwards(colour: Array, weight: Array) -> Array:
     """Continue ``colour`` smoothly to where ``weight`` is 0.
 
-    Pushes averages down a pyramid and pulls them up again, so that a pixel far outside gets the
-    mean colour of what is nearest to it.
+    Averages are pushed down a pyramid and pulled up again, so that a pixel far outside gets the
+    mean colour of the known pixels nearest to it.
 
     Args:
-        colour: height x width x channels, multiplied with the weight.
+        colour: height x width x channels, multiplied by the weight.
         weight: height x width, 0..1.
 
     Returns:
-        height x width x channels, no longer multiplied with the weight.
+        height x width x channels, no longer multiplied by the weight.
     """
     height, width = weight.shape
     if max(height, width) <= 2:

@@ -1,4 +1,4 @@
-"""What an evaluation has scored so far, on disk: a line per photo, a file per process."""
+"""Keeps on disk what an evaluation has scored so far: one line per photo, one file per process."""
 
 import json
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from gfm.errors import GFMError
 from gfm.system.files import write_text
 
 Rows = dict[str, dict[str, float]]
-"""Metrics of each photo, by its name."""
+"""The metrics of each photo, by its name."""
 
 
 class Journal:
-    """Rows that survive an interruption, and what they were made with.
+    """Rows that survive an interruption, and the settings they were made with.
 
-    Processes append to files of their own, so that none waits for another; reading brings all
-    together. Of a line that was cut off half-way the photo counts as not scored.
+    Each process appends to a file of its own, so that none waits for another; reading merges the
+    files. If a line was cut off, its photo counts as not scored.
 
     Args:
-        folder: for ``settings.json`` and ``rows.<rank>.jsonl``.
+        folder: Folder for ``settings.json`` and ``rows.<rank>.jsonl``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,13 +29,13 @@ class Journal:
         self._file: TextIO | None = None
 
     def begin(self, settings: Mapping[str, str]) -> Rows:
-        """Starts, or goes on with what was begun with the same settings.
+        """Start an evaluation, or go on with one that was begun with the same settings.
 
         Returns:
-            the rows that are there already.
+            The rows that exist already.
 
         Raises:
-            GFMError: the folder holds rows made with other settings.
+            GFMError: The folder holds rows made with other settings.
         """
         path = self.folder / "settings.json"
         if path.is_file():
@@ -56,7 +56,7 @@ class Journal:
             )
 
     def add(self, name: str, row: Mapping[str, float]) -> None:
-        """Notes a photo's metrics at once."""
+        """Write the metrics of a photo at once."""
         if self._file is None:
             self._file = self._open()
         self._file.write(json.dumps({"name": name, **row}) + "\n")
@@ -68,11 +68,11 @@ class Journal:
         is_cut = path.is_file() and not path.read_bytes().endswith(b"\n")
         file = path.open("a", encoding="utf-8")
         if is_cut:
-            file.write("\n")  # so that the next line is a line
+            file.write("\n")  # so that the next row starts on a new line
         return file
 
     def rows(self) -> Rows:
-        """The rows of all processes, in order of their names."""
+        """Return the rows of all processes, sorted by name."""
         rows: Rows = {}
         for path in sorted(self.folder.glob("rows.*.jsonl")):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

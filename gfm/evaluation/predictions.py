@@ -1,4 +1,4 @@
-"""Mattes that another method made: a folder of PNG files, matched to photos by stem."""
+"""Reads mattes that another method made: a folder of PNG files, matched to photos by stem."""
 
 import warnings
 from collections.abc import Sequence
@@ -19,7 +19,13 @@ _NUM_LISTED = 20  # missing mattes named on the terminal
 
 
 def fit(matte: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A matte of another size: averaged where it shrinks, else linear; depth as before."""
+    """Resize a matte, by averaging if it shrinks and else linearly; its depth stays the same.
+
+    Args:
+        matte: H×W, of any depth.
+        height: Height of the result.
+        width: Width of the result.
+    """
     if matte.shape == (height, width):
         return matte
     shrinks = height * width < matte.size
@@ -30,18 +36,18 @@ def fit(matte: np.ndarray, height: int, width: int) -> np.ndarray:
 class PredictionSource:
     """A folder of mattes; see :class:`gfm.evaluation.scoring.MatteSource`.
 
-    Neither a network nor Lightning takes part. Mattes keep their 8 or 16 bits.
+    It needs neither a network nor Lightning. Mattes keep their 8 or 16 bits.
 
     Args:
-        folder: holds ``<name of the photo>.png``.
-        photos: of the data.
-        allow_missing: whether photos without a matte are a warning instead of an error.
+        folder: Folder that holds ``<name of the photo>.png``.
+        photos: Photos of the data.
+        allow_missing: Whether photos without a matte give a warning instead of an error.
 
     Attributes:
-        missing: names of the photos without a matte.
+        missing: Names of the photos without a matte.
 
     Raises:
-        GFMError: there is no such folder, or no file in it belongs to a photo.
+        GFMError: The folder does not exist, or no file in it belongs to a photo.
     """
 
     def __init__(self, folder: Path, photos: Sequence[Photo], allow_missing: bool = False) -> None:
@@ -66,10 +72,10 @@ class PredictionSource:
         self.facts = {"predictions": str(folder)}
         if self.missing:
             num, names = len(self.missing), ", ".join(self.missing)
-            self.facts["missing"] = f"{num} of {len(photos)} mattes, not in the means: {names}"
+            self.facts["missing"] = f"{num} of {len(photos)} mattes, left out of the means: {names}"
 
     def _warn(self, folder: Path, photos: Sequence[Photo], strays: list[str]) -> None:
-        """Says before the work starts what is odd about the folder."""
+        """Warn about odd files in the folder before the work starts."""
         alphas = {photo.name: photo.alpha for photo in photos}
         sizes = {name: (image_size(p), image_size(alphas[name])) for name, p in self.files.items()}
         resized = {name: (own, size) for name, (own, size) in sizes.items() if own != size}
@@ -77,26 +83,26 @@ class PredictionSource:
             name, (own, size) = next(iter(resized.items()))
             warnings.warn(
                 f"{len(resized)} of {len(self.files)} mattes in {folder} differ in size from their "
-                f"photos and are resized, first {name} "
+                f"photos and are resized, for example {name} "
                 f"({own[1]}×{own[0]} to {size[1]}×{size[0]} pixels)",
                 stacklevel=3,
             )
         if strays:
             warnings.warn(
                 f"{len(strays)} of {len(strays) + len(self.files)} PNG files in {folder} belong to "
-                f"no photo, first {strays[0]}.png",
+                f"no photo, for example {strays[0]}.png",
                 stacklevel=3,
             )
 
     def available(self, photos: list[Photo]) -> list[Photo]:
-        """Those with a matte."""
+        """Return the photos that have a matte."""
         return [photo for photo in photos if photo.name in self.files]
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Reads and scores one after the other.
+        """Read and score one matte after the other.
 
         Raises:
-            GFMError: a file is at fault.
+            GFMError: A file is at fault.
         """
         with Progress(num_done + len(photos), "photo", num_done) as progress:
             for sample in photo_loader(photos, num_workers):
@@ -106,10 +112,10 @@ class PredictionSource:
         return True
 
     def finish(self) -> None:
-        """Lists the photos without a matte.
+        """List the photos without a matte.
 
         Raises:
-            GFMError: there are some, and that was not allowed.
+            GFMError: There are such photos, and ``allow_missing`` is not set.
         """
         if not self.missing:
             return
@@ -118,7 +124,7 @@ class PredictionSource:
         names += f" and {more} more, listed in report.html" if more > 0 else ""
         text = (
             f"{len(self.missing)} of {total} mattes are missing, "
-            f"the means are over the other {len(self.files)}: {names}"
+            f"the means cover only the other {len(self.files)}: {names}"
         )
         if not self.allow_missing:
             raise GFMError(f"{text}; add them, or set allow_missing=true")

@@ -1,4 +1,4 @@
-"""One self-contained HTML page for an evaluation: means, histograms and every image's errors."""
+"""Writes an evaluation as one self-contained HTML page: means, histograms, and errors per image."""
 
 import base64
 import math
@@ -23,20 +23,20 @@ from gfm.system.progress import Progress
 
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
 _LOSSLESS = 101  # OpenCV's WebP quality above 100
-# Bytes per picture at max_side 640. Together 92 kB, 123 kB in base64, and rarely reached.
+# Largest bytes per picture at max_side 640: together 92 kB, or 123 kB in base64; rarely reached.
 _PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
 
 
 @dataclass(frozen=True)
 class ReportImage:
-    """One evaluated image: where its three pictures lie, and its metrics.
+    """An evaluated image: the paths of its three pictures, and its metrics.
 
     Attributes:
-        name: File name without its ending; unique within a report.
-        image: The input photo.
-        prediction: Predicted alpha, 8 or 16 bit, as large as the photo.
-        truth: True alpha, 8 or 16 bit, as large as the photo.
-        metrics: Value by key, such as ``sad`` or ``sad_transition``. NaN where a metric has no
+        name: File name without suffix; unique within a report.
+        image: Input photo.
+        prediction: Predicted alpha, 8 or 16 bit, of the size of the photo.
+        truth: True alpha, 8 or 16 bit, of the size of the photo.
+        metrics: Values by key, such as ``sad`` or ``sad_transition``; NaN where a metric has no
             value.
     """
 
@@ -56,19 +56,19 @@ def write_report(
     units: Mapping[str, str] | None = None,
     max_side: int = 640,
 ) -> Path:
-    """Write an evaluation as one HTML file that needs neither network nor other files.
+    """Write an evaluation as one HTML file that needs neither a network nor other files.
 
-    The size grows with the images: about 0.1 MB for each at ``max_side`` 640, so 20 MB for 200
-    and 200 MB for 2,000; doubling ``max_side`` makes it four times as large.
+    Each image takes about 0.1 MB with ``max_side`` 640, so 200 images take 20 MB and 2,000 take 200
+    MB. Twice the ``max_side`` makes the file four times as large.
 
     Args:
-        path: The HTML file; replaced only when the new one is complete.
+        path: HTML file; it is replaced only when the new one is complete.
         title: Heading of the page.
         facts: What was evaluated and how, shown under the heading in the given order.
         means: Mean over all images by metric key.
-        images: The evaluated images; may be empty.
-        units: By metric key, as :func:`gfm.metrics.metric_units` has them; none is shown else.
-        max_side: Longer side of the embedded pictures in pixels; smaller pictures stay as they are.
+        images: Evaluated images; may be empty.
+        units: Units by metric key, see :func:`gfm.metrics.metric_units`; by default none are shown.
+        max_side: Longest side of the embedded pictures in pixels; smaller pictures keep their size.
 
     Returns:
         ``path``.
@@ -98,7 +98,7 @@ def write_report(
 
 
 class _Metric:
-    """A metric's name, unit, mean and histogram, and its value for each image, ready to print."""
+    """Name, unit, mean and histogram of a metric, and its value for each image, ready to print."""
 
     def __init__(self, key: str, unit: str, mean: float, values: Sequence[float]) -> None:
         base, _, scope = re.sub(r"[^0-9a-z]+", " ", key.lower()).strip().partition(" ")
@@ -116,7 +116,7 @@ class _Metric:
         self.bars = self._bars(edges)
 
     def _cell(self, value: float, edges: np.ndarray) -> dict[str, Any]:
-        """Text, number and histogram bin; the last two are empty where the value is not finite."""
+        """Return text, number and bin of a value, the last two empty if it is not finite."""
         if not math.isfinite(value):
             return {"text": self._text(value), "number": "", "bin": ""}
         place = int(np.searchsorted(edges, value, side="right")) - 1
@@ -148,9 +148,9 @@ def _metrics(
 
 
 def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Histogram edges, and whether the last bin gathers all far outliers.
+    """Return the edges of a histogram, and whether its last bin collects all far outliers.
 
-    Without such a bin one failed image would press all others into a single bar.
+    Without such a bin, a single failed image would squeeze all others into one bar.
     """
     if not values.size:
         return values, False
@@ -177,7 +177,7 @@ def _encode_all(images: Sequence[ReportImage], max_side: int) -> list[dict[str, 
 
 
 def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
-    """The pictures of one image as data addresses, and their sizes before and after shrinking."""
+    """Return the pictures of an image as data URLs, and its sizes before and after shrinking."""
     photo = _read(image.image, cv2.IMREAD_COLOR)
     prediction, truth = _read_alpha(image.prediction), _read_alpha(image.truth)
     size, *others = {p.shape[1::-1] for p in (truth, prediction, photo)}
@@ -185,7 +185,7 @@ def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
         raise ValueError(f"{image.name}: photo, prediction and truth differ in size.")
     scale = min(1.0, max_side / max(size))
     width, height = (max(1, round(side * scale)) for side in size)
-    # Averaging keeps thin errors in proportion, where picking pixels would lose or inflate them.
+    # Averaging keeps thin errors in proportion; picking pixels would lose or inflate them.
     photo, prediction, truth = (
         cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA)
         for p in (photo, prediction, truth)
@@ -219,7 +219,10 @@ def _read_alpha(path: Path) -> np.ndarray:
 
 
 def _alpha_choices(alpha: np.ndarray) -> Iterator[bytes]:
-    """An alpha from exact to coarse; last comes lossy coding, whose ringing looks like errors."""
+    """Yield encodings of an alpha from exact to coarse.
+
+    Lossy coding comes last, because its ringing looks like errors.
+    """
     for levels in (255, 63):
         steps = np.round(np.round(alpha * levels) * (255 / levels))
         yield _webp(steps.astype(np.uint8), _LOSSLESS)
@@ -227,7 +230,7 @@ def _alpha_choices(alpha: np.ndarray) -> Iterator[bytes]:
 
 
 def _legend() -> str:
-    """The error colours from -1 to 1 as stops of a CSS gradient."""
+    """Return the error colours from -1 to 1 as stops of a CSS gradient."""
     colours = error_colours(np.linspace(-1, 1, 41)[None], 63)[0].tolist()
     return ", ".join(f"rgb({r} {g} {b} / {a / 255:.2f})" for b, g, r, a in colours)
 
@@ -238,7 +241,7 @@ def _webp(pixels: np.ndarray, quality: int) -> bytes:
 
 
 def _fit(limit: float, choices: Iterable[bytes]) -> str:
-    """The first WebP of at most ``limit`` bytes, or else the last, as a data address."""
+    """Return the first WebP of at most ``limit`` bytes, or else the last, as a data URL."""
     for data in choices:
         if len(data) <= limit:
             break

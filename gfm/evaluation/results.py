@@ -1,4 +1,4 @@
-"""What an evaluation leaves: a table, means, a report, and the same on a dashboard."""
+"""Writes the results of an evaluation: a table, the means, a report, and metrics for loggers."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from gfm.system.files import write_text
 
 
 def means(rows: Rows) -> dict[str, float]:
-    """The mean of each metric over photos."""
+    """Return the mean of each metric over photos."""
     names = next(iter(rows.values()))
     return {name: float(np.mean([row[name] for row in rows.values()])) for name in names}
 
@@ -29,14 +29,17 @@ def write_results(
     facts: dict[str, str],
     units: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Writes ``per_image.csv``, ``report.html`` and, last, ``metrics.json``; returns its content.
+    """Write ``per_image.csv``, ``report.html`` and, last, ``metrics.json``.
 
     Args:
-        folder: of the evaluation; its ``alpha/`` holds the mattes.
-        rows: metrics by photo.
-        photos: of the validation set.
-        facts: what the report says of the run.
-        units: of the metrics, by name.
+        folder: Folder of the evaluation; its ``alpha/`` holds the mattes.
+        rows: Metrics by photo.
+        photos: Photos of the validation set.
+        facts: What the report says about the run.
+        units: Units of the metrics by name.
+
+    Returns:
+        The content of ``metrics.json``.
     """
     summary = {**means(rows), "num_images": len(rows)}
     table = io.StringIO()
@@ -57,7 +60,7 @@ def write_results(
 def log_results(
     loggers: Iterable[Logger], summary: Mapping[str, float], rows: Rows, facts: Mapping[str, str]
 ) -> None:
-    """Hands means, as ``test/<metric>``, to each logger; to W&B also the table of photos."""
+    """Send the means to each logger, as ``test/<metric>``; W&B also gets the table of photos."""
     for logger in loggers:
         logger.log_hyperparams(dict(facts))
         logger.log_metrics({f"test/{name}": float(value) for name, value in summary.items()})

@@ -1,8 +1,8 @@
 """Conn: how two mattes differ in what is connected to their largest common part.
 
-Labelling the components of ten thresholded images is what makes the official code slow. Here one
-flood fill per threshold answers nearly every time, because the sets are nested and a component
-that holds more than half of a set is its largest: nothing needs labelling to know it.
+The official code is slow because it labels the components of ten thresholded images. Here one flood
+fill per threshold nearly always suffices: the sets are nested, and a component that holds more than
+half of a set must be its largest, so no labelling is needed to find it.
 """
 
 from typing import Final
@@ -16,12 +16,16 @@ from gfm.metrics.inputs import DIVISORS, CheckedImages
 
 _THETA: Final = 0.15
 _EXACT_STEPS: Final = np.arange(11) / 10
-_STEPS: Final = np.arange(0, 1.1, 0.1)  # as official: three of them lie one rounding above k/10
-_Seed = tuple[int, int]  # x and y of a pixel
+_STEPS: Final = np.arange(0, 1.1, 0.1)  # as official: rounding puts three of them above k/10
+_Seed = tuple[int, int]  # (x, y) of a pixel
 
 
 def connectivity_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Conn of each image; float64 of shape (N,). See `connectivity_error`. Runs on the CPU."""
+    """Compute Conn of each image on the CPU; see `connectivity_error`.
+
+    Returns:
+        Float64 of shape (N,).
+    """
     errors = [_image_error(*arrays, protocol) for arrays in batch.arrays(region)]
     return torch.tensor(errors, dtype=torch.float64, device=batch.preds.device)
 
@@ -36,7 +40,7 @@ def _image_error(
     levels[0, :11] = _STEPS.astype(np.float32)  # the official map of levels is float32
     levels[0, num_levels] = 1  # in the largest component at every threshold
     level = cv2.LUT(depth, levels)
-    # OpenCV compares by >, the definition by >=.
+    # OpenCV compares with >, the definition with >=.
     theta = float(np.nextafter(dtype.type(_THETA), dtype.type(0)))
     distances = [cv2.subtract(alpha, level) for alpha in (preds, target)]
     for distance in distances:
@@ -46,10 +50,10 @@ def _image_error(
 
 
 def _thresholds(dtype: np.dtype, protocol: str) -> np.ndarray:
-    """The eleven thresholds, such that a float32 counts as the decimal it stands for.
+    """Return the eleven thresholds, adjusted so that a float32 counts as the decimal it stands for.
 
-    153/255 is 0.6, below the official threshold 0.6000000000000001; rounded to float32 it would
-    lie above. In MATLAB's single precision both are equal.
+    153/255 is 0.6, which is below the official threshold 0.6000000000000001; rounded to float32, it
+    would be above. In MATLAB's single precision both are equal.
     """
     thresholds = _EXACT_STEPS.astype(dtype)
     if protocol == "gfm":
@@ -61,16 +65,19 @@ def _thresholds(dtype: np.dtype, protocol: str) -> np.ndarray:
 def _connected_depth(
     minimum: np.ndarray, thresholds: np.ndarray, protocol: str
 ) -> tuple[np.ndarray, int]:
-    """How many thresholds in a row, from the lowest, a pixel is in the largest component.
+    """Count for each pixel how many thresholds in a row it is in the largest component.
+
+    Counting starts at the lowest threshold.
 
     Args:
-        minimum: pixelwise minimum of the mattes; ``minimum >= t`` is where both reach t.
-        thresholds: all eleven; the first is not used.
-        protocol: says which of several largest components counts.
+        minimum: Pixelwise minimum of the mattes; where ``minimum >= t``, both reach t.
+        thresholds: All eleven; the first is not used.
+        protocol: Decides which of several equally large components counts.
 
     Returns:
-        uint8 map of depths, and the number of thresholds that any pixel reaches. Higher ones are
-        left out, as in the official GFM code; the MATLAB code leaves empty sets undefined.
+        Map of the counts, uint8, and the number of thresholds that any pixel reaches. Higher
+        thresholds are left out, as in the official GFM code; the MATLAB code leaves empty sets
+        undefined.
     """
     depth = np.zeros(minimum.shape, np.uint8)
     x, y, width, height = cv2.boundingRect(_at_least(minimum, thresholds[1]))
@@ -78,7 +85,7 @@ def _connected_depth(
     inner_depth, inner_minimum = depth[window], minimum[window]
     num_levels = int((thresholds[1:] <= minimum.max()).sum())
     seed: _Seed | None = None
-    # From the top down, so that the seed of one threshold lies in the set of the next.
+    # From the highest down, so that the seed of one threshold lies in the set of the next.
     for threshold in thresholds[num_levels:0:-1]:
         level_set = _at_least(inner_minimum, threshold)
         if seed is None:
@@ -96,16 +103,20 @@ def _at_least(values: np.ndarray, threshold: np.floating) -> np.ndarray:
 
 
 def _central_pixel(mask: np.ndarray) -> _Seed:
-    """The middle pixel of the fullest row: most likely in the largest component."""
+    """Return the middle pixel of the fullest row, which is most likely in the largest component."""
     y = int(cv2.reduce(mask, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).argmax())
     columns = np.flatnonzero(mask[y])
     return int(columns[len(columns) // 2]), y
 
 
 def _largest_component(mask: np.ndarray, seed: _Seed, protocol: str) -> tuple[np.ndarray, _Seed]:
-    """The largest 4-connected component of a 0/1 image, as 0/1, and a pixel in it.
+    """Find the largest 4-connected component of a 0/1 image.
 
-    The seed's component is it if it holds more than half of the set; otherwise label them all.
+    If the component of the seed holds more than half of the pixels, it is the largest. Otherwise
+    all components are labelled.
+
+    Returns:
+        The component as a 0/1 image, and a pixel in it.
     """
     filled = mask.copy()
     area = cv2.floodFill(filled, None, seed, 2, flags=4)[0]
@@ -116,7 +127,7 @@ def _largest_component(mask: np.ndarray, seed: _Seed, protocol: str) -> tuple[np
     areas[0] = 0  # the background is no component
     ties = np.flatnonzero(areas == areas.max())
     label = ties[0]
-    # Of equal ones the first: by rows as scikit-image numbers them, by columns as MATLAB does.
+    # The first of equally large ones: scikit-image numbers by rows, MATLAB by columns.
     if len(ties) > 1:
         ordered = labels.ravel("C" if protocol == "gfm" else "F")
         label = ordered[np.isin(ordered, ties).argmax()]

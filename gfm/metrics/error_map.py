@@ -1,21 +1,21 @@
-"""The colours of an error: red where a matte is too opaque, blue where it is too transparent."""
+"""Colours of an error: red where a matte is too opaque, blue where it is too transparent."""
 
 import numpy as np
 
-# R, G, B; both to be seen on white and on black.
+# R, G, B; both are visible on white and on black.
 _TOO_OPAQUE = (255, 72, 50)
 _TOO_TRANSPARENT = (52, 144, 255)
 
 
 def error_colours(error: np.ndarray, levels: int = 255) -> np.ndarray:
-    """Signed error to a coloured veil, transparent where the alpha is right.
+    """Turn a signed error into a coloured veil that is transparent where the alpha is right.
 
     Args:
         error: H×W in [-1, 1], matte minus truth.
-        levels: to which errors are rounded, of either sign.
+        levels: Number of steps of either sign to which errors are rounded.
 
     Returns:
-        H×W×4, BGRA, uint8.
+        H×W×4 BGRA, uint8.
     """
     steps = np.round(error * levels) / levels
     colours = np.zeros((*error.shape, 4), np.uint8)
@@ -27,7 +27,14 @@ def error_colours(error: np.ndarray, levels: int = 255) -> np.ndarray:
 
 
 def error_picture(error: np.ndarray) -> np.ndarray:
-    """The same on white: H×W×3 RGB, uint8."""
+    """Show a signed error on white, in the colours of :func:`error_colours`.
+
+    Args:
+        error: H×W in [-1, 1], matte minus truth.
+
+    Returns:
+        H×W×3 RGB, uint8.
+    """
     colours = error_colours(error).astype(np.float32)
     opacity = colours[..., 3:] / 255
     on_white = colours[..., :3] * opacity + 255 * (1 - opacity)

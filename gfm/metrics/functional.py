@@ -1,17 +1,22 @@
-"""The five matting metrics as functions, and all that a protocol reports of one image.
+"""The five matting metrics as functions, and all metrics that a protocol reports for one image.
 
 `docs/metrics.md` compares the two protocols. Sources: Li et al., "Bridging Composite and Real:
 Towards End-to-end Deep Image Matting", IJCV 2022 (``gfm``); Xu et al., "Deep Image Matting",
 CVPR 2017, its MATLAB evaluation code (``dim``); Rhemann et al., "A Perceptually Motivated Online
 Benchmark for Image Matting", CVPR 2009 (the definitions of Grad and Conn).
 
-The five functions share their arguments. ``preds`` and ``target`` are alpha in [0, 1]: N×1×H×W,
-1×H×W or H×W floats, or equally long lists of these, each image of its own size. ``trimap`` holds
-0, 128 and 255 in the same shape. ``region`` is ``whole``, ``transition`` (trimap 128),
-``foreground`` (255) or ``background`` (0); without one, ``gfm`` scores the whole image and ``dim``
-the transition region, or the whole image if there is no trimap. They return the mean over images
-as a float64 scalar. Integers, or neither tensors, arrays nor lists, raise TypeError; NaN, values
-out of range, shapes that differ and unknown or missing choices raise ValueError.
+The five functions take the same arguments:
+
+- ``preds`` and ``target`` are alpha in [0, 1]: floats of shape N×1×H×W, 1×H×W or H×W, or two lists
+  of such images, equally long, in which each image has its own size.
+- ``trimap`` holds 0, 128 and 255 in the same shape.
+- ``region`` is ``whole``, ``transition`` (trimap 128), ``foreground`` (255) or ``background`` (0).
+  By default ``gfm`` scores the whole image; ``dim`` scores the transition region, or the whole
+  image if there is no trimap.
+
+They return the mean over images as a float64 scalar. They raise TypeError for integers and for
+anything but tensors, arrays and lists, and ValueError for NaN, values out of range, shapes that
+differ, and choices that are unknown or missing.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,10 +40,10 @@ from gfm.metrics.inputs import (
 )
 
 PerImage = Callable[[CheckedImages, str, str], Tensor]
-"""A metric's value for each image of a batch, given region and protocol; float64 of shape (N,)."""
+"""Function of a batch, a region and a protocol to one value per image; float64 of shape (N,)."""
 
 ExtraMetrics = Mapping[str, Callable[[CheckedImages], Tensor]]
-"""Metrics beside those of a protocol, by name: a batch to one value for each image, shape (N,)."""
+"""Metrics beside those of a protocol, by name: functions of a batch to values of shape (N,)."""
 
 
 class _PixelErrors(NamedTuple):
@@ -56,8 +61,9 @@ def _pixel_errors(batch: CheckedImages, region: str, protocol: str) -> _PixelErr
         weights = mask.to(errors.dtype)
         num_pixels = image_sums(weights)
         if protocol == "gfm" and region == "transition":
-            # As official: the known regions count as if predicted from the trimap, so a trimap
-            # that contradicts the target adds to the error; the divisor is the transition alone.
+            # As official: known regions count as if the trimap had been predicted there, so a
+            # trimap that contradicts the target adds to the error. The mean is still taken over
+            # the pixels of the transition region only.
             known_errors = (batch.target - batch.regions["foreground"].to(errors.dtype)).abs_()
             errors = torch.lerp(known_errors, errors, weights)
         else:
@@ -71,17 +77,17 @@ def _pixel_errors(batch: CheckedImages, region: str, protocol: str) -> _PixelErr
 
 
 def absolute_difference_sums(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """SAD of each image. See `sum_absolute_difference`."""
+    """Compute SAD of each image; see `sum_absolute_difference`."""
     return _pixel_errors(batch, region, protocol).sad
 
 
 def squared_difference_means(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """MSE of each image. See `mean_squared_error`."""
+    """Compute MSE of each image; see `mean_squared_error`."""
     return _pixel_errors(batch, region, protocol).mse
 
 
 def absolute_difference_means(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """MAD of each image. See `mean_absolute_difference`."""
+    """Compute MAD of each image; see `mean_absolute_difference`."""
     return _pixel_errors(batch, region, protocol).mad
 
 
@@ -93,7 +99,7 @@ def metric_update(
     region: str | None,
     protocol: str,
 ) -> tuple[Tensor, int]:
-    """A metric's sum over images, and their number."""
+    """Return the sum of a metric over images, and the number of images."""
     check_protocol(protocol)
     region = check_region(region) or default_region(trimap is not None, protocol)
     batches = checked_images(preds, target, trimap)
@@ -108,7 +114,7 @@ def suite_update(
     protocol: str,
     extra: ExtraMetrics | None = None,
 ) -> tuple[Tensor, int]:
-    """The sum over images of every metric of `metric_names`, and the number of images."""
+    """Return the sum over images of each metric in `metric_names`, and the number of images."""
     if check_protocol(protocol) == "gfm" and trimap is None:
         raise ValueError("protocol 'gfm' scores regions of the trimap: pass one")
     batches = checked_images(preds, target, trimap)
@@ -117,7 +123,7 @@ def suite_update(
 
 
 def _suite(batch: CheckedImages, protocol: str, extra: ExtraMetrics) -> Tensor:
-    """Every metric of `metric_names` for each image; float64 of shape (metrics, N)."""
+    """Compute each metric in `metric_names` for each image; float64 of shape (metrics, N)."""
     region = default_region(batch.regions is not None, protocol)
     values = _pixel_errors(batch, region, protocol)._asdict()
     values["grad"] = gradient_errors(batch, region, protocol)
@@ -132,7 +138,7 @@ def _suite(batch: CheckedImages, protocol: str, extra: ExtraMetrics) -> Tensor:
 
 
 def mean_compute(total: Tensor, num_images: Tensor | int) -> Tensor:
-    """The mean over images, the field's convention."""
+    """Return the mean over images, which is the convention of the field."""
     return total / num_images
 
 
@@ -143,11 +149,11 @@ def sum_absolute_difference(
     region: str | None = None,
     protocol: str = "gfm",
 ) -> Tensor:
-    """SAD in thousands: ``sum(|preds - target|) / 1000`` over the region.
+    """Compute SAD in thousands: ``sum(|preds - target|) / 1000`` over the region.
 
-    Under ``gfm`` the transition region replaces the known pixels' predictions by the trimap and
-    then sums over the whole image; ``dim`` sums over the region's pixels alone. Both agree where
-    the trimap agrees with the target.
+    For the transition region, ``gfm`` replaces the predictions of known pixels by the trimap and
+    sums over the whole image; ``dim`` sums over the pixels of the region only. Both agree where the
+    trimap agrees with the target.
     """
     parts = metric_update(absolute_difference_sums, preds, target, trimap, region, protocol)
     return mean_compute(*parts)
@@ -160,9 +166,9 @@ def mean_squared_error(
     region: str | None = None,
     protocol: str = "gfm",
 ) -> Tensor:
-    """MSE: ``sum((preds - target)^2)`` over the region's number of pixels; 0 if it is empty.
+    """Compute MSE: ``sum((preds - target)^2)`` divided by the region's number of pixels.
 
-    The sum is taken as in `sum_absolute_difference`.
+    The sum is taken as in `sum_absolute_difference`. An empty region gives 0.
     """
     parts = metric_update(squared_difference_means, preds, target, trimap, region, protocol)
     return mean_compute(*parts)
@@ -175,9 +181,9 @@ def mean_absolute_difference(
     region: str | None = None,
     protocol: str = "gfm",
 ) -> Tensor:
-    """MAD: ``sum(|preds - target|)`` over the region's number of pixels; 0 if it is empty.
+    """Compute MAD: ``sum(|preds - target|)`` divided by the region's number of pixels.
 
-    The sum is taken as in `sum_absolute_difference`.
+    The sum is taken as in `sum_absolute_difference`. An empty region gives 0.
     """
     parts = metric_update(absolute_difference_means, preds, target, trimap, region, protocol)
     return mean_compute(*parts)
@@ -190,11 +196,12 @@ def gradient_error(
     region: str | None = None,
     protocol: str = "gfm",
 ) -> Tensor:
-    """Grad: ``sum((|G * preds| - |G * target|)^2)`` over the region, / 10 (gfm) or / 1000 (dim).
+    """Compute Grad: ``sum((|G * preds| - |G * target|)^2)`` over the region, / 10 or / 1000.
 
-    G is the derivative of a Gaussian of sigma 1.4. ``gfm``: SciPy's kernel, 13 taps, the image
-    mirrored at its border. ``dim``: 9 taps of unit L2 norm, border pixels repeated, and each alpha
-    first stretched to span [0, 1]. Always filtered whole: a region selects from the result.
+    The divisor is 10 for ``gfm`` and 1000 for ``dim``. G is the derivative of a Gaussian with sigma
+    1.4. ``gfm`` uses SciPy's kernel of 13 taps and mirrors the image at its border. ``dim`` uses 9
+    taps of unit L2 norm, repeats the border pixels, and first stretches each alpha to span [0, 1].
+    The whole image is filtered; a region only selects from the result.
     """
     parts = metric_update(gradient_errors, preds, target, trimap, region, protocol)
     return mean_compute(*parts)
@@ -207,11 +214,12 @@ def connectivity_error(
     region: str | None = None,
     protocol: str = "gfm",
 ) -> Tensor:
-    """Conn in thousands: ``sum(|phi(preds) - phi(target)|) / 1000`` over the region.
+    """Compute Conn in thousands: ``sum(|phi(preds) - phi(target)|) / 1000`` over the region.
 
-    ``phi(a) = 1 - d [d >= 0.15]`` with ``d = a - l``, where l is a pixel's level: the last of the
+    ``phi(a) = 1 - d [d >= 0.15]`` with ``d = a - l``. The level l of a pixel is the last of the
     thresholds 0, 0.1 ... 1 before it leaves the largest 4-connected component of ``preds >= t and
-    target >= t``. Always labelled whole: a region selects from the result. Runs on the CPU.
+    target >= t``. The whole image is labelled; a region only selects from the result. This runs on
+    the CPU.
     """
     parts = metric_update(connectivity_errors, preds, target, trimap, region, protocol)
     return mean_compute(*parts)
@@ -224,18 +232,20 @@ def matting_metrics(
     protocol: str = "gfm",
     extra: ExtraMetrics | None = None,
 ) -> dict[str, float]:
-    """Every metric of a protocol for one image, by its name in `METRIC_NAMES`.
+    """Compute every metric of a protocol for one image, by its name in `METRIC_NAMES`.
 
     Args:
-        pred: alpha in [0, 1] of one image.
-        target: likewise.
-        trimap: its 0, 128 and 255; None is for ``dim`` alone and makes every pixel unknown.
+        pred: Alpha of one image in [0, 1].
+        target: True alpha of that image in [0, 1].
+        trimap: Trimap of that image (0, 128 and 255). Only ``dim`` takes None, which makes every
+            pixel unknown.
         protocol: ``gfm`` or ``dim``.
-        extra: metrics beside those of the protocol.
+        extra: Metrics to compute beside those of the protocol.
 
     Raises:
-        TypeError: inputs of another kind, such as 8-bit alpha.
-        ValueError: several images, shapes that differ, values out of range, a missing trimap.
+        TypeError: An input has another type, such as 8-bit alpha.
+        ValueError: There are several images, shapes differ, values are out of range, or the trimap
+            is missing.
     """
     totals, num_images = suite_update(pred, target, trimap, protocol, extra)
     if num_images != 1:

@@ -16,11 +16,11 @@ _SIGMA: Final = 1.4
 
 
 class _GradientFilter(NamedTuple):
-    """Derivative of a Gaussian as two 1-D kernels, and how it meets the border.
+    """The derivative of a Gaussian as two 1-D kernels, and the rule at the border.
 
     Attributes:
-        smooth: the Gaussian, applied across the derivative's direction.
-        derivative: its derivative.
+        smooth: The Gaussian, applied across the direction of the derivative.
+        derivative: Its derivative.
         cv2_border: OpenCV's name of the border rule.
         numpy_border: NumPy's name of the same rule.
     """
@@ -45,7 +45,7 @@ def _gradient_filter(protocol: str) -> _GradientFilter:
         derivative = x / _SIGMA**2 * smooth
         # SciPy's "reflect" repeats the edge pixel (d c b a | a b c d).
         return _GradientFilter(smooth, derivative, cv2.BORDER_REFLECT, "symmetric")
-    # Normalising both 1-D kernels is normalising their outer product, which MATLAB does.
+    # Normalising both 1-D kernels normalises their outer product, which is what MATLAB does.
     smooth /= np.linalg.norm(smooth)
     derivative = x * smooth
     derivative /= np.linalg.norm(derivative)
@@ -53,17 +53,21 @@ def _gradient_filter(protocol: str) -> _GradientFilter:
 
 
 def gradient_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Grad of each image; float64 of shape (N,). See `gradient_error`."""
+    """Compute Grad of each image; see `gradient_error`.
+
+    Returns:
+        Float64 of shape (N,).
+    """
     filters = _gradient_filter(protocol)
     if protocol == "dim":
         batch = replace(batch, preds=_stretch(batch.preds), target=_stretch(batch.target))
-    # Two ways to one result: OpenCV reads host memory only, and there it is several times as fast.
+    # Both ways give one result. OpenCV reads only host memory, but is several times as fast there.
     sums = _sums_cv2 if batch.preds.device.type == "cpu" else _sums_torch
     return sums(batch, region, filters) / DIVISORS[protocol]["grad"]
 
 
 def _stretch(alpha: Tensor) -> Tensor:
-    """Each image scaled to span [0, 1], as MATLAB's mat2gray does; a constant one becomes 0."""
+    """Scale each image to span [0, 1], as MATLAB's mat2gray does; a constant image becomes 0."""
     low, high = alpha.amin((1, 2, 3), keepdim=True), alpha.amax((1, 2, 3), keepdim=True)
     return (alpha - low) / torch.where(high > low, high - low, 1.0)
 
@@ -74,7 +78,7 @@ def _sums_cv2(batch: CheckedImages, region: str, filters: _GradientFilter) -> Te
     def magnitude(image: np.ndarray) -> np.ndarray:
         x = cv2.sepFilter2D(image, -1, derivative, smooth, borderType=border)
         y = cv2.sepFilter2D(image, -1, smooth, derivative, borderType=border)
-        # OpenCV's magnitude rounds differently as the arrays happen to lie in memory.
+        # OpenCV's magnitude rounds differently depending on where arrays lie in memory.
         np.multiply(x, x, out=x)
         np.multiply(y, y, out=y)
         np.add(x, y, out=x)
@@ -101,7 +105,10 @@ def _sums_torch(batch: CheckedImages, region: str, filters: _GradientFilter) -> 
 
 
 def _correlate(images: Tensor, kernel: np.ndarray, dim: int, border: str) -> Tensor:
-    """1-D correlation along ``dim``: shifted copies, because cuDNN would round to TF32."""
+    """Correlate in 1-D along ``dim``.
+
+    This adds shifted copies, because cuDNN would round to TF32.
+    """
     size = images.shape[dim]
     indices = np.pad(np.arange(size), len(kernel) // 2, mode=border)  # type: ignore[call-overload]
     padded = images.index_select(dim, torch.from_numpy(indices).to(images.device))

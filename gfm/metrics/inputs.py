@@ -1,4 +1,4 @@
-"""What every metric shares: the protocols, checked batches of images, and the region to score."""
+"""What all metrics share: the protocols, checked batches of images, and the region to score."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 
-# N×1×H×W, 1×H×W or H×W; or a list of such, each of its own size.
+# N×1×H×W, 1×H×W or H×W; or a list of such images, each of its own size.
 Images = Tensor | np.ndarray | Sequence[Tensor | np.ndarray]
 
 METRIC_NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -29,22 +29,22 @@ METRIC_NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "dim": ("sad", "mse", "grad", "conn"),
 }
-"""Each protocol and what it reports, in order: the only definition of these names."""
+"""The metrics that each protocol reports, in order; these names are defined nowhere else."""
 
 DIVISORS: Final[dict[str, dict[str, int]]] = {
     "gfm": {"sad": 1000, "grad": 10, "conn": 1000},
     "dim": {"sad": 1000, "grad": 1000, "conn": 1000},
 }
-"""What each protocol divides its sums over pixels by; those of other metrics are means."""
+"""What each protocol divides sums over pixels by; metrics without a divisor are means."""
 
 _UNITS = {10: "tens", 1000: "thousands"}
 
 
 def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Those of a protocol, then the names of others beside them.
+    """Return the names of a protocol's metrics, followed by extra ones.
 
     Raises:
-        ValueError: there is no such protocol, or it has one of these names itself.
+        ValueError: There is no such protocol, or an extra name is already one of its metrics.
     """
     names = METRIC_NAMES[check_protocol(protocol)]
     taken = [name for name in extra if name in names]
@@ -54,7 +54,7 @@ def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
 
 
 def metric_units(protocol: str) -> dict[str, str]:
-    """The unit of each metric of a protocol: ``thousands``, ``tens`` or ``per pixel``."""
+    """Return the unit of each metric of a protocol: ``thousands``, ``tens`` or ``per pixel``."""
     divisors = {name: DIVISORS[protocol].get(name.split("_")[0]) for name in METRIC_NAMES[protocol]}
     return {name: _UNITS[by] if by else "per pixel" for name, by in divisors.items()}
 
@@ -70,12 +70,13 @@ TRIMAP_VALUES: Final = {
 
 @dataclass(frozen=True)
 class CheckedImages:
-    """Checked images of one size.
+    """A batch of checked images of one size.
 
     Attributes:
         preds: N×1×H×W in [0, 1], float32 or float64.
-        target: same shape and type.
-        regions: 0/1 uint8 map, N×1×H×W, of each region of the trimap, if there is one.
+        target: Same shape and type.
+        regions: For each region of the trimap, an N×1×H×W map of 0 and 1, uint8; None without a
+            trimap.
     """
 
     preds: Tensor
@@ -84,11 +85,11 @@ class CheckedImages:
 
     @cached_property
     def errors(self) -> Tensor:
-        """``|preds - target|``."""
+        """``|preds - target|``, N×1×H×W."""
         return (self.preds - self.target).abs_()
 
     def mask(self, region: str) -> Tensor | None:
-        """0/1 uint8 map of ``region``; None stands for every pixel."""
+        """Return the 0/1 uint8 map of ``region``, or None for the whole image."""
         if region == WHOLE:
             return None
         if self.regions is None:
@@ -96,7 +97,7 @@ class CheckedImages:
         return self.regions[region]
 
     def arrays(self, region: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        """Each image's preds, target and mask, H×W in host memory, as OpenCV wants them."""
+        """Yield preds, target and mask of each image, H×W in host memory, as OpenCV takes them."""
         mask = self.mask(region)
         masks = [None] * len(self.preds) if mask is None else mask[:, 0].cpu().numpy()
         return zip(
@@ -105,22 +106,23 @@ class CheckedImages:
 
 
 def image_sums(values: Tensor) -> Tensor:
-    """Sum of each image of N×1×H×W; float64 of shape (N,).
+    """Sum the values of each image of N×1×H×W; float64 of shape (N,).
 
-    Rows in the values' own precision, which is several times faster, their sums in float64.
+    Rows are summed in the precision of the values, which is several times faster, and the sums of
+    rows in float64.
     """
     return values.sum(dim=3).double().sum(dim=(1, 2))
 
 
 def check_protocol(protocol: str) -> str:
-    """Return ``protocol`` if it is one, else raise ValueError."""
+    """Return ``protocol`` if there is such a protocol, else raise ValueError."""
     if protocol not in METRIC_NAMES:
         raise ValueError(f"unknown protocol {protocol!r}: choose {' or '.join(METRIC_NAMES)}")
     return protocol
 
 
 def check_region(region: str | None) -> str | None:
-    """Return ``region`` if it is one or None, else raise ValueError."""
+    """Return ``region`` if it is None or a known region, else raise ValueError."""
     choices = (WHOLE, *TRIMAP_VALUES)
     if region is not None and region not in choices:
         raise ValueError(f"unknown region {region!r}: choose one of {', '.join(choices)}")
@@ -128,16 +130,22 @@ def check_region(region: str | None) -> str | None:
 
 
 def default_region(has_trimap: bool, protocol: str) -> str:
-    """The region a protocol scores: DIM the unknown one where a trimap says it, GFM the whole."""
+    """Return the region that a protocol scores.
+
+    This is the transition region for ``dim`` with a trimap, else the whole image.
+    """
     return "transition" if protocol == "dim" and has_trimap else WHOLE
 
 
 def checked_images(preds: Images, target: Images, trimap: Images | None) -> list[CheckedImages]:
-    """Check the images and bring them to N×1×H×W: one batch, or one per image of a list.
+    """Check images and bring them to N×1×H×W.
+
+    Returns:
+        One batch, or one batch per image of a list.
 
     Raises:
-        TypeError: something is neither tensor, array nor list of these, or no float alpha.
-        ValueError: shapes differ, or values are NaN, out of range or no trimap's.
+        TypeError: An input is no tensor, array or list of these, or alpha is not float.
+        ValueError: Shapes differ, alpha is NaN or out of range, or the trimap holds other values.
     """
     if not isinstance(preds, list | tuple):
         return [_to_batch(preds, target, trimap)]
@@ -169,7 +177,7 @@ def _to_batch(preds: object, target: object, trimap: object | None) -> CheckedIm
 
 def _to_tensor(name: str, images: object) -> Tensor:
     if isinstance(images, np.ndarray):
-        # A copy only of what torch cannot wrap: read-only or negatively strided arrays.
+        # This copies only arrays that torch cannot wrap: read-only or negatively strided ones.
         images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
     if not isinstance(images, Tensor):
         raise TypeError(f"{name} is a {type(images).__name__}: pass a tensor, an array or a list")
@@ -195,7 +203,7 @@ def _check_alpha(name: str, alpha: Tensor) -> None:
         )
     low, high = torch.stack(torch.aminmax(alpha)).tolist()
     if low != low:  # aminmax passes NaN on
-        raise ValueError(f"{name} contains NaN: find where it arises, it has no error to measure")
+        raise ValueError(f"{name} contains NaN: find where it arises, an error cannot be measured")
     if low < 0 or high > 1:
         raise ValueError(
             f"{name} spans [{low}, {high}]: alpha lies in [0, 1], "
@@ -204,7 +212,7 @@ def _check_alpha(name: str, alpha: Tensor) -> None:
 
 
 def _to_regions(trimap: Tensor) -> dict[str, Tensor]:
-    # Comparing into the trimap's own type is vectorised on the CPU, into booleans it is not.
+    # On the CPU a comparison is vectorised if it writes the trimap's own type, not booleans.
     regions = {
         name: torch.eq(trimap, value, out=torch.empty_like(trimap)).to(torch.uint8)
         for name, value in TRIMAP_VALUES.items()

@@ -28,7 +28,7 @@ from gfm.metrics.inputs import (
 
 
 class _MeanOverImages(Metric):
-    """States of a mean over images: float64 sums and the number of images."""
+    """States of a mean over images: float64 sums, and the number of images."""
 
     is_differentiable = False
     higher_is_better = False
@@ -50,7 +50,7 @@ class _MeanOverImages(Metric):
 
 
 class _MattingMetric(_MeanOverImages):
-    """One metric of one region; arguments and errors as in the function it is named after."""
+    """One metric of one region; arguments and errors are those of the function of the same name."""
 
     _per_image: ClassVar["staticmethod[[CheckedImages, str, str], Tensor]"]
 
@@ -59,13 +59,13 @@ class _MattingMetric(_MeanOverImages):
         self.region = check_region(region)
 
     def update(self, preds: Images, target: Images, trimap: Images | None = None) -> None:
-        """Add a batch, or a list of images of unequal sizes."""
+        """Add a batch, or a list of images of different sizes."""
         self._add(
             *metric_update(self._per_image, preds, target, trimap, self.region, self.protocol)
         )
 
     def compute(self) -> Tensor:
-        """Mean over the images seen by all processes; a float64 scalar."""
+        """Return the mean over the images of all processes, a float64 scalar."""
         return mean_compute(self.total, self.num_images)
 
 
@@ -100,14 +100,14 @@ class ConnectivityError(_MattingMetric):
 
 
 class MattingMetrics(_MeanOverImages):
-    """Every metric of a protocol in one pass over the images.
+    """Computes every metric of a protocol in one pass over the images.
 
-    ``gfm`` needs a trimap; ``dim`` scores its unknown region, or every pixel without one.
+    ``gfm`` needs a trimap; ``dim`` scores its unknown region, or every pixel without a trimap.
 
     Args:
         protocol: ``gfm`` or ``dim``.
-        extra: metrics beside those of the protocol.
-        kwargs: of `torchmetrics.Metric`.
+        extra: Metrics to compute beside those of the protocol.
+        kwargs: Arguments of `torchmetrics.Metric`.
 
     Example:
         >>> metrics = MattingMetrics("gfm")
@@ -125,14 +125,14 @@ class MattingMetrics(_MeanOverImages):
 
     @property
     def units(self) -> dict[str, str]:
-        """See :func:`gfm.metrics.metric_units`."""
+        """The unit of each metric; see :func:`gfm.metrics.metric_units`."""
         return metric_units(self.protocol)
 
     def update(self, preds: Images, target: Images, trimap: Images | None = None) -> None:
-        """Add a batch, or a list of images of unequal sizes."""
+        """Add a batch, or a list of images of different sizes."""
         self._add(*suite_update(preds, target, trimap, self.protocol, self.extra))
 
     def compute(self) -> dict[str, Tensor]:
-        """Mean over the images seen by all processes, by its name."""
+        """Return the mean of each metric over the images of all processes, by its name."""
         means = mean_compute(self.total, self.num_images)
         return dict(zip(self.names, means.unbind(), strict=True))

@@ -1,11 +1,13 @@
-"""The glance and the focus decoder (GFM, section 4.2).
+"""The glance decoder and the focus decoder (GFM, section 4.2).
 
-Both climb from the encoder's deepest feature to full resolution, a stage per feature, and differ
-in what joins at each stage: for glance the pyramid-pooled context, for focus the encoder's
-feature. They end in one head per RoSTA branch, which returns logits.
+Both go from the encoder's deepest feature up to full resolution, with one stage per feature. They
+differ in the skip that joins each stage: the glance decoder joins the pyramid-pooled context, the
+focus decoder joins the encoder's feature. Each ends in one head per RoSTA branch, which returns
+logits.
 
-Decoders know channels and strides, never a backbone. ``decoder_channels[i]`` are the channels at
-feature ``i`` (finest first); the middle convolution of a stage has ``reduction`` times fewer.
+Decoders know only the channels and strides of an encoder. ``decoder_channels[i]`` is the number of
+channels at feature ``i``, finest first; the middle convolution of a stage has ``reduction`` times
+fewer.
 """
 
 from collections.abc import Sequence
@@ -17,10 +19,10 @@ from gfm.models.blocks import PyramidPooling, conv_bn_relu, conv_stack, upsample
 
 
 class _Ladder(nn.Module):
-    """Stages from the deepest feature upwards, then the heads.
+    """The stages of a decoder, from the deepest feature upwards, and its heads.
 
-    Where the finest feature has full resolution, it has a stage of its own and a head is one
-    convolution; else the head itself is the last stage, and enlarges by the finest stride.
+    If the finest feature has full resolution, it has a stage of its own and each head is a single
+    convolution. Otherwise each head is itself the last stage and enlarges by the finest stride.
     """
 
     def __init__(
@@ -59,11 +61,19 @@ class _Ladder(nn.Module):
         )
 
     def join(self, x: Tensor, skip: Tensor) -> Tensor:
-        """What a stage starts from; the order of channels is that of the released weights."""
+        """Concatenate the input of a stage; the released weights fix the order of the channels."""
         return torch.cat([x, skip], dim=1)
 
     def climb(self, bottom: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Logits of each head, N×C×H×W; ``skips`` deepest first, one per feature."""
+        """Run the stages and heads.
+
+        Args:
+            bottom: Input of the first stage.
+            skips: One skip per feature, deepest first.
+
+        Returns:
+            The logits of each head, N×C×H×W.
+        """
         x = bottom
         for stage, skip in zip(self.stages, skips, strict=False):
             x = stage(self.join(x, skip))
@@ -73,7 +83,7 @@ class _Ladder(nn.Module):
 
 
 class GlanceDecoder(_Ladder):
-    """Classifies every pixel from context: one map of class logits per branch."""
+    """Classifies every pixel from its context: one map of class logits per branch."""
 
     def __init__(
         self,
@@ -95,11 +105,11 @@ class GlanceDecoder(_Ladder):
         )
 
     def join(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Context first."""
+        """Concatenate with the context first."""
         return torch.cat([skip, x], dim=1)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Features, finest first, to N×C×H×W logits for each branch, of its C classes."""
+        """Turn features, finest first, into the N×C×H×W class logits of each branch."""
         pooled = self.pyramid(features[-1])
         return self.climb(features[-1], [pooled, *(layer(pooled) for layer in self.context)])
 
@@ -121,5 +131,5 @@ class FocusDecoder(_Ladder):
         self.bridge = nn.Sequential(*conv_stack(channels[-1], *[channels[-1]] * 3, dilation=2))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Features, finest first, to N×1×H×W logits for each branch."""
+        """Turn features, finest first, into the N×1×H×W logits of each branch."""
         return self.climb(self.bridge(features[-1]), features[::-1])

@@ -1,8 +1,8 @@
-"""Encoders: an image in, features from high to low resolution out.
+"""Encoders, which turn an image into features from fine to coarse.
 
-The contract that decoders rely on, and all there is to adding a backbone: a module whose
-``forward(image)`` returns a list of features, finest first, with ``channels`` and ``strides`` of
-the same length. Strides grow by whole factors; the finest may be 1, 2 or 4.
+A backbone has to meet only this contract: it is a module whose ``forward(image)`` returns a list of
+features, finest first, and whose ``channels`` and ``strides`` have the same length as that list.
+Each stride is a multiple of the one before; the finest may be 1, 2 or 4.
 """
 
 import warnings
@@ -18,10 +18,10 @@ from gfm.errors import GFMError
 
 
 class Encoder(nn.Module):
-    """What decoders rely on.
+    """Base class that states what decoders rely on.
 
-    ``forward`` takes N×3×H×W, H and W multiples of the last stride, to a list of N×C×H/s×W/s
-    features, finest first.
+    ``forward`` takes an N×3×H×W image, with H and W multiples of the last stride. It returns a list
+    of N×C×H/s×W/s features, finest first.
 
     Attributes:
         channels: C of each feature.
@@ -33,7 +33,7 @@ class Encoder(nn.Module):
 
 
 class StagedEncoder(Encoder):
-    """Stages in a row, each of whose outputs is a feature."""
+    """Runs stages one after another and returns the output of each as a feature."""
 
     def __init__(
         self, stages: Sequence[nn.Module], channels: Sequence[int], strides: Sequence[int]
@@ -44,7 +44,7 @@ class StagedEncoder(Encoder):
         self.strides = tuple(strides)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """N×3×H×W to one feature per stage."""
+        """Turn an N×3×H×W image into one feature per stage."""
         features = []
         feature = image
         for stage in self.stages:
@@ -54,29 +54,29 @@ class StagedEncoder(Encoder):
 
 
 Pretrained = bool | Literal["auto"]
-"""Whether to start from ImageNet weights; ``auto`` warns and goes on without if it must."""
+"""Whether to start from ImageNet weights; ``auto`` warns and goes on if they cannot be loaded."""
 
 
 _Net = TypeVar("_Net")
 
 
 def with_weights(make: Callable[[bool], _Net], pretrained: Pretrained, name: str, fix: str) -> _Net:
-    """A network with or without its ImageNet weights.
+    """Make a network with or without its ImageNet weights.
 
     Args:
-        make: from whether to load them to the network.
-        pretrained: see :data:`Pretrained`.
-        name: of the network, for messages.
-        fix: what helps where they cannot be downloaded, likewise.
+        make: Makes the network; its argument says whether to load the weights.
+        pretrained: Whether weights are wanted; see :data:`Pretrained`.
+        name: Name of the network, for messages.
+        fix: What helps where the weights cannot be downloaded, for messages.
 
     Raises:
-        GFMError: there are none to be had, and ``pretrained`` is true.
+        GFMError: ``pretrained`` is true and the weights cannot be loaded.
     """
     if not pretrained:
         return make(False)
     try:
         return make(True)
-    except (OSError, RuntimeError) as error:  # of which URLError is one; a damaged file
+    except (OSError, RuntimeError) as error:  # no connection; a damaged file
         reason = str(error).splitlines()[0]
         message = f"no ImageNet weights of {name} ({reason}): set backbone.pretrained=false, {fix}"
         if pretrained != "auto":
@@ -102,19 +102,19 @@ def _resnet(name: str, pretrained: Pretrained, channels: Sequence[int]) -> Stage
 
 
 def resnet34(pretrained: Pretrained = False) -> StagedEncoder:
-    """ResNet-34 (``r34``)."""
+    """Make ResNet-34 (``r34``)."""
     return _resnet("resnet34", pretrained, (64, 64, 128, 256, 512))
 
 
 def resnet101(pretrained: Pretrained = False) -> StagedEncoder:
-    """ResNet-101 (``r101``)."""
+    """Make ResNet-101 (``r101``)."""
     return _resnet("resnet101", pretrained, (64, 256, 512, 1024, 2048))
 
 
 def resnet34_2b(pretrained: Pretrained = False) -> StagedEncoder:
-    """ResNet-34 with a full-resolution stem and two more stages (``r34_2b``).
+    """Make ResNet-34 with a full-resolution stem and two more stages (``r34_2b``).
 
-    The stem and the two stages start from random weights also when ``pretrained``.
+    The stem and the two stages start from random weights even if ``pretrained``.
     """
     net = _torchvision("resnet34", pretrained)
     stem = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
@@ -127,7 +127,7 @@ def resnet34_2b(pretrained: Pretrained = False) -> StagedEncoder:
 
 
 def densenet121(pretrained: Pretrained = False) -> StagedEncoder:
-    """DenseNet-121 without the stem's pooling (``d121``)."""
+    """Make DenseNet-121 without the pooling of its stem (``d121``)."""
     net = _torchvision("densenet121", pretrained).features
     last = nn.Sequential(
         net.denseblock4,

@@ -1,4 +1,4 @@
-"""Collaborative matting: what glance and focus say together (GFM, section 4.3)."""
+"""Collaborative matting: glance and focus fused to alpha (GFM, section 4.3)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from gfm.rosta import Rosta
 
 
 class BranchOutput(NamedTuple):
-    """What one RoSTA branch returns.
+    """Output of one RoSTA branch.
 
     Attributes:
         glance: N×C×H×W class logits.
         focus: N×1×H×W in (0, 1).
-        alpha: N×1×H×W in [0, 1], the fusion of both.
+        alpha: N×1×H×W in [0, 1], fused from glance and focus.
     """
 
     glance: Tensor
@@ -25,11 +25,11 @@ class BranchOutput(NamedTuple):
 
 
 class MattingOutput(NamedTuple):
-    """What the network returns.
+    """Output of the network.
 
     Attributes:
-        alpha: N×1×H×W in [0, 1]; with RIM not bounded.
-        branches: by RoSTA name; RIM has three.
+        alpha: N×1×H×W in [0, 1]; not bounded with RIM.
+        branches: Output of each branch by RoSTA name; RIM has three.
     """
 
     alpha: Tensor
@@ -37,23 +37,23 @@ class MattingOutput(NamedTuple):
 
 
 def classify(glance: Tensor) -> Tensor:
-    """The likeliest class of each pixel, as RoSTA rules take it.
+    """Return the most likely class of each pixel, scaled to [0, 1] for the fusion rules.
 
     Args:
-        glance: N×C×H×W class logits. The official code compares sigmoids, which differ only where
-            several saturate to exactly 1; there the first wins instead of the largest.
+        glance: N×C×H×W class logits. The official code compares sigmoids, which differs only where
+            several of them saturate to exactly 1: there it takes the first, not the largest.
 
     Returns:
-        N×1×H×W class indices over C - 1, float32.
+        N×1×H×W class index divided by C - 1, float32.
     """
     return glance.argmax(dim=1, keepdim=True).float() / (glance.shape[1] - 1)
 
 
 def fuse(rosta: Rosta, glance: Tensor, focus: Tensor) -> BranchOutput:
-    """Fuses one branch by its RoSTA's rule; the gradient reaches focus alone.
+    """Fuse one branch by the rule of its RoSTA; the gradient flows through focus only.
 
     Args:
-        rosta: the branch's representation.
+        rosta: Representation of the branch.
         glance: N×C×H×W class logits.
         focus: N×1×H×W logits.
     """
@@ -62,7 +62,7 @@ def fuse(rosta: Rosta, glance: Tensor, focus: Tensor) -> BranchOutput:
 
 
 class RIM(nn.Module):
-    """Integrates the alphas of all branches: 1×1 convolution, channel attention, 1×1."""
+    """Combines the alphas of all branches: 1×1 convolution, channel attention, 1×1 convolution."""
 
     def __init__(self, num_branches: int = 3, width: int = 16) -> None:
         super().__init__()
@@ -71,9 +71,9 @@ class RIM(nn.Module):
         )
 
     def forward(self, alphas: list[Tensor]) -> Tensor:
-        """N×1×H×W alphas in [0, 1] to one of the same shape, about [0, 1] but not bounded.
+        """Combine N×1×H×W alphas in [0, 1] into one of the same shape, about [0, 1].
 
-        Nothing bounds it in the official code either; inferers clamp what they return.
+        The result is not bounded, as in the official code; inferers clamp what they return.
         """
         alpha: Tensor = self.layers(torch.cat(alphas, dim=1))
         return alpha

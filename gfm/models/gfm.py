@@ -14,7 +14,7 @@ from gfm.models.fusion import RIM, MattingOutput, fuse
 from gfm.models.recomputation import recompute_activations
 from gfm.rosta import ROSTAS
 
-# The official network sees 0..255 without normalisation, so released weights expect it.
+# The official network takes 0..255 without normalisation, so released weights expect it.
 _NORMALIZATIONS = {
     "none": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -22,19 +22,23 @@ _NORMALIZATIONS = {
 
 
 class GFM(nn.Module):
-    """The matting network (GFM, figure 4), for images of any size.
+    """Glance and Focus Matting network (GFM, figure 4), for images of any size.
 
     Args:
-        encoder: features, their channels and strides.
+        encoder: Module that returns features and names their channels and strides.
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
-        decoder_channels: of the decoders at each feature, finest first; the encoder's channels, at
-            most 512, unless given.
-        reduction: how many times fewer channels the middle convolution of a decoder stage has.
-        normalization: ``none`` feeds 0..255 as the official code, ``imagenet`` standardises.
-        activation_checkpointing: keeps fewer activations for the backward pass and computes them
-            again: less memory, more time.
-        channels_last: keeps convolutions' tensors with channels innermost, which some devices
+        decoder_channels: Channels of the decoders at each feature, finest first; by default those
+            of the encoder, at most 512.
+        reduction: Factor by which the middle convolution of a decoder stage has fewer channels.
+        normalization: ``none`` feeds values of 0..255, as the official code does; ``imagenet``
+            standardises them.
+        activation_checkpointing: Whether to keep fewer activations for the backward pass and to
+            compute them again, which saves memory and takes time.
+        channels_last: Whether to store tensors with their channels innermost, which some devices
             prefer.
+
+    Raises:
+        GFMError: There is no such RoSTA.
     """
 
     mean: Tensor
@@ -72,7 +76,7 @@ class GFM(nn.Module):
             recompute_activations(self)
 
     def forward(self, image: Tensor) -> MattingOutput:
-        """Mattes a batch.
+        """Compute the alpha mattes of a batch of images.
 
         Args:
             image: N×3×H×W RGB in [0, 1], of any size.
@@ -88,21 +92,35 @@ class GFM(nn.Module):
         return MattingOutput(self.integrate([b.alpha for b in branches.values()]), branches)
 
     def run_glance(self, image: Tensor) -> list[Tensor]:
-        """N×3×H×W in [0, 1] to the class logits of each branch; the focus decoder rests."""
+        """Return the class logits of each branch, without running the focus decoder.
+
+        Args:
+            image: N×3×H×W RGB in [0, 1], of any size.
+
+        Returns:
+            One tensor of N×C×H×W logits per branch.
+        """
         height, width = image.shape[-2:]
         return [x[..., :height, :width] for x in self.glance(self.encode(image))]
 
     def run_focus(self, image: Tensor) -> list[Tensor]:
-        """N×3×H×W in [0, 1] to the focus logits of each branch; the glance decoder rests."""
+        """Return the focus logits of each branch, without running the glance decoder.
+
+        Args:
+            image: N×3×H×W RGB in [0, 1], of any size.
+
+        Returns:
+            One tensor of N×1×H×W logits per branch.
+        """
         height, width = image.shape[-2:]
         return [x[..., :height, :width] for x in self.focus(self.encode(image))]
 
     def integrate(self, alphas: list[Tensor]) -> Tensor:
-        """One alpha from those of the branches, N×1×H×W each: RIM's, or the only one."""
+        """Combine the alphas of the branches (N×1×H×W each) by RIM, or return the only one."""
         return self.rim(alphas) if self.rim is not None else alphas[0]
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """Features of the image, normalised and padded to multiples of the deepest stride."""
+        """Normalise an image, pad it to multiples of the deepest stride, and encode it."""
         height, width = image.shape[-2:]
         stride = self.encoder.strides[-1]
         image = (image - self.mean) / self.std

@@ -1,8 +1,8 @@
-"""Any pyramid, or plain transformer, of timm as an encoder.
+"""Any timm network with a pyramid of features, or a plain transformer, as an encoder.
 
-timm's networks differ in the layout of their features, in the sizes they take, and in the
-parameters their features leave unused. None of this is listed per network: each is built once
-without memory (on the ``meta`` device), shown an image, and asked what came out.
+The networks of timm differ in the layout of their features, in the sizes of images they accept, and
+in the parameters that their features leave unused. None of this is listed per network: each network
+is built once without memory (on the ``meta`` device), given an image, and its outputs are examined.
 """
 
 import difflib
@@ -17,25 +17,25 @@ from torch import Tensor, nn
 from gfm.errors import GFMError
 from gfm.models.encoders import Encoder, Pretrained, with_weights
 
-# Networks made for one size of image; the first that lets a network see others is taken.
+# Some networks accept only one size of image; the first option that lifts this is used.
 _SIZE_OPTIONS: Sequence[Mapping[str, bool]] = (
     {},
     {"strict_img_size": False},
     {"dynamic_img_size": True},
 )
-_FINEST = 4  # the coarsest stride at which features can start
+_FINEST = 4  # the coarsest stride that the first feature may have
 
 
 class TimmEncoder(Encoder):
-    """Features of a timm network: the last at each stride.
+    """Features of a timm network: the last one at each stride.
 
-    Where a network starts coarser than stride 4, as plain transformers do, a few convolutions on
-    the image stand in for the missing strides (as the detail branch of ViTMatte, Yao et al.,
-    Information Fusion 2024).
+    If the features of a network start coarser than stride 4, as those of plain transformers do, a
+    few convolutions on the image provide the missing strides (as the detail branch of ViTMatte, Yao
+    et al., Information Fusion 2024).
 
     Args:
-        net: made with ``features_only``.
-        strides: of its features.
+        net: Network made with ``features_only``.
+        strides: Stride of each of its features.
     """
 
     def __init__(self, net: nn.Module, strides: Sequence[int]) -> None:
@@ -44,7 +44,7 @@ class TimmEncoder(Encoder):
         info: Any = net.feature_info
         last = {stride: index for index, stride in enumerate(strides)}
         self.indices = list(last.values())
-        # Some networks have channels last, and say so; the others do not say anything.
+        # Networks with channels last say so; the others say nothing.
         self.is_nhwc = getattr(getattr(net, "output_fmt", None), "value", "") == "NHWC"
 
         missing = [s for s in (2, 4, 8, 16) if strides[0] > _FINEST and _divides(s, strides[0])]
@@ -61,7 +61,7 @@ class TimmEncoder(Encoder):
         self.strides = (*missing, *last)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """N×3×H×W to one feature per stride."""
+        """Turn an N×3×H×W image into one feature per stride."""
         features = []
         detail = image
         for layer in self.details:
@@ -77,12 +77,16 @@ def _divides(stride: int, coarser: int) -> bool:
 
 
 def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
-    """A network of timm by its name there, with or without the tag of its weights.
+    """Make an encoder from a network of timm.
 
-    Parameters that reach no feature are frozen, so that every one left gets a gradient.
+    Parameters that no feature depends on are frozen, so every remaining one gets a gradient.
+
+    Args:
+        name: Name of the network in timm, with or without the tag of its weights.
+        pretrained: Whether to load ImageNet weights; see :data:`gfm.models.encoders.Pretrained`.
 
     Raises:
-        GFMError: timm is not installed, has no such network, or one that gives no pyramid of
+        GFMError: timm is not installed, has no such network, or the network gives no pyramid of
             features for images of any size.
     """
     timm = _import_timm()
@@ -119,7 +123,12 @@ def _suggest(timm: Any, name: str) -> str:
 
 @functools.cache
 def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[str]]:
-    """Options with which a network sees any size, its strides, and parameters it leaves unused."""
+    """Find out how to use a network.
+
+    Returns:
+        The options with which it accepts any size, the strides of its features, and the names of
+        the parameters that they leave unused.
+    """
     timm = _import_timm()
     reason = ""
     for options in _SIZE_OPTIONS:
@@ -127,7 +136,7 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
             with torch.device("meta"):
                 net = timm.create_model(name, features_only=True, **options).train()
                 return options, *_probe(net)
-        # Whatever a foreign network may raise; the first attempt is the one that tells.
+        # A foreign network may raise anything; the first failure is the informative one.
         except Exception as error:
             reason = reason or (str(error) or type(error).__name__).splitlines()[0]
     raise GFMError(
@@ -136,10 +145,10 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
 
 
 def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
-    """Strides and unused parameters of a network, from what an image of an odd shape becomes.
+    """Return the strides and unused parameters of a network, by running it on an odd shape.
 
     Raises:
-        ValueError: its features are no pyramid.
+        ValueError: Its features are no pyramid.
     """
     strides = tuple(net.feature_info.reduction())
     pyramid = list(dict.fromkeys(strides))
@@ -157,7 +166,7 @@ def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
 
 
 def _leaves(outputs: Sequence[Tensor]) -> set[int]:
-    """Identities of the parameters that outputs depend on, read off the autograd graph."""
+    """Return the ids of the parameters that outputs depend on, read from the autograd graph."""
     nodes: list[Any] = [output.grad_fn for output in outputs]
     seen = set(nodes)
     while nodes:

@@ -1,1 +1,1 @@
-"""File tools: what the published datasets leave for their users to make, and a check of them."""
+"""File tools that make what the published datasets lack, and check the files of a dataset."""

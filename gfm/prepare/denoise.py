@@ -1,12 +1,13 @@
-"""Pictures without noise, for the RSSN track.
+"""Makes pictures without noise for the RSSN track.
 
-A photo's noise differs from its new background's, which gives a composite away. RSSN therefore
-uses denoised pairs at times (Li et al., IJCV 2022, section 5). Two methods:
+The noise of a photo differs from that of its new background, which gives a composite away.
+Therefore RSSN sometimes uses denoised pairs (Li et al., IJCV 2022, section 5). There are two
+methods:
 
 - ``nlm``: non-local means of scikit-image (BSD licence). At equal noise it is more faithful than
-  OpenCV's, and as fast; see ``docs/preparing.md``.
-- ``bm3d``: the paper's, by the package ``bm3d``, whose licence forbids commercial use. It is never
-  installed with this project.
+  OpenCV's and as fast; see ``docs/preparing.md``.
+- ``bm3d``: the method of the paper, from the package ``bm3d``, whose licence forbids commercial
+  use. This project never installs it.
 """
 
 import importlib.util
@@ -23,17 +24,20 @@ from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
 _FAULTS = {
     "nlm": ("skimage", "scikit-image is missing: pip install -c constraints.txt -e '.[prepare]'"),
-    "bm3d": ("bm3d", "bm3d is missing (its licence: non-commercial use only): pip install bm3d"),
+    "bm3d": ("bm3d", "bm3d is missing (licence: non-commercial use only): pip install bm3d"),
 }
 _BYTES_PER_PIXEL = {".png": 1.1, ".jpg": 0.25}  # measured on photos
 
 
 def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Non-local means (Buades et al., CVPR 2005).
+    """Denoise by non-local means (Buades et al., CVPR 2005).
 
     Args:
         image: H×W×3 in [0, 1], float32.
-        sigma: of the noise.
+        sigma: Standard deviation of the noise, on the scale of 0..1.
+
+    Returns:
+        H×W×3.
     """
     from skimage.restoration import denoise_nl_means
 
@@ -50,7 +54,15 @@ def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def bm3d(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Block-matching and 3D filtering (Dabov et al., TIP 2007); arguments as :func:`nlm`'s."""
+    """Denoise by block-matching and 3D filtering (Dabov et al., TIP 2007).
+
+    Args:
+        image: H×W×3 in [0, 1], float32.
+        sigma: Standard deviation of the noise, on the scale of 0..1.
+
+    Returns:
+        H×W×3.
+    """
     from bm3d import bm3d_rgb
 
     result: np.ndarray = bm3d_rgb(image, sigma)
@@ -61,32 +73,36 @@ METHODS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {"nlm": nlm, "bm
 
 
 def denoise(image: np.ndarray, method: str = "nlm", sigma: float = 10.0) -> np.ndarray:
-    """A picture without noise, H×W×3 uint8.
+    """Remove the noise of a picture.
 
     Args:
         image: H×W×3, uint8.
-        method: see the module.
-        sigma: standard deviation of the noise, of 255.
+        method: ``nlm`` or ``bm3d``; see the module.
+        sigma: Standard deviation of the noise, on the scale of 0..255.
+
+    Returns:
+        H×W×3, uint8.
     """
     result = METHODS[method](image.astype(np.float32) / 255, sigma / 255)
     return np.clip(result * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def make(method: str, sigma: float, item: Item) -> None:
-    """Writes the picture without noise.
+    """Write a picture without noise.
 
     Raises:
-        GFMError: the source is unreadable.
-        WriteError: the target cannot be written.
+        GFMError: The source is unreadable.
+        WriteError: The target cannot be written.
     """
     write = write_png if item.targets[0].suffix == ".png" else write_jpeg
     write(item.targets[0], denoise(read_image(item.sources[0]), method, sigma))
 
 
 def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
-    """By the names that ``--only`` takes: source folder, target folder, suffix.
+    """Return source folder, target folder and suffix by the names that ``--only`` takes.
 
-    Suffixes as in the published guide: foregrounds as PNG, pictures as JPEG.
+    The suffixes are those of the published guide: PNG for foregrounds, JPEG for pictures. Sources
+    that do not exist are left out.
     """
     names = roots.folders
     found = {
@@ -100,10 +116,10 @@ def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
 
 
 def items(source: Path, target: Path, suffix: str) -> list[Item]:
-    """One for every picture of a folder.
+    """List an item for every picture of a folder.
 
     Raises:
-        GFMError: two pictures have one stem.
+        GFMError: Two pictures have the same stem.
     """
     files = files_by_stem(source, None)
     return [Item((path,), (target / f"{stem}{suffix}",)) for stem, path in files.items()]
@@ -116,17 +132,18 @@ def prepare_denoise(
     only: Sequence[str] = (),
     options: Options = DEFAULTS,
 ) -> None:
-    """Writes ``original_denoise``, ``fg_denoise`` and BG-20k's ``train_denoise``.
+    """Write ``original_denoise``, ``fg_denoise`` and the ``train_denoise`` of BG-20k.
 
     Args:
-        roots: of the datasets.
-        method: see the module.
-        sigma: of the noise to remove, of 255; by default that which RSSN adds afterwards.
-        only: see :func:`kinds`; all that have a source, if empty.
-        options: of the run.
+        roots: Roots of the datasets.
+        method: ``nlm`` or ``bm3d``; see the module.
+        sigma: Standard deviation of the noise to remove, on the scale of 0..255; the default is
+            that of the noise which RSSN adds afterwards.
+        only: Names of sources, see :func:`kinds`; if empty, all that exist.
+        options: Options of the run.
 
     Raises:
-        GFMError: a package or a folder is missing, or see :func:`gfm.prepare.runner.run`.
+        GFMError: A package or a folder is missing, or see :func:`gfm.prepare.runner.run`.
     """
     if method not in METHODS:
         raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
@@ -138,7 +155,7 @@ def prepare_denoise(
     found = kinds(roots)
     for name in only or found:
         if name not in found:
-            raise GFMError(f"--only {name}: there is no such source, only {', '.join(found)}")
+            raise GFMError(f"--only {name}: no such source; choose from {', '.join(found)}")
     for name in only or found:
         source, target, suffix = found[name]
         todo = items(source, target, suffix)

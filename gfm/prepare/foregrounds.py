@@ -1,9 +1,9 @@
-"""Colours of foreground and background apart, from a photo and its matte.
+"""Estimates the colours of foreground and background from a photo and its matte.
 
 A pixel of hair shows foreground and background at once: I = α·F + (1 - α)·B. Composites over other
-backgrounds need F, and the composition loss needs both. Two estimates of pymatting:
+backgrounds need F, and the composition loss needs F and B. pymatting provides two methods:
 
-- ``cf``: closed form (Levin et al., TPAMI 2008), the paper's.
+- ``cf``: closed form (Levin et al., TPAMI 2008), the method of the paper.
 - ``ml``: multi-level (Germer et al., 2020), many times faster.
 """
 
@@ -20,27 +20,30 @@ from gfm.system.console import console
 
 METHODS = ("cf", "ml")
 
-_BYTES_PER_PIXEL = 2.2  # both PNGs, measured on photos
+_BYTES_PER_PIXEL = 2.2  # of both PNG files together, measured on photos
 
 
 def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Foreground and background of a photo, H×W×3 uint8 both.
+    """Estimate the foreground and the background of a photo.
 
     Args:
         image: H×W×3 RGB, uint8.
         alpha: H×W, uint8.
-        method: see the module.
+        method: ``cf`` or ``ml``; see the module.
+
+    Returns:
+        Foreground and background, H×W×3 uint8 each.
 
     Raises:
-        GFMError: the sizes differ.
+        GFMError: The sizes differ.
     """
-    # Here, since importing pymatting takes seconds, and compiles for a minute the first time.
+    # Imported here: it takes seconds, and the first time it compiles for a minute.
     from pymatting.foreground.estimate_foreground_cf import estimate_foreground_cf
     from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
     if image.shape[:2] != alpha.shape:
         sizes = [f"{height}×{width}" for height, width in (image.shape[:2], alpha.shape)]
-        raise GFMError(f"the photo has {sizes[0]} pixels, its matte {sizes[1]}")
+        raise GFMError(f"the photo has {sizes[0]} pixels, its matte {sizes[1]}: resize one")
     solve = {"cf": estimate_foreground_cf, "ml": estimate_foreground_ml}[method]
     layers = solve(image / 255.0, alpha / 255.0, return_background=True)
     foreground, background = (
@@ -50,10 +53,10 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
 
 
 def items(root: Path, folders: Folders = AM2K) -> list[Item]:
-    """One for every training photo.
+    """List an item for every training photo.
 
     Raises:
-        GFMError: a folder or a file's partner is missing.
+        GFMError: A folder, or the partner of a file, is missing.
     """
     targets = [root / folders.foreground, root / folders.background]
     return [
@@ -63,11 +66,11 @@ def items(root: Path, folders: Folders = AM2K) -> list[Item]:
 
 
 def make(method: str, item: Item) -> None:
-    """Writes the foreground and the background of a photo.
+    """Write the foreground and the background of a photo.
 
     Raises:
-        GFMError: a source is unreadable, or their sizes differ.
-        WriteError: a target cannot be written.
+        GFMError: A source is unreadable, or their sizes differ.
+        WriteError: A target cannot be written.
     """
     image, alpha = item.sources
     layers = estimate(read_image(image), read_alpha(alpha), method)
@@ -78,7 +81,7 @@ def make(method: str, item: Item) -> None:
 def prepare_foregrounds(
     root: Path, folders: Folders = AM2K, method: str = "cf", options: Options = DEFAULTS
 ) -> None:
-    """Writes the folders ``fg`` and ``bg`` of the training photos.
+    """Write the folders ``fg`` and ``bg`` of the training photos.
 
     Raises:
         GFMError: pymatting is not installed, or see :func:`gfm.prepare.runner.run`.
@@ -87,7 +90,7 @@ def prepare_foregrounds(
         raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
     todo = items(root, folders)
     console().print("loading pymatting; its first import compiles for about a minute")
-    # Before the workers, which would all compile at the same time.
+    # Import it before the workers start, which would otherwise all compile at once.
     try:
         import pymatting  # noqa: F401
     except ImportError as error:

@@ -1,9 +1,9 @@
-"""Datasets decoded, as arrays that the loader maps into memory and reads by window.
+"""Stores datasets decoded, as arrays that the loader memory-maps and reads by window.
 
-A packed dataset has the layout of its source, so ``paths.am2k=<packed>`` is all a run needs. Each
-picture is a ``.npy`` file, uint8: H×W×3, mattes and trimaps H×W. What training derives from a whole
-matte is there too: ``train/labels/trimap_K``, H×W uint8, is
-:func:`gfm.data.trimap.trimap_from_alpha` of kernel size K, for every K that a RoSTA uses.
+A packed dataset has the layout of its source, so a run needs only ``paths.am2k=<packed>``. Each
+picture is a ``.npy`` file of uint8: H×W×3, or H×W for mattes and trimaps. A packed dataset also
+holds what training derives from whole mattes: ``train/labels/trimap_K``, H×W uint8, is
+:func:`gfm.data.trimap.trimap_from_alpha` with kernel size K, for every K that a RoSTA uses.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from gfm.data.layout import Folders, Roots, files_by_stem
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
+from gfm.rosta import ROSTAS
 
-_TRANSITION_SHARE = 0.25  # of a photo's pixels, measured 0.13 to 0.27; 4 bytes for each
 _HEADER = 128  # bytes of a .npy file
 
 
@@ -28,9 +28,10 @@ class PackItem(Item):
     """A picture to decode.
 
     Attributes:
-        is_grey: whether it is a matte or a trimap.
-        kernel_sizes: of the trimaps to derive, which follow the picture among the targets.
-        max_side: pixels to which its longer side is reduced; 0 keeps it.
+        is_grey: Whether it is a matte or a trimap.
+        kernel_sizes: Kernel sizes of the trimaps to derive, which follow the picture among the
+            targets.
+        max_side: Longest side in pixels to which the picture is reduced; 0 keeps its size.
     """
 
     is_grey: bool = False
@@ -38,7 +39,7 @@ class PackItem(Item):
     max_side: int = 0
 
     def num_bytes(self, size: tuple[int, int]) -> float:
-        """What it takes on the disk, for a source of (height, width)."""
+        """Return the bytes that the targets take on the disk, for a source of (height, width)."""
         per_pixel = 1.0 if self.is_grey else 3.0
         if self.kernel_sizes:
             per_pixel += len(self.kernel_sizes)
@@ -47,11 +48,11 @@ class PackItem(Item):
 
 
 def make(item: Item) -> None:
-    """Decodes a picture and writes its array, after the labels if it is a training matte.
+    """Decode a picture and write its array; for a training matte, write the labels first.
 
     Raises:
-        GFMError: the source is unreadable.
-        WriteError: a target cannot be written.
+        GFMError: The source is unreadable.
+        WriteError: A target cannot be written.
     """
     assert isinstance(item, PackItem)
     source = item.sources[0]
@@ -63,7 +64,10 @@ def make(item: Item) -> None:
 
 
 def reduce(image: np.ndarray, max_side: int) -> np.ndarray:
-    """A picture whose longer side is at most ``max_side`` pixels, averaged; 0 keeps it."""
+    """Reduce a picture by averaging, so that no side is longer than ``max_side`` pixels.
+
+    With ``max_side`` 0 it keeps its size.
+    """
     height, width = reduced((image.shape[0], image.shape[1]), max_side)
     if (height, width) == image.shape[:2]:
         return image
@@ -71,7 +75,10 @@ def reduce(image: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def reduced(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """(height, width) in proportion, at most ``max_side`` pixels; 0 keeps them."""
+    """Return (height, width) reduced in proportion, so that no side is longer than ``max_side``.
+
+    With ``max_side`` 0 they stay the same.
+    """
     scale = max_side / max(*size, 1)
     if not 0 < scale < 1:
         return size
@@ -79,7 +86,7 @@ def reduced(size: tuple[int, int], max_side: int) -> tuple[int, int]:
 
 
 def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[int]) -> list[Item]:
-    """Every picture of the folders that are there."""
+    """List an item for every picture in those folders that exist."""
     fields = ["train_image", "foreground", "background", "denoised_image", "denoised_foreground"]
     fields += ["train_alpha", "validation_image", "validation_alpha", "validation_trimap"]
     items: list[Item] = []
@@ -97,7 +104,7 @@ def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[
 
 
 def scene_items(root: Path, out: Path, max_side: int) -> list[Item]:
-    """Every background that training reads."""
+    """List an item for every background that training reads."""
     return [
         PackItem((path,), (out / folder / f"{stem}.npy",), max_side=max_side)
         for folder in ("train", "train_denoise")
@@ -112,30 +119,28 @@ def prepare_pack(
     only: Sequence[str] = (),
     options: Options = DEFAULTS,
 ) -> dict[str, Path]:
-    """Packs every dataset that is there, or ``only`` those named.
+    """Pack all datasets that exist, or only those named.
 
     Args:
-        roots: of the datasets.
-        out: gets a folder for each, of the same name; by default each lies beside its source,
-            with ``_packed`` added to its name.
-        max_side: of backgrounds in pixels, see :class:`PackItem`.
-        only: of ``photos``, ``bg20k`` and ``coco``.
-        options: of the run.
+        roots: Roots of the datasets.
+        out: Folder that gets one folder of the same name for each dataset. By default a packed
+            dataset lies beside its source, with ``_packed`` added to its name.
+        max_side: Longest side of backgrounds in pixels; see :class:`PackItem`.
+        only: Any of ``photos``, ``bg20k`` and ``coco``; if empty, all that exist.
+        options: Options of the run.
 
     Returns:
-        the packed datasets by these names.
+        The folders of the packed datasets, by these names.
 
     Raises:
-        GFMError: a dataset is not there or is packed itself, the disk is too small, or see
+        GFMError: A dataset does not exist or is packed already, the disk is too small, or see
             :func:`gfm.prepare.runner.run`.
     """
-    from gfm.rosta import ROSTAS  # brings torch
-
     kernel_sizes = sorted({b.kernel_size for branches in ROSTAS.values() for b in branches})
     found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
     for name in only:
         if name not in found:
-            raise GFMError(f"--only {name}: there is no such dataset, only {', '.join(found)}")
+            raise GFMError(f"--only {name}: no such dataset; choose from {', '.join(found)}")
     jobs = {}
     for name in only or found:
         root = found[name]
@@ -162,4 +167,4 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
     if any(is_packed(path) for item in items for path in item.sources):
         raise GFMError(f"{root} is packed already")
     if target.resolve() == root.resolve():
-        raise GFMError(f"{target} is the source itself: choose another place by --out")
+        raise GFMError(f"{target} is the source itself: choose another place with --out")

@@ -1,7 +1,7 @@
-"""What all preparing commands share: skipping, shards, estimates, progress, failures.
+"""Runs the preparing commands: skips what exists, takes a shard, estimates, and reports failures.
 
-A command is a list of items and a function that makes one. It may be killed at any moment: files
-are written aside and renamed, so those with a final name are whole, and the next run skips them.
+A command is a list of items and a function that makes one. It may be killed at any moment. Files
+are written aside and renamed, so those with a final name are complete, and the next run skips them.
 """
 
 import shutil
@@ -23,7 +23,7 @@ from gfm.system.processes import in_parallel, num_cores
 from gfm.system.progress import Progress, duration
 
 SAMPLE = 3
-"""Items after which the time of the others is estimated."""
+"""Number of items from which the time of the others is estimated."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Item:
     """A piece of work.
 
     Attributes:
-        sources: pictures that are read, the first of which tells the size.
-        targets: files that are written; it is done when all of them are there.
+        sources: Pictures to read; the first one tells the size.
+        targets: Files to write; the item is done when all of them exist.
     """
 
     sources: tuple[Path, ...]
@@ -44,12 +44,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Options:
-    """What every command can be told.
+    """The options of every preparing command.
 
     Attributes:
-        num_workers: processes; ``None`` is one per core.
-        shard: (i, n): the i-th of n equal parts, from 1.
-        overwrite: whether files that are there are made again.
+        num_workers: Number of processes; ``None`` means one per core.
+        shard: (i, n) selects the i-th of n equal parts, counted from 1.
+        overwrite: Whether to make files again that exist.
     """
 
     num_workers: int | None = None
@@ -62,14 +62,14 @@ DEFAULTS = Options()
 
 @dataclass(frozen=True)
 class Job:
-    """What a command does.
+    """The work of a command.
 
     Attributes:
-        title: names it.
-        items: to make.
-        make: makes one; raises GFMError where its sources are at fault.
-        bytes_of: estimates what an item will take on the disk from its (height, width).
-        is_close: whether that is near enough to refuse a disk that is too small.
+        title: Name of the work, for messages.
+        items: Items to make.
+        make: Makes one item; raises GFMError if its sources are at fault.
+        bytes_of: Estimates the bytes that an item of (height, width) will take on the disk.
+        is_close: Whether the estimate is close enough to refuse a disk that is too small.
     """
 
     title: str
@@ -80,10 +80,10 @@ class Job:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """``2/8`` as (2, 8).
+    """Parse a shard: ``2/8`` gives (2, 8).
 
     Raises:
-        GFMError: the text is not i/n with 1 ≤ i ≤ n.
+        GFMError: The text is not i/n with 1 ≤ i ≤ n.
     """
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
@@ -92,18 +92,18 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def run(job: Job, options: Options) -> None:
-    """Makes what is missing, and says what it will take and what went wrong.
+    """Make what is missing; print what it will take, and what went wrong.
 
     Raises:
-        GFMError: the disk is too small or cannot be written, a worker was killed, or, when all
-            others are made, some items failed.
-        SystemExit: on Control-C, with status 130.
+        GFMError: The disk is too small or cannot be written, a worker was killed, or some items
+            failed. In the last case all others have been made.
+        SystemExit: On Control-C, with status 130.
     """
     index, count = options.shard
     share = job.items[index - 1 :: count]
     todo = list(share) if options.overwrite else _missing(share)
     part = f", part {index} of {count}" if count > 1 else ""
-    there = f", {len(share) - len(todo):,} are there" if len(todo) < len(share) else ""
+    there = f", {len(share) - len(todo):,} already made" if len(todo) < len(share) else ""
     console().print(f"{job.title}{part}: {len(todo):,} to make{there}", highlight=False)
     if not todo:
         return
@@ -115,7 +115,7 @@ def run(job: Job, options: Options) -> None:
     try:
         _make(job, todo, options, faults)
     except KeyboardInterrupt:
-        console().print("stopped; the same command goes on from here")
+        console().print("stopped; run the same command again to go on")
         sys.exit(130)
     made = len(todo) - len(faults)
     console().print(f"{made:,} made in {duration(time.monotonic() - start)}", highlight=False)
@@ -124,7 +124,7 @@ def run(job: Job, options: Options) -> None:
 
 
 def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> None:
-    """Makes the items, appending to ``faults``; prints these when it ends, however it does."""
+    """Make the items and append failures to ``faults``; however it ends, print the failures."""
     num_workers = min(options.num_workers or num_cores(), len(todo))
     make = partial(_replace, job.make) if options.overwrite else job.make
     seconds: list[float] = []
@@ -138,7 +138,7 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
                     continue
                 seconds.append(outcome.seconds)
                 left = len(todo) - bar.done
-                # Each worker's first item also pays for the import of libraries.
+                # The first item of each worker also includes the import of libraries.
                 if len(seconds) == num_workers + SAMPLE and left:
                     each = sum(seconds[num_workers:]) / SAMPLE
                     bar.say(
@@ -151,7 +151,7 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
 
 
 def _missing(items: Iterable[Item]) -> list[Item]:
-    """Items of which a target is not there, in any format that counts as the same picture."""
+    """List the items of which a target is missing, in whatever format pictures may have."""
     listed: dict[Path, set[str]] = {}
 
     def is_there(target: Path) -> bool:
@@ -163,7 +163,7 @@ def _missing(items: Iterable[Item]) -> list[Item]:
 
 
 def _replace(make: Callable[[Item], None], item: Item) -> None:
-    """Makes an item and removes what its targets replace under another suffix."""
+    """Make an item, and remove files with other suffixes that its targets replace."""
     make(item)
     for target in item.targets:
         for suffix in {case for s in SUFFIXES for case in (s, s.upper())} - {target.suffix}:
@@ -171,13 +171,13 @@ def _replace(make: Callable[[Item], None], item: Item) -> None:
 
 
 def _check_disk(job: Job, todo: Sequence[Item]) -> None:
-    """Says how much will be written and how much is free."""
+    """Print how much will be written and how much is free."""
     need = sum(job.bytes_of(item, _size(item)) for item in todo)
     place = next(folder for folder in todo[0].targets[0].absolute().parents if folder.exists())
     free = shutil.disk_usage(place).free
     text = f"about {decimal(int(need))}, {decimal(free)} free"
     if need > free and job.is_close:
-        raise GFMError(f"{job.title} takes {text} at {place}: choose another disk by --out")
+        raise GFMError(f"{job.title} takes {text} at {place}: choose another disk with --out")
     warning = "; that may not be enough" if need > free else ""
     console().print(f"takes {text} at {place}{warning}", highlight=False, markup=False)
 
@@ -186,4 +186,4 @@ def _size(item: Item) -> tuple[int, int]:
     try:
         return image_size(item.sources[0])
     except GFMError:
-        return 0, 0  # fails when its turn comes
+        return 0, 0  # the item will fail when its turn comes

@@ -1,4 +1,4 @@
-"""Trimaps of validation photos, from their mattes."""
+"""Makes the trimaps of validation photos from their mattes."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,17 +11,17 @@ from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
 KERNEL_SIZE = 25
-"""Pixels, as AM-2k's published trimaps and the RoSTA TT."""
+"""Pixels, as for the published trimaps of AM-2k and the RoSTA TT."""
 
 _BYTES_PER_PIXEL = 0.02  # PNG, measured
 
 
 def make(kernel_size: int, item: Item) -> None:
-    """Writes the trimap of a matte.
+    """Write the trimap of a matte.
 
     Raises:
-        GFMError: the matte is unreadable.
-        WriteError: the trimap cannot be written.
+        GFMError: The matte is unreadable.
+        WriteError: The trimap cannot be written.
     """
     write_png(item.targets[0], trimap_from_alpha(read_alpha(item.sources[0]), kernel_size))
 
@@ -32,23 +32,24 @@ def prepare_trimaps(
     kernel_size: int = KERNEL_SIZE,
     options: Options = DEFAULTS,
 ) -> None:
-    """Writes the folder ``validation/trimap``.
+    """Write the folder ``validation/trimap``.
 
     Args:
-        root: of the dataset.
-        folders: names.
-        kernel_size: see :func:`gfm.data.trimap.trimap_from_alpha`.
-        options: of the run.
+        root: Root of the dataset.
+        folders: Names of its folders.
+        kernel_size: Side of the kernel in pixels; see :func:`gfm.data.trimap.trimap_from_alpha`.
+        options: Options of the run.
 
     Raises:
-        GFMError: see :func:`gfm.prepare.runner.run`.
+        GFMError: The kernel size or the name of the folder is missing or wrong, or see
+            :func:`gfm.prepare.runner.run`.
     """
     if kernel_size < 1:
         raise GFMError(f"--kernel-size {kernel_size}: give a positive number of pixels")
     if not folders.validation_trimap:
-        raise GFMError("data.trimaps=null leaves no folder to write to: give it a name")
+        raise GFMError("data.trimaps=null names no folder to write to: give it a name")
     target = root / folders.validation_trimap
-    # Without those trimaps that are there: a half-made folder is what this completes.
+    # Ignore existing trimaps, because a folder may be half made and is completed here.
     mattes = validation_photos(root, replace(folders, validation_trimap=""))
     items = [Item((photo.alpha,), (target / f"{photo.name}.png",)) for photo in mattes]
     make_one = partial(make, kernel_size)

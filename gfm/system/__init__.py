@@ -1,1 +1,1 @@
-"""What every room stands on: files, terminal, progress, processes and ranks."""
+"""Tools that every room uses: files, terminal, progress, processes and ranks."""

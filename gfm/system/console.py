@@ -1,4 +1,4 @@
-"""Where people read what the programs say: the terminal, and the log in a run's folder."""
+"""Console output, on the terminal and in the log in a run's folder."""
 
 import shlex
 import sys
@@ -16,7 +16,7 @@ _logs: list[Console] = []
 
 
 class _LoggedConsole(Console):
-    """Repeats in the log what it prints."""
+    """Console that also writes what it prints to the log."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)
@@ -25,7 +25,10 @@ class _LoggedConsole(Console):
 
 
 def console(stderr: bool = False) -> Console:
-    """Standard output, or standard error; lines are not broken where it is a file."""
+    """Return a console for standard output or standard error.
+
+    Lines are not broken where the output is a file.
+    """
     plain = _LoggedConsole(stderr=stderr)
     if plain.is_terminal:
         return plain
@@ -33,10 +36,10 @@ def console(stderr: bool = False) -> Console:
 
 
 def open_log(path: Path) -> None:
-    """Also writes what is printed from now on to a file, after what it holds already.
+    """Append everything that is printed from now on to a file.
 
     Raises:
-        WriteError: it cannot be written.
+        WriteError: The file cannot be written.
     """
     close_log()
     try:
@@ -50,6 +53,6 @@ def open_log(path: Path) -> None:
 
 
 def close_log() -> None:
-    """Ends the log, if one was begun."""
+    """Close the log if one is open."""
     while _logs:
         _logs.pop().file.close()

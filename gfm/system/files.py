@@ -1,4 +1,4 @@
-"""Files that are complete or absent, what killed runs leave beside them, and fingerprints."""
+"""Writing files that are complete or absent, removing what killed runs left, and fingerprints."""
 
 import hashlib
 import json
@@ -13,18 +13,18 @@ from typing import Any, BinaryIO
 from gfm.errors import WriteError
 
 STALE_SECONDS = 600
-"""A temporary file is written in far less time; an older one belongs to no live run."""
+"""Seconds after which a temporary file belongs to no live run; writing takes far less."""
 
 
 @contextmanager
 def place_aside(path: Path) -> Iterator[Path]:
-    """A hidden path beside ``path``, which is renamed to it when what is written there is complete.
+    """Yield a hidden path beside ``path``; what is written there is renamed to ``path`` at the end.
 
-    Every file of the project is written this way, so neither readers nor other writers ever meet
+    Every file of the project is written this way, so neither readers nor other writers ever see
     half a file. The content is flushed to the disk before the file gets its name.
 
     Raises:
-        WriteError: the disk is full, or the folder is missing or read-only.
+        WriteError: The disk is full, or the folder is missing or read-only.
     """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -41,30 +41,30 @@ def place_aside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """An open file that takes its name when it is complete; see :func:`place_aside`.
+    """Open a file that gets its name only when it is complete; see :func:`place_aside`.
 
     Raises:
-        WriteError: the disk is full, or the folder is missing or read-only.
+        WriteError: The disk is full, or the folder is missing or read-only.
     """
     with place_aside(path) as aside, aside.open("wb") as file:
         yield file
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file that is complete or absent.
+    """Write a text file that is complete or absent.
 
     Raises:
-        WriteError: the disk is full, or the folder is missing or read-only.
+        WriteError: The disk is full, or the folder is missing or read-only.
     """
     with whole_file(path) as file:
         file.write(text.encode())
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder if need be, checks that it can be written, removes what killed runs left.
+    """Make a folder unless it exists, check that it can be written, and clean up after killed runs.
 
     Raises:
-        WriteError: it cannot be made or written.
+        WriteError: The folder cannot be made or written.
     """
     probe = folder / f".{uuid.uuid4().hex[:8]}.tmp"
     try:
@@ -77,7 +77,7 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_stale(folder: Path) -> None:
-    """Removes temporary files of killed runs; younger ones may belong to another machine."""
+    """Remove the temporary files of killed runs; younger ones may belong to another machine."""
     for path in folder.glob(".*.tmp"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
@@ -85,11 +85,11 @@ def remove_stale(folder: Path) -> None:
 
 
 def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False) -> str:
-    """A short fingerprint of files by their names and sizes, without reading them.
+    """Return a short fingerprint of files from their names and sizes, without reading them.
 
     Args:
-        paths: of the files; ``None`` stands for one that is absent.
-        with_times: whether a file that was written again with the same size counts as another.
+        paths: Files; ``None`` stands for an absent one.
+        with_times: Whether times count too, so that a file rewritten with the same size differs.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -102,7 +102,7 @@ def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False)
 
 
 def fingerprint_of_content(path: Path) -> str:
-    """A short fingerprint of a file's bytes."""
+    """Return a short fingerprint of the bytes of a file."""
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""Work on many items with all cores."""
+"""Runs work on many items with all cores."""
 
 import multiprocessing
 import os
@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from gfm.errors import GFMError, WriteError
 
-# Nothing heavy is imported above: `start_worker` has to come before the libraries it restrains.
+# Nothing heavy is imported above: `start_worker` must run before the libraries that it limits.
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,7 +27,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, R]):
-    """What became of an item: its result, or what went wrong in one line; and the time it took."""
+    """The result of an item or, if it failed, the fault in one line; and the time that it took."""
 
     item: T
     result: R | None
@@ -36,14 +36,14 @@ class Outcome(Generic[T, R]):
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def start_worker() -> None:
-    """Makes a worker use one core, leave Control-C to its parent, and end when that is gone."""
+    """Make a worker use one core, ignore Control-C, and end when its parent is gone."""
     for name in _THREADS:
         os.environ[name] = "1"
     import cv2
@@ -62,7 +62,10 @@ def _exit_with_parent() -> None:
 
 @contextmanager
 def sigterm_held() -> Iterator[None]:
-    """Processes that are started meanwhile do not get SIGTERM, in none of their threads."""
+    """Block SIGTERM, so that child processes inherit the mask.
+
+    None of their threads receives the signal then.
+    """
     if not _CAN_TELL_SENDERS:
         yield
         return
@@ -74,9 +77,10 @@ def sigterm_held() -> Iterator[None]:
 
 
 def heed_parent_alone(_: int) -> None:
-    """Ends a DataLoader's worker, started as above, at a SIGTERM that its parent sent.
+    """End a DataLoader's worker when its parent, and nobody else, sends SIGTERM.
 
-    Control-C, which a terminal sends to all, is left to the parent, which finishes its step first.
+    The worker must have been started within :func:`sigterm_held`. Control-C, which a terminal sends
+    to all processes, is left to the parent, which finishes its step first.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _CAN_TELL_SENDERS:
@@ -92,19 +96,20 @@ def _exit_when_told_by_parent() -> None:
 def in_parallel(
     work: Callable[[T], R], items: Sequence[T], num_workers: int
 ) -> Iterator[Outcome[T, R]]:
-    """Outcomes in the order in which they come; an item's failure does not stop the others.
+    """Work on items in several processes and yield their outcomes as they finish.
 
-    Workers are fresh interpreters: a forked one would inherit threads' locks and hang. So ``work``
-    must be importable by name (or a ``partial`` of such a function). One worker is this process.
+    The failure of an item does not stop the others. Workers are fresh interpreters, because a
+    forked one would inherit the locks of threads and hang. Therefore ``work`` must be importable by
+    its name, or a ``partial`` of such a function. With one worker, this process does the work.
 
     Args:
-        work: is called with each item.
-        items: to work on.
-        num_workers: processes at most.
+        work: Function that is called with each item.
+        items: Items to work on.
+        num_workers: Largest number of processes.
 
     Raises:
-        WriteError: from ``work``, since the next item would not fare better.
-        GFMError: a worker was killed.
+        WriteError: ``work`` raised it; the next item would fail in the same way.
+        GFMError: A worker was killed.
     """
     attempt = partial(_attempt, work)
     num_workers = min(num_workers, len(items))
@@ -114,7 +119,7 @@ def in_parallel(
     before = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(num_workers, context, start_worker)
-    # Two items for each: the next one waits at hand, and a stop need not drain a long queue.
+    # Two items per worker: the next one is at hand, and stopping leaves no long queue.
     rest = iter(items)
     running: dict[Future[Outcome[T, R]], T] = {}
     try:
@@ -129,15 +134,15 @@ def in_parallel(
                 del running[future]
                 yield outcome
     except BrokenProcessPool as error:
-        # Results may have come in that were not looked at yet.
+        # Some results may have arrived that were not handled yet.
         lost = [item for future, item in running.items() if not _is_good(future)]
         suspects = ", ".join(str(item) for item in lost)
         raise GFMError(
-            f"a worker process was killed, often for want of memory, at one of: {suspects}; "
-            "the same command goes on from here, perhaps with fewer --workers"
+            f"a worker process was killed, often for lack of memory, at one of: {suspects}; "
+            "run the same command again to go on, perhaps with fewer --workers"
         ) from error
     finally:
-        # What is unfinished is given up: files are written aside, so none is left half-written.
+        # Unfinished items are given up. Files are written aside, so none is left half-written.
         if running:
             for child in set(multiprocessing.active_children()) - before:
                 child.terminate()
@@ -159,7 +164,7 @@ def _attempt(work: Callable[[T], R], item: T) -> Outcome[T, R]:
         fault = str(error)
     except MemoryError:
         fault = "not enough memory: try again with fewer --workers"
-    except Exception as error:  # whatever a library throws at an odd file, the others go on
+    except Exception as error:  # a library may raise anything at an odd file; go on with the others
         text = " ".join(str(error).split())
         fault = f"{type(error).__name__}: {text}"
     return Outcome(item, result, fault, time.monotonic() - start)

@@ -1,4 +1,4 @@
-"""How far long work has come: a bar on a terminal, else a line every ten seconds."""
+"""Shows how far work has come: a bar on a terminal, otherwise a line every ten seconds."""
 
 import time
 from datetime import timedelta
@@ -12,20 +12,20 @@ from gfm.system.console import console
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes and seconds."""
+    """Format seconds as hours, minutes and seconds."""
     return str(timedelta(seconds=round(seconds)))
 
 
 class Progress:
-    """Counts what is done, and shows it with the time that is left.
+    """Counts what is done and shows it with the time that is left.
 
     Args:
-        total: of what is counted.
-        unit: its name.
-        done: where counting starts.
-        interval: least time between two lines, in seconds.
-        has_bar: whether to draw a bar; by default on a terminal.
-        out: where to write, by default standard output.
+        total: Number of things to count.
+        unit: Their name.
+        done: Number at which counting starts.
+        interval: Shortest time between two lines, in seconds.
+        has_bar: Whether to draw a bar; by default only on a terminal.
+        out: Console to write to; by default standard output.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Progress:
             self.bar.stop()
 
     def advance(self, count: int = 1, text: str = "") -> None:
-        """Counts that many more; ``text`` is added to the line."""
+        """Count ``count`` more; ``text`` is added to the line."""
         self.show(min(self.done + count, self.total), text)
 
     def show(self, done: int, text: str = "") -> None:
-        """Shows that so many are done, and prints a line only if the last one is old enough."""
+        """Show that ``done`` are done; a line is printed only if the last one is old enough."""
         self.done = done
         if self.bar:
             self.bar.update(self.bar.task_ids[0], completed=done)
@@ -82,5 +82,5 @@ class Progress:
         self.say("  ".join([*parts, f"{duration(left)} left"]))
 
     def say(self, text: str) -> None:
-        """Prints a line, above the bar if there is one."""
+        """Print a line, above the bar if there is one."""
         self.out.print(text, highlight=False, markup=False)

@@ -1,11 +1,11 @@
-"""Which of the processes that work together this one is."""
+"""Tells which of several cooperating processes this one is."""
 
 import os
 
 
 def rank_and_world() -> tuple[int, int]:
-    """This process and how many there are."""
-    import torch.distributed as dist  # here, since the file tools start without torch
+    """Return the rank of this process and the number of processes."""
+    import torch.distributed as dist  # imported here so that the file tools start without torch
 
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
@@ -13,18 +13,19 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes; known before the processes have met.
+    """Return whether this is the process that writes; works before the processes have connected.
 
     Lightning, torchrun and SLURM each tell a process its rank.
     """
-    # As Lightning asks: what it starts in an interactive job inherits the last.
+    # In this order, as Lightning does: its processes in an interactive job inherit the last one.
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
     return next((int(os.environ[n]) for n in names if n in os.environ), 0) == 0
 
 
 def came_together() -> bool:
-    """Whether torchrun or srun started several of this process, none of which knows the others'
-    folders.
+    """Return whether torchrun or srun started several of this process at once.
+
+    None of them knows the folders of the others then.
     """
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
     is_interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")

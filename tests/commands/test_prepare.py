@@ -80,9 +80,7 @@ def test_denoised_folders_are_what_training_reads(roots, monkeypatch):
 
 def test_only_the_folder_that_is_named(roots):
     shutil.rmtree(roots.bg20k / "train_denoise")
-    with pytest.raises(
-        GFMError, match="--only fur: there is no such source, only original, fg, bg"
-    ):
+    with pytest.raises(GFMError, match="--only fur: no such source; choose from original, fg, bg"):
         prepare_denoise(roots, only=["fur"])
     prepare_denoise(roots, only=["fg"], options=ONE)
     assert not (roots.bg20k / "train_denoise").exists()

@@ -52,7 +52,7 @@ def test_trimaps_are_made_where_there_are_none(root, trimaps):
 
 def test_photos_without_a_matte_are_said(root):
     (root / "mask/o_2.png").unlink()
-    with pytest.warns(UserWarning, match=r"1 of 2 photos have no matte .*first o_2"):
+    with pytest.warns(UserWarning, match=r"1 of 2 photos have no matte .*for example o_2"):
         assert [photo.name for photo in photos(root)] == ["o_1"]
 
 

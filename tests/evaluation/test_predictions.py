@@ -76,7 +76,7 @@ def test_other_sizes_are_resized_and_said(run, mattes):
     for name in ("b", "d"):
         matte = read_alpha(mattes / f"{name}.png")
         write_png(mattes / f"{name}.png", cv2.resize(matte, None, fx=0.5, fy=0.5))
-    with pytest.warns(UserWarning, match=r"2 of 5 mattes .* first b \(32×32 to 64×64 pixels\)"):
+    with pytest.warns(UserWarning, match=r"2 of 5 mattes .* b \(32×32 to 64×64 pixels\)"):
         summary, folder = run(f"predictions={mattes}")
     assert summary["num_images"] == 5
     for name, size in SIZES.items():
@@ -92,7 +92,7 @@ def test_missing_mattes_are_listed(run, mattes):
     with pytest.warns(UserWarning, match="2 of 5 mattes are missing.*: b, d"):
         summary, folder = run(f"predictions={mattes}", "allow_missing=true", folder="allowed")
     assert summary["num_images"] == 3
-    assert "2 of 5 mattes, not in the means: b, d" in (folder / "report.html").read_text()
+    assert "2 of 5 mattes, left out of the means: b, d" in (folder / "report.html").read_text()
     refused = folder.with_name("run")
     assert json.loads((refused / "metrics.json").read_text()) == summary
     assert list(rows(refused)) == ["a", "c", "e"]
@@ -101,7 +101,7 @@ def test_missing_mattes_are_listed(run, mattes):
 def test_strays_are_said(run, mattes):
     write_png(mattes / "z.png", np.zeros((4, 4), np.uint8))
     (mattes / "notes.txt").touch()
-    with pytest.warns(UserWarning, match=r"1 of 6 PNG files .* belong to no photo, first z.png"):
+    with pytest.warns(UserWarning, match=r"1 of 6 PNG files .* no photo, for example z.png"):
         run(f"predictions={mattes}")
 
 

@@ -53,7 +53,7 @@ def test_existing_are_skipped_whatever_their_suffix(items, tmp_path, capsys):
     (tmp_path / "target").mkdir()
     (tmp_path / "target/3.JPG").write_bytes(b"kept")
     run(job(items), ONE)
-    assert "6 to make, 1 are there" in capsys.readouterr().out
+    assert "6 to make, 1 already made" in capsys.readouterr().out
     assert not (tmp_path / "target/3.png").exists()
     run(job(items, make=lambda item: pytest.fail("made again")), ONE)
     assert "0 to make" in capsys.readouterr().out
@@ -112,7 +112,7 @@ def test_surprises_are_failures_too(items, capsys):
 
 
 def test_killed_worker_ends_in_one_message_and_the_next_run_goes_on(items, tmp_path):
-    with pytest.raises(GFMError, match=r"killed.*5\.png.*goes on") as error:
+    with pytest.raises(GFMError, match=r"killed.*5\.png.*to go on") as error:
         run(job(items, partial(copy_or_die, "5")), Options(2))
     assert "\n" not in str(error.value)
     assert "5" not in _made(tmp_path)
@@ -204,7 +204,7 @@ def test_control_c_ends_in_one_line(items, tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    assert out.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert out.splitlines()[-1] == "stopped; run the same command again to go on"
     assert "Traceback" not in err
     assert 0 < len(_made(tmp_path)) < 350
 
