@@ -29,7 +29,7 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
     for target in _targets(node):
         if not isinstance(target, str) or not _is_trusted(target, packages, trust):
             own = str(target).split(".")[0]
-            fix = "" if own == "gfm" else f"; if you trust that package, set trust=[{own}]"
+            fix = "" if own == "gfm" else f"; if you trust it: trust=[{own}], of gfm --trust {own}"
             known = " or ".join(packages)
             raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
 

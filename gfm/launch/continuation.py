@@ -37,7 +37,8 @@ def in_own_folder(arguments: Sequence[str]) -> list[str]:
     # Processes of torchrun and srun do without: rank 0 alone has a folder of Hydra's.
     if run is None or "hydra.run.dir" in given or flags.multirun or came_together():
         return list(arguments)
-    return [*arguments, f"hydra.run.dir={run.partition('=')[2]}"]
+    flags_alone = [a for a in arguments if a not in overrides]  # Hydra wants overrides in a row
+    return [*flags_alone, *overrides, f"hydra.run.dir={run.partition('=')[2]}"]
 
 
 def continued(arguments: Sequence[str]) -> list[str]:
@@ -63,8 +64,8 @@ def continued(arguments: Sequence[str]) -> list[str]:
     if own["paths.run"] == folder:  # what lies there stays, `keep_options` adds to it
         merged["hydra.output_subdir"] = "hydra.output_subdir=null"
     merged.setdefault("hydra.run.dir", f"hydra.run.dir={_quoted(str(own['paths.run']))}")
-    rest = [a for a in arguments if a not in overrides]
-    return [*rest, *_places(folder, flags, now), *merged.values()]
+    flags_alone = [a for a in arguments if a not in overrides]
+    return [*flags_alone, *_places(folder, flags, now), *merged.values()]
 
 
 def keep_options(run: Path) -> None:

@@ -1,6 +1,7 @@
 """Sweeps: many runs of one command line, each of which leaves its result in its folder."""
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -90,9 +91,9 @@ def _begin(folder: Path) -> dict[str, Any]:
                 f"{folder} holds the run of {' '.join(before['overrides'])}: go on with a sweep by "
                 "its own command, or set hydra.sweep.dir to a new folder"
             )
+        (folder / ERROR).unlink(missing_ok=True)
         if before["status"] == "finished":
             return before
-        (folder / ERROR).unlink(missing_ok=True)
     _write(folder, result)
     return result
 
@@ -106,16 +107,18 @@ class SweepSummary(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Lets a search that has a memory go on beside the runs that its folder holds."""
-        storage = OmegaConf.select(config, "hydra.sweeper.storage")
-        done = read_results(Path(config.hydra.sweep.dir)) if storage else []
-        if not done:
+        if not OmegaConf.select(config, "hydra.sweeper.storage"):
             return
+        search = config.hydra.sweeper
+        done = read_results(Path(config.hydra.sweep.dir))
         finished = sum(result["status"] == "finished" for result in done)
         with open_dict(config):
-            config.hydra.sweeper.n_trials = max(0, config.hydra.sweeper.n_trials - finished)
-            # Its next trials are other ones, which must not take the folders of the first.
-            folder = f"from_{len(done)}/${{hydra.job.num}}"
-            config.hydra.overrides.hydra.append(f"hydra.sweep.subdir={folder}")
+            search.n_trials = max(0, search.n_trials - finished)
+            if OmegaConf.select(search, "sampler.seed") is not None:  # else it draws the same again
+                search.sampler.seed += _num_trials(str(search.storage), str(search.study_name))
+            if done:  # its next trials are other ones, which must not take the folders of the first
+                folder = f"from_{len(done)}/${{hydra.job.num}}"
+                config.hydra.overrides.hydra.append(f"hydra.sweep.subdir={folder}")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Notes that a job failed."""
@@ -135,7 +138,20 @@ class SweepSummary(Callback):
         write_table(sweep / "sweep.csv", results)
         show(results, config.objective)
         console().print(f"runs: {sweep}", highlight=False)
-        num_failed = sum(result["status"] == "failed" for result in results)
+        # Also a finished run whose place another job was refused.
+        faults = [(sweep / result["run"] / ERROR).is_file() for result in results]
+        num_failed = sum(
+            result["status"] == "failed" or f for result, f in zip(results, faults, strict=True)
+        )
         if num_failed:
             console().print(f"[bold red]{num_failed} of {len(results)} runs failed:[/] see {ERROR}")
             raise SystemExit(1)
+
+
+def _num_trials(storage: str, study: str) -> int:
+    """How many trials a study of Optuna's has begun in a storage."""
+    import optuna  # here, since it takes a second and comes with an extra
+
+    optuna.logging.set_verbosity(logging.WARNING)
+    known = optuna.study.get_all_study_summaries(storage=storage)
+    return next((summary.n_trials for summary in known if summary.study_name == study), 0)
