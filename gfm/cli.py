@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gfm.commands import convert, prepare
+from gfm.commands import convert, predict, prepare
 from gfm.commands.hydra_apps import HYDRA_APPS, become
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 app.add_typer(prepare.app, name="prepare")
 app.command("check")(prepare.check)
 app.command("convert")(convert.convert)
+app.command("predict")(predict.predict)
 for _name, _help in HYDRA_APPS.items():
     app.command(_name, help=_help, add_help_option=False)(lambda: None)  # listed; `main` runs them
 

@@ -159,7 +159,7 @@ def read_matte(path: Path) -> np.ndarray:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes H×W or H×W×3 RGB, uint8 or uint16, whole or not at all.
+    """Writes H×W, H×W×3 RGB or H×W×4 RGBA, uint8 or uint16, whole or not at all.
 
     Raises:
         WriteError: the disk is full or cannot be written.
@@ -194,7 +194,8 @@ _FINE_JPEG = [
 
 def _write(path: Path, image: np.ndarray, options: list[int]) -> None:
     if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        has_opacity = image.shape[2] == 4
+        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if has_opacity else cv2.COLOR_RGB2BGR)
     # Encoding in memory first: cv2 writes files without saying what went wrong.
     ok, data = cv2.imencode(path.suffix, image, options)
     if not ok:
