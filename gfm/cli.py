@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gfm import __version__
-from gfm.commands import compare, convert, prepare
+from gfm.commands import compare, convert, predict, prepare
 from gfm.commands.hydra_apps import HYDRA_APPS, become
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.add_typer(prepare.app, name="prepare")
 app.command("check")(prepare.check)
 app.command("convert")(convert.convert)
+app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)
 
 

@@ -177,7 +177,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
     Args:
         path: File to write.
-        image: H×W or H×W×3 RGB, uint8 or uint16.
+        image: H×W, H×W×3 RGB or H×W×4 RGBA, uint8 or uint16.
 
     Raises:
         WriteError: The disk is full or read-only, or the folder is missing.
@@ -219,7 +219,8 @@ _SMALL_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 def _write(path: Path, image: np.ndarray, options: list[int]) -> None:
     if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        has_opacity = image.shape[2] == 4
+        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if has_opacity else cv2.COLOR_RGB2BGR)
     # Encoding in memory first: cv2 writes files without saying what went wrong.
     ok, data = cv2.imencode(path.suffix, image, options)
     if not ok:

@@ -6,18 +6,22 @@ Each prints ratios of ours to a reference, side by side.
 import sys
 
 from tests.benchmarks import (
+    bench_cutouts,
     bench_inference,
     bench_loader,
     bench_metrics,
     bench_models,
+    bench_predict,
     bench_training,
 )
 
 BENCHMARKS = {
+    "cutouts": bench_cutouts.main,
     "inference": bench_inference.main,
     "loader": bench_loader.main,
     "metrics": bench_metrics.main,
     "models": bench_models.main,
+    "predict": bench_predict.main,
     "training": bench_training.main,
 }
 

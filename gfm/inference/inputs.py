@@ -1,0 +1,99 @@
+"""Which photos a command was given: files, folders, patterns, standard input."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gfm.errors import GFMError
+from gfm.inference.photos import STDIN, SUFFIXES
+
+
+class Source(NamedTuple):
+    """A photo and the name of its results.
+
+    Attributes:
+        path: of the file, or :data:`gfm.inference.photos.STDIN`.
+        name: without suffix; of a file in a folder with the sub-folders it lies in.
+    """
+
+    path: Path
+    name: Path
+
+    def __str__(self) -> str:
+        return "standard input" if self.path == STDIN else str(self.path)
+
+
+def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
+    """The photos, each once, in the order given; those of a folder by name.
+
+    Args:
+        inputs: files, folders (searched with their sub-folders), patterns such as
+            ``'photos/**/*.jpg'``, or ``-`` for standard input.
+        out: folder of results, which is not searched.
+
+    Raises:
+        GFMError: something is not there, or two photos would have results of the same name.
+    """
+    found: dict[Path, Source] = {}
+    for text in inputs:
+        for source in _expand(text, out):
+            found.setdefault(source.path, source)
+    names: dict[Path, Source] = {}
+    for source in found.values():
+        other = names.setdefault(source.name, source)
+        if other is not source:
+            raise GFMError(
+                f"{other} and {source} would both become {source.name}.png: "
+                "rename one, or give them to two commands with folders of their own"
+            )
+    return list(found.values())
+
+
+def _expand(text: str, out: Path) -> Iterator[Source]:
+    path = Path(text)
+    if text == "-":
+        yield Source(STDIN, Path("stdin"))
+    elif path.is_dir():
+        yield from _walk(path, out)
+    elif path.exists():
+        yield Source(path, Path(path.stem))
+    elif glob.has_magic(text):
+        yield from _match(text, out)
+    else:
+        raise GFMError(f"no file or folder {text}")
+
+
+def _walk(folder: Path, out: Path) -> Iterator[Source]:
+    count = 0
+    for parent, folders, files in os.walk(folder):
+        place = Path(parent)
+        folders[:] = sorted(f for f in folders if f[0] != "." and not _is_same(place / f, out))
+        for name in sorted(files):
+            path = place / name
+            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+                count += 1
+                yield Source(path, path.relative_to(folder).with_suffix(""))
+    if not count:
+        raise GFMError(f"no photos in {folder}: looked for {', '.join(SUFFIXES)}")
+
+
+def _match(pattern: str, out: Path) -> Iterator[Source]:
+    """Files of a pattern; sub-folders count from its first part with a wildcard."""
+    parts = Path(pattern).parts
+    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:fixed])
+    paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
+    inside = out.resolve()
+    count = 0
+    for path in paths:
+        if path.is_file() and inside not in path.resolve().parents:
+            count += 1
+            yield Source(path, path.relative_to(root).with_suffix(""))
+    if not count:
+        raise GFMError(f"no file matches {pattern}")
+
+
+def _is_same(a: Path, b: Path) -> bool:
+    return b.exists() and a.samefile(b)

@@ -1,0 +1,135 @@
+"""What is made of a photo: matte, cut-out, composite, and the network's intermediate maps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from PIL import Image, ImageColor, ImageOps
+from torch import Tensor
+
+from gfm.errors import GFMError
+from gfm.inference.foreground import estimate_foreground
+from gfm.inference.photos import read_photo
+from gfm.inference.predictor import Predictor
+
+Output = Literal["alpha", "cutout", "composite", "glance", "focus"]
+
+
+class Background:
+    """What a foreground is put on: a colour, or a picture that covers the photo, its middle kept.
+
+    Args:
+        wanted: a file, or a colour such as ``white``, ``#0a7`` or ``rgb(0, 170, 119)``.
+
+    Raises:
+        GFMError: it is neither.
+    """
+
+    def __init__(self, wanted: str) -> None:
+        self.picture: Image.Image | None = None
+        if Path(wanted).is_file():
+            self.picture = Image.fromarray(read_photo(Path(wanted)))
+            return
+        try:
+            self.colour = ImageColor.getrgb(wanted)[:3]
+        except ValueError as error:
+            raise GFMError(
+                f"background {wanted!r} is no file and no colour: give a picture, white or #00aa77"
+            ) from error
+
+    def of_size(self, height: int, width: int) -> Tensor:
+        """1×3×H×W in [0, 1]; a colour stays 1×3×1×1."""
+        if self.picture is None:
+            array = np.array(self.colour, np.uint8)[None, None]
+        else:
+            fitted = ImageOps.fit(self.picture, (width, height), Image.Resampling.LANCZOS)
+            array = np.array(fitted)
+        return torch.from_numpy(array).permute(2, 0, 1)[None] / 255
+
+    def behind(self, colours: Tensor, alpha: Tensor) -> Tensor:
+        """The composite, 1×3×H×W, of a foreground's colours and alpha."""
+        height, width = alpha.shape[-2:]
+        picture = self.of_size(height, width).to(alpha.device)
+        return picture + alpha * (colours - picture)
+
+
+class Results:
+    """Makes what is wanted of a photo.
+
+    Args:
+        predictor: mattes it.
+        outputs: what to make.
+        bits: 8 or 16, of mattes and focus maps.
+        background: what composites are made on; needed where one is wanted.
+
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        outputs: Sequence[Output],
+        bits: int = 8,
+        background: Background | None = None,
+    ) -> None:
+        self.predictor = predictor
+        self.outputs = tuple(outputs)
+        self.maximum = 255 if bits == 8 else 65535
+        self.background = background
+
+    @torch.no_grad()
+    def __call__(self, image: np.ndarray) -> dict[Output, np.ndarray]:
+        """From H×W×3 uint8 to what is wanted, ready to be written.
+
+        Returns:
+            ``alpha``, ``focus``: H×W of the wanted bits. ``glance``: H×W uint8, 0 background, 128
+            transition, 255 foreground, and between where it was enlarged. ``cutout``: H×W×4 uint8.
+            ``composite``: H×W×3 uint8.
+        """
+        batch = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.predictor.device)
+        found = self.predictor.predict(batch)
+        made: dict[Output, np.ndarray] = {}
+        colours = None
+        if {"cutout", "composite"} & set(self.outputs):
+            colours = estimate_foreground(batch, found.alpha, self.predictor.foreground)
+        for output in self.outputs:
+            if output == "cutout" and colours is not None:
+                made[output] = _pixels(torch.cat([colours, found.alpha], dim=1))
+            elif output == "composite" and colours is not None and self.background:
+                made[output] = _pixels(self.background.behind(colours, found.alpha))
+            elif output == "glance":
+                made[output] = _pixels(found.glance)
+            else:
+                values = found.alpha if output == "alpha" else found.focus
+                made[output] = _pixels(values, self.maximum)
+        return made
+
+
+def parse_outputs(text: str, bits: int, background: str | None) -> list[Output]:
+    """``alpha,cutout`` as a list, with a composite where there is a background.
+
+    Raises:
+        GFMError: an output is unknown, a composite has no background, or bits are not 8 or 16.
+    """
+    known = get_args(Output)
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [part for part in wanted if part not in known]
+    if unknown or not wanted:
+        raise GFMError(f"--output {text}: choose of {', '.join(known)}")
+    if bits not in (8, 16):
+        raise GFMError(f"--bits {bits}: choose 8 or 16")
+    if "composite" in wanted and background is None:
+        raise GFMError("--output composite needs --background: a picture, or a colour")
+    outputs = [output for output in known if output in wanted]
+    return outputs if background is None else list(dict.fromkeys([*outputs, "composite"]))
+
+
+def _pixels(values: Tensor, maximum: int = 255) -> np.ndarray:
+    """1×C×H×W in [0, 1] as H×W(×C) whole numbers."""
+    whole = (values[0].float() * maximum).round_().clamp_(0, maximum)
+    # Here on the device: bytes travel and are turned in a fraction of the time of floats.
+    whole = whole.to(torch.uint8 if maximum == 255 else torch.int32)
+    array = whole.permute(1, 2, 0).contiguous().cpu().numpy()
+    array = array if maximum == 255 else array.astype(np.uint16)
+    return array[..., 0] if array.shape[-1] == 1 else array

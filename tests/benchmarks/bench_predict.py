@@ -1,0 +1,170 @@
+"""How fast a folder of photos becomes mattes and cut-outs, against the official order of work.
+
+Run: python -m tests.benchmarks predict [--photos 4] [--height 1080] [--width 1620] [--backbone r34]
+
+The reference is the loop of the official test on one's own photos with HYBRID: one photo after the
+other is decoded, resized by scikit-image, run through both decoders at both scales, enlarged by
+scikit-image, fused, multiplied by its matte and written. Ours is the loop of ``gfm predict``, which
+also estimates the colours of the foreground, with the same network, photos and inference. They run
+in turn, and the shortest time of each counts. Then ours in bfloat16, where the processor has it.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from skimage.transform import resize as skimage_resize
+
+from gfm.build import build
+from gfm.demo import draw_sample
+from gfm.inference import Hybrid, Predictor
+from gfm.inference.files import predict_files
+from gfm.inference.inputs import Source, find_sources
+from gfm.inference.resizing import scaled_size
+from gfm.inference.results import Output, Results
+from gfm.models.gfm import GFM
+from tests.benchmarks.measure import DEVICE
+from tests.benchmarks.networks import model_node
+
+OUTPUTS: list[Output] = ["alpha", "cutout"]
+
+
+def draw_photos(folder: Path, num_photos: int, height: int, width: int) -> None:
+    for index in range(num_photos):
+        sample = draw_sample(0, index, height, width)
+        Image.fromarray(sample.image).save(folder / f"{index}.jpg", quality=95)
+
+
+def official_scale(model: GFM, image: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Glance in 0..255 and focus in [0, 1] at one scale, both decoders computed, at full size."""
+    height, width = image.shape[:2]
+    small = skimage_resize(image, scaled_size(height, width, scale, 1600)).astype(np.float32)
+    output = model(torch.from_numpy(small)[None].permute(0, 3, 1, 2).to(DEVICE)).branches["tt"]
+    classes = output.glance.cpu().numpy().argmax(axis=1)[0]
+    glance = np.array([0, 128, 255], np.uint8)[classes]
+    focus = output.focus.cpu().numpy()[0, 0]
+    return skimage_resize(glance, (height, width)) * 255, skimage_resize(focus, (height, width))
+
+
+def official_loop(model: GFM, sources: list[Source], out: Path) -> None:
+    for source in sources:
+        image = np.array(Image.open(source.path))[:, :, :3]
+        glance, _ = official_scale(model, image, 1 / 3)
+        _, focus = official_scale(model, image, 1 / 2)
+        unknown = np.ones(glance.shape)
+        unknown[glance == 255] = 0
+        unknown[glance == 0] = 0
+        alpha = glance * (1 - unknown) / 255 + focus * unknown
+        colours = [image[:, :, i] * alpha for i in (2, 1, 0)]
+        opacity = (alpha * 255).astype(np.uint8)
+        cutout = cv2.merge([*(c.astype(np.uint8) for c in colours), opacity])
+        for name, picture in (("cutout", cutout), ("alpha", opacity)):
+            (out / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(out / name / f"{source.name}.png"), picture)
+
+
+class Stopwatch:
+    """Adds up the time spent in the network's two passes.
+
+    Args:
+        model: whose passes are timed from now on.
+    """
+
+    def __init__(self, model: GFM) -> None:
+        self.seconds = 0.0
+        for name in ("run_glance", "run_focus"):
+            setattr(model, name, self._timed(getattr(model, name)))
+
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            start = now()
+            result = function(*arguments)
+            self.seconds += now() - start
+            return result
+
+        return timed
+
+
+def now() -> float:
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def difference(ours: Path, theirs: Path) -> float:
+    """Mean difference of two folders of mattes, of 255."""
+    pairs = [(cv2.imread(str(p), 0), cv2.imread(str(theirs / p.name), 0)) for p in ours.iterdir()]
+    return float(np.mean([np.abs(a.astype(int) - b).mean() for a, b in pairs]))
+
+
+def compare(folder: Path, model: GFM, num_rounds: int) -> None:
+    sources = find_sources([str(folder / "photos")], folder)
+    results = Results(Predictor(model, Hybrid(), DEVICE), OUTPUTS)
+    watch = Stopwatch(model)
+    best = {"official": float("inf"), "ours": float("inf")}
+    share = 0.0
+    for _ in range(num_rounds):
+        start = now()
+        with torch.no_grad():
+            official_loop(model, sources, folder / "official")
+        best["official"] = min(best["official"], now() - start)
+        start, watch.seconds = now(), 0.0
+        predict_files(results, sources, folder / "ours", OUTPUTS)
+        seconds = now() - start
+        if seconds < best["ours"]:
+            best["ours"], share = seconds, watch.seconds / seconds
+    each = {name: seconds / len(sources) for name, seconds in best.items()}
+    off = difference(folder / "ours/alpha", folder / "official/alpha")
+    print(f"official order of work  {each['official']:6.2f} s per photo")
+    print(
+        f"gfm predict             {each['ours']:6.2f} s per photo  "
+        f"{each['official'] / each['ours']:.2f}x, {share:.0%} of it in the network, "
+        f"mattes differ by {off:.2f} of 255 on average"
+    )
+    if DEVICE == "cuda" or _has_bfloat16():
+        results = Results(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
+        start, watch.seconds = now(), 0.0
+        predict_files(results, sources, folder / "bf16", OUTPUTS)
+        seconds = now() - start
+        share = watch.seconds / seconds
+        off = difference(folder / "bf16/alpha", folder / "ours/alpha")
+        print(
+            f"the same in bfloat16    {seconds / len(sources):6.2f} s per photo  "
+            f"{best['official'] / seconds:.2f}x, {share:.0%} of it in the network, "
+            f"mattes differ by {off:.2f}"
+        )
+
+
+def _has_bfloat16() -> bool:
+    return "bf16" in Path("/proc/cpuinfo").read_text()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", type=int, default=4)
+    parser.add_argument("--height", type=int, default=1080, help="of the photos in pixels")
+    parser.add_argument("--width", type=int, default=1620, help="of the photos in pixels")
+    parser.add_argument("--backbone", default="r34", help="one of configs/backbone")
+    parser.add_argument("--rounds", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    model: GFM = build(model_node(arguments.backbone)).eval().to(DEVICE)
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "photos").mkdir()
+        size = arguments.height, arguments.width
+        draw_photos(Path(place) / "photos", arguments.photos, *size)
+        print(
+            f"{arguments.photos} photos of {size[0]}x{size[1]}, {arguments.backbone}, on {DEVICE}"
+        )
+        compare(Path(place), model, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

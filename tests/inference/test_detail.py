@@ -1,0 +1,56 @@
+"""Mattes of large pictures against the truth of drawn animals, at full size."""
+
+import numpy as np
+import pytest
+import torch
+
+from gfm.demo import draw_sample
+from gfm.inference import detail
+from gfm.inference.detail import enlarge, enlarge_linearly, looked_at_size, shrink
+from tests.benchmarks.bench_cutouts import detail_errors, tensor
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return draw_sample(7, 0, 600, 900)
+
+
+def test_detail_is_kept(sample):
+    """Against linear enlargement, of a matte known at 200 pixels, sharp and soft."""
+    errors = detail_errors(sample, max_size=200)
+    (sad, mse), (own_sad, own_mse) = errors["exact"]
+    assert own_sad < 0.6 * sad
+    assert own_mse < 0.4 * mse
+    (sad, mse), (own_sad, own_mse) = errors["soft"]
+    assert own_sad < 0.9 * sad
+    assert own_mse < 0.7 * mse
+
+
+def test_certain_regions_stay(sample):
+    image = tensor(sample.image)
+    small = shrink(image, 200)
+    for value in (0.0, 1.0):
+        alpha = torch.full((1, 1, 200, 300), value)
+        assert torch.equal(enlarge(alpha, small, image).unique(), torch.tensor([value]))
+
+
+def test_strips_make_no_seams(sample, monkeypatch):
+    image = tensor(sample.image)
+    small = shrink(image, 200)
+    alpha = shrink(tensor(np.repeat(sample.alpha[..., None], 3, 2)), 200)[:, :1]
+    whole = enlarge(alpha, small, image)
+    monkeypatch.setattr(detail, "_STRIP_PIXELS", 7 * 900)
+    torch.testing.assert_close(enlarge(alpha, small, image), whole)
+
+
+def test_without_slopes_it_is_the_linear_one():
+    alpha, image = torch.rand(1, 1, 17, 23), torch.full((1, 3, 50, 60), 0.5)
+    own = enlarge(alpha, torch.full((1, 3, 17, 23), 0.5), image)
+    torch.testing.assert_close(own, enlarge_linearly(alpha, (50, 60)))
+
+
+def test_sizes():
+    assert looked_at_size(5776, 8664, 1080) == (1080, 1620)
+    assert looked_at_size(1620, 1080, 1080) == (1620, 1080)
+    assert looked_at_size(3000, 2000, 1080) == (1620, 1080)
+    assert looked_at_size(3000, 2000, None) == (3000, 2000)

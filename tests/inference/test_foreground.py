@@ -1,0 +1,85 @@
+"""Colours of cut-outs against those that the demo's animals were drawn with."""
+
+import numpy as np
+import pytest
+import torch
+
+from gfm.demo import draw_sample
+from gfm.errors import GFMError
+from gfm.inference import foreground
+from gfm.inference.foreground import estimate_foreground
+from tests.benchmarks.bench_cutouts import colour_error, tensor
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return draw_sample(3, 0, 240, 360)
+
+
+@pytest.fixture(scope="module")
+def estimated(sample):
+    return estimate_foreground(tensor(sample.image), tensor(sample.alpha) / 255)
+
+
+def test_colours_are_far_nearer_than_the_photos(sample, estimated):
+    """More so in larger photos; docs/predicting.md has the table."""
+    photo = colour_error(sample, tensor(sample.image) / 255)
+    assert colour_error(sample, estimated) < 0.7 * photo
+
+
+def test_multi_level_is_nearer_yet(sample, estimated):
+    pytest.importorskip("pymatting", reason="wants the extra 'prepare'")
+    colours = estimate_foreground(tensor(sample.image), tensor(sample.alpha) / 255, "ml")
+    assert colour_error(sample, colours) < colour_error(sample, estimated)
+
+
+def test_opaque_pixels_keep_their_colours_and_far_ones_are_black(sample, estimated):
+    image, alpha = tensor(sample.image) / 255, tensor(sample.alpha)
+    opaque = (alpha == 255).expand_as(image)
+    assert torch.equal(estimated[opaque], image[opaque])
+    far = torch.nn.functional.max_pool2d((alpha > 0).float(), 13, 1, 6) == 0
+    assert far.any()
+    assert not estimated[far.expand_as(image)].any()
+
+
+def test_equals_the_equations_in_full(monkeypatch):
+    """With cells of one pixel the means are those of the paper, summed here one by one."""
+    monkeypatch.setattr(foreground, "_CELLS", (1, 1))
+    monkeypatch.setattr(foreground, "_RADII", (4, 2))
+    monkeypatch.setattr(foreground, "_SHORTER_SIDE", 12)
+    rng = np.random.default_rng(0)
+    image, alpha = rng.random((12, 15, 3)), rng.random((12, 15, 1))
+    fore = back = image
+    for radius in (4, 2):
+        means = []
+        for colours, weights in ((fore, alpha), (back, 1 - alpha)):
+            mean = np.empty_like(image)
+            for y, x in np.ndindex(12, 15):
+                near = np.s_[
+                    max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1
+                ]
+                mean[y, x] = (colours * weights)[near].sum((0, 1)) / weights[near].sum((0, 1))
+            means.append(mean)
+        off = image - alpha * means[0] - (1 - alpha) * means[1]
+        fore, back = np.clip(means[0] + alpha * off, 0, 1), means[1]
+    own = estimate_foreground(*(torch.from_numpy(x).permute(2, 0, 1)[None] for x in (image, alpha)))
+    np.testing.assert_allclose(own[0].permute(1, 2, 0), fore, atol=1e-5)
+
+
+def test_strips_make_no_seams(sample, estimated, monkeypatch):
+    tall = [tensor(np.tile(x, (3, 1, 1)[: x.ndim])) for x in (sample.image, sample.alpha)]
+    whole = estimate_foreground(tall[0], tall[1] / 255)
+    monkeypatch.setattr(foreground, "_STRIP_PIXELS", 1)
+    torch.testing.assert_close(estimate_foreground(tall[0], tall[1] / 255), whole)
+
+
+def test_nothing_and_everything_in_the_foreground(sample):
+    image = tensor(sample.image)
+    assert not estimate_foreground(image, torch.zeros(1, 1, 240, 360)).any()
+    assert torch.equal(estimate_foreground(image, torch.ones(1, 1, 240, 360)), image / 255)
+
+
+def test_the_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pymatting", None)
+    with pytest.raises(GFMError, match="pymatting is missing"):
+        estimate_foreground(torch.zeros(1, 3, 8, 8), torch.ones(1, 1, 8, 8), "ml")

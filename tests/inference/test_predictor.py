@@ -1,0 +1,164 @@
+"""``load_model`` and what it returns: pictures of any kind in, the same kind out."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import gfm
+from gfm import load_model
+from gfm.errors import GFMError
+from gfm.inference import Hybrid, Native, Resize
+from gfm.inference.foreground import estimate_foreground
+from tests.inference.small import write_network
+
+PHOTO = np.random.default_rng(0).integers(0, 255, (70, 90, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("networks")
+
+
+@pytest.fixture(scope="module")
+def weights(folder):
+    return write_network(folder / "tt.ckpt")
+
+
+@pytest.fixture(scope="module")
+def matte(weights):
+    return load_model(weights, device="cpu", inference="native")
+
+
+def test_every_kind_of_picture_gives_the_same_matte(matte):
+    expected = matte(PHOTO)
+    assert expected.shape == (70, 90)
+    assert expected.dtype == np.float32
+    assert 0 <= expected.min() < expected.max() <= 1
+    image = matte(Image.fromarray(PHOTO))
+    assert (image.mode, image.size) == ("L", (90, 70))
+    np.testing.assert_array_equal(np.array(image), np.round(expected * 255))
+    tensor = torch.from_numpy(PHOTO).permute(2, 0, 1)
+    for picture in (tensor, tensor / 255):
+        alpha = matte(picture)
+        assert alpha.shape == (1, 70, 90)
+        np.testing.assert_allclose(alpha[0], expected, atol=1e-5)
+    np.testing.assert_allclose(matte(PHOTO / 255), expected, atol=1e-5)
+    np.testing.assert_allclose(matte(PHOTO.astype(np.uint16) * 257), expected, atol=1e-5)
+
+
+def test_batches_and_sequences(matte):
+    photos = np.stack([PHOTO, PHOTO[::-1]])
+    alphas = matte(photos)
+    assert alphas.shape == (2, 70, 90)
+    one_by_one = matte([PHOTO, PHOTO[::-1]])
+    np.testing.assert_allclose(alphas, np.stack(one_by_one), atol=1e-5)
+    assert matte(torch.rand(2, 3, 33, 40)).shape == (2, 1, 33, 40)
+    sizes = [a.shape for a in matte([PHOTO, PHOTO[:40]])]
+    assert sizes == [(70, 90), (40, 90)]
+
+
+def test_cutouts_have_the_foregrounds_colours(matte):
+    cutout = matte.cutout(PHOTO)
+    assert (cutout.shape, cutout.dtype) == ((70, 90, 4), np.uint8)
+    np.testing.assert_array_equal(cutout[..., 3], np.round(matte(PHOTO) * 255))
+    batch = torch.from_numpy(PHOTO).permute(2, 0, 1)[None]
+    colours = estimate_foreground(batch, matte.predict(batch).alpha)[0].permute(1, 2, 0) * 255
+    np.testing.assert_array_equal(cutout[..., :3], colours.round().numpy())
+    assert matte.cutout(Image.fromarray(PHOTO)).mode == "RGBA"
+    assert matte.cutout(torch.rand(3, 40, 50)).shape == (4, 40, 50)
+    assert matte.cutout(PHOTO / 255).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((5, 5), np.uint8), "shape"),
+        (np.zeros((5, 5, 4), np.uint8), "shape"),
+        (np.full((5, 5, 3), 2.0), "from 2 to 2"),
+        (np.full((5, 5, 3), np.nan), "from nan"),
+        (np.zeros((5, 5, 3), np.int32), "int32"),
+        (torch.zeros(3, 0, 5), "shape"),
+    ],
+)
+def test_odd_pictures(matte, picture, message):
+    with pytest.raises(GFMError, match=message):
+        matte(picture)
+
+
+def test_the_way_of_looking_is_that_of_the_run_or_the_official_one(folder, weights):
+    assert isinstance(load_model(weights).inferer, Hybrid)
+    rim = write_network(folder / "rim.ckpt", "rim")
+    inferer = load_model(rim).inferer
+    assert (type(inferer), inferer.scale) == (Resize, 1 / 3)
+    config = {
+        "inference": {"_target_": "gfm.inference.Native"},
+        "data": {"scales": {"glance": 0.1, "focus": 0.2, "resize": 0.3, "rim": 0.4}},
+    }
+    trained = write_network(folder / "trained.ckpt", config=config)
+    assert isinstance(load_model(trained).inferer, Native)
+    assert load_model(trained, inference="resize").inferer.scale == 0.3
+    hybrid = load_model(trained, inference="hybrid").inferer
+    assert (hybrid.glance_scale, hybrid.focus_scale) == (0.1, 0.2)
+    own = Resize(0.7)
+    assert load_model(trained, inference=own).inferer is own
+
+
+def test_a_branch_of_rim(folder):
+    rim = write_network(folder / "branches.ckpt", "rim")
+    alphas = load_model(rim, inference="native").predict(torch.rand(1, 3, 64, 64)).alphas
+    assert set(alphas) == {"tt", "ft", "bt"}
+    mattes = [load_model(rim, inference="native", branch=b)(PHOTO) for b in (None, "tt", "ft")]
+    assert not np.allclose(mattes[1], mattes[2])
+    assert not np.allclose(mattes[0], mattes[1])
+
+
+def test_large_pictures_are_looked_at_smaller(weights):
+    seen = []
+
+    def inferer(model, image):
+        seen.append(tuple(image.shape[-2:]))
+        return Native()(model, image)
+
+    matte = load_model(weights, inference=inferer, max_size=40)
+    assert matte(PHOTO).shape == (70, 90)
+    found = matte.predict(torch.rand(1, 3, 90, 70))
+    assert {tuple(x.shape[-2:]) for x in (*found[:3], found.alphas["tt"])} == {(90, 70)}
+    matte.max_size = None
+    matte(PHOTO)
+    assert seen == [(40, 51), (51, 40), (70, 90)]
+
+
+def test_half_precision_is_near(weights, matte):
+    rough = load_model(weights, device="cpu", inference="native", precision="bf16")
+    off = np.abs(
+        rough.predict(torch.from_numpy(PHOTO).permute(2, 0, 1)[None]).focus
+        - matte.predict(torch.from_numpy(PHOTO).permute(2, 0, 1)[None]).focus
+    )
+    assert 0 < off.mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"branch": "ft"}, "no branch 'ft': it has tt"),
+        ({"precision": "64"}, "choose 32, bf16 or 16"),
+        ({"inference": "hybird"}, "choose hybrid, resize, rim or native"),
+        ({"device": "abacus"}, "cannot use device abacus"),
+        ({"max_size": 0}, "at least 1"),
+        ({"foreground": "levin"}, "choose blur or ml"),
+    ],
+)
+def test_wrong_options(weights, options, message):
+    with pytest.raises(GFMError, match=message):
+        load_model(weights, **options)
+
+
+def test_importing_the_package_is_light():
+    code = "import gfm, sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    with pytest.raises(AttributeError, match="no attribute 'load_modle'"):
+        gfm.load_modle  # noqa: B018
