@@ -83,8 +83,8 @@ def run_final_test(
     trainer.callbacks.append(PhotoTable(run / "per_image.csv"))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    num_photos = len(datamodule.photos)
-    whole = trainer.limit_test_batches == 1.0
+    num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
+    whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
     photos = f"all {num_photos} validation photos" if whole else f"some of {num_photos} photos"
     title = f"{'best' if best else 'last'} weights, {photos}, {described(module.inferer)}"
     choice = "no photo had a part in choosing these weights"

@@ -16,20 +16,21 @@ from gfm.checkpoints import load_network, read_checkpoint, read_weights, write_c
 from gfm.checkpoints.formats import Checkpoint
 from gfm.checkpoints.trust import check_description
 from gfm.errors import GFMError
+from gfm.training.module import MattingModule
 
 FOREIGN = {"_target_": "subprocess.getoutput", "_args_": ["touch executed"]}
 TEXT = "{_target_: subprocess.getoutput, _args_: ['touch executed']}"
 CALLS = {
     "create": "${oc.create:" + TEXT + "}",
-    "decode": '${oc.decode:"' + TEXT + '"}',
-    "decode of env": "${oc.decode:${oc.env:GFM_HIDDEN}}",
     "create of decode": "${oc.create:${oc.decode:${oc.env:GFM_HIDDEN}}}",
-    "select": "${oc.select:nothing,${oc.decode:${oc.env:GFM_HIDDEN}}}",
+    "create of quoted decode": '${oc.create:${oc.decode:"' + TEXT + '"}}',
+    "select": "${oc.select:nothing,${oc.create:" + TEXT + "}}",
 }
 """Strings that OmegaConf resolves to a node, which Hydra then calls."""
 HIDDEN = {
     **CALLS,
     "env": "${oc.env:GFM_HIDDEN}",
+    "decode": "${oc.decode:${oc.env:GFM_HIDDEN}}",
     "own resolver": "${watch:1}",
     "another node": "${..rosta}",
     "amid text": "resnet34${watch:2}",
@@ -186,16 +187,16 @@ def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, n
 def test_inference_names_an_inferer_and_nothing_else(tmp_path, target):
     """What else the package holds may read and write files."""
     with pytest.raises(GFMError, match=f"asks for {target}, which gfm.inference"):
-        check_description({"_target_": target}, "gfm.inference", (), tmp_path)
+        check_description({"_target_": target}, ["gfm.inference"], (), tmp_path)
     for name in ("Hybrid", "Resize", "Native", "inferers.Hybrid"):
-        check_description({"_target_": f"gfm.inference.{name}"}, "gfm.inference", (), tmp_path)
+        check_description({"_target_": f"gfm.inference.{name}"}, ["gfm.inference"], (), tmp_path)
 
 
 def test_a_module_that_is_not_trusted_is_not_imported(tmp_path, monkeypatch):
     (tmp_path / "evil_module.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(GFMError, match=r"trust=\[evil_module\]"):
-        check_description({"_target_": "evil_module.run"}, "gfm.models", (), tmp_path)
+        check_description({"_target_": "evil_module.run"}, ["gfm.models"], (), tmp_path)
     assert "evil_module" not in sys.modules
 
 
@@ -203,7 +204,7 @@ def test_a_module_that_is_not_trusted_is_not_imported(tmp_path, monkeypatch):
 def test_other_values_are_refused(tmp_path, value):
     node = {**network(), "reduction": value}
     with pytest.raises(GFMError, match=f"by a {type(value).__name__}: only text, numbers"):
-        check_description(node, "gfm.models", (), tmp_path)
+        check_description(node, ["gfm.models"], (), tmp_path)
 
 
 def test_other_dictionaries_are_looked_into(tmp_path, state, calls):
@@ -227,4 +228,29 @@ def test_the_rest_of_a_file_is_carried_but_never_resolved(tmp_path, state, calls
     write_checkpoint(out, read_checkpoint(path))
     load_network(out)
     assert read_weights(out).config["run"] == {"name": HIDDEN["create"]}
+    assert calls == []
+
+
+def training_config() -> dict:
+    """What else a run's checkpoint says of its training."""
+    return {
+        "model": network(),
+        "inference": inferer(),
+        "loss": {"_target_": "gfm.losses.Criterion"},
+        "metrics": {"_target_": "gfm.metrics.MattingMetrics", "extra": {}},
+        "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 1e-5},
+        "scheduler": None,
+    }
+
+
+@pytest.mark.parametrize("part", ["model", "inference", "loss", "metrics", "optimizer"])
+def test_nothing_of_a_training_is_resolved_or_foreign(tmp_path, state, calls, part):
+    path = tmp_path / "last.ckpt"
+    for value, words in ((FOREIGN, r"asks for subprocess"), (HIDDEN["create"], "interpolation")):
+        config = training_config()
+        config[part]["more"] = value
+        checkpoint = Checkpoint(config.pop("model"), state, config)
+        write_checkpoint(path, checkpoint)
+        with pytest.raises(GFMError, match=words):
+            MattingModule.load_from_checkpoint(path)
     assert calls == []
