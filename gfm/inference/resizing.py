@@ -1,7 +1,11 @@
 """Resizing of photos and mattes as the official test code does it."""
 
+from fractions import Fraction
+
 import torch
 from torch import Tensor
+
+from gfm.inference.dense_resizing import resize_densely
 
 _MULTIPLE = 32
 
@@ -38,6 +42,8 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
         image: N×C×H×W, float.
         size: (height, width) of the result.
     """
+    if torch.compiler.is_exporting():
+        return resize_densely(image, size)
     height, width = image.shape[-2:]
     with torch.autocast(image.device.type, enabled=False):
         image = image.float()
@@ -50,9 +56,11 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 def scaled_size(height: int, width: int, scale: float, max_size: int) -> tuple[int, int]:
     """Sides times ``scale``, down to multiples of 32, at least 32 and at most ``max_size``."""
+    # In whole numbers, which sides are in an exported graph as well: 1/3 is meant, not 0.333…
+    exact = Fraction(scale).limit_denominator(1_000_000)
 
     def side(length: int) -> int:
-        scaled = int(length * scale)
-        return max(_MULTIPLE, min(max_size, scaled - scaled % _MULTIPLE))
+        multiples = length * exact.numerator // (exact.denominator * _MULTIPLE)
+        return _MULTIPLE * torch.sym_max(1, torch.sym_min(max_size // _MULTIPLE, multiples))
 
     return side(height), side(width)
