@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from gfm.checkpoints.facts import facts_of
 from gfm.checkpoints.released import State, convert_official, is_official
 from gfm.checkpoints.trust import check_description
 from gfm.errors import GFMError
@@ -125,14 +126,14 @@ def _read_safetensors(path: Path) -> Checkpoint:
         raise GFMError(f"{path} is damaged or not ours: expected {_EXPECTED}") from error
 
 
-_KEPT = ("inference",)  # what evaluation asks of a run's configuration
+_KEPT = ("inference", "licence")  # what is asked of a run's configuration
 
 
 def _save_safetensors(aside: Path, checkpoint: Checkpoint) -> None:
     state = {k: v.contiguous() for k, v in checkpoint.state.items()}
     described = {"model": checkpoint.model}
     described |= {k: checkpoint.config[k] for k in _KEPT if checkpoint.config.get(k)}
-    metadata = {k: json.dumps(v) for k, v in described.items()}
+    metadata = facts_of(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
     safetensors.torch.save_file(state, aside, metadata)
 
 

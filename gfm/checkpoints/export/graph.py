@@ -38,6 +38,20 @@ class MattingGraph(nn.Module):
             image = image.permute(0, 3, 1, 2).float() / 255
         return self.inferer(self.model, image).alpha
 
+    @property
+    def meaning(self) -> str:
+        """What the input is, in words."""
+        if self.pixels == "uint8":
+            return "RGB, N×H×W×3, uint8"
+        return "RGB, N×3×H×W, float32 in [0, 1]"
+
+    @property
+    def sides(self) -> list[int | str]:
+        """Of the input: numbers, and the names of what may be any number."""
+        if self.pixels == "uint8":
+            return ["batch", "height", "width", 3]
+        return ["batch", 3, "height", "width"]
+
     def example(self, num_images: int, height: int, width: int) -> Tensor:
         """Random images of the kind that the graph takes, blurred as photos are."""
         random = torch.Generator().manual_seed(height)
@@ -50,12 +64,7 @@ class MattingGraph(nn.Module):
 
 def trace(graph: MattingGraph) -> ExportedProgram:
     """The graph for any number of images of any size."""
-    height, width = (1, 2) if graph.pixels == "uint8" else (2, 3)
-    shape = {
-        0: Dim("batch", min=1),
-        height: Dim("height", min=1),
-        width: Dim("width", min=1),
-    }
+    shape = {i: Dim(side, min=1) for i, side in enumerate(graph.sides) if isinstance(side, str)}
     with torch.no_grad(), unbounded_sizes():
         example = (graph.example(2, *EXPORT_SIZE),)
         return torch.export.export(graph.eval(), example, dynamic_shapes={"image": shape})
