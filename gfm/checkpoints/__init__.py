@@ -2,9 +2,12 @@
 
 from gfm.checkpoints.formats import Checkpoint, read_checkpoint, read_weights, write_checkpoint
 from gfm.checkpoints.networks import load_network, load_weights
+from gfm.checkpoints.predictors import choose_inferer, load_model
 
 __all__ = [
     "Checkpoint",
+    "choose_inferer",
+    "load_model",
     "load_network",
     "load_weights",
     "read_checkpoint",

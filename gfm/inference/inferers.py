@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from gfm.errors import GFMError
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
@@ -104,3 +105,24 @@ class Hybrid:
         }
         alpha = model.integrate(list(alphas.values())).clamp(0, 1)
         return Prediction(alpha, glances[0], focuses[0], alphas)
+
+
+def named_inferer(name: str, scales: Mapping[str, float] | None = None) -> Inferer:
+    """An inferer as ``configs/inference`` names it.
+
+    Args:
+        name: ``hybrid``, ``resize``, ``rim`` or ``native``.
+        scales: of a photo's sides, ``glance``, ``focus``, ``resize`` and ``rim``; the official
+            ones where one is not given.
+
+    Raises:
+        GFMError: there is none of that name.
+    """
+    scales = {"glance": 1 / 3, "focus": 1 / 2, "resize": 1 / 2, "rim": 1 / 3, **(scales or {})}
+    if name == "hybrid":
+        return Hybrid(scales["glance"], scales["focus"])
+    if name in ("resize", "rim"):
+        return Resize(scales[name])
+    if name == "native":
+        return Native()
+    raise GFMError(f"unknown inference {name!r}: choose hybrid, resize, rim or native")

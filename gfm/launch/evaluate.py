@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from gfm.build import build, plain
-from gfm.checkpoints import Checkpoint, load_network
+from gfm.checkpoints import choose_inferer, load_network
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation import (
@@ -19,21 +19,11 @@ from gfm.evaluation import (
     log_results,
     write_results,
 )
-from gfm.inference import Hybrid, Inferer, Resize
 from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_units
 from gfm.system.console import console
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
 from gfm.system.ranks import came_together
-
-
-def choose_inferer(config: dict[str, Any], checkpoint: Checkpoint) -> Inferer:
-    """The inferer asked for, else that of the run, else the official one for its RoSTA."""
-    node = config["inference"] or checkpoint.inferer
-    if node:
-        inferer: Inferer = build(node)
-        return inferer
-    return Resize(scale=1 / 3) if checkpoint.model["rosta"] == "rim" else Hybrid()
 
 
 def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
@@ -47,7 +37,7 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
         "encoder": checkpoint.encoder_name,
         "RoSTA": checkpoint.model["rosta"].upper(),
     }
-    inferer = choose_inferer(config, checkpoint)
+    inferer = choose_inferer(checkpoint, config["inference"])
     trainer = build(config["trainer"])
     return NetworkSource(model, inferer, trainer, fingerprint_of_content(Path(path)), facts)
 

@@ -1,0 +1,132 @@
+"""A network that takes pictures as programs hold them and returns mattes and cut-outs."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor
+
+from gfm.errors import GFMError
+from gfm.inference.detail import enlarge, shrink
+from gfm.inference.foreground import (
+    ForegroundMethod,
+    check_foreground_method,
+    estimate_foreground,
+)
+from gfm.inference.inferers import Inferer, Prediction
+from gfm.inference.pictures import Picture, like, to_batch
+from gfm.inference.resizing import resize
+from gfm.models.gfm import GFM
+
+Precision = Literal["32", "bf16", "16"]
+_TYPES = {"bf16": torch.bfloat16, "16": torch.float16}
+
+
+class Predictor:
+    """Mattes pictures: ``alpha = predictor(image)``.
+
+    Pictures come from Pillow, NumPy or torch, one or a batch of equal size, or a sequence of any
+    sizes, and what is returned is of the same kind (:mod:`gfm.inference.pictures`).
+
+    Args:
+        model: the network, with its weights.
+        inferer: how it looks at a picture.
+        device: where it runs; the network is moved there.
+        precision: ``32``, or ``bf16`` or ``16`` for convolutions in half precision.
+        branch: of a network of RoSTA RIM, the one to take the matte from instead of their
+            integration: ``tt``, ``ft`` or ``bt``.
+        max_size: of a picture's shorter side in pixels. A larger picture is looked at as at this
+            size, as the official test does, and its matte is enlarged along the edges of the
+            picture (:func:`gfm.inference.detail.enlarge`). ``None``: never.
+        foreground: how colours of cut-outs are estimated, ``blur`` or ``ml``; see
+            :mod:`gfm.inference.foreground`.
+
+    Raises:
+        GFMError: there is no such precision, branch or estimate, or the size is not positive.
+    """
+
+    def __init__(
+        self,
+        model: GFM,
+        inferer: Inferer,
+        device: torch.device | str = "cpu",
+        precision: Precision = "32",
+        branch: str | None = None,
+        max_size: int | None = 1080,
+        foreground: ForegroundMethod = "blur",
+    ) -> None:
+        if precision not in ("32", *_TYPES):
+            raise GFMError(f"unknown precision {precision!r}: choose 32, bf16 or 16")
+        names = [rosta.name for rosta in model.branches]
+        if branch is not None and branch not in names:
+            raise GFMError(f"this network has no branch {branch!r}: it has {', '.join(names)}")
+        if max_size is not None and max_size < 1:
+            raise GFMError(f"a largest size of {max_size} pixels: give at least 1, or none")
+        check_foreground_method(foreground)
+        self.device = torch.device(device)
+        self.model = model.to(self.device).eval()
+        self.inferer = inferer
+        self.precision = precision
+        self.branch = branch
+        self.max_size = max_size
+        self.foreground: ForegroundMethod = foreground
+
+    @overload
+    def __call__(self, image: Picture) -> Picture: ...
+    @overload
+    def __call__(self, image: Sequence[Picture]) -> list[Picture]: ...
+    def __call__(self, image: Any) -> Any:
+        """The matte of a picture, of its size: from Pillow mode L, else float32 in [0, 1].
+
+        Raises:
+            GFMError: a picture has an unknown shape, type or range.
+        """
+        if isinstance(image, Sequence):
+            return [self(one) for one in image]
+        return like(image, self.predict(to_batch(image)).alpha)
+
+    @overload
+    def cutout(self, image: Picture) -> Picture: ...
+    @overload
+    def cutout(self, image: Sequence[Picture]) -> list[Picture]: ...
+    def cutout(self, image: Any) -> Any:
+        """RGBA with the colours of the foreground, which a picture's own are not at soft edges.
+
+        Raises:
+            GFMError: a picture has an unknown shape, type or range.
+        """
+        if isinstance(image, Sequence):
+            return [self.cutout(one) for one in image]
+        batch = to_batch(image).to(self.device)
+        alpha = self.predict(batch).alpha
+        colours = estimate_foreground(batch, alpha, self.foreground)
+        return like(image, torch.cat([colours, alpha], dim=1))
+
+    @torch.no_grad()
+    def predict(self, image: Tensor) -> Prediction:
+        """All that the network says.
+
+        Args:
+            image: N×3×H×W RGB, uint8 or float in [0, 1], on any device.
+
+        Returns:
+            float32 on this object's device, of the picture's size.
+        """
+        image = image.to(self.device)
+        small = shrink(image, self.max_size)
+        with self._autocast():
+            found = self.inferer(self.model, small)
+        if self.branch is not None:
+            found = found._replace(alpha=found.alphas[self.branch])
+        size = (image.shape[-2], image.shape[-1])
+        if small.shape[-2:] == size:
+            return found._replace(alpha=found.alpha.float().clamp(0, 1))
+        glance, focus = (resize(x, size) for x in (found.glance, found.focus))
+        alpha = enlarge(found.alpha.float().clamp(0, 1), small, image)
+        alphas = {name: resize(x, size) for name, x in found.alphas.items()}
+        return Prediction(alpha, glance, focus, alphas)
+
+    def _autocast(self) -> Any:
+        kind = _TYPES.get(self.precision)
+        return torch.autocast(self.device.type, kind) if kind else nullcontext()
