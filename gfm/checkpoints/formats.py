@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gfm.checkpoints.facts import facts_of
 from gfm.checkpoints.released import State, convert_official, is_official
+from gfm.checkpoints.sources import find_checkpoint
 from gfm.checkpoints.trust import check_description
 from gfm.errors import GFMError
 from gfm.system.files import place_aside
@@ -57,7 +58,7 @@ def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
     """Reads any supported file, so that its network can be built.
 
     Args:
-        path: of the file.
+        path: of the file, or what :func:`gfm.checkpoints.sources.find_checkpoint` finds it by.
         trust: packages other than this one whose classes the file may name.
 
     Raises:
@@ -75,6 +76,7 @@ def read_weights(path: Path) -> Checkpoint:
     Raises:
         GFMError: the file is missing, damaged, or something else.
     """
+    path = find_checkpoint(path)
     if not path.is_file():
         raise GFMError(f"no checkpoint {path}: set checkpoint=, or init_from=, to {_EXPECTED}")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch

@@ -32,4 +32,4 @@ def unbounded_sizes() -> AbstractContextManager[Any]:
     """
     from torch.fx.experimental import _config  # here, since the file tools start without torch
 
-    return _config.patch(backed_size_oblivious=True)
+    return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]

@@ -61,6 +61,7 @@ def scaled_size(height: int, width: int, scale: float, max_size: int) -> tuple[i
 
     def side(length: int) -> int:
         multiples = length * exact.numerator // (exact.denominator * _MULTIPLE)
-        return _MULTIPLE * torch.sym_max(1, torch.sym_min(max_size // _MULTIPLE, multiples))
+        at_most = torch.sym_min(max_size // _MULTIPLE, multiples)
+        return _MULTIPLE * torch.sym_max(1, at_most)  # type: ignore[return-value]  # int of ints
 
     return side(height), side(width)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from gfm.compat.torch import unbounded_sizes
+from gfm.errors import GFMError
 from gfm.inference.inferers import Inferer
 from gfm.models.gfm import GFM
 
@@ -15,6 +16,18 @@ Pixels = Literal["uint8", "float"]
 
 EXPORT_SIZE = (75, 101)
 """Height and width of the image that graphs are made with; they hold for every other as well."""
+
+
+def as_pixels(name: str) -> Pixels:
+    """One of :data:`Pixels` by its name.
+
+    Raises:
+        GFMError: there is none of that name.
+    """
+    kinds: dict[str, Pixels] = {"uint8": "uint8", "float": "float"}
+    if name in kinds:
+        return kinds[name]
+    raise GFMError(f"unknown pixels {name!r}: choose uint8 or float")
 
 
 class MattingGraph(nn.Module):

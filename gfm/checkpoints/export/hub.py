@@ -1,16 +1,18 @@
 """A folder that can be given away: weights, what they are, and a model card."""
 
+import csv
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+import jinja2
 
 from gfm import __version__
 from gfm.checkpoints.facts import UNKNOWN_LICENCE, facts_of
-from gfm.checkpoints.formats import HUB_WEIGHTS, Checkpoint, write_checkpoint
+from gfm.checkpoints.formats import Checkpoint, write_checkpoint
+from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
 from gfm.system.files import make_folder, write_text
 
@@ -46,9 +48,23 @@ def read_metrics(path: Path) -> dict[str, float]:
         return {str(key): float(value) for key, value in content.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise GFMError(
-            f"{path} is not the metrics.json of an evaluation: give that of "
-            "python evaluate.py checkpoint=…"
+            f"{path} is no metrics.json: give that of python evaluate.py checkpoint=…"
         ) from error
+
+
+def metrics_of_run(checkpoint: Path) -> dict[str, float]:
+    """What the final test of a run logged of its ``best.ckpt``, without ``test/``.
+
+    Empty for another file, and where the run was not tested.
+    """
+    table = checkpoint.parent.parent / "metrics.csv"
+    if checkpoint.name != "best.ckpt" or not table.is_file():
+        return {}
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    tests = [{k: v for k, v in row.items() if v and k.startswith("test/")} for row in rows]
+    last = [row for row in tests if row][-1:]
+    return {name.removeprefix("test/"): float(row[name]) for row in last for name in row}
 
 
 def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, Any]:
@@ -76,24 +92,19 @@ def _training(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _card(checkpoint: Checkpoint, metrics: Mapping[str, float], name: str) -> str:
     licence = checkpoint.config.get("licence")
-    return (
-        Environment(
-            loader=PackageLoader("gfm.checkpoints.export"),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        .get_template("card.md.jinja")
-        .render(
-            name=name,
-            version=__version__,
-            licence=licence,
-            licence_id=licence if licence and re.fullmatch(r"[a-z0-9.-]+", licence) else "other",
-            unknown=UNKNOWN_LICENCE,
-            encoder=checkpoint.encoder_name,
-            rosta=str(checkpoint.model["rosta"]).upper(),
-            millions=sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6,
-            training=_training(checkpoint.config),
-            metrics=metrics,
-        )
+    is_identifier = licence and re.fullmatch(r"[a-z0-9.-]+", licence)
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+    )
+    source = Path(__file__).with_name("card.md.jinja").read_text(encoding="utf-8")
+    return environment.from_string(source).render(
+        name=name,
+        version=__version__,
+        licence=licence or UNKNOWN_LICENCE,
+        licence_id=licence if is_identifier else "other",
+        encoder=checkpoint.encoder_name,
+        rosta=str(checkpoint.model["rosta"]).upper(),
+        millions=sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6,
+        training=_training(checkpoint.config),
+        metrics=metrics,
     )
