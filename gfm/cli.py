@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gfm.commands import convert, download, export, prepare
+from gfm.commands import convert, demo, download, export, prepare
 from gfm.commands.hydra_apps import HYDRA_APPS, become
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 app.add_typer(prepare.app, name="prepare")
 app.add_typer(export.app, name="export")
 app.command("check")(prepare.check)
+app.command("demo")(demo.demo)
 app.command("download")(download.download)
 app.command("convert")(convert.convert)
 for _name, _help in HYDRA_APPS.items():

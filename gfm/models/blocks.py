@@ -82,7 +82,8 @@ def _spread(grid: Tensor, height: int, width: int) -> Tensor:
     def shares(length: int) -> Tensor:
         cell = torch.arange(grid.shape[-1], device=grid.device)
         pixel = torch.arange(length, device=grid.device)[:, None]
-        position: Tensor = pixel * (grid.shape[-1] - 1) / torch.sym_max(length - 1, 1)
+        last = torch.sym_max(length - 1, 1)
+        position: Tensor = pixel * (grid.shape[-1] - 1) / last  # type: ignore[assignment]
         return (1 - (position - cell).abs()).clamp(min=0)
 
     with torch.autocast(grid.device.type, enabled=False):

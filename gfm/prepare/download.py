@@ -204,16 +204,17 @@ def _megabytes(name: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def _check_weights(path: Path, name: str) -> None:
-    checkpoint = read_weights(path)
     backbone, _, rosta = name.rpartition("_")
-    found = (checkpoint.encoder_name, checkpoint.model["rosta"])
-    if found != (_ENCODERS[backbone], rosta):
-        raise GFMError(
-            f"what came for {name} is {found[0]} with RoSTA {found[1].upper()}: tell the authors"
-        )
-    with torch.device("meta"):  # names and shapes alone
-        model = build(checkpoint.model)
-    check_weights(model, checkpoint, path)
+    try:
+        checkpoint = read_weights(path)
+        found = (checkpoint.encoder_name, checkpoint.model["rosta"])
+        if found != (_ENCODERS[backbone], rosta):
+            raise GFMError(f"it is {found[0]} with RoSTA {found[1].upper()}")
+        with torch.device("meta"):  # names and shapes alone
+            model = build(checkpoint.model)
+        check_weights(model, checkpoint, path.name)
+    except GFMError as error:
+        raise GFMError(f"what came is not {name}: {error}") from error
 
 
 def _check_archive(path: Path) -> None:
