@@ -6,14 +6,17 @@ from typing import Annotated
 import typer
 
 from gfm import __version__
-from gfm.commands import compare, convert, predict, prepare
+from gfm.commands import compare, convert, demo, download, export, predict, prepare
 from gfm.commands.hydra_apps import HYDRA_APPS, become
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Glance and Focus Matting."
 )
 app.add_typer(prepare.app, name="prepare")
+app.add_typer(export.app, name="export")
 app.command("check")(prepare.check)
+app.command("demo")(demo.demo)
+app.command("download")(download.download)
 app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)

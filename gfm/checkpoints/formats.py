@@ -17,7 +17,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from gfm.checkpoints.facts import facts_of
 from gfm.checkpoints.released import State, convert_official, is_official
+from gfm.checkpoints.sources import find_checkpoint
 from gfm.checkpoints.trust import check_description
 from gfm.errors import GFMError
 from gfm.system.files import place_aside
@@ -56,7 +58,7 @@ def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
     """Reads any supported file, so that its network can be built.
 
     Args:
-        path: of the file.
+        path: of the file, or what :func:`gfm.checkpoints.sources.find_checkpoint` finds it by.
         trust: packages other than this one whose classes the file may name.
 
     Raises:
@@ -106,6 +108,7 @@ def read_weights(path: Path) -> Checkpoint:
     Raises:
         GFMError: the file is missing, damaged, or something else.
     """
+    path = find_checkpoint(path)
     if not path.is_file():
         raise GFMError(f"no checkpoint {path}: set checkpoint=, or init_from=, to {_EXPECTED}")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
@@ -157,14 +160,14 @@ def _read_safetensors(path: Path) -> Checkpoint:
         raise GFMError(f"{path} is damaged or not ours: expected {_EXPECTED}") from error
 
 
-_KEPT = ("inference",)  # what evaluation asks of a run's configuration
+_KEPT = ("inference", "licence")  # what is asked of a run's configuration
 
 
 def _save_safetensors(aside: Path, checkpoint: Checkpoint) -> None:
     state = {k: v.contiguous() for k, v in checkpoint.state.items()}
     described = {"model": checkpoint.model}
     described |= {k: checkpoint.config[k] for k in _KEPT if checkpoint.config.get(k)}
-    metadata = {k: json.dumps(v) for k, v in described.items()}
+    metadata = facts_of(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
     safetensors.torch.save_file(state, aside, metadata)
 
 

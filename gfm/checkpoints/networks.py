@@ -13,20 +13,39 @@ def load_network(path: Path | str, trust: Sequence[str] = ()) -> tuple[GFM, Chec
     """The network of a checkpoint with its weights, in evaluation mode.
 
     Args:
-        path: of the file.
+        path: of the file, or what :func:`gfm.checkpoints.sources.find_checkpoint` finds it by.
         trust: packages other than this one whose classes the file may name.
 
     Raises:
         GFMError: the file is missing, damaged, something else, or names what is not trusted.
     """
     checkpoint = read_checkpoint(Path(path), trust)
+    return build_network(checkpoint, path), checkpoint
+
+
+def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
+    """The network of a checkpoint that was read already, in evaluation mode.
+
+    Raises:
+        GFMError: its weights are of another network than it says; ``path`` is for the message.
+    """
     model: GFM = build(checkpoint.model)
     load_weights(model, checkpoint, path)
-    return model.eval(), checkpoint
+    return model.eval()
 
 
 def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
     """Copies a checkpoint's weights into a network of the same architecture.
+
+    Raises:
+        GFMError: backbone or RoSTA differ; ``path`` is for the message.
+    """
+    check_weights(model, checkpoint, path)
+    model.load_state_dict(checkpoint.state)
+
+
+def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
+    """Compares names and shapes of a checkpoint's weights with those of a network.
 
     Raises:
         GFMError: backbone or RoSTA differ; ``path`` is for the message.
@@ -40,4 +59,3 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
             f"{path} is of another architecture: {len(wrong)} tensors missing or of another shape, "
             f"{len(extra)} unknown (such as {[*wrong, *extra][0]}); choose its backbone and rosta"
         )
-    model.load_state_dict(given)

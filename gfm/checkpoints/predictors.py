@@ -56,7 +56,9 @@ def load_model(
     Pillow, NumPy or torch, and ``matte.cutout(image)`` the foreground with its colours.
 
     Args:
-        path: a run's ``.ckpt``, a released ``.pth`` or a ``.safetensors``.
+        path: a run's ``.ckpt``, a released ``.pth`` or a ``.safetensors``; a folder that
+            ``gfm export hub`` wrote; ``hf://user/name`` of the Hugging Face Hub; or
+            ``released:r34_2b_tt``, of the weights that ``gfm download`` fetched.
         device: such as ``cpu`` or ``cuda:1``; a GPU if there is one, unless given.
         precision: see :class:`gfm.inference.Predictor`.
         inference: how a whole picture is looked at: ``hybrid``, ``resize``, ``rim``, ``native`` or

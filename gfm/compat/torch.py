@@ -1,9 +1,11 @@
-"""Texts of torch's exceptions, which are all that some faults leave.
+"""Texts of torch's exceptions, which are all that some faults leave; a setting of its exporter.
 
 ``tests/compat/test_torch.py`` names what breaks where a release changes one of them.
 """
 
 import re
+from contextlib import AbstractContextManager
+from typing import Any
 
 
 def is_of_dead_worker(error: BaseException) -> bool:
@@ -21,3 +23,13 @@ def fault_in_process(error: BaseException) -> str | None:
     """The message of a GFMError that a spawned process raised, if one did."""
     messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
     return messages[-1] if messages else None
+
+
+def unbounded_sizes() -> AbstractContextManager[Any]:
+    """While a graph is exported: sizes of 1 are no case of their own.
+
+    Else the graph would hold from the smallest size on at which no side of a feature is 1.
+    """
+    from torch.fx.experimental import _config  # here, since the file tools start without torch
+
+    return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]

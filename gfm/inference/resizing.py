@@ -1,8 +1,12 @@
 """Resizing of photos and mattes as the official test code does it."""
 
+from fractions import Fraction
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from gfm.inference.dense_resizing import resize_densely
 
 _MULTIPLE = 32
 
@@ -58,6 +62,8 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         float32 in [0, 1].
     """
+    if torch.compiler.is_exporting():
+        return resize_densely(image, size).clamp(0, 1)
     height, width = size
     rows = _resize_rows(image.float(), height)
     # Columns as rows: whole rows are picked many times faster than single pixels.
@@ -67,9 +73,12 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 def scaled_size(height: int, width: int, scale: float, max_size: int) -> tuple[int, int]:
     """Sides times ``scale``, down to multiples of 32, at least 32 and at most ``max_size``."""
+    # In whole numbers, which sides are in an exported graph as well: 1/3 is meant, not 0.333…
+    exact = Fraction(scale).limit_denominator(1_000_000)
 
     def side(length: int) -> int:
-        scaled = int(length * scale)
-        return max(_MULTIPLE, min(max_size, scaled - scaled % _MULTIPLE))
+        multiples = length * exact.numerator // (exact.denominator * _MULTIPLE)
+        at_most = torch.sym_min(max_size // _MULTIPLE, multiples)
+        return _MULTIPLE * torch.sym_max(1, at_most)  # type: ignore[return-value]  # int of ints
 
     return side(height), side(width)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gfm.build import build, plain
 from gfm.checkpoints import choose_inferer, load_network
+from gfm.checkpoints.sources import find_checkpoint
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation import (
@@ -31,7 +32,7 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
     """A network or a folder of mattes."""
     if config["predictions"] is not None:
         return PredictionSource(Path(config["predictions"]), photos, config["allow_missing"])
-    path = config["checkpoint"]
+    path = find_checkpoint(config["checkpoint"])
     model, checkpoint = load_network(path, tuple(config["trust"]))
     facts = {
         "checkpoint": str(path),
@@ -40,7 +41,7 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
     }
     inferer = choose_inferer(checkpoint, config["inference"])
     trainer = build(config["trainer"])
-    return NetworkSource(model, inferer, trainer, fingerprint_of_content(Path(path)), facts)
+    return NetworkSource(model, inferer, trainer, fingerprint_of_content(path), facts)
 
 
 def describe(config: dict[str, Any], photos: list[Photo]) -> tuple[dict[str, str], dict[str, str]]:

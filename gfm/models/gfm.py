@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfm.errors import GFMError
+from gfm.models.blocks import extend
 from gfm.models.decoders import FocusDecoder, GlanceDecoder
 from gfm.models.encoders import Encoder
 from gfm.models.fusion import RIM, MattingOutput, fuse
@@ -124,7 +124,8 @@ class GFM(nn.Module):
         height, width = image.shape[-2:]
         stride = self.encoder.strides[-1]
         image = (image - self.mean) / self.std
-        if height % stride or width % stride:
-            image = F.pad(image, (0, -width % stride, 0, -height % stride), mode="replicate")
+        # A graph that is exported holds for sides of any length.
+        if torch.compiler.is_exporting() or height % stride or width % stride:
+            image = extend(image, stride)
         features: list[Tensor] = self.encoder(image.contiguous(memory_format=self.memory_format))
         return features

@@ -1,0 +1,34 @@
+"""What an exported file says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gfm import __version__
+from gfm.inference.inferers import Inferer
+
+if TYPE_CHECKING:
+    from gfm.checkpoints.formats import Checkpoint
+
+UNKNOWN_LICENCE = (
+    "not stated; the data that the network was trained on may restrict the use of its weights"
+)
+
+
+def facts_of(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str, str]:
+    """Architecture, RoSTA, version and licence, by name.
+
+    Args:
+        checkpoint: of the network; ``licence`` in its ``config`` is that of the weights.
+        inferer: how a graph looks at a photo.
+    """
+    facts = {
+        "generator": f"gfm-matting {__version__}",
+        "architecture": f"GFM (Li et al., IJCV 2022), {checkpoint.encoder_name}",
+        "rosta": str(checkpoint.model["rosta"]),
+        "weights_licence": str(checkpoint.config.get("licence") or UNKNOWN_LICENCE),
+    }
+    if inferer is not None:
+        options = ", ".join(f"{key}={value}" for key, value in vars(inferer).items())
+        facts["looks"] = f"{type(inferer).__name__.lower()}({options})"
+    return facts

@@ -1,0 +1,44 @@
+"""``gfm demo``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            help="A run's .ckpt, a released .pth, a .safetensors, a hub folder, hf://user/name or "
+            "released:r34_2b_tt."
+        ),
+    ],
+    device: Annotated[
+        str | None,
+        typer.Option(help="Such as cpu or cuda:1.", show_default="a GPU if there is one"),
+    ] = None,
+    inference: Annotated[
+        str | None,
+        typer.Option(help="hybrid | resize | rim | native.", show_default="the checkpoint's"),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Of this machine.", show_default="a free one from 7860 on")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser", help="Show the page in a browser.")] = False,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(help="A package of your own whose classes the checkpoint names."),
+    ] = None,
+) -> None:
+    """A page on this machine that mattes pictures and puts them before other backgrounds."""
+    from gfm.launch.entry import faults
+
+    with faults():
+        from gfm.launch.page import import_gradio, make_page, serve
+
+        import_gradio()  # before a large file is read
+        from gfm.checkpoints import load_model
+
+        matte = load_model(checkpoint, device, inference=inference, trust=trust or [])
+        serve(make_page(matte, f"gfm: {Path(checkpoint).name}"), port, browser)

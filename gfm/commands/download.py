@@ -1,0 +1,50 @@
+"""``gfm download``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+What = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="weights NAME | DATASET", help="Such as weights r34_2b_tt, or am2k_fg_denoise."
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        help="Where to.",
+        show_default="weights: where released:NAME looks; data: data/downloads",
+    ),
+]
+Accept = Annotated[bool, typer.Option("--accept", help="The agreement was read and is accepted.")]
+
+
+def download(what: What = None, out: Folder = None, accept: Accept = False) -> None:
+    """Download the authors' weights and datasets; without a name, list them.
+
+    Shows the agreement that they are under first. A download that broke off goes on.
+    """
+    from gfm.launch.entry import faults
+
+    with faults():
+        from gfm.errors import GFMError
+        from gfm.prepare.download import download as fetch
+        from gfm.prepare.download import find_data, find_weights, names
+
+        words = what or []
+        if words in ([], ["weights"]):
+            typer.echo("\n".join(f"gfm download {name}" for name in names()))
+            return
+        if len(words) > 2 or (len(words) == 2 and words[0] != "weights"):
+            raise GFMError(f"unknown download {' '.join(words)!r}: gfm download lists all")
+        item = find_weights(words[1], out) if len(words) == 2 else find_data(words[0], out)
+        typer.echo(f"{item.name}: published by the authors at {item.link}")
+        for dataset, address in item.agreements.items():
+            typer.echo(f"the release agreement of {dataset}: {address}")
+        if not (accept or typer.confirm("Have you read this, and do you accept it?")):
+            raise GFMError("not accepted, so nothing was downloaded")
+        typer.echo(f"{fetch(item)}: {item.hint}")

@@ -1,0 +1,203 @@
+"""The page of ``gfm demo``: a picture in, its matte, cut-out and a new background out.
+
+The page is served to this machine only, and a rule in each of its answers keeps the browser from
+asking any other host for anything: fonts are the system's, and nothing is counted.
+"""
+
+import os
+from typing import Any
+
+from PIL import Image, ImageColor, ImageOps
+
+from gfm.errors import GFMError
+from gfm.inference import Predictor
+from gfm.system.extras import need
+
+RULE = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "frame-ancestors 'none'; form-action 'self'"
+)
+"""Content-Security-Policy: nothing but this server; the page's own code is partly inline."""
+
+BACKGROUND = "#3f8f5f"
+"""Colour behind the cut-out until another is chosen."""
+
+
+def import_gradio() -> Any:
+    """Gradio, which asks its own host for nothing.
+
+    Raises:
+        GFMError: it is not installed.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when it is imported
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    return need("gradio", "demo", "gfm demo")
+
+
+def compose(
+    cutout: Image.Image, colour: str = BACKGROUND, background: Image.Image | None = None
+) -> Image.Image:
+    """The cut-out over a picture, which is cropped to its shape, or over a colour.
+
+    Args:
+        cutout: RGBA with the colours of the foreground alone.
+        colour: as CSS writes it.
+        background: of any size, in place of the colour.
+    """
+    if background is None:
+        canvas = Image.new("RGB", cutout.size, _rgb(colour))
+    else:
+        canvas = ImageOps.fit(background.convert("RGB"), cutout.size)
+    canvas.paste(cutout, mask=cutout.getchannel("A"))
+    return canvas
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    """Of ``#3f8f5f``, or of ``rgba(63.2, 143, 95, 1)`` as colour pickers write it."""
+    if colour.startswith("rgb"):
+        numbers = [float(n) for n in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+        red, green, blue = (round(n) for n in numbers)
+        return red, green, blue
+    return ImageColor.getrgb(colour)[:3]
+
+
+class Page:
+    """What happens on the page; no work is done twice for another background.
+
+    Args:
+        matte: the network.
+        gradio: the package.
+    """
+
+    def __init__(self, matte: Predictor, gradio: Any) -> None:
+        self.matte = matte
+        self.gradio = gradio
+
+    def cut_out(self, image: Image.Image | None) -> tuple[Any, Any, Any]:
+        """Matte and cut-out of a picture, the latter to show and to keep; nothing of none."""
+        if image is None:
+            return None, None, None
+        try:
+            cutout = self.matte.cutout(image)
+        except GFMError as error:
+            raise self.gradio.Error(str(error)) from error
+        return cutout.getchannel("A"), cutout, cutout
+
+    def show(
+        self,
+        image: Image.Image | None,
+        cutout: Image.Image | None,
+        colour: str,
+        background: Image.Image | None,
+    ) -> tuple[Any, Any]:
+        """The new picture, and the pair that the slider wipes between."""
+        if image is None or cutout is None:
+            return None, None
+        result = compose(cutout, colour, background)
+        return result, (image, result)
+
+
+def make_page(matte: Predictor, title: str) -> Any:
+    """The page as Gradio's ``Blocks``; see :func:`serve`.
+
+    Args:
+        matte: the network.
+        title: says which.
+    """
+    gradio = import_gradio()
+    page = Page(matte, gradio)
+    # What was uploaded is deleted after an hour.
+    with gradio.Blocks(title=title, analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
+        gradio.Markdown(f"### {title}")
+        with gradio.Row():
+            with gradio.Column(scale=2):
+                image = gradio.Image(
+                    type="pil", image_mode="RGB", label="Picture", sources=["upload", "clipboard"]
+                )
+                colour = gradio.ColorPicker(BACKGROUND, label="Background: a colour …")
+                background = gradio.Image(
+                    type="pil", label="… or a picture", sources=["upload"], height=160
+                )
+            with gradio.Column(scale=3):
+                with gradio.Tab("Wipe"):
+                    slider = gradio.ImageSlider(
+                        type="pil",
+                        label="Picture | result",
+                        elem_id="wipe",
+                        interactive=False,
+                        format="png",
+                    )
+                shown = {}
+                for name, mode in (("Matte", "L"), ("Cut-out", "RGBA"), ("Result", "RGB")):
+                    with gradio.Tab(name):
+                        shown[name] = gradio.Image(
+                            type="pil",
+                            label=name,
+                            image_mode=mode,
+                            format="png",
+                            interactive=False,
+                            elem_id=name.lower(),
+                            buttons=["download", "fullscreen"],
+                        )
+        cutout = gradio.State()
+        matted = image.change(page.cut_out, image, [shown["Matte"], shown["Cut-out"], cutout])
+        choices, results = [image, cutout, colour, background], [shown["Result"], slider]
+        matted.then(page.show, choices, results)
+        colour.change(page.show, choices, results)
+        background.change(page.show, choices, results)
+    return blocks
+
+
+def serve(page: Any, port: int | None = None, opens: bool = False, waits: bool = True) -> str:
+    """Serves a page to this machine alone.
+
+    Args:
+        page: from :func:`make_page`.
+        port: to listen at; a free one from 7860 on unless given.
+        opens: whether to show it in a browser.
+        waits: until the user stops it; else it is served on until ``page.close()``.
+
+    Returns:
+        its address.
+
+    Raises:
+        GFMError: the port is taken.
+    """
+    gradio = import_gradio()
+    middleware = need("starlette.middleware", "demo", "gfm demo")
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    try:
+        _, address, _ = page.launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            inbrowser=opens,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            ssr_mode=False,
+            footer_links=[],
+            theme=gradio.themes.Base(**fonts),
+            app_kwargs={"middleware": [middleware.Middleware(_Ruled)]},
+        )
+    except OSError as error:
+        raise GFMError(f"cannot listen at port {port}: choose another by --port") from error
+    print(f"{address} (stop it by Control-C)" if waits else address, flush=True)
+    if waits:
+        page.block_thread()
+    return str(address)
+
+
+class _Ruled:
+    """Adds :data:`RULE` to every answer; an ASGI middleware."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def ruled(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                header = (b"content-security-policy", RULE.encode())
+                message = {**message, "headers": [*message["headers"], header]}
+            await send(message)
+
+        await self.app(scope, receive, ruled)

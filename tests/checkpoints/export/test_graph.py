@@ -1,0 +1,110 @@
+"""Exported files return what the network returns, for images of any number and size."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gfm.checkpoints.export import MattingGraph, try_onnx, try_program, write_onnx, write_program
+from gfm.checkpoints.export.programs import FACTS
+from gfm.checkpoints.export.trial import SIZES
+from gfm.errors import GFMError
+from gfm.inference import Hybrid, Native, Resize
+from gfm.models.encoders import StagedEncoder
+from gfm.models.gfm import GFM
+from gfm.rosta import ROSTAS
+from tests.golden.formula import official_keys
+from tests.models.test_gfm import official_model
+
+EXTRA_SIZES = ((1, 1, 1), (2, 5, 40), (1, 64, 96))
+
+
+def small(rosta: str) -> GFM:
+    """A network of few layers, all of whose parts a graph has to hold."""
+    torch.manual_seed(0)
+    channels, strides = (4, 8, 8), (2, 8, 32)
+    stages = [
+        nn.Sequential(nn.Conv2d(i, o, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(k))
+        for i, o, k in zip((3, 4, 8), channels, (1, 2, 2), strict=True)
+    ]
+    model = GFM(StagedEncoder(stages, channels, strides), rosta, normalization="imagenet").eval()
+    for head in model.glance.heads:  # classes that differ by more than rounding
+        nn.init.normal_(head[-2].weight, std=3)
+    return model
+
+
+CASES = [
+    ("tt", Native(), "uint8"),
+    ("rim", Native(), "float"),
+    ("bt", Hybrid(), "uint8"),
+    ("rim", Hybrid(), "uint8"),
+    ("ft", Resize(), "float"),
+]
+
+
+@pytest.mark.parametrize(("rosta", "inferer", "pixels"), CASES)
+def test_onnx(tmp_path, rosta, inferer, pixels):
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    graph = MattingGraph(small(rosta), inferer, pixels)
+    path = tmp_path / "new" / "graph.onnx"
+    write_onnx(path, graph, {"rosta": rosta})
+    trials = list(try_onnx(path, graph))
+    assert [trial.size for trial in trials] == list(SIZES)
+    assert max(trial.difference for trial in trials) < 1e-3
+    assert max(trial.num_undecided / np.prod(trial.size) for trial in trials) < 0.01
+
+    session = runtime.InferenceSession(str(path))
+    assert session.get_inputs()[0].shape == graph.sides
+    assert session.get_outputs()[0].shape == ["batch", 1, "height", "width"]
+    for size in EXTRA_SIZES:
+        alpha = session.run(None, {"image": graph.example(*size).numpy()})[0]
+        assert alpha.shape == (size[0], 1, *size[1:])
+        assert alpha.min() >= 0
+        assert alpha.max() <= 1
+    found = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert found["rosta"] == rosta
+    assert pixels.removesuffix("8") in found["pixels"]
+    assert [p.name for p in path.parent.iterdir()] == ["graph.onnx"], "one file holds it all"
+
+
+@pytest.mark.parametrize(("rosta", "inferer", "pixels"), CASES[2:4])
+def test_pt2(tmp_path, rosta, inferer, pixels):
+    graph = MattingGraph(small(rosta), inferer, pixels)
+    path = tmp_path / "graph.pt2"
+    write_program(path, graph, {"rosta": rosta})
+    assert max(trial.difference for trial in try_program(path, graph)) < 1e-5
+    texts = {FACTS: ""}
+    module = torch.export.load(path, extra_files=texts).module()
+    for size in EXTRA_SIZES:
+        assert module(graph.example(*size)).shape == (size[0], 1, *size[1:])
+    assert json.loads(texts[FACTS])["rosta"] == rosta
+
+
+def test_a_file_that_differs_is_told(tmp_path):
+    graph = MattingGraph(small("tt"), Native())
+    write_program(tmp_path / "a.pt2", graph, {})
+    nn.init.constant_(graph.model.focus.heads[0][-2].bias, 1.0)
+    with pytest.raises(GFMError, match=r"a\.pt2 differs from the network by"):
+        list(try_program(tmp_path / "a.pt2", graph))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(official_keys()))
+def test_every_official_architecture(tmp_path, name):
+    """Backbone × RoSTA, as the paper looks at photos; each takes a minute."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    inferer = Resize(1 / 3) if name.endswith("RIM") else Hybrid()
+    graph = MattingGraph(official_model(name), inferer)
+    write_onnx(tmp_path / "a.onnx", graph, {})
+    for trial in try_onnx(tmp_path / "a.onnx", graph):
+        print(name, trial)
+        assert trial.num_undecided < 0.05 * np.prod(trial.size)
+
+
+def test_all_rostas_are_tried():
+    assert {rosta for rosta, _, _ in CASES} == set(ROSTAS)

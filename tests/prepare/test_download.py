@@ -1,0 +1,198 @@
+"""``gfm download`` from a server on this machine that answers as Google Drive does."""
+
+import io
+import re
+import socket
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from gfm.checkpoints import load_network
+from gfm.checkpoints.links import links, released_file
+from gfm.cli import app
+from gfm.errors import GFMError
+from tests.golden.formula import official_keys
+
+requests = pytest.importorskip("requests")
+pytest.importorskip("gdown")
+
+WEIGHTS = links()["weights"]
+
+
+def first_byte(wanted: str) -> int:
+    return int(re.match(r"bytes=(\d+)-", wanted)[1])
+
+
+class Drive:
+    """Files by their ids; ``cuts`` says after how many bytes connections break."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cuts: list[int] = []
+        self.ranges: list[str | None] = []
+
+
+@pytest.fixture
+def drive(monkeypatch, tmp_path):
+    content = Drive()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.rpartition("=")[2]
+            if name not in content.files:
+                self.send_error(404)
+                return
+            data = content.files[name]
+            wanted = self.headers.get("Range")
+            content.ranges.append(wanted)
+            start = first_byte(wanted) if wanted else 0
+            self.send_response(206 if wanted else 200)
+            if wanted:
+                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Disposition", 'attachment; filename="a.bin"')
+            self.send_header("Content-Length", str(len(data) - start))
+            self.end_headers()
+            cut = content.cuts.pop(0) if content.cuts else None
+            self.wfile.write(data[start : start + cut if cut else None])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    get = requests.Session.get
+
+    def local(self, url, **options):
+        url = url.replace("https://drive.google.com", f"http://127.0.0.1:{server.server_port}")
+        return get(self, url, **options)
+
+    monkeypatch.setattr(requests.Session, "get", local)
+    monkeypatch.setenv("GFM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.chdir(tmp_path)
+    yield content
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def r34_ft() -> bytes:
+    """A released file whose tensors but one have their shape and a single value: 9 MB."""
+    one = torch.zeros(())
+    state = {key: one.expand(shape) for key, shape, _ in official_keys()["r34_FT"]}
+    state["bridge_block.0.weight"] = torch.zeros(state["bridge_block.0.weight"].shape)
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+def _download(*words: str, answer: str = ""):
+    return CliRunner().invoke(app, ["download", *words], input=answer, env={"COLUMNS": "300"})
+
+
+def _error(done) -> str:
+    assert done.exit_code == 1, done.output
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_weights(drive, r34_ft):
+    drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
+    with pytest.raises(GFMError, match="gfm download weights r34_ft"):
+        load_network("released:r34_ft")
+    done = _download("weights", "r34_ft", answer="y\n")
+    assert done.exit_code == 0, done.output
+    shown, asked, after = done.output.partition("Have you read")
+    assert asked
+    assert links()["datasets"]["AM-2k"]["agreement"] in shown
+    assert "checkpoint=released:r34_ft" in after
+    path = released_file("r34_ft")
+    assert path.read_bytes() == r34_ft
+    assert list(path.parent.iterdir()) == [path]
+    _, checkpoint = load_network("released:r34_ft")
+    assert checkpoint.model["rosta"] == "ft"
+    drive.files.clear()
+    assert _download("weights", "r34_ft", "--accept").exit_code == 0, "nothing is fetched twice"
+
+
+def test_no_agreement_no_download(drive):
+    done = _download("weights", "r34_tt", answer="n\n")
+    assert "nothing was downloaded" in done.stderr
+    assert not drive.ranges
+
+
+def test_a_broken_download_goes_on(drive, r34_ft):
+    drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
+    drive.cuts = [len(r34_ft) // 2]
+    first = _download("weights", "r34_ft", "--accept")
+    if first.exit_code:  # gdown gave up; the next call goes on
+        assert "goes on where it stopped" in _error(first)
+        assert _download("weights", "r34_ft", "--accept").exit_code == 0
+    assert released_file("r34_ft").read_bytes() == r34_ft
+    starts = [first_byte(r) for r in drive.ranges if r]
+    assert max(starts) > len(r34_ft) // 4
+
+
+def test_what_came_is_checked(drive, r34_ft):
+    drive.files[WEIGHTS["gfm_r34_2b_tt"]["google_drive_id"]] = r34_ft
+    drive.files[WEIGHTS["gfm_d121_tt"]["google_drive_id"]] = b"<html>too many users</html>"
+    assert "what came is not r34_2b_tt" in _error(_download("weights", "r34_2b_tt", "--accept"))
+    assert "what came is not d121_tt" in _error(_download("weights", "d121_tt", "--accept"))
+    assert not released_file("r34_2b_tt").exists()
+    assert not released_file("d121_tt").exists()
+
+
+def test_data(drive, tmp_path):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.png", b"a picture")
+    name = links()["datasets"]["am2k_fg_denoise"]["google_drive_id"]
+    drive.files[name] = archive.getvalue()
+    done = _download("am2k_fg_denoise", "--accept")
+    assert done.exit_code == 0, done.output
+    assert "AM-2k_Dataset_Release_Agreement" in done.output
+    assert "data/AM-2k/train/fg_denoise" in done.output
+    path = tmp_path / "data/downloads/am2k_fg_denoise.zip"
+    assert path.read_bytes() == archive.getvalue()
+    drive.files[name] = b"<html>"
+    assert "no archive" in _error(_download("am2k_fg_denoise", "--accept", "-o", "other"))
+
+
+def test_without_network(drive, monkeypatch):
+    with socket.socket() as closed:  # nothing listens there
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    get = requests.Session.get
+    monkeypatch.setattr(
+        requests.Session, "get", lambda self, _, **o: get(self, f"http://127.0.0.1:{port}", **o)
+    )
+    monkeypatch.setattr("gfm.prepare.download._PATIENCE", {"use_cookies": False, "timeout": 3})
+    line = _error(_download("weights", "r34_tt", "--accept"))
+    assert "no connection" in line
+    assert f"https://drive.google.com/uc?id={WEIGHTS['gfm_r34_tt']['google_drive_id']}" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["weights", "r50_tt"], "choose one of d121_tt, r34_tt"),
+        (["coco"], "https://cocodataset.org/"),
+        (["imagenet"], "nothing is published as"),
+        (["am2k", "bg20k"], "gfm download lists all"),
+    ],
+)
+def test_unknown_names(words, message):
+    assert message in _error(_download(*words))
+
+
+def test_the_list():
+    lines = _download().output.splitlines()
+    assert "gfm download weights r34_2b_tt" in lines
+    assert "gfm download bg20k_denoise" in lines
