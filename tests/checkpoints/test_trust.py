@@ -1,7 +1,6 @@
 """What a file describes is data: nothing in it is resolved, nothing foreign is called."""
 
 import json
-import subprocess
 import sys
 from collections import OrderedDict
 from contextlib import suppress
@@ -17,9 +16,10 @@ from gfm.checkpoints.formats import Checkpoint
 from gfm.checkpoints.trust import check_description
 from gfm.errors import GFMError
 from gfm.training.module import MattingModule
+from tests.checkpoints import foreign
 
-FOREIGN = {"_target_": "subprocess.getoutput", "_args_": ["touch executed"]}
-TEXT = "{_target_: subprocess.getoutput, _args_: ['touch executed']}"
+FOREIGN = {"_target_": "tests.checkpoints.foreign.run", "_args_": ["executed"]}
+TEXT = "{_target_: tests.checkpoints.foreign.run, _args_: ['executed']}"
 CALLS = {
     "create": "${oc.create:" + TEXT + "}",
     "create of decode": "${oc.create:${oc.decode:${oc.env:GFM_HIDDEN}}}",
@@ -65,7 +65,7 @@ def calls(monkeypatch):
     seen = []
     OmegaConf.register_new_resolver("watch", seen.append)
     monkeypatch.setenv("GFM_HIDDEN", TEXT)
-    monkeypatch.setattr(subprocess, "getoutput", seen.append)
+    monkeypatch.setattr(foreign, "CALLS", seen)
     yield seen
     OmegaConf.clear_resolver("watch")
 
@@ -147,7 +147,7 @@ def test_what_is_hidden_so_would_be_called_but_for_the_check(calls, resolver):
     with suppress(GFMError):  # of what is built from the result
         build({"_target_": "gfm.models.blocks.upsample", "factor": HIDDEN[resolver]})
     own = {"own resolver": 1, "amid text": 2}
-    assert calls == [own.get(resolver, "touch executed")]
+    assert calls == [own.get(resolver, "executed")]
 
 
 def test_a_sound_file_of_every_format_is_read(tmp_path, state, calls):
@@ -162,11 +162,12 @@ def test_a_sound_file_of_every_format_is_read(tmp_path, state, calls):
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("part", ["model", "inference"])
 def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, name, part):
-    for foreign in (FOREIGN, {"a": [{"b": FOREIGN}]}, [[FOREIGN]]):
+    words = r"asks for tests\.checkpoints.*trust=\[tests\]"
+    for more in (FOREIGN, {"a": [{"b": FOREIGN}]}, [[FOREIGN]]):
         nodes = {"model": network(), "inference": inferer()}
-        nodes[part] = {**nodes[part], "more": foreign}
+        nodes[part] = {**nodes[part], "more": more}
         FORMATS[name](tmp_path / name, **nodes, state=state)
-        with pytest.raises(GFMError, match=r"asks for subprocess.getoutput.*trust=\[subprocess\]"):
+        with pytest.raises(GFMError, match=words):
             load_network(tmp_path / name)
     assert calls == []
 
@@ -215,7 +216,7 @@ def test_other_dictionaries_are_looked_into(tmp_path, state, calls):
         load_network(path)
     named = OrderedDict(network(), encoder=OrderedDict(FOREIGN))
     write_ckpt(path, named, inferer(), state)
-    with pytest.raises(GFMError, match=r"asks for subprocess\.getoutput"):
+    with pytest.raises(GFMError, match=r"asks for tests\.checkpoints"):
         load_network(path)
     assert calls == []
 
@@ -246,7 +247,7 @@ def training_config() -> dict:
 @pytest.mark.parametrize("part", ["model", "inference", "loss", "metrics", "optimizer"])
 def test_nothing_of_a_training_is_resolved_or_foreign(tmp_path, state, calls, part):
     path = tmp_path / "last.ckpt"
-    for value, words in ((FOREIGN, r"asks for subprocess"), (HIDDEN["create"], "interpolation")):
+    for value, words in ((FOREIGN, "asks for tests"), (HIDDEN["create"], "interpolation")):
         config = training_config()
         config[part]["more"] = value
         checkpoint = Checkpoint(config.pop("model"), state, config)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerStatus
 
 from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
@@ -90,7 +91,7 @@ def test_weights_that_were_not_kept(tiny_training, tmp_path, capsys):
     arguments = (trainer, objects["module"], datamodule, tmp_path / "run")
     assert run_final_test(*arguments, "last").title.startswith("last weights, some of 2 photos, ")
     assert run_final_test(*arguments, None) is None
-    trainer.interrupted = True
+    trainer.state.status = TrainerStatus.INTERRUPTED
     assert run_final_test(*arguments, "last") is None
 
 
