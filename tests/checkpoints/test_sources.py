@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -104,7 +105,7 @@ def test_facts_in_safetensors(run, tmp_path):
 
 @pytest.mark.parametrize("given", ["hf://me/it", "hf:/me/it", "hf://me/it@main"])
 def test_from_the_hub(folder, tmp_path, monkeypatch, given):
-    constants = pytest.importorskip("huggingface_constants")
+    hub = pytest.importorskip("huggingface_hub")
     weights = (folder / "model.safetensors").read_bytes()
     asked = []
 
@@ -131,9 +132,8 @@ def test_from_the_hub(folder, tmp_path, monkeypatch, given):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    local = {"endpoint": f"http://127.0.0.1:{server.server_port}", "cache_dir": tmp_path}
+    monkeypatch.setattr(hub, "hf_hub_download", partial(hub.hf_hub_download, **local))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     try:
         found = find_checkpoint(given)
