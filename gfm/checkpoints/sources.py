@@ -45,8 +45,9 @@ def find_checkpoint(source: Path | str) -> Path:
 
 def _from_hub(name: str, revision: str | None) -> Path:
     hub: Any = need("huggingface_hub", "hub", f"hf://{name}")
+    errors: Any = need("huggingface_hub.errors", "hub", f"hf://{name}")
     try:
         return Path(hub.hf_hub_download(name, HUB_WEIGHTS, revision=revision))
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+    except (OSError, ValueError, errors.HfHubHTTPError) as error:
         reason = str(error).strip().splitlines()[0]
         raise GFMError(f"cannot get {HUB_WEIGHTS} of hf://{name}: {reason}") from error

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import os
 import shutil
 import time
 
@@ -155,7 +154,13 @@ def test_in_a_browser(browser, tmp_path, monkeypatch):
         saved = _wait(lambda: list((tmp_path / "downloads").glob("*.png")))
         assert Image.open(saved[0]).size == (360, 240)
         assert _hosts(browser) == {address.split("/")[2]}, "no other host is asked for anything"
-        if "GFM_SCREENSHOT" in os.environ:
-            browser.save_screenshot(os.environ["GFM_SCREENSHOT"])
+        blocked = browser.execute_async_script(
+            """const done = arguments[0];
+            document.addEventListener("securitypolicyviolation", (e) => done(e.blockedURI));
+            const image = new Image();
+            image.onload = image.onerror = () => setTimeout(() => done("nothing"), 1000);
+            image.src = "http://127.0.0.1:9/a.png";"""
+        )
+        assert blocked == "http://127.0.0.1:9/a.png", "nor could it be"
     finally:
         page.close()

@@ -1,0 +1,197 @@
+"""What a checkpoint may be given as: a hub folder, a model of the Hub, released weights."""
+
+import json
+import sys
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from gfm import __version__, load_model
+from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
+from gfm.checkpoints.links import released_file
+from gfm.checkpoints.sources import find_checkpoint
+from gfm.cli import app
+from gfm.errors import GFMError
+from gfm.models.encoders import resnet34
+from gfm.models.gfm import GFM
+
+MODEL = {
+    "_target_": "gfm.models.gfm.GFM",
+    "encoder": {"_target_": "gfm.models.encoders.resnet34"},
+    "rosta": "tt",
+    "decoder_channels": [4] * 5,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's best checkpoint, beside what its test logged."""
+    torch.manual_seed(0)
+    model = GFM(resnet34(), "tt", [4] * 5)
+    folder = tmp_path_factory.mktemp("run")
+    config = {
+        "data": {"name": "demo", "scales": {"glance": 0.5}},
+        "track": {"name": "comp_rssn"},
+        "trainer": {"max_epochs": 7},
+    }
+    path = folder / "checkpoints" / "best.ckpt"
+    write_checkpoint(path, Checkpoint(MODEL, model.state_dict(), config))
+    (folder / "metrics.csv").write_text("step,val/sad,test/sad\n1,5,\n2,4,\n2,,3.25\n")
+    return path
+
+
+def _export(*words):
+    return CliRunner().invoke(app, ["export", *map(str, words)], env={"COLUMNS": "300"})
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    target = tmp_path_factory.mktemp("hub") / "my-model"
+    done = _export("hub", run, target, "--license", "cc-by-4.0")
+    assert done.exit_code == 0, done.output
+    return target
+
+
+def test_a_hub_folder(run, folder):
+    assert {p.name for p in folder.iterdir()} == {"model.safetensors", "config.json", "README.md"}
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model"] == MODEL
+    assert config["metrics"] == {"sad": 3.25}
+    assert config["training"] == {"data": "demo", "track": "comp_rssn", "epochs": 7}
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: gfm-matting\nlicense: cc-by-4.0\n")
+    for text in ("| encoder | resnet34 |", "| RoSTA | TT |", "| sad | 3.25 |", "| data | demo |"):
+        assert text in card
+    expected = load_network(run)[0].state_dict()
+    own = load_model(folder, device="cpu").model.state_dict()
+    assert all(torch.equal(own[k], v) for k, v in expected.items())
+
+
+def test_what_is_not_known_is_not_claimed(run, tmp_path):
+    bare = tmp_path / "bare.safetensors"
+    assert _export("safetensors", run, bare).exit_code == 0
+    assert _export("hub", bare, tmp_path / "bare").exit_code == 0
+    card = (tmp_path / "bare" / "README.md").read_text()
+    assert "license: other" in card
+    assert "Of the weights: not stated" in card
+    assert "None are known" in card
+    assert "Not stated by the checkpoint" in card
+
+
+def test_metrics_of_an_evaluation(run, tmp_path):
+    (tmp_path / "metrics.json").write_text('{"sad": 1.5, "num_images": 200}')
+    _export("hub", run, tmp_path / "a", "--metrics", tmp_path / "metrics.json")
+    assert "| sad | 1.5 |" in (tmp_path / "a" / "README.md").read_text()
+    done = _export("hub", run, tmp_path / "b", "--metrics", run)
+    assert done.exit_code == 1
+    assert "is no metrics.json" in done.stderr
+
+
+def test_facts_in_safetensors(run, tmp_path):
+    target = tmp_path / "a.safetensors"
+    assert _export("safetensors", run, target, "--license", "mit").exit_code == 0
+    with safe_open(target, framework="pt") as file:
+        metadata = file.metadata()
+    assert metadata["rosta"] == "tt"
+    assert metadata["architecture"].endswith("resnet34")
+    assert metadata["weights_licence"] == "mit"
+    assert metadata["generator"] == f"gfm-matting {__version__}"
+
+
+@pytest.mark.parametrize("given", ["hf://me/it", "hf:/me/it", "hf://me/it@main"])
+def test_from_the_hub(folder, tmp_path, monkeypatch, given):
+    hub = pytest.importorskip("huggingface_hub")
+    weights = (folder / "model.safetensors").read_bytes()
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            is_there = self.path == "/me/it/resolve/main/model.safetensors"
+            self.send_response(200 if is_there else 404)
+            if is_there:
+                self.send_header("ETag", '"0123"')
+                self.send_header("X-Repo-Commit", "0" * 40)
+                self.send_header("Content-Length", str(len(weights)))
+            else:
+                self.send_header("X-Error-Code", "RepoNotFound")
+                self.send_header("Content-Length", "0")
+            self.end_headers()
+            if is_there and self.command == "GET":
+                self.wfile.write(weights)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    local = {"endpoint": f"http://127.0.0.1:{server.server_port}", "cache_dir": tmp_path}
+    monkeypatch.setattr(hub, "hf_hub_download", partial(hub.hf_hub_download, **local))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    try:
+        found = find_checkpoint(given)
+        assert found.read_bytes() == weights
+        assert load_model(given, device="cpu").model.rim is None
+        with pytest.raises(GFMError, match=r"cannot get model\.safetensors of hf://me/other"):
+            find_checkpoint("hf://me/other")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_what_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("GFM_CACHE", str(tmp_path))
+    with pytest.raises(GFMError, match=r"is not here yet: gfm download weights r34_2b_tt"):
+        find_checkpoint("released:r34_2b_tt")
+    with pytest.raises(GFMError, match="choose one of d121_tt"):
+        find_checkpoint("released:r50_tt")
+    with pytest.raises(GFMError, match=r"holds no model\.safetensors"):
+        find_checkpoint(tmp_path)
+    assert (
+        released_file("gfm_r34_tt")
+        == released_file("r34_tt")
+        == tmp_path.joinpath("weights", "gfm_r34_tt.pth")
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["onnx", "RUN", "a.pt2"], r"ends in .onnx"),
+        (["torch", "RUN", "a.onnx"], r"ends in .pt2"),
+        (["onnx", "RUN", "a.onnx", "--pixels", "uint16"], "choose uint8 or float"),
+        (["onnx", "RUN", "a.onnx", "--inference", "twice"], "unknown inference"),
+        (["onnx", "missing.ckpt", "a.onnx"], "no checkpoint missing.ckpt"),
+    ],
+)
+def test_faults_end_in_one_line(run, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    done = _export(*(run if word == "RUN" else word for word in words))
+    assert done.exit_code == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert message in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    done = _export("onnx", run, tmp_path / "a.onnx")
+    assert done.exit_code == 1
+    assert "pip install 'gfm-matting[export]'" in done.stderr
+
+
+def test_torch_export_by_command(run, tmp_path):
+    """Written, tried at three sizes, and said so."""
+    done = _export("torch", run, tmp_path / "a.pt2", "--pixels", "float")
+    assert done.exit_code == 0, done.output
+    lines = done.output.strip().splitlines()
+    assert "resnet34, RoSTA TT, native()" in lines[0]
+    assert len(lines) == 4
+    assert all("PyTorch" in line for line in lines[1:])
