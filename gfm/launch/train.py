@@ -72,6 +72,8 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     with closed_at_end():
         trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if module.objective.best is not None:  # also where nothing was left to train
+            metrics["best"] = module.objective.best
         if config["test"]:
             metrics |= test_best(trainer, module, datamodule, run / "per_image.csv")
     last = run / "checkpoints/last.ckpt"
