@@ -139,7 +139,7 @@ def _places(folder: Path, flags: Any, now: Options) -> list[str]:
     places = [search] if search and "hydra.searchpath" not in now else []
     for source in OmegaConf.select(hydra, "runtime.config_sources") or []:
         if source.provider == "command-line" and flags.config_dir is None:
-            places += ["--config-dir", str(source.path)]
+            places = ["--config-dir", str(source.path), *places]  # flags before overrides
     return places
 
 
