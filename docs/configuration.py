@@ -5,53 +5,13 @@ of its file, the choices it builds upon, and a row for every key with its value 
 """
 
 import re
-from collections.abc import Iterator
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import yaml
+from gfm.launch.options import head, read
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TARGET = Path(__file__).parent / "_generated/configuration.md"
-
-
-class Row(NamedTuple):
-    """A key with dots, its value as it stands there, and the comment beside or above it."""
-
-    key: str
-    value: str
-    comment: str
-
-
-def read(text: str) -> Iterator[Row]:
-    """Every key of a YAML file; those that only hold others if they have a comment."""
-    lines = text.splitlines()
-
-    def comment(mark: yaml.Mark) -> str:
-        beside = lines[mark.line][mark.column :].partition("# ")[2]
-        first = mark.line
-        while first and lines[first - 1].lstrip().startswith("# "):
-            first -= 1
-        above = lines[first : mark.line] if first else []  # at the top it is the file's
-        return " ".join([*(line.strip("# ") for line in above), beside]).strip()
-
-    def walk(key: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:
-        if isinstance(node, yaml.ScalarNode) or node.flow_style:
-            value = text[node.start_mark.index : node.end_mark.index]
-            yield Row(key, value, comment(node.end_mark))
-            return
-        if key and (own := comment(mark)):
-            yield Row(key, "", own)
-        if isinstance(node, yaml.MappingNode):
-            parts = [(name.value, name.end_mark, value) for name, value in node.value]
-        else:
-            parts = [(str(i), value.start_mark, value) for i, value in enumerate(node.value)]
-        for name, end, value in parts:
-            yield from walk(f"{key}.{name}".lstrip("."), end, value)
-
-    root = yaml.compose(text)
-    return walk("", root.start_mark, root) if root else iter(())
 
 
 def plain(text: str) -> str:
@@ -74,10 +34,9 @@ def table(*header: str, rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {line} |" for line in lines) if rows else ""
 
 
-def head(text: str) -> str:
+def top(text: str) -> str:
     """The comment at the top of a file, line by line; commands and indented lines as code."""
-    top = (x[2:] for x in takewhile(lambda x: x.startswith("#"), text.splitlines()))
-    lines = [x for x in top if not x.startswith("@package")]
+    lines = head(text)
     shown = [code(x.strip()) if x.startswith((" ", "python ")) else plain(x) for x in lines]
     return "\\\n".join(shown)
 
@@ -90,18 +49,18 @@ def choice(text: str, group: str) -> str:
     defaults = [row for row in defaults if row.value not in ("", "_self_")]
     groups = [
         (code(re.sub(r"defaults\.\d+\.(override )?/?", "", key)), code(value), plain(comment))
-        for key, value, comment in defaults
+        for key, value, comment, _ in defaults
         if key.count(".") == 2
     ]
     bases = [
         f"Builds upon {code(base)}{': ' * bool(comment)}{plain(comment)}."
-        for key, value, comment in defaults
+        for key, value, comment, _ in defaults
         if key.count(".") < 2
         for base in value.strip("[]").split(", ")
     ]
-    keys = [(code(prefix + k), code(v), plain(c)) for k, v, c in rows if k[:8] != "defaults"]
+    keys = [(code(prefix + k), code(v), plain(c)) for k, v, c, _ in rows if k[:8] != "defaults"]
     parts = [
-        head(text),
+        top(text),
         *bases,
         table("group", "choice", "of", rows=groups),
         table("key", "value", "", rows=keys),

@@ -20,8 +20,9 @@ def app(cfg: DictConfig) -> float:
 def _evaluate(cfg: DictConfig) -> dict[str, float]:
     # Here, since torch and Lightning take seconds, which --help should not.
     from gfm.launch.evaluate import evaluate
+    from gfm.launch.naming import named
 
-    return evaluate(cfg)[0]
+    return evaluate(named(cfg))[0]
 
 
 def main() -> None:

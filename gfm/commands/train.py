@@ -22,9 +22,10 @@ def app(cfg: DictConfig) -> float:
 
 def _train(cfg: DictConfig) -> dict[str, float]:
     # Here, since torch and Lightning take seconds, which --help should not.
+    from gfm.launch.naming import named
     from gfm.launch.train import train
 
-    return train(cfg)[0]
+    return train(named(cfg))[0]
 
 
 def main() -> None:

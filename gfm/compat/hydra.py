@@ -4,12 +4,13 @@
 """
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 
-__all__ = ["NOISE", "Callback", "parse_arguments"]
+__all__ = ["NOISE", "Callback", "parse_arguments", "swept"]
 
 NOISE = ("object_type", "full_key", "Config search", "Set the environment variable")
 """How lines begin that Hydra and OmegaConf append to the text of an exception."""
@@ -19,3 +20,10 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     """A command line as Hydra reads it: its flags, and its overrides as they were written."""
     parsed, unknown = get_args_parser().parse_known_args(list(arguments))
     return parsed, [*parsed.overrides, *(o for o in unknown if not o.startswith("--"))]
+
+
+def swept(overrides: Iterable[str]) -> list[str]:
+    """The names of those overrides that give a sweep several values, or a range to search."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    lines = [str(override.input_line) for override in parsed if override.is_sweep_override()]
+    return [line.split("=")[0].lstrip("+") for line in lines]

@@ -88,6 +88,11 @@ def num_batches_begun(trainer: pl.Trainer) -> int:
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
+def logged_step(trainer: pl.Trainer) -> int:
+    """The step by which Lightning logs what is logged now; of a validation that before it."""
+    return trainer.fit_loop.epoch_loop._batches_that_stepped
+
+
 def starts_processes_by_script(trainer: pl.Trainer) -> bool:
     """Whether each of several processes will be started by running the whole script again."""
     launcher = trainer.strategy.launcher

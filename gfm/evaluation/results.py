@@ -8,12 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import Photo
 from gfm.evaluation.journal import Rows
 from gfm.evaluation.report import ReportImage, write_report
 from gfm.system.files import write_text
+from gfm.training.loggers.pictures import (
+    PICTURES,
+    Preview,
+    log_histograms,
+    log_previews,
+    log_table,
+    photo_pictures,
+)
+
+_NUM_PREVIEWS, _NUM_PICTURES = 4, 50  # photos on a dashboard, alone and in the table
+_HEIGHT = 200  # of each picture, in pixels
 
 
 def means(rows: Rows) -> dict[str, float]:
@@ -58,15 +70,50 @@ def write_results(
 
 
 def log_results(
-    loggers: Iterable[Logger], summary: Mapping[str, float], rows: Rows, facts: Mapping[str, str]
+    loggers: Iterable[Logger],
+    summary: Mapping[str, float],
+    rows: Rows,
+    facts: Mapping[str, Any],
+    photos: Iterable[Photo],
+    mattes: Path,
 ) -> None:
-    """Send the means to each logger, as ``test/<metric>``; W&B also gets the table of photos."""
+    """Hands means, as ``test/<metric>``, to each logger; to dashboards also what lies behind them.
+
+    That is a table of photos with pictures of the first of them, previews of the very first, and
+    how each metric is distributed.
+
+    Args:
+        loggers: of any kind.
+        summary: the means.
+        rows: metrics by photo.
+        facts: what is known of the evaluation.
+        photos: of the validation set.
+        mattes: folder of ``<name>.png``.
+    """
+    loggers = list(loggers)
+    scored = [photo for photo in photos if photo.name in rows]
+    shown = scored if any(isinstance(x, WandbLogger | TensorBoardLogger) for x in loggers) else []
+    pictures = {p.name: _pictures(p, mattes) for p in shown[:_NUM_PICTURES]}
+    previews = [_preview(p, pictures[p.name]) for p in shown[:_NUM_PREVIEWS]]
     for logger in loggers:
         logger.log_hyperparams(dict(facts))
-        logger.log_metrics({f"test/{name}": float(value) for name, value in summary.items()})
+        logger.log_metrics({f"test/{name}": float(value) for name, value in summary.items()}, 0)
+        log_table(logger, "test/per_image", rows, pictures, step=0)
+        log_previews(logger, "test/previews", previews, PICTURES, step=0)
+        log_histograms(logger, "test", rows.values(), step=0)
         if isinstance(logger, WandbLogger):
-            columns = ["name", *next(iter(rows.values()))]
-            table = [[name, *row.values()] for name, row in rows.items()]
-            logger.log_table("test/per_image", columns=columns, data=table)
             logger.experiment.finish()
         logger.finalize("success")
+
+
+def _pictures(photo: Photo, mattes: Path) -> dict[str, np.ndarray]:
+    alpha = read_alpha(mattes / f"{photo.name}.png")
+    return photo_pictures(read_image(photo.image), alpha, read_alpha(photo.alpha), _HEIGHT)
+
+
+def _preview(photo: Photo, pictures: Mapping[str, np.ndarray]) -> Preview:
+    alpha, truth = (pictures[name][..., 0] for name in ("alpha", "truth"))
+    maps = {"truth": truth, "prediction": alpha}
+    # What is neither opaque nor transparent is transition, as a matte has no trimap.
+    classes = {k: np.uint8(m > 0) + np.uint8(m == 255) for k, m in maps.items()}
+    return Preview(photo.name, np.hstack(list(pictures.values())), classes)

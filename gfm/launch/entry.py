@@ -19,6 +19,7 @@ from rich.markup import escape
 from gfm.compat.hydra import NOISE
 from gfm.compat.torch import fault_in_worker, is_of_dead_worker
 from gfm.errors import GFMError
+from gfm.launch.options import register_help
 from gfm.launch.overrides import protect_paths
 from gfm.launch.sweeps import ERROR, in_sweep
 from gfm.system.console import close_log, console
@@ -108,6 +109,7 @@ def launch(app: Callable[[], Any], arguments: Callable[[Sequence[str]], list[str
         arguments: from the command line to the one that Hydra sees.
     """
     quiet()
+    register_help()
     warnings.showwarning = _show_warning
     sys.argv[1:] = protect_paths(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself

@@ -77,7 +77,8 @@ def publish(
     rows, folder = journal.rows(), journal.folder.parent
     units = metric_units(config["protocol"])
     summary = write_results(folder, rows, photos, facts, units)
-    log_results(map(build, (config["logger"] or {}).values()), summary, rows, facts)
+    loggers = map(build, (config["logger"] or {}).values())
+    log_results(loggers, summary, rows, {**config, **facts}, photos, folder / "alpha")
     title = f"{facts['data']}, {facts['protocol']} protocol"
     if "inference" in facts:
         title += f", {facts['inference']}, {facts['scored']} scored"
@@ -123,6 +124,8 @@ def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     if not source.run(left, datamodule.num_workers, num_done, scorer):
         return {}, {}  # another process writes the results
 
+    if isinstance(source, NetworkSource):
+        config["num_parameters"] = sum(p.numel() for p in source.model.parameters())
     summary = publish(config, journal, photos, {**source.facts, **facts})
     source.finish()
     return summary, {"folder": folder, "rows": journal.rows()}

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Callback, Checkpoint, LearningRateMonitor
+from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_weights
@@ -71,8 +71,6 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
     callbacks = build_callbacks(config)
     loggers = [build(node) for node in (config["logger"] or {}).values()]
-    if not loggers:
-        callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
     trainer: pl.Trainer = build(
         config["trainer"],
         callbacks=callbacks,

@@ -1,39 +1,234 @@
 """What a run leaves on a dashboard, read back from an offline run's own file."""
 
+import json
+import math
+import os
+import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from gfm.launch.train import train
 from gfm.metrics import METRIC_NAMES
+from gfm.training.loggers.dashboard import STEP
 from gfm.training.provenance import commit, provenance
-from tests.conftest import PROJECT, compose_config
-from tests.training.wandb_file import described, logged
+from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
+from tests.training.wandb_file import described, files, logged, read, rows, summary
+
+METRICS = METRIC_NAMES["gfm"]
+FOUR = "backbone=r34"  # which knows its stages
+TERMS = ["glance", "focus_alpha", "focus_laplacian", "fusion_alpha", "fusion_laplacian"]
 
 
-def test_wandb_keeps_all_of_an_offline_run(tiny_training, tmp_path, monkeypatch):
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("HOME", str(tmp_path))
-    options = [o for o in tiny_training if not o.startswith("logger")]
-    _, objects = train(compose_config("train", [*options, "logger=many"]))
-    values = logged(tmp_path / "run")
-    terms = ["glance", "focus_alpha", "focus_laplacian", "fusion_alpha", "fusion_laplacian"]
-    expected = {"train/loss", *(f"train/loss_{term}" for term in terms), "lr-Adam"}
+
+
+def with_logger(options, name):
+    return [*(o for o in options if not o.startswith("logger")), f"logger={name}"]
+
+
+def test_wandb_keeps_all_of_an_offline_run(tiny_training, tmp_path, offline):
+    cfg = compose_config("train", [*with_logger(tiny_training, "many"), "trainer.max_epochs=2"])
+    _, objects = train(cfg)
+    folder = tmp_path / "run"
+    values = logged(folder)
+    expected = {"train/loss", *(f"train/loss_{term}" for term in TERMS)}
     expected |= {"train/samples_per_second", "train/data_wait", "train/gradient_norm"}
-    expected |= {f"val/{name}" for name in METRIC_NAMES["gfm"]}
+    expected |= {f"{stage}/{name}" for stage in ("val", "test") for name in METRICS}
     assert expected <= values.keys()
-    assert values["val/previews/count"] == 1
-    assert values["val/per_image/ncols"] == 1 + len(METRIC_NAMES["gfm"])
-    assert values["val/per_image/nrows"] == 2
-    name, tags, config = described(tmp_path / "run")
-    assert name == "test_resnet_tt_ori"
-    assert tags == ["test_resnet", "tt", "ori", "demo"]
+    # Of the last step, of four: near the end of a cosine that falls to 0.05 of the peak.
+    assert 7e-4 * 0.05 < values["train/learning_rate"] < 7e-4 / 2
+    assert not [name for name in values if "Adam" in name]
+
+    run, config = described(folder)
+    assert run.display_name == "test_resnet_tt_ori"
+    assert list(run.tags) == ["test_resnet", "tt", "ori", "demo"]
+    assert (run.run_group, run.job_type) == ("", "train")
     assert config["backbone"]["name"] == "test_resnet"
     assert config["optimizer"]["lr"] == 7e-4
+    assert config["num_parameters"] == sum(p.numel() for p in objects["module"].parameters())
     assert config["provenance"] == provenance(objects["datamodule"])
-    saved = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    saved = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert saved["hyper_parameters"]["provenance"] == config["provenance"]
+
+
+def test_pictures_of_photos(tiny_training, tmp_path, offline):
+    train(compose_config("train", with_logger(tiny_training, "wandb")))
+    (file,) = files(tmp_path / "run")
+    records = read(file)
+    found, artifacts = rows(records), [r.artifact for r in records if r.HasField("artifact")]
+    (shown,) = (row for row in found if "val/previews/count" in row)
+    (scores,) = (row for row in found if "val/sad" in row)
+    assert shown["val/previews/count"] == 2
+    assert [c.split(",")[0] for c in shown["val/previews/captions"]] == ["m_00000005", "m_00000006"]
+    assert all("epoch 0: image | glance" in caption for caption in shown["val/previews/captions"])
+    assert (shown["epoch"], shown[STEP]) == (scores["epoch"], scores[STEP])
+    media = file.parent / "files"
+    for name, masks in zip(
+        shown["val/previews/filenames"], shown["val/previews/all_masks"], strict=True
+    ):
+        assert masks.keys() == {"truth", "prediction"}
+        truth = Image.open(media / masks["truth"]["path"])
+        assert truth.size == Image.open(media / name).size
+        width = truth.width // 6
+        colours = truth.convert("L")
+        assert set(colours.crop((0, 0, width, truth.height)).getdata()) == {0, 1, 2}
+        assert set(colours.crop((width, 0, truth.width, truth.height)).getdata()) == {0}
+    for stage in ("val", "test"):
+        (table,) = (row for row in found if f"{stage}/per_image/ncols" in row)
+        assert table[f"{stage}/per_image/nrows"] == 2
+        held = next(a for a in artifacts if f"-{stage}per_image-" in a.name).manifest.contents
+        (path,) = (c.local_path for c in held if c.path.endswith(".table.json"))
+        content = json.loads(Path(path).read_text())
+        pictures = {c.path for c in held} - {f"{stage}/per_image.table.json"}
+        assert content["columns"] == ["name", "input", "alpha", "truth", "error", *METRICS]
+        first = content["data"][0]
+        assert first[0] == "m_00000005"
+        assert {picture["path"] for picture in first[1:5]} <= pictures
+        assert [picture["height"] for picture in first[1:5]] == [128] * 4  # as large as the photo
+        mean = sum(row[5] for row in content["data"]) / 2
+        assert mean == pytest.approx(scores["val/sad"], rel=1e-6)
+
+
+def test_the_summary_has_best_and_last_values(tiny_training, tmp_path, offline):
+    extra = "+extra_metrics.share={_target_: tests.training.test_dashboards.share, _partial_: true}"
+    options = [*with_logger(tiny_training, "wandb"), "optimizer.lr=0.02", extra]
+    metrics, _ = train(compose_config("train", [*options, "trainer.max_epochs=4", "test=false"]))
+    (file,) = files(tmp_path / "run")
+    records = read(file)
+    defined = {r.metric.name: r.metric for r in records if r.HasField("metric")}
+    for name in (*METRICS, "share"):
+        seen = [row[f"val/{name}"] for row in rows(records) if f"val/{name}" in row]
+        value = summary(records)[f"val/{name}"]
+        assert len(seen) == 4
+        assert (value["min"], value["last"]) == (min(seen), seen[-1])
+        assert value.get("max") == (max(seen) if name == "share" else None)
+        assert defined[f"val/{name}"].step_metric == "epoch"
+    assert value["last"] == metrics["val/share"]
+    assert all({"epoch", STEP} <= row.keys() for row in rows(records))
+
+
+def share(batch):
+    return batch.preds.mean((1, 2, 3))
+
+
+def test_code_and_weights_are_artifacts_where_wanted(tiny_training, tmp_path, offline):
+    code = tmp_path / "theirs"
+    (code / ".hidden").mkdir(parents=True)
+    for name in ("net.py", "net.yaml", "notes.txt", ".hidden/old.py"):
+        (code / name).write_text("1")
+    wish = [f"logger.wandb.log_code={code}", "logger.wandb.log_model=true"]
+    train(compose_config("train", [*with_logger(tiny_training, "wandb"), *wish]))
+    (file,) = files(tmp_path / "run")
+    artifacts = [r.artifact for r in read(file) if r.HasField("artifact")]
+    held = {
+        a.type + "/" + a.name.rsplit("-", 1)[0]: sorted(c.path for c in a.manifest.contents)
+        for a in artifacts
+        if a.type in ("model", "code")
+    }
+    (source,) = (files for name, files in held.items() if name.startswith("code/"))
+    assert source == ["net.py", "net.yaml"]
+    assert held["model/best"] == ["best.ckpt"]
+    assert held["model/last"] == ["last.ckpt"]
+    assert [set(a.aliases) for a in artifacts if a.type == "model"] == [
+        {"latest", "best"},
+        {"latest", "last"},
+    ]
+
+
+def test_each_saved_checkpoint_is_a_version_where_all_are_wanted(tiny_training, tmp_path, offline):
+    wish = ["logger.wandb.log_model=all", "trainer.max_epochs=2", "test=false", "optimizer.lr=0"]
+    train(compose_config("train", [*with_logger(tiny_training, "wandb"), *wish]))
+    (file,) = files(tmp_path / "run")
+    names = [r.artifact.name for r in read(file) if r.artifact.type == "model"]
+    assert [name.split("-")[0] for name in names].count("last") == 2
+
+
+def test_groups_of_parameters_have_rates_of_their_own(tiny_training):
+    metrics, objects = train(
+        compose_config("train", [*tiny_training, "layer_decay=0.5", "optimizer=adamw", FOUR])
+    )
+    rates = [group["initial_lr"] for group in objects["trainer"].optimizers[0].param_groups]
+    assert len(rates) == 6
+    names = ["train/learning_rate", *(f"train/learning_rate_{n}" for n in range(2, len(rates) + 1))]
+    last = [metrics[name] for name in names]
+    assert [rate / last[0] for rate in last] == pytest.approx([r / rates[0] for r in rates])
+
+
+def _start(demo_folder, folder, *more):
+    options = [*SMALL_DATA, *with_logger(SMALL_TRAINING, "wandb"), f"paths.demo={demo_folder}"]
+    command = [sys.executable, "train.py", *options, "track=ori", "trainer.max_epochs=4", *more]
+    return subprocess.Popen(
+        [*command, f"hydra.run.dir={folder}"], cwd=PROJECT, env=_alone(), stdout=subprocess.DEVNULL
+    )
+
+
+def _alone():
+    """The environment of a process that starts a W&B service of its own, as all do outside."""
+    kept = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    return {**kept, "OMP_NUM_THREADS": "1"}
+
+
+KILLER = "+callbacks.k={_target_: tests.training.killer.Killer, epoch: 2}"
+
+
+# What was not written is logged again; without that flush all of the first segment would be lost.
+@pytest.mark.parametrize("flush", ["0.05", "3600"])
+def test_curves_have_no_gap_where_a_run_was_killed(
+    demo_folder, demo_roots, tmp_path, offline, monkeypatch, flush
+):
+    monkeypatch.setenv("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", flush)
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT), prepend=os.pathsep)
+    run = tmp_path / "run"
+    with monkeypatch.context() as told:
+        told.setenv("KILL", "1")
+        killed = _start(demo_folder, run, KILLER, "optimizer.lr=0.02")
+    assert killed.wait() == -signal.SIGKILL
+    assert _start(demo_folder, run, f"ckpt_path={run}").wait() == 0
+
+    first, second = files(run)
+    before, after = read(first, was_killed=True), read(second)
+    runs = [next(r.run for r in records if r.HasField("run")) for records in (before, after)]
+    assert runs[0].run_id == runs[1].run_id
+    both = [rows(before), rows(after)]
+    steps = [row["_step"] for part in both for row in part]
+    assert steps == list(range(len(steps)))
+    for name, count in (("train/loss", 8), ("val/sad", 4), ("train/learning_rate", 8)):
+        curve = [(row[STEP], row[name]) for part in both for row in part if name in row]
+        known = dict(curve)
+        assert all(known[step] == value for step, value in curve)  # what is there twice agrees
+        assert len(known) == count
+        assert [step for step, _ in curve] == sorted(step for step, _ in curve)
+    seen = [row["val/sad"] for part in both for row in part if "val/sad" in row]
+    assert summary(after)["val/sad"] == {"min": min(seen), "last": seen[-1]}
+
+
+def test_runs_of_a_sweep_are_told_apart(demo_folder, demo_roots, tmp_path, offline):
+    options = [*SMALL_DATA, *with_logger(SMALL_TRAINING, "wandb"), f"paths.demo={demo_folder}"]
+    more = ["track=ori", "test=false", "+run.notes=x", f"paths.runs={tmp_path}"]
+    command = [sys.executable, "train.py", "-m", *options, *more, "layer_decay=1,0.5", "seed=3"]
+    subprocess.run(command, cwd=PROJECT, env=_alone(), check=True, capture_output=True)
+    (sweep,) = tmp_path.glob("train_multirun/*")
+    runs = [described(sweep / number)[0] for number in ("0", "1")]
+    assert [run.display_name for run in runs] == [
+        "test_resnet_tt_ori layer_decay=1",
+        "test_resnet_tt_ori layer_decay=0.5",
+    ]
+    assert [run.run_group for run in runs] == [sweep.name] * 2
+    assert [run.job_type for run in runs] == ["train"] * 2
+    # One of them that goes on alone is still of the sweep.
+    command = [sys.executable, "train.py", f"ckpt_path={sweep / '1'}", "trainer.max_epochs=2"]
+    subprocess.run(command, cwd=PROJECT, env=_alone(), check=True, capture_output=True)
+    again = [next(r.run for r in read(f) if r.HasField("run")) for f in files(sweep / "1")]
+    assert len({(run.run_id, run.display_name, run.run_group) for run in again}) == 1
+    assert len(again) == 2
 
 
 def test_provenance_tells_data_and_code_apart(tiny_training, demo_roots):
@@ -57,8 +252,9 @@ def test_provenance_tells_data_and_code_apart(tiny_training, demo_roots):
 
 def test_tensorboard_keeps_curves_and_pictures(tiny_training, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    options = [o for o in tiny_training if not o.startswith("logger")]
-    train(compose_config("train", [*options, "logger=tensorboard"]))
+    train(compose_config("train", with_logger(tiny_training, "tensorboard")))
     events = accumulator.EventAccumulator(str(tmp_path / "run")).Reload()
-    assert {"train/loss", "val/sad", "lr-Adam"} <= set(events.Tags()["scalars"])
-    assert events.Tags()["images"] == ["val/previews"]
+    assert {"train/loss", "val/sad", "train/learning_rate"} <= set(events.Tags()["scalars"])
+    pictures = ["val/previews/m_00000005", "val/previews/m_00000006"]
+    assert sorted(events.Tags()["images"]) == pictures
+    assert all(math.isfinite(e.value) for e in events.Scalars("val/sad"))

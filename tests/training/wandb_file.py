@@ -1,67 +1,64 @@
-"""Reads what W&B keeps of an offline run, from its ``.wandb`` file.
-
-The file is a LevelDB log: a header of 7 bytes, then blocks of 32 KiB that hold pieces of records,
-each behind a checksum (4 bytes), its length (2) and its kind (1 whole, 2 first, 3 middle, 4 last).
-"""
+"""Reads back what W&B keeps of an offline run, from its ``.wandb`` file."""
 
 import json
-import struct
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from wandb.proto.wandb_internal_pb2 import Record
 
-_BLOCK, _HEADER = 32768, 7
+from gfm.compat.wandb import records, row
 
 
-def _records(data: bytes) -> Iterator[Record]:
-    position, parts = _HEADER, b""
-    while position + _HEADER <= len(data):
-        room = _BLOCK - position % _BLOCK
-        if room < _HEADER:
-            position += room
-            continue
-        length, kind = struct.unpack("<HB", data[position + 4 : position + _HEADER])
-        position += _HEADER
-        if position + length > len(data):  # being written
-            return
-        parts += data[position : position + length]
-        position += length
-        if kind in (1, 4):
-            record = Record()
-            record.ParseFromString(parts)
-            parts = b""
-            yield record
+def files(folder: Path) -> list[Path]:
+    """Those below a run's folder, the oldest first; links to them left out."""
+    return sorted(folder.glob("wandb/*run-*/*.wandb"))
 
 
-def _read(folder: Path, patience: float = 20.0) -> list[Record]:
-    (path,) = folder.rglob("*.wandb")
+def read(path: Path, patience: float = 20.0, was_killed: bool = False) -> list[Record]:
+    """The records of a file, once it has its end, if it will have one."""
     end = time.monotonic() + patience
     while True:  # W&B's process may write on for a moment after the run was finished
-        records = list(_records(path.read_bytes()))
-        if any(record.HasField("exit") for record in records):
-            return records
+        found = list(records(path.read_bytes()))
+        if was_killed or any(record.HasField("exit") for record in found):
+            return found
         assert time.monotonic() < end, f"{path} has no end"
         time.sleep(0.05)
+
+
+def _only(folder: Path) -> list[Record]:
+    (path,) = files(folder)
+    return read(path)
+
+
+def rows(found: list[Record]) -> list[dict[str, Any]]:
+    """What was logged, row by row."""
+    return [row(record) for record in found if record.history.item]
 
 
 def logged(folder: Path) -> dict[str, Any]:
     """The last value of everything that the only run below ``folder`` logged."""
     values: dict[str, Any] = {}
-    for record in _read(folder):
-        for item in record.history.item:
+    for line in rows(_only(folder)):
+        values |= line
+    return values
+
+
+def summary(found: list[Record]) -> dict[str, Any]:
+    """The summary as it is when the run ends; levels are joined by ``/``."""
+    values: dict[str, Any] = {}
+    for record in found:
+        for item in record.summary.update:
             values["/".join(item.nested_key) or item.key] = json.loads(item.value_json)
     return values
 
 
-def described(folder: Path) -> tuple[str, list[str], dict[str, Any]]:
-    """Name, tags and configuration of that run; of the latter the levels are joined by ``/``."""
-    name, tags, config = "", [], {}
-    for record in _read(folder):
-        name = record.run.display_name or name
-        tags = list(record.run.tags) or tags
+def described(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The run with its name, tags, group …, and its configuration, whose levels ``/`` joins."""
+    run, config = None, {}
+    for record in _only(folder):
+        if record.HasField("run"):
+            run = record.run
         for update in (*record.config.update, *record.run.config.update):
             config["/".join(update.nested_key) or update.key] = json.loads(update.value_json)
-    return name, tags, config
+    return run, config

@@ -1,8 +1,10 @@
 """What a run logs, shows and says while it goes on."""
 
 from gfm.compat.lightning import BestCheckpoint
+from gfm.training.callbacks.curves import Curves
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
+from gfm.training.callbacks.learning_rate import LearningRate
 from gfm.training.callbacks.pace import Pace
 from gfm.training.callbacks.previews import Previews
 from gfm.training.callbacks.progress_lines import ProgressLines
@@ -11,8 +13,10 @@ from gfm.training.callbacks.skipped_files import SkippedFiles
 
 __all__ = [
     "BestCheckpoint",
+    "Curves",
     "Freezing",
     "ImageTable",
+    "LearningRate",
     "Pace",
     "Previews",
     "ProgressLines",

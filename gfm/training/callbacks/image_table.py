@@ -2,20 +2,34 @@
 
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
-import torch
 import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
 
+from gfm.compat.lightning import logged_step
+from gfm.training.loggers.pictures import log_table, photo_pictures
+
+_Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
+
 
 class ImageTable(Callback):
-    """Sends the metrics of each validation photo to W&B, as the table ``val/per_image``."""
+    """Sends each validation photo to W&B, as a row of the table ``val/per_image``.
 
-    def __init__(self) -> None:
-        self.rows: dict[str, list[Tensor]] = {}
-        self.names: list[str] = []
+    A row has the photo's name, pictures of input, alpha, truth and error, and its metrics. The
+    test at the end of a training makes ``test/per_image``.
+
+    Args:
+        num_pictures: how many photos of a table have pictures, those with the first names seen.
+        height: of a picture in pixels.
+    """
+
+    def __init__(self, num_pictures: int = 50, height: int = 160) -> None:
+        self.num_pictures = num_pictures
+        self.height = height
+        self.rows: _Rows = {}
 
     def on_validation_batch_end(  # noqa: D102
         self,
@@ -26,19 +40,50 @@ class ImageTable(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self.names = list(outputs["metrics"])
-        self.rows[batch["name"][0]] = list(outputs["metrics"].values())
+        if trainer.sanity_checking or not _has_table(trainer):
+            return
+        pictures = {}
+        # Processes take turns, so each has its share of the first photos.
+        if batch_idx * trainer.world_size + trainer.global_rank < self.num_pictures:
+            alpha, truth = _array(outputs["prediction"].alpha), _array(batch["alpha"])
+            pictures = photo_pictures(_array(batch["image"]), alpha, truth, self.height)
+        metrics = {name: float(value) for name, value in outputs["metrics"].items()}
+        self.rows[batch["name"][0]] = metrics, pictures
+
+    on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> None:
-        own = {name: torch.stack(row).tolist() for name, row in self.rows.items()}
-        self.rows = {}
-        shares = [own]
+        self._log(trainer, "val/per_image")
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self._log(trainer, "test/per_image")
+
+    def _log(self, trainer: pl.Trainer, key: str) -> None:
+        own, self.rows = self.rows, {}
+        if not _has_table(trainer):
+            return
+        shares: list[_Rows] = [own]
         if trainer.world_size > 1:
             shares = [{} for _ in range(trainer.world_size)]
             dist.all_gather_object(shares, own)
-        table = [[name, *row] for share in shares for name, row in share.items()]
+        table = {name: row for share in shares for name, row in share.items()}
+        metrics = {name: row for name, (row, _) in table.items()}
+        pictures = {name: shown for name, (_, shown) in table.items()}
         for logger in trainer.loggers if trainer.is_global_zero else ():
-            if isinstance(logger, WandbLogger):
-                logger.log_table("val/per_image", columns=["name", *self.names], data=sorted(table))
+            when = logged_step(trainer), trainer.current_epoch
+            log_table(logger, key, metrics, pictures, *when)
+
+
+def _has_table(trainer: pl.Trainer) -> bool:
+    return any(isinstance(logger, WandbLogger) for logger in trainer.loggers)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """The only picture of a batch, uint8 or in [0, 1], as H×W×3 or H×W, uint8."""
+    picture = tensor[0].float() if tensor.is_floating_point() else tensor[0]
+    if tensor.is_floating_point():
+        picture = (picture.clamp(0, 1) * 255).round()
+    array = picture.cpu().numpy().astype(np.uint8).transpose(1, 2, 0)
+    return array if array.shape[2] == 3 else array[..., 0]

@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 
+from gfm.compat.lightning import logged_step
+from gfm.data.batch import Batch
 from gfm.data.images import write_png
 from gfm.inference import Prediction
 from gfm.metrics.error_map import error_picture
+from gfm.training.loggers.pictures import Preview, classes_of, log_previews
 
 PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
 
@@ -41,8 +43,26 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
     return np.hstack([*arrays, error])
 
 
+def preview(batch: Batch, prediction: Prediction, height: int) -> Preview:
+    """A validation photo, drawn; with the classes of its trimap and of the glance.
+
+    Args:
+        batch: of one photo, as the loader gives it.
+        prediction: of it.
+        height: in pixels.
+    """
+    sheet = panel(batch["image"][0], batch["alpha"][0], prediction, height)
+    glance = (prediction.glance[0, 0].float().clamp(0, 1) * 255).round()
+    maps = {"truth": batch["trimap"][0, 0], "prediction": glance}
+    size = height, sheet.shape[1] // len(PANEL)
+    classes = {k: classes_of(m.cpu().numpy().astype(np.uint8), size) for k, m in maps.items()}
+    return Preview(batch["name"][0], sheet, classes)
+
+
 class Previews(Callback):
     """Draws the first validation photos at validations: to PNG, W&B and TensorBoard.
+
+    The PNG has all of them; dashboards have one picture for each photo, with its name.
 
     Args:
         folder: for ``epoch_<n>.png``.
@@ -59,7 +79,7 @@ class Previews(Callback):
         self.height = height
         self.every_n_epochs = every_n_epochs
         self.last_epoch = -1  # the one drawn last
-        self.rows: list[np.ndarray] = []
+        self.rows: list[Preview] = []
 
     def on_validation_batch_end(  # noqa: D102
         self,
@@ -75,8 +95,7 @@ class Previews(Callback):
         if not trainer.is_global_zero or trainer.sanity_checking or not is_due:
             return
         if batch_idx < self.num_images:
-            row = panel(batch["image"][0], batch["alpha"][0], outputs["prediction"], self.height)
-            self.rows.append(row)
+            self.rows.append(preview(batch, outputs["prediction"], self.height))
 
     def on_validation_epoch_end(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
@@ -84,18 +103,14 @@ class Previews(Callback):
         if not self.rows:
             return
         self.last_epoch = trainer.current_epoch
-        width = max(row.shape[1] for row in self.rows)
-        rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0))) for r in self.rows]
-        self.rows = []
-        sheet = np.vstack(rows)
+        rows, self.rows = self.rows, []
+        width = max(row.sheet.shape[1] for row in rows)
+        sheets = [np.pad(r.sheet, ((0, 0), (0, width - r.sheet.shape[1]), (0, 0))) for r in rows]
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", sheet)
+        write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", np.vstack(sheets))
+        when = logged_step(trainer), trainer.current_epoch
         for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("val/previews", [sheet], caption=[" | ".join(PANEL)])
-            elif isinstance(logger, TensorBoardLogger):
-                step = trainer.global_step
-                logger.experiment.add_image("val/previews", sheet, step, dataformats="HWC")
+            log_previews(logger, "val/previews", rows, PANEL, *when)
 
     def state_dict(self) -> dict[str, Any]:
         """What a run that goes on has to know."""

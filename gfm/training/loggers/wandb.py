@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import urlparse
 
 import wandb
-from pytorch_lightning.loggers import WandbLogger
 
 from gfm.compat.lightning import drop_wandb_option
+from gfm.compat.wandb import write_promptly
 from gfm.system.files import make_folder, write_text
 from gfm.system.ranks import is_first
+from gfm.training.loggers.dashboard import Dashboard
 
 _ID = ".wandb_id"  # in a run's folder
 
@@ -71,15 +72,16 @@ def run_id(folder: Path) -> str:
     return name
 
 
-def wandb_logger(**options: Any) -> WandbLogger:
-    """Lightning's W&B logger in the mode that works here.
+def wandb_logger(**options: Any) -> Dashboard:
+    """The W&B logger in the mode that works here.
 
     Args:
-        options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
+        options: of :class:`gfm.training.loggers.dashboard.Dashboard`.
     """
+    write_promptly()
     os.environ.setdefault("WANDB_SILENT", "true")
     name = run_id(Path(options.get("save_dir", ".")))
-    logger = WandbLogger(mode=wandb_mode(), id=name, resume="allow", **options)
+    logger = Dashboard(mode=wandb_mode(), id=name, resume="allow", **options)
     # Lightning 2.6 always hands on an option that W&B has given up, and so earns a warning.
     drop_wandb_option(logger, "anonymous")
     return logger

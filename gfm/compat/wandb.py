@@ -1,0 +1,79 @@
+"""Parts of Weights & Biases that it keeps to itself: its record of a run on disk.
+
+``tests/compat/test_wandb.py`` names what breaks where a release changes one of them.
+"""
+
+import json
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
+
+_BLOCK, _HEADER = 32768, 7
+_TAIL = 64  # blocks at the end of a file in which the last row is looked for: 2 MiB
+
+
+def write_promptly(seconds: float = 1.0) -> None:
+    """Has W&B write rows to its file that often, unless the user has said how often.
+
+    By default 15 seconds of rows are lost where a process is killed. Versions that know no such
+    option write each row at once.
+    """
+    os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", str(seconds))
+
+
+def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:
+    """The records of a ``.wandb`` file, up to where it is cut off.
+
+    The file is a LevelDB log: a header of 7 bytes, then blocks of 32 KiB that hold pieces of
+    records, each behind a checksum (4 bytes), its length (2) and its kind (1 whole, 2 first,
+    3 middle, 4 last).
+
+    Args:
+        data: of the file.
+        start: where to begin; 0 where ``data`` begin at a later block, in which pieces of a record
+            before it are passed over.
+    """
+    position, parts, is_open = start, b"", False
+    while position + _HEADER <= len(data):
+        room = _BLOCK - position % _BLOCK
+        if room < _HEADER:
+            position += room
+            continue
+        length, kind = struct.unpack("<HB", data[position + 4 : position + _HEADER])
+        position += _HEADER
+        if position + length > len(data) or not 1 <= kind <= 4:
+            return
+        if kind in (1, 2):
+            parts, is_open = b"", True
+        parts += data[position : position + length]
+        position += length
+        if kind in (1, 4) and is_open:
+            record = Record()
+            record.ParseFromString(parts)
+            is_open = False
+            yield record
+
+
+def row(record: Record) -> dict[str, Any]:
+    """What a record has of a row of logged values, by name; ``_step`` is W&B's own count."""
+    return {
+        "/".join(item.nested_key) or item.key: json.loads(item.value_json)
+        for item in record.history.item
+    }
+
+
+def last_row(path: Path) -> dict[str, Any] | None:
+    """The last row in a ``.wandb`` file, which may have been cut off; ``None`` without one."""
+    tail = max(0, path.stat().st_size // _BLOCK - _TAIL) * _BLOCK
+    with path.open("rb") as file:
+        for start in (tail, 0) if tail else (0,):
+            file.seek(start)
+            content = records(file.read(), 0 if start else _HEADER)
+            rows = [row(record) for record in content if record.history.item]
+            if rows:
+                return rows[-1]
+    return None

@@ -1,0 +1,94 @@
+"""What a dashboard makes of a run's curves, interruptions included."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+
+from gfm.metrics import METRIC_NAMES
+from gfm.training.loggers.dashboard import Dashboard
+
+_STATE = "curves"
+_BEST = {"min": min, "max": max}
+_TABLES = ("val/previews", "val/per_image")
+
+
+class Curves(Callback):
+    """In W&B, the best and the last value of each validation metric, and curves without gaps.
+
+    The summary of ``val/sad`` is ``{min: …, last: …}``: the lowest value of the protocol's metrics,
+    which are errors; of an objective what ``best.ckpt`` is chosen by; of other metrics the lowest
+    and the highest. Validations are drawn over epochs, the rest over steps; rows have both.
+
+    W&B loses what it had not written when a process was killed, and for ``wandb sync`` each file
+    begins anew: so checkpoints carry the latest rows and the best values.
+    """
+
+    def __init__(self) -> None:
+        self.best: dict[str, dict[str, float]] = {}
+        self.restored: dict[str, Any] = {}
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        parameters = list(pl_module.parameters())
+        trained = [p for p in parameters if p.requires_grad]
+        counts = {
+            "num_parameters": sum(p.numel() for p in parameters),
+            "num_trained_parameters": sum(p.numel() for p in trained),
+        }
+        for logger in _dashboards(trainer):
+            logger.log_hyperparams(counts)
+            for name, kinds in _kinds(trainer, pl_module).items():
+                summary = ",".join([*kinds, "last"])
+                logger.experiment.define_metric(name, step_metric="epoch", summary=summary)
+            for name in _TABLES:
+                logger.experiment.define_metric(name, step_metric="epoch")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        for logger in _dashboards(trainer) if self.restored else ():
+            logger.restore(self.restored["rows"])
+            # Whatever W&B makes of the restored rows alone.
+            logger.experiment.summary.update(self.restored["summary"])
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        if trainer.sanity_checking:
+            return
+        for name, kinds in _kinds(trainer, pl_module).items():
+            value = float(trainer.callback_metrics.get(name, math.nan))
+            if not math.isnan(value):
+                before = self.best.get(name, {})
+                best = {kind: _BEST[kind](value, before.get(kind, value)) for kind in kinds}
+                self.best[name] = {**best, "last": value}
+        for logger in _dashboards(trainer) if self.restored else ():
+            logger.experiment.summary.update(self.best)
+
+    def on_save_checkpoint(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        rows = next((list(logger.rows) for logger in _dashboards(trainer)), [])
+        checkpoint[_STATE] = {"summary": self.best, "rows": rows}
+
+    def on_load_checkpoint(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self.restored = checkpoint.get(_STATE, {})
+        self.best = dict(self.restored.get("summary", {}))
+
+
+def _dashboards(trainer: pl.Trainer) -> Iterator[Dashboard]:
+    if trainer.is_global_zero:
+        yield from (logger for logger in trainer.loggers if isinstance(logger, Dashboard))
+
+
+def _kinds(trainer: pl.Trainer, module: Any) -> dict[str, tuple[str, ...]]:
+    """Which values of each validation metric are its best: the lowest, the highest or both."""
+    known = METRIC_NAMES[module.metrics.protocol]
+    kinds: dict[str, tuple[str, ...]] = {
+        f"val/{name}": ("min",) if name in known else ("min", "max")
+        for name in module.metrics.names
+    }
+    for kept in trainer.checkpoint_callbacks:
+        if isinstance(kept, ModelCheckpoint) and kept.monitor in kinds:
+            kinds[kept.monitor] = (kept.mode,)
+    return kinds

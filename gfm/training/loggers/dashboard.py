@@ -1,0 +1,128 @@
+"""A run in Weights & Biases: goes on after an interruption, keeps code and weights if told to."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import wandb
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from gfm.checkpoints.file_io import PREVIOUS
+from gfm.compat.wandb import last_row
+
+Row = dict[str, float]
+"""Logged numbers by name."""
+
+STEP = "trainer/global_step"
+_KEPT = 500  # rows that a checkpoint carries: more than W&B can have unwritten
+_CODE = (".py", ".yaml", ".yml")
+
+
+class Dashboard(WandbLogger):
+    """Lightning's W&B logger, with these differences.
+
+    A run that is resumed offline begins a file of its own: its steps follow those of the file
+    before, so that ``wandb sync`` joins the two. Rows that W&B had not written when the process
+    was killed can be logged again. Each checkpoint file is an artifact of its own.
+
+    Args:
+        weights: folder of the checkpoints.
+        log_model: whether they are uploaded: ``True`` when a run ends, ``all`` whenever one is
+            saved.
+        log_code: folder whose Python and YAML files are kept as an artifact.
+        options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
+    """
+
+    def __init__(
+        self,
+        weights: Path | str | None = None,
+        log_model: bool | Literal["all"] = False,
+        log_code: Path | str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.weights = Path(weights) if weights else None
+        self.log_model = log_model
+        self.log_code = log_code
+        self.rows: deque[Row] = deque(maxlen=_KEPT)
+        self._before: dict[str, Any] | None = None  # the last row of before an interruption
+        self._has_begun = False
+        self._uploaded: dict[str, int] = {}
+
+    @property
+    def experiment(self) -> Any:
+        """W&B's run."""
+        run = super().experiment
+        if not self._has_begun and not rank_zero_only.rank:  # type: ignore[attr-defined]
+            self._has_begun = True
+            self._begin(run)
+        return run
+
+    def _begin(self, run: Any) -> None:
+        if run.offline:
+            own = Path(run.dir).parent  # <save_dir>/wandb/offline-run-<time>-<id>/files
+            earlier = sorted(own.parent.glob(f"offline-run-*-{run.id}/*.wandb"), reverse=True)
+            rows = (last_row(path) or {} for path in earlier if path.parent.name != own.name)
+            self._before = next(filter(None, rows), {} if len(earlier) > 1 else None)
+            if self._before:
+                run.log({}, step=int(self._before["_step"]) + 1)
+        elif run.resumed:
+            self._before = dict(run.summary)
+        if self.log_code:
+            run.log_code(str(self.log_code), include_fn=_is_code)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """As Lightning's; remembers the latest numbers."""
+        super().log_metrics(metrics, step)
+        numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
+        if step is not None and numbers.keys() - {"epoch"}:
+            self.rows.append({**numbers, STEP: step})
+
+    @rank_zero_only
+    def restore(self, rows: Iterable[Row]) -> None:
+        """Logs those rows of a checkpoint that W&B has not got.
+
+        Args:
+            rows: the latest ones when the checkpoint was saved, as in ``rows``.
+        """
+        _ = self.experiment
+        self.rows.extend(rows)
+        if self._before is None:  # a run of its own, in another folder
+            return
+        reached = self._before.get(STEP, -1)
+        for row in list(self.rows):
+            is_new = row[STEP] == reached and not row.keys() <= self._before.keys()
+            if row[STEP] > reached or is_new:
+                numbers = {k: v for k, v in row.items() if k != STEP}
+                super().log_metrics(numbers, int(row[STEP]))
+
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """Uploads what was saved, if each is wanted."""
+        if self.log_model == "all":
+            self._upload()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Uploads the checkpoints of a run that has ended well."""
+        super().finalize(status)
+        if self.log_model and status == "success" and self._has_begun:
+            self._upload()
+
+    @rank_zero_only
+    def _upload(self) -> None:
+        for path in sorted(self.weights.glob("*.ckpt")) if self.weights else ():
+            time = path.stat().st_mtime_ns
+            if path.name.endswith(PREVIOUS) or self._uploaded.get(path.name) == time:
+                continue
+            artifact = wandb.Artifact(f"{path.stem}-{self.experiment.id}", "model")
+            artifact.add_file(str(path))
+            self.experiment.log_artifact(artifact, aliases=["latest", path.stem])
+            self._uploaded[path.name] = time
+
+
+def _is_code(path: str, root: str) -> bool:
+    inside = Path(path).relative_to(Path(root).resolve()).parts
+    return path.endswith(_CODE) and not any(part.startswith(".") for part in inside)
