@@ -1,9 +1,11 @@
-"""Texts of torch's exceptions, which are all that some faults leave.
+"""What torch may change: texts of exceptions, which are all that some faults leave; new functions.
 
 ``tests/compat/test_torch.py`` names what breaks where a release changes one of them.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 
 def is_of_dead_worker(error: BaseException) -> bool:
@@ -21,3 +23,11 @@ def fault_in_process(error: BaseException) -> str | None:
     """The message of a GFMError that a spawned process raised, if one did."""
     messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
     return messages[-1] if messages else None
+
+
+def cpu_capabilities() -> Mapping[str, Any]:
+    """Instruction sets by torch's names (``amx_bf16``); none where this torch cannot tell."""
+    import torch  # here, since the file tools start without it
+
+    find = getattr(torch.cpu, "get_capabilities", None)  # older releases have none
+    return find() if find else {}

@@ -77,6 +77,8 @@ def quiet() -> None:
     """Hides advertisements, and warnings about files that Hydra wrote before."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+    # Steps that log are counted through all epochs.
+    warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
 

@@ -19,6 +19,7 @@ from gfm.evaluation import (
     log_results,
     write_results,
 )
+from gfm.launch.machine import decide, prepare_inference
 from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_units
 from gfm.system.console import console, open_log
@@ -37,6 +38,7 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
         "encoder": checkpoint.encoder_name,
         "RoSTA": checkpoint.model["rosta"].upper(),
     }
+    prepare_inference(model, config["trainer"])
     inferer = choose_inferer(checkpoint, config["inference"])
     trainer = build(config["trainer"])
     return NetworkSource(model, inferer, trainer, fingerprint_of_content(Path(path)), facts)
@@ -86,6 +88,7 @@ def publish(
 
 def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """MatteSource, scores, results; returns the means and the objects of the run."""
+    cfg, _ = decide(cfg)
     config = plain(cfg)
     folder = Path(config["paths"]["run"])
     if came_together() and folder == Path(HydraConfig.get().runtime.output_dir):

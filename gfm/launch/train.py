@@ -12,7 +12,9 @@ from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
+from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
+from gfm.launch.machine import decide
 from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
@@ -27,10 +29,12 @@ from gfm.training.resume import whole_checkpoint
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """Composes, builds, trains; returns the last metrics and the objects of the run."""
-    config = plain(cfg)
-    run = Path(config["paths"]["run"])
+    run = Path(cfg.paths.run)
     if is_first():
         open_log(run / "train.log")
+    cfg, channels_last = decide(cfg)
+    config = plain(cfg)
+    if is_first():
         OmegaConf.save(cfg, run / "config.yaml", resolve=True)
         announce(config)
     resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
@@ -52,6 +56,8 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     )
     if config["init_from"]:
         load_weights(module.model, read_weights(Path(config["init_from"])), config["init_from"])
+    if channels_last:
+        module.model.use_channels_last()
     if config["compile"]:
         module.model.compile()  # in place: names of weights stay
 
@@ -60,6 +66,8 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     if not loggers:
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
     trainer: pl.Trainer = build(config["trainer"], callbacks=callbacks, logger=loggers)
+    # Here too, before processes are started that would each say so.
+    share_of_batch(config["datamodule"]["batch_size"], trainer.num_devices * trainer.num_nodes)
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
     with closed_at_end():

@@ -1,8 +1,12 @@
 """Learning rates: over the steps of a run, and over the layers of the network."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
@@ -49,6 +53,28 @@ def scale_rates(optimizer: Optimizer) -> None:
     """Multiplies each group's learning rate by its ``scale``, once."""
     for group in optimizer.param_groups:
         group["lr"] *= group.pop("scale", 1.0)
+
+
+def clip_gradients(
+    parameters: Sequence[Parameter], limit: float | None, by_value: bool = False
+) -> Tensor:
+    """Shortens gradients in place, without waiting for the device.
+
+    Args:
+        parameters: with gradients.
+        limit: longest of all gradients together (L2); with ``by_value`` the largest of any number
+            in them. ``None`` or 0 does not clip.
+        by_value: see there.
+
+    Returns:
+        the length of all gradients together before.
+    """
+    norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if limit and by_value:
+        clip_grad_value_(parameters, limit)
+    elif limit:
+        clip_grads_with_norm_(parameters, limit, norm)
+    return norm
 
 
 def warmup_cosine(

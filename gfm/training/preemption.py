@@ -8,7 +8,12 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 
-from gfm.compat.lightning import SIGTERMException, set_terminated
+from gfm.compat.lightning import (
+    SIGTERMException,
+    agree_on_sigterm_elsewhere,
+    logs_now,
+    set_terminated,
+)
 
 
 class SaveWhenTerminated(Callback):
@@ -16,7 +21,7 @@ class SaveWhenTerminated(Callback):
 
     Of several processes each gets the signal in a place of its own, where Lightning would broadcast
     at once: for ever, if another waits for a gradient. They note the signal instead, and stop
-    together after the step or the validation that they are in.
+    together after the next step that logs, or the validation that they are in.
 
     Args:
         path: of the checkpoint; the run goes on from there.
@@ -33,9 +38,11 @@ class SaveWhenTerminated(Callback):
 
         if trainer.world_size > 1:
             signal.signal(signal.SIGTERM, note)  # until Lightning puts back what was before it
+            agree_on_sigterm_elsewhere(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        self._agree(trainer)
+        if logs_now(trainer):  # to agree, all wait for their GPUs
+            self._agree(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if trainer.world_size > 1:  # one with a single photo would not leave as the others do
