@@ -63,17 +63,18 @@ def _region_size(weight: Tensor) -> Tensor:
     return (size + 1) / num_processes
 
 
-def _gauss_kernel() -> Tensor:
+def _gauss_kernel(device: torch.device) -> Tensor:
     # The official kernel adds the two one-dimensional Gaussians where a separable one multiplies
     # them; released models were trained with it.
-    x = torch.arange(5.0) - 2
+    # On the device: to copy it there would wait for all that the device has yet to do.
+    x = torch.arange(5.0, device=device) - 2
     gauss = torch.exp(-x.square())
     kernel = gauss[:, None] + gauss[None, :]
     return (kernel / kernel.sum()).view(1, 1, 5, 5)
 
 
 def _laplacian_pyramid(image: Tensor) -> list[Tensor]:
-    kernel = _gauss_kernel().to(image.device)
+    kernel = _gauss_kernel(image.device)
     levels = []
     for _ in range(_PYRAMID_LEVELS):
         if min(image.shape[-2:]) < 2:  # an image this small has no further level

@@ -49,6 +49,7 @@ SMALL_TRAINING = [
     "trainer.check_val_every_n_epoch=1",
     "trainer.limit_train_batches=2",
     "trainer.accelerator=cpu",
+    "trainer.precision=32-true",  # on every machine
     "logger=csv",
     *SMALL_NETWORK,
 ]

@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
+from torch.optim import Optimizer
 
 __all__ = ["BestCheckpoint", "SIGTERMException"]
 
@@ -101,6 +102,29 @@ def starts_processes_by_script(trainer: pl.Trainer) -> bool:
         and not launcher.cluster_environment.creates_processes_externally
         and trainer.num_devices > 1
     )
+
+
+def logs_now(trainer: pl.Trainer) -> bool:
+    """Whether Lightning will pass on to loggers what is logged in this training step."""
+    return bool(trainer._logger_connector.should_update_logs or trainer.fast_dev_run)  # type: ignore[attr-defined]
+
+
+def unscale_gradients(trainer: pl.Trainer, optimizer: Optimizer) -> None:
+    """Divides gradients by the scale of the loss in float16, where Lightning did not.
+
+    It leaves that to the step of fused optimisers, and so refuses to clip their gradients.
+    """
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
+    if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+        scaler.unscale_(optimizer)
+
+
+def agree_on_sigterm_elsewhere(trainer: pl.Trainer) -> None:
+    """Stops Lightning from asking before every batch whether the first process got SIGTERM.
+
+    Each time all processes wait for their GPUs.
+    """
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
 
 def drop_wandb_option(logger: WandbLogger, name: str) -> None:

@@ -1,9 +1,10 @@
-"""Texts of torch's exceptions, which are all that some faults leave; a setting of its exporter.
+"""What torch may change: texts of exceptions, new functions, a setting of its exporter.
 
 ``tests/compat/test_torch.py`` names what breaks where a release changes one of them.
 """
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -33,3 +34,11 @@ def unbounded_sizes() -> AbstractContextManager[Any]:
     from torch.fx.experimental import _config  # here, since the file tools start without torch
 
     return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+
+
+def cpu_capabilities() -> Mapping[str, Any]:
+    """Instruction sets by torch's names (``amx_bf16``); none where this torch cannot tell."""
+    import torch  # here, since the file tools start without it
+
+    find = getattr(torch.cpu, "get_capabilities", None)  # older releases have none
+    return find() if find else {}

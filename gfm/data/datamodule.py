@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from gfm.compat.lightning import num_batches_begun
 from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet, spread
 from gfm.data.layout import Photo, Roots
-from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.samplers import EpochSampler, ShareSampler, share_of_batch
 from gfm.data.transforms import JointTransform
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
@@ -94,7 +94,7 @@ class MattingDataModule(pl.LightningDataModule):
         source: of the files.
         track: composes training samples; none is needed for evaluation.
         rosta: decides which labels samples carry.
-        batch_size: per process (the official code's, of DataParallel, is split among the GPUs).
+        batch_size: of all processes together, which share it out, as the official code's does.
         crop_sizes: sides of the training windows, in pixels of the photo; or the only one.
         input_size: side of the training input.
         interpolation: from window to input, see :class:`gfm.data.transforms.JointTransform`.
@@ -185,16 +185,21 @@ class MattingDataModule(pl.LightningDataModule):
             self.validation = ValidationSet(self.training.held_out)
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Batches from where the run stands; a last, smaller one is left out."""
+        """Batches from where the run stands; a last, smaller one is left out.
+
+        Raises:
+            GFMError: a batch does not divide among the processes.
+        """
+        batch_size = share_of_batch(self.batch_size, rank_and_world()[1])
         sampler = EpochSampler(len(self.training), self.seed, self.repeats_first_epoch)
         return _TrainingLoader(
             self._batches_done,
             self.training,
-            self.batch_size,
+            batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             # The official code uses a last, smaller batch.
-            drop_last=len(sampler) >= self.batch_size,
+            drop_last=len(sampler) >= batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

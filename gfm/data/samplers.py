@@ -5,7 +5,24 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
+from gfm.errors import GFMError
 from gfm.system.ranks import rank_and_world
+
+
+def share_of_batch(batch_size: int, num_processes: int) -> int:
+    """Samples that each process has of a batch of all of them together.
+
+    Raises:
+        GFMError: they do not divide.
+    """
+    share, rest = divmod(batch_size, num_processes)
+    if rest:
+        fits = [k * num_processes for k in (share, share + 1) if k]
+        raise GFMError(
+            f"data.batch_size={batch_size} is of all processes together, and does not divide among "
+            f"{num_processes}: set it to {' or '.join(map(str, fits))}, or change trainer.devices"
+        )
+    return share
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

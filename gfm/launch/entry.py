@@ -97,6 +97,8 @@ def quiet() -> None:
     for name in ("pytorch_lightning.trainer", "pytorch_lightning.utilities"):
         logging.getLogger(name).setLevel(logging.WARNING)  # the package sets its own on import
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+    # Steps that log are counted through all epochs.
+    warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
 

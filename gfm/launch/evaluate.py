@@ -20,6 +20,7 @@ from gfm.evaluation import (
     log_results,
     write_results,
 )
+from gfm.launch.machine import decide, prepare_inference
 from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_units
 from gfm.system.console import console, open_log
@@ -39,6 +40,7 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
         "encoder": checkpoint.encoder_name,
         "RoSTA": checkpoint.model["rosta"].upper(),
     }
+    prepare_inference(model, config["trainer"])
     inferer = choose_inferer(checkpoint, config["inference"])
     trainer = build(config["trainer"])
     return NetworkSource(model, inferer, trainer, fingerprint_of_content(path), facts)
@@ -98,6 +100,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
+    cfg, _ = decide(cfg)
     config = plain(cfg)
     folder = Path(config["paths"]["run"])
     if came_together() and folder == Path(HydraConfig.get().runtime.output_dir):

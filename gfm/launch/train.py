@@ -13,8 +13,10 @@ from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
+from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
 from gfm.launch.continuation import keep_options
+from gfm.launch.machine import decide
 from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
@@ -42,13 +44,16 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
+    run = Path(cfg.paths.run)
+    if is_first():
+        open_log(run / "train.log")
+    cfg, channels_last = decide(cfg)
     config = plain(cfg)
-    run, to_test = Path(config["paths"]["run"]), weights_to_test(config["test"])
+    to_test = weights_to_test(config["test"])
     resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
     if resumed:
         check_options(resumed, config)
     if is_first():
-        open_log(run / "train.log")
         OmegaConf.save(cfg, run / "config.yaml", resolve=True)
         keep_options(run)
         announce(config)
@@ -66,6 +71,8 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     check_objective(config["objective"], module.metrics.names)
     if config["init_from"] and not resumed:
         load_weights(module.model, read_weights(Path(config["init_from"])), config["init_from"])
+    if channels_last:
+        module.model.use_channels_last()
     if config["compile"]:
         module.model.compile()  # in place: names of weights stay
 
@@ -77,6 +84,8 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         logger=loggers,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
+    # Here too, before processes are started that would each say so.
+    share_of_batch(config["datamodule"]["batch_size"], trainer.num_devices * trainer.num_nodes)
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
     with closed_at_end():

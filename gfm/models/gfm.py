@@ -70,10 +70,16 @@ class GFM(nn.Module):
         for name, value in zip(("mean", "std"), _NORMALIZATIONS[normalization], strict=True):
             tensor = torch.tensor(value).view(1, 3, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.to(memory_format=self.memory_format)
+        self.memory_format = torch.contiguous_format
+        if channels_last:
+            self.use_channels_last()
         if activation_checkpointing:
             recompute_activations(self)
+
+    def use_channels_last(self) -> None:
+        """Keeps convolutions' tensors with channels innermost from now on; all else stays."""
+        self.memory_format = torch.channels_last
+        self.to(memory_format=self.memory_format)
 
     def forward(self, image: Tensor) -> MattingOutput:
         """Compute the alpha mattes of a batch of images.

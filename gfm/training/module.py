@@ -1,6 +1,6 @@
 """The LightningModule: what happens in a training and a validation step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,19 @@ from torch.optim.lr_scheduler import LRScheduler
 from gfm.build import build
 from gfm.checkpoints import load_weights
 from gfm.checkpoints.formats import read_training
-from gfm.compat.lightning import make_up_validation
+from gfm.compat.lightning import logs_now, make_up_validation, unscale_gradients
 from gfm.data.batch import Batch, as_floats
 from gfm.errors import GFMError
 from gfm.inference import Inferer
 from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
 from gfm.models.gfm import GFM
+from gfm.training.loss_watch import LossWatch
 from gfm.training.objective import Objective
 from gfm.training.optimization import (
     Groups,
     WeightDecayOn,
+    clip_gradients,
     describe,
     parameter_groups,
     renew,
@@ -33,8 +35,9 @@ from gfm.training.optimization import (
 class MattingModule(pl.LightningModule):
     """Trains a matting network.
 
-    Logs ``train/loss`` and ``train/loss_<term>`` at every step, ``val/<metric>`` and ``best``, the
-    best value of the objective so far, at every validation, ``test/<metric>`` when tested.
+    Logs ``train/loss``, ``train/loss_<term>`` and ``train/gradient_norm`` every
+    ``log_every_n_steps``, between which no step waits for a GPU; ``val/<metric>`` and ``best``, the
+    best value of the objective so far, at every validation; ``test/<metric>`` when tested.
 
     Args:
         model: the network.
@@ -70,6 +73,7 @@ class MattingModule(pl.LightningModule):
         self.inferer = inferer
         self.metrics = metrics
         self.layer_decay = layer_decay
+        self.losses = LossWatch()
         self.weight_decay_on: WeightDecayOn = weight_decay_on
         self.objective = Objective(config.get("objective"), config.get("objective_mode", "min"))
         self.groups: Groups = []  # as this run's options have them
@@ -123,24 +127,39 @@ class MattingModule(pl.LightningModule):
         """One batch of samples to its loss."""
         batch = as_floats(batch)
         terms = self.criterion(self.model(batch["image"]), batch)
-        loss = terms.pop("total")
-        mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
-        if not mean.isfinite():  # in any process: all stop, so that none waits for another
-            raise GFMError(self._not_finite(loss, terms, batch["name"]))
-        self.log("train/loss", mean)
-        # Processes log what one with all samples would.
-        values = {f"train/loss_{name}": term.detach() for name, term in terms.items()}
-        self.log_dict(values, batch_size=len(batch["name"]), sync_dist=True)
-        return loss
+        self.losses.note(self.global_step, terms, batch["name"])
+        if logs_now(self.trainer):
+            values = self._fetch_losses()
+            self.log("train/loss", values.pop("total"))
+            self.log_dict({f"train/loss_{name}": value for name, value in values.items()})
+        return terms["total"]
 
-    def _not_finite(self, loss: Tensor, terms: Mapping[str, Tensor], names: Sequence[str]) -> str:
-        if loss.isfinite():
-            return f"the loss of another process is not finite at step {self.global_step}"
-        values = ", ".join(f"{k} {v.item():g}" for k, v in terms.items())
-        return (
-            f"the loss is not finite at step {self.global_step} ({values}; samples "
-            f"{', '.join(names)}): lower optimizer.lr, or set trainer.gradient_clip_val"
-        )
+    def _fetch_losses(self) -> dict[str, float]:
+        """The means over processes, of the last step: what one with all samples would have."""
+        strategy = self.trainer.strategy
+        return self.losses.fetch(lambda own: strategy.reduce(own, reduce_op="mean"))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips gradients where asked for, and logs ``train/gradient_norm``, their length before.
+
+        Lightning refuses to clip what a fused optimiser steps on under mixed precision.
+        """
+        if not gradient_clip_val and not logs_now(self.trainer):
+            return
+        unscale_gradients(self.trainer, optimizer)
+        parameters = [p for p in self.parameters() if p.grad is not None]
+        norm = clip_gradients(parameters, gradient_clip_val, gradient_clip_algorithm == "value")
+        if logs_now(self.trainer):
+            self.log("train/gradient_norm", norm)
+
+    def on_validation_start(self) -> None:
+        """Nothing is scored after a loss that was not finite; likewise below."""
+        self._fetch_losses()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """One photo to its ``prediction`` and its ``metrics``, for callbacks to show."""
@@ -155,6 +174,10 @@ class MattingModule(pl.LightningModule):
         values = {**self.trainer.callback_metrics, **self._log_means("val")}
         if not self.trainer.sanity_checking and (best := self.objective.update(values)) is not None:
             self.log("best", best, sync_dist=True)
+
+    def on_train_epoch_end(self) -> None:
+        """Looks at the losses that no step has looked at."""
+        self._fetch_losses()
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """As in validation."""
@@ -173,7 +196,8 @@ class MattingModule(pl.LightningModule):
         return values
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what a run that goes on has to know."""
+        """Adds what a run that goes on has to know; weights of a loss not finite are not kept."""
+        self._fetch_losses()
         checkpoint["objective"] = self.objective.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
@@ -105,6 +107,28 @@ def renew(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]
         if isinstance(schedule, LambdaLR):  # known as a function of the step: it is asked anew
             for group, factor in zip(optimizer.param_groups, schedule.lr_lambdas, strict=True):
                 group["lr"] = group["initial_lr"] * factor(schedule.last_epoch)
+
+
+def clip_gradients(
+    parameters: Sequence[Parameter], limit: float | None, by_value: bool = False
+) -> Tensor:
+    """Shortens gradients in place, without waiting for the device.
+
+    Args:
+        parameters: with gradients.
+        limit: longest of all gradients together (L2); with ``by_value`` the largest of any number
+            in them. ``None`` or 0 does not clip.
+        by_value: see there.
+
+    Returns:
+        the length of all gradients together before.
+    """
+    norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if limit and by_value:
+        clip_grad_value_(parameters, limit)
+    elif limit:
+        clip_grads_with_norm_(parameters, limit, norm)
+    return norm
 
 
 def warmup_cosine(

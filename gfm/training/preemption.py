@@ -9,7 +9,12 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 
-from gfm.compat.lightning import SIGTERMException, set_terminated
+from gfm.compat.lightning import (
+    SIGTERMException,
+    agree_on_sigterm_elsewhere,
+    logs_now,
+    set_terminated,
+)
 
 INTERRUPTED: Final = 130
 """Exit status of what Control-C ended, as shells have it."""
@@ -20,7 +25,8 @@ class SaveAtEnd(Callback):
 
     Schedulers send SIGTERM to make room. Of several processes each gets a signal in a place of its
     own, where Lightning would broadcast at once: for ever, if another waits for a gradient. They
-    note the signal instead, and stop together after the step or the validation that they are in.
+    note the signal instead, and stop together after the next step that logs, or the validation
+    that they are in.
     Control-C is noted likewise; a second one ends at once, and saves nothing.
 
     Args:
@@ -46,9 +52,11 @@ class SaveAtEnd(Callback):
         self._before = _handle(signal.SIGINT, note)
         if trainer.world_size > 1:
             signal.signal(signal.SIGTERM, note)  # until Lightning puts back what was before it
+            agree_on_sigterm_elsewhere(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        self._agree(trainer)
+        if logs_now(trainer):  # to agree, all wait for their GPUs
+            self._agree(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if trainer.world_size > 1:  # one with a single photo would not leave as the others do

@@ -5,6 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from gfm.compat.lightning import logs_now
 from gfm.system.console import console
 from gfm.system.progress import Progress
 
@@ -37,7 +38,7 @@ class ProgressLines(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if self.progress:
+        if self.progress and logs_now(trainer):  # a GPU is waited for then anyway
             loss = trainer.callback_metrics.get("train/loss")
             self.progress.show(trainer.global_step, f"loss {loss:.4g}" if loss is not None else "")
 
