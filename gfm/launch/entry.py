@@ -93,8 +93,12 @@ def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
 
 def quiet() -> None:
     """Hides advertisements, and warnings about files that Hydra wrote before."""
-    for package in ("pytorch_lightning", "lightning_fabric"):  # their own level is set on import
-        logging.getLogger(f"{package}.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in (
+        "pytorch_lightning.trainer",
+        "pytorch_lightning.utilities",
+        "lightning_fabric.utilities",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)  # the packages set their own on import
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")

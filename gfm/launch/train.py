@@ -84,6 +84,8 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     with closed_at_end():
         trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if module.objective.best is not None:  # also where nothing was left to train
+            metrics["best"] = module.objective.best
         tested = run_final_test(trainer, module, datamodule, run, to_test)
         metrics |= tested.metrics if tested else {}
     if is_first() and (run / "metrics.csv").is_file():
