@@ -47,7 +47,6 @@ normalization: imagenet
 activation_checkpointing: false
 channels_last: false
 """
-OPTIMIZER = "defaults: [adamw]\nlr: 0.001\n"
 
 
 def run(script, *options, cwd, timeout=200, **environment):
@@ -128,7 +127,7 @@ def trained(desk, demo_folder) -> subprocess.CompletedProcess[str]:
 def test_the_last_weights_are_saved_after_the_last_validation(trained, desk):
     assert step_of(desk / "my run/checkpoints/last.ckpt") == 6
     assert step_of(desk / "my run/checkpoints/best.ckpt") == 4
-    assert "best weights, all validation photos" in trained.stdout
+    assert "best weights, all 2 validation photos" in trained.stdout
 
 
 def test_a_run_in_its_own_folder_leaves_no_other(trained, desk):
@@ -170,7 +169,7 @@ def test_parts_of_ones_own_are_evaluated_converted_and_start_another_run(
     trained, desk, demo_folder
 ):
     # The command printed at the end, as it was printed.
-    printed = re.search(r"evaluate the best weights with\n +(.*)", trained.stdout).group(1)
+    printed = re.search(r"evaluate these weights with\n +(.*)", trained.stdout).group(1)
     assert "'trust=[lab]'" in printed
     options = shlex.split(printed)[2:]
     done = run("evaluate.py", *options, "paths.run=scored", "trainer=cpu", cwd=desk)

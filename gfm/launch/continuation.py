@@ -4,7 +4,6 @@ Hydra makes a run's folder before any of our code runs, so all this happens to t
 Hydra sees them.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from omegaconf import OmegaConf
 from gfm.compat.hydra import parse_arguments
 from gfm.errors import GFMError
 from gfm.launch.configs import CONFIGS
+from gfm.launch.overrides import override
 from gfm.system.files import write_text
 from gfm.system.ranks import came_together
 
@@ -60,10 +60,10 @@ def continued(arguments: Sequence[str]) -> list[str]:
     before = _by_name(map(str, OmegaConf.load(folder / _OVERRIDES)))
     own = {"ckpt_path": checkpoint, "paths.run": Path(_text(now.get("paths.run")) or folder)}
     merged = {k: o for k, o in _merged(before, now).items() if k not in own}
-    merged |= {name: f"{name}={_quoted(str(path))}" for name, path in own.items()}
+    merged |= {name: override(name, path) for name, path in own.items()}
     if own["paths.run"] == folder:  # what lies there stays, `keep_options` adds to it
         merged["hydra.output_subdir"] = "hydra.output_subdir=null"
-    merged.setdefault("hydra.run.dir", f"hydra.run.dir={_quoted(str(own['paths.run']))}")
+    merged.setdefault("hydra.run.dir", override("hydra.run.dir", own["paths.run"]))
     flags_alone = [a for a in arguments if a not in overrides]
     return [*flags_alone, *_places(folder, flags, now), *merged.values()]
 
@@ -112,11 +112,11 @@ def _latest(runs: Path) -> Path:
 def _merged(before: Options, now: Options) -> Options:
     """The options of before, but for those that are given anew or taken back."""
     merged = {name: o for name, o in before.items() if not name.startswith("hydra")}
-    for name, override in now.items():
-        if override.startswith("~") and merged.get(name, "").startswith("+"):
+    for name, option in now.items():
+        if option.startswith("~") and merged.get(name, "").startswith("+"):
             del merged[name]
         else:
-            merged[name] = override
+            merged[name] = option
     return merged
 
 
@@ -124,7 +124,7 @@ def _by_name(overrides: Iterable[str]) -> Options:
     """The last override of each name holds, and Hydra refuses two choices for one group."""
     texts = list(overrides)
     parsed = OverridesParser.create().parse_overrides(texts)
-    names = (override.get_key_element().lstrip("+~") for override in parsed)
+    names = (option.get_key_element().lstrip("+~") for option in parsed)
     return dict(zip(names, texts, strict=True))
 
 
@@ -143,16 +143,9 @@ def _places(folder: Path, flags: Any, now: Options) -> list[str]:
     return places
 
 
-def _text(override: str | None) -> str | None:
+def _text(option: str | None) -> str | None:
     """The value that an override sets, if there is one."""
-    if override is None:
+    if option is None:
         return None
-    value = OverridesParser.create().parse_override(override).value()
+    value = OverridesParser.create().parse_override(option).value()
     return None if value is None else str(value)
-
-
-def _quoted(text: str) -> str:
-    """A path as Hydra's grammar takes it."""
-    if re.fullmatch(r"[\w./+-]+", text):
-        return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -94,8 +94,12 @@ def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
 
 def quiet() -> None:
     """Hides advertisements, and warnings about files that Hydra wrote before."""
-    for name in ("pytorch_lightning.trainer", "pytorch_lightning.utilities"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # the package sets its own on import
+    for name in (
+        "pytorch_lightning.trainer",
+        "pytorch_lightning.utilities",
+        "lightning_fabric.utilities",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)  # the packages set their own on import
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
     # Steps that log are counted through all epochs.
     warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")

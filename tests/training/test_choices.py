@@ -35,7 +35,7 @@ def test_a_run_shorter_than_its_validation_interval_keeps_its_weights(
     assert saved(tmp_path) == ["last.ckpt"]
     assert metrics["test/sad"] > 0
     shown = capsys.readouterr().out
-    assert "last weights, all validation photos" in shown
+    assert "last weights, all 2 validation photos" in shown
     assert "checkpoints/last.ckpt" in shown
     content = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
     weights = objects["module"].state_dict()
