@@ -56,6 +56,14 @@ SMALL_TRAINING = [
 """Overrides of a training that takes two steps of two samples."""
 
 
+EVERY_EPOCH = (
+    "callbacks.last.train_time_interval=null",
+    "callbacks.last.every_n_epochs=${trainer.check_val_every_n_epoch}",
+    "callbacks.last.save_on_train_epoch_end=true",
+)
+"""Overrides that write last.ckpt with every validation."""
+
+
 def compose_config(name: str, overrides: list[str]) -> DictConfig:
     """``train`` or ``evaluate`` as the command line would compose it."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):

@@ -20,7 +20,7 @@ import yaml
 
 from gfm.errors import GFMError
 from gfm.training.module import MattingModule
-from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
+from tests.conftest import EVERY_EPOCH, PROJECT, SMALL_DATA, SMALL_TRAINING
 
 PACKAGE = '''
 from torch import nn
@@ -213,7 +213,7 @@ def check_frozen(desk: Path) -> None:
 
 def test_a_run_goes_on_by_its_folder_with_its_options_and_another_rate(trained, desk):
     folder = desk / "my run"
-    rates = column(folder, "lr-AdamW/pg1")
+    rates = column(folder, "train/learning_rate")
     options = ["optimizer.lr=5e-3", "optimizer.weight_decay=0.5", "trainer.max_epochs=6"]
     done = run("train.py", f"ckpt_path={folder}", *options, cwd=desk)
     assert done.returncode == 0, done.stderr
@@ -225,7 +225,7 @@ def test_a_run_goes_on_by_its_folder_with_its_options_and_another_rate(trained, 
     groups = content["optimizer_states"][0]["param_groups"]
     assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
     assert {group["initial_lr"] for group in groups} == {5e-3}
-    now = column(folder, "lr-AdamW/pg1")
+    now = column(folder, "train/learning_rate")
     assert now[: len(rates)] == rates
     assert max(now[len(rates) :]) > 2 * max(rates)
     assert len(column(folder, "best")) == 3  # of the validations after epochs 2, 4 and 6
@@ -305,6 +305,7 @@ def sweep(desk, demo_folder):
         "seed=0,1",
         "rosta=tt,ft",
         "hydra.sweep.dir=swept",
+        *EVERY_EPOCH,
     ]
     with subprocess.Popen(
         [sys.executable, PROJECT / "train.py", *command],

@@ -24,6 +24,10 @@ def announce(config: Mapping[str, Any]) -> None:
     """Says what a run trains on what; loudly where the data are drawn."""
     name, data = config["run"]["name"], config["data"]["name"]
     console().print(f"[bold]{name}[/] on {data}, writing to {config['paths']['run']}")
+    scale = config["model"]["decoder_scale"]
+    if scale != 1:
+        text = f"the decoders have {scale:g} of their channels (recipe.decoder_scale)"
+        console().print(text, highlight=False)
     if data == "demo":
         text = (
             "These are drawn animals: good for seeing that everything works, not for results.\n"
@@ -101,5 +105,5 @@ def data_options(name: str, run: Path) -> list[str]:
     """
     file = run / ".hydra/overrides.yaml"
     given = [str(o) for o in OmegaConf.load(file)] if file.is_file() else []
-    kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source", "trust")
+    kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source", "trust", "trainer=")
     return [f"data={name}", *(o for o in given if o.startswith(kept))]

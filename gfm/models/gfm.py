@@ -29,6 +29,7 @@ class GFM(nn.Module):
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         decoder_channels: Channels of the decoders at each feature, finest first; by default those
             of the encoder, at most 512.
+        decoder_scale: Factor on them, of which at least 8 are left.
         reduction: Factor by which the middle convolution of a decoder stage has fewer channels.
         normalization: ``none`` feeds values of 0..255, as the official code does; ``imagenet``
             standardises them.
@@ -49,6 +50,7 @@ class GFM(nn.Module):
         encoder: Encoder,
         rosta: str = "tt",
         decoder_channels: Sequence[int] | None = None,
+        decoder_scale: float = 1.0,
         reduction: int = 1,
         normalization: Literal["none", "imagenet"] = "none",
         activation_checkpointing: bool = False,
@@ -60,7 +62,8 @@ class GFM(nn.Module):
         self.branches = ROSTAS[rosta]
         self.encoder = encoder
         channels, strides = encoder.channels, encoder.strides
-        decoder_channels = list(decoder_channels or (min(c, 512) for c in channels))
+        full = decoder_channels or [min(c, 512) for c in channels]
+        decoder_channels = [max(8, round(c * decoder_scale)) for c in full]
         num_classes = [branch.num_classes for branch in self.branches]
         self.glance = GlanceDecoder(channels, strides, decoder_channels, num_classes, reduction)
         self.focus = FocusDecoder(

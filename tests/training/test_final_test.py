@@ -13,7 +13,7 @@ from gfm.errors import GFMError
 from gfm.launch.evaluate import evaluate
 from gfm.launch.train import train
 from gfm.training.final_test import _choice, run_final_test
-from tests.conftest import compose_config
+from tests.conftest import EVERY_EPOCH, compose_config
 
 TWO = ("trainer.max_epochs=2", "logger=none", "optimizer.lr=0.02")
 
@@ -97,7 +97,8 @@ def test_weights_that_were_not_kept(tiny_training, tmp_path, capsys):
 
 def test_the_last_weights_are_those_of_last_ckpt(tiny_training, tmp_path):
     """Also where it was not written at the end."""
-    odd = ["trainer.max_epochs=3", "callbacks.last.every_n_epochs=2", "test=last", "logger=none"]
+    odd = ["trainer.max_epochs=3", "test=last", "logger=none", *EVERY_EPOCH[::2]]
+    odd += ["callbacks.last.every_n_epochs=2"]
     odd += ["trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=3", "~callbacks.end"]
     _, objects = train(compose_config("train", [*tiny_training, *odd]))
     last = tmp_path / "run/checkpoints/last.ckpt"

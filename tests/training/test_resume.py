@@ -18,7 +18,7 @@ from gfm.launch.continuation import continued, in_own_folder
 from gfm.launch.entry import faults
 from gfm.launch.train import train
 from gfm.training.resume import whole_checkpoint
-from tests.conftest import compose_config
+from tests.conftest import EVERY_EPOCH, compose_config
 
 
 class Killed(BaseException):
@@ -54,9 +54,8 @@ def options(tiny_training, folder, *more) -> list[str]:
 
 
 EVERY_STEP = (
-    "callbacks.last.every_n_epochs=null",
-    "callbacks.last.save_on_train_epoch_end=false",
-    "+callbacks.last.every_n_train_steps=1",
+    "callbacks.last.train_time_interval=null",
+    "callbacks.last.every_n_train_steps=1",
 )
 
 
@@ -88,12 +87,12 @@ def run(cfg, monkeypatch, kill_at=None):
         return train(cfg)[1]
 
 
-# In an epoch; at its end, before validation; and, as shipped, only at the end of an epoch.
+# In an epoch; at its end, before validation; and where only the end of an epoch is saved.
 @pytest.mark.parametrize(
     ("kill_at", "when"),
     [
         (2, EVERY_STEP),
-        (5, ()),
+        (5, EVERY_EPOCH),
         pytest.param(1, EVERY_STEP, marks=pytest.mark.slow),
         pytest.param(3, EVERY_STEP, marks=pytest.mark.slow),
         pytest.param(4, EVERY_STEP, marks=pytest.mark.slow),
@@ -119,7 +118,9 @@ class ValidationKiller(pl.Callback):
 
 
 # The checkpoint is of the step before the validation, or of the epoch before.
-@pytest.mark.parametrize("when", [EVERY_STEP, ["callbacks.last.every_n_epochs=1"]])
+@pytest.mark.parametrize(
+    "when", [EVERY_STEP, [*EVERY_EPOCH[::2], "callbacks.last.every_n_epochs=1"]]
+)
 def test_a_validation_that_was_killed_is_run_again(tiny_training, tmp_path, monkeypatch, when):
     more = (*when, "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2")
     whole = options(tiny_training, tmp_path / "whole", *more)
