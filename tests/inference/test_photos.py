@@ -1,0 +1,91 @@
+"""Photos of every kind become upright sRGB."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from gfm.errors import GFMError
+from gfm.inference.photos import read_photo
+
+COLOURS = np.zeros((8, 12, 3), np.uint8)
+COLOURS[:4, :6] = (200, 30, 40)
+COLOURS[4:, :6] = (20, 180, 60)
+COLOURS[:4, 6:] = (30, 60, 220)
+
+
+def save(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_photos(tmp_path, orientation):
+    """What the viewer of the file shows; by the tag's definition, not by Pillow."""
+    turned = {
+        1: lambda x: x,
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.swapaxes(0, 1),
+        6: lambda x: np.rot90(x, -1),
+        7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+        8: lambda x: np.rot90(x),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif)
+    np.testing.assert_array_equal(read_photo(path), turned(COLOURS))
+
+
+def test_profiles_are_converted(tmp_path):
+    """A profile whose primaries are exchanged: what is called red is green."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    data = bytearray(srgb.tobytes())
+    tags = {bytes(data[i : i + 4]): i for i in range(132, 132 + 12 * data[131], 12)}
+    red, green = (slice(tags[t] + 4, tags[t] + 12) for t in (b"rXYZ", b"gXYZ"))
+    data[red], data[green] = data[green], data[red]
+    photo = Image.fromarray(COLOURS)
+    plain = read_photo(save(tmp_path / "a.png", photo, icc_profile=srgb.tobytes()))
+    assert np.abs(plain.astype(int) - COLOURS).max() <= 1
+    exchanged = read_photo(save(tmp_path / "b.png", photo, icc_profile=bytes(data)))
+    assert np.abs(exchanged.astype(int) - COLOURS[..., [1, 0, 2]]).max() <= 1
+    broken = read_photo(save(tmp_path / "c.png", photo, icc_profile=b"no profile"))
+    np.testing.assert_array_equal(broken, COLOURS)
+
+
+def test_other_modes(tmp_path):
+    photo = Image.fromarray(COLOURS)
+    grey = np.asarray(photo.convert("L"))
+    for mode in ("L", "LA"):
+        read = read_photo(save(tmp_path / f"{mode}.png", photo.convert("L").convert(mode)))
+        np.testing.assert_array_equal(read, np.repeat(grey[..., None], 3, 2))
+    for mode in ("RGBA", "P"):
+        read = read_photo(save(tmp_path / f"{mode}.png", photo.convert(mode)))
+        assert np.abs(read.astype(int) - COLOURS).max() <= (0 if mode == "RGBA" else 60)
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    read = read_photo(save(tmp_path / "deep.png", deep))
+    np.testing.assert_array_equal(read[..., 0], grey)
+    cmyk = read_photo(save(tmp_path / "cmyk.tif", photo.convert("CMYK")))
+    np.testing.assert_array_equal(cmyk, COLOURS)
+
+
+def test_standard_input(monkeypatch):
+    data = io.BytesIO()
+    Image.fromarray(COLOURS).save(data, "PNG")
+    stdin = io.TextIOWrapper(io.BytesIO(data.getvalue()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    from gfm.inference.photos import STDIN
+
+    np.testing.assert_array_equal(read_photo(STDIN), COLOURS)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", "half"])
+def test_damaged(tmp_path, content):
+    path = save(tmp_path / "a.jpg", Image.fromarray(np.repeat(COLOURS, 40, 0)))
+    if content == "half":
+        content = path.read_bytes()[:-200]
+    path.write_bytes(content)
+    with pytest.raises(GFMError, match=r"cannot read .*a\.jpg"):
+        read_photo(path)
