@@ -181,7 +181,7 @@ def test_gradients(name, monkeypatch):
     """Against finite differences, in the float64 that they need and that terms do without."""
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     kernel = losses._gauss_kernel(torch.device("cpu"))
-    monkeypatch.setattr(losses, "_gauss_kernel", lambda: kernel.double())
+    monkeypatch.setattr(losses, "_gauss_kernel", lambda device: kernel.double())
     preds = _random(1, 1, 7, 9).double().requires_grad_()
     assert torch.autograd.gradcheck(TERMS[name], preds)
 
