@@ -109,6 +109,20 @@ def test_a_killed_run_resumes_bit_by_bit(tiny_training, tmp_path, monkeypatch, k
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
+def test_a_run_that_ended_goes_on_for_longer(tiny_training, tmp_path, monkeypatch):
+    """What is saved at the end, after the last validation, is the middle of a longer run."""
+    plain = ("scheduler=none", "trainer.check_val_every_n_epoch=3", "test=false")
+    whole = options(tiny_training, tmp_path / "whole", *plain, "trainer.max_epochs=4")
+    expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
+    parts = options(tiny_training, tmp_path / "parts", *plain)
+    run(compose_config("train", parts), monkeypatch)
+    last = tmp_path / "parts/checkpoints/last.ckpt"
+    longer = [*parts, f"ckpt_path={last}", "trainer.max_epochs=4"]
+    assert_same(
+        expected, outcome(tmp_path / "parts", run(compose_config("train", longer), monkeypatch))
+    )
+
+
 class ValidationKiller(pl.Callback):
     """Ends the process in the second of two validation photos, once."""
 
