@@ -5,6 +5,7 @@ import functools
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -27,6 +28,15 @@ def photos(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(path)
     return tmp_path / "photos"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Enough for photos this small; several would wait for each other on a busy machine."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(num_threads)
 
 
 _load_once = functools.cache(load_network)
