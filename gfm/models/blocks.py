@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gfm.models.shares import pool_by_shares, spread_by_shares
+
 
 def conv_bn_relu(in_channels: int, out_channels: int, dilation: int = 1) -> list[nn.Module]:
     """3×3 convolution that keeps the size, batch normalisation, ReLU."""
@@ -42,57 +44,24 @@ def extend(image: Tensor, multiple: int) -> Tensor:
     return image
 
 
-class GridPool(nn.Module):
-    """The mean of each cell of a grid, as ``nn.AdaptiveAvgPool2d``, in a graph of any size too.
+class GridPool(nn.AdaptiveAvgPool2d):
+    """The mean of each cell of a square grid, in a graph for images of any size too."""
 
-    That one's kernel depends on the size, so that an exported graph would hold one size only. A
-    mean is linear and separable: here it is a matrix for each side, computed from its length.
-
-    Args:
-        num_cells: along each side.
-    """
-
-    def __init__(self, num_cells: int) -> None:
-        super().__init__()
-        self.num_cells = num_cells
+    output_size: int
 
     def forward(self, feature: Tensor) -> Tensor:
         """N×C×H×W to a value per cell; cells overlap where the sides do not divide evenly."""
-        with torch.autocast(feature.device.type, enabled=False):
-            rows, columns = (self._shares(n, feature.device) for n in feature.shape[-2:])
-            return _by_rows(rows, feature.float() @ columns.T).to(feature.dtype)
-
-    def _shares(self, length: int, device: torch.device) -> Tensor:
-        """Of each pixel in the mean of each cell: ``num_cells``×``length``."""
-        cell = torch.arange(self.num_cells, device=device)[:, None]
-        start = cell * length // self.num_cells
-        end = ((cell + 1) * length + self.num_cells - 1) // self.num_cells
-        pixel = torch.arange(length, device=device)
-        return ((pixel >= start) & (pixel < end)).float() / (end - start)
+        if torch.compiler.is_exporting():
+            return pool_by_shares(feature, self.output_size)
+        return super().forward(feature)
 
 
 def _spread(grid: Tensor, height: int, width: int) -> Tensor:
-    """N×C×n×n enlarged linearly to N×C×H×W, the outer cells at the borders.
-
-    Corners are aligned here and nowhere else in the network: released weights expect it. By
-    matrices, for ``F.interpolate`` has a case of its own for a side of 1, which a graph of any
-    size cannot have.
-    """
-
-    def shares(length: int) -> Tensor:
-        cell = torch.arange(grid.shape[-1], device=grid.device)
-        pixel = torch.arange(length, device=grid.device)[:, None]
-        last = torch.sym_max(length - 1, 1)
-        position: Tensor = pixel * (grid.shape[-1] - 1) / last  # type: ignore[assignment]
-        return (1 - (position - cell).abs()).clamp(min=0)
-
-    with torch.autocast(grid.device.type, enabled=False):
-        return (_by_rows(shares(height), grid.float()) @ shares(width).T).to(grid.dtype)
-
-
-def _by_rows(matrix: Tensor, image: Tensor) -> Tensor:
-    """The product of a matrix and N×C×H×W of small W; as ``@``, without its case for H = 1."""
-    return (matrix[:, :, None] * image[:, :, None]).sum(3)
+    """N×C×n×n enlarged linearly to N×C×H×W, the outer cells at the borders."""
+    if torch.compiler.is_exporting():
+        return spread_by_shares(grid, height, width)
+    # Corners are aligned here and nowhere else in the network: released weights expect it.
+    return F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=True)
 
 
 class PyramidPooling(nn.Module):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gfm.demo import draw_sample
+from gfm.demo.sample import draw_sample
 from gfm.launch.page import compose, make_page, serve
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")

@@ -1,0 +1,36 @@
+"""Pooling by shares is that by torch's kernels, for every size; so is padding."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gfm.models.blocks import extend
+from gfm.models.shares import pool_by_shares, spread_by_shares
+
+SIDES = [(h, w) for h in range(1, 40) for w in (1, 2, 4, 5, 7, 33, 50)]
+
+
+@pytest.mark.parametrize("num_cells", [1, 3, 5])
+def test_pooling(num_cells):
+    for size in SIDES:
+        feature = torch.randn(2, 3, *size)
+        expected = F.adaptive_avg_pool2d(feature, num_cells)
+        torch.testing.assert_close(pool_by_shares(feature, num_cells), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_cells", [1, 3, 5])
+def test_enlarging(num_cells):
+    # In float64: torch computes positions in the type of the grid, and rounds differently.
+    grid = torch.randn(2, 3, num_cells, num_cells, dtype=torch.float64)
+    for size in SIDES:
+        expected = F.interpolate(grid, size=size, mode="bilinear", align_corners=True)
+        torch.testing.assert_close(spread_by_shares(grid, *size), expected, rtol=0, atol=1e-12)
+        single = spread_by_shares(grid.float(), *size)
+        torch.testing.assert_close(single.double(), expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [(33, 47), (1, 1), (32, 65)])
+def test_extend_repeats_the_border(size):
+    image = torch.rand(2, 3, *size)
+    pad = (0, -size[1] % 32, 0, -size[0] % 32)
+    assert torch.equal(extend(image, 32), F.pad(image, pad, mode="replicate"))
