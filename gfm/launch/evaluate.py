@@ -20,9 +20,10 @@ from gfm.evaluation import (
     log_results,
     write_results,
 )
-from gfm.launch.machine import decide, prepare_inference
+from gfm.launch.machine import decide
 from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_units
+from gfm.models.hardware import speed_up_inference
 from gfm.system.console import console, open_log
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
 from gfm.system.locks import owned
@@ -40,9 +41,9 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
         "encoder": checkpoint.encoder_name,
         "RoSTA": checkpoint.model["rosta"].upper(),
     }
-    prepare_inference(model, config["trainer"])
     inferer = choose_inferer(checkpoint, config["inference"])
     trainer = build(config["trainer"])
+    speed_up_inference(model, trainer.strategy.root_device.type, str(trainer.precision))
     return NetworkSource(model, inferer, trainer, fingerprint_of_content(path), facts)
 
 

@@ -2,7 +2,6 @@
 
 from omegaconf import DictConfig, OmegaConf
 
-from gfm.models.gfm import GFM
 from gfm.models.hardware import choose_precision, device_type, prefers_channels_last
 from gfm.system.console import console
 from gfm.system.ranks import is_first
@@ -25,15 +24,8 @@ def decide(cfg: DictConfig) -> tuple[DictConfig, bool]:
     if cfg.trainer.precision == "auto":
         precision, reason = choose_precision(device)
         changes["precision"] = precision
-        channels_last = prefers_channels_last(device, precision, is_training=True)
+        channels_last = prefers_channels_last(device, "16" in precision, is_training=True)
         if is_first():
             console().print(f"trainer.precision=auto: {precision}, for {reason}", highlight=False)
     decided: DictConfig = OmegaConf.merge(cfg, {"trainer": changes})  # type: ignore[assignment]
     return decided, channels_last
-
-
-def prepare_inference(model: GFM, cfg_trainer: dict[str, str]) -> None:
-    """Gives a network that is not trained the memory format in which this machine is faster."""
-    device = device_type(cfg_trainer["accelerator"])
-    if prefers_channels_last(device, str(cfg_trainer["precision"]), is_training=False):
-        model.use_channels_last()

@@ -10,6 +10,7 @@ from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
 from gfm.errors import GFMError
 from gfm.inference import described
+from gfm.models.hardware import speed_up_inference
 from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
 
@@ -80,6 +81,9 @@ def run_final_test(
     path = best or last
     if path is not None and (best or not _is_current(path, trainer)):
         load_weights(module.model, read_weights(path), str(path))
+    # As evaluate.py does, which gives the same figures.
+    device = trainer.strategy.root_device.type
+    speed_up_inference(module.model, device, str(trainer.precision))
     trainer.callbacks.append(PhotoTable(run / "per_image.csv"))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

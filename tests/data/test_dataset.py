@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from gfm.data import datamodule as datamodules
+from gfm.data import samplers
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import ValidationSet
 from gfm.data.layout import validation_photos
@@ -186,3 +188,26 @@ def test_memory_stays_flat(demo_roots):
             training[epoch, index]
     # Keeping one layer of each of these 240 samples would take 15 MB.
     assert resident() - before < 5e6
+
+
+@pytest.mark.parametrize(("rank", "world"), [(0, 2), (1, 2), (3, 4)])
+def test_processes_share_each_batch_out(demo_roots, monkeypatch, rank, world):
+    """Together they see the samples of the batches of one process."""
+    seen = {}
+    for each, count in ((0, 1), (rank, world)):
+        for place in (samplers, datamodules):
+            monkeypatch.setattr(place, "rank_and_world", lambda where=(each, count): where)
+        loader = module(demo_roots, "comp_rssn", batch_size=4).train_dataloader()
+        seen[count] = list(loader.sampler), loader.batch_size, len(loader)
+    assert seen[world][0] == seen[1][0][rank::world]
+    assert seen[world][1:] == (4 // world, seen[1][2])
+
+
+def test_a_batch_that_does_not_divide(demo_roots, monkeypatch):
+    monkeypatch.setattr(datamodules, "rank_and_world", lambda: (0, 3))
+    text = r"data.batch_size=4 .* does not divide among 3: set it to 3 or 6, or change trainer.dev"
+    with pytest.raises(GFMError, match=text):
+        module(demo_roots, "ori", batch_size=4).train_dataloader()
+    assert samplers.share_of_batch(32, 8) == 4
+    with pytest.raises(GFMError, match="among 8: set it to 8, or"):
+        samplers.share_of_batch(4, 8)

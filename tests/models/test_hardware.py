@@ -1,0 +1,72 @@
+"""Which precision and memory format suit a device, on machines that are made up."""
+
+import pytest
+import torch
+
+from gfm.models import hardware
+from gfm.models.hardware import (
+    bfloat16_hardware,
+    choose_precision,
+    device_type,
+    prefers_channels_last,
+)
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    """A CPU of the instruction sets that are added to it."""
+    flags: dict[str, bool] = {"avx2": True, "avx512_f": True, "amx_bf16": False}
+    monkeypatch.setattr(hardware, "cpu_capabilities", lambda: flags)
+    return flags
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU that calculates in bfloat16 or, emulating it, does not."""
+
+    def make(has_bfloat16: bool) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
+        monkeypatch.setattr(
+            torch.cuda,
+            "is_bf16_supported",
+            lambda including_emulation=True: including_emulation or has_bfloat16,
+        )
+
+    return make
+
+
+def test_a_cpu_without_the_instructions(cpu):
+    assert choose_precision("cpu") == ("32-true", "this CPU has no bfloat16 in hardware")
+    assert not prefers_channels_last("cpu", is_half=False, is_training=True)
+    assert not prefers_channels_last("cpu", is_half=True, is_training=True)
+    assert prefers_channels_last("cpu", is_half=False, is_training=False)
+
+
+@pytest.mark.parametrize(("flag", "name"), [("avx512_bf16", "AVX512-BF16"), ("amx_bf16", "AMX")])
+def test_a_cpu_with_one_of_them(cpu, flag, name):
+    cpu[flag] = True
+    assert choose_precision("cpu") == ("bf16-mixed", f"{name} calculates in bfloat16")
+    assert prefers_channels_last("cpu", is_half=True, is_training=True)
+    assert not prefers_channels_last("cpu", is_half=False, is_training=True)
+
+
+def test_gpus_before_and_from_ampere_on(gpu):
+    gpu(True)
+    assert device_type("auto") == device_type("gpu") == "cuda"
+    assert device_type("cpu") == "cpu"
+    assert choose_precision("cuda") == ("bf16-mixed", "A100 calculates in bfloat16")
+    assert prefers_channels_last("cuda", is_half=True, is_training=True)
+    assert not prefers_channels_last("cuda", is_half=False, is_training=True)
+    gpu(False)
+    assert choose_precision("cuda") == ("32-true", "this GPU has no bfloat16 in hardware")
+    assert not prefers_channels_last("cuda", is_half=True, is_training=True)
+
+
+def test_a_mac(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device_type("gpu") == device_type("auto") == "mps"
+    assert bfloat16_hardware("mps") is None
+    assert choose_precision("mps")[0] == "32-true"
+    assert not prefers_channels_last("mps", is_half=True, is_training=False)

@@ -1,0 +1,89 @@
+"""Gradients are clipped, and their length is logged, in every precision and by every optimiser."""
+
+from contextlib import nullcontext
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.precision import MixedPrecision
+
+from gfm.launch.train import train
+from gfm.training.optimization import clip_gradients
+from tests.conftest import compose_config
+
+
+class Scaled(MixedPrecision):
+    """Scales losses as float16 needs it, and calculates in float32, which every CPU can."""
+
+    def __init__(self) -> None:
+        super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**16))
+
+    def autocast_context_manager(self):
+        return nullcontext()
+
+
+class Lengths(pl.Callback):
+    """The gradient that each step of the optimiser takes: its length, its largest number."""
+
+    found: list[tuple[float, float]] = []
+
+    def on_train_start(self, trainer, module):
+        Lengths.found = []
+        (optimizer,) = trainer.optimizers
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+
+        def look(*_):
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm(gradients).item()
+            Lengths.found.append((norm, max(g.abs().max().item() for g in gradients)))
+
+        optimizer.register_step_pre_hook(look)
+
+
+CHECKPOINTS = "{_target_: gfm.checkpoints.file_io.AtomicCheckpointIO}"
+PRECISIONS = {
+    "32-true": ["trainer.precision=32-true"],
+    "bf16-mixed": ["trainer.precision=bf16-mixed"],
+    "16-mixed": [
+        "trainer.precision=null",
+        f"trainer.plugins=[{CHECKPOINTS}, {{_target_: {__name__}.Scaled}}]",
+    ],
+}
+
+
+def steps(tiny_training, *options: str) -> tuple[list[tuple[float, float]], float]:
+    """What the optimiser got, and the length that was logged last."""
+    more = ["logger=none", "trainer.limit_val_batches=0", "test=false"]
+    more += [f"+callbacks.lengths={{_target_: {__name__}.Lengths}}"]
+    metrics, _ = train(compose_config("train", [*tiny_training, *more, *options]))
+    return Lengths.found, metrics["train/gradient_norm"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_clipping(tiny_training, precision, optimizer):
+    options = [*PRECISIONS[precision], f"optimizer={optimizer}", "optimizer.lr=0"]
+    # Of weights that stay, so that all runs have the same second gradient.
+    exact, norm = steps(tiny_training, f"optimizer={optimizer}", "optimizer.lr=0")
+    assert norm == pytest.approx(exact[-1][0])
+    assert norm > 0.1
+    found, logged = steps(tiny_training, *options, "trainer.gradient_clip_val=0.01")
+    assert len(found) == 2
+    assert all(length == pytest.approx(0.01, rel=1e-3) for length, _ in found)
+    # Before clipping, and not of the scaled loss.
+    assert logged == pytest.approx(norm, rel=0.2 if precision == "bf16-mixed" else 1e-3)
+
+
+def test_clipping_by_value(tiny_training):
+    options = ["trainer.gradient_clip_val=1e-4", "trainer.gradient_clip_algorithm=value"]
+    found, logged = steps(tiny_training, *PRECISIONS["16-mixed"], *options)
+    assert all(largest == pytest.approx(1e-4) for _, largest in found)
+    assert logged > found[-1][0]
+
+
+def test_no_limit_changes_nothing():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([3.0, 4.0])
+    for limit in (None, 0):
+        assert clip_gradients([parameter], limit) == 5
+        assert parameter.grad.tolist() == [3, 4]
