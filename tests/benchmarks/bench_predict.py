@@ -23,7 +23,7 @@ from PIL import Image
 from skimage.transform import resize as skimage_resize
 
 from gfm.build import build
-from gfm.demo import draw_sample
+from gfm.demo.sample import draw_sample
 from gfm.inference import Hybrid, Predictor
 from gfm.inference.files import predict_files
 from gfm.inference.inputs import Source, find_sources

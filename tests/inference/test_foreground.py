@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.demo import draw_sample
+from gfm.demo.sample import draw_sample
 from gfm.errors import GFMError
 from gfm.inference import foreground
 from gfm.inference.foreground import estimate_foreground
