@@ -1,0 +1,53 @@
+"""What an evaluation leaves on dashboards, read back from their own files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gfm.metrics import METRIC_NAMES
+from tests.evaluation.conftest import SIZES
+from tests.training.wandb_file import described, files, read, rows
+
+METRICS = METRIC_NAMES["gfm"]
+
+
+def test_wandb_has_pictures_histograms_and_the_run_described(run, weights, monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    summary, folder = run(f"checkpoint={weights}", "logger=wandb")
+    described_run, config = described(folder)
+    assert described_run.job_type == "evaluate"
+    assert config["protocol"] == "gfm"
+    assert config["num_parameters"] > 1e6
+
+    (file,) = files(folder)
+    records = read(file)
+    values = {}
+    for row in rows(records):
+        values |= row
+    assert {name: values[f"test/{name}"] for name in summary} == pytest.approx(summary)
+    assert values["test/previews/count"] == 4
+    captions = [f"{name}: input | alpha | truth | error" for name in "abcd"]
+    assert values["test/previews/captions"] == captions
+    assert {"truth", "prediction"} == values["test/previews/all_masks"][0].keys()
+    for name in METRICS:
+        assert values[f"test/{name}_histogram/_type"] == "histogram"
+        assert sum(values[f"test/{name}_histogram/values"]) == len(SIZES)
+
+    (table,) = (r.artifact for r in records if r.artifact.type == "run_table")
+    (path,) = (c.local_path for c in table.manifest.contents if c.path.endswith(".table.json"))
+    content = json.loads(Path(path).read_text())
+    assert content["columns"] == ["name", "input", "alpha", "truth", "error", *METRICS]
+    assert [row[0] for row in content["data"]] == list(SIZES)
+    for row in content["data"]:
+        assert [(p["height"], p["width"]) for p in row[1:5]] == [SIZES[row[0]]] * 4
+
+
+def test_tensorboard_has_the_same_pictures_and_histograms(run, mattes):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    _, folder = run(f"predictions={mattes}", "logger=tensorboard")
+    tags = accumulator.EventAccumulator(str(folder)).Reload().Tags()
+    assert set(tags["images"]) == {f"test/previews/{name}" for name in "abcd"}
+    assert set(tags["histograms"]) == {f"test/{name}_histogram" for name in METRICS}
+    assert {f"test/{name}" for name in METRICS} <= set(tags["scalars"])
