@@ -1,6 +1,7 @@
 """Gradients are clipped, and their length is logged, in every precision and by every optimiser."""
 
 from contextlib import nullcontext
+from typing import ClassVar
 
 import pytest
 import pytorch_lightning as pl
@@ -25,7 +26,7 @@ class Scaled(MixedPrecision):
 class Lengths(pl.Callback):
     """The gradient that each step of the optimiser takes: its length, its largest number."""
 
-    found: list[tuple[float, float]] = []
+    found: ClassVar[list[tuple[float, float]]] = []
 
     def on_train_start(self, trainer, module):
         Lengths.found = []
