@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from itertools import accumulate
 from pathlib import Path
 
 from gfm.system.files import place_aside
@@ -23,6 +24,14 @@ def read_curves(path: Path) -> dict[str, _Curve]:
                     curves[name][0].append(float(row["step"]))
                     curves[name][1].append(float(text))
     return dict(curves)
+
+
+def _smoothed(values: list[float]) -> list[float]:
+    """Average each value with those before it, over a fiftieth of the curve."""
+    sums = [0.0, *accumulate(values)]
+    width = max(1, len(values) // 50)
+    starts = [max(0, end - width) for end in range(1, len(sums))]
+    return [(sums[end] - sums[start]) / (end - start) for end, start in enumerate(starts, start=1)]
 
 
 def draw_curves(source: Path, target: Path) -> bool:
@@ -53,6 +62,7 @@ def draw_curves(source: Path, target: Path) -> bool:
     for index, (title, lines) in enumerate(panels):
         axes = figure.add_subplot(rows, columns, index + 1)
         for label, (steps, values) in lines.items():
+            values = _smoothed(values)
             axes.plot(steps, values, label=label, marker="." if len(steps) < 30 else None)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step", fontsize=8)
