@@ -67,7 +67,7 @@ def _gauss_kernel(device: torch.device) -> Tensor:
     # The official kernel adds the two one-dimensional Gaussians where a separable one multiplies
     # them; released models were trained with it.
     # On the device: to copy it there would wait for all that the device has yet to do.
-    x = torch.arange(5.0, device=device) - 2
+    x = torch.arange(5, dtype=torch.float32, device=device) - 2
     gauss = torch.exp(-x.square())
     kernel = gauss[:, None] + gauss[None, :]
     return (kernel / kernel.sum()).view(1, 1, 5, 5)

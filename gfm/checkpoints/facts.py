@@ -25,7 +25,7 @@ def facts_of(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str
     facts = {
         "generator": f"gfm-matting {__version__}",
         "architecture": f"GFM (Li et al., IJCV 2022), {checkpoint.encoder_name}",
-        "rosta": str(checkpoint.model["rosta"]),
+        "rosta": str(checkpoint.model.get("rosta")),
         "weights_licence": str(checkpoint.config.get("licence") or UNKNOWN_LICENCE),
     }
     if inferer is not None:

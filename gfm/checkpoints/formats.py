@@ -45,8 +45,10 @@ class Checkpoint:
     @property
     def encoder_name(self) -> str:
         """Of the network's encoder, timm's own name where it is one of those."""
-        encoder = self.model["encoder"]
-        return str(encoder.get("name", encoder["_target_"].split(".")[-1]))
+        encoder = self.model.get("encoder")
+        if not isinstance(encoder, dict):  # of a file that no run wrote
+            return "an unknown encoder"
+        return str(encoder.get("name", str(encoder.get("_target_")).split(".")[-1]))
 
     @property
     def inferer(self) -> Any:

@@ -135,6 +135,7 @@ def test_four_samples_are_overfitted(tiny):
         "data.crop_sizes=[128]",
         "data.input_size=48",
         "recipe.learning_rate=1e-3",
+        "recipe.decoder_scale=1",
         "datamodule.flip_probability=0",
         "datamodule.transition_probability=0",
         "trainer.max_epochs=50",

@@ -62,6 +62,7 @@ def folder(tmp_path_factory, demo_folder, demo_roots):
     shutil.copytree(demo_roots.photos / "validation/original", place / "PPM-100/image")
     shutil.copytree(demo_roots.photos / "validation/mask", place / "PPM-100/matte")
     shutil.copytree(demo_roots.photos / "validation/mask", place / "their_mattes")
+    shutil.copytree(demo_roots.photos / "validation/original", place / "photos")
     torch.save(formula_state_dict("r34_2b_TT"), place / "gfm_r34_2b_tt.pth")
     return place
 
@@ -118,9 +119,12 @@ def test_python(command, here, trained, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("command", [" ".join(w[1:]) for w in COMMANDS if w and w[0] == "gfm"])
-def test_gfm(command, here):
+def test_gfm(command, here, trained):
     pytest.importorskip("pymatting", reason="gfm prepare wants the extra 'prepare'")
-    result = CliRunner().invoke(app, placed(shlex.split(command)))
+    words = placed(shlex.split(command))
+    if words[0] in ("demo", "download"):  # the one serves on, the other needs the network
+        words = [words[0], "--help"]
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
 
 

@@ -128,7 +128,8 @@ def trained(home) -> Path:
 def test_the_package_is_the_wheel(home):
     code = "import gfm, gfm.launch.configs as c; print(gfm.__file__, c.CONFIGS)"
     python = str(home / "env/bin/python")
-    shown = subprocess.check_output([python, "-c", code], cwd=home, text=True).split()
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    shown = subprocess.check_output([python, "-c", code], cwd=home, text=True, env=kept).split()
     assert all(Path(path).is_relative_to(home / "env") for path in shown)
 
 

@@ -31,7 +31,7 @@ def saved(folder):
 def test_a_run_shorter_than_its_validation_interval_keeps_its_weights(
     tiny_training, tmp_path, capsys
 ):
-    metrics, objects = start(tiny_training, "trainer.check_val_every_n_epoch=2", "test=true")
+    metrics, objects = start(tiny_training, "trainer.check_val_every_n_epoch=2", "test=best")
     assert saved(tmp_path) == ["last.ckpt"]
     assert metrics["test/sad"] > 0
     shown = capsys.readouterr().out
@@ -57,7 +57,7 @@ def test_callbacks_that_are_left_out(tiny_training, tmp_path, choice, files):
 
 def test_without_callbacks_it_says_that_nothing_is_kept(tiny_training, tmp_path):
     with pytest.warns(UserWarning, match="no weights will be saved"):
-        metrics, _ = start(tiny_training, "callbacks=none", "test=true")
+        metrics, _ = start(tiny_training, "callbacks=none", "test=best")
     assert saved(tmp_path) == []
     assert metrics["best"] == pytest.approx(metrics["val/sad"])
 
@@ -80,7 +80,7 @@ def test_three_best_are_kept_and_the_best_is_called_so(
     order = sorted([5.0, 7.0, 3.0, 4.0, 6.0, 3.5], reverse=mode == "max")
     step_of = dict(zip([5.0, 7.0, 3.0, 4.0, 6.0, 3.5], range(2, 14, 2), strict=True))
     files = {"best.ckpt", *(f"best_step_{step_of[score]}.ckpt" for score in order[1:3])}
-    assert set(saved(tmp_path)) == {*files, "last.ckpt", "last.previous.ckpt"}
+    assert set(saved(tmp_path)) == {*files, "last.ckpt"}
     for name, score in zip(("best", f"best_step_{step_of[order[1]]}"), order, strict=False):
         path = tmp_path / f"run/checkpoints/{name}.ckpt"
         assert torch.load(path, weights_only=True)["global_step"] == step_of[score]

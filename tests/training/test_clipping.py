@@ -30,15 +30,11 @@ class Lengths(pl.Callback):
 
     def on_train_start(self, trainer, module):
         Lengths.found = []
-        (optimizer,) = trainer.optimizers
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
-        def look(*_):
-            gradients = [p.grad for p in parameters if p.grad is not None]
-            norm = torch.nn.utils.get_total_norm(gradients).item()
-            Lengths.found.append((norm, max(g.abs().max().item() for g in gradients)))
-
-        optimizer.register_step_pre_hook(look)
+    def on_train_batch_end(self, trainer, module, *_):
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients).item()
+        Lengths.found.append((norm, max(g.abs().max().item() for g in gradients)))
 
 
 CHECKPOINTS = "{_target_: gfm.checkpoints.file_io.AtomicCheckpointIO}"

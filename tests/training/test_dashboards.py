@@ -16,7 +16,7 @@ from gfm.launch.train import train
 from gfm.metrics import METRIC_NAMES
 from gfm.training.loggers.dashboard import STEP
 from gfm.training.provenance import commit, provenance
-from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
+from tests.conftest import EVERY_EPOCH, PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from tests.training.wandb_file import described, files, logged, read, rows, summary
 
 METRICS = METRIC_NAMES["gfm"]
@@ -52,7 +52,7 @@ def test_wandb_keeps_all_of_an_offline_run(tiny_training, tmp_path, offline):
     assert list(run.tags) == ["test_resnet", "tt", "ori", "demo"]
     assert (run.run_group, run.job_type) == ("", "train")
     assert config["backbone"]["name"] == "test_resnet"
-    assert config["optimizer"]["lr"] == 7e-4
+    assert config["optimizer"]["lr"] == 1e-3
     assert config["num_parameters"] == sum(p.numel() for p in objects["module"].parameters())
     assert config["provenance"] == provenance(objects["datamodule"])
     saved = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
@@ -145,7 +145,8 @@ def test_code_and_weights_are_artifacts_where_wanted(tiny_training, tmp_path, of
 
 def test_each_saved_checkpoint_is_a_version_where_all_are_wanted(tiny_training, tmp_path, offline):
     wish = ["logger.wandb.log_model=all", "trainer.max_epochs=2", "test=false", "optimizer.lr=0"]
-    train(compose_config("train", [*with_logger(tiny_training, "wandb"), *wish]))
+    options = [*with_logger(tiny_training, "wandb"), *wish, *EVERY_EPOCH]
+    train(compose_config("train", options))
     (file,) = files(tmp_path / "run")
     names = [r.artifact.name for r in read(file) if r.artifact.type == "model"]
     assert [name.split("-")[0] for name in names].count("last") == 2
@@ -164,6 +165,7 @@ def test_groups_of_parameters_have_rates_of_their_own(tiny_training):
 
 def _start(demo_folder, folder, *more):
     options = [*SMALL_DATA, *with_logger(SMALL_TRAINING, "wandb"), f"paths.demo={demo_folder}"]
+    options += EVERY_EPOCH
     command = [sys.executable, "train.py", *options, "track=ori", "trainer.max_epochs=4", *more]
     return subprocess.Popen(
         [*command, f"hydra.run.dir={folder}"], cwd=PROJECT, env=_alone(), stdout=subprocess.DEVNULL

@@ -67,6 +67,7 @@ def test_processes_of_a_job_stop_together_and_go_on(tmp_path, in_validation, ste
         f"{{_target_: tests.training.test_preemption.Terminator, in_validation: {in_validation}}}"
     )
     more = ["data.source.num_train=12", "data.source.num_validation=3", "track=ori"]
+    more += ["data.batch_size=4"]  # two samples for each process
     more += ["trainer=ddp_cpu", "trainer.strategy=ddp", "trainer.limit_train_batches=3"]
     more += [f"paths.demo={tmp_path / 'demo'}", f"paths.run={run}", f"hydra.run.dir={run}"]
     small = [o for o in SMALL_TRAINING if "limit_train_batches" not in o]
