@@ -1,24 +1,31 @@
-"""How long HYBRID takes with one decoder per scale, against both decoders run in full.
+"""How long a photo takes: RESIZE as the official code does it, HYBRID with both decoders in full.
 
 Run: python -m tests.benchmarks inference [--height 540] [--width 810] [--backbone r34]
 
-Both enlarge, fuse and return the same matte: the reference merely computes at each scale the
-decoder that nobody reads, as the official code does. They run in turn, so that a busy machine slows
+RESIZE: the official code resizes by scikit-image, and its network is in torch's own memory format;
+ours is in the one that evaluate.py takes on this device. Everything is float32.
+
+HYBRID: both enlarge, fuse and return the same matte: the reference merely computes at each scale
+the decoder that nobody reads, as the official code does. They run in turn, so a busy machine slows
 both; the best of their times counts. Then float32 against bfloat16, and how far its matte is off.
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from skimage.transform import resize as skimage_resize
 from torch import Tensor
 
 from gfm.build import build
-from gfm.inference import Hybrid
+from gfm.inference import Hybrid, Resize
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
+from gfm.models.hardware import speed_up_inference
 from tests.benchmarks.networks import model_node
 
 
@@ -39,6 +46,36 @@ def both_decoders(model: GFM, image: Tensor) -> Tensor:
 def hybrid(model: GFM, image: Tensor) -> Tensor:
     """Alpha, glance and focus."""
     return torch.cat(Hybrid()(model, image)[:3])
+
+
+def official_resize(model: GFM, photo: np.ndarray) -> Tensor:
+    """Alpha, glance and focus of RESIZE, 3×1×H×W, from H×W×3 RGB, uint8."""
+    height, width = photo.shape[:2]
+    size = scaled_size(height, width, 0.5, 1600)
+    small = torch.from_numpy(skimage_resize(photo, size).astype(np.float32))
+    output = model(small.permute(2, 0, 1)[None].to(next(model.parameters()).device))
+    (branch,) = output.branches.values()
+    maps = [output.alpha, classify(branch.glance), branch.focus]
+    enlarged = [skimage_resize(m[0, 0].cpu().numpy(), (height, width)) for m in maps]
+    return torch.from_numpy(np.stack(enlarged))[:, None]
+
+
+def print_resize(model: GFM, image: Tensor) -> None:
+    photo = (image[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy()
+    fast = copy.deepcopy(model)
+    speed_up_inference(fast, image.device.type, "32-true")
+
+    def official() -> Tensor:
+        return official_resize(model, photo)
+
+    def ours() -> Tensor:
+        picture = torch.from_numpy(photo).permute(2, 0, 1)[None].to(image.device)
+        return torch.cat(Resize()(fast, picture / 255)[:3])
+
+    difference = (ours().cpu() - official()).abs().mean()
+    both, one = best_times([official, ours], rounds=5)
+    print(f"RESIZE, the official way     {both:7.0f} ms")
+    print(f"RESIZE, ours                 {one:7.0f} ms  {both / one:.2f}x, off by {difference:.1e}")
 
 
 def best_times(functions: list[Callable[[], Tensor]], rounds: int) -> list[float]:
@@ -94,7 +131,8 @@ def main() -> None:
     image = torch.rand(1, 3, arguments.height, arguments.width, device=arguments.device)
     with torch.inference_mode():
         size = f"{arguments.height}x{arguments.width}"
-        print(f"HYBRID, {arguments.backbone}, one {size} photo on {arguments.device}")
+        print(f"{arguments.backbone}, one {size} photo on {arguments.device}")
+        print_resize(model, image)
         print_decoders(model, image)
         if not image.is_cuda:
             image = image[..., :192, :192]

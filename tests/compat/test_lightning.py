@@ -1,9 +1,12 @@
 """What breaks where a release of Lightning changes its private parts: a test for each."""
 
+from contextlib import nullcontext
+
 import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.plugins.precision import MixedPrecision
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
@@ -66,3 +69,82 @@ def test_loggers(tmp_path):
     wandb = WandbLogger(offline=True, save_dir=tmp_path)
     lightning.drop_wandb_option(wandb, "anonymous")
     assert "anonymous" not in wandb._wandb_init
+
+
+class Logged(pl.Callback):
+    """Which steps log, as asked within them and at their end."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[bool, bool]] = []
+
+    def on_before_optimizer_step(self, trainer, *_):
+        self.inside = lightning.logs_now(trainer)
+
+    def on_train_batch_end(self, trainer, *_):
+        self.found.append((self.inside, lightning.logs_now(trainer)))
+
+
+class Log(pl.loggers.Logger):
+    """The steps whose figures arrive."""
+
+    name, version = "log", "0"
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        super().__init__()
+
+    def log_hyperparams(self, *_):
+        pass
+
+    def log_metrics(self, metrics, step):
+        self.steps.append(step)
+
+
+class Figures(Steps):
+    """Logs at every step."""
+
+    def training_step(self, batch, batch_idx):
+        self.log("x", 1.0)
+        return self.layer(batch).sum()
+
+
+def test_which_steps_log(tmp_path):
+    callback, logger = Logged(), Log()
+    trainer = pl.Trainer(
+        accelerator="cpu", default_root_dir=tmp_path, enable_checkpointing=False, logger=logger,
+        callbacks=callback, max_steps=5, log_every_n_steps=2, accumulate_grad_batches=1,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(Figures(), DataLoader(torch.ones(5, 1)))
+    assert callback.found == [(each, each) for each in (False, True, False, True, False)]
+    assert logger.steps == [1, 3]
+
+
+class Float16(MixedPrecision):
+    """Of scaled losses."""
+
+    def __init__(self) -> None:
+        super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=1024.0))
+
+    def autocast_context_manager(self):
+        return nullcontext()
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_gradients_are_unscaled_once(tmp_path, fused):
+    class Unscaled(Figures):
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), 0.1, fused=fused)
+
+        def configure_gradient_clipping(self, optimizer, *_):
+            lightning.unscale_gradients(self.trainer, optimizer)
+            self.gradient = self.layer.weight.grad.item()
+
+    module = Unscaled()
+    _trainer(tmp_path, max_steps=2, plugins=Float16()).fit(module, DataLoader(torch.ones(5, 1)))
+    assert module.gradient == 1
+
+
+def test_what_asks_for_sigterm_before_each_batch():
+    loop = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
+    assert callable(loop.epoch_loop._broadcast_sigterm_tensor)

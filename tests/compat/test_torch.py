@@ -1,4 +1,4 @@
-"""What breaks where a release of torch words its exceptions otherwise."""
+"""What breaks where a release of torch changes the texts and functions that we rely on."""
 
 import os
 
@@ -7,7 +7,12 @@ import torch.multiprocessing as mp
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset
 
-from gfm.compat.torch import fault_in_process, fault_in_worker, is_of_dead_worker
+from gfm.compat.torch import (
+    cpu_capabilities,
+    fault_in_process,
+    fault_in_worker,
+    is_of_dead_worker,
+)
 from gfm.errors import GFMError
 
 
@@ -49,3 +54,11 @@ def test_a_fault_in_a_spawned_process():
         mp.spawn(_raise)
     assert fault_in_process(caught.value) == "in a process"
     assert fault_in_process(ValueError("other")) is None
+
+
+def test_what_torch_knows_of_the_cpu():
+    found = cpu_capabilities()
+    assert isinstance(found.get("architecture"), str)
+    if found["architecture"] == "x86_64":
+        assert isinstance(found["amx_bf16"], bool)
+        assert isinstance(found["avx512_bf16"], bool)
