@@ -136,7 +136,7 @@ def test_gradients_are_unscaled_once(tmp_path, fused):
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), 0.1, fused=fused)
 
-        def configure_gradient_clipping(self, optimizer, *_):
+        def configure_gradient_clipping(self, optimizer, **_):
             lightning.unscale_gradients(self.trainer, optimizer)
             self.gradient = self.layer.weight.grad.item()
 
