@@ -57,5 +57,6 @@ def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
     if wrong or extra:
         raise GFMError(
             f"{path} is of another architecture: {len(wrong)} tensors missing or of another shape, "
-            f"{len(extra)} unknown (such as {[*wrong, *extra][0]}); choose its backbone, rosta and recipe.decoder_scale"
+            f"{len(extra)} unknown (such as {[*wrong, *extra][0]}); choose its backbone, rosta "
+            "and recipe.decoder_scale"
         )

@@ -37,4 +37,5 @@ def test_results_go_to_wandb(run, mattes, monkeypatch):
     columns = [name for name in table["columns"] if name in summary]
     assert columns == [name for name in summary if name != "num_images"]
     assert [row[0] for row in table["data"]] == list(SIZES)
-    assert np.mean([row[1] for row in table["data"]]) == pytest.approx(summary["sad"])
+    sad = table["columns"].index("sad")
+    assert np.mean([row[sad] for row in table["data"]]) == pytest.approx(summary["sad"])
