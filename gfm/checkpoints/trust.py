@@ -29,7 +29,8 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
     for target in _targets(node):
         if not isinstance(target, str) or not _is_trusted(target, packages, trust):
             own = str(target).split(".")[0]
-            fix = "" if own == "gfm" else f"; if you trust it: trust=[{own}], of gfm --trust {own}"
+            fix = f"; if you trust it, set trust=[{own}], for gfm --trust {own}"
+            fix = "" if own == "gfm" else fix
             known = " or ".join(packages)
             raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
 
