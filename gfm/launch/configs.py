@@ -31,7 +31,9 @@ def by_device(accelerator: str, cpu: Any, gpu: Any) -> Any:
         import torch  # here, since the help texts do not resolve anything and need not wait
 
         accelerator = "gpu" if torch.cuda.is_available() else "cpu"
-    return cpu if accelerator == "cpu" else gpu
+    chosen = cpu if accelerator == "cpu" else gpu
+    # OmegaConf resolves lists of its own kind alone where one key names another.
+    return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
 
 
 OmegaConf.register_new_resolver("by_device", by_device, replace=True)

@@ -16,3 +16,10 @@ def test_by_device(monkeypatch, accelerator, has_gpu, expected):
     assert by_device(accelerator, 64, 320) == expected
     node = {"trainer": {"accelerator": accelerator}, "x": "${by_device:${trainer.accelerator},1,2}"}
     assert OmegaConf.create(node).x == (1 if expected == 64 else 2)
+
+
+def test_a_list_that_another_key_names():
+    node = {"data": {"sizes": "${by_device:cpu,[3,4],[5]}"}, "track": {"sizes": "${data.sizes}"}}
+    config = OmegaConf.create(node)
+    OmegaConf.resolve(config)
+    assert config.track.sizes == config.data.sizes == [3, 4]
