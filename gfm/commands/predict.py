@@ -22,12 +22,27 @@ class Foreground(str, Enum):
     ml = "ml"
 
 
+class AlphaVideo(str, Enum):
+    """Formats of mattes of clips."""
+
+    ffv1 = "ffv1"
+    h264 = "h264"
+
+
+class CutoutVideo(str, Enum):
+    """Formats of cut-outs of clips."""
+
+    prores = "prores"
+    vp9 = "vp9"
+    png = "png"
+
+
 Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT…",
-        help="Photos, folders (with their sub-folders), 'patterns/**/*.jpg', or - for standard "
-        "input.",
+        help="Photos, clips, folders (with their sub-folders), 'patterns/**/*.jpg', or - for a "
+        "photo from standard input.",
     ),
 ]
 CheckpointPath = Annotated[
@@ -79,6 +94,21 @@ Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1.", show_default="a GPU if there is one")
 ]
 PrecisionChoice = Annotated[Precision, typer.Option(help="32, or bf16 or 16 where it is faster.")]
+AlphaVideoChoice = Annotated[
+    AlphaVideo,
+    typer.Option(help="Of a clip's mattes: ffv1 (.mkv, lossless) or h264 (.mp4, plays anywhere)."),
+]
+CutoutVideoChoice = Annotated[
+    CutoutVideo,
+    typer.Option(
+        help="Of a clip's cut-outs: prores (4444, .mov, for editors), vp9 (.webm, for browsers), "
+        "or png (a folder of frames)."
+    ),
+]
+Smooth = Annotated[
+    bool,
+    typer.Option("--smooth", help="Of a clip: average mattes along the motion; less flicker."),
+]
 Trust = Annotated[
     list[str] | None,
     typer.Option(help="A package of your own whose classes the checkpoint names; may be repeated."),
@@ -99,12 +129,16 @@ def predict(
     foreground: ForegroundChoice = Foreground.blur,
     device: Device = None,
     precision: PrecisionChoice = Precision.single,
+    alpha_video: AlphaVideoChoice = AlphaVideo.ffv1,
+    cutout_video: CutoutVideoChoice = CutoutVideo.prores,
+    smooth: Smooth = False,
     trust: Trust = None,
 ) -> None:
-    """Matte photos: alpha, cut-outs with the foreground's own colours, composites.
+    """Matte photos and clips: alpha, cut-outs with the foreground's own colours, composites.
 
-    Results have the photos' size and names. What is there is not made again, so that a stopped
-    command goes on. Exit status 1 if a photo failed; the others are made.
+    Results have the photos' size and names; those of clips their frame rate and sound as well. What
+    is there is not made again, so that a stopped command goes on. Exit status 1 if a file failed;
+    the others are made.
     """
     from gfm.launch.entry import faults
 
@@ -113,15 +147,21 @@ def predict(
         from gfm.inference.files import predict_files, unmade
         from gfm.inference.inputs import find_sources
         from gfm.inference.results import Background, Results, parse_outputs
+        from gfm.inference.video.formats import ClipOptions
+        from gfm.system.extras import need
 
         outputs = parse_outputs(output, bits, background)
+        clips = ClipOptions(alpha_video.value, cutout_video.value, smooth)
         behind = Background(background) if background is not None else None
         sources = find_sources(inputs, out)
-        todo = sources if overwrite else unmade(sources, out, outputs)
+        todo = sources if overwrite else unmade(sources, out, outputs, clips)
         if len(todo) < len(sources):
             typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} are there")
         if not todo:
             return
+        if any(source.is_clip for source in todo):
+            need("av", "video", "video")
+            clips.check(bits)
         from gfm.checkpoints import load_model
 
         predictor = load_model(
@@ -135,4 +175,4 @@ def predict(
             foreground.value,
         )
         results = Results(predictor, outputs, bits, behind)
-        predict_files(results, todo, out, outputs)
+        predict_files(results, todo, out, outputs, clips)

@@ -1,4 +1,4 @@
-"""Which photos a command was given: files, folders, patterns, standard input."""
+"""Which photos and clips a command was given: files, folders, patterns, standard input."""
 
 import glob
 import os
@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gfm.errors import GFMError
-from gfm.inference.photos import STDIN, SUFFIXES
+from gfm.inference.photos import STDIN
+from gfm.inference.photos import SUFFIXES as PHOTO_SUFFIXES
+from gfm.inference.video.formats import SUFFIXES as CLIP_SUFFIXES
 
 
 class Source(NamedTuple):
-    """A photo and the name of its results.
+    """A photo or a clip, and the name of its results.
 
     Attributes:
         path: of the file, or :data:`gfm.inference.photos.STDIN`.
@@ -21,12 +23,17 @@ class Source(NamedTuple):
     path: Path
     name: Path
 
+    @property
+    def is_clip(self) -> bool:
+        """Whether its suffix is one of a clip."""
+        return self.path.suffix.lower() in CLIP_SUFFIXES
+
     def __str__(self) -> str:
         return "standard input" if self.path == STDIN else str(self.path)
 
 
 def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
-    """The photos, each once, in the order given; those of a folder by name.
+    """The photos and clips, each once, in the order given; those of a folder by name.
 
     Args:
         inputs: files, folders (searched with their sub-folders), patterns such as
@@ -34,18 +41,20 @@ def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
         out: folder of results, which is not searched.
 
     Raises:
-        GFMError: something is not there, or two photos would have results of the same name.
+        GFMError: something is not there, or two photos, or two clips, would have results of the
+            same name.
     """
     found: dict[Path, Source] = {}
     for text in inputs:
         for source in _expand(text, out):
             found.setdefault(source.path, source)
-    names: dict[Path, Source] = {}
+    names: dict[tuple[Path, bool], Source] = {}
     for source in found.values():
-        other = names.setdefault(source.name, source)
+        # A photo and a clip of one name may lie side by side, as phones have it.
+        other = names.setdefault((source.name, source.is_clip), source)
         if other is not source:
             raise GFMError(
-                f"{other} and {source} would both become {source.name}.png: "
+                f"the results of {other} and {source} would both be called {source.name}: "
                 "rename one, or give them to two commands with folders of their own"
             )
     return list(found.values())
@@ -66,17 +75,17 @@ def _expand(text: str, out: Path) -> Iterator[Source]:
 
 
 def _walk(folder: Path, out: Path) -> Iterator[Source]:
-    count = 0
+    count, known = 0, (*PHOTO_SUFFIXES, *CLIP_SUFFIXES)
     for parent, folders, files in os.walk(folder):
         place = Path(parent)
         folders[:] = sorted(f for f in folders if f[0] != "." and not _is_same(place / f, out))
         for name in sorted(files):
             path = place / name
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+            if path.suffix.lower() in known and not name.startswith("."):
                 count += 1
                 yield Source(path, path.relative_to(folder).with_suffix(""))
     if not count:
-        raise GFMError(f"no photos in {folder}: looked for {', '.join(SUFFIXES)}")
+        raise GFMError(f"no photos or clips in {folder}: looked for {', '.join(known)}")
 
 
 def _match(pattern: str, out: Path) -> Iterator[Source]:

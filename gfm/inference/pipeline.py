@@ -2,8 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -71,7 +72,7 @@ def overlapped(
                     seconds = time.perf_counter() - start
                     writing.append((item, writers.submit(write, item, result), seconds))
                 except Exception as error:  # a photo too large for the device: the others go on
-                    fault = _one_line(error)
+                    fault = one_line(error)
             if fault is not None:
                 yield Outcome(item, fault, 0.0)
             while len(writing) > num_threads or (writing and writing[0][1].done()):
@@ -93,10 +94,46 @@ def _fault_of(future: "Future[Any]") -> str | None:
         return None
     if isinstance(error, WriteError) or not isinstance(error, Exception):
         raise error
-    return _one_line(error)
+    return one_line(error)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Of a fault of the input its message, of any other its kind as well."""
     text = " ".join(str(error).split())
     return text if isinstance(error, GFMError) else f"{type(error).__name__}: {text}"
+
+
+def ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
+    """The same items in the same order, made in a thread, at most that many in advance.
+
+    A fault of the items is raised in its turn.
+    """
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1) as thread:
+        making = deque(thread.submit(next, source, end) for _ in range(num_items))
+        while (item := making.popleft().result()) is not end:
+            making.append(thread.submit(next, source, end))
+            yield item  # type: ignore[misc]  # mypy does not know that it is not the end
+
+
+@contextmanager
+def behind(write: Callable[..., None], num_waiting: int = 2) -> Iterator[Callable[..., None]]:
+    """A function that has a thread do what ``write`` does, call after call in their order.
+
+    It waits where more than ``num_waiting`` calls are undone. A fault of one is raised by a later
+    one or at the end of the context, where all are done; after a fault the others are dropped.
+    """
+    calls: deque[Future[None]] = deque()
+    thread = ThreadPoolExecutor(1)
+
+    def later(*arguments: Any) -> None:
+        calls.append(thread.submit(write, *arguments))
+        while len(calls) > num_waiting:
+            calls.popleft().result()
+
+    try:
+        yield later
+        while calls:
+            calls.popleft().result()
+    finally:
+        thread.shutdown(cancel_futures=True)

@@ -13,6 +13,7 @@ from gfm.errors import GFMError
 from gfm.inference.foreground import estimate_foreground
 from gfm.inference.photos import read_photo
 from gfm.inference.predictor import Predictor
+from gfm.inference.video.smoothing import Smoother
 
 Output = Literal["alpha", "cutout", "composite", "glance", "focus"]
 
@@ -29,6 +30,7 @@ class Background:
 
     def __init__(self, wanted: str) -> None:
         self.picture: Image.Image | None = None
+        self._fitted: Tensor | None = None
         if Path(wanted).is_file():
             self.picture = Image.fromarray(read_photo(Path(wanted)))
             return
@@ -41,12 +43,16 @@ class Background:
 
     def of_size(self, height: int, width: int) -> Tensor:
         """1×3×H×W in [0, 1]; a colour stays 1×3×1×1."""
+        # The frames of a clip have one size, for which the picture is resized once.
+        if self._fitted is not None and self._fitted.shape[-2:] in ((1, 1), (height, width)):
+            return self._fitted
         if self.picture is None:
             array = np.array(self.colour, np.uint8)[None, None]
         else:
             fitted = ImageOps.fit(self.picture, (width, height), Image.Resampling.LANCZOS)
             array = np.array(fitted)
-        return torch.from_numpy(array).permute(2, 0, 1)[None] / 255
+        self._fitted = torch.from_numpy(array).permute(2, 0, 1)[None] / 255
+        return self._fitted
 
     def behind(self, colours: Tensor, alpha: Tensor) -> Tensor:
         """The composite, 1×3×H×W, of a foreground's colours and alpha."""
@@ -63,7 +69,6 @@ class Results:
         outputs: what to make.
         bits: 8 or 16, of mattes and focus maps.
         background: what composites are made on; needed where one is wanted.
-
     """
 
     def __init__(
@@ -79,8 +84,14 @@ class Results:
         self.background = background
 
     @torch.no_grad()
-    def __call__(self, image: np.ndarray) -> dict[Output, np.ndarray]:
+    def __call__(
+        self, image: np.ndarray, smoother: Smoother | None = None
+    ) -> dict[Output, np.ndarray]:
         """From H×W×3 uint8 to what is wanted, ready to be written.
+
+        Args:
+            image: a photo, or a frame of a clip.
+            smoother: of the clip; it changes the matte, and what is made with it.
 
         Returns:
             ``alpha``, ``focus``: H×W of the wanted bits. ``glance``: H×W uint8, 0 background, 128
@@ -89,6 +100,8 @@ class Results:
         """
         batch = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.predictor.device)
         found = self.predictor.predict(batch)
+        if smoother is not None:
+            found = found._replace(alpha=smoother(batch, found.alpha))
         made: dict[Output, np.ndarray] = {}
         colours = None
         if {"cutout", "composite"} & set(self.outputs):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -77,11 +78,11 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the temporary files of killed runs; younger ones may belong to another machine."""
+    """Remove what killed runs left aside; what is younger may belong to another machine."""
     for path in folder.glob(".*.tmp"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False) -> str:

@@ -20,7 +20,7 @@ class Progress:
     """Counts what is done and shows it with the time that is left.
 
     Args:
-        total: Number of things to count.
+        total: Number of things to count; ``None`` if it is not known.
         unit: Their name.
         done: Number at which counting starts.
         interval: Shortest time between two lines, in seconds.
@@ -30,7 +30,7 @@ class Progress:
 
     def __init__(
         self,
-        total: int,
+        total: int | None,
         unit: str,
         done: int = 0,
         interval: float = 10.0,
@@ -65,7 +65,8 @@ class Progress:
 
     def advance(self, count: int = 1, text: str = "") -> None:
         """Count ``count`` more; ``text`` is added to the line."""
-        self.show(min(self.done + count, self.total), text)
+        done = self.done + count
+        self.show(done if self.total is None else min(done, self.total), text)
 
     def show(self, done: int, text: str = "") -> None:
         """Show that ``done`` are done; a line is printed only if the last one is old enough."""
@@ -77,9 +78,11 @@ class Progress:
         if now - self.shown < self.interval or done <= self.start:
             return
         self.shown = now
-        left = (now - self.began) / (done - self.start) * (self.total - done)
-        parts = [f"{self.unit} {done}/{self.total}", *([text] if text else [])]
-        self.say("  ".join([*parts, f"{duration(left)} left"]))
+        parts = [f"{self.unit} {done}", *([text] if text else [])]
+        if self.total is not None:
+            left = (now - self.began) / (done - self.start) * (self.total - done)
+            parts = [f"{parts[0]}/{self.total}", *parts[1:], f"{duration(left)} left"]
+        self.say("  ".join(parts))
 
     def say(self, text: str) -> None:
         """Print a line, above the bar if there is one."""

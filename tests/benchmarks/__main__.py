@@ -13,6 +13,7 @@ from tests.benchmarks import (
     bench_models,
     bench_predict,
     bench_training,
+    bench_video,
 )
 
 BENCHMARKS = {
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "models": bench_models.main,
     "predict": bench_predict.main,
     "training": bench_training.main,
+    "video": bench_video.main,
 }
 
 if __name__ == "__main__":

@@ -45,11 +45,19 @@ def test_results_are_not_taken_for_photos(place):
     [
         (["b"], "no file or folder b"),
         (["a/*.gif"], "no file matches a/"),
-        (["empty"], "no photos in empty"),
-        (["a/x.jpg", "a/sub/x.webp"], "would both become x.png"),
+        (["empty"], "no photos or clips in empty"),
+        (["a/x.jpg", "a/sub/x.webp"], "would both be called x: "),
     ],
 )
 def test_faults(place, inputs, message):
     (place / "empty").mkdir()
     with pytest.raises(GFMError, match=message):
         find_sources(inputs, Path("out"))
+
+
+def test_a_photo_and_a_clip_of_one_name(place):
+    for name in ("a/x.MOV", "a/sub/y.webm"):
+        (place / name).touch()
+    sources = find_sources(["a/x.jpg", "a/x.MOV", "a"], Path("out"))
+    assert [s.is_clip for s in sources[:2]] == [False, True]
+    assert "sub/y" in [str(s.name) for s in sources if s.is_clip]

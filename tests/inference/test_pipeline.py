@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gfm.errors import GFMError, WriteError
-from gfm.inference.pipeline import overlapped
+from gfm.inference.pipeline import ahead, behind, overlapped
 
 
 def test_items_come_in_order_with_their_faults():
@@ -87,3 +87,54 @@ def test_a_full_disk_ends_it():
     with pytest.raises(WriteError, match="No space"):
         list(overlapped(range(1000), read.append, lambda x: x, write))
     assert len(read) < 20
+
+
+def test_ahead_keeps_the_order_and_few():
+    made = []
+
+    def items():
+        for item in range(20):
+            made.append(item)
+            yield item
+        raise GFMError("cannot read the rest")
+
+    coming = ahead(items(), 2)
+    for item in range(20):
+        assert next(coming) == item
+        time.sleep(0.002)
+        assert len(made) <= item + 3
+    with pytest.raises(GFMError, match="the rest"):
+        next(coming)
+
+
+def test_behind_keeps_the_order_and_few():
+    written, most = [], 0
+
+    def write(item):
+        time.sleep(0.002)
+        written.append(item)
+
+    with behind(write, 2) as later:
+        for item in range(20):
+            later(item)
+            most = max(most, item + 1 - len(written))
+    assert written == list(range(20))
+    assert most <= 3
+
+
+def test_behind_tells_a_fault_and_drops_the_rest():
+    written = []
+
+    def write(item):
+        if item == 3:
+            raise GFMError("cannot encode")
+        written.append(item)
+
+    def write_all():
+        with behind(write, 1) as later:
+            for item in range(100):
+                later(item)
+
+    with pytest.raises(GFMError, match="cannot encode"):
+        write_all()
+    assert len(written) < 10

@@ -1,0 +1,58 @@
+"""Results of a clip: frames are decoded, matted and encoded at the same time."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+
+from gfm.inference.pipeline import ahead, behind
+from gfm.inference.results import Output
+from gfm.inference.video.formats import ClipOptions
+from gfm.inference.video.reading import Clip
+from gfm.inference.video.smoothing import Smoother
+from gfm.inference.video.writing import open_writer
+from gfm.system.progress import Progress
+
+Make = Callable[[np.ndarray, Smoother | None], Mapping[Output, np.ndarray]]
+
+
+def predict_clip(
+    make: Make, path: Path, targets: Mapping[Output, Path], options: ClipOptions
+) -> float:
+    """Reads a clip and writes its results, each file whole or not at all.
+
+    Frames stream: a few are in memory at a time, however long the clip is.
+
+    Args:
+        make: from H×W×3 uint8 to what is wanted; see :class:`gfm.inference.results.Results`.
+        path: of the clip.
+        targets: where each result goes.
+        options: how they are made and written.
+
+    Returns:
+        Seconds spent computing, without waiting for what is read and written.
+
+    Raises:
+        GFMError: the clip is damaged, or a result cannot be encoded.
+        WriteError: the disk is full, or a folder is missing or read-only.
+    """
+    smoother = Smoother() if options.is_smooth else None
+    computing = 0.0
+    with ExitStack() as stack:
+        clip = stack.enter_context(Clip(path))
+        write = {}
+        for output, target in targets.items():
+            opened = open_writer(target, options.format_of(output), clip)
+            write[output] = stack.enter_context(behind(stack.enter_context(opened).write))
+        frames = stack.enter_context(closing(ahead(clip.frames())))
+        progress = stack.enter_context(Progress(clip.num_frames, "frame"))
+        for frame in frames:
+            start = time.perf_counter()
+            made = make(frame.image, smoother)
+            computing += time.perf_counter() - start
+            for output, picture in made.items():
+                write[output](picture, frame.time)
+            progress.advance()
+    return computing

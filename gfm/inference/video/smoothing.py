@@ -1,0 +1,88 @@
+"""Mattes of a clip that flicker less: each is averaged with those before, along the motion."""
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_SHORTER_SIDE = 360  # of the pictures that motion is measured in, in pixels
+_WINDOW = 5  # side of the neighbourhoods that are compared, in those pixels
+_LEAST_TOLERANCE = 0.01  # of colours in [0, 1]: what differs by less is the same
+_MOST_TOLERANCE = 0.06  # so that nothing is the same after a cut, where everything differs
+
+
+class Smoother:
+    """A recursive filter along the motion, for the frames of one clip in order.
+
+    The last smoothed matte is moved as the picture moved (dense optical flow: Kroeger et al., Fast
+    Optical Flow using Dense Inverse Search, ECCV 2016), and
+    result = alpha + weight · (moved - alpha), weight = strength · exp(-(difference / tolerance)²).
+    The difference is that of the moved last picture to this one, averaged nearby; so the weight
+    falls where the motion is not understood, and is 0 beyond the border and after a cut. The
+    tolerance follows the noise of the pictures. ``docs/predicting.md`` has what it gains and costs.
+
+    Args:
+        strength: weight of the past in [0, 1) where the picture agrees with it.
+    """
+
+    def __init__(self, strength: float = 0.7) -> None:
+        self.strength = strength
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._last: tuple[Tensor, np.ndarray, Tensor] | None = None
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor, alpha: Tensor) -> Tensor:
+        """The smoothed matte, 1×1×H×W in [0, 1].
+
+        Args:
+            image: 1×3×H×W, uint8.
+            alpha: 1×1×H×W in [0, 1], on the same device.
+        """
+        small = _small(image)
+        grey = np.ascontiguousarray((small[0].mean(0) * 255).round().byte().cpu().numpy())
+        result = alpha
+        if self._last is not None:
+            last_small, last_grey, last_alpha = self._last
+            flow = torch.from_numpy(self._flow.calc(grey, last_grey, None))  # type: ignore[call-overload]
+            flow = flow.permute(2, 0, 1)[None].to(alpha.device)
+            weight = self.strength * _agreement(small, last_small, flow)
+            weight = F.interpolate(weight, alpha.shape[-2:], mode="bilinear", align_corners=False)
+            result = torch.lerp(alpha, _moved(last_alpha, flow), weight)
+        self._last = small, grey, result
+        return result
+
+
+def _small(image: Tensor) -> Tensor:
+    height, width = image.shape[-2:]
+    shrink = max(min(height, width) / _SHORTER_SIDE, 1)
+    size = (round(height / shrink), round(width / shrink))
+    return F.interpolate(image / 255, size, mode="area") if shrink > 1 else image / 255
+
+
+def _moved(values: Tensor, flow: Tensor, beyond: str = "border") -> Tensor:
+    """1×C×H×W at the places that the flow, 1×2×h×w in its own pixels, points to from each pixel.
+
+    ``beyond`` the border the values go on (``border``) or are 0 (``zeros``).
+    """
+    height, width = values.shape[-2:]
+    scale = torch.tensor([width / flow.shape[-1], height / flow.shape[-2]], device=flow.device)
+    flow = F.interpolate(flow, (height, width), mode="bilinear", align_corners=False)
+    y, x = torch.meshgrid(
+        torch.arange(height, device=flow.device),
+        torch.arange(width, device=flow.device),
+        indexing="ij",
+    )
+    places = torch.stack([x, y], dim=-1) + flow[0].permute(1, 2, 0) * scale
+    size = torch.tensor([width, height], device=flow.device)
+    grid = ((2 * places + 1) / size - 1)[None]
+    return F.grid_sample(values, grid, padding_mode=beyond, align_corners=False)
+
+
+def _agreement(small: Tensor, last: Tensor, flow: Tensor) -> Tensor:
+    """How sure it is that the same is seen at both ends of the flow: 1×1×h×w in [0, 1]."""
+    inside = _moved(torch.ones_like(last[:, :1]), flow, "zeros")
+    off = (small - _moved(last, flow)).abs().mean(1, keepdim=True)
+    off = F.avg_pool2d(off, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
+    tolerance = (2 * off.median()).clamp(_LEAST_TOLERANCE, _MOST_TOLERANCE)
+    return inside * torch.exp(-(off / tolerance).square())

@@ -1,0 +1,101 @@
+"""Small clips, drawn and encoded here."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+MILLISECOND = Fraction(1, 1000)
+CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
+STEADY = [40 * i for i in range(8)]
+"""Times in milliseconds of 25 frames per second."""
+UNSTEADY = [0, 40, 90, 120, 160, 200, 300, 320]
+
+
+def draw_frames(num_frames: int = 8, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    """A red mark in the upper left corner, and a white square that moves to the right."""
+    frames = []
+    for index in range(num_frames):
+        frame = np.full((height, width, 3), 40, np.uint8)
+        frame[:16, :24] = 220, 30, 30
+        frame[24:40, 2 * index : 2 * index + 16] = 230
+        frames.append(frame)
+    return frames
+
+
+def write_clip(
+    path: Path,
+    frames: Sequence[np.ndarray] | None = None,
+    times: Sequence[int] = STEADY,
+    rotation: int = 0,
+    audio: str = "",
+    codec: str = "",
+    options: dict[str, str] | None = None,
+    seconds: float | None = None,
+    pixel_aspect: tuple[int, int] = (1, 1),
+) -> Path:
+    """A clip of frames that are shown at times in milliseconds.
+
+    With a tone if a codec of audio is given, as long as the pictures or that many seconds.
+    """
+    frames = draw_frames(len(times)) if frames is None else frames
+    kind = "mp4" if path.suffix == ".m4v" else None
+    with av.open(str(path), "w", format=kind, options=options or {}) as output:
+        stream = _add_video(output, path.suffix, codec, frames[0], rotation) if frames else None
+        if stream:
+            stream.codec_context.sample_aspect_ratio = Fraction(*pixel_aspect)
+        sound = output.add_stream(audio, rate=48000, layout="stereo") if audio else None
+        for picture, time in zip(frames, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+            frame.pts, frame.time_base = time, MILLISECOND
+            output.mux(stream.encode(frame))
+        if stream:
+            output.mux(stream.encode())
+        if sound:
+            _write_tone(output, sound, seconds or (times[-1] + 40) / 1000)
+    return path
+
+
+def _add_video(output: Any, suffix: str, codec: str, picture: np.ndarray, rotation: int) -> Any:
+    stream = output.add_stream(codec or CODECS.get(suffix, "libx264"), rate=25)
+    stream.height, stream.width = picture.shape[:2]
+    stream.pix_fmt = "yuv420p"
+    if suffix != ".avi":
+        stream.codec_context.time_base = MILLISECOND
+    if rotation:
+        stream.set_display_rotation(rotation)
+    return stream
+
+
+def _write_tone(output: Any, stream: Any, seconds: float) -> None:
+    wave = 0.3 * np.sin(np.arange(round(48000 * seconds)) * 0.06)
+    tone = av.AudioFrame.from_ndarray(np.stack([wave, wave]).astype(np.float32), "fltp", "stereo")
+    tone.rate, tone.pts = 48000, 0
+    output.mux(stream.encode(tone))
+    output.mux(stream.encode())
+
+
+def read_video(path: Path, kind: str = "rgb24") -> tuple[list[np.ndarray], list[float]]:
+    """Frames, and the times in seconds at which they are shown."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        if path.suffix == ".webm":  # FFmpeg's own decoder of VP9 knows no opacity
+            decoder = av.CodecContext.create("libvpx-vp9", "r")
+            frames = [f for packet in container.demux(stream) for f in decoder.decode(packet)]
+        else:
+            frames = list(container.decode(stream))
+        times = [float(frame.pts * stream.time_base) for frame in frames]
+        return [frame.to_ndarray(format=kind) for frame in frames], times
+
+
+def read_sound(path: Path) -> tuple[str, np.ndarray]:
+    """Name of the codec, and samples of the first channel."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+        waves = [
+            f.to_ndarray()[0, :: 1 if f.format.is_planar else f.layout.nb_channels] for f in frames
+        ]
+        return container.streams.audio[0].codec_context.codec.canonical_name, np.concatenate(waves)

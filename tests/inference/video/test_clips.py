@@ -1,0 +1,179 @@
+"""Results of clips: pixels, times, sound, and files that are whole or not there."""
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from gfm.errors import GFMError, WriteError
+from gfm.inference.video import writing
+from gfm.inference.video.clips import predict_clip
+from gfm.inference.video.formats import ClipOptions
+from tests.inference.video.clips import (
+    UNSTEADY,
+    draw_frames,
+    read_sound,
+    read_video,
+    write_clip,
+)
+
+
+def make(image, smoother=None):
+    """A matte that is soft, and the colours as they are."""
+    alpha = np.linspace(0, 255, image.shape[1]).astype(np.uint8)[None].repeat(len(image), 0)
+    return {"alpha": alpha, "cutout": np.dstack([image, alpha]), "composite": image}
+
+
+@pytest.fixture
+def predict(tmp_path):
+    def run(clip, *outputs, make=make, **options):
+        options = ClipOptions(**options)
+        targets = {o: tmp_path / f"{o}{options.format_of(o).suffix}" for o in outputs}
+
+        def wanted(image, smoother):
+            return {o: picture for o, picture in make(image, smoother).items() if o in outputs}
+
+        predict_clip(wanted, clip, targets, options)
+        return next(iter(targets.values()))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Turned, unsteady, with a tone."""
+    place = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    return write_clip(place, times=UNSTEADY, rotation=90, audio="aac")
+
+
+UPRIGHT = np.rot90(draw_frames()[0])
+ALPHA = make(UPRIGHT)["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("output", "options"),
+    [
+        ("alpha", {"alpha": "ffv1"}),
+        ("alpha", {"alpha": "h264"}),
+        ("cutout", {"cutout": "prores"}),
+        ("cutout", {"cutout": "vp9"}),
+        ("composite", {}),
+    ],
+)
+def test_times_turn_and_sound_are_kept(predict, clip, output, options):
+    path = predict(clip, output, **options)
+    frames, times = read_video(path)
+    assert [round(1000 * time) for time in times] == UNSTEADY
+    assert frames[0].shape == UPRIGHT.shape
+    codec, sound = read_sound(path)
+    assert codec == ("opus" if path.suffix == ".webm" else "aac")
+    assert len(sound) == pytest.approx(48000 * 0.36, abs=2500)
+    rising = (np.diff(np.signbit(sound).astype(int)) == -1).sum()
+    assert rising / len(sound) == pytest.approx(0.06 / (2 * np.pi), rel=0.1)
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(np.uint8, "gray"), (np.uint16, "gray16le")])
+def test_ffv1_is_exact(predict, clip, bits, kind):
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, np.iinfo(bits).max, (64, 48), dtype=bits) for _ in UNSTEADY]
+    rest = iter(drawn)
+    path = predict(clip, "alpha", make=lambda *_: {"alpha": next(rest)})
+    np.testing.assert_array_equal(read_video(path, kind)[0], drawn)
+
+
+def test_h264_shows_the_matte_as_it_is(predict, clip):
+    shown = read_video(predict(clip, "alpha", alpha="h264"))[0][3]
+    assert np.abs(shown.astype(int) - ALPHA[..., None]).max() <= 4
+
+
+@pytest.mark.parametrize("cutout", ["prores", "vp9"])
+def test_opacity_and_colours_of_cutouts(predict, clip, cutout):
+    frames, _ = read_video(predict(clip, "cutout", cutout=cutout), "rgba")
+    # ProRes keeps it; but FFmpeg reads 12 bits as 8 by cutting, which is one off.
+    assert np.abs(frames[2][..., 3].astype(int) - ALPHA).max() <= 3
+    assert np.median(np.abs(frames[0][..., :3].astype(int) - UPRIGHT)) <= 3
+
+
+def test_a_folder_of_png(predict, clip, tmp_path):
+    folder = predict(clip, "cutout", cutout="png")
+    names = [f"{i:06d}.png" for i in range(1, 9)]
+    assert sorted(p.name for p in folder.iterdir()) == [*names, "timestamps.txt"]
+    picture = cv2.imread(str(folder / "000003.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(picture[..., 3], ALPHA)
+    first, *times = (folder / "timestamps.txt").read_text().split("\n")[:-1]
+    assert first == "# timestamp format v2"
+    assert [float(time) for time in times] == UNSTEADY
+    (folder / "000001.png").write_bytes(b"old")
+    predict(clip, "cutout", cutout="png")  # in its place
+    assert cv2.imread(str(folder / "000001.png")) is not None
+    assert [p.name for p in tmp_path.iterdir()] == [folder.name]
+
+
+def test_a_folder_of_something_else_stays(predict, clip, tmp_path):
+    (tmp_path / "cutout_frames").mkdir()
+    (tmp_path / "cutout_frames/mine.png").write_bytes(b"mine")
+    with pytest.raises(WriteError, match="it holds something else"):
+        predict(clip, "cutout", cutout="png")
+    assert (tmp_path / "cutout_frames/mine.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("output", ["alpha", "cutout", "composite"])
+def test_odd_sides(predict, tmp_path, output):
+    """Halved colours want even ones: the last row and column are repeated."""
+    frames = [np.full((33, 47, 3), 90, np.uint8)] * 2
+    clip = write_clip(tmp_path / "odd.webm", frames, [0, 40])
+    shown = read_video(predict(clip, output, cutout="vp9"))[0][0]
+    assert shown.shape[:2] == ((34, 48) if output == "composite" else (33, 47))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "audio", "kept"), [(".mov", "pcm_s16le", "pcm_s16le"), (".webm", "libopus", "aac")]
+)
+def test_sound_of_other_clips(predict, tmp_path, suffix, audio, kept):
+    clip = write_clip(tmp_path / f"clip{suffix}", audio=audio)
+    codec, sound = read_sound(predict(clip, "cutout", cutout="prores"))
+    assert codec == kept
+    assert len(sound) == pytest.approx(48000 * 0.32, abs=2500)
+
+
+def test_wide_pixels(predict, tmp_path):
+    clip = write_clip(tmp_path / "wide.mp4", pixel_aspect=(4, 3))
+    with av.open(str(predict(clip, "cutout"))) as made:
+        assert made.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+def fail_at_fourth(error):
+    def failing(image, smoother=None, calls=[]):  # noqa: B006  # counts its calls
+        calls.append(1)
+        if len(calls) == 4:
+            raise error
+        return make(image)
+
+    return failing
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")])
+def test_what_stops_leaves_nothing(predict, clip, tmp_path, error):
+    (tmp_path / "alpha.mkv").write_bytes(b"old")
+    with pytest.raises(type(error)):
+        predict(clip, "alpha", "cutout", "composite", make=fail_at_fourth(error))
+    assert [p.name for p in tmp_path.iterdir()] == ["alpha.mkv"]
+    assert (tmp_path / "alpha.mkv").read_bytes() == b"old"
+
+
+def test_a_frame_that_cannot_be_written(predict, clip, tmp_path, monkeypatch):
+    def full(*_):
+        raise av.error.OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing.VideoFile, "_frame", full)
+    with pytest.raises(WriteError, match=r"cannot write .*alpha\.mkv: No space left"):
+        predict(clip, "alpha")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bits_of_formats():
+    ClipOptions("ffv1").check(16)
+    with pytest.raises(GFMError, match=r"--bits 16: H\.264 has 8"):
+        ClipOptions("h264").check(16)

@@ -1,0 +1,87 @@
+"""Frames of clips: upright, at their times, and none of a damaged one."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gfm.errors import GFMError
+from gfm.inference.video.reading import Clip
+from tests.inference.video.clips import STEADY, UNSTEADY, draw_frames, write_clip
+
+
+def read(path):
+    with Clip(path) as clip:
+        frames = list(clip.frames())
+        times = [round(float(1000 * frame.time * clip.time_base)) for frame in frames]
+        return [frame.image for frame in frames], times, clip.num_frames
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".m4v"])
+def test_frames_and_times_of_every_kind(tmp_path, suffix):
+    frames, times, num_frames = read(write_clip(tmp_path / f"clip{suffix}", times=UNSTEADY))
+    assert times == UNSTEADY
+    assert num_frames == pytest.approx(len(UNSTEADY), abs=1)
+    for frame, drawn in zip(frames, draw_frames(), strict=True):
+        assert np.abs(frame.astype(int) - drawn).mean() < 4
+
+
+def test_avi(tmp_path):
+    frames, times, _ = read(write_clip(tmp_path / "clip.avi"))
+    assert len(frames) == len(STEADY)
+    assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize(("rotation", "turns"), [(90, 1), (180, 2), (-90, 3)])
+def test_turned_clips_are_upright(tmp_path, rotation, turns):
+    """The angle counts against the clock, in the file as in NumPy."""
+    frames, _, _ = read(write_clip(tmp_path / "clip.mp4", rotation=rotation))
+    upright = np.rot90(draw_frames()[0], turns)
+    assert frames[0].shape == upright.shape
+    assert np.abs(frames[0].astype(int) - upright).mean() < 4
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize("kept", [0.6, 0.02])
+def test_a_clip_that_ends_early(tmp_path, suffix, kept):
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(25)]
+    options = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    times = [40 * i for i in range(25)]
+    path = write_clip(tmp_path / f"clip{suffix}", noise, times, options=options)
+    data = path.read_bytes()
+    path.write_bytes(data[: round(kept * len(data))])
+    with pytest.raises(GFMError, match=r"cannot read .*clip"):
+        read(path)
+
+
+def test_a_hole(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(8)]
+    path = write_clip(tmp_path / "clip.mp4", noise)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 500] = bytes(500)
+    path.write_bytes(data)
+    with pytest.raises(GFMError, match=r"cannot read .*clip\.mp4: not a clip, or damaged"):
+        read(path)
+
+
+def test_sound_may_last_longer(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", times=STEADY, audio="aac", seconds=2)
+    assert read(path)[1] == STEADY
+
+
+def test_no_clips(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
+    shutil.move(tmp_path / "photo.png", tmp_path / "photo.mp4")
+    with pytest.raises(GFMError, match="a picture, not a clip; rename it"):
+        read(tmp_path / "photo.mp4")
+    write_clip(tmp_path / "song.mkv", frames=[], times=[], audio="aac", seconds=1)
+    with pytest.raises(GFMError, match="it holds no video"):
+        read(tmp_path / "song.mkv")
+    (tmp_path / "text.mp4").write_text("text")
+    with pytest.raises(GFMError, match=r"text\.mp4: not a clip, or damaged"):
+        read(tmp_path / "text.mp4")
+    with pytest.raises(GFMError, match=r"nothing\.mp4: No such file"):
+        read(tmp_path / "nothing.mp4")
