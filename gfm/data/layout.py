@@ -15,10 +15,11 @@ of photos with mattes, :class:`Folders` holds other names.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gfm.data.images import SUFFIXES
 from gfm.errors import GFMError
+from gfm.system.files import check_name
 
 Foreground = Literal["image", "closed_form"]
 
@@ -67,6 +68,20 @@ class Folders:
 AM2K = Folders()
 
 
+def as_path(value: Any, option: str, is_needed: bool = False) -> Path | None:
+    """The value of an option as a path, ``None`` where it may be missing.
+
+    Raises:
+        GFMError: It is no text, as ``1`` or ``[a]`` on a command line.
+    """
+    if value is None and not is_needed:
+        return None
+    if not isinstance(value, str | Path):
+        shown = "null" if value is None else value
+        raise GFMError(f"{option}={shown}: give a path, in quotes where it looks like a number")
+    return Path(value)
+
+
 @dataclass(frozen=True)
 class Roots:
     """Root folders of the datasets; ``None`` for those that a run was not given.
@@ -85,8 +100,9 @@ class Roots:
 
     def __post_init__(self) -> None:
         for name in ("photos", "bg20k", "coco"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, value if value is None else Path(value))
+            option = self.folders.option if name == "photos" else f"paths.{name}"
+            is_needed = name == "photos"
+            object.__setattr__(self, name, as_path(getattr(self, name), option, is_needed))
 
     def find(self) -> "Roots":
         """Return the roots themselves; a source that makes its files does so here."""
@@ -135,10 +151,14 @@ def pictures(folder: Path) -> dict[str, list[Path]]:
 
     A missing folder gives an empty result. A stem may have several pictures here;
     :func:`files_by_stem` allows only one.
+
+    Raises:
+        GFMError: A name is not UTF-8.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            check_name(path)
             found.setdefault(path.stem, []).append(path)
     return found
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from gfm.data.images import check_file
 from gfm.errors import GFMError
 
 SUFFIXES = (
@@ -30,6 +31,8 @@ def read_photo(path: Path) -> np.ndarray:
         GFMError: the file is missing, damaged or no picture.
     """
     name = "standard input" if path == STDIN else str(path)
+    if path != STDIN:
+        check_file(path)
     try:
         source = io.BytesIO(sys.stdin.buffer.read()) if path == STDIN else path
         with Image.open(source) as opened:

@@ -15,6 +15,7 @@ from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
 from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
+from gfm.launch.bounds import check_bounds, check_norms
 from gfm.launch.continuation import keep_options
 from gfm.launch.machine import decide
 from gfm.launch.summary import announce, data_options, show_results
@@ -47,6 +48,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     run = Path(cfg.paths.run)
     if is_first():
         open_log(run / "train.log")
+    check_bounds(plain(cfg))
     cfg, channels_last = decide(cfg)
     config = plain(cfg)
     to_test = weights_to_test(config["test"])
@@ -85,7 +87,8 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
     # Here too, before processes are started that would each say so.
-    share_of_batch(config["datamodule"]["batch_size"], trainer.num_devices * trainer.num_nodes)
+    num_processes = trainer.num_devices * trainer.num_nodes
+    check_norms(module.model, config, share_of_batch(datamodule.batch_size, num_processes))
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
     with closed_at_end():
