@@ -154,8 +154,7 @@ def _of_run(content: dict[Any, Any], path: Path) -> Checkpoint:
     config = content.get("hyper_parameters")
     if not isinstance(config, dict) or "model" not in config:
         raise GFMError(f"{path} is a checkpoint of another program: expected {_EXPECTED}")
-    state = content.get("state_dict")
-    check_state(state, path)
+    state = check_state(content.get("state_dict"), path)
     own = {k.removeprefix(_PREFIX): v for k, v in state.items() if k.startswith(_PREFIX)}
     return Checkpoint(config["model"], own, config)
 

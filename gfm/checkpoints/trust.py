@@ -38,7 +38,7 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
             raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
 
 
-def check_state(state: Any, path: Path) -> None:
+def check_state(state: Any, path: Path) -> dict[str, Tensor]:
     """Checks that weights are what they are taken for: numbers by name.
 
     Raises:
@@ -53,6 +53,7 @@ def check_state(state: Any, path: Path) -> None:
                 f"{path} has a state in which {name!r} is no dense tensor by name: train again, or "
                 "take the file from where it came once more"
             )
+    return state
 
 
 def check_parts(model: Any, inference: Any, path: Path) -> None:

@@ -4,22 +4,17 @@ OpenCV decodes; it applies the EXIF orientation and turns palettes, CMYK and gre
 Packed pictures (``.npy``, see ``gfm prepare pack``) need no decoding.
 """
 
-import stat
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from gfm.data.headers import read_header
 from gfm.errors import GFMError
-from gfm.system.files import whole_file
+from gfm.system.files import check_file, whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".npy")
-
-_TOO_LARGE = "its header asks for more than 178 million pixels; replace the file, or shrink it"
-
-_ORIENTATION = 0x0112  # the EXIF tag; values from 5 on exchange the sides
 
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
@@ -28,31 +23,13 @@ _REDUCED = (
 )
 
 
-MOST_PIXELS = 2 * 89_478_485
-"""Of a picture that is read: the number from which Pillow takes a file for an attack."""
-
-
-def check_file(path: Path) -> None:
-    """Refuses what is no file, before anything waits for a pipe or follows links in a circle.
-
-    Raises:
-        GFMError: There is nothing, or a folder, a pipe or a device.
-    """
-    try:
-        is_file = stat.S_ISREG(path.stat().st_mode)
-    except OSError as error:
-        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    if not is_file:
-        raise GFMError(f"cannot read {path}: not a file; remove it, or put a picture there")
-
-
 def _decode(path: Path, flags: int) -> np.ndarray:
     check_file(path)
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    _read_header(path, BytesIO(data.data))  # OpenCV would reserve whatever a header asks for
+    read_header(path, BytesIO(data.data))  # OpenCV would reserve whatever a header asks for
     try:
         image = cv2.imdecode(data, flags)
     except cv2.error:
@@ -60,34 +37,6 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     if image is None:
         raise GFMError(f"cannot read {path}: not a picture, or damaged; replace the file")
     return image
-
-
-def _read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
-    """Return (height, width), upright, from the header of a picture.
-
-    Args:
-        path: For messages.
-        source: The file, or its content.
-
-    Raises:
-        GFMError: It is unreadable, no picture, or larger than :data:`MOST_PIXELS`.
-    """
-    try:
-        with Image.open(source) as header:
-            width, height = header.size
-            is_turned = header.getexif().get(_ORIENTATION, 1) >= 5
-    except Image.DecompressionBombError as error:
-        raise GFMError(f"cannot read {path}: {_TOO_LARGE}") from error
-    except UnidentifiedImageError as error:
-        text = "not a picture, or damaged; replace the file"
-        raise GFMError(f"cannot read {path}: {text}") from error
-    except OSError as error:
-        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # Pillow's readers raise of every kind at an odd header
-        raise GFMError(f"cannot read {path}: damaged ({error}); replace the file") from error
-    if width * height > MOST_PIXELS:
-        raise GFMError(f"cannot read {path}: {_TOO_LARGE}")
-    return (width, height) if is_turned else (height, width)
 
 
 def open_array(path: Path) -> np.ndarray:
@@ -133,7 +82,7 @@ def image_size(path: Path) -> tuple[int, int]:
         height, width = open_array(path).shape[:2]
         return height, width
     check_file(path)
-    return _read_header(path, path)
+    return read_header(path, path)
 
 
 def read_image(path: Path) -> np.ndarray:

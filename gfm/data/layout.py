@@ -15,9 +15,10 @@ of photos with mattes, :class:`Folders` holds other names.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from gfm.data.images import SUFFIXES
+from gfm.data.paths import as_path
 from gfm.errors import GFMError
 from gfm.system.files import check_name
 
@@ -66,20 +67,6 @@ class Folders:
 
 
 AM2K = Folders()
-
-
-def as_path(value: Any, option: str, is_needed: bool = False) -> Path | None:
-    """The value of an option as a path, ``None`` where it may be missing.
-
-    Raises:
-        GFMError: It is no text, as ``1`` or ``[a]`` on a command line.
-    """
-    if value is None and not is_needed:
-        return None
-    if not isinstance(value, str | Path):
-        shown = "null" if value is None else value
-        raise GFMError(f"{option}={shown}: give a path, in quotes where it looks like a number")
-    return Path(value)
 
 
 @dataclass(frozen=True)

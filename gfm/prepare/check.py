@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 from rich.filesize import decimal
 
-from gfm.data.images import check_file, is_packed, read_alpha, read_image
+from gfm.data.images import is_packed, read_alpha, read_image
 from gfm.data.layout import Folders, Roots, pictures
 from gfm.errors import GFMError
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 from gfm.system.console import console
-from gfm.system.files import fingerprint_of_files
+from gfm.system.files import check_file, fingerprint_of_files
 from gfm.system.processes import in_parallel, num_cores
 from gfm.system.progress import Progress
 

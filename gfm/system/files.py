@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -77,6 +78,20 @@ def make_folder(folder: Path) -> None:
     remove_stale(folder)
 
 
+def check_file(path: Path) -> None:
+    """Refuses what is no file, before anything waits for a pipe or follows links in a circle.
+
+    Raises:
+        GFMError: There is nothing, or a folder, a pipe or a device.
+    """
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
+    if not is_file:
+        raise GFMError(f"cannot read {path}: not a file; remove it, or put one there")
+
+
 def check_name(path: Path | str) -> None:
     """Refuse a name that no terminal, log or table could show.
 
@@ -112,10 +127,10 @@ def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False)
         parts: list[Any] = [None]
         if path is not None:
             try:
-                stat = path.stat()
+                found = path.stat()
             except OSError as error:
                 raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-            parts = [path.name, stat.st_size, stat.st_mtime_ns if with_times else None]
+            parts = [path.name, found.st_size, found.st_mtime_ns if with_times else None]
         digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:12]
 
