@@ -357,6 +357,35 @@ ROWS += [
 ]
 
 
+def _resumed(**config: Any) -> bytes:
+    """A checkpoint that a run with these options could go on from, as far as is looked at first."""
+    parts = {"optimizer_states": [{}], "lr_schedulers": [], "loops": {}}
+    return _run(hyper_parameters={"model": {}, **config}, **parts)
+
+
+RESUMED = (
+    ("another RoSTA", lambda: _resumed(rosta={"name": "ft"}), "rosta.name=tt (was ft)"),
+    ("another backbone", lambda: _resumed(model={"encoder": {"name": "r"}}), "model.encoder.name"),
+    ("another optimiser", lambda: _resumed(optimizer={"_target_": "x"}), "optimizer._target_"),
+    ("another seed", lambda: _resumed(seed=1), "seed=0 (was 1)"),
+    ("weights alone", _run, "holds weights alone"),
+    ("no loops", lambda: _run(optimizer_states=[{}], lr_schedulers=[]), "loops"),
+    ("no optimiser", lambda: _run(optimizer_states=[], lr_schedulers=[], loops={}), "optimiser"),
+    ("optimisers that are a number", lambda: _run(optimizer_states=1), "optimizer_states"),
+    ("options of None", lambda: _run(optimizer_states=[{}], hyper_parameters=None), "hyper"),
+)
+ROWS += [
+    Row(
+        f"to go on from: {name}",
+        "checkpoint",
+        (*TRAIN, "ckpt_path={here}/last.ckpt"),
+        ("last.ckpt", says),
+        partial(put, "last.ckpt", make),
+    )
+    for name, make, says in RESUMED
+]
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_bad_checkpoints(row, tmp_path, shared, capfd):
     check(row, tmp_path, shared, capfd)

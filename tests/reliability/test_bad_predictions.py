@@ -84,6 +84,7 @@ ROWS = [
         ("other format", other_format, ("none of the 0 PNG files",), ()),
         ("photo for a matte", in_colour, ("a.png is in colour",), ALPHAS),
         ("matte of floats that are no number", of_floats, ("a.png",), ALPHAS),
+        ("name that is not UTF-8", odd_name, ("not UTF-8",), ()),
         ("no such folder", no_folder, ("no folder", "predictions="), ()),
         ("file for a folder", a_file, ("no folder", "predictions="), ()),
     )
