@@ -1,8 +1,10 @@
 """Options that say nothing, or nonsense, on the command lines of train.py and evaluate.py."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from tests.reliability.rows import Row, check
+from tests.reliability.rows import Row, check, filled, run
 
 TRAIN = (
     "train",
@@ -31,7 +33,6 @@ EVALUATE = ("evaluate", "data=folder", "data.root={shared}/set", "paths.run={her
 
 NUMBERS = (
     ("data.batch_size=1  data.input_size=32", "data.batch_size=1"),
-    ("data.batch_size=1  data.input_size=64  rosta=rim", "data.batch_size=1"),
     ("data.batch_size=0", "data.batch_size=0"),
     ("data.batch_size=-2",),
     ("data.batch_size=1.5",),
@@ -79,7 +80,7 @@ NUMBERS = (
     ("recipe.decoder_scale=0",),
     ("recipe.decoder_scale=-1",),
     ("recipe.decoder_scale=1e9",),
-    ("backbone.decoder_channels=[8,8]",),
+    ("backbone.decoder_channels=[8,8]", "decoder_channels has 2 numbers"),
     ("backbone.decoder_channels=[0,0,0,0,0]",),
     ("backbone.decoder_channels=[8,8,8,8,wide]",),
     ("backbone.decoder_channels=8",),
@@ -91,7 +92,7 @@ NUMBERS = (
     ("trainer.max_epochs=null",),
     ("trainer.max_epochs=-5",),
     ("trainer.max_steps=-2",),
-    ("trainer.max_time=soon",),
+    ("trainer.max_time=soon", "not a valid duration"),
     ("trainer.check_val_every_n_epoch=0",),
     ("trainer.check_val_every_n_epoch=-1",),
     ("trainer.accumulate_grad_batches=0",),
@@ -99,22 +100,21 @@ NUMBERS = (
     ("trainer.accumulate_grad_batches=1.5",),
     ("trainer.gradient_clip_val=-1",),
     ("trainer.gradient_clip_val=nan",),
-    ("trainer.gradient_clip_algorithm=half",),
+    ("trainer.gradient_clip_algorithm=half", "gradient_clip_algorithm"),
     ("trainer.limit_train_batches=-1",),
     ("trainer.limit_train_batches=1.5",),
     ("trainer.limit_val_batches=-1",),
     ("trainer.val_check_interval=0",),
-    ("trainer.val_check_interval=99",),
+    ("trainer.val_check_interval=99", "val_check_interval"),
     ("trainer.log_every_n_steps=-1",),
-    ("trainer.devices=0",),
-    ("trainer.devices=-2",),
-    ("trainer.devices=all",),
-    ("trainer.accelerator=quantum",),
-    ("trainer.accelerator=gpu",),
-    ("trainer.strategy=alone",),
-    ("trainer.precision=8",),
-    ("trainer.num_nodes=0",),
-    ("trainer.profiler=fast",),
+    ("trainer.devices=0", "devices=0"),
+    ("trainer.devices=-2", "devices"),
+    ("trainer.devices=all", "devices"),
+    ("trainer.accelerator=quantum", "quantum"),
+    ("trainer.strategy=alone", "alone"),
+    ("trainer.precision=8", "Precision 8"),
+    ("trainer.num_nodes=0", "num_nodes"),
+    ("trainer.profiler=fast", "profiler"),
     ("trainer.overfit_batches=-1",),
     ("trainer.num_sanity_val_steps=-2",),
     ("datamodule.flip_probability=2",),
@@ -140,7 +140,7 @@ NUMBERS = (
 CHOICES = (
     ("data=photos",),
     ("backbone=r35",),
-    ("backbone.name=no_such_net",),
+    ("backbone.name=no_such_net", "no_such_net"),
     ("backbone.name=",),
     ("backbone.normalization=zscore",),
     ("rosta=xt",),
@@ -181,9 +181,9 @@ STRUCTURE = (
     ("~trainer",),
     ("~data",),
     ("~seed",),
-    ("model._target_=os.system",),
-    ("optimizer._target_=torch.optim.Nothing",),
-    ("optimizer._target_=no.such.module",),
+    ("model._target_=os.system", "os.system"),
+    ("optimizer._target_=torch.optim.Nothing", "torch.optim.Nothing"),
+    ("optimizer._target_=no.such.module", "no.such.module"),
     ("+callbacks={x: {_target_: nothing}}",),
     ("+callbacks={x: 1}",),
     ("callbacks=[1]",),
@@ -205,7 +205,7 @@ STRUCTURE = (
     ("@=3", "@=3"),
     ("+seed=1",),
     ("++=1", "++=1"),
-    ("trainer.plugins=[1]",),
+    ("trainer.plugins=[1]", "plugin 1"),
     ("extra_metrics={iou: 1}",),
     ("extra_metrics=[1]",),
     ("loss.extra={x: 1}",),
@@ -243,32 +243,30 @@ EVALS = (
     ("checkpoint={shared}/net.ckpt", "trainer.limit_test_batches=-1"),
     ("checkpoint={shared}/net.ckpt", "trainer.limit_test_batches=0"),
 )
+LIGHTNINGS = {"trainer.precision": "Precision 8", "trainer.devices": "devices=0"}
+"""What Lightning calls options, in its own words."""
+
+
+def named(words: Sequence[str]) -> str:
+    """The option that the last word sets."""
+    name = words[-1].split("=")[0].lstrip("+~")
+    return LIGHTNINGS.get(name, name)
+
+
 ROWS = [
-    Row(
-        o[0],
-        "option",
-        (*TRAIN, *o[0].split("  ")),
-        tuple(o[1:]) or (o[0].split("=")[0].lstrip("+~"),),
-    )
-    for o in (*NUMBERS, *CHOICES, *STRUCTURE)
+    Row(words, "option", (*TRAIN, *words.split("  ")), tuple(says) or (named(words.split("  ")),))
+    for words, *says in (*NUMBERS, *CHOICES, *STRUCTURE)
 ]
-ROWS += [Row(" ".join(e), "option", (*EVALUATE, *e), ()) for e in EVALS]
+ROWS += [Row(" ".join(words), "option", (*EVALUATE, *words), (named(words),)) for words in EVALS]
 
 
-def test_sound(tmp_path, shared, capfd):
-    from tests.reliability.rows import run
-
-    done = run([w.format(here=tmp_path, shared=shared) for w in TRAIN], tmp_path, capfd)
-    assert done.status == 0, done
-    for s in ("checkpoint={shared}/net.ckpt", "predictions={shared}/mattes"):
-        done = run(
-            [
-                w.format(here=tmp_path, shared=shared)
-                for w in (*EVALUATE, s, "paths.run={here}/" + s[:5])
-            ],
-            tmp_path,
-            capfd,
-        )
+def test_what_rows_spoil_is_sound(tmp_path, shared, capfd):
+    """Else they would prove nothing."""
+    commands = [TRAIN]
+    for what in ("checkpoint={shared}/net.ckpt", "predictions={shared}/mattes"):
+        commands.append((*EVALUATE, what, f"paths.run={{here}}/{what[:5]}"))
+    for command in commands:
+        done = run([filled(word, tmp_path, shared) for word in command], tmp_path, capfd)
         assert done.status == 0, done
 
 
