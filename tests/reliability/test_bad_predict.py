@@ -86,7 +86,7 @@ ROWS += [
 ]
 ROWS += [
     Row("no such photo", "path", (*PREDICT, "{here}/none.jpg"), ("no file or folder", "none.jpg")),
-    Row("empty folder", "path", (*PREDICT, "{here}/photos"), ("no photos in",), nothing),
+    Row("empty folder", "path", (*PREDICT, "{here}/photos"), ("no photos or clips in",), nothing),
     Row("pattern without a match", "path", (*PREDICT, "{here}/*.jpg"), ("no file matches",)),
     Row("two photos of one name", "path", (*PREDICT, "{here}/photos"), ("would both become",), two),
     Row("name that is not UTF-8", "path", (*PREDICT, "{here}/photos"), ("not UTF-8",), odd_name),
