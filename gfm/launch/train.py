@@ -13,8 +13,10 @@ from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
+from gfm.data.datamodule import MattingDataModule
 from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
+from gfm.launch.bounds import check_bounds, check_norms
 from gfm.launch.continuation import keep_options
 from gfm.launch.machine import decide
 from gfm.launch.summary import announce, data_options, show_results
@@ -47,6 +49,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     run = Path(cfg.paths.run)
     if is_first():
         open_log(run / "train.log")
+    check_bounds(plain(cfg))
     cfg, channels_last = decide(cfg)
     config = plain(cfg)
     to_test = weights_to_test(config["test"])
@@ -63,14 +66,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     config = overfitting(config)
     datamodule = build(config["datamodule"])
     datamodule.setup("fit")  # Lightning does so too, but only after weights were fetched
-    starts_from_file = config["ckpt_path"] or config["init_from"]
-    module = MattingModule.from_config(
-        {**config, "provenance": provenance(datamodule)},
-        model=build(without_pretrained(config["model"]) if starts_from_file else config["model"]),
-    )
-    check_objective(config["objective"], module.metrics.names)
-    if config["init_from"] and not resumed:
-        load_weights(module.model, read_weights(Path(config["init_from"])), config["init_from"])
+    module = build_module(config, datamodule)
     if channels_last:
         module.model.use_channels_last()
     if config["compile"]:
@@ -85,7 +81,8 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
     # Here too, before processes are started that would each say so.
-    share_of_batch(config["datamodule"]["batch_size"], trainer.num_devices * trainer.num_nodes)
+    num_processes = trainer.num_devices * trainer.num_nodes
+    check_norms(module.model, config, share_of_batch(datamodule.batch_size, num_processes))
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
     with closed_at_end():
@@ -99,6 +96,23 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         draw_curves(run / "metrics.csv", run / "curves.png")
     show_results(trainer, metrics, tested, data_options(config["data"]["name"], run))
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
+
+
+def build_module(config: dict[str, Any], datamodule: MattingDataModule) -> MattingModule:
+    """What is trained, with the weights of ``init_from`` unless a run goes on.
+
+    Raises:
+        GFMError: a part cannot be built, or the weights are of another network.
+    """
+    starts_from_file = config["ckpt_path"] or config["init_from"]
+    module = MattingModule.from_config(
+        {**config, "provenance": provenance(datamodule)},
+        model=build(without_pretrained(config["model"]) if starts_from_file else config["model"]),
+    )
+    check_objective(config["objective"], module.metrics.names)
+    if config["init_from"] and not config["ckpt_path"]:
+        load_weights(module.model, read_weights(Path(config["init_from"])), config["init_from"])
+    return module
 
 
 def overfitting(config: dict[str, Any]) -> dict[str, Any]:
