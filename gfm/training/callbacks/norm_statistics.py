@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
@@ -18,11 +20,11 @@ class NormStatistics(Callback):
     """Measures the means and variances of batch normalisation anew before each validation.
 
     In training, each batch is normalised by its own mean and variance. Photos are normalised by
-    running averages of these, which lag behind weights that change fast, and are noisy where batches
-    are small. Here they are averaged over many training samples, with the weights as they are:
-    "precise BN" (Wu and Johnson, Rethinking "Batch" in BatchNorm, 2021, section 3). Training itself
-    is the same with and without. Norms that are frozen keep their statistics, as do averaged weights
-    (``callbacks=ema``).
+    running averages of these, which lag behind weights that change fast, and are noisy where
+    batches are small. Here they are averaged over many training samples, with the weights as they
+    are: "precise BN" (Wu and Johnson, Rethinking "Batch" in BatchNorm, 2021, section 3). Training
+    itself is the same with and without. Norms that are frozen keep their statistics, as do averaged
+    weights (``callbacks=ema``).
 
     Deviation: the paper and the official code use running averages, as ``num_samples=0`` does.
 
@@ -39,9 +41,10 @@ class NormStatistics(Callback):
         fits = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
         if not self.num_samples or not fits:
             return
+        model = cast(nn.Module, pl_module.model)
         norms = [
             module
-            for module in pl_module.model.modules()
+            for module in model.modules()
             if isinstance(module, _BatchNorm) and module.weight.requires_grad
         ]
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -55,7 +58,7 @@ class NormStatistics(Callback):
         with _averaging(norms), torch.no_grad(), trainer.precision_plugin.val_step_context():
             for batch in batches:
                 image = as_floats({"image": batch["image"].to(pl_module.device)})["image"]
-                pl_module.model(image)
+                model(image)
 
 
 @contextmanager
