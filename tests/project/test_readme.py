@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from gfm.cli import app
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING
 from tests.golden.formula import formula_state_dict
+from tests.inference.video.clips import draw_frames, write_clip
 
 TEXT = (PROJECT / "README.md").read_text(encoding="utf-8")
 BLOCKS = "".join(re.findall(r"^```bash\n(.*?)^```", TEXT, re.M | re.S))
@@ -63,6 +64,7 @@ def folder(tmp_path_factory, demo_folder, demo_roots):
     shutil.copytree(demo_roots.photos / "validation/mask", place / "PPM-100/matte")
     shutil.copytree(demo_roots.photos / "validation/mask", place / "their_mattes")
     shutil.copytree(demo_roots.photos / "validation/original", place / "photos")
+    write_clip(place / "clip.mp4", draw_frames(2), [0, 40])
     torch.save(formula_state_dict("r34_2b_TT"), place / "gfm_r34_2b_tt.pth")
     return place
 
