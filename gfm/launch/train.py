@@ -1,4 +1,4 @@
-"""A training from its configuration to its results."""
+"""Trains a network, from the configuration of a run to its results."""
 
 import warnings
 from pathlib import Path
@@ -13,6 +13,7 @@ from gfm.build import build, plain
 from gfm.checkpoints import load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
+from gfm.data.datamodule import MattingDataModule
 from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
 from gfm.launch.continuation import keep_options
@@ -34,10 +35,13 @@ from gfm.training.resume import check_options, whole_checkpoint
 
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """Composes, builds, trains; returns the last metrics and the objects of the run.
+    """Build a run from its configuration, train it, and test the weights at the end.
+
+    Returns:
+        The last metrics, and the objects of the run by name.
 
     Raises:
-        GFMError: another run is using the folder, or something is wrong with what was asked for.
+        GFMError: Another run is using the folder, or the input is at fault.
     """
     with owned(Path(cfg.paths.run)):
         return _train(cfg)
@@ -50,9 +54,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     cfg, channels_last = decide(cfg)
     config = plain(cfg)
     to_test = weights_to_test(config["test"])
-    resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
-    if resumed:
-        check_options(resumed, config)
+    resumed = _checkpoint_to_resume(config)
     if is_first():
         OmegaConf.save(cfg, run / "config.yaml", resolve=True)
         keep_options(run)
@@ -62,8 +64,46 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     torch.set_float32_matmul_precision("high")
     config = overfitting(config)
     datamodule = build(config["datamodule"])
-    datamodule.setup("fit")  # Lightning does so too, but only after weights were fetched
-    starts_from_file = config["ckpt_path"] or config["init_from"]
+    datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
+    module = build_module(config, datamodule, resumed, channels_last)
+    trainer = build_trainer(config)
+    with closed_at_end():
+        trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if module.objective.best is not None:  # even if nothing was left to train
+            metrics["best"] = module.objective.best
+        tested = run_final_test(trainer, module, datamodule, run, to_test)
+        metrics |= tested.metrics if tested else {}
+    if is_first() and (run / "metrics.csv").is_file():
+        draw_curves(run / "metrics.csv", run / "curves.png")
+    show_results(trainer, metrics, tested, data_options(config["data"]["name"], run))
+    return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
+
+
+def _checkpoint_to_resume(config: dict[str, Any]) -> Path | None:
+    """Return the checkpoint that ``ckpt_path`` asks for; ``None`` for a new run."""
+    if not config["ckpt_path"]:
+        return None
+    path = whole_checkpoint(Path(config["ckpt_path"]))
+    check_options(path, config)
+    return path
+
+
+def build_module(
+    config: dict[str, Any], datamodule: MattingDataModule, resumed: Path | None, channels_last: bool
+) -> MattingModule:
+    """Build the network with everything that trains it.
+
+    Args:
+        config: Plain configuration of the run.
+        datamodule: Data module, set up for training.
+        resumed: Checkpoint that Lightning will restore; its weights replace those of ``init_from``.
+        channels_last: Whether to store channels innermost in memory.
+
+    Raises:
+        GFMError: The objective is not logged, or ``init_from`` holds another architecture.
+    """
+    starts_from_file = resumed or config["init_from"]
     module = MattingModule.from_config(
         {**config, "provenance": provenance(datamodule)},
         model=build(without_pretrained(config["model"]) if starts_from_file else config["model"]),
@@ -74,8 +114,17 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     if channels_last:
         module.model.use_channels_last()
     if config["compile"]:
-        module.model.compile()  # in place: names of weights stay
+        module.model.compile()  # in place, so the names of the weights stay the same
+    return module
 
+
+def build_trainer(config: dict[str, Any]) -> pl.Trainer:
+    """Build the trainer with its callbacks and loggers.
+
+    Raises:
+        GFMError: The batch does not divide among the processes, or a job of a sweep would start
+            processes by running the script again.
+    """
     callbacks = build_callbacks(config)
     loggers = [build(node) for node in (config["logger"] or {}).values()]
     trainer: pl.Trainer = build(
@@ -84,28 +133,18 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         logger=loggers,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
-    # Here too, before processes are started that would each say so.
+    # The loader checks this too, but then every process would print the error.
     share_of_batch(config["datamodule"]["batch_size"], trainer.num_devices * trainer.num_nodes)
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
-    with closed_at_end():
-        trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if module.objective.best is not None:  # also where nothing was left to train
-            metrics["best"] = module.objective.best
-        tested = run_final_test(trainer, module, datamodule, run, to_test)
-        metrics |= tested.metrics if tested else {}
-    if is_first() and (run / "metrics.csv").is_file():
-        draw_curves(run / "metrics.csv", run / "curves.png")
-    show_results(trainer, metrics, tested, data_options(config["data"]["name"], run))
-    return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
+    return trainer
 
 
 def overfitting(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with ``trainer.overfit_batches`` spelled out.
+    """Return the configuration with ``trainer.overfit_batches`` replaced by other options.
 
-    Lightning would replace our order of samples by one that the dataset does not know, and still
-    draw other windows in every epoch.
+    Lightning's own option would replace our sampler by one whose keys the dataset does not know,
+    and every epoch would still draw other windows.
     """
     amount = config["trainer"]["overfit_batches"]
     if not amount:
@@ -118,7 +157,7 @@ def overfitting(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_callbacks(config: dict[str, Any]) -> list[Callback]:
-    """Those of the configuration; warns where they will keep no weights."""
+    """Build the callbacks of the configuration; warn if none of them saves weights."""
     nodes = [node for node in (config["callbacks"] or {}).values() if node]
     callbacks: list[Callback] = [build(node) for node in nodes]
     if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
