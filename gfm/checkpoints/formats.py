@@ -130,7 +130,7 @@ def _read_torch(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise GFMError(
-            f"{path} is damaged or no checkpoint of weights alone: expected {_EXPECTED}"
+            f"{path} is damaged, or holds other objects than weights: expected {_EXPECTED}"
         ) from error
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error

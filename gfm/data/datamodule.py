@@ -175,7 +175,7 @@ class MattingDataModule(pl.LightningDataModule):
         """
         files = self.source.find()
         if stage == "fit" and not isinstance(files, Roots):
-            raise GFMError("these data are for evaluate.py alone: train on data=demo or data=am2k")
+            raise GFMError("these data are only for evaluate.py: train on data=demo or data=am2k")
         self.photos = files.validation()
         chosen = spread(len(self.photos), self.num_validation_photos or len(self.photos))
         self.validation = ValidationSet([self.photos[index] for index in chosen])

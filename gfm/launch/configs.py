@@ -34,7 +34,7 @@ def by_device(accelerator: str, cpu: Any, gpu: Any) -> Any:
 
         accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     chosen = cpu if accelerator == "cpu" else gpu
-    # OmegaConf resolves lists of its own kind alone where one key names another.
+    # An interpolation of this value by another key works only for lists of OmegaConf.
     return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
 
 
