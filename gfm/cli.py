@@ -8,6 +8,7 @@ import typer
 from gfm import __version__
 from gfm.commands import compare, convert, demo, download, export, predict, prepare
 from gfm.commands.hydra_apps import HYDRA_APPS, become
+from gfm.system.processes import heed_hangup
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Glance and Focus Matting."
@@ -39,4 +40,5 @@ def main() -> None:
     """The command line."""
     if len(sys.argv) > 1 and sys.argv[1] in HYDRA_APPS:
         become(sys.argv[1], sys.argv[2:])
+    heed_hangup()
     app()

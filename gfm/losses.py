@@ -16,13 +16,14 @@ from gfm.models.fusion import BranchOutput, MattingOutput
 from gfm.rosta import ROSTAS, Rosta, transition
 from gfm.system.ranks import rank_and_world
 
+GlanceOn = Literal["logits", "probabilities"]
+"""What the cross-entropy of the glance decoder is computed on; see :func:`glance_loss`."""
+
 _EPSILON = 1e-12
 _PYRAMID_LEVELS = 5
 
 
-def glance_loss(
-    logits: Tensor, classes: Tensor, on: Literal["logits", "probabilities"] = "logits"
-) -> Tensor:
+def glance_loss(logits: Tensor, classes: Tensor, on: GlanceOn = "logits") -> Tensor:
     """Compute the cross-entropy of the glance decoder, averaged over pixels.
 
     Args:
@@ -167,7 +168,7 @@ class Criterion(nn.Module):
         focus: float = 0.25,
         fusion: float = 0.25,
         composition: float = 0.25,
-        glance_on: Literal["logits", "probabilities"] = "logits",
+        glance_on: GlanceOn = "logits",
         extra: Mapping[str, WeightedTerm] | None = None,
     ) -> None:
         super().__init__()

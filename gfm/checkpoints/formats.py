@@ -5,7 +5,7 @@ checked by :mod:`gfm.checkpoints.trust`.
 """
 
 import json
-import pickle
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from torch import Tensor
 from gfm.checkpoints.facts import facts_of
 from gfm.checkpoints.released import State, convert_official, is_official
 from gfm.checkpoints.sources import find_checkpoint
-from gfm.checkpoints.trust import check_description
+from gfm.checkpoints.trust import check_description, check_parts, check_state
 from gfm.errors import GFMError
 from gfm.system.files import place_aside
 
@@ -70,6 +70,7 @@ def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
     checkpoint = read_weights(path)
     for node, package in ((checkpoint.model, "gfm.models"), (checkpoint.inferer, "gfm.inference")):
         check_description(node, [package], trust, path)
+    check_parts(checkpoint.model, checkpoint.inferer, path)
     return replace(checkpoint, model=without_pretrained(checkpoint.model))
 
 
@@ -127,29 +128,36 @@ def without_pretrained(node: Any) -> Any:
 
 def _read_torch(path: Path) -> Checkpoint:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of how files were written, and by whom
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # whatever a damaged pickle leads torch to raise
         raise GFMError(
             f"{path} is damaged, or holds other objects than weights: expected {_EXPECTED}"
         ) from error
-    except OSError as error:
-        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
     if isinstance(content, dict) and "pytorch-lightning_version" in content:
-        config = content.get("hyper_parameters", {})
-        if "model" not in config:
-            raise GFMError(f"{path} is a checkpoint of another program: expected {_EXPECTED}")
-        state = {
-            k.removeprefix(_PREFIX): v
-            for k, v in content["state_dict"].items()
-            if k.startswith(_PREFIX)
-        }
-        return Checkpoint(config["model"], state, config)
+        return _of_run(content, path)
     if isinstance(content, dict) and all(isinstance(v, Tensor) for v in content.values()):
         if not is_official(content):
             first = next(iter(content), "nothing")
             raise GFMError(f"{path} is not a GFM network (it holds {first}…): expected {_EXPECTED}")
-        return Checkpoint(*convert_official(content, path))
+        check_state(content, path)
+        try:
+            return Checkpoint(*convert_official(content, path))
+        except (LookupError, ZeroDivisionError) as error:
+            raise GFMError(f"{path} is not a GFM network: it lacks tensors that one has") from error
     raise GFMError(f"{path} holds no weights: expected {_EXPECTED}")
+
+
+def _of_run(content: dict[Any, Any], path: Path) -> Checkpoint:
+    config = content.get("hyper_parameters")
+    if not isinstance(config, dict) or "model" not in config:
+        raise GFMError(f"{path} is a checkpoint of another program: expected {_EXPECTED}")
+    state = check_state(content.get("state_dict"), path)
+    own = {k.removeprefix(_PREFIX): v for k, v in state.items() if k.startswith(_PREFIX)}
+    return Checkpoint(config["model"], own, config)
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
@@ -159,7 +167,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
         state = safetensors.torch.load_file(path)
         config = {k: json.loads(metadata[k]) for k in _KEPT if k in metadata}
         return Checkpoint(json.loads(metadata["model"]), state, config)
-    except (safetensors.SafetensorError, KeyError, OSError, ValueError) as error:
+    except (safetensors.SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
         raise GFMError(f"{path} is damaged or not ours: expected {_EXPECTED}") from error
 
 

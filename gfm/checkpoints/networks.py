@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from gfm.build import build
 from gfm.checkpoints.formats import Checkpoint, read_checkpoint
 from gfm.errors import GFMError
@@ -31,9 +34,36 @@ def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
         GFMError: The weights do not fit the network that the file describes. The message names
             ``path``.
     """
-    model: GFM = build(checkpoint.model)
+    check_network(checkpoint, path)
+    model = _build(checkpoint, path)
     load_weights(model, checkpoint, path)
     return model.eval()
+
+
+def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
+    """Checks that a checkpoint's weights are of the network that it describes.
+
+    The network is built without memory, of which a wrong description may ask for any amount.
+
+    Raises:
+        GFMError: they are not; ``path`` is for the message.
+    """
+    try:
+        with torch.device("meta"):
+            model = _build(checkpoint, path)
+    except GFMError:  # either it cannot be built, or a class of the user's needs memory
+        model = _build(checkpoint, path)
+    check_weights(model, checkpoint, path)
+
+
+def _build(checkpoint: Checkpoint, path: Path | str) -> GFM:
+    try:
+        model: GFM = build(checkpoint.model)
+    except GFMError as error:
+        raise GFMError(f"{path}: {error}") from error
+    if not isinstance(model, nn.Module):
+        raise GFMError(f"{path} describes no network, but a {type(model).__name__}")
+    return model
 
 
 def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
@@ -47,10 +77,11 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
 
 
 def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Compare the names and shapes of a checkpoint's weights with those of a network.
+    """Compare names, shapes and types of a checkpoint's weights with those of a network.
 
     Raises:
-        GFMError: The backbone or the RoSTA differs. The message names ``path``.
+        GFMError: The backbone or the RoSTA differs, or a weight is not a finite number. The message
+            names ``path``.
     """
     own = model.state_dict()
     given = checkpoint.state
@@ -62,3 +93,8 @@ def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
             f"{len(extra)} unknown (such as {[*wrong, *extra][0]}); choose its backbone, rosta "
             "and recipe.decoder_scale"
         )
+    for name, tensor in given.items():
+        if tensor.is_floating_point() != own[name].is_floating_point() or tensor.is_complex():
+            raise GFMError(f"{path} has a state in which {name} is of {tensor.dtype}, not floats")
+        if not tensor.isfinite().all():
+            raise GFMError(f"{path} has weights that are not finite ({name}): train again")

@@ -48,7 +48,7 @@ def _encoder_name(key: str, is_2b: bool) -> str:
 
 def is_official(state: State) -> bool:
     """Return whether the tensors have the names of an official GFM network."""
-    names = {k.removeprefix("module.") for k in state}
+    names = {str(k).removeprefix("module.") for k in state}
     return {"psp_module.bottleneck.weight", "bridge_block.0.weight"} <= names
 
 

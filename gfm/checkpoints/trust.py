@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from gfm.errors import GFMError
 
 _FIT_TO_NAME = {"gfm.inference": "gfm.inference.inferers"}
@@ -35,7 +38,57 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
             raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
 
 
-def _check_values(node: Any, path: Path) -> None:
+def check_state(state: Any, path: Path) -> dict[str, Tensor]:
+    """Checks that weights are what they are taken for: numbers by name.
+
+    Raises:
+        GFMError: they are not.
+    """
+    if not isinstance(state, dict):
+        raise GFMError(f"{path} has a {type(state).__name__} as state of its network, not tensors")
+    for name, tensor in state.items():
+        is_tensor = isinstance(name, str) and isinstance(tensor, Tensor)
+        if not is_tensor or tensor.layout != torch.strided or tensor.device.type == "meta":
+            raise GFMError(
+                f"{path} has a state in which {name!r} is no dense tensor by name: train again, or "
+                "take the file from where it came once more"
+            )
+    return state
+
+
+def check_parts(model: Any, inference: Any, path: Path) -> None:
+    """Checks that a file describes a network, and how it looks at photos if it says so.
+
+    Args:
+        model: a plain ``_target_`` node with ``encoder`` and ``rosta``.
+        inference: another one, or nothing.
+        path: of the file, for the message.
+
+    Raises:
+        GFMError: it describes something else.
+    """
+    parts = {"_target_": str, "encoder": dict, "rosta": str}
+    for name, kind in parts.items():
+        if not isinstance(model, dict) or not isinstance(model.get(name), kind):
+            raise GFMError(
+                f"{path} describes no network (it lacks {name}): take a file that a run or gfm "
+                "wrote"
+            )
+    if inference and not (isinstance(inference, dict) and "_target_" in inference):
+        raise GFMError(
+            f"{path} says inference={inference!r}, which names no class: take a file that a run or "
+            "gfm wrote"
+        )
+
+
+_DEEPEST = 50  # levels of a description; a run's has five
+
+
+def _check_values(node: Any, path: Path, depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise GFMError(
+            f"{path} describes its network more than {_DEEPEST} levels deep: no run does"
+        )
     if isinstance(node, str):
         if "${" in node:
             raise GFMError(
@@ -44,11 +97,11 @@ def _check_values(node: Any, path: Path) -> None:
             )
     elif isinstance(node, dict):
         for key, value in node.items():
-            _check_values(key, path)
-            _check_values(value, path)
+            _check_values(key, path, depth + 1)
+            _check_values(value, path, depth + 1)
     elif isinstance(node, list | tuple):
         for value in node:
-            _check_values(value, path)
+            _check_values(value, path, depth + 1)
     elif not isinstance(node, int | float | None):
         raise GFMError(
             f"{path} describes its network by a {type(node).__name__}: only text, numbers, lists "

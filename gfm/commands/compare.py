@@ -15,7 +15,7 @@ Runs = Annotated[
 ]
 Page = Annotated[Path, typer.Option(help="The page to write, with all photos.")]
 Metric = Annotated[str | None, typer.Option(help="Whose photos are listed; by default the first.")]
-Photos = Annotated[int, typer.Option(help="Photos listed: those that differ most.")]
+Photos = Annotated[int, typer.Option(min=0, help="Photos listed: those that differ most.")]
 
 
 def compare(

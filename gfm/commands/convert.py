@@ -24,11 +24,12 @@ def convert(source: Source, target: Target, trust: Trust = None) -> None:
     from gfm.launch.entry import faults
 
     with faults():
-        from gfm.checkpoints import read_checkpoint, write_checkpoint
+        from gfm.checkpoints import check_network, read_checkpoint, write_checkpoint
         from gfm.checkpoints.formats import check_suffix
 
         check_suffix(target)  # before a large file is read
         checkpoint = read_checkpoint(source, trust or [])
+        check_network(checkpoint, source)
         write_checkpoint(target, checkpoint)
         rosta = checkpoint.model["rosta"].upper()
         millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6

@@ -11,6 +11,7 @@ from gfm.data.folder import FolderSet
 from gfm.data.layout import Folders, Roots
 from gfm.errors import GFMError
 from gfm.launch.configs import CONFIGS
+from gfm.launch.overrides import check_choices
 
 
 def find_roots(overrides: Sequence[str]) -> Roots:
@@ -25,6 +26,7 @@ def find_roots(overrides: Sequence[str]) -> Roots:
     for text in overrides:
         if "=" not in text:
             raise GFMError(f"{text} is no override: write, for example, paths.am2k={text}")
+    check_choices(overrides)
     data = [] if any(text.startswith("data=") for text in overrides) else ["data=am2k"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = compose("train", [*data, *overrides])

@@ -23,7 +23,10 @@ def demo(
         typer.Option(help="hybrid | resize | rim | native.", show_default="the checkpoint's"),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Of this machine.", show_default="a free one from 7860 on")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Of this machine.", show_default="a free one from 7860 on"
+        ),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Show the page in a browser.")] = False,
     trust: Annotated[

@@ -134,9 +134,10 @@ def hub(
 
 
 def _read(source: str, licence: str | None, trust: list[str] | None) -> "Checkpoint":
-    from gfm.checkpoints import read_checkpoint
+    from gfm.checkpoints import check_network, read_checkpoint
 
     checkpoint = read_checkpoint(Path(source), trust or [])
+    check_network(checkpoint, source)
     if licence is None:
         return checkpoint
     return replace(checkpoint, config={**checkpoint.config, "licence": licence})
@@ -169,6 +170,8 @@ def _check_suffix(target: Path, suffix: str) -> None:
 
     if target.suffix != suffix:  # before a large file is read
         raise GFMError(f"cannot write {target}: choose a name that ends in {suffix}")
+    if target.parent.exists() and not target.parent.is_dir():
+        raise GFMError(f"cannot write {target}: {target.parent} is no folder")
 
 
 def _in_short(checkpoint: "Checkpoint") -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfm.data.layout import Photo, files_by_stem, partner
+from gfm.data.paths import as_path
 from gfm.errors import GFMError
 
 
@@ -33,7 +34,7 @@ class FolderSet:
     trimaps: str | None = "trimaps"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", None if self.root is None else Path(self.root))
+        object.__setattr__(self, "root", as_path(self.root, "data.root"))
 
     def find(self) -> "FolderSet":
         """Return the set itself."""

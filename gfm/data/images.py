@@ -4,18 +4,17 @@ OpenCV decodes; it applies the EXIF orientation and turns palettes, CMYK and gre
 Packed pictures (``.npy``, see ``gfm prepare pack``) need no decoding.
 """
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from gfm.data.headers import read_header
 from gfm.errors import GFMError
-from gfm.system.files import whole_file
+from gfm.system.files import check_file, whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".npy")
-
-_ORIENTATION = 0x0112  # the EXIF tag; values from 5 on exchange the sides
 
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
@@ -25,11 +24,16 @@ _REDUCED = (
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
+    check_file(path)
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    image = cv2.imdecode(data, flags) if data.size else None
+    read_header(path, BytesIO(data.data))  # OpenCV would reserve whatever a header asks for
+    try:
+        image = cv2.imdecode(data, flags)
+    except cv2.error:
+        image = None
     if image is None:
         raise GFMError(f"cannot read {path}: not a picture, or damaged; replace the file")
     return image
@@ -41,18 +45,24 @@ def open_array(path: Path) -> np.ndarray:
     Raises:
         GFMError: The file is missing, truncated or no array.
     """
+    check_file(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OverflowError) as error:
         raise GFMError(f"cannot read {path}: not an array, or damaged; pack it again") from error
 
 
 def _packed(path: Path, num_channels: int) -> np.ndarray:
     """Open a packed picture as a memory map: H×W for one channel, H×W×C for several."""
     array = open_array(path)
-    if array.dtype != np.uint8 or array.shape[2:] != (num_channels,) * (num_channels > 1):
+    is_flat = array.ndim < 2 or array.size == 0
+    if (
+        is_flat
+        or array.dtype != np.uint8
+        or array.shape[2:] != (num_channels,) * (num_channels > 1)
+    ):
         raise GFMError(f"{path} holds {array.dtype} of shape {array.shape}: pack it again")
     return array
 
@@ -71,15 +81,8 @@ def image_size(path: Path) -> tuple[int, int]:
     if is_packed(path):
         height, width = open_array(path).shape[:2]
         return height, width
-    try:
-        with Image.open(path) as header:
-            width, height = header.size
-            is_turned = header.getexif().get(_ORIENTATION, 1) >= 5
-    except UnidentifiedImageError as error:
-        raise GFMError(f"cannot read {path}: not a picture; replace the file") from error
-    except OSError as error:
-        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    return (width, height) if is_turned else (height, width)
+    check_file(path)
+    return read_header(path, path)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -112,13 +115,9 @@ def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
     Raises:
         GFMError: The file is missing, unreadable or no picture.
     """
-    try:
-        with Image.open(path) as header:  # reads no pixels
-            sides = sorted(header.size)
-    except OSError:
-        return read_image(path)  # raises an error that says what is wrong
-    # Sorted, because an EXIF rotation may exchange the sides.
-    room = min(have // max(want, 1) for have, want in zip(sides, sorted(size), strict=True))
+    # Sorted, because the picture may be turned against the other.
+    sides = zip(sorted(image_size(path)), sorted(size), strict=True)
+    room = min(have // max(want, 1) for have, want in sides)
     flag = next((flag for factor, flag in _REDUCED if room >= factor), cv2.IMREAD_COLOR)
     return cv2.cvtColor(_decode(path, flag), cv2.COLOR_BGR2RGB)
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Literal
 
 from gfm.data.images import SUFFIXES
+from gfm.data.paths import as_path
 from gfm.errors import GFMError
+from gfm.system.files import check_name
 
 Foreground = Literal["image", "closed_form"]
 
@@ -85,8 +87,9 @@ class Roots:
 
     def __post_init__(self) -> None:
         for name in ("photos", "bg20k", "coco"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, value if value is None else Path(value))
+            option = self.folders.option if name == "photos" else f"paths.{name}"
+            is_needed = name == "photos"
+            object.__setattr__(self, name, as_path(getattr(self, name), option, is_needed))
 
     def find(self) -> "Roots":
         """Return the roots themselves; a source that makes its files does so here."""
@@ -135,10 +138,14 @@ def pictures(folder: Path) -> dict[str, list[Path]]:
 
     A missing folder gives an empty result. A stem may have several pictures here;
     :func:`files_by_stem` allows only one.
+
+    Raises:
+        GFMError: A name is not UTF-8.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            check_name(path)
             found.setdefault(path.stem, []).append(path)
     return found
 

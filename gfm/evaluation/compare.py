@@ -97,7 +97,7 @@ def read_scores(folder: Path, label: str) -> Scores:
     """Read the scores of an evaluation, or of the final test of a training.
 
     Raises:
-        GFMError: There are none.
+        GFMError: There are none, or a file of the run is damaged.
     """
     path = folder / "per_image.csv"
     if not path.is_file():
@@ -105,13 +105,26 @@ def read_scores(folder: Path, label: str) -> Scores:
             f"{folder} has no per_image.csv: name the folder of an evaluation, or of a training "
             "that ended with the final test"
         )
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    rows = {line.pop("name"): {k: float(v) for k, v in line.items()} for line in lines}
-    file_of_run = folder / "config.yaml"
-    config = yaml.safe_load(file_of_run.read_text("utf-8")) if file_of_run.is_file() else {}
-    protocol = config.get("protocol") or config.get("metrics", {}).get("protocol", "")
-    return Scores(label, folder, rows, protocol, config.get("run", {}).get("name", ""))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        rows = {line.pop("name"): {k: float(v) for k, v in line.items()} for line in lines}
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise GFMError(f"{path} is damaged, or no table of an evaluation: evaluate anew") from error
+    return Scores(label, folder, rows, *_protocol_and_name(folder / "config.yaml"))
+
+
+def _protocol_and_name(file: Path) -> tuple[str, str]:
+    """Of a run, from its configuration; empty where there is none, or it does not say."""
+    if not file.is_file():
+        return "", ""
+    try:
+        config = yaml.safe_load(file.read_text("utf-8"))
+        metrics, run = config.get("metrics") or {}, config.get("run") or {}
+        protocol = config.get("protocol") or metrics.get("protocol")
+        return str(protocol or ""), str(run.get("name") or "")
+    except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise GFMError(f"{file} is damaged, or no configuration of a run: remove it") from error
 
 
 def compare(folders: Sequence[Path]) -> Comparison:

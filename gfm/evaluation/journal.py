@@ -14,6 +14,16 @@ Rows = dict[str, dict[str, float]]
 """The metrics of each photo, by its name."""
 
 
+def _read(path: Path) -> dict[str, str]:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise GFMError(f"{path} is damaged: set paths.run to a new folder")
+    return settings
+
+
 class Journal:
     """Rows that survive an interruption, and the settings they were made with.
 
@@ -35,11 +45,11 @@ class Journal:
             The rows that exist already.
 
         Raises:
-            GFMError: The folder holds rows made with other settings.
+            GFMError: The folder holds rows made with other settings, or a damaged file.
         """
         path = self.folder / "settings.json"
         if path.is_file():
-            self._compare(json.loads(path.read_text(encoding="utf-8")), settings)
+            self._compare(_read(path), settings)
             return self.rows()
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(settings, indent=2) + "\n")

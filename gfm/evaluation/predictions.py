@@ -12,7 +12,7 @@ from gfm.data.images import image_size, read_matte
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
-from gfm.system.files import fingerprint_of_files
+from gfm.system.files import check_name, fingerprint_of_files
 from gfm.system.progress import Progress
 
 _NUM_LISTED = 20  # missing mattes named on the terminal
@@ -47,7 +47,8 @@ class PredictionSource:
         missing: Names of the photos without a matte.
 
     Raises:
-        GFMError: The folder does not exist, or no file in it belongs to a photo.
+        GFMError: The folder does not exist, no file in it belongs to a photo, or a name is not
+            UTF-8.
     """
 
     def __init__(self, folder: Path, photos: Sequence[Photo], allow_missing: bool = False) -> None:
@@ -58,6 +59,8 @@ class PredictionSource:
             for path in sorted(folder.iterdir())
             if path.suffix.lower() == ".png" and not path.name.startswith(".")
         }
+        for path in found.values():
+            check_name(path)
         self.files = {photo.name: found[photo.name] for photo in photos if photo.name in found}
         self.allow_missing = allow_missing
         self.missing = [photo.name for photo in photos if photo.name not in found]

@@ -5,8 +5,9 @@ and limited; pictures are shrunk with Gaussian anti-aliasing, as scikit-image do
 enlarged linearly. The official code has nothing like ``Native``, which does not resize.
 """
 
+import math
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -65,9 +66,13 @@ class Resize:
     Args:
         scale: Factor on both sides.
         max_size: Longest side in pixels that the network sees.
+
+    Raises:
+        GFMError: A number is not above 0.
     """
 
     def __init__(self, scale: float = 0.5, max_size: int = 1600) -> None:
+        _check_positive(scale=scale, max_size=max_size)
         self.scale = scale
         self.max_size = max_size
 
@@ -92,11 +97,15 @@ class Hybrid:
         glance_scale: Factor on both sides for the glance decoder.
         focus_scale: Factor on both sides for the focus decoder.
         max_size: Longest side in pixels that the network sees.
+
+    Raises:
+        GFMError: A number is not above 0.
     """
 
     def __init__(
         self, glance_scale: float = 1 / 3, focus_scale: float = 1 / 2, max_size: int = 1600
     ) -> None:
+        _check_positive(glance_scale=glance_scale, focus_scale=focus_scale, max_size=max_size)
         self.glance_scale = glance_scale
         self.focus_scale = focus_scale
         self.max_size = max_size
@@ -116,6 +125,13 @@ class Hybrid:
         }
         alpha = model.integrate(list(alphas.values())).clamp(0, 1)
         return Prediction(alpha, glances[0], focuses[0], alphas)
+
+
+def _check_positive(**options: Any) -> None:
+    for name, value in options.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 < value < math.inf:
+            raise GFMError(f"{name}={value} of an inference: give a number above 0")
 
 
 def named_inferer(name: str, scales: Mapping[str, float] | None = None) -> Inferer:

@@ -10,6 +10,7 @@ from gfm.errors import GFMError
 from gfm.inference.photos import STDIN
 from gfm.inference.photos import SUFFIXES as PHOTO_SUFFIXES
 from gfm.inference.video.formats import SUFFIXES as CLIP_SUFFIXES
+from gfm.system.files import check_name
 
 
 class Source(NamedTuple):
@@ -41,8 +42,8 @@ def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
         out: Folder of results, which is not searched.
 
     Raises:
-        GFMError: An input does not exist, or the results of two photos or two clips would have the
-            same name.
+        GFMError: An input does not exist or its name is not UTF-8, or the results of two photos or
+            two clips would have the same name.
     """
     found: dict[Path, Source] = {}
     for text in inputs:
@@ -62,6 +63,7 @@ def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
 
 def _expand(text: str, out: Path) -> Iterator[Source]:
     path = Path(text)
+    check_name(text)
     if text == "-":
         yield Source(STDIN, Path("stdin"))
     elif path.is_dir():
@@ -83,6 +85,7 @@ def _walk(folder: Path, out: Path) -> Iterator[Source]:
             path = place / name
             if path.suffix.lower() in known and not name.startswith("."):
                 count += 1
+                check_name(path)
                 yield Source(path, path.relative_to(folder).with_suffix(""))
     if not count:
         raise GFMError(f"no photos or clips in {folder}: looked for {', '.join(known)}")
@@ -99,6 +102,7 @@ def _match(pattern: str, out: Path) -> Iterator[Source]:
     for path in paths:
         if path.is_file() and inside not in path.resolve().parents:
             count += 1
+            check_name(path)
             yield Source(path, path.relative_to(root).with_suffix(""))
     if not count:
         raise GFMError(f"no file matches {pattern}")

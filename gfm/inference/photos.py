@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gfm.errors import GFMError
+from gfm.system.files import check_file
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif"),
@@ -33,6 +34,8 @@ def read_photo(path: Path) -> np.ndarray:
         GFMError: The file is missing, damaged or not a picture.
     """
     name = "standard input" if path == STDIN else str(path)
+    if path != STDIN:
+        check_file(path)
     try:
         source = io.BytesIO(sys.stdin.buffer.read()) if path == STDIN else path
         with Image.open(source) as opened:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 
 from gfm.compat.hydra import parse_arguments
 from gfm.errors import GFMError
@@ -58,7 +59,7 @@ def continued(arguments: Sequence[str]) -> list[str]:
     if found is None:
         return in_own_folder(arguments)
     folder, checkpoint = found
-    before = _by_name(map(str, OmegaConf.load(folder / _OVERRIDES)))
+    before = _by_name(_noted(folder / _OVERRIDES))
     own = {"ckpt_path": checkpoint, "paths.run": Path(_text(now.get("paths.run")) or folder)}
     merged = {k: o for k, o in _merged(before, now).items() if k not in own}
     merged |= {name: override(name, path) for name, path in own.items()}
@@ -81,6 +82,17 @@ def keep_options(run: Path) -> None:
     write_text(run / _OVERRIDES, OmegaConf.to_yaml(list(hydra.overrides.task)))
     if not (run / _HYDRA).is_file():
         write_text(run / _HYDRA, OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})))
+
+
+def _noted(file: Path) -> list[str]:
+    """The options that a run noted."""
+    try:
+        options = OmegaConf.load(file)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise GFMError(f"{file} is damaged: give the checkpoint's own path, and options") from error
+    if not isinstance(options, ListConfig):
+        raise GFMError(f"{file} is no list of options: give the checkpoint's own path, and options")
+    return [str(option) for option in options]
 
 
 def _find(where: str, now: Options) -> tuple[Path, Path] | None:

@@ -16,13 +16,15 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.markup import escape
 
+from gfm.compat.faults import is_of_lightning
 from gfm.compat.hydra import NOISE
 from gfm.compat.torch import fault_in_worker, is_of_dead_worker
 from gfm.errors import GFMError
 from gfm.launch.options import register_help
-from gfm.launch.overrides import protect_paths
+from gfm.launch.overrides import check_choices, protect_paths
 from gfm.launch.sweeps import ERROR, in_sweep
 from gfm.system.console import close_log, console
+from gfm.system.processes import heed_hangup
 from gfm.system.ranks import came_together, is_first
 
 # `launch` sets Hydra's variable, and child processes inherit it.
@@ -59,7 +61,7 @@ def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> I
         sys.exit(status)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
-        is_input |= is_of_dead_worker(error)
+        is_input |= is_of_dead_worker(error) or is_of_lightning(error)
         if is_input and not _WANTS_TRACEBACK:
             text = one_line(error)
             console(stderr=True).print("[bold red]error:[/]", escape(text), highlight=False)
@@ -115,11 +117,13 @@ def launch(app: Callable[[], Any], arguments: Callable[[Sequence[str]], list[str
         arguments: Turns the arguments of the command line into those that Hydra sees.
     """
     quiet()
+    heed_hangup()
     register_help()
     warnings.showwarning = _show_warning
-    sys.argv[1:] = protect_paths(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
     with faults(go_on=None):
+        sys.argv[1:] = protect_paths(sys.argv[1:])
+        check_choices(sys.argv[1:])
         sys.argv[1:] = arguments(sys.argv[1:])
         if came_together() and not is_first():  # only the first process makes a folder
             sys.argv += ["hydra.output_subdir=null", "hydra.run.dir=."]
@@ -138,6 +142,9 @@ def one_line(error: BaseException) -> str:
     text = fault_in_worker(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
+    key = getattr(error, "full_key", None)  # of OmegaConf, which says it in such a line
+    if key and key not in text.partition("full_key")[0]:
+        kept.insert(0, f"{key}:")
     if recipe := re.search(r"Could not find 'recipe/(\w+)'", text):
         return f"data={recipe[1]} has no recipe of its own: add recipe=am2k, or a YAML of that name"
     return " ".join(kept) or type(error).__name__

@@ -20,9 +20,10 @@ from gfm.evaluation import (
     log_results,
     write_results,
 )
+from gfm.launch.bounds import check_bounds
 from gfm.launch.machine import decide
 from gfm.launch.summary import metrics_table
-from gfm.metrics import metric_units
+from gfm.metrics import metric_names, metric_units
 from gfm.models.hardware import speed_up_inference
 from gfm.system.console import console, open_log
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
@@ -78,11 +79,21 @@ def make_scorer(config: dict[str, Any], folder: Path, journal: Journal) -> Score
     return Scorer(folder / "alpha", config["protocol"], journal, extra, **how)
 
 
+def _check_objective(config: dict[str, Any]) -> None:
+    names = metric_names(config["protocol"], config["extra_metrics"])
+    if config["objective"] not in (*names, None):
+        raise GFMError(
+            f"objective={config['objective']} is not measured: choose one of {', '.join(names)}"
+        )
+
+
 def publish(
     config: dict[str, Any], journal: Journal, photos: list[Photo], facts: dict[str, str]
 ) -> dict[str, Any]:
     """Write, log and print the results, and return the means."""
     rows, folder = journal.rows(), journal.folder.parent
+    if not rows:
+        raise GFMError("no photo was scored: set trainer.limit_test_batches=null for all of them")
     units = metric_units(config["protocol"])
     summary = write_results(folder, rows, photos, facts, units)
     loggers = map(build, (config["logger"] or {}).values())
@@ -109,6 +120,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
+    check_bounds(plain(cfg))
     cfg, _ = decide(cfg)
     config = plain(cfg)
     folder = Path(config["paths"]["run"])
@@ -124,6 +136,7 @@ def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
     journal = Journal(folder / "journal")
     scorer = make_scorer(config, folder, journal)
+    _check_objective(config)
     done = journal.begin({**source.settings, **settings})
     if is_first():
         open_log(folder / "evaluate.log")

@@ -61,6 +61,8 @@ def make_new(folder: Path) -> Path:
             number += 1
             path = folder.with_name(f"{folder.name}_{number}")
         except OSError as error:
-            raise WriteError(f"cannot make {path}: {error.strerror or error}") from error
+            raise WriteError(
+                f"cannot make {path} ({error.strerror or error}): set paths.runs"
+            ) from error
         else:
             return path

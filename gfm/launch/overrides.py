@@ -3,6 +3,14 @@
 import re
 from collections.abc import Sequence
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from gfm.compat.hydra import parse_arguments
+from gfm.errors import GFMError
+from gfm.launch.configs import CONFIGS
+from gfm.system.files import check_name
+
 _PLAIN = re.compile(r"[\w/.:+\-@%]+")
 _QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
 _OF_PATHS = re.compile(
@@ -35,3 +43,32 @@ def _protect(argument: str) -> str:
         return argument
     parts = [p if _QUOTED.fullmatch(p) else override("", p)[1:] for p in match[2].split(",")]
     return f"{match[1]}={','.join(parts)}"
+
+
+def check_choices(arguments: Sequence[str]) -> None:
+    """Refuses what is no override, and overrides of groups by anything but names.
+
+    Raises:
+        GFMError: an argument is malformed, or sets a group to ``null``, a number or options.
+    """
+    parser = OverridesParser.create()
+    for line in parse_arguments(arguments)[1]:
+        check_name(line)
+        try:
+            option = parser.parse_override(line)
+        except HydraException as error:
+            reason = " ".join(str(error).partition("See https:")[0].split())
+            raise GFMError(
+                f"cannot read the option {line} ({reason}): write NAME=VALUE, and quotes around a "
+                "value with special characters, as in \"NAME='VALUE'\""
+            ) from error
+        name = option.key_or_group
+        if not name:
+            raise GFMError(f"{line} names no option: write NAME=VALUE")
+        if option.is_delete() or option.is_sweep_override() or not (CONFIGS / name).is_dir():
+            continue
+        value = option.value()
+        names = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str) for one in names):
+            known = sorted(path.stem for path in (CONFIGS / name).iterdir())
+            raise GFMError(f"{line}: {name} is one of {', '.join(known)}")

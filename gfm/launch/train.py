@@ -16,6 +16,7 @@ from gfm.compat.lightning import starts_processes_by_script
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
+from gfm.launch.bounds import check_bounds, check_norms
 from gfm.launch.continuation import keep_options
 from gfm.launch.machine import decide
 from gfm.launch.summary import announce, data_options, show_results
@@ -51,6 +52,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     run = Path(cfg.paths.run)
     if is_first():
         open_log(run / "train.log")
+    check_bounds(plain(cfg))
     cfg, channels_last = decide(cfg)
     config = plain(cfg)
     to_test = weights_to_test(config["test"])
@@ -67,6 +69,9 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
     module = build_module(config, datamodule, resumed, channels_last)
     trainer = build_trainer(config)
+    # The loader checks the batch too, but then every process would print the error.
+    num_processes = trainer.num_devices * trainer.num_nodes
+    check_norms(module.model, config, share_of_batch(datamodule.batch_size, num_processes))
     with closed_at_end():
         trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -122,8 +127,7 @@ def build_trainer(config: dict[str, Any]) -> pl.Trainer:
     """Build the trainer with its callbacks and loggers.
 
     Raises:
-        GFMError: The batch does not divide among the processes, or a job of a sweep would start
-            processes by running the script again.
+        GFMError: A job of a sweep would start processes by running the script again.
     """
     callbacks = build_callbacks(config)
     loggers = [build(node) for node in (config["logger"] or {}).values()]
@@ -133,8 +137,6 @@ def build_trainer(config: dict[str, Any]) -> pl.Trainer:
         logger=loggers,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
-    # The loader checks this too, but then every process would print the error.
-    share_of_batch(config["datamodule"]["batch_size"], trainer.num_devices * trainer.num_nodes)
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
         raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
     return trainer

@@ -15,10 +15,11 @@ from gfm.models.recomputation import recompute_activations
 from gfm.rosta import ROSTAS
 
 # The official network takes 0..255 without normalisation, so released weights expect it.
-_NORMALIZATIONS = {
+NORMALIZATIONS = {
     "none": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
+"""Mean and standard deviation of the colours by name; images come in [0, 1]."""
 
 
 class GFM(nn.Module):
@@ -39,7 +40,7 @@ class GFM(nn.Module):
             prefer.
 
     Raises:
-        GFMError: There is no such RoSTA.
+        GFMError: There is no such RoSTA, or the channels are not of this encoder.
     """
 
     mean: Tensor
@@ -63,6 +64,11 @@ class GFM(nn.Module):
         self.encoder = encoder
         channels, strides = encoder.channels, encoder.strides
         full = decoder_channels or [min(c, 512) for c in channels]
+        if len(full) != len(channels):
+            raise GFMError(
+                f"decoder_channels has {len(full)} numbers, the encoder {len(channels)} features: "
+                "give one for each, finest first"
+            )
         decoder_channels = [max(8, round(c * decoder_scale)) for c in full]
         num_classes = [branch.num_classes for branch in self.branches]
         self.glance = GlanceDecoder(channels, strides, decoder_channels, num_classes, reduction)
@@ -70,7 +76,7 @@ class GFM(nn.Module):
             channels, strides, decoder_channels, len(self.branches), reduction
         )
         self.rim = RIM(len(self.branches)) if len(self.branches) > 1 else None
-        for name, value in zip(("mean", "std"), _NORMALIZATIONS[normalization], strict=True):
+        for name, value in zip(("mean", "std"), NORMALIZATIONS[normalization], strict=True):
             tensor = torch.tensor(value).view(1, 3, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
         self.memory_format = torch.contiguous_format

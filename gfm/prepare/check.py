@@ -1,6 +1,5 @@
 """A look at every file of a dataset before a training of days meets the broken one."""
 
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from gfm.data.layout import Folders, Roots, pictures
 from gfm.errors import GFMError
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 from gfm.system.console import console
-from gfm.system.files import fingerprint_of_files
+from gfm.system.files import check_file, fingerprint_of_files
 from gfm.system.processes import in_parallel, num_cores
 from gfm.system.progress import Progress
 
@@ -151,6 +150,7 @@ def decode_all(path: Path) -> None:
     Raises:
         GFMError: it is truncated or damaged.
     """
+    check_file(path)
     if is_packed(path):
         return  # the size of an array is checked when it is mapped
     try:
@@ -158,13 +158,18 @@ def decode_all(path: Path) -> None:
             # An eighth of the pixels, but all of the file; only JPEG does this.
             image.draft(image.mode, (image.width // 8, image.height // 8))
             image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except Exception as error:  # Pillow's decoders raise of every kind at an odd file
         text = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise GFMError(f"cannot read {path}: truncated or damaged ({text})") from error
 
 
+def _files(groups: Iterable[Group]) -> list[Path]:
+    """Of groups, those that are there: a link may lead nowhere."""
+    return [path for group in groups for path, _ in group.files if path.is_file()]
+
+
 def _fingerprint(groups: Iterable[Group]) -> str:
-    return fingerprint_of_files(sorted(path for group in groups for path, _ in group.files))
+    return fingerprint_of_files(sorted(_files(groups)))
 
 
 def check(roots: Roots, num_workers: int | None = None) -> list[str]:
@@ -208,7 +213,7 @@ def _summarise(roots: Roots, groups: list[Group]) -> None:
         own = [group for group in groups if root in group.files[0][0].parents]
         counts: dict[Path, int] = {}
         size = 0
-        for path in (path for group in own for path, _ in group.files):
+        for path in _files(own):
             folder = path.parent.relative_to(root)
             counts[folder] = counts.get(folder, 0) + 1
             size += path.stat().st_size

@@ -11,6 +11,7 @@ methods:
 """
 
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -147,7 +148,7 @@ def prepare_denoise(
     """
     if method not in METHODS:
         raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
-    if sigma <= 0:
+    if not 0 < sigma < math.inf:
         raise GFMError(f"--sigma {sigma}: give a positive number, of 255")
     module, fault = _FAULTS[method]
     if importlib.util.find_spec(module) is None:

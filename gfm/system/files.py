@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gfm.errors import WriteError
+from gfm.errors import GFMError, WriteError
 
 STALE_SECONDS = 600
 """Seconds after which a temporary file belongs to no live run; writing takes far less."""
@@ -77,6 +78,32 @@ def make_folder(folder: Path) -> None:
     remove_stale(folder)
 
 
+def check_file(path: Path) -> None:
+    """Refuses what is no file, before anything waits for a pipe or follows links in a circle.
+
+    Raises:
+        GFMError: There is nothing, or a folder, a pipe or a device.
+    """
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
+    if not is_file:
+        raise GFMError(f"cannot read {path}: not a file; remove it, or put one there")
+
+
+def check_name(path: Path | str) -> None:
+    """Refuse a name that no terminal, log or table could show.
+
+    Raises:
+        GFMError: It is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise GFMError(f"{os.fsencode(path)!r} is a name that is not UTF-8: rename it") from error
+
+
 def remove_stale(folder: Path) -> None:
     """Remove what killed runs left aside; what is younger may belong to another machine."""
     for path in folder.glob(".*.tmp"):
@@ -91,13 +118,19 @@ def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False)
     Args:
         paths: Files; ``None`` stands for an absent one.
         with_times: Whether times count too, so that a file rewritten with the same size differs.
+
+    Raises:
+        GFMError: A file is not there.
     """
     digest = hashlib.sha256()
     for path in paths:
         parts: list[Any] = [None]
         if path is not None:
-            stat = path.stat()
-            parts = [path.name, stat.st_size, stat.st_mtime_ns if with_times else None]
+            try:
+                found = path.stat()
+            except OSError as error:
+                raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
+            parts = [path.name, found.st_size, found.st_mtime_ns if with_times else None]
         digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:12]
 

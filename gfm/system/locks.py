@@ -44,6 +44,12 @@ def claim(folder: Path) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise WriteError(
+            f"cannot make {folder} ({reason}): choose another by paths.run="
+        ) from error
+    try:
         file = _lock(path)
     except BlockingIOError as error:
         raise GFMError(

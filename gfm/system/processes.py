@@ -42,6 +42,16 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
+def heed_hangup() -> None:
+    """Make SIGHUP, which a closed terminal sends, end this process as SIGTERM does.
+
+    By default it would end at once, without saving what can be gone on from. What ``nohup`` has
+    made deaf to it stays so.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+
 def start_worker() -> None:
     """Make a worker use one core, ignore Control-C, and end when its parent is gone."""
     for name in _THREADS:

@@ -34,6 +34,15 @@ def whole_checkpoint(path: Path) -> Path:
     return path
 
 
+_PARTS = {
+    "state_dict": dict,
+    "hyper_parameters": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "loops": dict,
+}
+"""What a run goes on from, by its name in a checkpoint of Lightning's."""
+
 _FIXED = (
     "model",
     "rosta",
@@ -64,9 +73,16 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
         config: Current plain configuration.
 
     Raises:
-        GFMError: An option on which the state in the checkpoint depends has changed.
+        GFMError: An option on which the state in the checkpoint depends has changed, or the file
+            was written by another program.
     """
     content = _read(path) or {}
+    lacking = [n for n, kind in _PARTS.items() if not isinstance(content.get(n), kind)]
+    if lacking or not content["optimizer_states"]:
+        raise GFMError(
+            f"{path} was not written by a run here (its {', '.join(lacking) or 'optimiser'} cannot "
+            "be read): resume from a last.ckpt"
+        )
     before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
     changes = [
         f"{key}={now[key]} (was {before[key]})"

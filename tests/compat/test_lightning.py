@@ -7,10 +7,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.plugins.precision import MixedPrecision
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from torch.utils.data import DataLoader
 
 from gfm.compat import lightning
+from gfm.compat.faults import is_of_lightning
 
 
 class Steps(pl.LightningModule):
@@ -148,3 +149,13 @@ def test_gradients_are_unscaled_once(tmp_path, fused):
 def test_what_asks_for_sigterm_before_each_batch():
     loop = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
     assert callable(loop.epoch_loop._broadcast_sigterm_tensor)
+
+
+def test_options_that_lightning_refuses_are_told_from_other_faults():
+    assert is_of_lightning(MisconfigurationException("options"))
+    with pytest.raises(Exception, match="max_epochs") as refused:
+        pl.Trainer(max_epochs=-5)
+    assert is_of_lightning(refused.value)
+    with pytest.raises(ValueError, match="literal") as other:
+        int("text")
+    assert not is_of_lightning(other.value)

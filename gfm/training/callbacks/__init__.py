@@ -5,6 +5,7 @@ from gfm.training.callbacks.curves import Curves
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.learning_rate import LearningRate
+from gfm.training.callbacks.norm_statistics import NormStatistics
 from gfm.training.callbacks.pace import Pace
 from gfm.training.callbacks.previews import Previews
 from gfm.training.callbacks.progress_lines import ProgressLines
@@ -17,6 +18,7 @@ __all__ = [
     "Freezing",
     "ImageTable",
     "LearningRate",
+    "NormStatistics",
     "Pace",
     "Previews",
     "ProgressLines",

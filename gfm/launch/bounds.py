@@ -1,0 +1,246 @@
+"""What options may be, checked before a run begins.
+
+Libraries notice a wrong value late, in words of their own, or never: a negative weight of a loss
+trains nonsense for days.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, get_args
+
+from torch import nn
+
+from gfm.data.dataset import OnError
+from gfm.data.layout import Foreground
+from gfm.data.transforms import Interpolation
+from gfm.errors import GFMError
+from gfm.losses import GlanceOn
+from gfm.metrics import METRIC_NAMES
+from gfm.models.gfm import GFM, NORMALIZATIONS
+from gfm.rosta import ROSTAS
+
+
+class Rule(Protocol):
+    """What an option may be; its text completes "give …"."""
+
+    def allows(self, value: Any) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number.
+
+    Attributes:
+        low: the least that is allowed.
+        high: the largest.
+        is_whole: whether it has no fraction.
+        is_above: whether ``low`` itself is too little.
+    """
+
+    low: float = 0
+    high: float = math.inf
+    is_whole: bool = False
+    is_above: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value is such a number; true and false are none."""
+        kinds = int if self.is_whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+            return False
+        return self.low <= value <= self.high and not (self.is_above and value == self.low)
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.is_whole else "a number"
+        if math.isfinite(self.high):
+            return f"{kind} from {self.low} to {self.high}"
+        return f"{kind} {'above' if self.is_above else 'of at least'} {self.low}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    values: tuple[Any, ...]
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value is one of them; 1 is not true."""
+        return any(value == known and type(value) is type(known) for known in self.values)
+
+    def __str__(self) -> str:
+        words = {None: "null", True: "true", False: "false"}
+        return " or ".join(str(words.get(value, value)) for value in self.values)
+
+
+@dataclass(frozen=True)
+class Several:
+    """A list, each of whose items follows a rule."""
+
+    item: Rule
+    may_be_empty: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value is such a list."""
+        is_list = isinstance(value, list) and (self.may_be_empty or bool(value))
+        return is_list and all(self.item.allows(item) for item in value)
+
+    def __str__(self) -> str:
+        return f"a list of which each is {self.item}"
+
+
+@dataclass(frozen=True)
+class Either:
+    """What one of several rules allows."""
+
+    rules: tuple[Rule, ...]
+
+    def allows(self, value: Any) -> bool:
+        """Whether one of them allows it."""
+        return any(rule.allows(value) for rule in self.rules)
+
+    def __str__(self) -> str:
+        return ", or ".join(map(str, self.rules))
+
+
+class Text:
+    """Text that is not empty."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value is such text."""
+        return isinstance(value, str) and bool(value)
+
+    def __str__(self) -> str:
+        return "text, in quotes where it looks like a number"
+
+
+class Section:
+    """Options with names of their own, as a file of a group has them."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value holds options."""
+        return isinstance(value, Mapping)
+
+    def __str__(self) -> str:
+        return "options by name, as --help has them"
+
+
+def _or_null(rule: Rule) -> Either:
+    return Either((rule, Choice((None,))))
+
+
+_COUNT, _FROM_0 = Number(1, is_whole=True), Number(0, is_whole=True)
+_SHARE = Number(0, 1)
+_ABOVE_0 = Number(0, is_above=True)
+_PART = _or_null(Either((Number(0, 1), _FROM_0)))  # of an epoch, or a number of batches
+_SWITCH = Choice((True, False))
+_PATHS = ("predictions", "checkpoint", "ckpt_path", "init_from", "data.root", "data.trimaps")
+
+_RULES: Final[dict[str, Rule]] = {
+    **dict.fromkeys(("paths", "run", "data", "track", "backbone", "recipe"), Section()),
+    **dict.fromkeys(("model", "datamodule", "loss", "optimizer", "metrics", "trainer"), Section()),
+    **dict.fromkeys(("data.source", "data.source.folders"), Section()),
+    "rosta.name": Choice(tuple(ROSTAS)),
+    **{name: _or_null(Text()) for name in _PATHS},
+    "seed": Number(0, 2**32 - 1, is_whole=True),
+    "trust": Several(Text(), may_be_empty=True),
+    "freeze": Either((Text(), Several(Text(), may_be_empty=True))),
+    "unfreeze_every": _or_null(_COUNT),
+    "compile": _SWITCH,
+    "allow_missing": _SWITCH,
+    "objective": _or_null(Text()),
+    "objective_mode": Choice(("min", "max")),
+    "extra_metrics": Section(),
+    **dict.fromkeys(("protocol", "metrics.protocol"), Choice(tuple(METRIC_NAMES))),
+    **dict.fromkeys(("data.images", "data.alphas"), Text()),
+    "data.batch_size": _COUNT,
+    "data.crop_sizes": Either((_COUNT, Several(_COUNT))),
+    "data.fallback_size": _or_null(_COUNT),
+    "data.input_size": _COUNT,
+    "data.num_workers": _or_null(_FROM_0),
+    "data.num_holdout": _FROM_0,
+    "data.interpolation": Choice(get_args(Interpolation)),
+    "data.on_error": Choice(get_args(OnError)),
+    "data.foreground": Choice(get_args(Foreground)),
+    "data.denoise": _SWITCH,
+    **{f"data.scales.{name}": _ABOVE_0 for name in ("glance", "focus", "resize", "rim")},
+    "datamodule.flip_probability": _SHARE,
+    "datamodule.transition_probability": _SHARE,
+    "track.backgrounds_per_foreground": _COUNT,
+    **{f"track.{name}_probability": _SHARE for name in ("denoise", "blur", "noise")},
+    "track.blur_sizes": Several(_COUNT),
+    "track.noise_sigma": Number(0),
+    "recipe.learning_rate": Number(0),
+    "recipe.warmup": _SHARE,
+    "recipe.final_rate": _SHARE,
+    "recipe.decoder_scale": Number(0, 16, is_above=True),
+    "optimizer.lr": Number(0),
+    "optimizer.weight_decay": Number(0),
+    "scheduler.warmup": _SHARE,
+    "scheduler.final": _SHARE,
+    "backbone.name": Text(),
+    "backbone.decoder_channels": _or_null(Several(_COUNT)),
+    "backbone.reduction": _COUNT,
+    "backbone.normalization": Choice(tuple(NORMALIZATIONS)),
+    **{f"loss.{name}": Number(0) for name in ("glance", "focus", "fusion", "composition")},
+    "loss.glance_on": Choice(get_args(GlanceOn)),
+    "loss.extra": Section(),
+    "trainer.max_epochs": _FROM_0,
+    "trainer.max_steps": Number(-1, is_whole=True),
+    "trainer.min_epochs": _or_null(_FROM_0),
+    "trainer.check_val_every_n_epoch": _or_null(_COUNT),
+    "trainer.val_check_interval": _or_null(Either((Number(0, 1, is_above=True), _COUNT))),
+    "trainer.accumulate_grad_batches": _COUNT,
+    "trainer.gradient_clip_val": _or_null(Number(0)),
+    **{f"trainer.limit_{name}_batches": _PART for name in ("train", "val", "test")},
+    "trainer.overfit_batches": _PART,
+    "trainer.num_sanity_val_steps": Number(-1, is_whole=True),
+    "trainer.log_every_n_steps": _or_null(_FROM_0),
+    "run.name": Text(),
+    "run.tags": Several(Text(), may_be_empty=True),
+}
+"""By the name that people set; the class that gets the value has its own words for it."""
+
+
+def check_bounds(config: Mapping[str, Any]) -> None:
+    """Refuses values that mean nothing, the first one found.
+
+    Args:
+        config: of a training or an evaluation, plain; what it lacks is not asked for.
+
+    Raises:
+        GFMError: an option has such a value; the message says what to give instead.
+    """
+    for name, rule in _RULES.items():
+        is_there, value = _find(config, name)
+        if is_there and not rule.allows(value):
+            shown = "null" if value is None else value
+            raise GFMError(f"{name}={shown}: give {rule}")
+
+
+def check_norms(model: GFM, config: Mapping[str, Any], num_samples: int) -> None:
+    """Refuses batches that leave batch normalisation one value of which to take the mean.
+
+    Args:
+        model: the network.
+        config: of the training, plain.
+        num_samples: of a batch in each process.
+
+    Raises:
+        GFMError: a sample alone is a single pixel at the deepest feature.
+    """
+    side, stride = config["data"]["input_size"], model.encoder.strides[-1]
+    is_alone = num_samples == 1 and side <= stride and not config["trainer"]["sync_batchnorm"]
+    if is_alone and any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
+        raise GFMError(
+            f"data.batch_size=1 and data.input_size={side} leave batch normalisation one pixel: "
+            f"set data.batch_size=2 for each process, or data.input_size={2 * stride}"
+        )
+
+
+def _find(config: Any, name: str) -> tuple[bool, Any]:
+    """Whether there is an option of a dotted name, and its value."""
+    for part in name.split("."):
+        if not isinstance(config, Mapping) or part not in config:
+            return False, None
+        config = config[part]
+    return True, config

@@ -1,0 +1,158 @@
+"""A row of the table of bad input, and how one is run: in this process, as the command line would.
+
+Words of a command may hold ``{here}``, the row's own folder, and ``{shared}``, a folder of sound
+things that no row changes (:mod:`tests.reliability.sound`).
+"""
+
+import faulthandler
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+
+from gfm import cli
+from gfm.commands import evaluate, train
+
+SECONDS = 300
+"""After which a row counts as hanging; it takes a second or two, and more on a busy machine."""
+
+_LOGS = ("run/.hydra/*", "run/*.log", "run/config.yaml", "run/journal/*")
+"""What a run says of itself, which is no result."""
+
+_MAINS = {"train": train.main, "evaluate": evaluate.main}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A command with bad input.
+
+    Attributes:
+        name: what is bad.
+        kind: of input, for the table of counts.
+        command: as typed after ``gfm``.
+        says: what the one line has to hold: the thing, and the fix.
+        make: makes the bad input in the row's folder.
+        status: of the exit: 1; or 2, where the words themselves are not understood.
+        leaves: patterns of the files that may be there afterwards, each of them whole.
+    """
+
+    name: str
+    kind: str
+    command: tuple[str, ...]
+    says: tuple[str, ...]
+    make: Callable[[Path], None] = lambda here: None
+    status: int = 1
+    leaves: tuple[str, ...] = ()
+
+    @property
+    def entry(self) -> str:
+        """The entry point, such as ``prepare pack``."""
+        is_group = self.command[0] in ("prepare", "export")
+        return " ".join(self.command[: 2 if is_group else 1])
+
+    def __str__(self) -> str:
+        return f"{self.entry}: {self.name}"
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def check(row: Row, here: Path, shared: Path, capture: pytest.CaptureFixture[str]) -> None:
+    """Runs a row in an empty folder and asserts what every row has to hold.
+
+    Args:
+        row: the row.
+        here: its folder.
+        shared: of sound things.
+        capture: pytest's ``capfd``, which also sees what libraries in C print.
+    """
+    row.make(here)
+    before = files(here)
+    done = run([filled(word, here, shared) for word in row.command], here, capture)
+    assert done.status == row.status, done
+    assert "Traceback" not in done.stdout + done.stderr, done
+    for part in row.says:
+        assert filled(part, here, shared) in done.stderr + done.stdout, done
+    if row.status == 1:
+        *log, last = done.stderr.strip().splitlines()
+        assert last.startswith("error: "), done
+        assert not [line for line in log if not line.startswith("warning: ")], done
+        assert last[7:].strip(), done
+        assert last.count("Error:") == 0, done  # the kind of an exception says nothing to people
+    allowed = {path for pattern in (*_LOGS, *row.leaves) for path in here.glob(pattern)}
+    assert files(here) - before <= allowed, sorted(files(here) - before - allowed)
+
+
+def filled(text: str, here: Path, shared: Path) -> str:
+    """The text with folders in the places that it leaves for them."""
+    return text.replace("{here}", str(here)).replace("{shared}", str(shared))
+
+
+def files(folder: Path) -> set[Path]:
+    """All below a folder that are no folders; hidden ones too."""
+    return {path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+
+
+def run(words: list[str], here: Path, capture: pytest.CaptureFixture[str]) -> Done:
+    """Runs ``gfm <words>`` in a folder."""
+    capture.readouterr()
+    with alone(here, words), at_most(SECONDS):
+        try:
+            _MAINS.get(words[0], cli.main)()
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    return Done(status, *capture.readouterr())
+
+
+@contextmanager
+def alone(here: Path, words: list[str]) -> Iterator[None]:
+    """What a command changes of its process is put back."""
+    singletons = Singleton.get_state()
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.chdir(here)
+        skip = words[0] in _MAINS
+        patch.setattr(sys, "argv", [words[0] if skip else "gfm", *words[skip:]])
+        patch.setenv("HYDRA_FULL_ERROR", "0")
+        patch.setenv("COLUMNS", "300")
+        GlobalHydra.instance().clear()
+        try:
+            yield
+        finally:
+            Singleton.set_state(singletons)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Ends what hangs: by an exception, or where the interpreter is stuck, with the process."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"not done after {seconds} s")
+
+    assert threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(2 * seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

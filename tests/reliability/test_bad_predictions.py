@@ -1,0 +1,231 @@
+"""Mattes of another method, and folders that a run is to write to or go on from."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reliability import pictures
+from tests.reliability.rows import Row, check
+from tests.reliability.sound import SIDE, folder_set, matte, photo, save
+from tests.reliability.test_bad_configs import EVALUATE, TRAIN
+
+SCORE = (*EVALUATE, "predictions={here}/mattes")
+ALPHAS = ("run/alpha/*",)
+
+
+def mattes(spoil: Callable[[Path], None], here: Path) -> None:
+    """Sound mattes, of which one is spoilt."""
+    folder_set(here)
+    spoil(here / "mattes")
+
+
+def missing(folder: Path) -> None:
+    (folder / "a.png").unlink()
+
+
+def all_missing(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def other_names(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.rename(folder / f"{path.stem}_alpha.png")
+
+
+def other_format(folder: Path) -> None:
+    for path in list(folder.iterdir()):
+        path.rename(path.with_suffix(".jpg"))
+
+
+def in_colour(folder: Path) -> None:
+    save(folder / "a.png", photo())
+
+
+def of_floats(folder: Path) -> None:
+    (folder / "a.png").write_bytes(
+        pictures.encoded(np.full((SIDE, SIDE), np.nan, np.float32), "TIFF")
+    )
+
+
+def odd_name(folder: Path) -> None:
+    save(folder / "c.png", matte())
+    (folder / "c.png").rename(f"{folder}/\udcff.png")
+
+
+def no_folder(folder: Path) -> None:
+    all_missing(folder)
+    folder.rmdir()
+
+
+def a_file(folder: Path) -> None:
+    no_folder(folder)
+    folder.write_text("")
+
+
+def content(what: str, folder: Path) -> None:
+    pictures.put(folder / "a.png", what)
+
+
+ROWS = [
+    Row(name, "predictions", SCORE, says, partial(mattes, spoil), leaves=leaves)
+    for name, spoil, says, leaves in (
+        (
+            "a matte missing",
+            missing,
+            ("1 of 2 mattes are missing", "allow_missing"),
+            ("run/*", "run/alpha/*"),
+        ),
+        ("all missing", all_missing, ("none of the 0 PNG files", "a.png"), ()),
+        ("other names", other_names, ("none of the 2 PNG files", "a.png"), ()),
+        ("other format", other_format, ("none of the 0 PNG files",), ()),
+        ("photo for a matte", in_colour, ("a.png is in colour",), ALPHAS),
+        ("matte of floats that are no number", of_floats, ("a.png",), ALPHAS),
+        ("name that is not UTF-8", odd_name, ("not UTF-8",), ()),
+        ("no such folder", no_folder, ("no folder", "predictions="), ()),
+        ("file for a folder", a_file, ("no folder", "predictions="), ()),
+    )
+]
+ROWS += [
+    Row(
+        what,
+        "predictions",
+        SCORE,
+        ("a.png",),
+        partial(mattes, partial(content, what)),
+        leaves=ALPHAS,
+    )
+    for what in (*pictures.CONTENT, *pictures.NO_FILE)
+]
+
+
+def in_run(name: str, text: str, here: Path) -> None:
+    """A file in the folder that the run is given."""
+    path = here / "run" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def run_is_file(here: Path) -> None:
+    (here / "run").write_text("mine")
+
+
+def run_in_file(here: Path) -> None:
+    (here / "file").write_text("mine")
+
+
+def run_is_link(here: Path) -> None:
+    (here / "run").symlink_to("nowhere/at/all")
+
+
+SOUND = (*EVALUATE, "predictions={shared}/mattes")
+for _command in (SOUND, TRAIN):
+    ROWS += [
+        Row("folder of the run is a file", "path", _command, ("run", "paths.run="), run_is_file),
+        Row(
+            "folder of the run in a file",
+            "path",
+            (*_command, "paths.run={here}/file/run"),
+            ("file/run", "paths.run="),
+            run_in_file,
+        ),
+        Row(
+            "folder of the run is a dangling link",
+            "path",
+            _command,
+            ("run", "paths.run="),
+            run_is_link,
+        ),
+        Row(
+            "folder of runs is a file",
+            "path",
+            (*(w for w in _command if "paths.run=" not in w), "paths.runs={here}/file"),
+            ("file",),
+            run_in_file,
+        ),
+    ]
+ROWS += [
+    Row(
+        "journal of other settings",
+        "results",
+        SOUND,
+        ("another", "paths.run"),
+        partial(in_run, "journal/settings.json", '{"data": "x"}'),
+    ),
+    Row(
+        "journal that is text",
+        "results",
+        SOUND,
+        ("settings.json",),
+        partial(in_run, "journal/settings.json", "text"),
+    ),
+    Row(
+        "journal that is a list",
+        "results",
+        SOUND,
+        ("settings.json",),
+        partial(in_run, "journal/settings.json", "[1]"),
+    ),
+    Row(
+        "run to go on from without checkpoint",
+        "path",
+        (*TRAIN, "ckpt_path={here}/run"),
+        ("run",),
+        partial(in_run, ".hydra/overrides.yaml", "[seed=0]"),
+    ),
+    Row(
+        "run whose options are text",
+        "path",
+        (*TRAIN, "ckpt_path={here}/run"),
+        ("overrides.yaml",),
+        partial(in_run, ".hydra/overrides.yaml", "text"),
+    ),
+    Row(
+        "run whose options are broken",
+        "path",
+        (*TRAIN, "ckpt_path={here}/run"),
+        ("overrides.yaml",),
+        partial(in_run, ".hydra/overrides.yaml", "[a"),
+    ),
+    Row(
+        "run whose options are a table",
+        "path",
+        (*TRAIN, "ckpt_path={here}/run"),
+        ("overrides.yaml",),
+        partial(in_run, ".hydra/overrides.yaml", "a: 1"),
+    ),
+    Row(
+        "run whose options are malformed",
+        "path",
+        (*TRAIN, "ckpt_path={here}/run"),
+        ("seed==1",),
+        partial(in_run, ".hydra/overrides.yaml", "['seed==1']"),
+    ),
+    Row("folder that is no run's", "path", (*TRAIN, "ckpt_path={shared}"), ("no run's folder",)),
+    Row(
+        "no run to go on from",
+        "path",
+        (*TRAIN, "ckpt_path=last", "paths.runs={here}"),
+        ("ckpt_path=last",),
+    ),
+    Row(
+        "no such checkpoint to go on from",
+        "path",
+        (*TRAIN, "ckpt_path={here}/no.ckpt"),
+        ("no checkpoint",),
+    ),
+    Row(
+        "no such checkpoint to start from",
+        "path",
+        (*TRAIN, "init_from={here}/no.ckpt"),
+        ("no checkpoint",),
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_bad_predictions(row, tmp_path, shared, capfd):
+    check(row, tmp_path, shared, capfd)

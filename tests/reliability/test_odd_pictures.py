@@ -1,0 +1,78 @@
+"""Pictures of odd kinds and sizes that are sound: all readers see the same."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gfm.data.images import image_size, read_alpha, read_image
+from gfm.inference.photos import read_photo
+
+SIDES = (20, 30)  # height, width
+
+
+def ramp() -> np.ndarray:
+    """Smooth, so that JPEG keeps it."""
+    height, width = SIDES
+    y, x = np.mgrid[:height, :width]
+    return np.dstack([y * 8 + 40, x * 5 + 40, (y + x) * 3 + 40]).astype(np.uint8)
+
+
+def _save(path: Path, picture: Image.Image, kind: str, **options: object) -> None:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    path.write_bytes(file.getvalue())
+
+
+def _turned(path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    _save(path, Image.fromarray(np.rot90(ramp())), "PNG", exif=exif)
+
+
+def _animated(path: Path) -> None:
+    others = [Image.fromarray(255 - ramp())]
+    _save(path, Image.fromarray(ramp()), "PNG", save_all=True, append_images=others)
+
+
+def _transparent(path: Path) -> None:
+    opacity = np.full(SIDES, 90, np.uint8)
+    _save(path, Image.fromarray(np.dstack([ramp(), opacity]), "RGBA"), "PNG")
+
+
+KINDS = {
+    "RGB": lambda path: _save(path, Image.fromarray(ramp()), "PNG"),
+    "RGBA": _transparent,
+    "CMYK": lambda path: _save(path, Image.fromarray(ramp()).convert("CMYK"), "JPEG", quality=98),
+    "turned by EXIF": _turned,
+    "animated": _animated,
+    "JPEG called .png": lambda path: _save(path, Image.fromarray(ramp()), "JPEG", quality=98),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["a.png", "写真 1 (ä).png"])
+def test_photos(tmp_path, kind, name):
+    path = tmp_path / name
+    KINDS[kind](path)
+    for read in (read_image, read_photo):
+        photo = read(path)
+        assert photo.shape == (*SIDES, 3)
+        assert np.abs(photo.astype(int) - ramp()).mean() < 4, read
+    assert image_size(path) == SIDES
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 5000), (5000, 1)])
+def test_thin_photos(tmp_path, sides):
+    array = np.full((*sides, 3), 77, np.uint8)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), array)
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), array)
+
+
+def test_mattes_of_sixteen_bits(tmp_path):
+    matte = ramp()[:, :, 0]
+    Image.fromarray(matte.astype(np.uint16) * 257).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_alpha(tmp_path / "a.png"), matte)

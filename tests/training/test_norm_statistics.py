@@ -1,0 +1,47 @@
+"""Statistics of batch normalisation, measured anew before a validation."""
+
+import torch
+
+from gfm.data.batch import as_floats
+from gfm.data.dataset import spread
+from gfm.launch.train import train
+from tests.conftest import compose_config
+
+
+def run(overrides, tmp_path, samples, *more):
+    options = [*overrides, f"callbacks.norms.num_samples={samples}", "test=false", "logger=csv"]
+    return train(compose_config("train", [*options, *more, f"paths.run={tmp_path}/{samples}"]))[1]
+
+
+def norms(module):
+    return [m for m in module.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+
+
+def test_statistics_are_the_means_of_training_batches(tiny_training, tmp_path):
+    parts = run(tiny_training, tmp_path, 4)
+    module, data = parts["module"].eval(), parts["datamodule"]
+    first, seen = norms(module)[0], []
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    samples = [data.training[0, index] for index in spread(len(data.training), 4)]
+    with torch.no_grad():
+        for start in range(0, 4, data.batch_size):
+            images = torch.stack([s["image"] for s in samples[start : start + data.batch_size]])
+            module.model(as_floats({"image": images})["image"])
+    means = torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0)
+    variances = torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0)
+    torch.testing.assert_close(first.running_mean, means, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(first.running_var, variances, rtol=1e-4, atol=1e-5)
+    assert first.momentum == 0.1
+
+
+def test_training_is_the_same(tiny_training, tmp_path):
+    anew, running = (run(tiny_training, tmp_path, n)["module"] for n in (4, 0))
+    for one, other in zip(anew.parameters(), running.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(norms(anew)[0].running_mean, norms(running)[0].running_mean)
+
+
+def test_frozen_norms_keep_theirs(tiny_training, tmp_path):
+    module = run(tiny_training, tmp_path, 4, "freeze=[encoder]")["module"]
+    encoder = [m for m in module.model.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert all(bool((norm.running_mean == 0).all()) for norm in encoder)
