@@ -1,6 +1,6 @@
-"""Matting losses: pure terms, and the criterion that names and adds them (GFM, section 4.4).
+"""Matting losses: functions for the terms, and the criterion that adds them (GFM, section 4.4).
 
-All terms compute in float32, also under autocast, on alphas and colours in [0, 1].
+All terms are computed in float32, even under autocast, from alphas and colours in [0, 1].
 """
 
 from collections.abc import Callable, Mapping
@@ -24,30 +24,30 @@ _PYRAMID_LEVELS = 5
 
 
 def glance_loss(logits: Tensor, classes: Tensor, on: GlanceOn = "logits") -> Tensor:
-    """Cross-entropy of the glance decoder, mean over pixels.
+    """Compute the cross-entropy of the glance decoder, averaged over pixels.
 
     Args:
         logits: N×C×H×W.
         classes: N×1×H×W, int64.
-        on: ``probabilities`` feeds sigmoids to the cross-entropy as the official code does, which
-            cannot fall below log(1 + (C - 1) / e), 0.55 for three classes.
+        on: ``probabilities`` feeds sigmoids to the cross-entropy, as the official code does. The
+            loss then cannot fall below log(1 + (C - 1) / e), which is 0.55 for three classes.
     """
     scores = logits.float() if on == "logits" else logits.float().sigmoid()
     return F.cross_entropy(scores, classes[:, 0])
 
 
 def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Smoothed absolute difference, ``sum sqrt((w (p - t))² + 1e-12) / (sum w + 1)``.
+    """Compute the smoothed absolute difference, ``sum sqrt((w (p - t))² + 1e-12) / (sum w + 1)``.
 
-    Without a weight the mean over all pixels. The ``+ 1`` keeps an empty region finite. Of several
-    processes each divides by the mean of ``sum w + 1 / processes``: so the gradients, which they
-    average, are those of one process with all samples (the official code, on one GPU, has no such
-    question).
+    The ``+ 1`` keeps the loss of an empty region finite. Without a weight, the result is the mean
+    over all pixels. With several processes, the region is that of all of them together: each
+    process divides by ``(sum w + 1) / processes``. Since they average their gradients, these are
+    then the gradients of a single process with all samples.
 
     Args:
         preds: N×1×H×W in [0, 1].
-        target: of the same shape, in [0, 1].
-        weight: 1 where the loss counts, else 0.
+        target: N×1×H×W in [0, 1].
+        weight: N×1×H×W, 1 where the loss counts and 0 elsewhere.
     """
     difference = preds.float() - target.float()
     if weight is None:
@@ -65,9 +65,9 @@ def _region_size(weight: Tensor) -> Tensor:
 
 
 def _gauss_kernel(device: torch.device) -> Tensor:
-    # The official kernel adds the two one-dimensional Gaussians where a separable one multiplies
-    # them; released models were trained with it.
-    # On the device: to copy it there would wait for all that the device has yet to do.
+    # As in the official code, two one-dimensional Gaussians are added instead of multiplied;
+    # released models were trained with this kernel.
+    # It is made on the device, because a copy would wait for all work queued there.
     x = torch.arange(5, dtype=torch.float32, device=device) - 2
     gauss = torch.exp(-x.square())
     kernel = gauss[:, None] + gauss[None, :]
@@ -78,7 +78,7 @@ def _laplacian_pyramid(image: Tensor) -> list[Tensor]:
     kernel = _gauss_kernel(image.device)
     levels = []
     for _ in range(_PYRAMID_LEVELS):
-        if min(image.shape[-2:]) < 2:  # an image this small has no further level
+        if min(image.shape[-2:]) < 2:  # too small for another level
             break
         blurred = F.conv2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), kernel)
         levels.append(image - blurred)
@@ -87,12 +87,15 @@ def _laplacian_pyramid(image: Tensor) -> list[Tensor]:
 
 
 def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """L1 distance of the Laplacian pyramids: mean per level, summed over five and the rest.
+    """Compute the L1 distance between Laplacian pyramids.
+
+    The distance is averaged over the pixels of each level, and summed over the five levels and the
+    low-pass rest.
 
     Args:
         preds: N×1×H×W in [0, 1].
-        target: of the same shape, in [0, 1].
-        weight: multiplies both before the pyramids are built.
+        target: N×1×H×W in [0, 1].
+        weight: N×1×H×W; multiplies both before the pyramids are built.
     """
     with torch.autocast(preds.device.type, enabled=False):
         preds, target = preds.float(), target.float()
@@ -105,15 +108,15 @@ def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) 
 def composition_loss(
     image: Tensor, foreground: Tensor, background: Tensor, preds: Tensor
 ) -> Tensor:
-    """Smoothed absolute difference of the picture and its recomposition with the predicted alpha.
+    """Compute how far the picture recomposed with the predicted alpha is from the picture.
 
-    ``sqrt((p F + (1 - p) B - I)² + 1e-12)`` summed over colours, mean over pixels (the official
-    code divides by the pixels, not by the values).
+    This is ``sqrt((p F + (1 - p) B - I)² + 1e-12)``, summed over colours and averaged over pixels.
+    (The official code also divides by the number of pixels, not of values.)
 
     Args:
         image: N×3×H×W in [0, 1].
-        foreground: likewise.
-        background: likewise.
+        foreground: N×3×H×W in [0, 1].
+        background: N×3×H×W in [0, 1].
         preds: N×1×H×W in [0, 1].
     """
     preds = preds.float()
@@ -124,11 +127,12 @@ def composition_loss(
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A loss term beside those of the paper.
+    """A loss term in addition to those of the paper.
 
     Attributes:
-        term: from the network's output and the batch, as :class:`Criterion` gets them, to a scalar.
-        weight: in the total.
+        term: Function of the network's output and the batch, as :class:`Criterion` gets them, that
+            returns a scalar.
+        weight: Weight in the total.
     """
 
     term: Callable[[MattingOutput, Mapping[str, Tensor]], Tensor]
@@ -136,23 +140,25 @@ class WeightedTerm:
 
 
 class Criterion(nn.Module):
-    """Every loss term by name, and their weighted ``total``.
+    """Computes all loss terms by name, and their weighted ``total``.
 
     ``total = glance · CE + focus · (alpha + laplacian in the transition region)
     + fusion · (alpha + laplacian everywhere) + composition · composition``.
-    With RIM the terms of its three branches add up, and the integrated alpha has fusion and
-    composition terms of its own. (In the official code all weights of RIM are 1, each branch has
-    a composition term as well, and the terms of the BT branch are computed on the FT branch's
-    output.)
+    With RIM, the terms of its three branches are added, and the integrated alpha has fusion and
+    composition terms of its own. (In the official code all weights of RIM are 1, each branch also
+    has a composition term, and the terms of the BT branch are computed on the output of the FT
+    branch.)
 
     Args:
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
-        glance: weight; the official code has 0.25 for each, but for RIM.
-        focus: weight.
-        fusion: weight.
-        composition: weight; counts only for batches whose foreground and background are known.
-        glance_on: see :func:`glance_loss`.
-        extra: terms beside these, by name.
+        glance: Weight of the glance loss. All four weights are those of the official code, except
+            for RIM.
+        focus: Weight of the focus losses.
+        fusion: Weight of the fusion losses.
+        composition: Weight of the composition loss, which is computed only for batches whose
+            foreground and background are known.
+        glance_on: See :func:`glance_loss`.
+        extra: Additional terms by name.
     """
 
     def __init__(
@@ -177,12 +183,15 @@ class Criterion(nn.Module):
         self.extra = dict(extra or {})
 
     def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Terms before weighting, and ``total``.
+        """Compute the terms before weighting, and ``total``.
 
         Args:
-            output: of the network.
-            batch: ``image``, ``alpha`` and, where known, ``foreground`` and ``background``, in
-                [0, 1]; ``trimap_K`` in 0/128/255 for the kernel size K of each branch.
+            output: Output of the network.
+            batch: ``image``, ``alpha`` and, if known, ``foreground`` and ``background``, all in
+                [0, 1], and a ``trimap_K`` of 0, 128 and 255 for the kernel size K of each branch.
+
+        Returns:
+            Scalars by name.
         """
         terms = self._fusion_terms(output.alpha, batch["alpha"])
         if "foreground" in batch:
@@ -216,6 +225,6 @@ class Criterion(nn.Module):
             "focus_alpha": alpha_loss(branch.focus, target, weight),
             "focus_laplacian": laplacian_loss(branch.focus, target, weight),
         }
-        if len(self.branches) > 1:  # without composition, which the official code adds here
+        if len(self.branches) > 1:  # the official code also adds a composition term here
             terms |= self._fusion_terms(branch.alpha, batch["alpha"])
         return terms

@@ -1,4 +1,4 @@
-"""Checkpoints: how they are written, what they may hold, and how they become networks."""
+"""Checkpoints: writing them, checking what they hold, and building networks from them."""
 
 from gfm.checkpoints.formats import Checkpoint, read_checkpoint, read_weights, write_checkpoint
 from gfm.checkpoints.networks import build_network, check_network, load_network, load_weights

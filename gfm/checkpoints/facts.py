@@ -1,4 +1,4 @@
-"""What an exported file says of itself."""
+"""Facts about a network that are stored in exported files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ UNKNOWN_LICENCE = (
 
 
 def facts_of(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str, str]:
-    """Architecture, RoSTA, version and licence, by name.
+    """Return architecture, RoSTA, version and licence by name.
 
     Args:
-        checkpoint: of the network; ``licence`` in its ``config`` is that of the weights.
-        inferer: how a graph looks at a photo.
+        checkpoint: Checkpoint of the network; ``licence`` in its ``config`` is that of the weights.
+        inferer: Inferer that is part of the exported graph, if any.
     """
     facts = {
         "generator": f"gfm-matting {__version__}",

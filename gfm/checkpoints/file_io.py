@@ -1,4 +1,4 @@
-"""How checkpoints reach the disk: whole or not at all."""
+"""Writes checkpoints so that a file is always complete."""
 
 import os
 from pathlib import Path
@@ -10,28 +10,30 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from gfm.errors import GFMError
 
 PREVIOUS = ".previous.ckpt"
-"""What ``last.ckpt`` becomes when a newer one takes its place: ``last.previous.ckpt``."""
+"""Suffix of the checkpoint before: a new ``last.ckpt`` renames it to ``last.previous.ckpt``."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, then renames it.
+    """Writes a checkpoint under another name in the same folder, then renames it.
 
-    Lightning assembles the file in memory and moves it out of the system's temporary folder, which
-    on another disk is a copy that a crash can cut short. Here the previous checkpoint stays until
-    the new one is whole and on the disk, and nothing is assembled in memory. Of those that a run
-    resumes from, the one before is kept, should a disk lose the newer.
+    Lightning assembles the file in memory, and moves it from the system's temporary folder. From
+    another disk, that is a copy, which a crash can cut short. Here the previous checkpoint stays
+    until the new one is complete and on the disk, and nothing is assembled in memory. If a run can
+    be resumed from the checkpoint, the previous one is kept as well, in case the new one is damaged
+    later.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Saves plain containers and tensors.
+        """Save plain containers and tensors.
 
         Raises:
-            GFMError: the disk is full or cannot be written; what was at ``path`` is untouched.
+            GFMError: The disk is full or read-only; a file that was at ``path`` is untouched.
         """
         path = Path(path)
-        # One name, unlike gfm.system.files: what a killed run leaves here takes gigabytes.
+        # Always the same name, unlike in gfm.system.files, so that killed runs leave one file, not
+        # many: it can take gigabytes.
         aside = path.with_name(path.name + ".tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +48,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             aside.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise GFMError(
-                f"cannot write {path} ({reason}): free some disk, then resume from the last one"
+                f"cannot write {path} ({reason}): free disk space, then resume from the last one"
             ) from error
 
 
@@ -54,6 +56,6 @@ def _keep(path: Path) -> None:
     previous = path.with_name(path.stem + PREVIOUS)
     previous.unlink(missing_ok=True)
     try:
-        os.link(path, previous)  # so that there is a checkpoint under the first name all along
+        os.link(path, previous)  # so that `path` exists at every moment
     except OSError:  # a file system without hard links
         os.replace(path, previous)

@@ -1,6 +1,6 @@
-"""The files that hold weights: those of a run here, released official ones, safetensors.
+"""Reads and writes files of weights: checkpoints of runs, released official ones, safetensors.
 
-Nothing is ever unpickled but tensors and plain containers, and what a file says of its network is
+Only tensors and plain containers are ever unpickled. The description of the network in a file is
 checked by :mod:`gfm.checkpoints.trust`.
 """
 
@@ -24,18 +24,18 @@ from gfm.checkpoints.trust import check_description, check_parts, check_state
 from gfm.errors import GFMError
 from gfm.system.files import place_aside
 
-_PREFIX = "model."  # of the network's weights among those of the LightningModule
+_PREFIX = "model."  # marks the weights of the network among those of the LightningModule
 _EXPECTED = "a .ckpt of a training run, a released GFM .pth, or a .safetensors written by gfm"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-        model: how to build the network, with random weights: a plain ``_target_`` node.
-        state: its weights.
-        config: of the run that made it; empty for released checkpoints.
+        model: Plain ``_target_`` node that builds the network with random weights.
+        state: Weights of the network.
+        config: Configuration of the run that made the file; empty for released checkpoints.
     """
 
     model: dict[str, Any]
@@ -44,27 +44,28 @@ class Checkpoint:
 
     @property
     def encoder_name(self) -> str:
-        """Of the network's encoder, timm's own name where it is one of those."""
+        """Name of the encoder; for an encoder of timm, its name there."""
         encoder = self.model.get("encoder")
-        if not isinstance(encoder, dict):  # of a file that no run wrote
+        if not isinstance(encoder, dict):  # the file was not written by a run
             return "an unknown encoder"
         return str(encoder.get("name", str(encoder.get("_target_")).split(".")[-1]))
 
     @property
     def inferer(self) -> Any:
-        """How the run matted photos, a ``_target_`` node; ``None`` where the file does not say."""
+        """Plain ``_target_`` node of the run's inferer; ``None`` if the file has none."""
         return self.config.get("inference")
 
 
 def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
-    """Reads any supported file, so that its network can be built.
+    """Read any supported file, and check that its network may be built.
 
     Args:
-        path: of the file, or what :func:`gfm.checkpoints.sources.find_checkpoint` finds it by.
-        trust: packages other than this one whose classes the file may name.
+        path: File, or any source of :func:`gfm.checkpoints.sources.find_checkpoint`.
+        trust: Other packages whose classes the file may name.
 
     Raises:
-        GFMError: the file is missing, damaged, something else, or names what is not trusted.
+        GFMError: The file is missing, damaged or of another kind, or names a class that is not
+            trusted.
     """
     checkpoint = read_weights(path)
     for node, package in ((checkpoint.model, "gfm.models"), (checkpoint.inferer, "gfm.inference")):
@@ -80,25 +81,25 @@ _PARTS = {
     "optimizer": ["torch.optim"],
     "scheduler": ["gfm.training.optimization", "torch.optim"],
 }
-"""What else a training is built of, and who may define it."""
+"""The other parts of a training run, and the packages that may define them."""
 
 
 def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
-    """Reads a checkpoint of a training run, so that all its parts can be built.
+    """Read a checkpoint of a training run, and check that all its parts may be built.
 
     Args:
-        path: of the file.
-        trust: packages other than this one and torch's whose classes the file may name.
+        path: File to read.
+        trust: Packages other than this one and torch whose classes the file may name.
 
     Raises:
-        GFMError: as :func:`read_checkpoint`, or the file says nothing of a training.
+        GFMError: As in :func:`read_checkpoint`, or the file does not describe a training run.
     """
     checkpoint = read_checkpoint(path, trust)
     missing = [part for part in _PARTS if part not in checkpoint.config]
     if missing:
         raise GFMError(
-            f"{path} says nothing of a training (it lacks {', '.join(missing)}): read its network "
-            "by gfm.checkpoints.load_network"
+            f"{path} does not describe a training run (it lacks {', '.join(missing)}): read its "
+            "network with gfm.checkpoints.load_network"
         )
     for part, packages in _PARTS.items():
         check_description(checkpoint.config[part], packages, trust, path)
@@ -106,10 +107,10 @@ def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
 
 
 def read_weights(path: Path) -> Checkpoint:
-    """Reads any supported file for its weights alone; its descriptions were not checked.
+    """Read only the weights of any supported file; its descriptions are not checked.
 
     Raises:
-        GFMError: the file is missing, damaged, or something else.
+        GFMError: The file is missing, damaged or of another kind.
     """
     path = find_checkpoint(path)
     if not path.is_file():
@@ -119,7 +120,7 @@ def read_weights(path: Path) -> Checkpoint:
 
 
 def without_pretrained(node: Any) -> Any:
-    """The same network without the download of weights that others will replace."""
+    """Return a network's node without ``pretrained``, as its weights will be replaced anyway."""
     if isinstance(node, dict):
         return {k: k != "pretrained" and without_pretrained(v) for k, v in node.items()}
     return node
@@ -134,7 +135,7 @@ def _read_torch(path: Path) -> Checkpoint:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # whatever a damaged pickle leads torch to raise
         raise GFMError(
-            f"{path} is damaged or no checkpoint of weights alone: expected {_EXPECTED}"
+            f"{path} is damaged, or holds other objects than weights: expected {_EXPECTED}"
         ) from error
     if isinstance(content, dict) and "pytorch-lightning_version" in content:
         return _of_run(content, path)
@@ -170,7 +171,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
         raise GFMError(f"{path} is damaged or not ours: expected {_EXPECTED}") from error
 
 
-_KEPT = ("inference", "licence")  # what is asked of a run's configuration
+_KEPT = ("inference", "licence")  # the parts of a run's configuration that are stored
 
 
 def _save_safetensors(aside: Path, checkpoint: Checkpoint) -> None:
@@ -194,16 +195,20 @@ _WRITERS = {".ckpt": _save_ckpt, ".safetensors": _save_safetensors}
 
 
 def check_suffix(path: Path) -> None:
-    """Raises a GFMError unless :func:`write_checkpoint` can write such a file."""
+    """Check that :func:`write_checkpoint` can write a file with this suffix.
+
+    Raises:
+        GFMError: It cannot.
+    """
     if path.suffix not in _WRITERS:
         raise GFMError(f"cannot write {path}: choose {' or '.join(sorted(_WRITERS))}")
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes ``.safetensors``, or a ``.ckpt`` as a run does; complete or not at all.
+    """Write a ``.safetensors``, or a ``.ckpt`` like that of a run; the file is complete or absent.
 
     Raises:
-        GFMError: the path has another suffix, or cannot be written.
+        GFMError: The path has another suffix, or cannot be written.
     """
     check_suffix(path)
     try:

@@ -1,4 +1,4 @@
-"""Where the authors publish weights and datasets: facts of their guide, in ``links.json``."""
+"""Links to the weights and datasets that the authors publish, from ``links.json``."""
 
 import json
 import os
@@ -11,21 +11,23 @@ from gfm.errors import GFMError
 
 @cache
 def links() -> dict[str, Any]:
-    """The content of ``links.json``: ``weights`` and ``datasets`` by their published names."""
+    """Return the content of ``links.json``: ``weights`` and ``datasets`` by published name."""
     content: dict[str, Any] = json.loads(Path(__file__).with_name("links.json").read_text())
     return content
 
 
 def weights_names() -> list[str]:
-    """Of the released weights, such as ``r34_2b_tt``."""
+    """Return the names of the released weights, such as ``r34_2b_tt``."""
     return [name.removeprefix("gfm_") for name in links()["weights"]]
 
 
 def released_file(name: str) -> Path:
-    """Where ``gfm download weights NAME`` puts them: below ``GFM_CACHE``, else the user's cache.
+    """Return the path at which ``gfm download weights NAME`` stores released weights.
+
+    It lies in the folder ``GFM_CACHE``, or else in the cache of the user.
 
     Raises:
-        GFMError: none are released by that name.
+        GFMError: No weights are released under this name.
     """
     name = name.removeprefix("gfm_")
     if name not in weights_names():

@@ -1,4 +1,4 @@
-"""From a checkpoint to a network with its weights."""
+"""Builds the network of a checkpoint, and loads its weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,24 +13,26 @@ from gfm.models.gfm import GFM
 
 
 def load_network(path: Path | str, trust: Sequence[str] = ()) -> tuple[GFM, Checkpoint]:
-    """The network of a checkpoint with its weights, in evaluation mode.
+    """Load the network of a checkpoint with its weights, in evaluation mode.
 
     Args:
-        path: of the file, or what :func:`gfm.checkpoints.sources.find_checkpoint` finds it by.
-        trust: packages other than this one whose classes the file may name.
+        path: File, or any source of :func:`gfm.checkpoints.sources.find_checkpoint`.
+        trust: Other packages whose classes the file may name.
 
     Raises:
-        GFMError: the file is missing, damaged, something else, or names what is not trusted.
+        GFMError: The file is missing, damaged or of another kind, or names a class that is not
+            trusted.
     """
     checkpoint = read_checkpoint(Path(path), trust)
     return build_network(checkpoint, path), checkpoint
 
 
 def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
-    """The network of a checkpoint that was read already, in evaluation mode.
+    """Build the network of a checkpoint that was already read, in evaluation mode.
 
     Raises:
-        GFMError: its weights are of another network than it says; ``path`` is for the message.
+        GFMError: The weights do not fit the network that the file describes. The message names
+            ``path``.
     """
     check_network(checkpoint, path)
     model = _build(checkpoint, path)
@@ -65,21 +67,21 @@ def _build(checkpoint: Checkpoint, path: Path | str) -> GFM:
 
 
 def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Copies a checkpoint's weights into a network of the same architecture.
+    """Copy the weights of a checkpoint into a network of the same architecture.
 
     Raises:
-        GFMError: backbone or RoSTA differ; ``path`` is for the message.
+        GFMError: The backbone or the RoSTA differs. The message names ``path``.
     """
     check_weights(model, checkpoint, path)
     model.load_state_dict(checkpoint.state)
 
 
 def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Compares a checkpoint's weights with those of a network: names, shapes, kinds of numbers.
+    """Compare names, shapes and types of a checkpoint's weights with those of a network.
 
     Raises:
-        GFMError: backbone or RoSTA differ, or a weight is no finite number; ``path`` is for the
-            message.
+        GFMError: The backbone or the RoSTA differs, or a weight is not a finite number. The message
+            names ``path``.
     """
     own = model.state_dict()
     given = checkpoint.state

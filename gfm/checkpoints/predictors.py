@@ -1,4 +1,4 @@
-"""From a checkpoint to a network that is ready for pictures."""
+"""Loads a network from a checkpoint, ready to matte pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,15 +18,15 @@ from gfm.inference.predictor import Precision, Predictor
 def choose_inferer(
     checkpoint: Checkpoint, wanted: Inferer | str | dict[str, Any] | None = None
 ) -> Inferer:
-    """The inferer asked for, else that of the run, else the official one for its RoSTA.
+    """Return the wanted inferer, or else that of the run, or else the official one for the RoSTA.
 
     Args:
-        checkpoint: what it is for.
-        wanted: an inferer, a name of :func:`gfm.inference.inferers.named_inferer` (with the scales
-            of the run's data), or a ``_target_`` node; empty to have it chosen.
+        checkpoint: Checkpoint whose network will be applied.
+        wanted: An inferer, a name for :func:`gfm.inference.inferers.named_inferer` (which gets the
+            scales of the run's data), or a ``_target_`` node; empty for the default.
 
     Raises:
-        GFMError: there is none of that name, or the node cannot be built.
+        GFMError: There is no inferer of this name, or the node cannot be built.
     """
     if isinstance(wanted, str):
         return named_inferer(wanted, _scales(checkpoint))
@@ -36,7 +36,7 @@ def choose_inferer(
     if node:
         inferer: Inferer = build(node)
         return inferer
-    # The official code's choice of RIM; HYBRID is for one branch.
+    # As in the official code, where HYBRID is only for networks with a single branch.
     return named_inferer("rim" if checkpoint.model["rosta"] == "rim" else "hybrid")
 
 
@@ -50,28 +50,27 @@ def load_model(
     max_size: int | None = 1080,
     foreground: ForegroundMethod = "blur",
 ) -> Predictor:
-    """A network that is ready to matte pictures.
+    """Load a network that is ready to matte pictures.
 
-    ``matte = load_model("best.ckpt")``, then ``matte(image)`` is the alpha of an image from
-    Pillow, NumPy or torch, and ``matte.cutout(image)`` the foreground with its colours.
+    After ``matte = load_model("best.ckpt")``, ``matte(image)`` is the alpha of an image from
+    Pillow, NumPy or torch, and ``matte.cutout(image)`` is the foreground with its colours.
 
     Args:
-        path: a run's ``.ckpt``, a released ``.pth`` or a ``.safetensors``; a folder that
-            ``gfm export hub`` wrote; ``hf://user/name`` of the Hugging Face Hub; or
-            ``released:r34_2b_tt``, of the weights that ``gfm download`` fetched.
-        device: such as ``cpu`` or ``cuda:1``; a GPU if there is one, unless given.
-        precision: see :class:`gfm.inference.Predictor`.
-        inference: how a whole picture is looked at: ``hybrid``, ``resize``, ``rim``, ``native`` or
-            an inferer; as in the run that made the checkpoint, else as in the official test,
-            unless given.
-        trust: packages other than this one whose classes the file may name.
-        branch: see :class:`gfm.inference.Predictor`.
-        max_size: see :class:`gfm.inference.Predictor`.
-        foreground: see :class:`gfm.inference.Predictor`.
+        path: The ``.ckpt`` of a run, a released ``.pth`` or a ``.safetensors``; a folder written by
+            ``gfm export hub``; ``hf://user/name`` for a model of the Hugging Face Hub; or
+            ``released:r34_2b_tt`` for weights that ``gfm download`` fetched.
+        device: Device such as ``cpu`` or ``cuda:1``; by default a GPU if there is one.
+        precision: See :class:`gfm.inference.Predictor`.
+        inference: ``hybrid``, ``resize``, ``rim``, ``native`` or an inferer; by default that of the
+            run that made the checkpoint, or else that of the official test.
+        trust: Other packages whose classes the file may name.
+        branch: See :class:`gfm.inference.Predictor`.
+        max_size: See :class:`gfm.inference.Predictor`.
+        foreground: See :class:`gfm.inference.Predictor`.
 
     Raises:
-        GFMError: the file is missing, damaged, something else, or names what is not trusted; there
-            is no such device, inference or branch.
+        GFMError: The file is missing, damaged or of another kind, or names a class that is not
+            trusted; or there is no such device, inference or branch.
     """
     place = _device(device)
     model, checkpoint = load_network(path, trust)
@@ -80,7 +79,7 @@ def load_model(
 
 
 def _scales(checkpoint: Checkpoint) -> dict[str, float]:
-    """Of the data that the run was for; empty where the file does not say."""
+    """Return the scales of the data of the run; empty if the file has none."""
     data = checkpoint.config.get("data")
     scales = data.get("scales") if isinstance(data, dict) else None
     if not isinstance(scales, dict):

@@ -1,4 +1,4 @@
-"""Released official checkpoints: their tensors in our names, and the network they belong to."""
+"""Converts released official checkpoints: renames their tensors, and describes their network."""
 
 import re
 from pathlib import Path
@@ -15,10 +15,10 @@ _DECODERS = {"g": "glance", "f": "focus"}
 
 
 def _our_name(key: str, is_2b: bool) -> str:
-    """Our name of an official tensor.
+    """Return our name of an official tensor.
 
-    The official code counts stages from the finest; ours from the deepest, which it calls 4, or 6
-    with the two extra blocks of r34_2b.
+    The official code counts decoder stages from the finest, ours from the deepest. The deepest
+    stage is number 4 there, or 6 with the two extra blocks of r34_2b.
     """
     deep = 6 if is_2b else 4
     key = re.sub(r"^psp_module\.", "glance.pyramid.", key)
@@ -42,32 +42,38 @@ def _encoder_name(key: str, is_2b: bool) -> str:
     stage, rest = int(match[1]), key[match.end() :]
     if not is_2b:
         return f"encoder.stages.{stage}.{rest}"
-    # Stem and first stage work at the same resolution there: one feature, one stage.
+    # The stem and the first stage of r34_2b have the same resolution, and so form one stage here.
     return f"encoder.stages.{f'0.{stage}' if stage < 2 else stage - 1}.{rest}"
 
 
 def is_official(state: State) -> bool:
-    """Whether tensors are named as those of an official GFM network."""
+    """Return whether the tensors have the names of an official GFM network."""
     names = {str(k).removeprefix("module.") for k in state}
     return {"psp_module.bottleneck.weight", "bridge_block.0.weight"} <= names
 
 
 def convert_official(official: State, path: Path | str) -> tuple[dict[str, Any], State]:
-    """The ``_target_`` node and the weights in our names; the keys tell backbone and RoSTA.
+    """Convert the weights of an official checkpoint.
+
+    Names and shapes of the tensors show the backbone and the RoSTA, but do not distinguish FT from
+    BT.
 
     Args:
-        official: with or without the ``module.`` prefix of DataParallel.
-        path: of the file, whose name tells FT from BT.
+        official: Tensors by name, with or without the prefix ``module.`` of DataParallel.
+        path: File, whose name distinguishes FT from BT.
+
+    Returns:
+        The ``_target_`` node of the network, and its weights under our names.
 
     Raises:
-        GFMError: it does not.
+        GFMError: The RoSTA is FT or BT, and the name of the file does not say which.
     """
     official = {k.removeprefix("module."): v for k, v in official.items()}
     is_2b = "encoder6.1.conv1.weight" in official
     state = {
         _our_name(key, is_2b): tensor
         for key, tensor in official.items()
-        # Not the classifier, a second name of each encoder tensor, nor an unused layer of r34_2b.
+        # Leaves out the second names of the encoder's tensors, and an unused layer of r34_2b.
         if not (key.startswith(("resnet.", "densenet.")) or (is_2b and key.startswith("psp1.")))
     }
     return _official_model(state, is_2b, Path(path)), state

@@ -1,4 +1,4 @@
-"""What a checkpoint may be given as: a file, a folder, a model of the Hub, a released one."""
+"""Finds a checkpoint that is given as a file, a folder, a model of the Hub, or a released name."""
 
 import re
 from pathlib import Path
@@ -9,22 +9,23 @@ from gfm.errors import GFMError
 from gfm.system.extras import need
 
 HUB_WEIGHTS = "model.safetensors"
-"""The weights in a folder for the Hub, which also say how to build their network."""
+"""File of weights in a folder for the Hub; it also describes the network."""
 
-# A Path has made one slash of two.
+# A Path turns the two slashes into one.
 _HUB = re.compile(r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>.+))?")
 
 
 def find_checkpoint(source: Path | str) -> Path:
-    """The file that is meant.
+    """Return the path of a checkpoint, downloading it from the Hub if needed.
 
     Args:
-        source: a file; a folder that ``gfm export hub`` wrote; ``hf://user/name`` or
-            ``hf://user/name@revision`` of the Hugging Face Hub; ``released:r34_2b_tt``, of the
-            weights that ``gfm download`` fetched.
+        source: A file; a folder written by ``gfm export hub``; ``hf://user/name`` or
+            ``hf://user/name@revision`` for a model of the Hugging Face Hub; or
+            ``released:r34_2b_tt`` for weights that ``gfm download`` fetched.
 
     Raises:
-        GFMError: the folder holds none, the model cannot be had, or was not downloaded yet.
+        GFMError: The folder holds no weights, the download fails, or released weights are not
+            downloaded yet.
     """
     text = str(source)
     if match := _HUB.fullmatch(text):

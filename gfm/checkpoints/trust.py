@@ -1,4 +1,4 @@
-"""What a checkpoint may say of its network: data only, and names of classes that are trusted."""
+"""Checks that a checkpoint describes its network by plain data and names of trusted classes."""
 
 import importlib
 import inspect
@@ -12,21 +12,21 @@ from torch import Tensor
 from gfm.errors import GFMError
 
 _FIT_TO_NAME = {"gfm.inference": "gfm.inference.inferers"}
-"""Of a package of ours, the part that a file may name: the rest reads and writes files."""
+"""The part of a package of ours whose classes a file may name; the rest reads and writes files."""
 
 
 def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], path: Path) -> None:
-    """Checks a description before anything is built from it.
+    """Check a description before anything is built from it.
 
     Args:
-        node: a plain ``_target_`` node, or nothing.
-        packages: whose public classes and functions the node may name.
-        trust: the user's packages, whose classes and functions it may name as well.
-        path: of the file, for the message.
+        node: Plain ``_target_`` node, or ``None``.
+        packages: Packages whose public classes and functions the node may name.
+        trust: Packages that the user trusts, and which the node may name as well.
+        path: File, for the message.
 
     Raises:
-        GFMError: it names something else, or holds an interpolation, which would be resolved, or
-            anything but text, numbers, lists and dictionaries.
+        GFMError: The node names anything else, holds an interpolation, which would be resolved, or
+            holds anything but text, numbers, lists and dictionaries.
     """
     _check_values(node, path)
     for target in _targets(node):
@@ -92,8 +92,8 @@ def _check_values(node: Any, path: Path, depth: int = 0) -> None:
     if isinstance(node, str):
         if "${" in node:
             raise GFMError(
-                f"{path} holds an interpolation, {node!r}: a checkpoint is data and nothing in it "
-                "is resolved; train again, or remove it from the file"
+                f"{path} holds an interpolation, {node!r}, which is never resolved: remove it from "
+                "the file, or train again"
             )
     elif isinstance(node, dict):
         for key, value in node.items():
@@ -122,15 +122,15 @@ def _targets(node: Any) -> Iterator[Any]:
 
 
 def _is_trusted(target: str, packages: Sequence[str], trust: Sequence[str]) -> bool:
-    """Whether the target is ours and fit to name, or of a package that the user trusts."""
+    """Return whether the target is ours and may be named, or is of a package the user trusts."""
     homes = [_FIT_TO_NAME.get(package, package) for package in packages]
     return _is_defined_in(packages, homes, target) or _is_defined_in(trust, trust, target)
 
 
 def _is_defined_in(named: Sequence[str], homes: Sequence[str], target: str) -> bool:
-    """Whether a target is named as of some packages, defined in others, and not hidden.
+    """Return whether a public target is named in some packages and defined in others.
 
-    The name alone proves nothing: ``gfm.models.encoders.torch.load`` is torch's.
+    The name alone is not enough: ``gfm.models.encoders.torch.load`` belongs to torch.
     """
     module, _, name = target.rpartition(".")
     if name.startswith("_") or not any(_is_inside(module, package) for package in named):

@@ -68,7 +68,7 @@ def onnx(
     licence: Licence = None,
     trust: Trust = None,
 ) -> None:
-    """ONNX: an RGB image of any size in, alpha out; normalisation and padding are inside."""
+    """Write an ONNX file that turns an RGB image of any size into alpha."""
     with _faults():
         from gfm.checkpoints.export import try_onnx, write_onnx
 
@@ -87,7 +87,7 @@ def torch(
     licence: Licence = None,
     trust: Trust = None,
 ) -> None:
-    """torch.export: a .pt2 that torch.export.load(...).module() runs without this package."""
+    """Write a .pt2, which torch.export.load(...).module() runs without this package."""
     with _faults():
         from gfm.checkpoints.export import try_program, write_program
 
@@ -100,7 +100,7 @@ def torch(
 def safetensors(
     source: Source, target: Target, licence: Licence = None, trust: Trust = None
 ) -> None:
-    """The weights and how to build their network; load_model reads it."""
+    """Write the weights and the description of their network, for load_model."""
     with _faults():
         from gfm.checkpoints import write_checkpoint
 
@@ -121,7 +121,7 @@ def hub(
     licence: Licence = None,
     trust: Trust = None,
 ) -> None:
-    """A folder ready to push to the Hugging Face Hub: safetensors, config.json, model card."""
+    """Write a folder for the Hugging Face Hub: safetensors, config.json and a model card."""
     with _faults():
         from gfm.checkpoints.export.hub import metrics_of_run, read_metrics, write_hub_folder
 

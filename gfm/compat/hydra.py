@@ -1,6 +1,6 @@
-"""Parts of Hydra that it calls experimental or private.
+"""Experimental and private parts of Hydra.
 
-``tests/compat/test_hydra.py`` names what breaks where a release changes one of them.
+``tests/compat/test_hydra.py`` shows what breaks if a release changes one of them.
 """
 
 from argparse import Namespace
@@ -13,17 +13,17 @@ from hydra.experimental.callback import Callback
 __all__ = ["NOISE", "Callback", "parse_arguments", "swept"]
 
 NOISE = ("object_type", "full_key", "Config search", "Set the environment variable")
-"""How lines begin that Hydra and OmegaConf append to the text of an exception."""
+"""Beginnings of lines that Hydra and OmegaConf append to the text of an exception."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
-    """A command line as Hydra reads it: its flags, and its overrides as they were written."""
+    """Parse a command line as Hydra does, into flags, and overrides as they were written."""
     parsed, unknown = get_args_parser().parse_known_args(list(arguments))
     return parsed, [*parsed.overrides, *(o for o in unknown if not o.startswith("--"))]
 
 
 def swept(overrides: Iterable[str]) -> list[str]:
-    """The names of those overrides that give a sweep several values, or a range to search."""
+    """Return the names of the overrides that give several values, or a range to search."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     lines = [str(override.input_line) for override in parsed if override.is_sweep_override()]
     return [line.split("=")[0].lstrip("+") for line in lines]

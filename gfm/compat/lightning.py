@@ -1,6 +1,6 @@
 """Private parts of Lightning.
 
-``tests/compat/test_lightning.py`` names what breaks where a release changes one of them.
+``tests/compat/test_lightning.py`` shows what breaks if a release changes one of them.
 """
 
 import os
@@ -20,10 +20,10 @@ __all__ = ["BestCheckpoint", "SIGTERMException"]
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's, whose best file always has the plain name, however many are kept.
+    """Lightning's callback, except that the best file always has the plain name.
 
-    With ``save_top_k=3`` and ``filename=best`` these are ``best.ckpt``, the best, and two called
-    after their steps, such as ``best_step_120.ckpt``. Arguments are those of Lightning.
+    With ``save_top_k=3`` and ``filename=best``, the files are ``best.ckpt``, which is the best, and
+    two named after their steps, such as ``best_step_120.ckpt``. Arguments are those of Lightning.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -55,10 +55,10 @@ class BestCheckpoint(ModelCheckpoint):
         return float(current) < score if self.mode == "min" else float(current) > score
 
     def _rename(self, path: str, name: str, trainer: pl.Trainer) -> None:
-        """Gives the file that was the best so far a name of its own."""
+        """Rename the file that was the best so far."""
         if trainer.is_global_zero and os.path.isfile(path):
-            Path(name).unlink(missing_ok=True)  # of a run that was killed right here
-            try:  # so that there is a best.ckpt until the new one replaces it
+            Path(name).unlink(missing_ok=True)  # left if a run was killed right here
+            try:  # a link, so that best.ckpt exists until the new one replaces it
                 os.link(path, name)
             except OSError:  # a file system without hard links
                 shutil.copyfile(path, name)
@@ -80,22 +80,22 @@ def _of_step(path: str, step: int) -> str:
 
 
 def set_terminated(trainer: pl.Trainer, is_terminated: bool) -> None:
-    """Says whether the trainer leaves its loop by a :class:`SIGTERMException` at its next look."""
+    """Set whether the trainer leaves its loop with a SIGTERMException at its next check."""
     trainer._signal_connector.received_sigterm = is_terminated
 
 
 def num_batches_begun(trainer: pl.Trainer) -> int:
-    """Training batches of this epoch that were fetched, those before an interruption included."""
+    """Return how many batches of this epoch were fetched, including before an interruption."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
 def logged_step(trainer: pl.Trainer) -> int:
-    """The step by which Lightning logs what is logged now; of a validation that before it."""
+    """Return the step under which Lightning logs now; for a validation, the step before it."""
     return trainer.fit_loop.epoch_loop._batches_that_stepped
 
 
 def starts_processes_by_script(trainer: pl.Trainer) -> bool:
-    """Whether each of several processes will be started by running the whole script again."""
+    """Return whether each of several processes will be started by running the script again."""
     launcher = trainer.strategy.launcher
     return (
         isinstance(launcher, _SubprocessScriptLauncher)
@@ -105,14 +105,14 @@ def starts_processes_by_script(trainer: pl.Trainer) -> bool:
 
 
 def logs_now(trainer: pl.Trainer) -> bool:
-    """Whether Lightning will pass on to loggers what is logged in this training step."""
+    """Return whether Lightning passes the values of this training step to the loggers."""
     return bool(trainer._logger_connector.should_update_logs or trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
 def unscale_gradients(trainer: pl.Trainer, optimizer: Optimizer) -> None:
-    """Divides gradients by the scale of the loss in float16, where Lightning did not.
+    """Divide gradients by the loss scale of float16, if Lightning has not done so.
 
-    It leaves that to the step of fused optimisers, and so refuses to clip their gradients.
+    For fused optimisers, Lightning leaves this to their step, and so refuses to clip gradients.
     """
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
@@ -120,27 +120,27 @@ def unscale_gradients(trainer: pl.Trainer, optimizer: Optimizer) -> None:
 
 
 def agree_on_sigterm_elsewhere(trainer: pl.Trainer) -> None:
-    """Stops Lightning from asking before every batch whether the first process got SIGTERM.
+    """Stop Lightning from checking before every batch whether the first process got SIGTERM.
 
-    Each time all processes wait for their GPUs.
+    Each of these checks makes all processes wait for their GPUs.
     """
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
 
 def drop_wandb_option(logger: WandbLogger, name: str) -> None:
-    """Keeps an option that W&B has given up from reaching ``wandb.init``."""
+    """Keep an option that W&B no longer has from reaching ``wandb.init``."""
     logger._wandb_init.pop(name, None)
 
 
 def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:
-    """Has Lightning run a validation that the end of a run cut off, or kept from starting.
+    """Make Lightning repeat a validation that was interrupted or not started when a run ended.
 
-    Lightning itself takes up a validation where it was, without the photos before; or, where the
-    checkpoint is of an epoch's last step, counts it as done.
+    Lightning itself would continue an interrupted validation without the earlier photos. If the
+    checkpoint was saved in the last step of an epoch, it would count the validation as done.
 
     Args:
-        checkpoint: of Lightning, changed in place.
-        validate_every: so many epochs.
+        checkpoint: Checkpoint of Lightning, changed in place.
+        validate_every: Number of epochs between validations.
     """
     progress = checkpoint["loops"]["fit_loop"]
     training = progress["epoch_loop.batch_progress"]
@@ -154,5 +154,5 @@ def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -
     for part in ("current", "total"):
         training[part]["completed"] = training[part]["processed"]
         validation[part].update(ready=0, started=0, processed=0, completed=0)
-    # What Lightning takes for the middle of a validation, in its first batch.
+    # Lightning takes this for the middle of a validation, in its first batch.
     validation["total"].update(ready=1, started=1)

@@ -1,6 +1,6 @@
-"""Parts of Weights & Biases that it keeps to itself: its record of a run on disk.
+"""Private parts of Weights & Biases: its record of a run on disk.
 
-``tests/compat/test_wandb.py`` names what breaks where a release changes one of them.
+``tests/compat/test_wandb.py`` shows what breaks if a release changes one of them.
 """
 
 import json
@@ -13,29 +13,29 @@ from typing import Any
 from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
 _BLOCK, _HEADER = 32768, 7
-_TAIL = 64  # blocks at the end of a file in which the last row is looked for: 2 MiB
+_TAIL = 64  # blocks at the end of a file that are searched for the last row: 2 MiB
 
 
 def write_promptly(seconds: float = 1.0) -> None:
-    """Has W&B write rows to its file that often, unless the user has said how often.
+    """Make W&B write rows to its file every few seconds, unless the user has set an interval.
 
-    By default 15 seconds of rows are lost where a process is killed. Versions that know no such
-    option write each row at once.
+    By default, rows of 15 seconds are lost when a process is killed. Versions without this option
+    write each row at once.
     """
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", str(seconds))
 
 
 def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:
-    """The records of a ``.wandb`` file, up to where it is cut off.
+    """Yield the records of a ``.wandb`` file, up to where it was cut off.
 
     The file is a LevelDB log: a header of 7 bytes, then blocks of 32 KiB that hold pieces of
-    records, each behind a checksum (4 bytes), its length (2) and its kind (1 whole, 2 first,
-    3 middle, 4 last).
+    records. Before each piece are a checksum (4 bytes), its length (2 bytes) and its kind (1 byte:
+    1 whole, 2 first, 3 middle, 4 last).
 
     Args:
-        data: of the file.
-        start: where to begin; 0 where ``data`` begin at a later block, in which pieces of a record
-            before it are passed over.
+        data: Content of the file, or its end from the start of a block.
+        start: Where to begin; 0 if ``data`` starts at a later block, whose first pieces of an
+            earlier record are skipped.
     """
     position, parts, is_open = start, b"", False
     while position + _HEADER <= len(data):
@@ -59,7 +59,7 @@ def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:
 
 
 def row(record: Record) -> dict[str, Any]:
-    """What a record has of a row of logged values, by name; ``_step`` is W&B's own count."""
+    """Return the logged values of a record by name; ``_step`` is the count of W&B itself."""
     return {
         "/".join(item.nested_key) or item.key: json.loads(item.value_json)
         for item in record.history.item
@@ -67,7 +67,7 @@ def row(record: Record) -> dict[str, Any]:
 
 
 def last_row(path: Path) -> dict[str, Any] | None:
-    """The last row in a ``.wandb`` file, which may have been cut off; ``None`` without one."""
+    """Return the last row of a ``.wandb`` file, even if it was cut off; ``None`` without rows."""
     tail = max(0, path.stat().st_size // _BLOCK - _TAIL) * _BLOCK
     with path.open("rb") as file:
         for start in (tail, 0) if tail else (0,):

@@ -1,4 +1,4 @@
-"""The layers of a composite: reading, fitting, blending, noise."""
+"""Reads, resizes and blends the layers of a composite, and adds noise to them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,15 @@ from gfm.errors import GFMError
 
 
 def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
-    """The crop of a picture that belongs to a matte of ``size`` (height, width).
+    """Read the crop of a picture that must have the size of its matte.
+
+    Args:
+        path: File of the picture.
+        size: (height, width) of the matte.
+        crop: Part to return.
 
     Raises:
-        GFMError: the picture is unreadable or has another size.
+        GFMError: The picture is unreadable or has another size.
     """
     image = read_image(path)
     if image.shape[:2] != size:
@@ -25,25 +30,31 @@ def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
 
 
 def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``alpha · foreground + (1 - alpha) · background``, uint8.
+    """Return ``alpha · foreground + (1 - alpha) · background``, rounded.
 
     Args:
         foreground: H×W×3, uint8.
         background: H×W×3, uint8.
-        alpha: H×W, uint8.
+        alpha: H×W, uint8; 255 stands for 1.
+
+    Returns:
+        H×W×3, uint8.
     """
     weight = alpha.astype(np.float32)
-    # Rounds; the official code cuts off, which darkens every composite by half a step.
+    # blendLinear rounds; the official code truncates, which darkens composites by half a step.
     return cv2.blendLinear(foreground, background, weight, 255 - weight)
 
 
 def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.ndarray]:
-    """One field of Gaussian noise on every layer.
+    """Add the same Gaussian noise to every layer.
 
     Args:
-        layers: H×W×3, uint8, of one shape.
-        sigma: standard deviation, of 255.
-        seed: of the field.
+        layers: Layers of one shape H×W×3, uint8.
+        sigma: Standard deviation, on the scale of 0..255.
+        seed: Seed of the noise.
+
+    Returns:
+        The layers with noise, H×W×3, uint8.
     """
     height, width, channels = layers[0].shape
     cv2.setRNGSeed(seed)
@@ -51,20 +62,20 @@ def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.
         np.empty((height, width * channels), np.int16), np.zeros(1), np.full(1, sigma)
     )
     field = field.reshape(height, width, channels)
-    # It saturates; in the official code 270 wraps round to 14.
+    # cv2.add saturates; in the official code 270 wraps round to 14.
     return [cv2.add(layer, field, dtype=cv2.CV_8U) for layer in layers]
 
 
 def fit_background(path: Path, size: tuple[int, ...]) -> np.ndarray:
-    """A background at the photo's (height, width), without aliasing.
+    """Read a background and resize it to (height, width) without aliasing.
 
     Raises:
-        GFMError: the file is unreadable.
+        GFMError: The file is unreadable.
     """
     height, width = size
     background = read_image_for(path, (height, width))
-    # Where one side shrinks and the other grows, OpenCV's INTER_AREA is a linear resizing that
-    # skips pixels; so each side has its own interpolation, and the one that shrinks comes first.
+    # If one side shrinks and the other grows, OpenCV's INTER_AREA interpolates linearly and skips
+    # pixels. So each side has its own interpolation, and the side that shrinks is resized first.
     rows = _interpolation(background.shape[0], height)
     columns = _interpolation(background.shape[1], width)
     if rows != columns:
@@ -76,18 +87,18 @@ def fit_background(path: Path, size: tuple[int, ...]) -> np.ndarray:
 
 
 def _interpolation(length: int, target: int) -> int:
-    """What resizes one side of a picture without aliasing."""
-    # Below that, the Gaussian that scikit-image would apply first has no weight on neighbours.
+    """Return OpenCV's interpolation that resizes one side of a picture without aliasing."""
+    # For smaller factors, the Gaussian that scikit-image applies first does not reach neighbours.
     return cv2.INTER_LINEAR if length < 1.5 * target else cv2.INTER_AREA
 
 
 def blur_window(image: np.ndarray, window: Window, blur_size: int) -> np.ndarray:
-    """The window of a picture under a box filter.
+    """Blur a window of a picture with a box filter.
 
     Args:
-        image: H×W×3, uint8.
-        window: of the picture.
-        blur_size: side of the filter in pixels; 0 leaves the picture sharp.
+        image: Whole picture, H×W×3, uint8.
+        window: Part to return.
+        blur_size: Side of the filter in pixels; 0 leaves the picture sharp.
     """
     if not blur_size:
         return window.of(image)

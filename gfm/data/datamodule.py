@@ -1,4 +1,4 @@
-"""The Lightning data module: loaders over a source of files and a track."""
+"""The Lightning data module, which loads batches from a source of files and a track."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Protocol
@@ -19,7 +19,7 @@ from gfm.system.ranks import rank_and_world
 
 
 class Datasets(Protocol):
-    """Datasets that were found; only :class:`gfm.data.layout.Roots` hold training photos."""
+    """Datasets on disk; only :class:`gfm.data.layout.Roots` have training photos."""
 
     def validation(self) -> list[Photo]: ...  # noqa: D102
 
@@ -31,23 +31,26 @@ class DatasetSource(Protocol):
 
 
 class _Loader(DataLoader[Sample]):
-    """Its workers end when their parent says so, not at the SIGTERM of a scheduler.
+    """A loader whose workers ignore SIGTERM, and end only when their parent ends them.
 
-    SLURM sends that to each process of a job, and a run without its workers cannot end its step.
+    SLURM sends SIGTERM to every process of a job. A run that has lost its workers could not finish
+    its step and save.
     """
 
     def __iter__(self) -> Any:
-        self.worker_init_fn = heed_parent_alone  # here, since Lightning sets its own before
+        self.worker_init_fn = heed_parent_alone  # as late as this, because Lightning sets its own
         with sigterm_held():
             return super().__iter__()
 
 
 def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample]:
-    """Whole photos one by one, since their sizes differ; of several processes each has a share.
+    """Return a loader of whole photos, one by one because their sizes differ.
+
+    With several processes, each loads its share.
 
     Args:
-        photos: to load.
-        num_workers: loader processes, of which one is enough.
+        photos: Photos to load.
+        num_workers: Number of loader processes; more than one is reduced to one, which is enough.
     """
     return _Loader(
         ValidationSet(photos),
@@ -59,11 +62,11 @@ def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample
 
 
 class _TrainingLoader(_Loader):
-    """Resumes in the middle of an epoch.
+    """A loader that can resume in the middle of an epoch.
 
     Args:
-        batches_done: in this epoch.
-        dataset: and all else as for a DataLoader with an EpochSampler.
+        batches_done: Returns how many batches of the epoch are done.
+        dataset: Dataset; further arguments are those of a DataLoader with an EpochSampler.
     """
 
     def __init__(
@@ -73,13 +76,14 @@ class _TrainingLoader(_Loader):
         self.batches_done = batches_done
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
-        # A generator, which starts at its first batch: Lightning asks for iterators before it
-        # has restored the epoch and the batch where a run goes on.
+        # A generator runs only when its first batch is wanted. Lightning asks for the iterator
+        # earlier than that, before it has restored the epoch and the batch of a resumed run.
         assert isinstance(self.sampler, EpochSampler)
         self.sampler.start = self.batches_done() * (self.batch_size or 1)
         yield from super().__iter__()
 
-    # Lightning counts the batches, yet asks for these before it believes that a loader can resume.
+    # The state is empty, because Lightning counts the batches. But it takes a loader for resumable
+    # only if these methods exist.
     def state_dict(self) -> dict[str, Any]:
         return {}
 
@@ -88,27 +92,32 @@ class _TrainingLoader(_Loader):
 
 
 class MattingDataModule(pl.LightningDataModule):
-    """Training and validation loaders.
+    """Makes the loaders for training, validation and the final test.
 
     Args:
-        source: of the files.
-        track: composes training samples; none is needed for evaluation.
-        rosta: decides which labels samples carry.
-        batch_size: of all processes together, which share it out, as the official code's does.
-        crop_sizes: sides of the training windows, in pixels of the photo; or the only one.
-        input_size: side of the training input.
-        interpolation: from window to input, see :class:`gfm.data.transforms.JointTransform`.
-        flip_probability: of mirroring a sample.
-        transition_probability: of centring a window on the transition region.
-        num_workers: loader processes; 0 loads in the training process, ``None`` starts one per
-            core, at most 8.
-        seed: of all draws.
-        on_error: what an unreadable training file does, see :class:`gfm.data.dataset.TrainingSet`.
-        num_validation_photos: during training, spread evenly over the set; ``None`` takes all.
-        fallback_size: see :func:`gfm.data.transforms.choose_window`.
-        num_holdout: training photos that are set aside, spread evenly, and validated in training
-            instead of the validation set, which is then seen by the last test alone.
-        repeats_first_epoch: shows its samples again in every other, to see whether they are learnt.
+        source: Finds the files.
+        track: Composes training samples; not needed for evaluation.
+        rosta: RoSTA, which decides the labels of the samples.
+        batch_size: Samples per batch of all processes together, as in the official code.
+        crop_sizes: Sides of the training windows in pixels of the photo; a number if there is one.
+        input_size: Side of the training input in pixels.
+        interpolation: Resizing of windows; see :class:`gfm.data.transforms.JointTransform`.
+        flip_probability: Probability of flipping a sample.
+        transition_probability: Probability of centring a window on the transition region.
+        num_workers: Number of loader processes; 0 loads in the training process, ``None`` starts
+            one per core, but at most 8.
+        seed: Seed of all random numbers.
+        on_error: Reaction to unreadable files; see :class:`gfm.data.dataset.TrainingSet`.
+        num_validation_photos: Number of photos validated during training, spread evenly over the
+            set; ``None`` takes all.
+        fallback_size: See :func:`gfm.data.transforms.choose_window`.
+        num_holdout: Number of training photos to set aside, spread evenly. If not 0, these are
+            validated during training, and the validation set is used only by the final test.
+        repeats_first_epoch: Whether every epoch shows the samples of the first, which shows whether
+            the network can learn them.
+
+    Raises:
+        GFMError: ``num_validation_photos`` or ``input_size`` is below 1.
     """
 
     def __init__(
@@ -152,18 +161,21 @@ class MattingDataModule(pl.LightningDataModule):
         self.num_holdout = num_holdout
 
     def prepare_data(self) -> None:
-        """Makes what is missing, once per machine."""
+        """Let the source make files that are missing; Lightning calls this once per machine."""
         self.source.find()
 
     def setup(self, stage: str | None = None) -> None:
-        """Lists the files.
+        """List the files.
+
+        Args:
+            stage: ``fit`` for training; otherwise only the validation photos are listed.
 
         Raises:
-            GFMError: files are missing.
+            GFMError: Files are missing, or the data have no training photos.
         """
         files = self.source.find()
         if stage == "fit" and not isinstance(files, Roots):
-            raise GFMError("these data are for evaluate.py alone: train on data=demo or data=am2k")
+            raise GFMError("these data are only for evaluate.py: train on data=demo or data=am2k")
         self.photos = files.validation()
         chosen = spread(len(self.photos), self.num_validation_photos or len(self.photos))
         self.validation = ValidationSet([self.photos[index] for index in chosen])
@@ -185,10 +197,10 @@ class MattingDataModule(pl.LightningDataModule):
             self.validation = ValidationSet(self.training.held_out)
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Batches from where the run stands; a last, smaller one is left out.
+        """Return a loader that starts where the run is; a last, smaller batch is left out.
 
         Raises:
-            GFMError: a batch does not divide among the processes.
+            GFMError: A batch does not divide among the processes.
         """
         batch_size = share_of_batch(self.batch_size, rank_and_world()[1])
         sampler = EpochSampler(len(self.training), self.seed, self.repeats_first_epoch)
@@ -198,7 +210,7 @@ class MattingDataModule(pl.LightningDataModule):
             batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
-            # The official code uses a last, smaller batch.
+            # The official code keeps a last, smaller batch.
             drop_last=len(sampler) >= batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
@@ -210,18 +222,18 @@ class MattingDataModule(pl.LightningDataModule):
         return num_batches_begun(self.trainer)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """See :func:`photo_loader`."""
+        """Return a loader of the photos that are validated during training."""
         return self._photo_loader(self.validation.photos)
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        """All photos of the validation set, which is what published test sets are called."""
+        """Return a loader of the whole validation set, which serves as the test set."""
         return self._photo_loader(self.photos)
 
     def _photo_loader(self, photos: Sequence[Photo]) -> DataLoader[Sample]:
-        """Of this process's share.
+        """Return a loader of this process's share of the photos.
 
         Raises:
-            GFMError: a process would have no photo; the others would wait for it in vain.
+            GFMError: A process would have no photo, and the others would wait for it forever.
         """
         num_processes = rank_and_world()[1]
         if len(photos) < num_processes:

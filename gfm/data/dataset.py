@@ -1,4 +1,4 @@
-"""Training samples and validation photos."""
+"""Datasets of training samples and of validation photos."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -24,7 +24,7 @@ _MOST_SKIPPED = 10
 
 
 class Track(Protocol):
-    """What a dataset asks of a track; see :mod:`gfm.data.tracks`."""
+    """A track as a dataset needs it; see :mod:`gfm.data.tracks`."""
 
     backgrounds_per_foreground: int
 
@@ -41,25 +41,25 @@ class Track(Protocol):
 
 
 def to_tensor(array: np.ndarray) -> Tensor:
-    """H×W or H×W×C to C×H×W, of the same type."""
+    """Convert an array H×W or H×W×C to a tensor C×H×W of the same type."""
     array = array if array.ndim == 3 else array[:, :, None]
     return torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
 
 
 def spread(num_items: int, num_chosen: int) -> list[int]:
-    """Indices of ``num_chosen`` of ``num_items``, as evenly spaced as whole numbers can be.
+    """Choose ``num_chosen`` of ``num_items`` indices, as evenly spaced as possible.
 
-    Neighbours lie ``num_items / num_chosen`` apart, rounded up or down.
+    The distance between neighbours is ``num_items / num_chosen``, rounded up or down.
     """
     num_chosen = min(num_chosen, num_items)
     return [i * num_items // num_chosen for i in range(num_chosen)]
 
 
 def set_aside(photos: Sequence[Photo], num_holdout: int) -> tuple[list[Photo], list[Photo]]:
-    """Photos that are set aside, spread evenly over all, and the others.
+    """Split photos into those that are set aside, spread evenly over all, and the others.
 
     Raises:
-        GFMError: there would be none to train on.
+        GFMError: No photo would be left to train on.
     """
     if not 0 <= num_holdout < len(photos):
         raise GFMError(
@@ -72,30 +72,31 @@ def set_aside(photos: Sequence[Photo], num_holdout: int) -> tuple[list[Photo], l
 
 
 class TrainingSet(Dataset[Sample]):
-    """Samples of a track; each is a pure function of the seed, the epoch and its index.
+    """Samples of a track; each depends only on the seed, the epoch and its index.
 
-    A sample holds uint8 tensors of one side: ``image``, ``alpha``, ``trimap_K`` for every kernel
-    size K asked for, and ``foreground`` and ``background`` where they are known; and ``name``.
+    A sample holds uint8 tensors of the same height and width: ``image``, ``alpha``, ``trimap_K``
+    for each kernel size K, and ``foreground`` and ``background`` if they are known. It also holds
+    the ``name`` of the photo.
 
     Args:
-        track: composes the picture.
-        roots: of the datasets.
-        kernel_sizes: of the trimaps that the RoSTA needs.
-        transform: flips and resizes.
-        crop_sizes: see :func:`gfm.data.transforms.choose_window`.
-        transition_probability: likewise.
-        fallback_size: likewise.
-        num_holdout: photos that are set aside, spread evenly, to choose weights by.
-        seed: of all chance.
-        on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo; samples then say
-            what was skipped under ``skipped``, a line for each file.
+        track: Composes the picture.
+        roots: Root folders of the datasets.
+        kernel_sizes: Kernel sizes of the trimaps that the RoSTA needs.
+        transform: Flips and resizes.
+        crop_sizes: See :func:`gfm.data.transforms.choose_window`.
+        transition_probability: See :func:`gfm.data.transforms.choose_window`.
+        seed: Seed of all random numbers.
+        on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo. With ``skip``,
+            samples have an entry ``skipped`` with one line for each file skipped.
+        fallback_size: See :func:`gfm.data.transforms.choose_window`.
+        num_holdout: Number of photos to set aside for choosing weights, spread evenly.
 
     Attributes:
-        photos: to train on.
-        held_out: those set aside.
+        photos: Photos to train on.
+        held_out: Photos that are set aside.
 
     Raises:
-        GFMError: files are missing, or too many photos are set aside.
+        GFMError: Files are missing, too many photos are set aside, or a crop size is below 1.
     """
 
     def __init__(
@@ -129,10 +130,10 @@ class TrainingSet(Dataset[Sample]):
         return len(self.photos) * self.track.backgrounds_per_foreground
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """The sample of ``(epoch, index)``.
+        """Return the sample of ``(epoch, index)``.
 
         Raises:
-            GFMError: a file is unreadable; where such are skipped, many in a row.
+            GFMError: A file is unreadable; with ``on_error="skip"``, ten photos in a row are.
         """
         epoch, index = key
         if self.on_error == "stop":
@@ -152,8 +153,8 @@ class TrainingSet(Dataset[Sample]):
         scene = self.scenes[rng.integers(len(self.scenes))] if self.scenes else None
 
         matte = Matte(photo)
-        # Windows are centred by TT's transition region whatever the RoSTA, as the paper does; the
-        # official code looks for a pixel where the matte itself is 128.
+        # With every RoSTA, windows are centred on TT's transition region, as in the paper. (The
+        # official code centres on a pixel where the matte itself is 128.)
         window = choose_window(
             matte, self.crop_sizes, self.transition_probability, rng, self.fallback_size
         )
@@ -167,9 +168,12 @@ class TrainingSet(Dataset[Sample]):
 
 
 class ValidationSet(Dataset[Sample]):
-    """Whole photos with alpha and trimap: ``image``, ``alpha``, ``trimap`` (uint8), ``name``.
+    """Whole photos, each with ``image``, ``alpha`` and ``trimap`` (uint8), and its ``name``.
 
-    A trimap that is not among the files is made from the alpha as TT does.
+    A missing trimap is made from the alpha with TT's kernel.
+
+    Args:
+        photos: Photos to read.
     """
 
     def __init__(self, photos: Sequence[Photo]) -> None:

@@ -1,4 +1,4 @@
-"""Decide which samples a process sees, and in what order."""
+"""Samplers, which decide which samples a process sees, and in what order."""
 
 from collections.abc import Iterator
 
@@ -10,17 +10,21 @@ from gfm.system.ranks import rank_and_world
 
 
 def share_of_batch(batch_size: int, num_processes: int) -> int:
-    """Samples that each process has of a batch of all of them together.
+    """Divide a batch among the processes.
+
+    Returns:
+        The number of samples for each process.
 
     Raises:
-        GFMError: they do not divide.
+        GFMError: The batch does not divide evenly.
     """
     share, rest = divmod(batch_size, num_processes)
     if rest:
         fits = [k * num_processes for k in (share, share + 1) if k]
         raise GFMError(
-            f"data.batch_size={batch_size} is of all processes together, and does not divide among "
-            f"{num_processes}: set it to {' or '.join(map(str, fits))}, or change trainer.devices"
+            f"data.batch_size={batch_size} is the batch of all processes together, and does not "
+            f"divide among {num_processes}: set it to {' or '.join(map(str, fits))}, or change "
+            "trainer.devices"
         )
     return share
 

@@ -1,4 +1,4 @@
-"""From a photo to the network's input size: a window on the transition region, flip, resize."""
+"""Cuts a window out of a photo, flips it, and resizes it to the input size of the network."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -23,32 +23,38 @@ class Window(NamedTuple):
     width: int
 
     def of(self, array: np.ndarray) -> np.ndarray:
-        """The window's view of an H×W or H×W×C array."""
+        """Return a view of the window in an H×W or H×W×C array."""
         bottom, right = self.top + self.height, self.left + self.width
         return array[self.top : bottom, self.left : right]
 
     def grown(self, margin: int, size: tuple[int, ...]) -> "Window":
-        """With a margin on each side, within a picture of ``size`` (height, width)."""
+        """Return the window with a margin on each side, cut at the border of a picture.
+
+        Args:
+            margin: Width of the margin in pixels.
+            size: (height, width) of the picture.
+        """
         top, left = max(self.top - margin, 0), max(self.left - margin, 0)
         bottom = min(self.top + self.height + margin, size[0])
         right = min(self.left + self.width + margin, size[1])
         return Window(top, left, bottom - top, right - left)
 
     def within(self, outer: "Window") -> "Window":
-        """The same rectangle as seen from the corner of another."""
+        """Return the same rectangle, relative to the corner of another."""
         return self._replace(top=self.top - outer.top, left=self.left - outer.left)
 
 
 class Crop:
-    """What of a picture reaches the network: a window, and of it the pixels that count.
+    """The pixels of a window that the network's input depends on.
 
-    Where linear interpolation makes one pixel of n, it looks at the middle two at most, in each
-    direction; so the others need not be composed. What is left resizes to the very same values.
+    Where linear interpolation shrinks n pixels to one, it reads at most the middle two of them in
+    each direction, so the others need not be computed. The pixels that are kept resize to exactly
+    the same values.
 
     Args:
-        window: a square.
-        input_size: of the network, in pixels.
-        interpolation: ``linear`` or ``area``, which looks at all.
+        window: Square window.
+        input_size: Side of the network's input in pixels.
+        interpolation: ``linear``, or ``area``, which reads all pixels.
     """
 
     def __init__(self, window: Window, input_size: int, interpolation: Interpolation) -> None:
@@ -57,11 +63,11 @@ class Crop:
         self.step = window.height // input_size if is_whole else 1
 
     def of(self, array: np.ndarray) -> np.ndarray:
-        """The crop of an H×W or H×W×C picture."""
+        """Return the crop of an H×W or H×W×C picture."""
         return self.pick(self.window.of(array))
 
     def pick(self, array: np.ndarray) -> np.ndarray:
-        """The crop of what the window shows."""
+        """Return the crop of an array that shows the window."""
         step, first = self.step, (self.step - 1) // 2
         if step <= 2:
             return array
@@ -75,13 +81,13 @@ class Crop:
         return picked
 
     def pick_labels(self, array: np.ndarray) -> np.ndarray:
-        """The crop of a label map in the window: the pixels nearest to the input's."""
+        """Return the crop of a label map of the window: the pixels nearest to the input's."""
         middle = self.step // 2
         return np.ascontiguousarray(array[middle :: self.step, middle :: self.step])
 
 
 class HasTransition(Protocol):
-    """What :func:`choose_window` asks of a matte; see :mod:`gfm.data.matte`."""
+    """A matte as :func:`choose_window` needs it; see :mod:`gfm.data.matte`."""
 
     alpha: np.ndarray
 
@@ -95,22 +101,22 @@ def choose_window(
     rng: np.random.Generator,
     fallback_size: int | None = None,
 ) -> Window:
-    """A square window centred on a pixel of the transition region, or anywhere in the picture.
+    """Draw a square window, either centred on the transition region or anywhere in the picture.
 
-    A window on the transition that would leave the picture is moved inside. Any other has its
-    corner drawn from all places where the window fits: a centre drawn from all pixels and then
-    moved inside would leave up to half of the windows in the corners. (In the official code, which
-    draws the corner too, the window's corner lands on the pixel of the transition, and that is one
-    where the *matte* is 128, not the trimap.)
+    A window on the transition that would leave the picture is moved inside. For any other window,
+    the corner is drawn from all places where the window fits: if its centre were drawn from all
+    pixels, up to half of the windows would end up in the corners. (In the official code, it is the
+    corner that lands on a pixel of the transition, and this is a pixel where the *matte* is 128,
+    not the trimap.)
 
     Args:
-        matte: of the photo.
-        crop_sizes: sides to draw from.
-        transition_probability: of centring on the transition region rather than anywhere.
-        rng: of the sample.
-        fallback_size: side of the window where the side drawn does not fit, as in the official
-            code; ``None`` draws from those that fit. Where nothing fits, the picture's shorter
-            side counts.
+        matte: Matte of the photo.
+        crop_sizes: Sides to draw from.
+        transition_probability: Probability of centring the window on the transition region.
+        rng: Random numbers of the sample.
+        fallback_size: Side of the window if the drawn side does not fit, as in the official code;
+            ``None`` draws only sides that fit. If nothing fits, the side is the shorter side of the
+            picture.
     """
     height, width = matte.alpha.shape
     size = _choose_size(min(height, width), crop_sizes, fallback_size, rng)
@@ -127,10 +133,10 @@ def choose_window(
 def _choose_size(
     room: int, sizes: Sequence[int], fallback_size: int | None, rng: np.random.Generator
 ) -> int:
-    """The side of a window in a picture whose shorter side is ``room``."""
+    """Draw the side of a window for a picture whose shorter side is ``room``."""
     if fallback_size is not None:
         size = int(rng.choice(sizes))
-        # The official code takes no window as large as the picture either.
+        # As in the official code, a window as large as the picture does not fit.
         return size if size < room else min(fallback_size, room)
     fitting = [size for size in sizes if size <= room]
     return int(rng.choice(fitting)) if fitting else room
@@ -139,14 +145,17 @@ def _choose_size(
 class JointTransform:
     """One flip and one resize for all arrays of a sample (albumentations).
 
-    Label maps (``trimap_*``) take the nearest pixel; in the official code linear interpolation
-    invents values between their classes.
+    Label maps (``trimap_*``) are resized by nearest neighbour. (The official code interpolates them
+    linearly, which invents values between the classes.)
 
     Args:
-        input_size: side in pixels of the square result.
-        flip_probability: of mirroring left and right.
-        interpolation: ``linear`` as in the official code, ``area`` averages and so avoids
-            aliasing where a window is much larger than the result.
+        input_size: Side of the square result in pixels.
+        flip_probability: Probability of a horizontal flip.
+        interpolation: ``linear`` as in the official code, or ``area``, which averages and so avoids
+            aliasing if a window is much larger than the result.
+
+    Raises:
+        GFMError: ``input_size`` is below 1.
     """
 
     def __init__(
@@ -165,18 +174,21 @@ class JointTransform:
                 input_size,
                 input_size,
                 interpolation=_INTERPOLATION[interpolation],
-                # Of the middle of each pixel; plain INTER_NEAREST takes the corner.
+                # Nearest to the centre of each pixel; plain INTER_NEAREST uses its corner.
                 mask_interpolation=cv2.INTER_NEAREST_EXACT,
             ),
         ]
         self.pipelines: dict[tuple[str, ...], A.Compose] = {}
 
     def __call__(self, arrays: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-        """Transforms arrays of one size with one draw.
+        """Transform all arrays in the same way.
 
         Args:
-            arrays: H×W×3 or H×W, uint8, of one window; ``image`` is one of them.
-            seed: of the draw.
+            arrays: Arrays of one window by name, H×W×3 or H×W, uint8; ``image`` is one of them.
+            seed: Seed that decides about the flip.
+
+        Returns:
+            The transformed arrays by name.
         """
         names = tuple(arrays)
         if names not in self.pipelines:

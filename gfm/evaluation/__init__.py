@@ -23,7 +23,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    # On demand, since Lightning takes seconds, which a comparison of two tables does not need.
+    # On demand: importing Lightning takes seconds, and comparing two tables does not need it.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

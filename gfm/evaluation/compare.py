@@ -1,9 +1,9 @@
-"""Evaluations and trainings side by side: means, and how sure their differences are.
+"""Compares evaluations and trainings: their means, and confidence intervals of the differences.
 
-Runs are compared photo by photo: what makes one photo hard makes it hard for all, so the mean of
-the differences is known far better than the difference of the means looks. Its interval comes from
-the bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993): the same number of
-photos is drawn again and again, with replacement, and the middle 95 % of the means are kept.
+Runs are compared photo by photo. A photo that is hard for one network is usually hard for all, so
+the mean of the differences varies much less than the means themselves. Its confidence interval
+comes from the bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993): photos are
+drawn with replacement many times, and the middle 95 % of the means are the interval.
 """
 
 import csv
@@ -21,21 +21,21 @@ from gfm.errors import GFMError
 from gfm.system.files import whole_file
 
 DRAWS: Final = 10_000
-"""Bootstrap samples; the bounds of an interval then repeat to about a fiftieth of its width."""
+"""Number of bootstrap samples; with it, the bounds vary by about a fiftieth of the interval."""
 
-_CHUNK = 500  # samples at once, so that memory stays small
+_CHUNK = 500  # bootstrap samples at a time, to limit the memory
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a run measured of each photo.
+    """The metrics of a run for each photo.
 
     Attributes:
-        label: how tables call it.
-        folder: of the run.
-        rows: metrics by photo; NaN where a metric has no value.
-        protocol: by which it measured; empty where it does not say.
-        name: of the run; likewise.
+        label: Label of the run in tables.
+        folder: Folder of the run.
+        rows: Metrics by photo; NaN if a metric has no value.
+        protocol: Protocol of the metrics; empty if unknown.
+        name: Name of the run; empty if unknown.
     """
 
     label: str
@@ -47,12 +47,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class Difference:
-    """A run against the first one, by a metric.
+    """The difference between a run and the first one in one metric.
 
     Attributes:
-        mean: of the photos' differences; below 0 the run's values are lower than the first one's.
-        low: of the 95 % interval.
-        high: likewise.
+        mean: Mean of the differences over photos; negative if the values of the run are lower than
+            those of the first one.
+        low: Lower bound of the 95 % interval.
+        high: Upper bound of the 95 % interval.
     """
 
     mean: float
@@ -61,20 +62,20 @@ class Difference:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs over the photos that all of them have.
+    """Runs on the photos that all of them have.
 
     Attributes:
-        runs: in the order given.
-        photos: their names, sorted.
-        metrics: those that all runs have.
-        values: runs × photos × metrics.
-        left_out: photos that some runs lack.
+        runs: Runs in the given order.
+        photos: Names of the photos, sorted.
+        metrics: Metrics that all runs have.
+        values: Runs × photos × metrics.
+        left_out: Number of photos that some of the runs lack.
     """
 
     runs: list[Scores]
@@ -84,25 +85,25 @@ class Comparison:
     left_out: int
 
     def means(self) -> np.ndarray:
-        """Runs × metrics, over the photos that have a value."""
+        """Return the means over the photos that have a value, runs × metrics."""
         return np.nanmean(self.values, axis=1)
 
     def differences(self) -> list[list[Difference]]:
-        """For each run but the first, one for each metric."""
+        """Return the differences of each run except the first, one for each metric."""
         return [bootstrap(own - self.values[0]) for own in self.values[1:]]
 
 
 def read_scores(folder: Path, label: str) -> Scores:
-    """The scores of an evaluation, or of the test at the end of a training.
+    """Read the scores of an evaluation, or of the final test of a training.
 
     Raises:
-        GFMError: there are none, or a file of the run is damaged.
+        GFMError: There are none, or a file of the run is damaged.
     """
     path = folder / "per_image.csv"
     if not path.is_file():
         raise GFMError(
             f"{folder} has no per_image.csv: name the folder of an evaluation, or of a training "
-            "that ended with its test"
+            "that ended with the final test"
         )
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -127,34 +128,35 @@ def _protocol_and_name(file: Path) -> tuple[str, str]:
 
 
 def compare(folders: Sequence[Path]) -> Comparison:
-    """Reads runs and brings their photos together.
+    """Read runs and match their photos.
 
     Raises:
-        GFMError: a run has no scores, or they cannot be compared.
+        GFMError: A run has no scores, or the runs cannot be compared.
     """
     if len(folders) < 2:
         raise GFMError("name at least two runs to compare")
     runs = [read_scores(folder, chr(ord("A") + i)) for i, folder in enumerate(folders)]
     protocols = {run.protocol for run in runs if run.protocol}
     if len(protocols) > 1:
-        raise GFMError(f"the runs were scored by the protocols {' and '.join(sorted(protocols))}")
+        names = " and ".join(sorted(protocols))
+        raise GFMError(f"the runs use different protocols, {names}: evaluate them by the same one")
     known = [set(run.rows) for run in runs]
     photos = sorted(set.intersection(*known))
     columns = [next(iter(run.rows.values()), {}) for run in runs]
     metrics = [name for name in columns[0] if all(name in other for other in columns)]
     if not photos or not metrics:
-        raise GFMError("the runs have no photo and metric in common: evaluate them on one dataset")
+        raise GFMError("the runs share no photo or no metric: evaluate them on the same dataset")
     values = np.array([[[r.rows[p][m] for m in metrics] for p in photos] for r in runs])
     return Comparison(runs, photos, metrics, values, len(set.union(*known)) - len(photos))
 
 
 def bootstrap(differences: np.ndarray, draws: int = DRAWS, seed: int = 0) -> list[Difference]:
-    """The mean of paired differences and its 95 % interval, for each metric.
+    """Compute the mean of paired differences and its 95 % interval for each metric.
 
     Args:
-        differences: photos × metrics; photos with NaN do not count for that metric.
-        draws: bootstrap samples.
-        seed: of the draws.
+        differences: Photos × metrics. NaN leaves a photo out of that metric.
+        draws: Number of bootstrap samples.
+        seed: Seed of the random draws.
     """
     num_photos, known = len(differences), ~np.isnan(differences)
     filled = np.where(known, differences, 0.0)
@@ -162,11 +164,11 @@ def bootstrap(differences: np.ndarray, draws: int = DRAWS, seed: int = 0) -> lis
     means = []
     for start in range(0, draws, _CHUNK):
         size = (min(_CHUNK, draws - start), num_photos)
-        # How often each photo was drawn: a sample is a row.
+        # Each row is a sample, and holds how often each photo was drawn.
         counts = np.zeros(size)
         chosen = rng.integers(num_photos, size=size)
         np.add.at(counts, (np.arange(size[0])[:, None], chosen), 1)
-        with np.errstate(invalid="ignore"):  # no photo with a value was drawn
+        with np.errstate(invalid="ignore"):  # if no photo with a value was drawn
             means.append(counts @ filled / (counts @ known))
     low, high = np.nanpercentile(np.concatenate(means), [2.5, 97.5], axis=0)
     mean = np.nanmean(differences, axis=0)
@@ -174,10 +176,10 @@ def bootstrap(differences: np.ndarray, draws: int = DRAWS, seed: int = 0) -> lis
 
 
 def write_page(path: Path, comparison: Comparison) -> None:
-    """Writes one HTML file that needs neither network nor other files.
+    """Write the comparison as one HTML file that needs neither a network nor other files.
 
     Raises:
-        WriteError: it cannot be written.
+        WriteError: The file cannot be written.
     """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     source = Path(__file__).with_name("compare.html.jinja").read_text(encoding="utf-8")
@@ -212,11 +214,11 @@ def _cells(values: np.ndarray) -> list[float | None]:
 
 
 def number(value: float) -> str:
-    """A value as tables print it."""
+    """Format a value for tables."""
     return f"{value:.4g}" if math.isfinite(value) else "–"
 
 
 def interval(difference: Difference) -> str:
-    """A difference with its interval."""
+    """Format a difference with its interval."""
     low, high = (f"{bound:+.3g}" for bound in (difference.low, difference.high))
     return f"{difference.mean:+.3g} [{low}, {high}]"

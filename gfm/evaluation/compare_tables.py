@@ -1,4 +1,4 @@
-"""A comparison of runs on the terminal."""
+"""Prints a comparison of runs on the terminal."""
 
 import numpy as np
 from rich.markup import escape
@@ -9,12 +9,12 @@ from gfm.system.console import console
 
 
 def show(comparison: Comparison, metric: str, num_photos: int) -> None:
-    """Prints what is compared, means with differences, and the photos that differ most.
+    """Print the runs, their means and differences, and the photos that differ most.
 
     Args:
-        comparison: of the runs.
-        metric: whose photos are listed.
-        num_photos: how many of them.
+        comparison: Comparison to print.
+        metric: Metric in which the listed photos differ.
+        num_photos: Number of listed photos.
     """
     out = console()
     for run in comparison.runs:

@@ -1,4 +1,4 @@
-"""Mattes from a network, in a Lightning test loop: on any device, in any number of processes."""
+"""Makes mattes with a network in Lightning's test loop, on any device and in several processes."""
 
 from typing import Any
 
@@ -19,31 +19,36 @@ from gfm.training.preemption import leave_when_told
 
 
 class Evaluation(pl.LightningModule):
-    """Mattes every photo and hands the matte to the scorer.
+    """Mattes every photo and gives the matte to the scorer.
 
     Args:
-        model: the network.
-        inferer: how it looks at a photo.
-        scorer: takes the mattes.
+        model: Network with its weights.
+        inferer: Applies the network to a whole photo.
+        scorer: Scores the mattes.
     """
 
     def __init__(self, model: GFM, inferer: Inferer, scorer: Scorer) -> None:
         super().__init__()
-        # A process may be left without a photo. It skips the loop then, which the others do not
-        # notice: nothing in it is exchanged between processes, rows go to the journal.
+        # A process may have no photo left, and then skips the loop. That is safe, because the
+        # processes exchange nothing in the loop; their rows go to the journal.
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self.model = model
         self.inferer = inferer
         self.scorer = scorer
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """One photo."""
+        """Matte and score one photo."""
         alpha = self.inferer(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
         self.scorer.add(alpha[0, 0].cpu().numpy(), batch)
 
 
 class ShowProgress(Callback):
-    """Counts the photos of all processes, as if each were as fast as the first."""
+    """Shows how many photos are done, assuming that all processes are as fast as the first.
+
+    Args:
+        total: Number of all photos.
+        num_done: Number of photos that were done before.
+    """
 
     def __init__(self, total: int, num_done: int) -> None:
         self.progress = Progress(total, "photo", num_done)
@@ -71,14 +76,14 @@ class ShowProgress(Callback):
 
 
 class NetworkSource:
-    """A network and how it is run; see :class:`gfm.evaluation.scoring.MatteSource`.
+    """A network that makes mattes; see :class:`gfm.evaluation.scoring.MatteSource`.
 
     Args:
-        model: the network, with its weights.
-        inferer: how it looks at a photo.
-        trainer: runs the test loop.
-        weights: what tells these weights from others.
-        facts: what the report says of the network.
+        model: Network with its weights.
+        inferer: Applies the network to a whole photo.
+        trainer: Runs the test loop.
+        weights: Fingerprint of the weights.
+        facts: What the report says about the network.
     """
 
     def __init__(
@@ -99,14 +104,14 @@ class NetworkSource:
         self.facts = {**facts, "inference": described(inferer), "precision": precision}
 
     def available(self, photos: list[Photo]) -> list[Photo]:
-        """All of them."""
+        """Return all photos, because a network can matte any of them."""
         return photos
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Runs the test loop; each process has its share of the photos.
+        """Run the test loop, in which each process mattes its share of the photos.
 
         Raises:
-            GFMError: a file is at fault.
+            GFMError: A file is at fault.
         """
         trainer = self.trainer
         if photos:
@@ -114,13 +119,13 @@ class NetworkSource:
             trainer.callbacks.append(ShowProgress(num_done + len(photos), num_done))  # type: ignore[attr-defined]
             try:
                 trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
-            except ProcessRaisedException as error:  # of a spawned process: its traceback as text
+            except ProcessRaisedException as error:  # holds the traceback of a process as text
                 message = fault_in_process(error)
                 if not message:
                     raise
                 raise GFMError(message) from error
-            trainer.strategy.barrier()  # all have noted their rows
+            trainer.strategy.barrier()  # all processes have written their rows
         return trainer.is_global_zero
 
     def finish(self) -> None:
-        """Nothing is ever left out."""
+        """Do nothing, because no photo is left out."""

@@ -24,7 +24,7 @@ from gfm.training.loggers.pictures import (
     photo_pictures,
 )
 
-_NUM_PREVIEWS, _NUM_PICTURES = 4, 50  # photos on a dashboard, alone and in the table
+_NUM_PREVIEWS, _NUM_PICTURES = 4, 50  # photos on a dashboard, as previews and in the table
 _HEIGHT = 200  # of each picture, in pixels
 
 
@@ -77,18 +77,18 @@ def log_results(
     photos: Iterable[Photo],
     mattes: Path,
 ) -> None:
-    """Hands means, as ``test/<metric>``, to each logger; to dashboards also what lies behind them.
+    """Log the means as ``test/<metric>``, and show the photos on dashboards.
 
-    That is a table of photos with pictures of the first of them, previews of the very first, and
-    how each metric is distributed.
+    Dashboards get a table of all photos with pictures of the first 50, previews of the first four,
+    and a histogram of each metric.
 
     Args:
-        loggers: of any kind.
-        summary: the means.
-        rows: metrics by photo.
-        facts: what is known of the evaluation.
-        photos: of the validation set.
-        mattes: folder of ``<name>.png``.
+        loggers: Loggers of any kind.
+        summary: Means by name.
+        rows: Metrics by photo.
+        facts: Configuration and facts of the evaluation.
+        photos: Photos of the validation set.
+        mattes: Folder of ``<name>.png``.
     """
     loggers = list(loggers)
     scored = [photo for photo in photos if photo.name in rows]
@@ -114,6 +114,6 @@ def _pictures(photo: Photo, mattes: Path) -> dict[str, np.ndarray]:
 def _preview(photo: Photo, pictures: Mapping[str, np.ndarray]) -> Preview:
     alpha, truth = (pictures[name][..., 0] for name in ("alpha", "truth"))
     maps = {"truth": truth, "prediction": alpha}
-    # What is neither opaque nor transparent is transition, as a matte has no trimap.
+    # A matte has no trimap, so all pixels that are neither opaque nor transparent are transition.
     classes = {k: np.uint8(m > 0) + np.uint8(m == 255) for k, m in maps.items()}
     return Preview(photo.name, np.hstack(list(pictures.values())), classes)

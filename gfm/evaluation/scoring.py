@@ -1,4 +1,4 @@
-"""From a matte to its metrics: written, scored, noted."""
+"""Writes a matte to a file, scores it, and notes its metrics."""
 
 from pathlib import Path
 from typing import Protocol
@@ -17,20 +17,21 @@ _DEPTHS = {8: np.uint8, 16: np.uint16}
 
 
 class Scorer:
-    """Takes a matte for each photo; where it comes from is not its business.
+    """Writes and scores the mattes of any source.
 
     Args:
-        folder: for the mattes, ``<name>.png``.
+        folder: Folder for the mattes, ``<name>.png``.
         protocol: ``gfm`` or ``dim``.
-        journal: notes the metrics.
-        extra: metrics beside those of the protocol.
-        score: of a network's mattes, ``float`` scores the network's numbers, as the official code
-            does, ``png`` what the files hold, so that anyone can repeat the figures from these.
-        alpha_bits: of the files of a network's mattes, 8 or 16.
+        journal: Keeps the metrics.
+        extra: Additional metrics by name.
+        score: What is scored if the matte comes from a network. ``float`` scores its floats, as the
+            official code does; ``png`` scores the written files, from which anyone can repeat the
+            figures.
+        alpha_bits: Bits per pixel of a network's mattes in the files, 8 or 16.
 
     Raises:
-        GFMError: there is no such protocol, score or depth, or the protocol has one of these
-            metrics itself.
+        GFMError: There is no such protocol, score or depth, or an additional metric has the name of
+            one of the protocol's.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Scorer:
         alpha_bits: int = 8,
     ) -> None:
         if score not in ("float", "png"):
-            raise GFMError(f"score={score}: choose float (the numbers) or png (the files)")
+            raise GFMError(f"score={score}: choose float (the network's floats) or png (the files)")
         if alpha_bits not in _DEPTHS:
             raise GFMError(f"alpha_bits={alpha_bits}: choose 8 or 16")
         try:
@@ -59,22 +60,21 @@ class Scorer:
         self.depth = _DEPTHS[alpha_bits]
 
     def path(self, name: str) -> Path:
-        """Where the matte of a photo lies."""
+        """Return the path of the matte of a photo."""
         return self.folder / f"{name}.png"
 
     def add(self, matte: np.ndarray, sample: Batch) -> None:
-        """Writes and scores a matte.
-
-        A network's is rounded for the file. (The official code cuts it off.)
+        """Write and score a matte.
 
         Args:
-            matte: H×W, as large as the photo: a network's in [0, 1], float32; or of a file, uint8
-                or uint16, which stays as it is.
-            sample: a batch of one photo as the loader gives it, with its alpha and trimap.
+            matte: H×W, of the size of the photo. Floats of a network are in [0, 1] and are rounded
+                for the file (the official code truncates them); uint8 and uint16 of a file are
+                written as they are.
+            sample: Batch of one photo as the loader returns it, with its alpha and trimap.
 
         Raises:
-            GFMError: the matte holds something else than numbers from 0 to 1, the photo's trimap
-                is none, or the matte cannot be written.
+            GFMError: The matte has values outside [0, 1], the trimap of the photo is invalid, or
+                the matte cannot be written.
         """
         name = sample["name"][0]
         is_number = np.issubdtype(matte.dtype, np.floating)
@@ -96,38 +96,38 @@ class Scorer:
 
 
 class MatteSource(Protocol):
-    """Where mattes come from.
+    """A source of mattes.
 
     Attributes:
-        settings: what must be the same for an interrupted evaluation to go on.
-        facts: what the report says of it.
+        settings: Settings that must be the same for an interrupted evaluation to go on.
+        facts: What the report says about the source.
     """
 
     settings: dict[str, str]
     facts: dict[str, str]
 
     def available(self, photos: list[Photo]) -> list[Photo]:
-        """Those of the photos for which there will be a matte."""
+        """Return the photos for which there will be a matte."""
         ...
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Hands a matte of each photo to the scorer.
+        """Give a matte of each photo to the scorer.
 
         Args:
-            photos: those not scored yet.
-            num_workers: of the loader.
-            num_done: how many were scored before, for the progress shown.
-            scorer: takes the mattes.
+            photos: Photos that are not scored yet.
+            num_workers: Number of loader processes.
+            num_done: Number of photos that were scored before, for the progress display.
+            scorer: Scores the mattes.
 
         Returns:
-            whether this is the process that writes the results.
+            Whether this is the process that writes the results.
         """
         ...
 
     def finish(self) -> None:
-        """Says, once the results are written, what they lack.
+        """Report what is missing, after the results are written.
 
         Raises:
-            GFMError: they lack more than the user allowed.
+            GFMError: More is missing than the user allowed.
         """
         ...

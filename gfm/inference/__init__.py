@@ -1,4 +1,4 @@
-"""How a whole photo is matted, and what is made of it."""
+"""Mattes whole photos, and makes cut-outs and composites of them."""
 
 from gfm.inference.inferers import Hybrid, Inferer, Native, Prediction, Resize, described
 from gfm.inference.predictor import Predictor

@@ -1,4 +1,4 @@
-"""Large pictures: they are looked at smaller, and their mattes enlarged with the detail kept."""
+"""Shrinks large pictures for the network, and enlarges their mattes without losing detail."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_RADIUS = 4  # of the windows in which alpha is explained by colours, in pixels looked at
-_NOISE = 1e-4  # variance of colours in [0, 1] that explains nothing
-_STRIP_PIXELS = 4_000_000  # of the large picture at a time
+_RADIUS = 4  # of the windows in which alpha is fitted to colours, in pixels of the small picture
+_NOISE = 1e-4  # variance of colours in [0, 1] that counts as noise
+_STRIP_PIXELS = 4_000_000  # pixels of the large picture computed at a time
 
 
 def looked_at_size(height: int, width: int, max_size: int | None) -> tuple[int, int]:
-    """(height, width) whose shorter side is at most ``max_size``, of nearly the same shape."""
+    """Return (height, width) with a shorter side of at most ``max_size``, in the same ratio."""
     shorter = min(height, width)
     if max_size is None or shorter <= max_size:
         return height, width
@@ -20,13 +20,17 @@ def looked_at_size(height: int, width: int, max_size: int | None) -> tuple[int, 
 
 
 def shrink(image: Tensor, max_size: int | None) -> Tensor:
-    """What the network looks at: N×3×H×W float32 in [0, 1], its shorter side at most ``max_size``.
+    """Shrink a picture for the network with anti-aliasing.
 
-    Anti-aliased; the official test shrinks by linear interpolation alone, in which fur sparkles.
+    (The official test shrinks by linear interpolation without anti-aliasing, which makes fur look
+    noisy.)
 
     Args:
         image: N×3×H×W, uint8 or float in [0, 1].
-        max_size: in pixels; ``None`` keeps the size.
+        max_size: Longest allowed shorter side in pixels; ``None`` keeps the size.
+
+    Returns:
+        N×3×H×W, float32 in [0, 1].
     """
     small = image.float() if image.is_floating_point() else image / 255
     size = looked_at_size(image.shape[-2], image.shape[-1], max_size)
@@ -36,19 +40,21 @@ def shrink(image: Tensor, max_size: int | None) -> Tensor:
 
 
 def enlarge(alpha: Tensor, small: Tensor, image: Tensor) -> Tensor:
-    """The matte of a shrunken picture at the size of the picture itself, N×1×H×W in [0, 1].
+    """Enlarge the matte of a shrunken picture to the full size, adding detail from the picture.
 
-    What the picture shows in addition at its own size is carried over to the matte. In every small
-    window alpha is fitted by a linear function of the colours, as a guided filter does (He et al.,
-    TPAMI 2013); its slopes s say what a change of colour means for alpha, and
-    alpha(large) = linear(alpha) + linear(s) · (image - linear(small)).
-    Where alpha is constant the slopes are 0, and nothing changes. ``docs/predicting.md`` has the
-    errors at full size.
+    As in a guided filter (He et al., TPAMI 2013), alpha is fitted by a linear function of the
+    colours in every small window. Its slopes s tell how alpha changes with the colours, and
+    alpha(large) = linear(alpha) + linear(s) · (image - linear(small)),
+    where linear(…) enlarges by linear interpolation. Where alpha is constant the slopes are 0, and
+    no detail is added. ``docs/predicting.md`` has the errors at full size.
 
     Args:
-        alpha: N×1×h×w in [0, 1].
-        small: N×3×h×w in [0, 1], what it is the matte of; see :func:`shrink`.
-        image: N×3×H×W, uint8 or float in [0, 1].
+        alpha: Matte of the shrunken picture, N×1×h×w in [0, 1].
+        small: Shrunken picture from :func:`shrink`, N×3×h×w in [0, 1].
+        image: Picture of full size, N×3×H×W, uint8 or float in [0, 1].
+
+    Returns:
+        N×1×H×W in [0, 1].
     """
     height, width = image.shape[-2:]
     layers = torch.cat([alpha, _slopes(alpha, small), small], dim=1)
@@ -63,14 +69,15 @@ def enlarge(alpha: Tensor, small: Tensor, image: Tensor) -> Tensor:
 
 
 def enlarge_linearly(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """N×C×h×w at another (height, width)."""
+    """Resize N×C×h×w to another (height, width) by linear interpolation."""
     return F.interpolate(values.float(), size, mode="bilinear", align_corners=False)
 
 
 def _slopes(alpha: Tensor, image: Tensor) -> Tensor:
-    """What a change of each colour means for alpha nearby: N×3×H×W.
+    """Return the slopes of alpha as a linear function of the colours nearby, N×3×H×W.
 
-    Least squares over windows: (Σ + noise)⁻¹ · cov(colours, alpha), Σ the covariance of colours.
+    They are the least-squares solution in each window, (Σ + noise)⁻¹ · cov(colours, alpha), where Σ
+    is the covariance of the colours.
     """
     means = _window_mean(torch.cat([image, alpha], dim=1))
     mean, mean_alpha = means[:, :3], means[:, 3:]
@@ -107,7 +114,7 @@ def _strips(height: int, width: int) -> Iterator[slice]:
 
 
 def _enlarge_rows(values: Tensor, rows: slice, height: int, width: int) -> Tensor:
-    """Those rows of :func:`enlarge_linearly`."""
+    """Compute only the given rows of :func:`enlarge_linearly`."""
     length = values.shape[-2]
     wanted = torch.arange(rows.start, rows.stop, device=values.device, dtype=torch.float64)
     position = ((wanted + 0.5) * (length / height) - 0.5).clamp(0, length - 1)

@@ -1,4 +1,4 @@
-"""Mattes of files: which are to be made, and making them."""
+"""Mattes files of photos and clips, except those whose results exist already."""
 
 import sys
 import time
@@ -25,7 +25,7 @@ _DEFAULT = ClipOptions()
 
 
 def target(out: Path, output: Output, source: Source, clips: ClipOptions = _DEFAULT) -> Path:
-    """Where a result goes: ``out/alpha/<sub-folders>/<name>.png``, of a clip ``<name>.mkv``."""
+    """Return the path of a result, such as ``out/alpha/<sub-folders>/<name>.png`` or ``.mkv``."""
     name = out / output / source.name
     suffix = clips.format_of(output).suffix if source.is_clip else ".png"
     return name.with_name(f"{name.name}{suffix}")
@@ -37,7 +37,7 @@ def unmade(
     outputs: Sequence[Output],
     clips: ClipOptions = _DEFAULT,
 ) -> list[Source]:
-    """Those of which a result is not there."""
+    """Return the photos and clips for which a result is missing."""
     return [
         source
         for source in sources
@@ -46,15 +46,15 @@ def unmade(
 
 
 class Tally:
-    """Counts what becomes of files, and tells it at the end; a context manager.
+    """Context manager that counts the files that fail, and prints a summary at the end.
 
     Args:
-        num_files: to be made.
-        out: folder of results.
+        num_files: Number of files to process.
+        out: Folder of the results.
 
     Raises:
-        GFMError: at the end, if some failed.
-        SystemExit: on Control-C, with status 130.
+        GFMError: At the end, if some files failed.
+        SystemExit: On Control-C, with status 130.
     """
 
     def __init__(self, num_files: int, out: Path) -> None:
@@ -65,7 +65,7 @@ class Tally:
         self._start = time.monotonic()
 
     def fault(self, source: Source, text: str) -> None:
-        """Notes that a file failed."""
+        """Record that a file failed."""
         self._faults.append(text if str(source) in text else f"{source}: {text}")
 
     def __enter__(self) -> "Tally":
@@ -100,20 +100,20 @@ def predict_files(
     outputs: Sequence[Output],
     clips: ClipOptions = _DEFAULT,
 ) -> None:
-    """Reads photos and clips, makes results and writes them, each file whole or not at all.
+    """Read photos, then clips, and write their results; each file is complete or absent.
 
-    Photos first. Faulty files do not stop the others; they are listed at the end.
+    Faulty files do not stop the others; they are listed at the end.
 
     Args:
-        make: from H×W×3 uint8 to what is wanted.
-        sources: the photos and clips.
-        out: folder of results.
-        outputs: what ``make`` makes.
-        clips: how clips are treated.
+        make: Makes the results for a photo or a frame.
+        sources: Photos and clips.
+        out: Folder of the results.
+        outputs: Results that ``make`` makes.
+        clips: Options for clips.
 
     Raises:
-        GFMError: some failed, or the folder cannot be written.
-        SystemExit: on Control-C, with status 130.
+        GFMError: Some files failed, or the folder cannot be written.
+        SystemExit: On Control-C, with status 130.
     """
     folders = {target(out, o, source, clips).parent for o in outputs for source in sources}
     for folder in sorted(folders):
@@ -148,8 +148,8 @@ def _predict_clip(
     try:
         tally.computing += predict_clip(make, source.path, targets, clips)
     except WriteError:
-        raise  # the next would not fare better
-    except Exception as error:  # of frames too large for the device as well: the others go on
+        raise  # the next clip would fail in the same way
+    except Exception as error:  # such as frames that are too large; the other clips go on
         tally.fault(source, one_line(error))
 
 

@@ -1,10 +1,10 @@
-"""Colours of the foreground: what a cut-out shows where a picture mixes them with its background.
+"""Estimates the colours of the foreground, which soft edges mix with those of the background.
 
-A pixel of hair shows I = α·F + (1 - α)·B. Over another background I itself leaves a halo of the
-old one; F does not. Two estimates:
+A pixel of hair shows I = α·F + (1 - α)·B. On a new background, the colour I would leave a halo of
+the old background; F does not. There are two estimates of F:
 
 - ``blur``: blur fusion (Forte & Pitié, Approximate Fast Foreground Colour Estimation, ICIP 2021)
-  takes smooth F and B from the neighbourhood, and corrects F by what these leave unexplained.
+  averages F and B over the neighbourhood, and then corrects F so that the pixel is explained.
 - ``ml``: pymatting's multi-level estimate (Germer et al., 2020), on the CPU.
 
 ``docs/predicting.md`` compares them.
@@ -22,10 +22,10 @@ from gfm.errors import GFMError
 
 ForegroundMethod = Literal["blur", "ml"]
 
-_SHORTER_SIDE = 1080  # of the pictures that the radii are for; those of others are scaled
-_RADII = (90, 6)  # of the neighbourhoods of both passes, as in the paper
-_CELLS = (8, 2)  # sides of what is summed first
-_STRIP_PIXELS = 4_000_000  # of a picture at a time, and what counts for their colours beside them
+_SHORTER_SIDE = 1080  # of pictures for which the radii below are meant; others scale them
+_RADII = (90, 6)  # of the neighbourhoods in the two passes, as in the paper
+_CELLS = (8, 2)  # sides of the cells that are averaged first
+_STRIP_PIXELS = 4_000_000  # pixels computed at a time, besides the margin that they depend on
 
 
 class _Pass(NamedTuple):
@@ -34,10 +34,11 @@ class _Pass(NamedTuple):
 
 
 def _passes(height: int, width: int) -> list[_Pass]:
-    """For a picture of that size.
+    """Return the passes for a picture of this size.
 
-    The paper gives one pair of radii. On the demo scaled ones do better at every other size: 12.1
-    of 255 off instead of 15.9 at 240 pixels, 7.8 instead of 8.8 at 540, 4.3 instead of 4.4 at 2160.
+    The paper gives a single pair of radii. On the demo data, radii in proportion to the picture are
+    better at every other size: the error is 12.1 of 255 instead of 15.9 at 240 pixels, 7.8 instead
+    of 8.8 at 540, and 4.3 instead of 4.4 at 2160.
     """
     scale = min(height, width) / _SHORTER_SIDE
     return [
@@ -47,12 +48,16 @@ def _passes(height: int, width: int) -> list[_Pass]:
 
 
 def _power_of_two(number: float) -> int:
-    """The nearest, at least 1, so that a small cell never straddles large ones."""
+    """Return the nearest power of two, at least 1, so that no small cell crosses large ones."""
     return int(2 ** max(round(math.log2(number)), 0))
 
 
 def check_foreground_method(method: str) -> None:
-    """Raises a GFMError unless :func:`estimate_foreground` knows the method and can run it."""
+    """Check that :func:`estimate_foreground` knows a method and can run it.
+
+    Raises:
+        GFMError: The method is unknown, or its package is not installed.
+    """
     if method not in get_args(ForegroundMethod):
         raise GFMError(f"unknown foreground colours {method!r}: choose blur or ml")
     if method == "ml":
@@ -66,15 +71,18 @@ def check_foreground_method(method: str) -> None:
 
 @torch.no_grad()
 def estimate_foreground(image: Tensor, alpha: Tensor, method: ForegroundMethod = "blur") -> Tensor:
-    """Colours of the foreground, N×3×H×W, float32 in [0, 1].
+    """Estimate the colours of the foreground.
 
-    They go on for a few pixels beyond the foreground, so that a cut-out can be resized, and are
-    black beyond those.
+    The colours continue for a few pixels outside the foreground, so that a cut-out can be resized;
+    further outside they are black.
 
     Args:
         image: N×3×H×W, uint8 or float in [0, 1].
         alpha: N×1×H×W in [0, 1], on the same device.
-        method: see the module.
+        method: ``blur`` or ``ml``, described at the top of this module.
+
+    Returns:
+        N×3×H×W, float32 in [0, 1].
     """
     if method == "ml":
         return _multi_level(image, alpha)
@@ -95,7 +103,7 @@ def estimate_foreground(image: Tensor, alpha: Tensor, method: ForegroundMethod =
 
 
 def _extent(alpha: Tensor, dim: int, halo: int, unit: int) -> tuple[int, int]:
-    """From where to where there is any foreground, and what counts for its colours."""
+    """Return the first and last index of the foreground, with the margin that it depends on."""
     others = [d % 4 for d in (0, 1, -2, -1) if d != dim]
     found = (alpha.amax(others) > 0).nonzero()
     if not len(found):
@@ -107,7 +115,7 @@ def _extent(alpha: Tensor, dim: int, halo: int, unit: int) -> tuple[int, int]:
 def _strips(
     top: int, bottom: int, width: int, halo: int, unit: int
 ) -> Iterator[tuple[slice, slice, slice]]:
-    """Rows of a strip, the rows that count for them, and where in these the strip lies."""
+    """Yield for each strip its rows, the rows it depends on, and its place in the latter."""
     step = max(_STRIP_PIXELS // max(width, 1) // unit, 1) * unit
     for start in range(top, bottom, step):
         end = min(start + step, bottom)
@@ -126,7 +134,9 @@ def _blur_fusion(image: Tensor, alpha: Tensor, passes: list[_Pass]) -> Tensor:
 def _fuse(
     image: Tensor, foreground: Tensor, background: Tensor, alpha: Tensor, step: _Pass
 ) -> tuple[Tensor, Tensor]:
-    """One pass: F̂ and B̂ are means weighted by α and 1 - α, F = F̂ + α·(I - α·F̂ - (1 - α)·B̂).
+    """Compute one pass: F = F̂ + α·(I - α·F̂ - (1 - α)·B̂).
+
+    F̂ and B̂ are the means over the neighbourhood, weighted by α and 1 - α.
 
     Returns:
         F in [0, 1], and B̂.
@@ -139,10 +149,10 @@ def _fuse(
 
 
 def _mean_nearby(colours: Tensor, weights: Tensor, step: _Pass) -> Tensor:
-    """Σ weight·colour / Σ weight over the square of that radius; black where no weight is.
+    """Compute Σ weight·colour / Σ weight over a square; black where all weights are 0.
 
-    Summed over cells first, which takes a fraction of the time; on the demo the colours are as good
-    (6.29 of 255 off instead of 6.30).
+    Colours are averaged over cells first, which takes a fraction of the time. On the demo data the
+    result is as good: the error is 6.29 of 255 instead of 6.30.
     """
     height, width = weights.shape[-2:]
     # Put together when they are small, which saves a copy of the picture.
@@ -161,7 +171,7 @@ def _mean_nearby(colours: Tensor, weights: Tensor, step: _Pass) -> Tensor:
 
 def _multi_level(image: Tensor, alpha: Tensor) -> Tensor:
     check_foreground_method("ml")
-    # Here, since importing it takes seconds, and it compiles for a minute the first time.
+    # Here, because the import takes seconds, and a minute of compiling the first time.
     from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
     found = []

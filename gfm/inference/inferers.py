@@ -1,8 +1,8 @@
-"""Inferers that matte a whole photo: at which scales the network looks at it.
+"""Inferers, which matte a whole photo, and differ in the scales at which the network sees it.
 
-``Resize`` and ``Hybrid`` follow the official test code: sides are reduced to multiples of 32 and
-capped, pictures are shrunk with Gaussian anti-aliasing as scikit-image does, and results are
-enlarged linearly. ``Native``, which resizes nothing, is not in it.
+``Resize`` and ``Hybrid`` follow the official test code. Sides are rounded down to multiples of 32
+and limited; pictures are shrunk with Gaussian anti-aliasing, as scikit-image does; and results are
+enlarged linearly. The official code has nothing like ``Native``, which does not resize.
 """
 
 import math
@@ -22,9 +22,9 @@ class Prediction(NamedTuple):
 
     Attributes:
         alpha: N×1×H×W in [0, 1].
-        glance: N×1×H×W: 0 background, 0.5 transition, 1 foreground; of two classes 0 and 1.
+        glance: N×1×H×W: 0 background, 0.5 transition, 1 foreground; with two classes only 0 and 1.
         focus: N×1×H×W in [0, 1].
-        alphas: of each RoSTA branch, by its name.
+        alphas: Alpha of each RoSTA branch by name.
     """
 
     alpha: Tensor
@@ -34,13 +34,13 @@ class Prediction(NamedTuple):
 
 
 class Inferer(Protocol):
-    """Mattes photos with a network: image N×3×H×W in [0, 1] to a prediction of that size."""
+    """Mattes images N×3×H×W in [0, 1] with a network; predictions have the same size."""
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction: ...  # noqa: D102
 
 
 def described(inferer: Inferer) -> str:
-    """Its name and options for people, as in ``resize(scale=0.5, max_size=1600)``."""
+    """Return the name and the options of an inferer, as in ``resize(scale=0.5, max_size=1600)``."""
     options = (
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in vars(inferer).items()
@@ -49,26 +49,26 @@ def described(inferer: Inferer) -> str:
 
 
 class Native:
-    """The network sees the photo as it is."""
+    """Shows the network the photo as it is."""
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
         """See :class:`Inferer`."""
         output = model(image)
         first = next(iter(output.branches.values()))
         alphas = {name: branch.alpha for name, branch in output.branches.items()}
-        alpha = output.alpha.clamp(0, 1)  # RIM's is not bounded
+        alpha = output.alpha.clamp(0, 1)  # that of RIM is not bounded
         return Prediction(alpha, classify(first.glance), first.focus, alphas)
 
 
 class Resize:
-    """The network sees the photo at one scale (RESIZE; RIM where the network integrates three).
+    """Shows the network the photo at one scale (RESIZE, and the official inference of RIM).
 
     Args:
-        scale: of both sides.
-        max_size: of either side, in pixels.
+        scale: Factor on both sides.
+        max_size: Longest side in pixels that the network sees.
 
     Raises:
-        GFMError: a number is not above 0.
+        GFMError: A number is not above 0.
     """
 
     def __init__(self, scale: float = 0.5, max_size: int = 1600) -> None:
@@ -83,23 +83,23 @@ class Resize:
         prediction = Native()(model, small)
         alpha, glance, focus = (resize(p, (height, width)) for p in prediction[:3])
         alphas = dict.fromkeys(prediction.alphas, alpha)
-        if len(alphas) > 1:  # of RIM; a single branch's alpha is the network's
+        if len(alphas) > 1:  # RIM; with a single branch, its alpha is that of the network
             alphas = {k: resize(p, (height, width)) for k, p in prediction.alphas.items()}
         return Prediction(alpha, glance, focus, alphas)
 
 
 class Hybrid:
-    """Glance at a small scale for semantics, focus at a larger one for detail (HYBRID).
+    """Runs glance at a small scale for semantics, and focus at a larger one for detail (HYBRID).
 
-    Each scale runs one decoder only; fusion happens at full size.
+    Only one decoder runs at each scale. The fusion is computed at full size.
 
     Args:
-        glance_scale: of both sides for the glance decoder.
-        focus_scale: of both sides for the focus decoder.
-        max_size: of either side, in pixels.
+        glance_scale: Factor on both sides for the glance decoder.
+        focus_scale: Factor on both sides for the focus decoder.
+        max_size: Longest side in pixels that the network sees.
 
     Raises:
-        GFMError: a number is not above 0.
+        GFMError: A number is not above 0.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Hybrid:
         self.max_size = max_size
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
-        """See :class:`Inferer`; with RIM the enlarged alphas of its branches are integrated."""
+        """See :class:`Inferer`; RIM integrates the enlarged alphas of its branches."""
         height, width = image.shape[-2:]
         size = scaled_size(height, width, self.glance_scale, self.max_size)
         logits = model.run_glance(resize(image, size))
@@ -131,19 +131,19 @@ def _check_positive(**options: Any) -> None:
     for name, value in options.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not 0 < value < math.inf:
-            raise GFMError(f"{name}={value} of an inference: give a number above 0")
+            raise GFMError(f"inference.{name}={value}: give a number above 0")
 
 
 def named_inferer(name: str, scales: Mapping[str, float] | None = None) -> Inferer:
-    """An inferer as ``configs/inference`` names it.
+    """Return an inferer by its name in ``configs/inference``.
 
     Args:
         name: ``hybrid``, ``resize``, ``rim`` or ``native``.
-        scales: of a photo's sides, ``glance``, ``focus``, ``resize`` and ``rim``; the official
-            ones where one is not given.
+        scales: Factors on the sides of a photo, named ``glance``, ``focus``, ``resize`` and
+            ``rim``; the official ones by default.
 
     Raises:
-        GFMError: there is none of that name.
+        GFMError: There is no inferer of this name.
     """
     scales = {"glance": 1 / 3, "focus": 1 / 2, "resize": 1 / 2, "rim": 1 / 3, **(scales or {})}
     if name == "hybrid":

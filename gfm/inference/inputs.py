@@ -1,4 +1,4 @@
-"""Which photos and clips a command was given: files, folders, patterns, standard input."""
+"""Finds the photos and clips that a command is given by files, folders, patterns or a pipe."""
 
 import glob
 import os
@@ -17,8 +17,8 @@ class Source(NamedTuple):
     """A photo or a clip, and the name of its results.
 
     Attributes:
-        path: of the file, or :data:`gfm.inference.photos.STDIN`.
-        name: without suffix; of a file in a folder with the sub-folders it lies in.
+        path: Path of the file, or :data:`gfm.inference.photos.STDIN`.
+        name: Name without suffix; for a file in a given folder, with its sub-folders.
     """
 
     path: Path
@@ -26,7 +26,7 @@ class Source(NamedTuple):
 
     @property
     def is_clip(self) -> bool:
-        """Whether its suffix is one of a clip."""
+        """Whether the suffix is that of a clip."""
         return self.path.suffix.lower() in CLIP_SUFFIXES
 
     def __str__(self) -> str:
@@ -34,16 +34,16 @@ class Source(NamedTuple):
 
 
 def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
-    """The photos and clips, each once, in the order given; those of a folder by name.
+    """Find photos and clips, each once, in the given order; those of a folder are sorted by name.
 
     Args:
-        inputs: files, folders (searched with their sub-folders), patterns such as
+        inputs: Files, folders (searched with their sub-folders), patterns such as
             ``'photos/**/*.jpg'``, or ``-`` for standard input.
-        out: folder of results, which is not searched.
+        out: Folder of results, which is not searched.
 
     Raises:
-        GFMError: something is not there, has a name that is not UTF-8, or two photos, or two
-            clips, would have results of the same name.
+        GFMError: An input does not exist or its name is not UTF-8, or the results of two photos or
+            two clips would have the same name.
     """
     found: dict[Path, Source] = {}
     for text in inputs:
@@ -51,7 +51,7 @@ def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
             found.setdefault(source.path, source)
     names: dict[tuple[Path, bool], Source] = {}
     for source in found.values():
-        # A photo and a clip of one name may lie side by side, as phones have it.
+        # A photo and a clip may share a name, as on phones.
         other = names.setdefault((source.name, source.is_clip), source)
         if other is not source:
             raise GFMError(
@@ -92,7 +92,7 @@ def _walk(folder: Path, out: Path) -> Iterator[Source]:
 
 
 def _match(pattern: str, out: Path) -> Iterator[Source]:
-    """Files of a pattern; sub-folders count from its first part with a wildcard."""
+    """Yield the files of a pattern; names begin at its first part with a wildcard."""
     parts = Path(pattern).parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])

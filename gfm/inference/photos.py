@@ -1,4 +1,4 @@
-"""Photos as people have them: turned by their EXIF tag, in any colour space and common format."""
+"""Reads photos of any common format and colour space, and turns them as their EXIF tag says."""
 
 import io
 import sys
@@ -14,21 +14,24 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif"),
     *(".tif", ".tiff", ".bmp"),
 )
-"""Of files that count as photos in a folder; a file given by name may have any."""
+"""Suffixes of the files in a folder that count as photos; a file given by name may have any."""
 
 STDIN = Path("-")
 """Stands for standard input."""
 
 
 def read_photo(path: Path) -> np.ndarray:
-    """H×W×3 uint8, upright and in sRGB, of a file or of :data:`STDIN`.
+    """Read a photo from a file or from :data:`STDIN`, upright and in sRGB.
 
-    The orientation that EXIF notes is applied. Colours of a file with an ICC profile are converted
-    from it to sRGB, by perceptual intent; files without one are taken for sRGB. Opacity is ignored,
-    16 bits are reduced to 8.
+    The EXIF orientation is applied. Colours are converted from the ICC profile of the file to sRGB
+    with perceptual intent; a file without a profile counts as sRGB. Opacity is ignored, and 16 bits
+    are reduced to 8.
+
+    Returns:
+        H×W×3, uint8.
 
     Raises:
-        GFMError: the file is missing, damaged or no picture.
+        GFMError: The file is missing, damaged or not a picture.
     """
     name = "standard input" if path == STDIN else str(path)
     if path != STDIN:
@@ -44,15 +47,15 @@ def read_photo(path: Path) -> np.ndarray:
         raise GFMError(f"cannot read {name}: {error.strerror or error}") from error
     except MemoryError as error:
         raise GFMError(f"cannot read {name}: not enough memory") from error
-    except Exception as error:  # Pillow's decoders raise of every kind at an odd file
+    except Exception as error:  # Pillow's decoders raise errors of many kinds for odd files
         text = " ".join(str(error).split()) or type(error).__name__
         raise GFMError(f"cannot read {name}: {text}") from error
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """RGB of 8 bits."""
+    """Convert an image to sRGB with 8 bits per channel."""
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
         grey = np.asarray(image, dtype=np.float64) / 257
         image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
     elif image.mode in ("P", "PA", "LA", "RGBA", "RGBX", "1", "La", "RGBa"):
@@ -64,7 +67,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             if converted is not None:
                 return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a broken profile, or one of other channels: the file counts as sRGB
+            pass  # a broken profile, or one for other channels: the file counts as sRGB
     return image.convert("RGB")
 
 

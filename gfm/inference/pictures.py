@@ -1,4 +1,4 @@
-"""Pictures as programs hold them, in Pillow, NumPy or torch, as batches of tensors and back."""
+"""Converts pictures from Pillow, NumPy or torch to batches of tensors, and results back."""
 
 from typing import TypeVar
 
@@ -10,20 +10,23 @@ from torch import Tensor
 from gfm.errors import GFMError
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
-"""What goes in, and of which kind what comes out is."""
+"""Kind of a picture; results are of the same kind."""
 
 _SHAPES = "an array H×W×3 or N×H×W×3, or a tensor 3×H×W or N×3×H×W"
 
 
 def to_batch(picture: Image.Image | np.ndarray | Tensor) -> Tensor:
-    """N×3×H×W, uint8 or float32 in [0, 1].
+    """Convert a picture, or several of the same size, to a batch.
 
     Args:
-        picture: from Pillow in any mode; an array H×W×3 or N×H×W×3; or a tensor 3×H×W or
-            N×3×H×W. RGB; of uint8, of uint16 (arrays), or of floats in [0, 1].
+        picture: A Pillow image of any mode, an RGB array H×W×3 or N×H×W×3, or an RGB tensor 3×H×W
+            or N×3×H×W. Values are uint8, uint16 (only arrays), or floats in [0, 1].
+
+    Returns:
+        N×3×H×W, uint8 or float32 in [0, 1].
 
     Raises:
-        GFMError: another shape, type or range.
+        GFMError: The picture has another shape, type or range.
     """
     if isinstance(picture, Image.Image):
         array = np.array(picture.convert("RGB"))
@@ -43,22 +46,22 @@ def to_batch(picture: Image.Image | np.ndarray | Tensor) -> Tensor:
     if not tensor.is_floating_point():
         raise GFMError(f"a picture of {picture.dtype}: give uint8, or floats in [0, 1]")
     low, high = (x.item() for x in tensor.aminmax())
-    if not (low >= 0 and high <= 1):  # not a number as well
+    if not (low >= 0 and high <= 1):  # also true for NaN
         raise GFMError(f"a picture of floats from {low:g} to {high:g}: give uint8, or [0, 1]")
     return tensor.float()
 
 
 def like(picture: Picture, result: Tensor) -> Picture:
-    """A result as the same kind of object as the picture it was made from.
+    """Convert a result to the same kind of object as the picture that it was made from.
 
     Args:
-        picture: as in :func:`to_batch`.
-        result: N×C×H×W in [0, 1], with one channel (a matte), three (RGB) or four (RGBA).
+        picture: Picture as in :func:`to_batch`.
+        result: N×C×H×W in [0, 1], with one channel (matte), three (RGB) or four (RGBA).
 
     Returns:
-        From Pillow an image of mode L, RGB or RGBA. From an array one of (N×)H×W or (N×)H×W×C:
-        mattes are float32, colours uint8 if the picture was, else float32. From a tensor one of
-        (N×)C×H×W, float32, on the picture's device.
+        For a Pillow image, one of mode L, RGB or RGBA. For an array, one of shape (N×)H×W or
+        (N×)H×W×C; mattes are float32, and colours are uint8 if the picture was, else float32. For a
+        tensor, one of shape (N×)C×H×W, float32, on the device of the picture.
     """
     if isinstance(picture, Image.Image):
         return Image.fromarray(_channels_last(to_bytes(result[0])))
@@ -71,7 +74,7 @@ def like(picture: Picture, result: Tensor) -> Picture:
 
 
 def to_bytes(result: Tensor) -> Tensor:
-    """From [0, 1] to 0..255, rounded."""
+    """Convert [0, 1] to uint8 by rounding."""
     return (result * 255).round_().clamp_(0, 255).to(torch.uint8)
 
 

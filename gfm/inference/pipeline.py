@@ -1,4 +1,4 @@
-"""Reading, computing and writing at the same time."""
+"""Reads, computes and writes at the same time."""
 
 import time
 from collections import deque
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 class Outcome(NamedTuple, Generic[T]):
-    """What became of an item.
+    """The outcome for an item.
 
     Attributes:
-        item: as it was given.
-        fault: what went wrong in one line; ``None`` if its results are written.
-        seconds: that were spent computing, without waiting for what is read.
+        item: Item as it was given.
+        fault: Error in one line; ``None`` if the results are written.
+        seconds: Time spent computing, without the time spent waiting for the item to be read.
     """
 
     item: T
@@ -34,21 +34,24 @@ def overlapped(
     write: Callable[[T, Any], None],
     num_threads: int = 2,
 ) -> Iterator[Outcome[T]]:
-    """Works on items, reading the next and writing the last while one is computed.
+    """Process items, reading the next one and writing the last one while one is computed.
 
-    Decoding, encoding and the network release Python's lock, so threads suffice. At most
-    ``num_threads`` items are read ahead and as many wait to be written, so memory does not grow
-    with their number. An item's fault does not stop the others.
+    Decoding, encoding and the network release Python's lock, so threads are enough. At most
+    ``num_threads`` items are read ahead, and as many wait to be written, so the memory does not
+    grow with the number of items. An item that fails does not stop the others.
 
     Args:
-        items: to work on, in this order.
-        read: in a thread.
-        compute: in this thread, from what was read to what is to be written.
-        write: in a thread.
-        num_threads: of reading, and again of writing.
+        items: Items to process, in this order.
+        read: Reads an item, in a thread.
+        compute: Computes the results from what was read, in the calling thread.
+        write: Writes the results, in a thread.
+        num_threads: Number of threads for reading, and again for writing.
+
+    Yields:
+        The outcome for each item.
 
     Raises:
-        WriteError: from ``write``, since the next item would not fare better.
+        WriteError: Writing failed; the next item would fail in the same way.
     """
     rest = iter(items)
     reading: deque[tuple[T, Future[Any]]] = deque()
@@ -98,15 +101,15 @@ def _fault_of(future: "Future[Any]") -> str | None:
 
 
 def one_line(error: Exception) -> str:
-    """Of a fault of the input its message, of any other its kind as well."""
+    """Return the message of an error in one line, with its type unless the input is at fault."""
     text = " ".join(str(error).split())
     return text if isinstance(error, GFMError) else f"{type(error).__name__}: {text}"
 
 
 def ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
-    """The same items in the same order, made in a thread, at most that many in advance.
+    """Yield the same items, made in a thread and at most ``num_items`` in advance.
 
-    A fault of the items is raised in its turn.
+    An error while making an item is raised when its turn comes.
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:
@@ -118,10 +121,11 @@ def ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
 
 @contextmanager
 def behind(write: Callable[..., None], num_waiting: int = 2) -> Iterator[Callable[..., None]]:
-    """A function that has a thread do what ``write`` does, call after call in their order.
+    """Provide a function that calls ``write`` in a thread, one call after the other.
 
-    It waits where more than ``num_waiting`` calls are undone. A fault of one is raised by a later
-    one or at the end of the context, where all are done; after a fault the others are dropped.
+    The function waits if more than ``num_waiting`` calls are pending. An error is raised by a later
+    call, or at the end of the context, which waits for all calls. After an error, the pending calls
+    are dropped.
     """
     calls: deque[Future[None]] = deque()
     thread = ThreadPoolExecutor(1)

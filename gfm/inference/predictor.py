@@ -1,4 +1,4 @@
-"""A network that takes pictures as programs hold them and returns mattes and cut-outs."""
+"""Mattes pictures from Pillow, NumPy or torch with a network."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -25,24 +25,25 @@ _TYPES = {"bf16": torch.bfloat16, "16": torch.float16}
 class Predictor:
     """Mattes pictures: ``alpha = predictor(image)``.
 
-    Pictures come from Pillow, NumPy or torch, one or a batch of equal size, or a sequence of any
-    sizes, and what is returned is of the same kind (:mod:`gfm.inference.pictures`).
+    It takes one picture from Pillow, NumPy or torch, a batch of pictures of the same size, or a
+    sequence of pictures of any size. The results are of the same kind as the pictures; see
+    :mod:`gfm.inference.pictures`.
 
     Args:
-        model: the network, with its weights.
-        inferer: how it looks at a picture.
-        device: where it runs; the network is moved there.
+        model: Network with its weights.
+        inferer: Applies the network to a whole picture.
+        device: Device to which the network is moved.
         precision: ``32``, or ``bf16`` or ``16`` for convolutions in half precision.
-        branch: of a network of RoSTA RIM, the one to take the matte from instead of their
-            integration: ``tt``, ``ft`` or ``bt``.
-        max_size: of a picture's shorter side in pixels. A larger picture is looked at as at this
-            size, as the official test does, and its matte is enlarged along the edges of the
-            picture (:func:`gfm.inference.detail.enlarge`). ``None``: never.
-        foreground: how colours of cut-outs are estimated, ``blur`` or ``ml``; see
+        branch: Branch of a RIM network (``tt``, ``ft`` or ``bt``) whose matte is returned; by
+            default that of all three together.
+        max_size: Longest allowed shorter side in pixels. A larger picture is shrunk to it for the
+            network, as in the official test, and its matte is enlarged along the edges of the
+            picture; see :func:`gfm.inference.detail.enlarge`. ``None`` never shrinks.
+        foreground: Estimate of the colours of cut-outs, ``blur`` or ``ml``; see
             :mod:`gfm.inference.foreground`.
 
     Raises:
-        GFMError: there is no such precision, branch or estimate, or the size is not positive.
+        GFMError: There is no such precision, branch or estimate, or the size is not positive.
     """
 
     def __init__(
@@ -61,10 +62,10 @@ class Predictor:
         if branch is not None and branch not in names:
             raise GFMError(f"this network has no branch {branch!r}: it has {', '.join(names)}")
         if max_size is not None and max_size < 1:
-            raise GFMError(f"a largest size of {max_size} pixels: give at least 1, or none")
+            raise GFMError(f"max_size={max_size} pixels: give at least 1, or none")
         check_foreground_method(foreground)
         self.device = torch.device(device)
-        # Channels innermost in memory: 1.3 times as fast on CPUs, and what half precision wants.
+        # Channels innermost in memory are 1.3 times as fast on CPUs, and suit half precision.
         model.use_channels_last()
         self.model = model.to(self.device).eval()
         self.inferer = inferer
@@ -78,10 +79,12 @@ class Predictor:
     @overload
     def __call__(self, image: Sequence[Picture]) -> list[Picture]: ...
     def __call__(self, image: Any) -> Any:
-        """The matte of a picture, of its size: from Pillow mode L, else float32 in [0, 1].
+        """Return the matte of a picture in its size.
+
+        For a Pillow image it has mode L; otherwise it is float32 in [0, 1].
 
         Raises:
-            GFMError: a picture has an unknown shape, type or range.
+            GFMError: A picture has an unknown shape, type or range.
         """
         if isinstance(image, Sequence):
             return [self(one) for one in image]
@@ -92,10 +95,12 @@ class Predictor:
     @overload
     def cutout(self, image: Sequence[Picture]) -> list[Picture]: ...
     def cutout(self, image: Any) -> Any:
-        """RGBA with the colours of the foreground, which a picture's own are not at soft edges.
+        """Return a cut-out, which is RGBA with the estimated colours of the foreground.
+
+        At soft edges, these are not the colours of the picture, which include the background.
 
         Raises:
-            GFMError: a picture has an unknown shape, type or range.
+            GFMError: A picture has an unknown shape, type or range.
         """
         if isinstance(image, Sequence):
             return [self.cutout(one) for one in image]
@@ -106,13 +111,13 @@ class Predictor:
 
     @torch.no_grad()
     def predict(self, image: Tensor) -> Prediction:
-        """All that the network says.
+        """Return alpha, glance, focus and the alphas of all branches.
 
         Args:
             image: N×3×H×W RGB, uint8 or float in [0, 1], on any device.
 
         Returns:
-            float32 on this object's device, of the picture's size.
+            Prediction in float32 and in the size of the picture, on the device of the network.
         """
         image = image.to(self.device)
         small = shrink(image, self.max_size)

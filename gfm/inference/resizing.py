@@ -1,4 +1,4 @@
-"""Resizing of photos and mattes as the official test code does it."""
+"""Resizes photos and mattes as the official test code does."""
 
 from fractions import Fraction
 
@@ -12,11 +12,11 @@ _MULTIPLE = 32
 
 
 def _taps(length: int, target: int) -> tuple[Tensor, Tensor]:
-    """Which of ``length`` pixels make each of ``target`` pixels, and how much each counts.
+    """Return which of ``length`` pixels make each of ``target`` pixels, and their weights.
 
     Returns:
-        indices, int64, and weights, float32, which add up to 1; both target×taps. There are 2 taps
-        where pixels grow in number, 6 where they halve, 10 where a third is left.
+        Indices (int64) and weights (float32, of sum 1), both of shape target×taps. There are 2 taps
+        for enlarging, 6 for shrinking to a half, and 10 for shrinking to a third.
     """
     sigma = max((length / target - 1) / 2, 0)
     radius = int(4 * sigma + 0.5)
@@ -24,19 +24,19 @@ def _taps(length: int, target: int) -> tuple[Tensor, Tensor]:
     gauss = torch.exp(-0.5 * (offsets[:-1].double() / (sigma or 1)).square())
     gauss = gauss / gauss.sum()
 
-    # The Gaussian around the two nearest pixels, weighed by how near they are.
+    # The Gaussians around the two nearest pixels, weighted by how near they are.
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * (length / target) - 0.5
     low = position.floor()
     after = (position - low)[:, None]
     weights = F.pad(gauss, (0, 1)) * (1 - after) + F.pad(gauss, (1, 0)) * after
 
-    period = max(2 * length - 2, 1)  # mirrored at the border pixels, as often as it takes
+    period = max(2 * length - 2, 1)  # mirrored at the border pixels, repeatedly
     indices = (low.long()[:, None] + offsets).abs() % period
     return torch.minimum(indices, period - indices), weights.float()
 
 
 def _resize_rows(image: Tensor, target: int) -> Tensor:
-    """``N×C×H×W`` to as many rows as asked for."""
+    """Resize N×C×H×W to ``target`` rows."""
     length = image.shape[-2]
     if length == target:
         return image
@@ -48,12 +48,12 @@ def _resize_rows(image: Tensor, target: int) -> Tensor:
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Linear resizing, after a Gaussian of sigma (factor - 1) / 2 where it shrinks.
+    """Resize linearly; if a side shrinks, first smooth it by a Gaussian of sigma (factor - 1) / 2.
 
-    The same as ``skimage.transform.resize`` with its defaults, which the official code uses: it
-    mirrors at the border, where ``torch.nn.functional.interpolate`` repeats the last pixel. Rows
-    are picked and added up rather than multiplied by a matrix, since GPUs round the operands of a
-    matrix product to 10 bits: equal pixels would no longer stay equal.
+    This equals ``skimage.transform.resize`` with its defaults, which the official code uses. It
+    mirrors the image at the border, where ``torch.nn.functional.interpolate`` repeats the last
+    pixel. Rows are picked and added instead of multiplied by a matrix, because GPUs round the
+    factors of a matrix product to 10 bits, so that equal pixels would not stay equal.
 
     Args:
         image: N×C×H×W in [0, 1], float.
@@ -66,14 +66,14 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
         return resize_densely(image, size).clamp(0, 1)
     height, width = size
     rows = _resize_rows(image.float(), height)
-    # Columns as rows: whole rows are picked many times faster than single pixels.
+    # Columns are resized as rows, because picking whole rows is many times faster.
     columns = _resize_rows(rows.transpose(-1, -2).contiguous(), width)
     return columns.transpose(-1, -2).clamp(0, 1)
 
 
 def scaled_size(height: int, width: int, scale: float, max_size: int) -> tuple[int, int]:
-    """Sides times ``scale``, down to multiples of 32, at least 32 and at most ``max_size``."""
-    # In whole numbers, which sides are in an exported graph as well: 1/3 is meant, not 0.333…
+    """Scale (height, width) down to multiples of 32, at least 32 and at most ``max_size``."""
+    # In whole numbers, as sides are in an exported graph; so 1/3 is exact instead of 0.333…
     exact = Fraction(scale).limit_denominator(1_000_000)
 
     def side(length: int) -> int:

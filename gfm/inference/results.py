@@ -1,4 +1,4 @@
-"""What is made of a photo: matte, cut-out, composite, and the network's intermediate maps."""
+"""Makes the results for a photo: matte, cut-out, composite, glance and focus."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,13 @@ Output = Literal["alpha", "cutout", "composite", "glance", "focus"]
 
 
 class Background:
-    """What a foreground is put on: a colour, or a picture that covers the photo, its middle kept.
+    """A background for composites: a colour, or a picture that is cropped to the photo's shape.
 
     Args:
-        wanted: a file, or a colour such as ``white``, ``#0a7`` or ``rgb(0, 170, 119)``.
+        wanted: File, or colour such as ``white``, ``#0a7`` or ``rgb(0, 170, 119)``.
 
     Raises:
-        GFMError: it is neither.
+        GFMError: It is neither.
     """
 
     def __init__(self, wanted: str) -> None:
@@ -42,8 +42,8 @@ class Background:
             ) from error
 
     def of_size(self, height: int, width: int) -> Tensor:
-        """1×3×H×W in [0, 1]; a colour stays 1×3×1×1."""
-        # The frames of a clip have one size, for which the picture is resized once.
+        """Return the background as 1×3×H×W in [0, 1]; a colour is 1×3×1×1."""
+        # The frames of a clip have one size, so the picture is resized only once for them.
         if self._fitted is not None and self._fitted.shape[-2:] in ((1, 1), (height, width)):
             return self._fitted
         if self.picture is None:
@@ -55,20 +55,20 @@ class Background:
         return self._fitted
 
     def behind(self, colours: Tensor, alpha: Tensor) -> Tensor:
-        """The composite, 1×3×H×W, of a foreground's colours and alpha."""
+        """Return the composite of a foreground, 1×3×H×W, from its colours and its alpha."""
         height, width = alpha.shape[-2:]
         picture = self.of_size(height, width).to(alpha.device)
         return picture + alpha * (colours - picture)
 
 
 class Results:
-    """Makes what is wanted of a photo.
+    """Makes the wanted results for a photo.
 
     Args:
-        predictor: mattes it.
-        outputs: what to make.
-        bits: 8 or 16, of mattes and focus maps.
-        background: what composites are made on; needed where one is wanted.
+        predictor: Mattes the photo.
+        outputs: Results to make.
+        bits: Bits per pixel of mattes and focus maps, 8 or 16.
+        background: Background of composites; needed if one is wanted.
     """
 
     def __init__(
@@ -87,16 +87,16 @@ class Results:
     def __call__(
         self, image: np.ndarray, smoother: Smoother | None = None
     ) -> dict[Output, np.ndarray]:
-        """From H×W×3 uint8 to what is wanted, ready to be written.
+        """Make the results, ready to be written.
 
         Args:
-            image: a photo, or a frame of a clip.
-            smoother: of the clip; it changes the matte, and what is made with it.
+            image: Photo, or frame of a clip, H×W×3 RGB, uint8.
+            smoother: Smoother of the clip; it changes the matte and everything made with it.
 
         Returns:
-            ``alpha``, ``focus``: H×W of the wanted bits. ``glance``: H×W uint8, 0 background, 128
-            transition, 255 foreground, and between where it was enlarged. ``cutout``: H×W×4 uint8.
-            ``composite``: H×W×3 uint8.
+            Arrays by name. ``alpha`` and ``focus``: H×W, uint8 or uint16. ``glance``: H×W, uint8,
+            with 0 for background, 128 for transition and 255 for foreground, and values between if
+            it was enlarged. ``cutout``: H×W×4, uint8. ``composite``: H×W×3, uint8.
         """
         batch = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.predictor.device)
         found = self.predictor.predict(batch)
@@ -120,10 +120,10 @@ class Results:
 
 
 def parse_outputs(text: str, bits: int, background: str | None) -> list[Output]:
-    """``alpha,cutout`` as a list, with a composite where there is a background.
+    """Convert text such as ``alpha,cutout`` to a list, adding a composite if there is a background.
 
     Raises:
-        GFMError: an output is unknown, a composite has no background, or bits are not 8 or 16.
+        GFMError: An output is unknown, a composite has no background, or bits are not 8 or 16.
     """
     known = get_args(Output)
     wanted = [part.strip() for part in text.split(",") if part.strip()]
@@ -139,9 +139,9 @@ def parse_outputs(text: str, bits: int, background: str | None) -> list[Output]:
 
 
 def _pixels(values: Tensor, maximum: int = 255) -> np.ndarray:
-    """1×C×H×W in [0, 1] as H×W(×C) whole numbers."""
+    """Convert 1×C×H×W in [0, 1] to an H×W(×C) array of whole numbers."""
     whole = (values[0].float() * maximum).round_().clamp_(0, maximum)
-    # Here on the device: bytes travel and are turned in a fraction of the time of floats.
+    # Still on the device, because copying and transposing bytes is faster than floats.
     whole = whole.to(torch.uint8 if maximum == 255 else torch.int32)
     array = whole.permute(1, 2, 0).contiguous().cpu().numpy()
     array = array if maximum == 255 else array.astype(np.uint16)

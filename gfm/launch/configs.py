@@ -1,4 +1,4 @@
-"""Where the configurations lie, and what their interpolations may call."""
+"""Finds the configuration files, and defines the resolver that they use."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -13,26 +13,28 @@ CONFIGS: Final = next(
     (folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir()),
     _PACKAGE / "configs",
 )
-"""The folder of ``train.yaml``, ``evaluate.yaml`` and the groups: in the package once it is
-installed, beside it in a checkout."""
+"""The folder of ``train.yaml``, ``evaluate.yaml`` and the groups.
+
+It lies inside the package if that was installed from a wheel, and beside it in a checkout.
+"""
 
 
 def by_device(accelerator: str, cpu: Any, gpu: Any) -> Any:
-    """Choose between two values by where a run will take place.
+    """Choose between two values by the device of the run.
 
     In a configuration: ``${by_device:${trainer.accelerator},64,320}``.
 
     Args:
-        accelerator: of the trainer; ``auto`` is a GPU where there is one.
-        cpu: the value on a CPU.
-        gpu: the value on a GPU.
+        accelerator: Accelerator of the trainer; ``auto`` means a GPU if there is one.
+        cpu: Value on a CPU.
+        gpu: Value on a GPU.
     """
     if accelerator == "auto":
-        import torch  # here, since the help texts do not resolve anything and need not wait
+        import torch  # here, because help texts need no torch and should not wait for it
 
         accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     chosen = cpu if accelerator == "cpu" else gpu
-    # OmegaConf resolves lists of its own kind alone where one key names another.
+    # An interpolation of this value by another key works only for lists of OmegaConf.
     return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
 
 

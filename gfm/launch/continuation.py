@@ -1,7 +1,7 @@
-"""The command line of a run that goes on: ``ckpt_path=last``, a folder, or a checkpoint in it.
+"""Completes the command line of a run that is resumed by ``ckpt_path``.
 
-Hydra makes a run's folder before any of our code runs, so all this happens to the arguments, before
-Hydra sees them.
+``ckpt_path`` is ``last``, the folder of a run, or a checkpoint in such a folder. Hydra makes a
+folder before it calls our code, so the arguments are changed before Hydra sees them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from gfm.system.files import write_text
 from gfm.system.ranks import came_together
 
 Options = dict[str, str]
-"""Overrides as they were written, by the name of what they set."""
+"""Overrides as they were written, by the name of the option that they set."""
 
 _LAST = Path("checkpoints/last.ckpt")
 _OVERRIDES = Path(".hydra/overrides.yaml")
@@ -31,25 +31,26 @@ _HYDRA = Path(".hydra/hydra.yaml")
 
 
 def in_own_folder(arguments: Sequence[str]) -> list[str]:
-    """Arguments by which Hydra's files, too, go where ``paths.run=`` says."""
+    """Return arguments that make Hydra write its files to ``paths.run``, too."""
     flags, overrides = parse_arguments(arguments)
     given = _by_name(overrides)
     run = given.get("paths.run")
-    # Processes of torchrun and srun do without: rank 0 alone has a folder of Hydra's.
+    # Processes of torchrun and srun need no such argument: only rank 0 has files of Hydra.
     if run is None or "hydra.run.dir" in given or flags.multirun or came_together():
         return list(arguments)
-    flags_alone = [a for a in arguments if a not in overrides]  # Hydra wants overrides in a row
+    flags_alone = [a for a in arguments if a not in overrides]  # overrides must be adjacent
     return [*flags_alone, *overrides, f"hydra.run.dir={run.partition('=')[2]}"]
 
 
 def continued(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a run that goes on in its own folder, with its own options and those of now.
+    """Return the arguments that resume a run in its own folder.
 
-    A checkpoint outside a run's folder starts a new folder with the options given now. So does
-    ``paths.run=<new folder>``, with the options of the run.
+    They hold the options of the run, changed by those given now. A checkpoint that belongs to no
+    run starts a new folder with only the options given now; ``paths.run=<new folder>`` starts a new
+    folder with the options of the run.
 
     Raises:
-        GFMError: there is no such run.
+        GFMError: There is no such run.
     """
     flags, overrides = parse_arguments(arguments)
     now = _by_name(overrides)
@@ -62,7 +63,7 @@ def continued(arguments: Sequence[str]) -> list[str]:
     own = {"ckpt_path": checkpoint, "paths.run": Path(_text(now.get("paths.run")) or folder)}
     merged = {k: o for k, o in _merged(before, now).items() if k not in own}
     merged |= {name: override(name, path) for name, path in own.items()}
-    if own["paths.run"] == folder:  # what lies there stays, `keep_options` adds to it
+    if own["paths.run"] == folder:  # keep its files; `keep_options` adds to them
         merged["hydra.output_subdir"] = "hydra.output_subdir=null"
     merged.setdefault("hydra.run.dir", override("hydra.run.dir", own["paths.run"]))
     flags_alone = [a for a in arguments if a not in overrides]
@@ -70,9 +71,9 @@ def continued(arguments: Sequence[str]) -> list[str]:
 
 
 def keep_options(run: Path) -> None:
-    """Notes in a run's folder the options that it was started with, or goes on with.
+    """Write the options that a run is started or resumed with to its folder.
 
-    Hydra does so in a folder of its own, which is another where a file set ``paths.run``.
+    Hydra writes them too, but to another folder if a configuration file sets ``paths.run``.
     """
     if not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.MULTIRUN:
         return
@@ -95,14 +96,14 @@ def _noted(file: Path) -> list[str]:
 
 
 def _find(where: str, now: Options) -> tuple[Path, Path] | None:
-    """The run's folder and the checkpoint; ``None`` for a checkpoint that belongs to no run."""
+    """Return a run's folder and checkpoint; ``None`` if the checkpoint belongs to no run."""
     if where == "last":
         folder = _latest(_runs(now))
         return folder, folder / _LAST
     path = Path(where)
     if path.is_dir():
         if not (path / _OVERRIDES).is_file():
-            raise GFMError(f"{path} is no run's folder: it lacks {_OVERRIDES}")
+            raise GFMError(f"{path} is not the folder of a run: it lacks {_OVERRIDES}")
         return path, path / _LAST
     near = [folder for folder in list(path.parents)[:2] if (folder / _OVERRIDES).is_file()]
     return (near[0], path) if near else None
@@ -122,7 +123,7 @@ def _latest(runs: Path) -> Path:
 
 
 def _merged(before: Options, now: Options) -> Options:
-    """The options of before, but for those that are given anew or taken back."""
+    """Return the earlier options, except those that are now replaced or withdrawn."""
     merged = {name: o for name, o in before.items() if not name.startswith("hydra")}
     for name, option in now.items():
         if option.startswith("~") and merged.get(name, "").startswith("+"):
@@ -133,7 +134,7 @@ def _merged(before: Options, now: Options) -> Options:
 
 
 def _by_name(overrides: Iterable[str]) -> Options:
-    """The last override of each name holds, and Hydra refuses two choices for one group."""
+    """Map names to overrides, keeping the last of each: Hydra refuses two choices of a group."""
     texts = list(overrides)
     parsed = OverridesParser.create().parse_overrides(texts)
     names = (option.get_key_element().lstrip("+~") for option in parsed)
@@ -141,7 +142,7 @@ def _by_name(overrides: Iterable[str]) -> Options:
 
 
 def _places(folder: Path, flags: Any, now: Options) -> list[str]:
-    """The run's own folders of configurations, unless others are given now."""
+    """Return arguments that name the configuration folders of a run, unless others are given."""
     file = folder / _HYDRA
     if not file.is_file():
         return []
@@ -151,12 +152,12 @@ def _places(folder: Path, flags: Any, now: Options) -> list[str]:
     places = [search] if search and "hydra.searchpath" not in now else []
     for source in OmegaConf.select(hydra, "runtime.config_sources") or []:
         if source.provider == "command-line" and flags.config_dir is None:
-            places = ["--config-dir", str(source.path), *places]  # flags before overrides
+            places = ["--config-dir", str(source.path), *places]  # flags precede overrides
     return places
 
 
 def _text(option: str | None) -> str | None:
-    """The value that an override sets, if there is one."""
+    """Return the value that an override sets; ``None`` without an override."""
     if option is None:
         return None
     value = OverridesParser.create().parse_override(option).value()

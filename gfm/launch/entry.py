@@ -1,4 +1,4 @@
-"""How the entry points start and how they fail."""
+"""Starts the entry points, and ends them in one line if the input is at fault."""
 
 import logging
 import os
@@ -34,16 +34,16 @@ _WANTS_TRACEBACK = _WISH == "1"
 
 @contextmanager
 def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> Iterator[None]:
-    """Ends a fault of the input in one line and exit status 1.
+    """Report a fault of the input in one line, and exit with status 1.
 
-    In a sweep no fault of a job ends the others: it is printed, and kept as ``error.txt`` in the
-    job's folder. ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A run that SIGTERM ended says
-    how to go on, with exit status 75, which schedulers take for "try again"; one that Control-C
-    ended likewise, with 130.
+    ``HYDRA_FULL_ERROR=1`` shows the traceback instead. In a sweep, a failed job does not end the
+    others: its error is printed, and written to ``error.txt`` in the folder of the job. A run ended
+    by SIGTERM prints how to go on and exits with status 75, which tells schedulers to try again; a
+    run ended by Control-C does the same with status 130.
 
     Args:
-        go_on: what continues a run that was terminated; ``None`` where nothing does.
-        saved: what it goes on from; where there is no such file, there is nothing to go on from.
+        go_on: Option that continues an interrupted run; ``None`` if nothing does.
+        saved: Checkpoint to go on from. If there is no such file, ``go_on`` is not printed.
     """
     try:
         yield
@@ -77,17 +77,17 @@ def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> I
         close_log()
 
 
-_INTERRUPTED = 130  # exit status of what Control-C ended, as shells have it
+_INTERRUPTED = 130  # the usual exit status of shells after Control-C
 
 
 def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
-    """The exit status of what a signal ended; ``None`` of what ended otherwise."""
+    """Return the exit status of a run that a signal ended; ``None`` if no signal did."""
     if isinstance(error, KeyboardInterrupt):
         return _INTERRUPTED
-    # Lightning makes such an exit of Control-C where nobody else heeds it.
+    # Lightning turns Control-C into such an exit if no callback handles it.
     if isinstance(error.__context__, KeyboardInterrupt) and error.code == 1:
         return _INTERRUPTED
-    # Asked this way, since a fault before Lightning was imported should not wait for it.
+    # Not imported here, because an error before Lightning is imported should not wait for it.
     module = sys.modules.get("pytorch_lightning.utilities.exceptions")
     if module is None or not isinstance(error, module.SIGTERMException):
         return None
@@ -95,37 +95,37 @@ def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
 
 
 def quiet() -> None:
-    """Hides advertisements, and warnings about files that Hydra wrote before."""
+    """Hide advertisements, and warnings about what is intended here."""
     for name in (
         "pytorch_lightning.trainer",
         "pytorch_lightning.utilities",
         "lightning_fabric.utilities",
     ):
-        logging.getLogger(name).setLevel(logging.WARNING)  # the packages set their own on import
+        logging.getLogger(name).setLevel(logging.WARNING)  # importing the packages sets others
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
-    # Steps that log are counted through all epochs.
+    # Logging counts steps across epochs, so short epochs do no harm.
     warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
 
 
 def launch(app: Callable[[], Any], arguments: Callable[[Sequence[str]], list[str]]) -> None:
-    """Runs a Hydra app, quietly; faults of its composition end as above.
+    """Run a Hydra app without its noise; errors in the configuration end in one line.
 
     Args:
-        app: of Hydra.
-        arguments: from the command line to the one that Hydra sees.
+        app: Hydra's main function.
+        arguments: Turns the arguments of the command line into those that Hydra sees.
     """
     quiet()
     heed_hangup()
     register_help()
     warnings.showwarning = _show_warning
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
     with faults(go_on=None):
         sys.argv[1:] = protect_paths(sys.argv[1:])
         check_choices(sys.argv[1:])
         sys.argv[1:] = arguments(sys.argv[1:])
-        if came_together() and not is_first():  # makes no folder of its own
+        if came_together() and not is_first():  # only the first process makes a folder
             sys.argv += ["hydra.output_subdir=null", "hydra.run.dir=."]
         app()
 
@@ -135,9 +135,9 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's text in one line, without what Hydra, OmegaConf and loader workers add."""
+    """Return the text of an error in one line, without what Hydra, OmegaConf and workers add."""
     text = str(error)
-    if is_of_dead_worker(error):  # it is gone, and left no word
+    if is_of_dead_worker(error):  # the worker was killed and could not say why
         return f"{text.splitlines()[0]} Most often memory ran out: lower data.num_workers"
     text = fault_in_worker(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]

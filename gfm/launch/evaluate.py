@@ -1,4 +1,4 @@
-"""An evaluation from its configuration to its results."""
+"""Evaluates mattes, from the configuration of a run to its results."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from gfm.system.ranks import came_together, is_first
 
 
 def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
-    """A network or a folder of mattes."""
+    """Return what makes the mattes: a network, or a folder of files."""
     if config["predictions"] is not None:
         return PredictionSource(Path(config["predictions"]), photos, config["allow_missing"])
     path = find_checkpoint(config["checkpoint"])
@@ -49,7 +49,12 @@ def choose_source(config: dict[str, Any], photos: list[Photo]) -> MatteSource:
 
 
 def describe(config: dict[str, Any], photos: list[Photo]) -> tuple[dict[str, str], dict[str, str]]:
-    """What must be the same to go on with an evaluation, and what the report says, of the data."""
+    """Describe the data and how they are scored.
+
+    Returns:
+        The settings that must be the same for an interrupted evaluation to go on, and the facts
+        that the report shows.
+    """
     digest = fingerprint_of_files(path for p in photos for path in (p.image, p.alpha, p.trimap))
     name, protocol = config["data"]["name"], config["protocol"]
     has_trimaps = any(photo.trimap for photo in photos)
@@ -68,7 +73,7 @@ def describe(config: dict[str, Any], photos: list[Photo]) -> tuple[dict[str, str
 
 
 def make_scorer(config: dict[str, Any], folder: Path, journal: Journal) -> Scorer:
-    """What takes the mattes, in the folder of the evaluation."""
+    """Build the scorer, which writes to the folder of the evaluation."""
     extra = {name: build(node) for name, node in config["extra_metrics"].items()}
     how = {"score": config["score"], "alpha_bits": config["alpha_bits"]}
     return Scorer(folder / "alpha", config["protocol"], journal, extra, **how)
@@ -85,7 +90,7 @@ def _check_objective(config: dict[str, Any]) -> None:
 def publish(
     config: dict[str, Any], journal: Journal, photos: list[Photo], facts: dict[str, str]
 ) -> dict[str, Any]:
-    """Writes, logs and prints what came out; returns the means."""
+    """Write, log and print the results, and return the means."""
     rows, folder = journal.rows(), journal.folder.parent
     if not rows:
         raise GFMError("no photo was scored: set trainer.limit_test_batches=null for all of them")
@@ -102,10 +107,13 @@ def publish(
 
 
 def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """MatteSource, scores, results; returns the means and the objects of the run.
+    """Score the mattes of a network or a folder, and write the results.
+
+    Returns:
+        The means, and the objects of the run by name.
 
     Raises:
-        GFMError: another run is using the folder, or something is wrong with what was asked for.
+        GFMError: Another run is using the folder, or the input is at fault.
     """
     with owned(Path(cfg.paths.run)):
         return _evaluate(cfg)

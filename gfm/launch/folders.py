@@ -1,4 +1,4 @@
-"""The folder that a run writes to: new where it is named after the time, and its own."""
+"""Gives each run a folder of its own."""
 
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,15 @@ from gfm.system.ranks import is_first
 
 
 class OwnFolder(Callback):
-    """Gives each run, and each sweep, a folder that no other has, before Hydra writes to it.
+    """Gives each run and each sweep a folder that no other uses, before Hydra writes to it.
 
-    Hydra names folders after the second in which a run begins, so two may get the same; the later
-    one then gets the name with ``_2`` and so on. Where the user names the folder, a run that is
-    using it keeps it, with its files as they are, and the new one ends in one line.
+    Hydra names folders after the second in which a run starts, so two runs may get the same name.
+    The later one then gets ``_2`` and so on at the end of its name. If the user names a folder that
+    another run is using, the new run ends with an error, and the files of the other are untouched.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Of a run."""
+        """Claim the folder of a run."""
         if not is_first():  # the others use the folder of the first
             return
         with faults():
@@ -32,12 +32,12 @@ class OwnFolder(Callback):
                 config.hydra.run.dir = str(folder)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Of a sweep, in which each job gets a folder of its own."""
+        """Make the folder of a sweep, in which each job gets its own."""
         with faults():
             folder = _own(config.hydra.sweep)
             with read_write(config), open_dict(config):
                 config.hydra.sweep.dir = str(folder)
-                # Jobs are composed anew, from the overrides.
+                # Each job composes its configuration from the overrides again.
                 config.hydra.overrides.hydra.append(override("hydra.sweep.dir", str(folder)))
 
 
@@ -48,10 +48,10 @@ def _own(node: DictConfig) -> Path:
 
 
 def make_new(folder: Path) -> Path:
-    """Makes a folder that was not there: of this name, or with ``_2``, ``_3`` … after it.
+    """Make a new folder, with ``_2``, ``_3`` … added to its name if that is taken.
 
     Raises:
-        WriteError: it cannot be made.
+        WriteError: The folder cannot be made.
     """
     number, path = 1, folder
     while True:

@@ -1,4 +1,4 @@
-"""Options that the machine decides."""
+"""Chooses the options that depend on the machine."""
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -8,17 +8,17 @@ from gfm.system.ranks import is_first
 
 
 def decide(cfg: DictConfig) -> tuple[DictConfig, bool]:
-    """The configuration with what ``trainer.precision=auto`` and unset intervals stand for here.
+    """Replace ``trainer.precision=auto`` and an unset logging interval by values for this machine.
 
-    Says which precision was taken, and why.
+    Prints which precision was chosen, and why.
 
     Returns:
-        the configuration, and whether ``auto`` wants the network trained with channels last.
+        The configuration, and whether ``auto`` calls for training with channels last.
     """
     device = device_type(cfg.trainer.accelerator)
     changes: dict[str, int | str] = {}
     if cfg.trainer.log_every_n_steps is None:
-        # Fetching a figure waits for the GPU, which has nothing to do meanwhile.
+        # Fetching a value waits for the GPU, which then has nothing to do.
         changes["log_every_n_steps"] = 1 if device == "cpu" else 10
     channels_last = False
     if cfg.trainer.precision == "auto":

@@ -1,4 +1,4 @@
-"""How the runs of a sweep are told apart on a dashboard."""
+"""Names the runs of a sweep on a dashboard by the options that differ."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ _SWEPT = "swept.json"
 
 
 class SweepNames(Callback):
-    """Notes in a sweep's folder which options differ from run to run."""
+    """Writes to the folder of a sweep which options differ between its runs."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Before the first run; those of other processes and machines read it too."""
+        """Write the file before the first run; other processes and machines read it too."""
         given = list(config.hydra.overrides.task)
         searched = OmegaConf.select(config, "hydra.sweeper.params") or {}
         given += [f"{name}={value}" for name, value in searched.items()]
@@ -28,8 +28,10 @@ class SweepNames(Callback):
 
 
 def named(cfg: DictConfig) -> DictConfig:
-    """The configuration of a run; where it is one of a sweep, also when it goes on alone,
-    ``run.name`` ends with the options that differ and ``run.group`` is the sweep's folder.
+    """Return the configuration of a run with the names that a sweep gives it.
+
+    In a sweep, or in the folder of one, ``run.name`` ends with the options that differ between its
+    runs, and ``run.group`` is the folder of the sweep. Other configurations stay the same.
     """
     folder = Path(HydraConfig.get().runtime.output_dir if in_sweep() else cfg.paths.run)
     sweep = next((p for p in folder.absolute().parents if (p / _SWEPT).is_file()), None)
@@ -45,7 +47,7 @@ def named(cfg: DictConfig) -> DictConfig:
 
 
 def _overrides(folder: Path) -> list[str]:
-    """Those of a run, without the signs by which Hydra adds a key."""
+    """Return the overrides of a run, without the ``+`` with which Hydra adds a key."""
     file = folder / ".hydra/overrides.yaml"
     if in_sweep():
         given = list(HydraConfig.get().overrides.task)

@@ -1,4 +1,4 @@
-"""What ``--help`` prints: groups, and every option with its value and its comment."""
+"""Makes the text of ``--help``: the groups, and every option with its value and its comment."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,14 @@ _COLUMN = 44  # where comments begin, unless a line is longer
 
 
 class Row(NamedTuple):
-    """A key with dots, its value as it stands there, the comment beside or above it, its line."""
+    """A key of a YAML file.
+
+    Attributes:
+        key: Key with dots.
+        value: Value as it is written.
+        comment: Comment above and beside the key.
+        line: Line number from 0.
+    """
 
     key: str
     value: str
@@ -22,7 +29,7 @@ class Row(NamedTuple):
 
 
 def read(text: str) -> Iterator[Row]:
-    """Every key of a YAML file; those that only hold others if they have a comment."""
+    """Yield every key of a YAML file that has a value or a comment."""
     lines = text.splitlines()
 
     def comment(mark: yaml.Mark) -> str:
@@ -30,7 +37,7 @@ def read(text: str) -> Iterator[Row]:
         first = mark.line
         while first and lines[first - 1].lstrip().startswith("# "):
             first -= 1
-        above = lines[first : mark.line] if first else []  # at the top it is the file's
+        above = lines[first : mark.line] if first else []  # the comment at the top is the file's
         return " ".join([*(line.strip("# ") for line in above), beside]).strip()
 
     def walk(key: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:
@@ -52,16 +59,16 @@ def read(text: str) -> Iterator[Row]:
 
 
 def head(text: str) -> list[str]:
-    """The lines of the comment at the top of a file."""
+    """Return the lines of the comment at the top of a file."""
     top = (line[2:] for line in takewhile(lambda line: line.startswith("#"), text.splitlines()))
     return [line for line in top if not line.startswith("@package")]
 
 
 def help_text(*, _root_: DictConfig) -> str:
-    """A template for Hydra's ``--help``, of the configuration that the command line composes.
+    """Return the template of Hydra's ``--help`` for the configuration of a command line.
 
     Args:
-        _root_: that configuration, with Hydra's own.
+        _root_: That configuration, including Hydra's own.
     """
     runtime, job = _root_.hydra.runtime, _root_.hydra.job
     folders = [Path(s.path) for s in runtime.config_sources if s.schema == "file"]
@@ -81,17 +88,17 @@ def help_text(*, _root_: DictConfig) -> str:
         "Flags": ["@FLAGS_HELP"],
     }
     parts = ["\n".join([*([f"== {t} =="] if t else []), *x]) for t, x in sections.items()]
-    # Hydra puts texts of its own where a dollar stands before their names.
+    # Hydra replaces names with a dollar by its own texts; other dollars are doubled.
     text = "\n\n".join(parts).replace("$", "$$")
     return re.sub(r"@(APP_CONFIG_GROUPS|FLAGS_HELP)", r"$\1", text) + "\n"
 
 
 def annotated(text: str, comments: Mapping[str, str]) -> list[str]:
-    """The lines of a YAML text, with comments beside the keys that have one.
+    """Return the lines of a YAML text, with comments beside the keys that have one.
 
     Args:
-        text: as OmegaConf writes it.
-        comments: by key with dots.
+        text: YAML as OmegaConf writes it.
+        comments: Comments by key with dots.
     """
     lines: list[tuple[str, str]] = [(line, "") for line in text.splitlines()]
 
@@ -112,7 +119,7 @@ def _beside(lines: list[tuple[str, str]]) -> list[str]:
 
 
 def _comments(folders: list[Path], choices: Mapping[str, Any], main: str) -> dict[str, str]:
-    """The comment of each key, from the files that were chosen and those they build upon."""
+    """Return the comment of each key, from the chosen files and those that they build on."""
     found = {row.key: row.comment for row in read(main) if row.comment}
     for group, choice in choices.items():
         if choice and not str(group).startswith("hydra/"):
@@ -143,5 +150,5 @@ def _find(folders: list[Path], name: str) -> str | None:
 
 
 def register_help() -> None:
-    """Makes the text known by the name that ``configs/hydra/default.yaml`` has for it."""
+    """Register the text under the name that ``configs/hydra/default.yaml`` uses."""
     OmegaConf.register_new_resolver("gfm_help", help_text, replace=True)

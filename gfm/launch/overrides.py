@@ -1,4 +1,4 @@
-"""Overrides in Hydra's grammar, which gives some characters of file names a meaning of its own."""
+"""Writes overrides in Hydra's grammar, in which some characters of file names are special."""
 
 import re
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ _OF_PATHS = re.compile(
 
 
 def override(name: str, value: object) -> str:
-    """``name=value`` that Hydra reads back as that value, whatever characters it holds."""
+    """Return ``name=value``, quoted so that Hydra reads the value with all its characters."""
     text = str(value)
     if _PLAIN.fullmatch(text):
         return f"{name}={text}"
-    doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # backslashes count only before a quote
+    doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # special only before a quote
     escaped = doubled.replace("'", r"\'")
     return f"{name}='{escaped}'"
 
 
 def protect_paths(arguments: Sequence[str]) -> list[str]:
-    """Command-line arguments with paths quoted that contain ``=``, such as ``epoch=3.ckpt``.
+    """Quote the paths in command-line arguments that contain ``=``, such as ``epoch=3.ckpt``.
 
-    Lightning names checkpoints so, and shells complete such names without quotes. Commas part the
-    values of a sweep.
+    Lightning gives checkpoints such names, and shells complete them without quotes. Commas separate
+    the values of a sweep.
     """
     return [_protect(argument) for argument in arguments]
 

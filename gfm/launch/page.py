@@ -1,7 +1,7 @@
-"""The page of ``gfm demo``: a picture in, its matte, cut-out and a new background out.
+"""Serves the page of ``gfm demo``, which shows the matte, cut-out and new background of a picture.
 
-The page is served to this machine only, and a rule in each of its answers keeps the browser from
-asking any other host for anything: fonts are the system's, and nothing is counted.
+The page is served to this machine only. A Content-Security-Policy in each answer keeps the browser
+from contacting any other host: fonts are the system's, and there is no telemetry.
 """
 
 import os
@@ -17,19 +17,19 @@ RULE = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "frame-ancestors 'none'; form-action 'self'"
 )
-"""Content-Security-Policy: nothing but this server; the page's own code is partly inline."""
+"""Content-Security-Policy that allows only this server, and the inline code of the page."""
 
 BACKGROUND = "#3f8f5f"
-"""Colour behind the cut-out until another is chosen."""
+"""Default colour behind the cut-out."""
 
 
 def import_gradio() -> Any:
-    """Gradio, which asks its own host for nothing.
+    """Import Gradio with its telemetry switched off.
 
     Raises:
-        GFMError: it is not installed.
+        GFMError: Gradio is not installed.
     """
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when it is imported
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read during the import
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     return need("gradio", "demo", "gfm demo")
 
@@ -37,12 +37,12 @@ def import_gradio() -> Any:
 def compose(
     cutout: Image.Image, colour: str = BACKGROUND, background: Image.Image | None = None
 ) -> Image.Image:
-    """The cut-out over a picture, which is cropped to its shape, or over a colour.
+    """Put a cut-out on a colour, or on a picture that is resized and cropped to its size.
 
     Args:
         cutout: RGBA with the colours of the foreground alone.
-        colour: as CSS writes it.
-        background: of any size, in place of the colour.
+        colour: Colour as in CSS.
+        background: Picture of any size, used instead of the colour.
     """
     if background is None:
         canvas = Image.new("RGB", cutout.size, _rgb(colour))
@@ -53,7 +53,7 @@ def compose(
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
-    """Of ``#3f8f5f``, or of ``rgba(63.2, 143, 95, 1)`` as colour pickers write it."""
+    """Parse ``#3f8f5f``, or ``rgba(63.2, 143, 95, 1)`` as colour pickers write it."""
     if colour.startswith("rgb"):
         numbers = [float(n) for n in colour[colour.index("(") + 1 : -1].split(",")[:3]]
         red, green, blue = (round(n) for n in numbers)
@@ -62,11 +62,11 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 
 
 class Page:
-    """What happens on the page; no work is done twice for another background.
+    """Reacts to the user; another background does not run the network again.
 
     Args:
-        matte: the network.
-        gradio: the package.
+        matte: Network that mattes the pictures.
+        gradio: The imported package.
     """
 
     def __init__(self, matte: Predictor, gradio: Any) -> None:
@@ -74,7 +74,7 @@ class Page:
         self.gradio = gradio
 
     def cut_out(self, image: Image.Image | None) -> tuple[Any, Any, Any]:
-        """Matte and cut-out of a picture, the latter to show and to keep; nothing of none."""
+        """Return the matte of a picture, and its cut-out twice: to show, and to keep."""
         if image is None:
             return None, None, None
         try:
@@ -90,7 +90,7 @@ class Page:
         colour: str,
         background: Image.Image | None,
     ) -> tuple[Any, Any]:
-        """The new picture, and the pair that the slider wipes between."""
+        """Return the new picture, and the pair that the slider compares."""
         if image is None or cutout is None:
             return None, None
         result = compose(cutout, colour, background)
@@ -98,15 +98,15 @@ class Page:
 
 
 def make_page(matte: Predictor, title: str) -> Any:
-    """The page as Gradio's ``Blocks``; see :func:`serve`.
+    """Build the page as Gradio's ``Blocks``; see :func:`serve`.
 
     Args:
-        matte: the network.
-        title: says which.
+        matte: Network that mattes the pictures.
+        title: Title that names the network.
     """
     gradio = import_gradio()
     page = Page(matte, gradio)
-    # What was uploaded is deleted after an hour.
+    # Uploaded files are deleted after an hour.
     with gradio.Blocks(title=title, analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
         gradio.Markdown(f"### {title}")
         with gradio.Row():
@@ -149,19 +149,20 @@ def make_page(matte: Predictor, title: str) -> Any:
 
 
 def serve(page: Any, port: int | None = None, opens: bool = False, waits: bool = True) -> str:
-    """Serves a page to this machine alone.
+    """Serve a page to this machine only.
 
     Args:
-        page: from :func:`make_page`.
-        port: to listen at; a free one from 7860 on unless given.
-        opens: whether to show it in a browser.
-        waits: until the user stops it; else it is served on until ``page.close()``.
+        page: Page from :func:`make_page`.
+        port: Port to listen on; by default the first free one from 7860.
+        opens: Whether to open the page in a browser.
+        waits: Whether to return only when the user stops the page; otherwise it is served until
+            ``page.close()``.
 
     Returns:
-        its address.
+        The address of the page.
 
     Raises:
-        GFMError: the port is taken.
+        GFMError: The port is in use.
     """
     gradio = import_gradio()
     middleware = need("starlette.middleware", "demo", "gfm demo")
@@ -180,15 +181,15 @@ def serve(page: Any, port: int | None = None, opens: bool = False, waits: bool =
             app_kwargs={"middleware": [middleware.Middleware(_Ruled)]},
         )
     except OSError as error:
-        raise GFMError(f"cannot listen at port {port}: choose another by --port") from error
-    print(f"{address} (stop it by Control-C)" if waits else address, flush=True)
+        raise GFMError(f"cannot listen on port {port}: choose another with --port") from error
+    print(f"{address} (stop it with Control-C)" if waits else address, flush=True)
     if waits:
         page.block_thread()
     return str(address)
 
 
 class _Ruled:
-    """Adds :data:`RULE` to every answer; an ASGI middleware."""
+    """ASGI middleware that adds :data:`RULE` to every answer."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

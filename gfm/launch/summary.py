@@ -1,4 +1,4 @@
-"""What a run prints when it starts and when it ends."""
+"""Prints the first and the last lines of a run."""
 
 import os
 import shlex
@@ -15,13 +15,13 @@ from gfm.launch.overrides import override
 from gfm.system.console import console
 
 if TYPE_CHECKING:
-    import pytorch_lightning as pl  # takes seconds, which the file tools need not wait for
+    import pytorch_lightning as pl  # takes seconds to import, and the file tools do not need it
 
     from gfm.training.final_test import FinalTest
 
 
 def announce(config: Mapping[str, Any]) -> None:
-    """Says what a run trains on what; loudly where the data are drawn."""
+    """Print the name, the data and the folder of a run, with a warning about the demo data."""
     name, data = config["run"]["name"], config["data"]["name"]
     console().print(f"[bold]{name}[/] on {data}, writing to {config['paths']['run']}")
     scale = config["model"]["decoder_scale"]
@@ -37,12 +37,12 @@ def announce(config: Mapping[str, Any]) -> None:
 
 
 def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, str]) -> Table:
-    """Names and values, in the order given.
+    """Return a table of metrics in the given order.
 
     Args:
-        title: above the table.
-        metrics: values by name, which may have a prefix such as ``val/``.
-        units: by name without prefix; see :func:`gfm.metrics.metric_units`.
+        title: Title above the table.
+        metrics: Values by name; a name may have a prefix such as ``val/``.
+        units: Units by name without prefix; see :func:`gfm.metrics.metric_units`.
     """
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
@@ -59,15 +59,15 @@ def show_results(
     tested: "FinalTest | None",
     options: Sequence[str],
 ) -> None:
-    """The test or else the last validation, and how to repeat it.
+    """Print the final test, or else the last validation, and the command that repeats it.
 
     Args:
-        trainer: after the run.
-        metrics: what it logged last.
-        tested: the test at its end, if there was one.
-        options: overrides that say where its data are.
+        trainer: Trainer after the run.
+        metrics: Last values that the run logged.
+        tested: Test at the end of the run, if there was one.
+        options: Overrides that select the data of the run.
     """
-    from gfm.training.final_test import best_weights  # here, since Lightning takes seconds
+    from gfm.training.final_test import best_weights  # here, because importing it takes seconds
 
     if not trainer.is_global_zero:
         return
@@ -88,7 +88,7 @@ def show_results(
 
 
 def _how(trainer: "pl.Trainer") -> list[str]:
-    """Overrides without which an evaluation would give other figures."""
+    """Return the overrides that an evaluation needs to give the same figures."""
     module: Any = trainer.lightning_module
     protocol = module.metrics.protocol
     options = [] if protocol == "gfm" else [f"protocol={protocol}"]
@@ -97,11 +97,11 @@ def _how(trainer: "pl.Trainer") -> list[str]:
 
 
 def data_options(name: str, run: Path) -> list[str]:
-    """The overrides that say which data a run was started on, for another command.
+    """Return the overrides that give another command the data of a run.
 
     Args:
-        name: of the data group's choice.
-        run: its folder, where Hydra keeps the overrides.
+        name: Choice of the group ``data``.
+        run: Folder of the run, where Hydra keeps the overrides.
     """
     file = run / ".hydra/overrides.yaml"
     given = [str(o) for o in OmegaConf.load(file)] if file.is_file() else []

@@ -1,4 +1,4 @@
-"""The results of a sweep, read from its folders, as a file and as a table."""
+"""Reads the results of a sweep from its folders, and makes a file and a table of them."""
 
 import csv
 import io
@@ -16,15 +16,15 @@ from gfm.system.console import console
 from gfm.system.files import write_text
 
 _SHOWN = ("test/sad", "test/mse", "test/grad", "test/conn")
-"""Metrics that the table over seeds has beside the objective."""
+"""Metrics that the table over seeds shows beside the objective."""
 
 
 def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
-    """What the jobs of a sweep left, the best first and those without a result last.
+    """Read the results of the jobs of a sweep, sorted with the best first and unfinished ones last.
 
     Args:
-        sweep: its folder.
-        mode: ``min`` or ``max``: which values of the objective are better.
+        sweep: Folder of the sweep.
+        mode: ``min`` or ``max``, the better direction of the objective.
     """
     results = [
         {"run": str(path.parent.relative_to(sweep)), **json.loads(path.read_text())}
@@ -36,11 +36,11 @@ def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
         order = math.inf if value is None else value if mode == "min" else -value
         return result["status"] != "finished", order, len(result["run"]), result["run"]
 
-    return sorted(results, key=rank)  # of equal ones 2 before 10
+    return sorted(results, key=rank)  # ties: 2 before 10
 
 
 def write_table(path: Path, results: Sequence[dict[str, Any]]) -> None:
-    """Writes a row per run: its objective, options, final metrics, time, status and folder."""
+    """Write a row for each run: its objective, options, final metrics, time, status and folder."""
     options = [_options(result) for result in results]
     metrics = [{k: v for k, v in _metrics(r).items() if k != "best"} for r in results]
     names = dict.fromkeys([*(n for row in options for n in row), *(n for m in metrics for n in m)])
@@ -56,7 +56,7 @@ def write_table(path: Path, results: Sequence[dict[str, Any]]) -> None:
 
 
 def show(results: Sequence[dict[str, Any]], objective: str) -> None:
-    """Prints the runs, the best first, and the means of those that differ in their seed alone."""
+    """Print the runs, the best first, and the means of those that differ only in their seed."""
     console().print(_runs(results, objective))
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for result in results:
@@ -122,6 +122,6 @@ def _options(result: dict[str, Any]) -> dict[str, str]:
 
 
 def _shared(results: Sequence[dict[str, Any]]) -> set[str]:
-    """Options that all runs have, where there are several."""
+    """Return the options that all runs share; none if there is only one run."""
     options = [set(result["overrides"]) for result in results]
     return set.intersection(*options) if len(options) > 1 else set()

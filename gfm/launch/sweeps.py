@@ -1,4 +1,4 @@
-"""Sweeps: many runs of one command line, each of which leaves its result in its folder."""
+"""Runs sweeps: many runs of one command line, each of which writes its result to its folder."""
 
 import json
 import logging
@@ -20,44 +20,44 @@ from gfm.system.console import console
 from gfm.system.files import write_text
 
 ERROR: Final = "error.txt"
-"""In the folder of a job that failed: why."""
+"""File in the folder of a failed job that holds its error."""
 
 RESULT: Final = "result.json"
-"""In the folder of a job: what became of it."""
+"""File in the folder of a job that holds its status and its metrics."""
 
 
 def in_sweep() -> bool:
-    """Whether this is a job of ``python train.py -m``."""
+    """Return whether this is a job of ``python train.py -m``."""
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def failed(cfg: DictConfig) -> float:
-    """The objective of a run without a result: for a search the worst that there is."""
+    """Return the objective of a run without a result: the worst value there is."""
     return -math.inf if cfg.objective_mode == "max" else math.inf
 
 
 def best(metrics: Mapping[str, float], cfg: DictConfig) -> float:
-    """The best value of the objective in a run, or the last one where no validation told.
+    """Return the best value of the objective in a run, or the last one if no best was logged.
 
     Args:
-        metrics: as last logged.
-        cfg: of the run.
+        metrics: Last values that the run logged.
+        cfg: Configuration of the run.
     """
     return metrics.get("best", metrics.get(cfg.objective, failed(cfg)))
 
 
 def ranked(cfg: DictConfig, run: Callable[[DictConfig], dict[str, float]]) -> float:
-    """Runs; returns what ranks the run, and in a sweep notes it in the job's folder.
+    """Run, and return the objective; in a sweep, also write it to the folder of the job.
 
-    A job of a sweep that was killed, started again in its folder, is skipped where it had finished
-    and goes on where it was cut off.
+    If a sweep was killed and is started again in its folder, finished jobs are skipped and
+    interrupted ones go on.
 
     Args:
-        cfg: of the run.
-        run: trains or evaluates, and returns what was logged last.
+        cfg: Configuration of the run.
+        run: Trains or evaluates, and returns the last values that were logged.
 
     Raises:
-        GFMError: the job's folder holds a run with other options.
+        GFMError: The folder of the job holds a run with other options.
     """
     if not in_sweep():
         return best(run(cfg), cfg)
@@ -80,7 +80,7 @@ def ranked(cfg: DictConfig, run: Callable[[DictConfig], dict[str, float]]) -> fl
 
 
 def _begin(folder: Path) -> dict[str, Any]:
-    """What is known of the job of this folder, which is noted before its work starts."""
+    """Return what is known about the job of a folder; a new job is noted before it starts."""
     overrides = [str(o) for o in HydraConfig.get().overrides.task]
     result = {"status": "running", "objective": None, "overrides": overrides}
     file = folder / RESULT
@@ -88,8 +88,8 @@ def _begin(folder: Path) -> dict[str, Any]:
         before: dict[str, Any] = json.loads(file.read_text())
         if before["overrides"] != overrides:
             raise GFMError(
-                f"{folder} holds the run of {' '.join(before['overrides'])}: go on with a sweep by "
-                "its own command, or set hydra.sweep.dir to a new folder"
+                f"{folder} holds a run with {' '.join(before['overrides'])}: repeat the command of "
+                "that sweep to go on with it, or set hydra.sweep.dir to a new folder"
             )
         (folder / ERROR).unlink(missing_ok=True)
         if before["status"] == "finished":
@@ -103,10 +103,10 @@ def _write(folder: Path, result: dict[str, Any]) -> None:
 
 
 class SweepSummary(Callback):
-    """Prints and writes the runs of a sweep, best first, and fails if one of them did."""
+    """Prints and writes the runs of a sweep, the best first, and fails if one of them failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Lets a search that has a memory go on beside the runs that its folder holds."""
+        """Continue a search that is kept in a storage: run only the trials that are left."""
         if not OmegaConf.select(config, "hydra.sweeper.storage"):
             return
         search = config.hydra.sweeper
@@ -114,14 +114,14 @@ class SweepSummary(Callback):
         finished = sum(result["status"] == "finished" for result in done)
         with open_dict(config):
             search.n_trials = max(0, search.n_trials - finished)
-            if OmegaConf.select(search, "sampler.seed") is not None:  # else it draws the same again
+            if OmegaConf.select(search, "sampler.seed") is not None:  # or it draws the same again
                 search.sampler.seed += _num_trials(str(search.storage), str(search.study_name))
-            if done:  # its next trials are other ones, which must not take the folders of the first
+            if done:  # the new trials must not use the folders of the earlier ones
                 folder = f"from_{len(done)}/${{hydra.job.num}}"
                 config.hydra.overrides.hydra.append(f"hydra.sweep.subdir={folder}")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Notes that a job failed."""
+        """Mark a job that did not finish as failed."""
         if config.hydra.mode != RunMode.MULTIRUN:
             return
         folder = Path(config.hydra.runtime.output_dir)
@@ -132,13 +132,13 @@ class SweepSummary(Callback):
             _write(folder, {**result, "status": "failed"})
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Reads what all jobs left, which may have run in other processes or on other machines."""
+        """Read the results of all jobs, even of other processes and machines, and show them."""
         sweep = Path(config.hydra.sweep.dir)
         results = read_results(sweep, config.objective_mode)
         write_table(sweep / "sweep.csv", results)
         show(results, config.objective)
         console().print(f"runs: {sweep}", highlight=False)
-        # Also a finished run whose place another job was refused.
+        # A finished run counts as well if another job failed because it needed the same folder.
         faults = [(sweep / result["run"] / ERROR).is_file() for result in results]
         num_failed = sum(
             result["status"] == "failed" or f for result, f in zip(results, faults, strict=True)
@@ -149,8 +149,8 @@ class SweepSummary(Callback):
 
 
 def _num_trials(storage: str, study: str) -> int:
-    """How many trials a study of Optuna's has begun in a storage."""
-    import optuna  # here, since it takes a second and comes with an extra
+    """Return how many trials an Optuna study has started in a storage."""
+    import optuna  # here, because it takes a second and belongs to an extra
 
     optuna.logging.set_verbosity(logging.WARNING)
     known = optuna.study.get_all_study_summaries(storage=storage)

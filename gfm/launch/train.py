@@ -1,4 +1,4 @@
-"""A training from its configuration to its results."""
+"""Trains a network, from the configuration of a run to its results."""
 
 import warnings
 from pathlib import Path
@@ -36,10 +36,13 @@ from gfm.training.resume import check_options, whole_checkpoint
 
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """Composes, builds, trains; returns the last metrics and the objects of the run.
+    """Build a run from its configuration, train it, and test the weights at the end.
+
+    Returns:
+        The last metrics, and the objects of the run by name.
 
     Raises:
-        GFMError: another run is using the folder, or something is wrong with what was asked for.
+        GFMError: Another run is using the folder, or the input is at fault.
     """
     with owned(Path(cfg.paths.run)):
         return _train(cfg)
@@ -53,9 +56,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     cfg, channels_last = decide(cfg)
     config = plain(cfg)
     to_test = weights_to_test(config["test"])
-    resumed = whole_checkpoint(Path(config["ckpt_path"])) if config["ckpt_path"] else None
-    if resumed:
-        check_options(resumed, config)
+    resumed = _checkpoint_to_resume(config)
     if is_first():
         OmegaConf.save(cfg, run / "config.yaml", resolve=True)
         keep_options(run)
@@ -65,30 +66,16 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     torch.set_float32_matmul_precision("high")
     config = overfitting(config)
     datamodule = build(config["datamodule"])
-    datamodule.setup("fit")  # Lightning does so too, but only after weights were fetched
-    module = build_module(config, datamodule)
-    if channels_last:
-        module.model.use_channels_last()
-    if config["compile"]:
-        module.model.compile()  # in place: names of weights stay
-
-    callbacks = build_callbacks(config)
-    loggers = [build(node) for node in (config["logger"] or {}).values()]
-    trainer: pl.Trainer = build(
-        config["trainer"],
-        callbacks=callbacks,
-        logger=loggers,
-        enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
-    )
-    # Here too, before processes are started that would each say so.
+    datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
+    module = build_module(config, datamodule, resumed, channels_last)
+    trainer = build_trainer(config)
+    # The loader checks the batch too, but then every process would print the error.
     num_processes = trainer.num_devices * trainer.num_nodes
     check_norms(module.model, config, share_of_batch(datamodule.batch_size, num_processes))
-    if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
-        raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
     with closed_at_end():
         trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if module.objective.best is not None:  # also where nothing was left to train
+        if module.objective.best is not None:  # even if nothing was left to train
             metrics["best"] = module.objective.best
         tested = run_final_test(trainer, module, datamodule, run, to_test)
         metrics |= tested.metrics if tested else {}
@@ -98,28 +85,68 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
 
 
-def build_module(config: dict[str, Any], datamodule: MattingDataModule) -> MattingModule:
-    """What is trained, with the weights of ``init_from`` unless a run goes on.
+def _checkpoint_to_resume(config: dict[str, Any]) -> Path | None:
+    """Return the checkpoint that ``ckpt_path`` asks for; ``None`` for a new run."""
+    if not config["ckpt_path"]:
+        return None
+    path = whole_checkpoint(Path(config["ckpt_path"]))
+    check_options(path, config)
+    return path
+
+
+def build_module(
+    config: dict[str, Any], datamodule: MattingDataModule, resumed: Path | None, channels_last: bool
+) -> MattingModule:
+    """Build the network with everything that trains it.
+
+    Args:
+        config: Plain configuration of the run.
+        datamodule: Data module, set up for training.
+        resumed: Checkpoint that Lightning will restore; its weights replace those of ``init_from``.
+        channels_last: Whether to store channels innermost in memory.
 
     Raises:
-        GFMError: a part cannot be built, or the weights are of another network.
+        GFMError: The objective is not logged, or ``init_from`` holds another architecture.
     """
-    starts_from_file = config["ckpt_path"] or config["init_from"]
+    starts_from_file = resumed or config["init_from"]
     module = MattingModule.from_config(
         {**config, "provenance": provenance(datamodule)},
         model=build(without_pretrained(config["model"]) if starts_from_file else config["model"]),
     )
     check_objective(config["objective"], module.metrics.names)
-    if config["init_from"] and not config["ckpt_path"]:
+    if config["init_from"] and not resumed:
         load_weights(module.model, read_weights(Path(config["init_from"])), config["init_from"])
+    if channels_last:
+        module.model.use_channels_last()
+    if config["compile"]:
+        module.model.compile()  # in place, so the names of the weights stay the same
     return module
 
 
-def overfitting(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with ``trainer.overfit_batches`` spelled out.
+def build_trainer(config: dict[str, Any]) -> pl.Trainer:
+    """Build the trainer with its callbacks and loggers.
 
-    Lightning would replace our order of samples by one that the dataset does not know, and still
-    draw other windows in every epoch.
+    Raises:
+        GFMError: A job of a sweep would start processes by running the script again.
+    """
+    callbacks = build_callbacks(config)
+    loggers = [build(node) for node in (config["logger"] or {}).values()]
+    trainer: pl.Trainer = build(
+        config["trainer"],
+        callbacks=callbacks,
+        logger=loggers,
+        enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
+    )
+    if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
+        raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
+    return trainer
+
+
+def overfitting(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with ``trainer.overfit_batches`` replaced by other options.
+
+    Lightning's own option would replace our sampler by one whose keys the dataset does not know,
+    and every epoch would still draw other windows.
     """
     amount = config["trainer"]["overfit_batches"]
     if not amount:
@@ -132,7 +159,7 @@ def overfitting(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_callbacks(config: dict[str, Any]) -> list[Callback]:
-    """Those of the configuration; warns where they will keep no weights."""
+    """Build the callbacks of the configuration; warn if none of them saves weights."""
     nodes = [node for node in (config["callbacks"] or {}).values() if node]
     callbacks: list[Callback] = [build(node) for node in nodes]
     if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):

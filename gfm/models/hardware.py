@@ -1,4 +1,4 @@
-"""What a device computes fastest: bfloat16 or float32, and which memory format."""
+"""Chooses the precision and the memory format in which a device is fastest."""
 
 import torch
 
@@ -6,7 +6,7 @@ from gfm.compat.torch import cpu_capabilities
 from gfm.models.gfm import GFM
 
 _CPU_INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
-"""Those that calculate in bfloat16, the fastest first."""
+"""CPU instructions that calculate in bfloat16, the fastest first."""
 _NAMES = {"cuda": "GPU", "mps": "GPU", "cpu": "CPU"}
 
 
@@ -20,10 +20,10 @@ def device_type(accelerator: str) -> str:
 
 
 def bfloat16_hardware(device: str) -> str | None:
-    """What of a device calculates in bfloat16, or ``None`` where it would be emulated.
+    """Return the hardware of a device that calculates in bfloat16; ``None`` if it has none.
 
-    Emulated it is several times slower than float32: on GPUs before Ampere, on CPUs without one of
-    the instructions above.
+    GPUs before Ampere, and CPUs without one of the instructions above, emulate bfloat16, which is
+    several times slower than float32.
     """
     if device == "cuda":
         has_it = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -36,7 +36,7 @@ def bfloat16_hardware(device: str) -> str | None:
 
 
 def choose_precision(device: str) -> tuple[str, str]:
-    """Lightning's name of the precision that suits a device, and why."""
+    """Return Lightning's name of the best precision for a device, and the reason."""
     hardware = bfloat16_hardware(device)
     if hardware:
         return "bf16-mixed", f"{hardware} calculates in bfloat16"
@@ -44,15 +44,16 @@ def choose_precision(device: str) -> tuple[str, str]:
 
 
 def prefers_channels_last(device: str, is_half: bool, is_training: bool) -> bool:
-    """Whether channels innermost in memory make a network faster.
+    """Return whether a network is faster with channels innermost in memory.
 
-    On CPUs they do for inference, and for training in bfloat16; in float32 they make training
-    slower (docs/models.md has the figures). On GPUs tensor cores read half precision so.
+    On CPUs it is faster in inference and in training with bfloat16, but slower in training with
+    float32 (docs/models.md has the figures). On GPUs, tensor cores need this format for half
+    precision.
 
     Args:
-        device: as of :func:`device_type`.
-        is_half: whether convolutions are in half precision.
-        is_training: whether there is a backward pass.
+        device: Device type as in :func:`device_type`.
+        is_half: Whether convolutions use half precision.
+        is_training: Whether there is a backward pass.
     """
     if device == "cpu" and not is_training:
         return True
@@ -60,12 +61,12 @@ def prefers_channels_last(device: str, is_half: bool, is_training: bool) -> bool
 
 
 def speed_up_inference(model: GFM, device: str, precision: str) -> None:
-    """Gives a network the memory format in which this device mattes faster.
+    """Change the memory format of a network to the one with the faster inference.
 
     Args:
-        model: the network; only its memory changes.
-        device: as of :func:`device_type`.
-        precision: Lightning's name.
+        model: Network; only its memory format changes.
+        device: Device type as in :func:`device_type`.
+        precision: Lightning's name of the precision.
     """
     if prefers_channels_last(device, "16" in precision, is_training=False):
         model.use_channels_last()

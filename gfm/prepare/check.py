@@ -99,7 +99,7 @@ def pair(folders: list[Folder]) -> tuple[list[Group], list[str]]:
         for paths in found.values():
             if len(paths) > 1:
                 names = " and ".join(path.name for path in paths)
-                problems.append(f"{folder.path}: {names} go by one name: remove all but one")
+                problems.append(f"{folder.path}: {names} share one name: remove all but one")
     groups = [
         Group(tuple((p, f.kind) for f, found in listed.items() for p in found.get(stem, [])))
         for stem in stems

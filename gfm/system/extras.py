@@ -1,4 +1,4 @@
-"""Packages that only some commands need, and that an extra of this one installs."""
+"""Imports packages that only some commands need, and that are installed by an extra."""
 
 import importlib
 from typing import Any
@@ -7,15 +7,15 @@ from gfm.errors import GFMError
 
 
 def need(module: str, extra: str, purpose: str) -> Any:
-    """A module of an optional package.
+    """Import a module of an optional package.
 
     Args:
-        module: to import.
-        extra: of this package, which installs it.
-        purpose: what it is needed for, for the message.
+        module: Name of the module.
+        extra: Extra of this package that installs it.
+        purpose: What the module is needed for, for the message.
 
     Raises:
-        GFMError: the package is not installed.
+        GFMError: The package is not installed.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""Folders that belong to one run at a time."""
+"""Locks folders, so that each belongs to one run at a time."""
 
 import atexit
 import fcntl
@@ -13,14 +13,14 @@ from gfm.errors import GFMError, WriteError
 from gfm.system.ranks import is_first
 
 LOCK = ".lock"
-"""In a folder that a run is using: by whom."""
+"""File in a folder that a run is using; it names the process."""
 
-_held: dict[Path, tuple[int, IO[str]]] = {}  # by which process, since a forked one inherits it
+_held: dict[Path, tuple[int, IO[str]]] = {}  # with the process, because a fork inherits the dict
 
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """A folder that no other run may use meanwhile; see :func:`claim`."""
+    """Claim a folder while the context lasts; see :func:`claim`."""
     claim(folder)
     try:
         yield
@@ -29,15 +29,15 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def claim(folder: Path) -> None:
-    """Makes a folder this process's own until it is released or the process ends, however it does.
+    """Reserve a folder for this process until it releases the folder or ends.
 
-    The lock is the system's (POSIX), so that of a killed run is gone with it, and is seen by other
-    machines on a shared disk. Children do not inherit it. Of several processes the first claims
-    for all. On a file system without locks nothing is claimed.
+    The lock is one of the system (POSIX), so it disappears when a run is killed, and other machines
+    see it on a shared disk. Child processes do not inherit it. With several processes, the first
+    one claims the folder for all. On a file system without locks, nothing is claimed.
 
     Raises:
-        GFMError: another run is using the folder.
-        WriteError: the folder cannot be written.
+        GFMError: Another run is using the folder.
+        WriteError: The folder cannot be written.
     """
     path = (folder / LOCK).resolve()
     if not is_first() or (path in _held and _held[path][0] == os.getpid()):
@@ -54,7 +54,7 @@ def claim(folder: Path) -> None:
     except BlockingIOError as error:
         raise GFMError(
             f"another run is using {folder} ({_owner(path)}): wait until it ends, or choose "
-            "another folder by paths.run="
+            "another folder with paths.run="
         ) from error
     except PermissionError as error:
         raise WriteError(f"cannot write to {folder}: {error.strerror}") from error
@@ -71,13 +71,13 @@ def _lock(path: Path) -> IO[str]:
         file = path.open("a+", encoding="utf-8")
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except PermissionError as error:  # as some systems report a lock that is taken
+        except PermissionError as error:  # how some systems report a lock of another
             file.close()
             raise BlockingIOError from error
         except OSError:
             file.close()
             raise
-        # Else its owner removed it in between, and the next one would make another.
+        # Otherwise its owner has removed it meanwhile, and the next process would make a new one.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 return file
@@ -91,7 +91,7 @@ def _owner(path: Path) -> str:
 
 
 def release(folder: Path) -> None:
-    """Gives a folder back, if this process claimed it."""
+    """Release a folder if this process claimed it."""
     _release((folder / LOCK).resolve())
 
 

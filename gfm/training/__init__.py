@@ -1,1 +1,1 @@
-"""Training: the Lightning module, what surrounds it, and how it goes on after an interruption."""
+"""Training: the Lightning module, its callbacks and loggers, and resuming after an interruption."""

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture, for those without a dashboard."""
+"""Draws the curves of a run as a picture, for runs without a dashboard."""
 
 import csv
 from collections import defaultdict
@@ -11,10 +11,10 @@ _Curve = tuple[list[float], list[float]]
 
 
 def read_curves(path: Path) -> dict[str, _Curve]:
-    """Read ``metrics.csv``: the steps and values of each column, in the file's order.
+    """Read the steps and values of each column of ``metrics.csv``, in the order of the file.
 
     Args:
-        path: of the file, with a column ``step`` and empty cells where nothing was logged.
+        path: CSV file with a column ``step``, and empty cells where nothing was logged.
     """
     curves: dict[str, _Curve] = defaultdict(lambda: ([], []))
     with path.open(newline="") as file:
@@ -27,7 +27,7 @@ def read_curves(path: Path) -> dict[str, _Curve]:
 
 
 def _smoothed(values: list[float]) -> list[float]:
-    """Average each value with those before it, over a fiftieth of the curve."""
+    """Average each value with the values before it, over a fiftieth of the curve."""
     sums = [0.0, *accumulate(values)]
     width = max(1, len(values) // 50)
     starts = [max(0, end - width) for end in range(1, len(sums))]
@@ -39,15 +39,15 @@ def draw_curves(source: Path, target: Path) -> bool:
 
     Args:
         source: ``metrics.csv`` of a run.
-        target: the picture, ``.png``.
+        target: PNG file to write.
 
     Returns:
         Whether there was anything to draw.
 
     Raises:
-        WriteError: the picture cannot be written.
+        WriteError: The picture cannot be written.
     """
-    from matplotlib.figure import Figure  # here, since it takes a second, which the start need not
+    from matplotlib.figure import Figure  # here, so that a run starts a second earlier
 
     curves = read_curves(source)
     losses = {n.split("/")[1]: c for n, c in curves.items() if n.startswith("train/loss")}

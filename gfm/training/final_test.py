@@ -1,4 +1,4 @@
-"""The test on all validation photos, when training ends."""
+"""Tests the best or the last weights on all validation photos when training ends."""
 
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,13 +20,13 @@ _LAST = Path("checkpoints/last.ckpt")
 
 
 class FinalTest(NamedTuple):
-    """What a test gave, and of what.
+    """The result of a test.
 
     Attributes:
-        metrics: ``test/<metric>``, means over the photos.
-        title: which weights, on how many photos, matted how.
-        choice: what the weights were chosen by, on which photos.
-        weights: the file that holds the weights; ``None`` where none was kept.
+        metrics: Means over the photos, as ``test/<metric>``.
+        title: Which weights were tested, on how many photos, and with which inference.
+        choice: How the weights were chosen, and on which photos.
+        weights: File that holds the weights; ``None`` if there is none.
     """
 
     metrics: dict[str, float]
@@ -36,10 +36,10 @@ class FinalTest(NamedTuple):
 
 
 def weights_to_test(choice: Any) -> Weights | None:
-    """The option ``test``, checked before a training of days begins.
+    """Check the option ``test``, before days of training begin.
 
     Raises:
-        GFMError: it is something else.
+        GFMError: The value is not known.
     """
     if choice not in ("best", "last", False, None):
         raise GFMError(f"test={choice}: choose best (best.ckpt), last (last.ckpt) or false")
@@ -47,7 +47,7 @@ def weights_to_test(choice: Any) -> Weights | None:
 
 
 def best_weights(trainer: pl.Trainer) -> Path | None:
-    """The checkpoint chosen by the objective, if one was kept."""
+    """Return the checkpoint that was chosen by the objective, if there is one."""
     for kept in trainer.checkpoint_callbacks:
         path = Path(getattr(kept, "best_model_path", ""))
         if getattr(kept, "monitor", None) and path.is_file():
@@ -62,17 +62,21 @@ def run_final_test(
     run: Path,
     which: Weights | None,
 ) -> FinalTest | None:
-    """Tests the best weights, or the last; nothing where training was stopped.
+    """Test the best or the last weights, unless training was interrupted.
 
-    All validation photos are tested, which may be more than those seen in training. The metrics of
-    each go to ``per_image.csv``, as those of an evaluation.
+    All validation photos are tested, which may be more than the validations during training used.
+    The metrics of each photo are written to ``per_image.csv``, as in an evaluation.
 
     Args:
-        trainer: after training.
-        module: gets the weights, unless they are at hand.
-        datamodule: with the photos.
-        run: its folder.
-        which: ``best``, chosen by the objective, or the last where none were; ``last``; or none.
+        trainer: Trainer after training.
+        module: Module to test; the weights are loaded into it if it has others.
+        datamodule: Data module with the photos.
+        run: Folder of the run.
+        which: ``best`` for the weights that the objective chose, or the last weights if it chose
+            none; ``last``; or ``None`` for no test.
+
+    Returns:
+        The result; ``None`` if nothing was tested.
     """
     if not which or trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return None
@@ -81,7 +85,7 @@ def run_final_test(
     path = best or last
     if path is not None and (best or not _is_current(path, trainer)):
         load_weights(module.model, read_weights(path), str(path))
-    # As evaluate.py does, which gives the same figures.
+    # As in evaluate.py, so that both give the same figures.
     device = trainer.strategy.root_device.type
     speed_up_inference(module.model, device, str(trainer.precision))
     trainer.callbacks.append(PhotoTable(run / "per_image.csv"))  # type: ignore[attr-defined]
@@ -91,14 +95,15 @@ def run_final_test(
     whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
     photos = f"all {num_photos} validation photos" if whole else f"some of {num_photos} photos"
     title = f"{'best' if best else 'last'} weights, {photos}, {described(module.inferer)}"
-    choice = "no photo had a part in choosing these weights"
+    choice = "these weights were not chosen by their results on any photo"
     if best:
         choice = f"{best.name} has the {_choice(trainer, datamodule)}"
     return FinalTest(metrics, title, choice, path)
 
 
 def _is_current(path: Path, trainer: pl.Trainer) -> bool:
-    """Whether the file is of the last step, whose weights are at hand; mapped, so hardly read."""
+    """Return whether a file holds the weights of the last step, which the module has already."""
+    # Mapped, so that almost nothing is read.
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     return bool(content.get("global_step") == trainer.global_step)
 
@@ -110,7 +115,7 @@ def _choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     if datamodule.training.held_out:
         photos = f"{len(datamodule.training.held_out)} training photos that were set aside"
     elif num_seen == num_all:
-        photos = "these very photos"
+        photos = "the same photos"
     else:
         photos = f"{num_seen} of these photos"
     return f"{extreme} {kept.monitor} on {photos}"

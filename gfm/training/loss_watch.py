@@ -1,4 +1,4 @@
-"""The losses of recent steps, which stay on their device until they are asked for."""
+"""Keeps the losses of recent steps on their device, and checks many of them at once."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +10,11 @@ from gfm.errors import GFMError
 
 
 class LossWatch:
-    """Notes the loss of every step without waiting for the device that computes it.
+    """Keeps the loss of every step without waiting for the device that computes it.
 
-    A GPU works behind the program that feeds it. Looking at a loss makes the program wait until
-    the GPU has caught up, and then the GPU until it is fed: so this is done for many steps at once.
+    A GPU runs behind the program that feeds it. Reading a loss makes the program wait until the GPU
+    has caught up, and then the GPU waits for new work. So the losses of many steps are read at
+    once.
     """
 
     def __init__(self) -> None:
@@ -21,20 +22,24 @@ class LossWatch:
         self.terms: list[str] = []
 
     def note(self, step: int, terms: Mapping[str, Tensor], samples: Sequence[str]) -> None:
-        """Keeps a step's loss terms, ``total`` among them, and the names of its samples."""
+        """Keep the loss terms of a step, including ``total``, and the names of its samples."""
         self.terms = list(terms)
         values = torch.stack([term.detach().float() for term in terms.values()])
         self.noted.append((step, values, samples))
 
     def fetch(self, mean: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """The terms of the last step noted, none if there was none since the last call.
+        """Check all kept losses, and return the terms of the last step.
 
         Args:
-            mean: over all processes, which call this together; may work in place.
+            mean: Averages a tensor over all processes, which must call it together. It may change
+                the tensor.
+
+        Returns:
+            The terms by name; empty if no step was kept since the last call.
 
         Raises:
-            GFMError: the total of a step was not finite, in this process or in another. All raise,
-                so that none waits for another.
+            GFMError: The total of a step is not finite, in this or another process. All processes
+                raise the error, so that none waits for another.
         """
         noted, self.noted = self.noted, []
         if not noted:
@@ -49,7 +54,7 @@ class LossWatch:
     def _fault(self, step: int, values: Sequence[float], samples: Sequence[str]) -> str:
         terms = dict(zip(self.terms, values, strict=True))
         if math.isfinite(terms.pop("total")):
-            return f"the loss of another process is not finite at step {step}"
+            return f"the loss in another process is not finite at step {step}"
         shown = ", ".join(f"{name} {value:g}" for name, value in terms.items())
         return (
             f"the loss is not finite at step {step} ({shown}; samples {', '.join(samples)}): "

@@ -1,4 +1,4 @@
-"""The LightningModule: what happens in a training and a validation step."""
+"""The LightningModule, which defines the steps of training, validation and test."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,21 +35,22 @@ from gfm.training.optimization import (
 class MattingModule(pl.LightningModule):
     """Trains a matting network.
 
-    Logs ``train/loss``, ``train/loss_<term>`` and ``train/gradient_norm`` every
-    ``log_every_n_steps``, between which no step waits for a GPU; ``val/<metric>`` and ``best``, the
-    best value of the objective so far, at every validation; ``test/<metric>`` when tested.
+    Every ``log_every_n_steps`` it logs ``train/loss``, ``train/loss_<term>`` and
+    ``train/gradient_norm``; the steps between do not wait for a GPU. Every validation logs
+    ``val/<metric>``, and ``best``, the best value of the objective so far. A test logs
+    ``test/<metric>``.
 
     Args:
-        model: the network.
-        criterion: names and adds its loss terms.
-        optimizer: from parameters to an optimiser.
-        scheduler: from the optimiser and the number of steps to a schedule, if any.
-        inferer: mattes validation photos.
-        metrics: scores them.
-        layer_decay: factor on the learning rate of the encoder's deepest stage, and of each stage
-            from the one after it; see :func:`gfm.training.optimization.parameter_groups`.
-        weight_decay_on: likewise.
-        config: the run's plain configuration, which checkpoints carry so that they can be rebuilt.
+        model: Network to train.
+        criterion: Computes the loss terms.
+        optimizer: Makes an optimiser from parameter groups.
+        scheduler: Makes a schedule from the optimiser and the number of steps; ``None`` for none.
+        inferer: Mattes validation photos.
+        metrics: Scores the mattes.
+        config: Plain configuration of the run, stored in checkpoints so that the run can be rebuilt
+            from them.
+        layer_decay: See :func:`gfm.training.optimization.parameter_groups`.
+        weight_decay_on: See :func:`gfm.training.optimization.parameter_groups`.
     """
 
     def __init__(
@@ -76,16 +77,16 @@ class MattingModule(pl.LightningModule):
         self.losses = LossWatch()
         self.weight_decay_on: WeightDecayOn = weight_decay_on
         self.objective = Objective(config.get("objective"), config.get("objective_mode", "min"))
-        self.groups: Groups = []  # as this run's options have them
+        self.groups: Groups = []  # with the options of this run
         self.goes_on = False
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **given: Any) -> "MattingModule":
-        """Builds all parts from a run's plain configuration.
+        """Build all parts from the plain configuration of a run.
 
         Args:
-            config: as ``config.yaml`` and checkpoints hold it.
-            given: parts that are there already.
+            config: Configuration as in ``config.yaml`` and in checkpoints.
+            given: Parts that exist already and are not built.
         """
         parts = {"model": "model", "criterion": "loss", "optimizer": "optimizer"}
         parts |= {"scheduler": "scheduler", "inferer": "inference", "metrics": "metrics"}
@@ -103,20 +104,21 @@ class MattingModule(pl.LightningModule):
         trust: Sequence[str] = (),
         **given: Any,
     ) -> "MattingModule":
-        """The module of a training run with the weights of its checkpoint, as Lightning has it.
+        """Load the module of a training run with the weights of a checkpoint.
 
-        Nothing is downloaded, and nothing is built that the project or a trusted package does not
-        define. For the network alone, also of released weights, see
-        :func:`gfm.checkpoints.load_network`.
+        This replaces Lightning's method of the same name. It downloads nothing, and builds only
+        classes of this project and of trusted packages. To load only the network, including
+        released weights, use :func:`gfm.checkpoints.load_network`.
 
         Args:
-            checkpoint_path: a ``best.ckpt`` or ``last.ckpt``.
-            map_location: the device.
-            trust: packages other than this one whose classes the file may name.
-            given: parts to use instead of those of the run, such as ``inferer``.
+            checkpoint_path: A ``best.ckpt`` or ``last.ckpt``.
+            map_location: Device to move the module to.
+            trust: Other packages whose classes the file may name.
+            given: Parts to use instead of those of the run, such as ``inferer``.
 
         Raises:
-            GFMError: the file is missing, damaged, something else, or names what is not trusted.
+            GFMError: The file is missing, damaged or of another kind, or names a class that is not
+                trusted.
         """
         checkpoint = read_training(Path(checkpoint_path), trust)
         module = cls.from_config({**checkpoint.config, "model": checkpoint.model}, **given)
@@ -124,7 +126,7 @@ class MattingModule(pl.LightningModule):
         return module.to(map_location) if map_location is not None else module
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch of samples to its loss."""
+        """Compute the loss of a batch."""
         batch = as_floats(batch)
         terms = self.criterion(self.model(batch["image"]), batch)
         self.losses.note(self.global_step, terms, batch["name"])
@@ -135,7 +137,7 @@ class MattingModule(pl.LightningModule):
         return terms["total"]
 
     def _fetch_losses(self) -> dict[str, float]:
-        """The means over processes, of the last step: what one with all samples would have."""
+        """Return the losses of the last step, averaged over all processes."""
         strategy = self.trainer.strategy
         return self.losses.fetch(lambda own: strategy.reduce(own, reduce_op="mean"))
 
@@ -145,9 +147,10 @@ class MattingModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips gradients where asked for, and logs ``train/gradient_norm``, their length before.
+        """Clip gradients if wanted, and log ``train/gradient_norm``, their norm before clipping.
 
-        Lightning refuses to clip what a fused optimiser steps on under mixed precision.
+        This replaces Lightning's method, which refuses to clip the gradients of fused optimisers
+        under mixed precision.
         """
         if not gradient_clip_val and not logs_now(self.trainer):
             return
@@ -158,11 +161,11 @@ class MattingModule(pl.LightningModule):
             self.log("train/gradient_norm", norm)
 
     def on_validation_start(self) -> None:
-        """Nothing is scored after a loss that was not finite; likewise below."""
+        """Check the losses, so that no network is scored after a loss that was not finite."""
         self._fetch_losses()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """One photo to its ``prediction`` and its ``metrics``, for callbacks to show."""
+        """Matte and score a photo; callbacks show the returned ``prediction`` and ``metrics``."""
         trimap = batch["trimap"]
         batch = as_floats(batch)
         prediction = self.inferer(self.model, batch["image"])
@@ -170,50 +173,54 @@ class MattingModule(pl.LightningModule):
         return {"prediction": prediction, "metrics": metrics}
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the metrics of all photos, of all processes, and the best objective so far."""
+        """Log the means over the photos of all processes, and the best objective so far."""
         values = {**self.trainer.callback_metrics, **self._log_means("val")}
         if not self.trainer.sanity_checking and (best := self.objective.update(values)) is not None:
             self.log("best", best, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
-        """Looks at the losses that no step has looked at."""
+        """Check the losses of the steps that were not logged."""
         self._fetch_losses()
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """As in validation."""
+        """Matte and score a photo, as in validation."""
         return self.validation_step(batch, batch_idx)
 
     def on_test_epoch_end(self) -> None:
-        """As after validation, as ``test/<metric>``."""
+        """Log the means as ``test/<metric>``."""
         self._log_means("test")
 
     def _log_means(self, stage: str) -> dict[str, Tensor]:
         means = self.metrics.compute()
         self.metrics.reset()
-        # Processes agree on them already; Lightning asks for synchronisation nonetheless.
+        # The means are the same in all processes, but Lightning warns without `sync_dist`.
         values = {f"{stage}/{name}": value.float() for name, value in means.items()}
         self.log_dict(values, sync_dist=True)
         return values
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what a run that goes on has to know; weights of a loss not finite are not kept."""
+        """Store the objective; a loss that is not finite keeps the weights from being saved."""
         self._fetch_losses()
         checkpoint["objective"] = self.objective.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Before a run goes on."""
+        """Restore the objective, and check that the checkpoint fits the parameters that learn.
+
+        Raises:
+            GFMError: Other parameters learn than in the checkpoint.
+        """
         self.objective.load(checkpoint.get("objective", {}))
         self.goes_on = True
         learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
         if learnt != [len(group["params"]) for group in self._parameter_groups()]:
             raise GFMError(
-                "other parameters learn than in the checkpoint: leave freeze, layer_decay and "
-                "weight_decay_on as they were, or start anew from its weights by init_from="
+                "the checkpoint was made with other settings of freeze, layer_decay or "
+                "weight_decay_on: restore them, or start a new run from its weights with init_from="
             )
         make_up_validation(checkpoint, self.trainer.check_val_every_n_epoch)
 
     def on_train_start(self) -> None:
-        """Where a run goes on, the options given now hold, not those that the checkpoint has."""
+        """Apply the current options to a resumed run, instead of those in the checkpoint."""
         if self.goes_on:
             schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
             renew(self.trainer.optimizers[0], self.groups, schedules)
@@ -222,7 +229,7 @@ class MattingModule(pl.LightningModule):
         return parameter_groups(self.model, self.layer_decay, self.weight_decay_on)
 
     def configure_optimizers(self) -> Any:
-        """Optimiser, and a schedule that moves at every step."""
+        """Return the optimiser, and a schedule that is updated at every step."""
         optimizer = self.optimizer(self._parameter_groups())
         scale_rates(optimizer)
         self.groups = describe(optimizer)

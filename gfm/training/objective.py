@@ -1,4 +1,4 @@
-"""What a run is judged by: the best value so far of one logged metric."""
+"""The objective, by which a run is judged: the best value of one logged metric."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,14 +10,14 @@ from gfm.errors import GFMError
 
 
 class Objective:
-    """Remembers the best value of a metric over the validations of a run, interruptions included.
+    """Remembers the best value of a metric over all validations of a run, even if it was resumed.
 
     Args:
-        name: of the metric as logged, such as ``val/sad``; ``None`` judges nothing.
-        mode: ``min`` or ``max``: which values are better.
+        name: Name of the metric as logged, such as ``val/sad``; ``None`` for no objective.
+        mode: ``min`` or ``max``, the better direction.
 
     Raises:
-        GFMError: there is no such mode.
+        GFMError: There is no such mode.
     """
 
     def __init__(self, name: str | None, mode: str = "min") -> None:
@@ -28,10 +28,10 @@ class Objective:
         self.best: float | None = None
 
     def update(self, values: Mapping[str, Tensor]) -> float | None:
-        """Takes a validation's values; returns the best of all so far, if there is one.
+        """Add the values of a validation, and return the best value so far, if there is one.
 
         Args:
-            values: by their logged names.
+            values: Values by their logged names.
         """
         value = float(values[self.name]) if self.name and self.name in values else math.nan
         if not math.isnan(value) and (self.best is None or self._is_better(value, self.best)):
@@ -42,21 +42,24 @@ class Objective:
         return value < other if self.mode == "min" else value > other
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return the state that a checkpoint stores."""
         return {"name": self.name, "mode": self.mode, "best": self.best}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a checkpoint, unless that run was judged by something else."""
+        """Restore the best value from a checkpoint, if it was made with the same objective."""
         if (state.get("name"), state.get("mode")) == (self.name, self.mode):
             self.best = state.get("best")
 
 
 def check_objective(name: str, metrics: Iterable[str]) -> None:
-    """Raises a GFMError where a validation will not log such a metric.
+    """Check that validations log the objective.
 
     Args:
-        name: of the objective.
-        metrics: of a validation, by their plain names.
+        name: Name of the objective.
+        metrics: Names of the validation metrics, without ``val/``.
+
+    Raises:
+        GFMError: The objective begins with ``val/``, but there is no such metric.
     """
     known = [f"val/{metric}" for metric in metrics]
     if name.startswith("val/") and name not in known:

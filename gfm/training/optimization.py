@@ -1,4 +1,4 @@
-"""Learning rates: over the steps of a run, and over the layers of the network."""
+"""Learning rates by layer and by step, weight decay, and gradient clipping."""
 
 import math
 from collections.abc import Sequence
@@ -23,27 +23,27 @@ WeightDecayOn = Literal["all", "weights"]
 def parameter_groups(
     model: GFM, layer_decay: float = 1.0, weight_decay_on: WeightDecayOn = "all"
 ) -> Groups:
-    """Parameters by how fast they should learn, and by whether weight decay shrinks them.
+    """Group the parameters by their learning rate, and by whether weight decay applies to them.
 
-    A pretrained encoder needs less change the closer a layer is to the image (Clark et al.,
-    ELECTRA, ICLR 2020): decoders learn at the full rate, the encoder's deepest stage at
-    ``layer_decay`` of it, the stage before at its square, and so on. An encoder without ``stages``
-    is one stage.
+    The closer a layer of a pretrained encoder is to the image, the less it has to change (Clark et
+    al., ELECTRA, ICLR 2020). The decoders learn at the full rate, the deepest stage of the encoder
+    at ``layer_decay`` times that rate, the stage before at ``layer_decay`` squared, and so on. An
+    encoder without ``stages`` counts as one stage.
 
     Args:
-        model: the network.
-        layer_decay: above 0, at most 1; at 1 all parameters learn at the same rate.
-        weight_decay_on: ``weights`` spares biases and the scales and shifts of norms, which are
-            vectors; ``all`` spares nothing.
+        model: Network to train.
+        layer_decay: Factor above 0 and at most 1; with 1 all parameters learn at the same rate.
+        weight_decay_on: ``all``, or ``weights``, which exempts vectors: biases, and the scales and
+            shifts of normalisation layers.
 
     Returns:
-        groups with ``params``, and with ``scale`` for :func:`scale_rates`.
+        Groups with ``params``, and with ``scale`` for :func:`scale_rates`.
 
     Raises:
-        GFMError: an option is out of range, or nothing is left to learn.
+        GFMError: An option is out of range, or no parameter is left to learn.
     """
     if weight_decay_on not in ("all", "weights"):
-        raise GFMError(f"weight_decay_on={weight_decay_on} is neither all nor weights")
+        raise GFMError(f"weight_decay_on={weight_decay_on}: choose all or weights")
     groups = _by_rate(model, layer_decay)
     if weight_decay_on == "weights":
         groups = [part for group in groups for part in _by_decay(group)]
@@ -61,7 +61,7 @@ def _by_decay(group: dict[str, Any]) -> Groups:
 
 def _by_rate(model: GFM, layer_decay: float) -> Groups:
     if not 0 < layer_decay <= 1:
-        raise GFMError(f"layer_decay={layer_decay} is not above 0 and at most 1")
+        raise GFMError(f"layer_decay={layer_decay}: set it above 0, and to 1 at most")
     trained = [p for p in model.parameters() if p.requires_grad]
     if layer_decay == 1:
         return [{"params": trained}]
@@ -75,36 +75,37 @@ def _by_rate(model: GFM, layer_decay: float) -> Groups:
 
 
 def scale_rates(optimizer: Optimizer) -> None:
-    """Multiplies each group's learning rate by its ``scale``, once."""
+    """Multiply the learning rate of each group by its ``scale``, and remove the ``scale``."""
     for group in optimizer.param_groups:
         group["lr"] *= group.pop("scale", 1.0)
 
 
 def describe(optimizer: Optimizer) -> Groups:
-    """The options of each group, without its parameters."""
+    """Return the options of each group, without its parameters."""
     return [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
 
 
 def renew(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]) -> None:
-    """Gives a restored optimiser its options of now, at the place in the schedule where it is.
+    """Apply the current options to a restored optimiser, without moving in the schedule.
 
-    A checkpoint brings the learning rate, the weight decay and all else that the run had before.
+    A checkpoint restores the learning rate, the weight decay and all other options that the run had
+    before.
 
     Args:
-        optimizer: restored from a checkpoint.
-        groups: of :func:`describe`, before a schedule touched them; with the full learning rate.
-        schedules: restored as well.
+        optimizer: Optimiser restored from a checkpoint.
+        groups: Current options from :func:`describe`, with the learning rate before any schedule.
+        schedules: Schedules restored from the checkpoint.
     """
     for group, new in zip(optimizer.param_groups, groups, strict=True):
         rate = new["lr"]
-        if "initial_lr" in group:  # it has a schedule, which multiplies the full rate
+        if "initial_lr" in group:  # a schedule multiplies this full rate
             before = group["initial_lr"] or 1.0
             rate = group["lr"] if before == rate else group["lr"] / before * rate
             new = {**new, "initial_lr": new["lr"]}
         group.update({**new, "lr": rate})
     for schedule in schedules:
         schedule.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        if isinstance(schedule, LambdaLR):  # known as a function of the step: it is asked anew
+        if isinstance(schedule, LambdaLR):  # a function of the step, so the rate can be computed
             for group, factor in zip(optimizer.param_groups, schedule.lr_lambdas, strict=True):
                 group["lr"] = group["initial_lr"] * factor(schedule.last_epoch)
 
@@ -112,16 +113,16 @@ def renew(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]
 def clip_gradients(
     parameters: Sequence[Parameter], limit: float | None, by_value: bool = False
 ) -> Tensor:
-    """Shortens gradients in place, without waiting for the device.
+    """Clip gradients in place, without waiting for the device.
 
     Args:
-        parameters: with gradients.
-        limit: longest of all gradients together (L2); with ``by_value`` the largest of any number
-            in them. ``None`` or 0 does not clip.
-        by_value: see there.
+        parameters: Parameters with gradients.
+        limit: Largest L2 norm of all gradients together, or the largest absolute value of a
+            component with ``by_value``. ``None`` or 0 does not clip.
+        by_value: Whether ``limit`` applies to components instead of the norm.
 
     Returns:
-        the length of all gradients together before.
+        The L2 norm of all gradients together before clipping.
     """
     norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
     if limit and by_value:
@@ -134,13 +135,13 @@ def clip_gradients(
 def warmup_cosine(
     optimizer: Optimizer, total_steps: int, warmup: float, final: float
 ) -> LRScheduler:
-    """Learning rate that rises linearly, then falls along half a cosine.
+    """Make a schedule in which the learning rate rises linearly, then falls along half a cosine.
 
     Args:
-        optimizer: whose rate is the peak.
-        total_steps: of the run.
-        warmup: part of the steps in which it rises.
-        final: part of the peak that is left at the end; 1 keeps the rate constant.
+        optimizer: Optimiser whose learning rate is the peak.
+        total_steps: Number of steps of the run.
+        warmup: Fraction of the steps in which the rate rises, from 0 to 1.
+        final: Rate at the end as a fraction of the peak; 1 keeps the rate constant after the rise.
     """
     num_warmup = round(total_steps * warmup)
 

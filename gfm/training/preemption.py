@@ -1,4 +1,4 @@
-"""How a run ends that is told to, so that it can go on."""
+"""Saves a run that is told to stop, so that it can be resumed."""
 
 import signal
 import threading
@@ -17,20 +17,20 @@ from gfm.compat.lightning import (
 )
 
 INTERRUPTED: Final = 130
-"""Exit status of what Control-C ended, as shells have it."""
+"""Exit status of a run that Control-C ended, as is usual in shells."""
 
 
 class SaveAtEnd(Callback):
-    """Saves the run when it ends: as planned, by SIGTERM, or by Control-C.
+    """Saves the run when it ends, whether as planned, by SIGTERM or by Control-C.
 
-    Schedulers send SIGTERM to make room. Of several processes each gets a signal in a place of its
-    own, where Lightning would broadcast at once: for ever, if another waits for a gradient. They
-    note the signal instead, and stop together after the next step that logs, or the validation
-    that they are in.
-    Control-C is noted likewise; a second one ends at once, and saves nothing.
+    Schedulers send SIGTERM to free a machine. Several processes receive it at different points of
+    the program. Lightning would broadcast it at once, and hang if another process is waiting for a
+    gradient. Here each process only notes the signal, and all stop together after the next step
+    that logs, or after the current validation. Control-C works in the same way; a second Control-C
+    ends the run at once and saves nothing.
 
     Args:
-        path: of the checkpoint; the run goes on from there.
+        path: Checkpoint to write, from which the run can be resumed.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -44,22 +44,22 @@ class SaveAtEnd(Callback):
             self.noted = number
             if trainer.world_size == 1:
                 set_terminated(trainer, True)
-            elif number == signal.SIGTERM:  # Control-C reaches all of them by itself
+            elif number == signal.SIGTERM:  # the terminal sends Control-C to all processes
                 _pass_on(trainer)
             if number == signal.SIGINT:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
         self._before = _handle(signal.SIGINT, note)
         if trainer.world_size > 1:
-            signal.signal(signal.SIGTERM, note)  # until Lightning puts back what was before it
+            signal.signal(signal.SIGTERM, note)  # until Lightning restores the earlier handler
             agree_on_sigterm_elsewhere(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        if logs_now(trainer):  # to agree, all wait for their GPUs
+        if logs_now(trainer):  # not at every step, because agreeing waits for the GPUs
             self._agree(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        if trainer.world_size > 1:  # one with a single photo would not leave as the others do
+        if trainer.world_size > 1:  # a process with a single photo would not leave with the others
             set_terminated(trainer, False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -73,7 +73,7 @@ class SaveAtEnd(Callback):
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        self.saved_step = trainer.global_step  # not of weights alone, for which nobody is asked
+        self.saved_step = trainer.global_step  # not called for files that hold only weights
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.saved_step != trainer.global_step and not trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -86,7 +86,7 @@ class SaveAtEnd(Callback):
     def on_exception(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        # The test at the end is of the best weights, which are not those to go on from.
+        # Not during the final test: it uses the best weights, which are not those to resume from.
         if not isinstance(exception, SIGTERMException) or trainer.state.fn != TrainerFn.FITTING:
             return
         trainer.save_checkpoint(self.path)
@@ -95,7 +95,7 @@ class SaveAtEnd(Callback):
 
 
 def leave_when_told(trainer: pl.Trainer) -> None:
-    """Lets processes go at once, where there is nothing to save."""
+    """End the processes at once on a signal, in a phase with nothing to save."""
 
     def interrupt(*_: Any) -> None:
         raise SIGTERMException(INTERRUPTED)
@@ -110,13 +110,13 @@ def leave_when_told(trainer: pl.Trainer) -> None:
 
 
 def _handle(number: int, handler: Any) -> Any:
-    """Sets a signal's handler where Python lets it, which is in the main thread alone."""
+    """Set the handler of a signal in the main thread; Python does not allow it in others."""
     if threading.current_thread() is threading.main_thread():
         return signal.signal(number, handler)
     return None
 
 
 def _pass_on(trainer: pl.Trainer) -> None:
-    """SIGTERM, to processes that this one started."""
+    """Send SIGTERM to the processes that this one started."""
     if trainer.strategy.launcher is not None:
         trainer.strategy.launcher.kill(signal.SIGTERM)

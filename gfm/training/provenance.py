@@ -1,4 +1,4 @@
-"""What a result was made with: code, packages, data."""
+"""Records what a result was made with: code, packages and data."""
 
 import subprocess
 from importlib.metadata import version
@@ -13,9 +13,9 @@ _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "albumentations")
 
 
 def commit() -> str | None:
-    """The commit of this code, with ``-dirty`` where files differ from it.
+    """Return the commit of this code, with ``-dirty`` if files differ from it.
 
-    ``None`` without git, and where the package was installed into another repository.
+    The result is ``None`` without git, or if the package is installed inside another repository.
     """
     file = Path(__file__)
 
@@ -33,13 +33,13 @@ def commit() -> str | None:
 
 
 def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
-    """Of a training, for its checkpoints and dashboards.
+    """Return what checkpoints and dashboards record about a training run.
 
     Args:
-        datamodule: set up for training.
+        datamodule: Data module, set up for training.
 
     Returns:
-        ``commit``, ``packages`` with their versions, ``data``: a fingerprint of all its files.
+        ``commit``, ``packages`` with their versions, and ``data``, a fingerprint of all files.
     """
     paths: list[Path | None] = []
     training = datamodule.training

@@ -1,4 +1,4 @@
-"""The checkpoint that an interrupted run goes on from."""
+"""Finds and checks the checkpoint from which an interrupted run is resumed."""
 
 import warnings
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from gfm.errors import GFMError
 
 
 def whole_checkpoint(path: Path) -> Path:
-    """A checkpoint that can be resumed from: this one, or the one before it if this is damaged.
+    """Return the checkpoint to resume from: this one, or the one before it if this is damaged.
 
     Raises:
-        GFMError: there is none.
+        GFMError: There is no such checkpoint, or none that is whole.
     """
     previous = path.with_name(path.stem + PREVIOUS)
     if not path.is_file() and not previous.is_file():
@@ -28,7 +28,8 @@ def whole_checkpoint(path: Path) -> Path:
         raise GFMError(f"{path} is damaged, and there is no {previous.name} to go on from")
     if "optimizer_states" not in content:
         raise GFMError(
-            f"{path} holds weights alone: resume from last.ckpt, or start from it by init_from="
+            f"{path} holds only weights: resume from last.ckpt, or start a new run from its "
+            "weights with init_from="
         )
     return path
 
@@ -55,22 +56,25 @@ _FIXED = (
     "scheduler._target_",
     "trainer.accumulate_grad_batches",
 )
-"""Options of what a checkpoint holds: the network, the optimiser's state, the order of samples."""
+"""Options that a resumed run cannot change, because the state in the checkpoint depends on them.
+
+They concern the network, the state of the optimiser and the order of the samples.
+"""
 
 _FREE = ("pretrained", "activation_checkpointing", "channels_last")
-"""Options of a network that change nothing of its weights."""
+"""Options of a network that do not change its weights, so a resumed run may change them."""
 
 
 def check_options(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuses options that a run cannot change when it goes on; all others take effect.
+    """Check that a resumed run changes no option that it cannot change.
 
     Args:
-        path: of the checkpoint, which holds the options that the run had.
-        config: the plain configuration of now.
+        path: Checkpoint, which holds the options that the run had.
+        config: Current plain configuration.
 
     Raises:
-        GFMError: some differ that are part of what the checkpoint holds, or it is of another
-            program.
+        GFMError: An option on which the state in the checkpoint depends has changed, or the file
+            was written by another program.
     """
     content = _read(path) or {}
     lacking = [n for n, kind in _PARTS.items() if not isinstance(content.get(n), kind)]
@@ -87,8 +91,8 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
     ]
     if changes:
         raise GFMError(
-            f"{path} cannot go on with {', '.join(sorted(changes))}: leave it as it was, or start "
-            "anew from its weights by init_from="
+            f"{path} cannot be resumed with {', '.join(sorted(changes))}: leave it unchanged, or "
+            "start a new run from its weights with init_from="
         )
 
 
@@ -98,7 +102,7 @@ def _is_fixed(key: str) -> bool:
 
 
 def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Values of nested dictionaries by their dotted names."""
+    """Return the values of nested dictionaries by their names with dots."""
     if not isinstance(node, Mapping) or not node:
         return {prefix: node}
     parts = [_leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
@@ -107,8 +111,8 @@ def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        # Mapped, not read: what is missing at the end of the file shows all the same.
+        # Mapped instead of read; a file that was cut off is noticed nevertheless.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # whatever half a file leads torch to raise
+    except Exception:  # torch raises errors of many kinds for a damaged file
         return None
     return content if isinstance(content, dict) else None

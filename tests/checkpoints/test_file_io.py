@@ -22,7 +22,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch, fault)
         raise fault
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(GFMError, match=r"last\.ckpt .*free some disk"):
+    with pytest.raises(GFMError, match=r"last\.ckpt .*free disk space"):
         AtomicCheckpointIO().save_checkpoint({"step": 2}, path)
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch
 import torch.multiprocessing as mp
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset
@@ -58,6 +59,8 @@ def test_a_fault_in_a_spawned_process():
 
 def test_what_torch_knows_of_the_cpu():
     found = cpu_capabilities()
+    if torch.__version__ < (2, 14) and not found:
+        pytest.skip("torch told less of the CPU before; then it counts as one without bfloat16")
     assert isinstance(found.get("architecture"), str)
     if found["architecture"] == "x86_64":
         assert isinstance(found["amx_bf16"], bool)

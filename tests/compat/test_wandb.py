@@ -10,7 +10,7 @@ from tests.training.wandb_file import read
 
 def test_rows_are_read_back_from_the_end_of_a_long_file(tmp_path, monkeypatch):
     monkeypatch.setattr("gfm.compat.wandb._TAIL", 2)
-    run = wandb.init(mode="offline", dir=tmp_path, id="x", settings={"silent": True})
+    run = wandb.init(mode="offline", dir=str(tmp_path), id="x", settings={"silent": True})
     for step in range(300):
         run.log({"a": step, "b": {"c": "-" * 400}, "trainer/global_step": step // 2})
     run.finish()

@@ -35,7 +35,7 @@ def test_a_sweep_goes_on_past_a_fault_and_ranks_the_rest(demo_folder, demo_roots
     options = ("rosta=tt,ft", "layer_decay=2,1")
     done, rows = sweep(demo_folder, tmp_path, *options)
     assert done.returncode == 1
-    assert "error: layer_decay=2 is not above 0" in done.stderr
+    assert "error: layer_decay=2: set it above 0" in done.stderr
     assert "2 of 4 runs failed" in done.stdout
     assert [row["status"] for row in rows] == ["finished", "finished", "failed", "failed"]
     assert float(rows[0]["objective"]) <= float(rows[1]["objective"])

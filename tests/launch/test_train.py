@@ -182,7 +182,7 @@ def test_all_processes_stop_where_the_loss_of_one_is_not_finite(tiny_training, m
         return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
 
     monkeypatch.setattr(pl.strategies.SingleDeviceStrategy, "reduce", reduce)
-    with pytest.raises(GFMError, match="loss of another process is not finite at step 0"):
+    with pytest.raises(GFMError, match="loss in another process is not finite at step 0"):
         train(compose_config("train", [*tiny_training, "logger=none", "callbacks=none"]))
 
 

@@ -88,7 +88,7 @@ ROWS += [
     Row("no such photo", "path", (*PREDICT, "{here}/none.jpg"), ("no file or folder", "none.jpg")),
     Row("empty folder", "path", (*PREDICT, "{here}/photos"), ("no photos or clips in",), nothing),
     Row("pattern without a match", "path", (*PREDICT, "{here}/*.jpg"), ("no file matches",)),
-    Row("two photos of one name", "path", (*PREDICT, "{here}/photos"), ("would both become",), two),
+    Row("two photos of one name", "path", (*PREDICT, "{here}/photos"), ("would both be called",), two),
     Row("name that is not UTF-8", "path", (*PREDICT, "{here}/photos"), ("not UTF-8",), odd_name),
     Row("place that is a file", "path", (*PREDICT, PHOTO), ("cannot write",), a_file),
     Row("no name", "path", (*PREDICT, ""), ("",)),

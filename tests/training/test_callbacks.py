@@ -68,5 +68,5 @@ def test_skipped_files_are_named_once_and_counted(capsys):
     assert lines == [
         "skipped: cannot read a.jpg",
         "skipped: cannot read b.jpg",
-        "3 samples were replaced for 2 unreadable files",
+        "3 samples were replaced because of 2 unreadable files",
     ]

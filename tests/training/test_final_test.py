@@ -65,7 +65,7 @@ def test_the_table_says_what_the_weights_were_chosen_on(tiny_training, capsys):
 @pytest.mark.parametrize(
     ("num_seen", "num_held_out", "mode", "words"),
     [
-        (6, 0, "min", "lowest val/sad on these very photos"),
+        (6, 0, "min", "lowest val/sad on the same photos"),
         (2, 0, "max", "highest val/sad on 2 of these photos"),
         (6, 6, "min", "lowest val/sad on 6 training photos that were set aside"),
     ],
@@ -84,7 +84,7 @@ def test_weights_that_were_not_kept(tiny_training, tmp_path, capsys):
         )
     text = said(capsys)
     assert "last weights, all 2 validation photos" in text
-    assert "no photo had a part in choosing these weights" in text
+    assert "these weights were not chosen by their results on any photo" in text
     assert "evaluate.py" not in text
     trainer, datamodule = objects["trainer"], objects["datamodule"]
     trainer.limit_test_batches = 1

@@ -1,4 +1,4 @@
-"""A trained network for other programs: ONNX, torch.export, a folder for the Hub."""
+"""Exports a trained network for other programs: ONNX, torch.export, a folder for the Hub."""
 
 from gfm.checkpoints.export.graph import MattingGraph, Pixels, as_pixels
 from gfm.checkpoints.export.hub import metrics_of_run, read_metrics, write_hub_folder

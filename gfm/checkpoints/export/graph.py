@@ -1,4 +1,4 @@
-"""A network and how it looks at a photo, as one graph that needs no code of this project."""
+"""Combines a network and its inferer in one graph that needs no code of this project."""
 
 from typing import Literal
 
@@ -12,17 +12,17 @@ from gfm.inference.inferers import Inferer
 from gfm.models.gfm import GFM
 
 Pixels = Literal["uint8", "float"]
-"""What a graph takes: N×H×W×3 uint8, as files are decoded, or N×3×H×W float32 in [0, 1]; RGB."""
+"""RGB input of a graph: N×H×W×3 uint8, as files are decoded, or N×3×H×W float32 in [0, 1]."""
 
 EXPORT_SIZE = (75, 101)
-"""Height and width of the image that graphs are made with; they hold for every other as well."""
+"""(height, width) of the image that a graph is traced with; the graph works for any other size."""
 
 
 def as_pixels(name: str) -> Pixels:
-    """One of :data:`Pixels` by its name.
+    """Check that a name is one of :data:`Pixels`, and return it.
 
     Raises:
-        GFMError: there is none of that name.
+        GFMError: It is not.
     """
     kinds: dict[str, Pixels] = {"uint8": "uint8", "float": "float"}
     if name in kinds:
@@ -31,12 +31,12 @@ def as_pixels(name: str) -> Pixels:
 
 
 class MattingGraph(nn.Module):
-    """From an RGB image to alpha: conversion, resizing, normalisation, padding and all.
+    """Turns an RGB image into alpha, including conversion, resizing, normalisation and padding.
 
     Args:
-        model: the network, with its weights.
-        inferer: how it looks at a photo.
-        pixels: what the image is.
+        model: Network with its weights.
+        inferer: Applies the network to a whole photo.
+        pixels: Kind of the input.
     """
 
     def __init__(self, model: GFM, inferer: Inferer, pixels: Pixels = "uint8") -> None:
@@ -46,27 +46,31 @@ class MattingGraph(nn.Module):
         self.pixels = pixels
 
     def forward(self, image: Tensor) -> Tensor:
-        """``image`` as :data:`Pixels` says to alpha: N×1×H×W, float32 in [0, 1]."""
+        """Compute alpha, N×1×H×W, float32 in [0, 1].
+
+        Args:
+            image: Images as described at :data:`Pixels`.
+        """
         if self.pixels == "uint8":
             image = image.permute(0, 3, 1, 2).float() / 255
         return self.inferer(self.model, image).alpha
 
     @property
     def meaning(self) -> str:
-        """What the input is, in words."""
+        """Description of the input for people."""
         if self.pixels == "uint8":
             return "RGB, N×H×W×3, uint8"
         return "RGB, N×3×H×W, float32 in [0, 1]"
 
     @property
     def sides(self) -> list[int | str]:
-        """Of the input: numbers, and the names of what may be any number."""
+        """Shape of the input, with names instead of numbers for the sizes that may vary."""
         if self.pixels == "uint8":
             return ["batch", "height", "width", 3]
         return ["batch", 3, "height", "width"]
 
     def example(self, num_images: int, height: int, width: int) -> Tensor:
-        """Random images of the kind that the graph takes, blurred as photos are."""
+        """Make random images of the kind that the graph takes, as smooth as photos."""
         random = torch.Generator().manual_seed(height)
         small = torch.rand(num_images, 3, height // 16 + 2, width // 16 + 2, generator=random)
         image = nn.functional.interpolate(small, size=(height, width), mode="bilinear")
@@ -76,7 +80,7 @@ class MattingGraph(nn.Module):
 
 
 def trace(graph: MattingGraph) -> ExportedProgram:
-    """The graph for any number of images of any size."""
+    """Trace the graph for any number of images of any size."""
     shape = {i: Dim(side, min=1) for i, side in enumerate(graph.sides) if isinstance(side, str)}
     with torch.no_grad(), unbounded_sizes():
         example = (graph.example(2, *EXPORT_SIZE),)

@@ -1,4 +1,4 @@
-"""A folder that can be given away: weights, what they are, and a model card."""
+"""Writes a folder for the Hub: weights, their description, and a model card."""
 
 import csv
 import json
@@ -20,16 +20,16 @@ from gfm.system.files import make_folder, write_text
 def write_hub_folder(
     folder: Path, checkpoint: Checkpoint, metrics: Mapping[str, float], name: str
 ) -> None:
-    """Writes ``model.safetensors``, ``config.json`` and ``README.md``, the model card.
+    """Write ``model.safetensors``, ``config.json`` and the model card, ``README.md``.
 
     Args:
-        folder: where to; made if need be.
-        checkpoint: of the network; ``config`` tells of the data it was trained on.
-        metrics: of an evaluation, by name; may be empty.
-        name: of the model, as the card calls it.
+        folder: Folder to write; made if it is missing.
+        checkpoint: Checkpoint of the network; its ``config`` describes the training data.
+        metrics: Metrics of an evaluation by name; may be empty.
+        name: Name of the model on the card.
 
     Raises:
-        GFMError: the folder cannot be written.
+        GFMError: The folder cannot be written.
     """
     make_folder(folder)
     write_checkpoint(folder / HUB_WEIGHTS, checkpoint)
@@ -38,10 +38,10 @@ def write_hub_folder(
 
 
 def read_metrics(path: Path) -> dict[str, float]:
-    """The means of an evaluation, from its ``metrics.json``.
+    """Read the means of an evaluation from its ``metrics.json``.
 
     Raises:
-        GFMError: there is no such file, or it holds something else.
+        GFMError: There is no such file, or it holds something else.
     """
     try:
         content = json.loads(path.read_text())
@@ -53,9 +53,10 @@ def read_metrics(path: Path) -> dict[str, float]:
 
 
 def metrics_of_run(checkpoint: Path) -> dict[str, float]:
-    """What the final test of a run logged of its ``best.ckpt``, without ``test/``.
+    """Read the metrics that the final test of a run logged for its ``best.ckpt``.
 
-    Empty for another file, and where the run was not tested.
+    Returns:
+        Metrics by name without ``test/``; empty for any other file, or if there was no test.
     """
     table = checkpoint.parent.parent / "metrics.csv"
     if checkpoint.name != "best.ckpt" or not table.is_file():
@@ -79,7 +80,7 @@ def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, A
 
 
 def _training(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the run's configuration says of data, track and length; empty without one."""
+    """Return the data, track, recipe and length that a configuration names; it may be empty."""
     found: dict[str, Any] = {}
     for key, group in (("data", "data"), ("track", "track"), ("recipe", "recipe")):
         node = config.get(group)

@@ -1,4 +1,4 @@
-"""Files that hold a network for other programs; complete or not there at all."""
+"""Writes a network for other programs as ``.onnx`` or ``.pt2``; files are complete or absent."""
 
 import json
 import logging
@@ -15,24 +15,24 @@ from gfm.system.extras import need
 from gfm.system.files import place_aside
 
 OPSET = 18
-"""Of ONNX: the oldest that the exporter writes; runtimes of 2023 and later read it."""
+"""ONNX opset: the oldest that the exporter writes; runtimes from 2023 on can read it."""
 
 FACTS = "facts.json"
-"""Name of the file within a ``.pt2`` that holds what it says of itself."""
+"""Name of the file within a ``.pt2`` that holds facts about the network."""
 
 _LARGEST = 2**31 - 2**24  # bytes; an ONNX file of 2 GiB or more cannot be read
 
 
 def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
-    """Writes ``.onnx``: input ``image``, output ``alpha``; any number of images of any size.
+    """Write an ``.onnx`` with input ``image`` and output ``alpha`` for any number and size.
 
     Args:
-        path: of the file.
-        graph: on the CPU.
-        facts: become the file's metadata.
+        path: File to write.
+        graph: Graph on the CPU.
+        facts: Metadata of the file.
 
     Raises:
-        GFMError: the network is too large for one file, a package is missing, or the file cannot
+        GFMError: The network is too large for one file, a package is missing, or the file cannot
             be written.
     """
     need("onnx", "export", "ONNX")
@@ -40,7 +40,8 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
     num_bytes = sum(p.numel() * p.element_size() for p in graph.parameters())
     if num_bytes > _LARGEST:
         raise GFMError(
-            f"the weights take {num_bytes / 1e9:.1f} GB, and an ONNX file holds 2: write a .pt2"
+            f"the weights take {num_bytes / 1e9:.1f} GB, but an ONNX file holds at most 2 GB: "
+            "write a .pt2 with gfm export torch"
         )
     with _quiet():
         program = torch.onnx.export(
@@ -59,10 +60,10 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
 
 
 def write_program(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
-    """Writes ``.pt2``, which ``torch.export.load(path).module()`` runs without this package.
+    """Write a ``.pt2``, which ``torch.export.load(path).module()`` runs without this package.
 
     Raises:
-        GFMError: the file cannot be written.
+        GFMError: The file cannot be written.
     """
     with _quiet():
         program = trace(graph)
@@ -83,12 +84,12 @@ def _write(path: Path, save: Callable[[Path], object]) -> None:
 
 
 def _save_program(program: torch.export.ExportedProgram, path: Path, facts: str) -> None:
-    with path.open("wb") as file:  # as a file, since torch expects a name that ends in .pt2
+    with path.open("wb") as file:  # torch would refuse a path that does not end in .pt2
         torch.export.save(program, file, extra_files={FACTS: facts})
 
 
 def _name_sides(program: torch.onnx.ONNXProgram, graph: MattingGraph) -> None:
-    """Calls the sides of input and output by their names instead of symbols and sums of them."""
+    """Name the sizes of input and output, instead of symbols and sums of symbols."""
     ir = need("onnx_ir", "export", "ONNX")
     program.model.graph.inputs[0].shape = ir.Shape(graph.sides)
     program.model.graph.outputs[0].shape = ir.Shape(["batch", 1, "height", "width"])
@@ -96,7 +97,7 @@ def _name_sides(program: torch.onnx.ONNXProgram, graph: MattingGraph) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's thoughts about its own versions and about steps that went well."""
+    """Hide the exporter's messages about its versions and about steps that succeeded."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Whether an exported file returns what the network returns, and how fast."""
+"""Compares an exported file with the network: their results and their speed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,23 +13,23 @@ from gfm.errors import GFMError
 from gfm.system.extras import need
 
 SIZES = ((1, 192, 256), (2, 301, 203), (1, 97, 401))
-"""Images, height and width; none is the one that graphs are made with."""
+"""Number of images, height and width of each trial; a graph is traced with none of these."""
 
 TOLERANCE = 1e-3
 
-_MARGIN = 1e-4  # between the logits of two classes, which rounding may turn over
+_MARGIN = 1e-4  # difference of two logits within which rounding may decide the class
 
 
 class Trial(NamedTuple):
-    """What came of images of one size.
+    """The result of a trial with images of one size.
 
     Attributes:
-        size: images, height and width.
-        difference: the largest between the alphas.
-        num_undecided: pixels left out, since two of their classes are as good as equally likely,
-            and rounding decides.
-        torch_seconds: of the network.
-        file_seconds: of the file.
+        size: Number of images, height and width.
+        difference: Largest difference between the alphas.
+        num_undecided: Number of pixels that are left out because two classes are almost equally
+            likely, so that rounding decides between them.
+        torch_seconds: Time of the network.
+        file_seconds: Time of the file.
     """
 
     size: tuple[int, int, int]
@@ -40,10 +40,10 @@ class Trial(NamedTuple):
 
 
 def try_onnx(path: Path, graph: MattingGraph) -> Iterator[Trial]:
-    """Runs an ``.onnx`` file by ONNX Runtime beside the network, with as many threads.
+    """Compare an ``.onnx`` file in ONNX Runtime with the network, with equally many threads.
 
     Raises:
-        GFMError: alphas differ by more than 1e-3; ONNX Runtime is not installed.
+        GFMError: Alphas differ by more than 1e-3, or ONNX Runtime is not installed.
     """
     runtime = need("onnxruntime", "export", "trying ONNX")
     options = runtime.SessionOptions()
@@ -57,10 +57,10 @@ def try_onnx(path: Path, graph: MattingGraph) -> Iterator[Trial]:
 
 
 def try_program(path: Path, graph: MattingGraph) -> Iterator[Trial]:
-    """Runs a ``.pt2`` file beside the network.
+    """Compare a ``.pt2`` file with the network.
 
     Raises:
-        GFMError: alphas differ by more than 1e-3.
+        GFMError: Alphas differ by more than 1e-3.
     """
     return _trials(path, graph, torch.export.load(path).module())
 
@@ -79,7 +79,7 @@ def _trials(path: Path, graph: MattingGraph, run: Callable[[Tensor], Tensor]) ->
 
 
 def _timed(run: Callable[[Tensor], Tensor], image: Tensor) -> tuple[Tensor, float]:
-    """The result, and the time of the faster of two runs after a first."""
+    """Return the result, and the time of the faster of two further runs."""
     result, seconds = run(image), []
     for _ in range(2):
         start = time.perf_counter()
@@ -89,7 +89,7 @@ def _timed(run: Callable[[Tensor], Tensor], image: Tensor) -> tuple[Tensor, floa
 
 
 def _undecided(graph: MattingGraph, image: Tensor, alpha: Tensor) -> Tensor:
-    """Pixels whose alpha changes when a class becomes likelier by what rounding may add."""
+    """Find the pixels whose alpha changes if the logit of a class grows by a rounding error."""
     undecided = torch.zeros_like(alpha, dtype=torch.bool)
     for favoured in range(max(branch.num_classes for branch in graph.model.branches)):
 

@@ -1,4 +1,4 @@
-"""Clips, decoded, matted and encoded frame by frame; PyAV (extra ``video``) decodes and encodes.
+"""Decodes, mattes and encodes clips frame by frame, with PyAV (extra ``video``).
 
-PyAV is imported where a clip is opened, so that all else works without it.
+PyAV is imported only when a clip is opened, so that everything else works without it.
 """

@@ -1,4 +1,4 @@
-"""The sound of a clip, carried over to what is made of its pictures."""
+"""Copies the sound of a clip to the results."""
 
 import math
 from pathlib import Path
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from av import AudioStream
     from av.container import InputContainer, OutputContainer
 
-_OPUS_RATE = 48_000  # samples per second, which Opus alone takes of the usual rates
-# Containers in which a sound that is wound up before 0 would put off all pictures.
+_OPUS_RATE = 48_000  # samples per second; Opus accepts no other common rate
+# Containers in which sound packets before time 0 would delay all pictures.
 _FROM_ZERO = ("matroska", "webm")
 
 
 class Sound:
-    """Copies the sound of a clip packet by packet, and encodes it anew where it has to.
+    """Copies the sound of a clip packet by packet, and encodes it again if that is necessary.
 
     Args:
-        clip: the file that has it.
-        output: where it goes; nothing has been written there yet.
-        wanted: the format of ``output``.
+        clip: File with the sound.
+        output: File to write to, which is still empty.
+        wanted: Format of ``output``.
     """
 
     def __init__(self, clip: Path, output: "OutputContainer", wanted: VideoFormat) -> None:
@@ -39,7 +39,7 @@ class Sound:
         self._waiting: Any = None
 
     def write_until(self, seconds: float) -> None:
-        """Writes what is heard before that time, so that pictures and sound lie side by side."""
+        """Write the sound up to a time, so that pictures and sound are interleaved."""
         while (packet := self._next()) is not None:
             if packet.dts is not None and packet.dts * packet.time_base > seconds:
                 self._waiting = packet
@@ -60,21 +60,21 @@ class Sound:
             return packet or next(self.packets, None)
 
     def finish(self) -> None:
-        """Writes the rest."""
+        """Write the rest of the sound."""
         self.write_until(math.inf)
         for stream, is_copied in self.tracks.values():
             if not is_copied:
                 self.output.mux(stream.encode(None))
 
     def close(self) -> None:
-        """Closes the clip."""
+        """Close the clip."""
         self.container.close()
 
 
 def _track(
     stream: "AudioStream", output: "OutputContainer", wanted: VideoFormat
 ) -> tuple["AudioStream", bool]:
-    """Where a stream goes, and whether it is copied."""
+    """Return the output stream for a stream, and whether packets are copied to it."""
     name = stream.codec_context.codec.canonical_name
     if name in output.supported_codecs and name not in wanted.refused_audio:
         return output.add_stream_from_template(stream), True

@@ -1,4 +1,4 @@
-"""Results of a clip: frames are decoded, matted and encoded at the same time."""
+"""Makes the results for a clip: decodes, mattes and encodes its frames at the same time."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,22 +21,22 @@ Make = Callable[[np.ndarray, Smoother | None], Mapping[Output, np.ndarray]]
 def predict_clip(
     make: Make, path: Path, targets: Mapping[Output, Path], options: ClipOptions
 ) -> float:
-    """Reads a clip and writes its results, each file whole or not at all.
+    """Read a clip and write its results; each file is complete or absent.
 
-    Frames stream: a few are in memory at a time, however long the clip is.
+    Only a few frames are in memory at a time, even if the clip is long.
 
     Args:
-        make: from H×W×3 uint8 to what is wanted; see :class:`gfm.inference.results.Results`.
-        path: of the clip.
-        targets: where each result goes.
-        options: how they are made and written.
+        make: Makes the results for a frame; see :class:`gfm.inference.results.Results`.
+        path: File of the clip.
+        targets: Path of each result.
+        options: How results are made and written.
 
     Returns:
-        Seconds spent computing, without waiting for what is read and written.
+        Seconds spent computing, without the time spent waiting for frames to be read and written.
 
     Raises:
-        GFMError: the clip is damaged, or a result cannot be encoded.
-        WriteError: the disk is full, or a folder is missing or read-only.
+        GFMError: The clip is damaged, or a result cannot be encoded.
+        WriteError: The disk is full, or a folder is missing or read-only.
     """
     smoother = Smoother() if options.is_smooth else None
     computing = 0.0

@@ -1,4 +1,4 @@
-"""In which formats a clip's results are written."""
+"""The formats in which the results for a clip can be written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 from gfm.errors import GFMError
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-"""Of files that count as clips."""
+"""Suffixes of files that count as clips."""
 
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """How frames become a file.
+    """A video format.
 
     Attributes:
-        title: for people.
-        suffix: what the file's name ends with.
+        title: Name for people.
+        suffix: Ending of the file's name.
         container: FFmpeg's name of the file format; empty for a folder of PNG files.
         codec: FFmpeg's name of the encoder.
-        pixels: FFmpeg's name of the pixels that are encoded.
-        deep_pixels: of mattes of 16 bits; empty where the format has none.
-        options: of the encoder.
-        audio_codec: encoder for sound that the container does not take as it is.
-        refused_audio: what it does not take, beyond what FFmpeg says beforehand.
-        has_even_sides: Whether sides have to be even, as those of halved colours are.
+        pixels: FFmpeg's name of the pixel format.
+        deep_pixels: Pixel format of 16-bit mattes; empty if there is none.
+        options: Options of the encoder.
+        audio_codec: Encoder for sound that the container cannot hold as it is.
+        refused_audio: Audio codecs that the container cannot hold although FFmpeg lists them.
+        has_even_sides: Whether sides have to be even, because colours have half the resolution.
     """
 
     title: str
@@ -39,7 +39,7 @@ class VideoFormat:
 
 
 ALPHA_FORMATS = {
-    # Every frame by itself (g), so that an editor jumps to any of them, and with a checksum.
+    # Every frame is independent (g), so that an editor can jump to any of them, and has a checksum.
     "ffv1": VideoFormat(
         *("FFV1", ".mkv", "matroska", "ffv1", "gray", "gray16le"),
         {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
@@ -50,7 +50,7 @@ ALPHA_FORMATS = {
         has_even_sides=True,
     ),
 }
-"""Of mattes, and of the maps of the two decoders."""
+"""Formats of mattes, and of the outputs of the two decoders."""
 
 CUTOUT_FORMATS = {
     "prores": VideoFormat(
@@ -58,7 +58,7 @@ CUTOUT_FORMATS = {
         {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
         refused_audio=("opus", "flac"),
     ),
-    # Without auto-alt-ref 0 libvpx refuses opacity.
+    # libvpx encodes opacity only with auto-alt-ref 0.
     "vp9": VideoFormat(
         *("VP9", ".webm", "webm", "libvpx-vp9", "yuva420p", ""),
         {"crf": "20", "b": "0", "cpu-used": "5", "row-mt": "1", "auto-alt-ref": "0"},
@@ -66,16 +66,16 @@ CUTOUT_FORMATS = {
     ),
     "png": VideoFormat("PNG", "_frames"),
 }
-"""Of cut-outs."""
+"""Formats of cut-outs."""
 
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """How clips are treated.
+    """Options for clips.
 
     Attributes:
-        alpha: format of mattes, of :data:`ALPHA_FORMATS`.
-        cutout: format of cut-outs, of :data:`CUTOUT_FORMATS`.
+        alpha: Format of mattes, one of :data:`ALPHA_FORMATS`.
+        cutout: Format of cut-outs, one of :data:`CUTOUT_FORMATS`.
         is_smooth: Whether mattes are smoothed over time.
     """
 
@@ -84,13 +84,17 @@ class ClipOptions:
     is_smooth: bool = False
 
     def format_of(self, output: str) -> VideoFormat:
-        """Of ``alpha``, ``cutout``, ``composite``, ``glance`` or ``focus``."""
+        """Return the format of ``alpha``, ``cutout``, ``composite``, ``glance`` or ``focus``."""
         if output == "cutout":
             return CUTOUT_FORMATS[self.cutout]
         return ALPHA_FORMATS["h264" if output == "composite" else self.alpha]
 
     def check(self, bits: int) -> None:
-        """Raises a GFMError if mattes of that many bits cannot be written."""
+        """Check that mattes of 8 or 16 bits can be written.
+
+        Raises:
+            GFMError: The format has no 16 bits.
+        """
         chosen = ALPHA_FORMATS[self.alpha]
         if bits == 16 and not chosen.deep_pixels:
             raise GFMError(f"--bits 16: {chosen.title} has 8; choose --alpha-video ffv1")

@@ -1,4 +1,4 @@
-"""Frames of a clip, upright, with the times at which they are shown."""
+"""Reads the frames of a clip, upright, with the times at which they are shown."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _UNSPECIFIED = 2  # FFmpeg's number of a colour space that the file does not name
-_SLACK = Fraction(1, 4)  # seconds by which the duration that a file states may be off
+_SLACK = Fraction(1, 4)  # seconds by which the duration stated in a file may be wrong
 
 
 class Frame(NamedTuple):
@@ -25,7 +25,7 @@ class Frame(NamedTuple):
 
     Attributes:
         image: H×W×3 RGB, uint8, upright.
-        time: when it is shown, in units of the clip's ``time_base``.
+        time: Time at which it is shown, in units of the clip's ``time_base``.
     """
 
     image: np.ndarray
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns PyAV's faults into a GFMError that names the clip."""
+    """Turn errors of PyAV into a GFMError that names the clip."""
     av = need("av", "video", "video")
     try:
         yield
@@ -46,20 +46,21 @@ def reading(path: Path) -> Iterator[None]:
 
 
 class Clip:
-    """An opened clip; a context manager.
+    """An opened clip, which is a context manager.
 
     Args:
-        path: of the file.
+        path: File of the clip.
 
     Attributes:
-        rate: frames per second on average.
-        time_base: seconds of one unit of time.
-        num_frames: as the file says; estimated where it says only how long it is, ``None`` where it
-            says neither.
-        pixel_aspect: width of an upright pixel by its height.
+        rate: Frames per second on average.
+        time_base: Seconds per unit of time.
+        num_frames: Number of frames as stated in the file, or else estimated from its duration;
+            ``None`` if the file states neither.
+        pixel_aspect: Width of an upright pixel divided by its height.
 
     Raises:
-        GFMError: the file is missing, damaged, a picture, or without video; PyAV is missing.
+        GFMError: The file is missing, damaged, a picture or without video, or PyAV is not
+            installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,7 +71,7 @@ class Clip:
         if self._container.format.name.endswith("_pipe"):
             self._container.close()
             raise GFMError(f"cannot read {path}: a picture, not a clip; rename it")
-        # A cover of a song counts as video.
+        # The cover picture of a song would count as video.
         streams = [
             stream
             for stream in self._container.streams.video
@@ -100,15 +101,15 @@ class Clip:
         self._container.close()
 
     def _duration(self) -> Fraction | None:
-        """Seconds of the whole file, sound included, as it states them."""
+        """Return the duration in seconds that the file states, which includes the sound."""
         duration = self._container.duration
         return None if duration is None else Fraction(duration, 1_000_000)
 
     def frames(self) -> Iterator[Frame]:
-        """All frames, in the order in which they are shown, each time later than the one before.
+        """Yield all frames in the order in which they are shown, at increasing times.
 
         Raises:
-            GFMError: the file is damaged or ends early.
+            GFMError: The file is damaged or ends early.
         """
         last: int | None = None
         step = max(round(1 / (self.rate * self.time_base)), 1)
@@ -129,7 +130,7 @@ class Clip:
     def _decoded(self) -> "Iterator[VideoFrame]":
         end = Fraction(0)
         with reading(self.path):
-            # Sound as well, since the stated duration is that of the longest stream.
+            # The sound is read as well, because the stated duration is that of the longest stream.
             for packet in self._container.demux():
                 if packet.pts is not None and packet.time_base is not None:
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -152,14 +153,14 @@ def _at(seconds: float | Fraction | None) -> str:
 
 
 def _rgb(frame: "VideoFrame") -> np.ndarray:
-    # Where the file does not say: HD is BT.709, what is smaller BT.601, as players take it.
+    # If the file does not say, HD counts as BT.709 and smaller frames as BT.601, as in players.
     guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
     colours = guess if frame.colorspace == _UNSPECIFIED else None
     return frame.to_ndarray(format="rgb24", src_colorspace=colours)
 
 
 def _display_matrix(frame: "VideoFrame") -> np.ndarray:
-    """How the picture is to be turned: 3×3, columns of what x, y and 1 become."""
+    """Return the 3×3 matrix that turns the picture; its columns are what x, y and 1 become."""
     side_data: Any = frame.side_data
     try:
         matrix = side_data["DISPLAYMATRIX"]
@@ -169,10 +170,10 @@ def _display_matrix(frame: "VideoFrame") -> np.ndarray:
 
 
 def _upright(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """A picture turned and mirrored by quarters, as a display matrix says.
+    """Turn a picture by multiples of 90 degrees, and mirror it, as a display matrix says.
 
-    A pixel's (x, y) is shown at (a·x + c·y, b·x + d·y), where the matrix begins with a, b and goes
-    on with c, d in its second row.
+    The pixel (x, y) is shown at (a·x + c·y, b·x + d·y), where the first row of the matrix begins
+    with a, b, and the second with c, d.
     """
     (a, b), (c, d) = matrix[0][:2], matrix[1][:2]
     if abs(int(a)) + abs(int(d)) < abs(int(b)) + abs(int(c)):

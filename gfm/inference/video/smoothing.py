@@ -1,4 +1,4 @@
-"""Mattes of a clip that flicker less: each is averaged with those before, along the motion."""
+"""Reduces the flicker of a clip's mattes by averaging each with those before, along the motion."""
 
 import cv2
 import numpy as np
@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_SHORTER_SIDE = 360  # of the pictures that motion is measured in, in pixels
-_WINDOW = 5  # side of the neighbourhoods that are compared, in those pixels
-_LEAST_TOLERANCE = 0.01  # of colours in [0, 1]: what differs by less is the same
-_MOST_TOLERANCE = 0.06  # so that nothing is the same after a cut, where everything differs
+_SHORTER_SIDE = 360  # of the small pictures in which motion is measured, in pixels
+_WINDOW = 5  # side of the neighbourhoods that are compared, in pixels of the small pictures
+_LEAST_TOLERANCE = 0.01  # of colours in [0, 1]; smaller differences count as none
+_MOST_TOLERANCE = 0.06  # limits the tolerance after a cut, where everything differs
 
 
 class Smoother:
@@ -18,12 +18,13 @@ class Smoother:
     The last smoothed matte is moved as the picture moved (dense optical flow: Kroeger et al., Fast
     Optical Flow using Dense Inverse Search, ECCV 2016), and
     result = alpha + weight · (moved - alpha), weight = strength · exp(-(difference / tolerance)²).
-    The difference is that of the moved last picture to this one, averaged nearby; so the weight
-    falls where the motion is not understood, and is 0 beyond the border and after a cut. The
-    tolerance follows the noise of the pictures. ``docs/predicting.md`` has what it gains and costs.
+    The difference is that between the moved last picture and this one, averaged over a
+    neighbourhood. So the weight is small where the motion is estimated wrongly, and 0 outside the
+    border and after a cut. The tolerance follows the noise of the pictures. ``docs/predicting.md``
+    has the gain and the cost.
 
     Args:
-        strength: weight of the past in [0, 1) where the picture agrees with it.
+        strength: Weight of the past, in [0, 1), where the pictures agree.
     """
 
     def __init__(self, strength: float = 0.7) -> None:
@@ -33,7 +34,7 @@ class Smoother:
 
     @torch.no_grad()
     def __call__(self, image: Tensor, alpha: Tensor) -> Tensor:
-        """The smoothed matte, 1×1×H×W in [0, 1].
+        """Return the smoothed matte, 1×1×H×W in [0, 1].
 
         Args:
             image: 1×3×H×W, uint8.
@@ -61,9 +62,10 @@ def _small(image: Tensor) -> Tensor:
 
 
 def _moved(values: Tensor, flow: Tensor, beyond: str = "border") -> Tensor:
-    """1×C×H×W at the places that the flow, 1×2×h×w in its own pixels, points to from each pixel.
+    """Sample values 1×C×H×W at the places to which the flow points from each pixel.
 
-    ``beyond`` the border the values go on (``border``) or are 0 (``zeros``).
+    The flow is 1×2×h×w, in its own pixels. Outside the border, the values of the border are used
+    (``beyond="border"``), or 0 (``beyond="zeros"``).
     """
     height, width = values.shape[-2:]
     scale = torch.tensor([width / flow.shape[-1], height / flow.shape[-2]], device=flow.device)
@@ -80,7 +82,7 @@ def _moved(values: Tensor, flow: Tensor, beyond: str = "border") -> Tensor:
 
 
 def _agreement(small: Tensor, last: Tensor, flow: Tensor) -> Tensor:
-    """How sure it is that the same is seen at both ends of the flow: 1×1×h×w in [0, 1]."""
+    """Rate how well the pictures agree at both ends of the flow, 1×1×h×w in [0, 1]."""
     inside = _moved(torch.ones_like(last[:, :1]), flow, "zeros")
     off = (small - _moved(last, flow)).abs().mean(1, keepdim=True)
     off = F.avg_pool2d(off, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)

@@ -1,4 +1,4 @@
-"""Files of video, and folders of PNG, that get their names only when they are complete."""
+"""Writes video files and folders of PNG, which get their names only when they are complete."""
 
 import os
 import shutil
@@ -31,21 +31,21 @@ class Writer(Protocol):
     """Takes the frames of one result in order."""
 
     def write(self, picture: np.ndarray, time: int) -> None:
-        """A picture, H×W(×C), shown at that time in units of the clip's ``time_base``."""
+        """Write a picture, H×W(×C), shown at ``time`` in units of the clip's ``time_base``."""
 
 
 @contextmanager
 def open_writer(path: Path, wanted: VideoFormat, clip: Clip) -> Iterator[Writer]:
-    """A writer of a file that is complete or absent, with the times and the sound of a clip.
+    """Provide a writer with the times and the sound of a clip; its file is complete or absent.
 
     Args:
-        path: of the file, or of the folder of PNG files.
-        wanted: the format.
-        clip: that it is made of.
+        path: File, or folder of PNG files.
+        wanted: Format to write.
+        clip: Clip from which the results are made.
 
     Raises:
-        WriteError: the disk is full or the folder cannot be written.
-        GFMError: the sound of the clip is damaged.
+        WriteError: The disk is full, or the folder cannot be written.
+        GFMError: The sound of the clip is damaged.
     """
     if not wanted.container:
         with _folder_aside(path) as folder:
@@ -63,13 +63,13 @@ def open_writer(path: Path, wanted: VideoFormat, clip: Clip) -> Iterator[Writer]
 
 
 class VideoFile:
-    """A file of video that is being written.
+    """A video file that is being written.
 
     Args:
-        path: of the file, for messages.
-        aside: where it is written.
-        wanted: the format.
-        clip: whose times and sound it takes over.
+        path: Final path of the file, for messages.
+        aside: Path to which it is written.
+        wanted: Format to write.
+        clip: Clip from which the times and the sound are taken.
     """
 
     def __init__(self, path: Path, aside: Path, wanted: VideoFormat, clip: Clip) -> None:
@@ -101,7 +101,7 @@ class VideoFile:
         height, width = _even(picture).shape[:2] if wanted.has_even_sides else picture.shape[:2]
         stream.height, stream.width = height, width
         stream.pix_fmt = wanted.deep_pixels if picture.dtype == np.uint16 else wanted.pixels
-        # Times in the clip's own units, so that frames of any distance keep theirs.
+        # In the clip's own unit of time, so that irregular frame times are kept.
         stream.time_base = stream.codec_context.time_base = self.clip.time_base
         stream.codec_context.sample_aspect_ratio = self.clip.pixel_aspect
         is_grey = stream.pix_fmt.startswith("gray")
@@ -121,13 +121,13 @@ class VideoFile:
         frame.color_range = _FULL
         if self.stream is not None and self.stream.pix_fmt == kind:
             return frame
-        # Greys are exact only where no colour space is asked for, which they have no use for.
+        # Grey values are exact only if no colour space is set, which they do not need.
         colours = None if channels == 1 else "ITU709"
         pixels = self.wanted.pixels
         return frame.reformat(format=pixels, dst_colorspace=colours, dst_color_range="MPEG")
 
     def finish(self) -> None:
-        """Writes what the encoder holds back, and the rest of the sound."""
+        """Write the frames that the encoder still holds, and the rest of the sound."""
         with _encoding(self.path):
             if self.stream is not None:
                 self.output.mux(self.stream.encode(None))
@@ -136,21 +136,21 @@ class VideoFile:
             self.output.close()
 
     def close(self) -> None:
-        """Closes the files, also where writing has failed."""
+        """Close the files, even if writing has failed."""
         if self.sound is not None:
             self.sound.close()
-        with suppress(Exception):  # the fault before it is the one to tell
+        with suppress(Exception):  # the earlier error is the one to report
             self.output.close()
 
 
 class FrameFolder:
     """A folder of PNG files that is being written: ``000001.png`` and so on, and their times.
 
-    ``timestamps.txt`` has a time in milliseconds for each, in the form that mkvmerge reads.
+    ``timestamps.txt`` has a time in milliseconds for each file, in the format of mkvmerge.
 
     Args:
-        folder: which exists.
-        time_base: seconds of a unit of time.
+        folder: Existing folder.
+        time_base: Seconds per unit of time.
     """
 
     def __init__(self, folder: Path, time_base: Fraction) -> None:
@@ -164,12 +164,12 @@ class FrameFolder:
         self.times.append(f"{float(1000 * time * self.time_base):.6f}")
 
     def finish(self) -> None:
-        """Writes the times."""
+        """Write the times."""
         write_text(self.folder / TIMES, "\n".join(self.times) + "\n")
 
 
 def _even(picture: np.ndarray) -> np.ndarray:
-    """With the last row and column repeated where their number is odd."""
+    """Return a picture with even sides, by repeating the last row or column if needed."""
     height, width = picture.shape[:2]
     rest = [(0, 0)] * (picture.ndim - 2)
     if height % 2 or width % 2:
@@ -179,14 +179,14 @@ def _even(picture: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _folder_aside(path: Path) -> Iterator[Path]:
-    """A hidden folder beside ``path``, which is renamed to it at the end.
+    """Provide a hidden folder beside ``path`` that is renamed to ``path`` at the end.
 
     Raises:
-        WriteError: it cannot be written, or ``path`` is something else than such frames.
+        WriteError: The folder cannot be written, or ``path`` exists but holds no such frames.
     """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     if path.exists() and not (path / TIMES).is_file():
-        raise WriteError(f"cannot write {path}: it holds something else; move that away")
+        raise WriteError(f"cannot write {path}: it holds other files; move them away")
     try:
         aside.mkdir()
         yield aside
@@ -205,7 +205,7 @@ def _folder_aside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _encoding(path: Path) -> Iterator[None]:
-    """Turns PyAV's faults into a GFMError that names the file."""
+    """Turn errors of PyAV into a GFMError that names the file."""
     av = need("av", "video", "video")
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a run logs, shows and says while it goes on."""
+"""Callbacks, which log, draw and print while a run goes on."""
 
 from gfm.compat.lightning import BestCheckpoint
 from gfm.training.callbacks.curves import Curves

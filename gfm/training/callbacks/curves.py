@@ -1,4 +1,4 @@
-"""What a dashboard makes of a run's curves, interruptions included."""
+"""Summaries and curves of a run on a dashboard, complete even after an interruption."""
 
 import math
 from collections.abc import Iterator
@@ -16,14 +16,16 @@ _TABLES = ("val/previews", "val/per_image")
 
 
 class Curves(Callback):
-    """In W&B, the best and the last value of each validation metric, and curves without gaps.
+    """Gives W&B the best and the last value of each validation metric, and curves without gaps.
 
-    The summary of ``val/sad`` is ``{min: …, last: …}``: the lowest value of the protocol's metrics,
-    which are errors; of an objective what ``best.ckpt`` is chosen by; of other metrics the lowest
-    and the highest. Validations are drawn over epochs, the rest over steps; rows have both.
+    The summary of ``val/sad`` is ``{min: …, last: …}``. Metrics of the protocol have the lowest
+    value, because they are errors; the metric that ``best.ckpt`` is chosen by has its best value;
+    other metrics have the lowest and the highest. Validations are drawn over epochs, everything
+    else over steps; rows have both.
 
-    W&B loses what it had not written when a process was killed, and for ``wandb sync`` each file
-    begins anew: so checkpoints carry the latest rows and the best values.
+    When a process is killed, W&B loses the rows that it has not written yet, and ``wandb sync``
+    computes the summary from each file alone. So checkpoints carry the latest rows and the best
+    values.
     """
 
     def __init__(self) -> None:
@@ -48,7 +50,7 @@ class Curves(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         for logger in _dashboards(trainer) if self.restored else ():
             logger.restore(self.restored["rows"])
-            # Whatever W&B makes of the restored rows alone.
+            # After the restored rows, from which alone W&B would compute another summary.
             logger.experiment.summary.update(self.restored["summary"])
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -82,7 +84,7 @@ def _dashboards(trainer: pl.Trainer) -> Iterator[Dashboard]:
 
 
 def _kinds(trainer: pl.Trainer, module: Any) -> dict[str, tuple[str, ...]]:
-    """Which values of each validation metric are its best: the lowest, the highest or both."""
+    """Return for each validation metric whether its minimum, its maximum or both are shown."""
     known = METRIC_NAMES[module.metrics.protocol]
     kinds: dict[str, tuple[str, ...]] = {
         f"val/{name}": ("min",) if name in known else ("min", "max")

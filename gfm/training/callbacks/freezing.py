@@ -1,4 +1,4 @@
-"""Parts of the network that do not learn, for good or for a while."""
+"""Freezes parts of the network, for the whole run or for some epochs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +11,16 @@ from gfm.errors import GFMError
 
 
 class Freezing(Callback):
-    """Keeps parts of the network as they are: weights, and the statistics of their norms.
+    """Freezes the weights of parts of the network, and the statistics of their normalisation.
 
-    With ``unfreeze_every`` they come to learn one by one, an encoder stage by stage with the
-    deepest first, as in gradual unfreezing (Howard and Ruder, ULMFiT, ACL 2018). The optimiser has
-    the parameters of all of them from the start, so a run can go on at any time.
+    With ``unfreeze_every``, the parts start to learn one by one, as in gradual unfreezing (Howard
+    and Ruder, ULMFiT, ACL 2018); an encoder starts stage by stage from the deepest. The optimiser
+    holds the parameters of all parts from the beginning, so a run can be resumed at any time.
 
     Args:
-        parts: names of submodules of the network, such as ``encoder`` or ``glance.stages.0``.
-        unfreeze_every: epochs until one more of them learns; ``None`` keeps all frozen.
+        parts: Names of submodules of the network, such as ``encoder`` or ``glance.stages.0``.
+        unfreeze_every: Number of epochs after which another part starts to learn; ``None`` keeps
+            all frozen.
 
     Raises:
         GFMError: ``unfreeze_every`` is below 1.
@@ -27,10 +28,10 @@ class Freezing(Callback):
 
     def __init__(self, parts: Sequence[str], unfreeze_every: int | None = None) -> None:
         if unfreeze_every is not None and unfreeze_every < 1:
-            raise GFMError(f"unfreeze_every={unfreeze_every} is no number of epochs above 0")
+            raise GFMError(f"unfreeze_every={unfreeze_every}: set a number of epochs above 0")
         self.parts = [parts] if isinstance(parts, str) else list(parts)
         self.unfreeze_every = unfreeze_every
-        self.modules: list[nn.Module] = []  # in the order in which they come to learn
+        self.modules: list[nn.Module] = []  # in the order in which they start to learn
         self.resting: list[nn.Parameter] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
@@ -59,18 +60,18 @@ class Freezing(Callback):
     def on_before_optimizer_step(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any
     ) -> None:
-        # Not by requires_grad: of several processes each has told the others at the start which
-        # gradients to expect. An optimiser passes over parameters without a gradient.
+        # Not by requires_grad, because processes agree at the start on the gradients to exchange.
+        # An optimiser skips parameters without a gradient.
         for parameter in self.resting:
             parameter.grad = None
 
 
 def _in_order(model: nn.Module, part: str) -> list[nn.Module]:
-    """The modules that a name stands for, the one that comes to learn first before the others."""
+    """Return the modules of a part, in the order in which they start to learn."""
     try:
         module = model.get_submodule(part)
     except AttributeError:
         names = ", ".join(name for name, _ in model.named_children())
-        raise GFMError(f"freeze: the network has no part {part}, but {names}") from None
+        raise GFMError(f"freeze: the network has no part {part}: choose of {names}") from None
     stages = getattr(module, "stages", None) if part == "encoder" else None
     return list(reversed(stages)) if isinstance(stages, nn.ModuleList) else [module]

@@ -1,4 +1,4 @@
-"""The metrics of each validation photo, in the dashboard."""
+"""Shows the metrics of each validation photo on the dashboard."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ _Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
 class ImageTable(Callback):
     """Sends each validation photo to W&B, as a row of the table ``val/per_image``.
 
-    A row has the photo's name, pictures of input, alpha, truth and error, and its metrics. The
-    test at the end of a training makes ``test/per_image``.
+    A row has the name of the photo, pictures of input, alpha, truth and error, and the metrics. The
+    final test of a training makes ``test/per_image``.
 
     Args:
-        num_pictures: how many photos of a table have pictures, those with the first names seen.
-        height: of a picture in pixels.
+        num_pictures: Number of photos, from the first, that have pictures in the table.
+        height: Height of a picture in pixels.
     """
 
     def __init__(self, num_pictures: int = 50, height: int = 160) -> None:
@@ -81,7 +81,7 @@ def _has_table(trainer: pl.Trainer) -> bool:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    """The only picture of a batch, uint8 or in [0, 1], as H×W×3 or H×W, uint8."""
+    """Convert the only picture of a batch, uint8 or float in [0, 1], to uint8 H×W×3 or H×W."""
     picture = tensor[0].float() if tensor.is_floating_point() else tensor[0]
     if tensor.is_floating_point():
         picture = (picture.clamp(0, 1) * 255).round()

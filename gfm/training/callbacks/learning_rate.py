@@ -1,4 +1,4 @@
-"""How fast parameters learn."""
+"""Logs the learning rates."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from gfm.compat.lightning import logs_now
 
 
 class LearningRate(Callback):
-    """Logs the learning rate of each step by a name that does not change with the optimiser.
+    """Logs the learning rates under names that do not depend on the optimiser.
 
-    ``train/learning_rate`` is that of the first group of parameters. Further groups, which
-    ``layer_decay`` makes, add their name, or else their number from 2 on:
+    ``train/learning_rate`` is that of the first parameter group. Other groups, which
+    ``layer_decay`` makes, add their name, or else their number from 2, as in
     ``train/learning_rate_2``.
     """
 
     def on_before_optimizer_step(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any
     ) -> None:
-        if not logs_now(trainer):  # what is logged goes to the GPU, and waits for it
+        if not logs_now(trainer):  # logging copies the value to the GPU, and waits for it
             return
         for number, group in enumerate(optimizer.param_groups, start=1):
             suffix = "" if number == 1 else f"_{group.get('name', number)}"

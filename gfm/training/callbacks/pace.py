@@ -1,4 +1,4 @@
-"""How fast training is, and what it waits for."""
+"""Measures how fast training is, and how long it waits for data."""
 
 import time
 from typing import Any
@@ -10,10 +10,11 @@ from gfm.compat.lightning import logs_now
 
 
 class Pace(Callback):
-    """Logs how fast training is, and how much of it waits for data.
+    """Logs how fast training is, and how long it waits for data.
 
-    ``train/samples_per_second`` of all processes and ``train/data_wait`` (share of the time, from
-    0 to 1), both since the step that logged before, where a GPU and the program that feeds it met.
+    ``train/samples_per_second`` counts the samples of all processes, and ``train/data_wait`` is the
+    fraction of the time spent waiting for data, from 0 to 1. Both are measured between steps that
+    log, because only there does the program wait for the GPU.
     """
 
     def __init__(self) -> None:
@@ -51,4 +52,4 @@ class Pace(Callback):
             self._start(now)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self._start(None)  # validation is not training
+        self._start(None)  # so that the time of a validation does not count

@@ -1,4 +1,4 @@
-"""The metrics of each photo of a test, as a file."""
+"""Writes the metrics of each photo of a test to a file."""
 
 import csv
 import io
@@ -13,10 +13,10 @@ from gfm.system.files import write_text
 
 
 class PhotoTable(Callback):
-    """Writes what a test measured of each photo, as an evaluation does.
+    """Writes the metrics of each photo of a test to a file, as an evaluation does.
 
     Args:
-        path: of the CSV file: ``name`` and a column for each metric, sorted by name.
+        path: CSV file to write, with ``name`` and a column for each metric, sorted by name.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the network makes of the first validation photos, drawn."""
+"""Draws the predictions for the first validation photos."""
 
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,16 @@ PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
 
 
 def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> np.ndarray:
-    """Input, glance, focus, alpha, truth and error side by side.
+    """Draw input, glance, focus, alpha, truth and error side by side.
 
     Args:
         image: 3×H×W, uint8.
-        truth: 1×H×W alpha, uint8.
-        prediction: of a batch of one.
-        height: of the result in pixels.
+        truth: True alpha, 1×H×W, uint8.
+        prediction: Prediction for a batch of one.
+        height: Height of the result in pixels.
 
     Returns:
-        H×W×3 RGB, uint8, H being ``height``.
+        RGB of shape ``height``×W×3, uint8.
     """
     maps = [prediction.glance[0], prediction.focus[0], prediction.alpha[0]]
     tiles = [image, *((m.float().clamp(0, 1) * 255).round() for m in maps), truth]
@@ -38,18 +38,18 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
     size = round(height * image.shape[2] / image.shape[1]), height
     arrays = [cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in arrays]
     arrays = [a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays]
-    # Colours are averaged, not errors, of which those of either sign would cancel.
+    # The colours are averaged instead of the errors, which would cancel where their signs differ.
     error = cv2.resize(error_picture(alpha - true_alpha), size, interpolation=cv2.INTER_AREA)
     return np.hstack([*arrays, error])
 
 
 def preview(batch: Batch, prediction: Prediction, height: int) -> Preview:
-    """A validation photo, drawn; with the classes of its trimap and of the glance.
+    """Draw a validation photo, and add the classes of its trimap and of the glance.
 
     Args:
-        batch: of one photo, as the loader gives it.
-        prediction: of it.
-        height: in pixels.
+        batch: Batch of one photo as the loader returns it.
+        prediction: Prediction for the batch.
+        height: Height of the drawing in pixels.
     """
     sheet = panel(batch["image"][0], batch["alpha"][0], prediction, height)
     glance = (prediction.glance[0, 0].float().clamp(0, 1) * 255).round()
@@ -60,15 +60,15 @@ def preview(batch: Batch, prediction: Prediction, height: int) -> Preview:
 
 
 class Previews(Callback):
-    """Draws the first validation photos at validations: to PNG, W&B and TensorBoard.
+    """Draws the first validation photos as PNG, and for W&B and TensorBoard.
 
-    The PNG has all of them; dashboards have one picture for each photo, with its name.
+    The PNG shows all photos together; dashboards have one picture for each photo, with its name.
 
     Args:
-        folder: for ``epoch_<n>.png``.
-        num_images: how many photos.
-        height: of each in pixels.
-        every_n_epochs: draws at the first validation that is so many epochs after the last drawn.
+        folder: Folder for ``epoch_<n>.png``.
+        num_images: Number of photos.
+        height: Height of each in pixels.
+        every_n_epochs: Least number of epochs between two validations that are drawn.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Previews(Callback):
         self.num_images = num_images
         self.height = height
         self.every_n_epochs = every_n_epochs
-        self.last_epoch = -1  # the one drawn last
+        self.last_epoch = -1  # the epoch that was drawn last
         self.rows: list[Preview] = []
 
     def on_validation_batch_end(  # noqa: D102
@@ -113,9 +113,9 @@ class Previews(Callback):
             log_previews(logger, "val/previews", rows, PANEL, *when)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a run that goes on has to know."""
+        """Return the state that a resumed run needs."""
         return {"last_epoch": self.last_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore the state of :meth:`state_dict`."""
         self.last_epoch = state_dict["last_epoch"]

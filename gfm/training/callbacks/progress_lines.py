@@ -1,4 +1,4 @@
-"""What a run prints while it goes on."""
+"""Prints the progress of a run."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from gfm.system.progress import Progress
 
 
 class ProgressLines(Callback):
-    """Prints a line after every validation, and where no bar can be drawn also between them.
+    """Prints a line after every validation, and without a terminal also lines between them.
 
     Args:
-        interval: least time between two lines of the second kind, in seconds.
+        interval: Least time between two of the lines between validations, in seconds.
     """
 
     def __init__(self, interval: float = 10.0) -> None:
@@ -38,7 +38,7 @@ class ProgressLines(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if self.progress and logs_now(trainer):  # a GPU is waited for then anyway
+        if self.progress and logs_now(trainer):  # such a step waits for the GPU anyway
             loss = trainer.callback_metrics.get("train/loss")
             self.progress.show(trainer.global_step, f"loss {loss:.4g}" if loss is not None else "")
 

@@ -1,4 +1,4 @@
-"""A picture of what was learnt, drawn in the test at the end of a run."""
+"""Draws what the network learnt, in the final test of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,9 @@ def tiles(image: Tensor, alpha: Tensor, truth: Tensor, height: int) -> np.ndarra
 
     Args:
         image: 3×H×W, uint8.
-        alpha: 1×H×W in [0, 1], predicted.
-        truth: 1×H×W, uint8.
-        height: of the drawing in pixels.
+        alpha: Predicted alpha, 1×H×W in [0, 1].
+        truth: True alpha, 1×H×W, uint8.
+        height: Height of the drawing in pixels.
 
     Returns:
         H×W×3 RGB, uint8.
@@ -52,11 +52,11 @@ def tiles(image: Tensor, alpha: Tensor, truth: Tensor, height: int) -> np.ndarra
 
 
 def sheet(rows: list[np.ndarray], num_columns: int = 2) -> np.ndarray:
-    """Arrange drawings of photos in columns, each under the names of its tiles.
+    """Arrange drawings of photos in columns, each below the names of its tiles.
 
     Args:
-        rows: H×W×3 RGB, uint8, of one height.
-        num_columns: drawings side by side.
+        rows: Drawings of the same height, H×W×3 RGB, uint8.
+        num_columns: Number of drawings side by side.
     """
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0))) for r in rows]
@@ -79,12 +79,12 @@ def sheet(rows: list[np.ndarray], num_columns: int = 2) -> np.ndarray:
 
 
 class ResultPicture(Callback):
-    """Draw the first photos of the test with the tested weights, and print where the picture is.
+    """Draws the first photos of the test with the tested weights, and prints where the picture is.
 
     Args:
-        path: of the picture, ``.png``.
-        num_images: how many photos.
-        height: of each in pixels.
+        path: PNG file to write.
+        num_images: Number of photos.
+        height: Height of each in pixels.
     """
 
     def __init__(self, path: Path | str, num_images: int = 6, height: int = 220) -> None:

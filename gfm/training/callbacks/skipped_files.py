@@ -1,4 +1,4 @@
-"""Which training files could not be read."""
+"""Reports training files that could not be read."""
 
 from collections import Counter
 from typing import Any
@@ -11,7 +11,7 @@ from gfm.system.console import console
 
 
 class SkippedFiles(Callback):
-    """Names each training file that ``data.on_error=skip`` passed over, and counts at the end."""
+    """Prints each training file that ``data.on_error=skip`` left out, and the total at the end."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -34,5 +34,5 @@ class SkippedFiles(Callback):
         if self.counts:
             total, files = sum(self.counts.values()), len(self.counts)
             console().print(
-                f"[yellow]{total} samples were replaced for {files} unreadable files[/]"
+                f"[yellow]{total} samples were replaced because of {files} unreadable files[/]"
             )

@@ -1,1 +1,1 @@
-"""Where a run's numbers go: Weights & Biases, metrics.csv."""
+"""Loggers for Weights & Biases and ``metrics.csv``."""

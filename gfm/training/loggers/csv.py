@@ -1,4 +1,4 @@
-"""metrics.csv of a run that may be killed at any moment, and go on."""
+"""Writes ``metrics.csv`` so that it survives a kill at any moment, and continues after it."""
 
 import csv
 import io
@@ -17,14 +17,14 @@ Row = dict[str, Any]
 
 
 class ContinuedCSVLogger(Logger):
-    """Writes a row at once, and keeps what a run logged before it was interrupted.
+    """Writes each row at once, and keeps the rows that were logged before an interruption.
 
-    Rows of steps that are taken again give way to the new ones. Whenever rows that are on the
-    disk have to move, for a new column or a step that is taken again, the whole table is written
-    aside and renamed, so that there is never a moment without them.
+    A resumed run repeats some steps; their old rows are replaced by the new ones. If rows on the
+    disk have to change, for a new column or a repeated step, the whole table is written to another
+    file and renamed, so that no row is ever missing.
 
     Args:
-        save_dir: of ``metrics.csv``.
+        save_dir: Folder of ``metrics.csv``.
     """
 
     def __init__(self, save_dir: str | Path) -> None:
@@ -34,36 +34,36 @@ class ContinuedCSVLogger(Logger):
 
     @property
     def name(self) -> str:
-        """None: the file lies in the run's folder."""
+        """Empty, because the file lies in the folder of the run."""
         return ""
 
     @property
     def version(self) -> str:
-        """None, likewise."""
+        """Empty, for the same reason."""
         return ""
 
     @property
     def save_dir(self) -> str:
-        """The run's folder."""
+        """Folder of ``metrics.csv``."""
         return str(self.path.parent)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
-        """Nothing: they stand in ``config.yaml``."""
+        """Do nothing, because ``config.yaml`` has them."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Adds a row; the first one decides which of those before it stay.
+        """Add a row; the first row of a resumed run decides which earlier rows stay.
 
         Raises:
-            WriteError: the disk is full, or the folder is missing or read-only.
+            WriteError: The disk is full, or the folder is missing or read-only.
         """
         row = {k: v.item() if hasattr(v, "item") else v for k, v in metrics.items()}
         before = read_rows(self.path) if self._columns is None or step is None else []
         last = max((int(old["step"]) for old in before), default=-1)
         row["step"] = last + 1 if step is None else step
         if self._columns is None:
-            if _is_test(row):  # processes that were started for it do not know the step
+            if _is_test(row):  # a process that was started for the test does not know the step
                 row["step"] = max(row["step"], last)
             self._columns = sorted({*row, *(name for old in before for name in old)})
             self._write([old for old in before if _stays(old, row)])
@@ -89,9 +89,9 @@ class ContinuedCSVLogger(Logger):
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a table without their empty cells; none where there is no file.
+    """Read the rows of a table without their empty cells; a missing file has no rows.
 
-    A last row that was cut off by a kill counts as not written.
+    A last row that was cut off by a kill is ignored.
     """
     if not path.is_file():
         return []
@@ -105,11 +105,11 @@ def _is_test(row: Row) -> bool:
 
 
 def _stays(old: Row, first: Row) -> bool:
-    """Whether a row of before an interruption is not logged again after it."""
+    """Return whether a row from before an interruption is kept, not logged again after it."""
     if _is_test(first):
         return not _is_test(old)
     if int(old["step"]) != first["step"]:
         return int(old["step"]) < first["step"]
-    # A validation that is made up for leaves the step before it as it was.
+    # If only the interrupted validation is repeated, the training values of its step stay.
     makes_up = any(name.startswith("val/") for name in first)
     return makes_up and not (old.keys() & first.keys()) - {"epoch", "step"}

@@ -1,4 +1,4 @@
-"""A run in Weights & Biases: goes on after an interruption, keeps code and weights if told to."""
+"""Logs to Weights & Biases, also after an interruption, and uploads code and weights if wanted."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -16,23 +16,23 @@ Row = dict[str, float]
 """Logged numbers by name."""
 
 STEP = "trainer/global_step"
-_KEPT = 500  # rows that a checkpoint carries: more than W&B can have unwritten
+_KEPT = 500  # rows that a checkpoint carries, more than W&B ever holds unwritten
 _CODE = (".py", ".yaml", ".yml")
 
 
 class Dashboard(WandbLogger):
     """Lightning's W&B logger, with these differences.
 
-    A run that is resumed offline begins a file of its own: its steps follow those of the file
-    before, so that ``wandb sync`` joins the two. Rows that W&B had not written when the process
-    was killed can be logged again. Each checkpoint file is an artifact of its own.
+    A run that is resumed offline starts a new file, whose steps follow those of the earlier file,
+    so that ``wandb sync`` joins the two. Rows that W&B had not written when the process was killed
+    can be logged again. Each checkpoint file is a separate artifact.
 
     Args:
-        weights: folder of the checkpoints.
-        log_model: whether they are uploaded: ``True`` when a run ends, ``all`` whenever one is
-            saved.
-        log_code: folder whose Python and YAML files are kept as an artifact.
-        options: of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
+        weights: Folder of the checkpoints.
+        log_model: When to upload the checkpoints: ``True`` when the run ends, ``all`` whenever one
+            is saved, ``False`` never.
+        log_code: Folder whose Python and YAML files are uploaded as an artifact.
+        options: Options of :class:`pytorch_lightning.loggers.WandbLogger` and ``wandb.init``.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class Dashboard(WandbLogger):
         self.log_model = log_model
         self.log_code = log_code
         self.rows: deque[Row] = deque(maxlen=_KEPT)
-        self._before: dict[str, Any] | None = None  # the last row of before an interruption
+        self._before: dict[str, Any] | None = None  # the last row before an interruption
         self._has_begun = False
         self._uploaded: dict[str, int] = {}
 
     @property
     def experiment(self) -> Any:
-        """W&B's run."""
+        """Run of W&B."""
         run = super().experiment
         if not self._has_begun and not rank_zero_only.rank:  # type: ignore[attr-defined]
             self._has_begun = True
@@ -75,7 +75,7 @@ class Dashboard(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """As Lightning's; remembers the latest numbers."""
+        """Log metrics as Lightning does, and remember the latest numbers."""
         super().log_metrics(metrics, step)
         numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
         if step is not None and numbers.keys() - {"epoch"}:
@@ -83,14 +83,14 @@ class Dashboard(WandbLogger):
 
     @rank_zero_only
     def restore(self, rows: Iterable[Row]) -> None:
-        """Logs those rows of a checkpoint that W&B has not got.
+        """Log those rows of a checkpoint that W&B lacks.
 
         Args:
-            rows: the latest ones when the checkpoint was saved, as in ``rows``.
+            rows: Latest rows when the checkpoint was saved.
         """
         _ = self.experiment
         self.rows.extend(rows)
-        if self._before is None:  # a run of its own, in another folder
+        if self._before is None:  # a new run in another folder
             return
         reached = self._before.get(STEP, -1)
         for row in list(self.rows):
@@ -100,13 +100,13 @@ class Dashboard(WandbLogger):
                 super().log_metrics(numbers, int(row[STEP]))
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """Uploads what was saved, if each is wanted."""
+        """Upload a new checkpoint with ``log_model="all"``."""
         if self.log_model == "all":
             self._upload()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Uploads the checkpoints of a run that has ended well."""
+        """Upload the checkpoints of a run that ended without an error."""
         super().finalize(status)
         if self.log_model and status == "success" and self._has_begun:
             self._upload()

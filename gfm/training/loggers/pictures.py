@@ -1,4 +1,4 @@
-"""Pictures of mattes for dashboards: previews of a few photos, a table of all."""
+"""Shows mattes on dashboards: previews of a few photos, and a table of all."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,20 +12,21 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from gfm.metrics.error_map import error_picture
 
 PICTURES: Final = ("input", "alpha", "truth", "error")
-"""The pictures of a photo in a table, in order."""
+"""Names of the pictures of a photo in a table, in order."""
 
 _CLASSES = {1: "transition", 2: "foreground"}  # 0, background, is not coloured
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What is made of a photo, as pictures side by side.
+    """The pictures of a photo, side by side.
 
     Attributes:
-        name: of the photo.
-        sheet: H×W×3 RGB, uint8.
-        classes: by what gives them: H×W uint8, 0 background, 1 transition, 2 foreground, as large
-            as one of the pictures; laid over the first of them.
+        name: Name of the photo.
+        sheet: The pictures, H×W×3 RGB, uint8.
+        classes: Class maps by their source, such as ``truth``: H×W, uint8, with 0 for background, 1
+            for transition and 2 for foreground. They have the size of one picture, and are drawn
+            over the first one.
     """
 
     name: str
@@ -34,7 +35,10 @@ class Preview:
 
 
 def shrunk(picture: np.ndarray, height: int) -> np.ndarray:
-    """A uint8 picture, H×W or H×W×3, as RGB of that height, averaged; one smaller stays so."""
+    """Shrink a uint8 picture, H×W or H×W×3, to a height by averaging; return RGB.
+
+    A smaller picture keeps its size.
+    """
     height = min(height, picture.shape[0])
     size = max(1, round(height * picture.shape[1] / picture.shape[0])), height
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -42,32 +46,32 @@ def shrunk(picture: np.ndarray, height: int) -> np.ndarray:
 
 
 def error_of(alpha: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The coloured error between two mattes, H×W uint8, on white."""
+    """Draw the error between two mattes, H×W uint8, in colours on white."""
     return error_picture((alpha.astype(np.float32) - truth) / 255)
 
 
 def photo_pictures(
     image: np.ndarray, alpha: np.ndarray, truth: np.ndarray, height: int
 ) -> dict[str, np.ndarray]:
-    """The pictures of a photo by their names in ``PICTURES``, each H×W×3 RGB, uint8.
+    """Return the pictures of a photo by their names in ``PICTURES``, each H×W×3 RGB, uint8.
 
     Args:
         image: H×W×3 RGB, uint8.
         alpha: H×W, uint8.
-        truth: likewise.
-        height: of the pictures in pixels.
+        truth: H×W, uint8.
+        height: Height of the pictures in pixels.
     """
-    # Colours are averaged, not errors, of which those of either sign would cancel.
+    # The colours are averaged instead of the errors, which would cancel where their signs differ.
     arrays = (image, alpha, truth, error_of(alpha, truth))
     return {name: shrunk(a, height) for name, a in zip(PICTURES, arrays, strict=True)}
 
 
 def classes_of(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Classes of a trimap or a glance whose 0, 128 and 255 are background, transition, foreground.
+    """Convert a trimap or a glance to classes: 0 background, 1 transition, 2 foreground.
 
     Args:
-        values: H×W, uint8.
-        shape: height and width of the result.
+        values: H×W, uint8, with 0, 128 and 255 for these classes.
+        shape: (height, width) of the result.
     """
     small = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
     return np.round(small / 127.5).astype(np.uint8)
@@ -81,15 +85,15 @@ def log_previews(
     step: int,
     epoch: int | None = None,
 ) -> None:
-    """Shows each photo under its name, in W&B with its classes as masks; elsewhere nothing.
+    """Show photos in W&B, with their classes as masks, or in TensorBoard.
 
     Args:
-        logger: of any kind.
-        key: the name it is logged by.
-        previews: of the photos.
-        names: of the pictures side by side.
-        step: of the optimiser.
-        epoch: where there is one, what captions say besides.
+        logger: Logger of any kind; others than these two log nothing.
+        key: Name under which the photos are logged.
+        previews: Photos to show.
+        names: Names of the pictures side by side.
+        step: Step of the optimiser.
+        epoch: Epoch for the captions, if there is one.
     """
     if isinstance(logger, WandbLogger):
         when = {} if epoch is None else {"epoch": epoch}
@@ -120,15 +124,15 @@ def log_table(
     step: int,
     epoch: int | None = None,
 ) -> None:
-    """A table of photos in W&B: name, pictures where there are some, metrics; elsewhere nothing.
+    """Log a table of photos to W&B, with their names, pictures and metrics.
 
     Args:
-        logger: of any kind.
-        key: the name it is logged by.
-        rows: metrics of each photo.
-        pictures: of photos, see :func:`photo_pictures`.
-        step: of the optimiser.
-        epoch: where there is one.
+        logger: Logger of any kind; only W&B has tables.
+        key: Name under which the table is logged.
+        rows: Metrics by photo.
+        pictures: Pictures by photo, see :func:`photo_pictures`; not every photo needs them.
+        step: Step of the optimiser.
+        epoch: Epoch, if there is one.
     """
     if not isinstance(logger, WandbLogger) or not rows:
         return
@@ -146,13 +150,13 @@ def log_table(
 def log_histograms(
     logger: Logger, stage: str, rows: Iterable[Mapping[str, float]], step: int
 ) -> None:
-    """How each metric is distributed over photos, as ``<stage>/<metric>_histogram``.
+    """Log the distribution of each metric over photos as ``<stage>/<metric>_histogram``.
 
     Args:
-        logger: of any kind; W&B and TensorBoard have histograms.
-        stage: such as ``test``.
-        rows: metrics of each photo.
-        step: of the optimiser.
+        logger: Logger of any kind; only W&B and TensorBoard have histograms.
+        stage: Stage, such as ``test``.
+        rows: Metrics of each photo.
+        step: Step of the optimiser.
     """
     columns: dict[str, list[float]] = {}
     for row in rows:

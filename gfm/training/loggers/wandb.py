@@ -1,4 +1,4 @@
-"""Weights & Biases without prompts and without hanging."""
+"""Sets up Weights & Biases so that it neither asks questions nor hangs."""
 
 import netrc
 import os
@@ -22,13 +22,13 @@ _ID = ".wandb_id"  # in a run's folder
 
 
 def wandb_mode(timeout: float = 3.0) -> str:
-    """``WANDB_MODE`` where set, else ``online`` for a user who is logged in and reaches the server.
+    """Return ``WANDB_MODE`` if it is set, else ``online`` if the user is logged in and connected.
 
-    Without a key W&B would stop and ask; with a key but without a network it would hang. Both
-    cases run ``offline``; ``wandb sync`` uploads such a run later.
+    Without a key W&B would stop and ask; with a key but without a network it would hang. In both
+    cases the mode is ``offline``, and ``wandb sync`` uploads the run later.
 
     Args:
-        timeout: for reaching the server, in seconds.
+        timeout: Longest wait for the server in seconds.
     """
     if mode := os.environ.get("WANDB_MODE"):
         return mode
@@ -53,45 +53,45 @@ def _is_in_netrc(host: str) -> bool:
 
 
 def run_id(folder: Path) -> str:
-    """What W&B knows a run by: kept in its folder, so that it goes on in the dashboard too.
+    """Return the id by which W&B knows a run, and store it in the folder of the run.
 
-    Wherever that is: another machine, or the folder moved. ``WANDB_RUN_ID``, which W&B's agents
-    set, comes first.
+    A resumed run thus continues on the dashboard, even on another machine or in a folder that was
+    moved. ``WANDB_RUN_ID``, which agents of W&B set, takes precedence.
 
     Raises:
-        WriteError: the folder cannot be written.
+        WriteError: The folder cannot be written.
     """
     file = folder / _ID
     name = os.environ.get("WANDB_RUN_ID")
     if not name and file.is_file():
         return file.read_text(encoding="utf-8").strip()
     name = name or uuid.uuid4().hex[:12]
-    if is_first():  # the others never begin a run of W&B
+    if is_first():  # other processes never start a run of W&B
         make_folder(folder)
         write_text(file, name + "\n")
     return name
 
 
 def wandb_logger(**options: Any) -> Dashboard:
-    """The W&B logger in the mode that works here.
+    """Make the W&B logger in the mode that works here.
 
     Args:
-        options: of :class:`gfm.training.loggers.dashboard.Dashboard`.
+        options: Options of :class:`gfm.training.loggers.dashboard.Dashboard`.
     """
     write_promptly()
     os.environ.setdefault("WANDB_SILENT", "true")
     name = run_id(Path(options.get("save_dir", ".")))
     logger = Dashboard(mode=wandb_mode(), id=name, resume="allow", **options)
-    # Lightning 2.6 always hands on an option that W&B has given up, and so earns a warning.
+    # Lightning 2.6 always passes an option that W&B no longer has, which causes a warning.
     drop_wandb_option(logger, "anonymous")
     return logger
 
 
 @contextmanager
 def closed_at_end() -> Iterator[None]:
-    """Ends W&B's run with what happens inside, as finished or failed.
+    """End the run of W&B when the block ends, as finished or as failed.
 
-    Else the next run of a sweep would go on in it.
+    Otherwise the next run of a sweep would be logged to it.
     """
     try:
         yield

@@ -114,7 +114,7 @@ def test_a_folder_of_png(predict, clip, tmp_path):
 def test_a_folder_of_something_else_stays(predict, clip, tmp_path):
     (tmp_path / "cutout_frames").mkdir()
     (tmp_path / "cutout_frames/mine.png").write_bytes(b"mine")
-    with pytest.raises(WriteError, match="it holds something else"):
+    with pytest.raises(WriteError, match="it holds other files"):
         predict(clip, "cutout", cutout="png")
     assert (tmp_path / "cutout_frames/mine.png").read_bytes() == b"mine"
 
