@@ -44,10 +44,20 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             os.replace(aside, path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             aside.unlink(missing_ok=True)
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise GFMError(
-                f"cannot write {path} ({reason}): free some disk, then resume from the last one"
+                f"cannot write {path} ({_reason(error)}): free some disk, then resume from the "
+                "last one"
             ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The system's words; torch raises an error of its own after that of the file."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__
+    return str(error).splitlines()[0]
 
 
 def _keep(path: Path) -> None:

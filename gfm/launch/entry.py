@@ -1,5 +1,6 @@
 """How the entry points start and how they fail."""
 
+import errno
 import logging
 import os
 import re
@@ -33,7 +34,7 @@ _WANTS_TRACEBACK = _WISH == "1"
 
 
 @contextmanager
-def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> Iterator[None]:
+def faults(go_on: str | None = None, saved: Path | None = None) -> Iterator[None]:
     """Ends a fault of the input in one line and exit status 1.
 
     In a sweep no fault of a job ends the others: it is printed, and kept as ``error.txt`` in the
@@ -61,7 +62,7 @@ def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> I
         sys.exit(status)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
-        is_input |= is_of_dead_worker(error) or is_of_lightning(error)
+        is_input |= is_of_dead_worker(error) or is_of_lightning(error) or _is_of_disk(error)
         if is_input and not _WANTS_TRACEBACK:
             text = one_line(error)
             console(stderr=True).print("[bold red]error:[/]", escape(text), highlight=False)
@@ -92,6 +93,19 @@ def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
     if module is None or not isinstance(error, module.SIGTERMException):
         return None
     return int(error.code or os.EX_TEMPFAIL)
+
+
+_DISK_FAULTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some disk"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "choose another folder"),
+    errno.EIO: "check the disk",
+}
+"""What helps when a disk is full, closed or broken, by the number of the system's error."""
+
+
+def _is_of_disk(error: BaseException) -> bool:
+    """Whether a disk is at fault, whichever library met it."""
+    return isinstance(error, OSError) and error.errno in _DISK_FAULTS
 
 
 def quiet() -> None:
@@ -136,6 +150,9 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def one_line(error: BaseException) -> str:
     """The error's text in one line, without what Hydra, OmegaConf and loader workers add."""
+    if isinstance(error, OSError) and _is_of_disk(error):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; {_DISK_FAULTS[error.errno]}"
     text = str(error)
     if is_of_dead_worker(error):  # it is gone, and left no word
         return f"{text.splitlines()[0]} Most often memory ran out: lower data.num_workers"

@@ -26,7 +26,7 @@ from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_names, metric_units
 from gfm.models.hardware import speed_up_inference
 from gfm.system.console import console, open_log
-from gfm.system.files import fingerprint_of_content, fingerprint_of_files
+from gfm.system.files import fingerprint_of_content, fingerprint_of_files, write_text
 from gfm.system.locks import owned
 from gfm.system.ranks import came_together, is_first
 
@@ -132,7 +132,7 @@ def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     done = journal.begin({**source.settings, **settings})
     if is_first():
         open_log(folder / "evaluate.log")
-        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     available = source.available(photos)
     left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]
     num_done = len(available) - len(left)

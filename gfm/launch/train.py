@@ -22,6 +22,7 @@ from gfm.launch.machine import decide
 from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
+from gfm.system.files import write_text
 from gfm.system.locks import owned
 from gfm.system.ranks import is_first
 from gfm.training.callbacks import Freezing
@@ -57,7 +58,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     if resumed:
         check_options(resumed, config)
     if is_first():
-        OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+        write_text(run / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         keep_options(run)
         announce(config)
 
