@@ -32,7 +32,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         path = Path(path)
         # One name, unlike gfm.system.files: what a killed run leaves here takes gigabytes.
-        aside = path.with_name(path.name + ".tmp")
+        aside = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with aside.open("wb") as file:

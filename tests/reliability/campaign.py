@@ -22,7 +22,7 @@ from rich.table import Table
 
 from gfm.system.console import console
 from gfm.system.progress import duration
-from tests.reliability.commands import ends_within, kill, start, wait_for
+from tests.reliability.commands import ends_within, started, wait_for
 from tests.reliability.outcomes import Outcome, age_temporary, differences
 from tests.reliability.tasks import Material, Task, all_tasks
 
@@ -60,11 +60,11 @@ def undisturbed(task: Task, folder: Path) -> Undisturbed:
     task.set_up(folder)
     log = folder.with_suffix(".log")
     begin = time.monotonic()
-    process = start(task.command(folder), log)
-    wait_for(process, folder, task.work)
-    starting = time.monotonic() - begin
-    if process.wait() != 0:
-        raise RuntimeError(f"{task.name} fails undisturbed:\n{log.read_text()}")
+    with started(task.command(folder), log) as process:
+        wait_for(process, folder, task.work)
+        starting = time.monotonic() - begin
+        if process.wait() != 0:
+            raise RuntimeError(f"{task.name} fails undisturbed:\n{log.read_text()}")
     return Undisturbed(task.outcome(folder), starting, time.monotonic() - begin - starting)
 
 
@@ -75,13 +75,12 @@ def is_killed(task: Task, folder: Path, rng: np.random.Generator, whole: Undistu
         RuntimeError: it failed.
     """
     log = folder.with_suffix(".log")
-    process = start(task.command(folder), log)
     is_early, part = rng.random() < EARLY, rng.random()
-    if not is_early:
-        wait_for(process, folder, task.work)
-    if not ends_within(process, part * (whole.starting if is_early else whole.working)):
-        kill(process)
-        return True
+    with started(task.command(folder), log) as process:
+        if not is_early:
+            wait_for(process, folder, task.work)
+        if not ends_within(process, part * (whole.starting if is_early else whole.working)):
+            return True  # and so it is killed here
     if process.returncode:
         raise RuntimeError(f"exit status {process.returncode}, see {log}")
     return False
@@ -98,10 +97,10 @@ def disturbed(
             kills += 1
             age_temporary(folder)
         if kills == most:
-            process = start(task.command(folder), folder.with_suffix(".log"))
-            if process.wait() != 0:
-                log = folder.with_suffix(".log")
-                return kills, [f"exit status {process.returncode}, see {log}"]
+            log = folder.with_suffix(".log")
+            with started(task.command(folder), log) as process:
+                if process.wait() != 0:
+                    return kills, [f"exit status {process.returncode}, see {log}"]
     except RuntimeError as error:
         return kills, [str(error)]
     return kills, differences(whole.outcome, task.outcome(folder))

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import PROJECT
@@ -24,14 +25,23 @@ def surroundings() -> dict[str, str]:
     return {**os.environ, **own, **quiet}
 
 
-def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Starts a command in a group of its own; what it prints is added to a file."""
+@contextmanager
+def started(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a group of its own, killed at the end of the block unless it has ended.
+
+    What it prints is added to a file.
+    """
     with log.open("ab") as out:
         out.write(f"$ {' '.join(command)}\n".encode())
         out.flush()
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, env=surroundings(), stdout=out, stderr=out, start_new_session=True
         )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            kill(process)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -32,9 +32,12 @@ def of_files(folder: Path, but: Iterable[str] = ()) -> Outcome:
 
 
 def of_checkpoint(path: Path) -> Outcome:
-    """Weights, the optimiser's state and the progress of a checkpoint, bit by bit."""
+    """Weights, the optimiser's state, the schedule and the step of a checkpoint, bit by bit.
+
+    Not the epoch: one that is saved again after the end of a run counts the epochs that have ended.
+    """
     content = torch.load(path, map_location="cpu", weights_only=True)
-    parts = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch")
+    parts = ("state_dict", "optimizer_states", "lr_schedulers", "global_step")
     return {f"{path.name}: {part}": _of_value(content[part]) for part in parts if part in content}
 
 

@@ -100,10 +100,9 @@ def _train(given: Material) -> Task:
         return [*TRAIN, *options, f"paths.run={folder}"]
 
     def outcome(folder: Path) -> Outcome:
-        checkpoints = sorted(folder.glob("checkpoints/*.ckpt"))
-        found = of_files(folder, (*_TOLD, "*.ckpt", "metrics.csv", "curves.png"))
-        for path in checkpoints:
-            found |= of_checkpoint(path)
+        found = of_files(folder, (*_TOLD, "*.ckpt", "metrics.csv"))
+        for name in ("best.ckpt", "last.ckpt"):  # what lies before the last depends on the kills
+            found |= of_checkpoint(folder / "checkpoints" / name)
         return found | of_table(folder / "metrics.csv", _TIMES)
 
     return Task("train", command, outcome, "checkpoints/*")

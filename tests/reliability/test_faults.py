@@ -33,7 +33,7 @@ from tests.conftest import PROJECT
 from tests.inference.small import write_network
 from tests.reliability.entry import evaluate_status, status_of, train_status
 from tests.reliability.material import SIDE, write_dataset
-from tests.reliability.outcomes import of_checkpoint, of_files
+from tests.reliability.outcomes import age_temporary, of_checkpoint, of_files
 
 SAVES = ["callbacks.last.train_time_interval=null", "callbacks.last.every_n_train_steps=2"]
 NUM_PHOTOS = 6
@@ -102,6 +102,12 @@ def the_line(capsys) -> str:
     return lines[0]
 
 
+def leave_old(path: Path) -> None:
+    """What a killed run leaves, an hour later."""
+    path.touch()
+    age_temporary(path.parent)
+
+
 def step_of(run: Path) -> int:
     return int(torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"])
 
@@ -142,6 +148,7 @@ def test_an_evaluation_on_a_full_disk_goes_on(scoring, given, tmp_path, monkeypa
         patch.setattr(Scorer, "add", add_on_small_disk)
         assert evaluate_status(monkeypatch, *scoring, source, cut) == 1
     assert the_line(capsys).endswith("File too large; free some disk")
+    leave_old(tmp_path / "cut/alpha/.x.png.1.tmp")
     assert evaluate_status(monkeypatch, *scoring, source, cut) == 0
     assert re.search(rf"[1-5] of {NUM_PHOTOS} photos are scored", capsys.readouterr().out)
     told = ("*.log", "config.yaml", ".hydra/*", "journal/*")
@@ -211,8 +218,10 @@ def test_a_dataset_that_vanishes_in_an_epoch(
     assert str(masks) in the_line(capsys)
     assert step_of(run) == 2
     Path(f"{masks}.gone").rename(masks)
+    leave_old(run / "checkpoints/.best.ckpt.tmp")
     assert train_status(monkeypatch, f"ckpt_path={run}", "~callbacks.v") == 0
     assert step_of(run) == 4
+    assert not list(run.rglob("*.tmp"))
 
 
 def test_a_loaders_worker_that_is_killed(training, demo_roots, tmp_path, monkeypatch, capsys):

@@ -9,7 +9,7 @@ import numpy as np
 
 from gfm.system.console import console
 from gfm.system.progress import duration
-from tests.reliability.commands import EVALUATE, GFM, start
+from tests.reliability.commands import EVALUATE, GFM, started
 from tests.reliability.load.usage import course, watch
 from tests.reliability.material import write_dataset, write_photo, write_predictions, write_weights
 
@@ -64,8 +64,8 @@ def _damage(photos: Path, num_files: int) -> set[str]:
 def _watched(command: list[str], log: Path) -> tuple[int, str]:
     """Runs a command; its exit status, and what it took."""
     begin = time.monotonic()
-    process = start(command, log)
-    looks = watch(process, 0.5)
+    with started(command, log) as process:
+        looks = watch(process, 0.5)
     return process.returncode, f"{duration(time.monotonic() - begin)}, {course(looks)}"
 
 

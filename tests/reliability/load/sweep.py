@@ -8,7 +8,7 @@ from gfm.demo import DemoSource
 from gfm.system.console import console
 from gfm.system.progress import duration
 from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING
-from tests.reliability.commands import TRAIN, start
+from tests.reliability.commands import TRAIN, started
 from tests.reliability.load.usage import course, watch
 
 _TINY = ("trainer.limit_train_batches=1", "test=false", "trainer.limit_val_batches=1")
@@ -22,8 +22,8 @@ def sweep(folder: Path, num_jobs: int) -> bool:
     options = [*SMALL_DATA, *small, *_TINY, "track=ori", f"paths.demo={demo}"]
     jobs = [f"seed=range({num_jobs})", f"hydra.sweep.dir={swept}"]
     begin = time.monotonic()
-    process = start([*TRAIN, "-m", *options, *jobs], folder / "sweep.log")
-    flow = course(watch(process))
+    with started([*TRAIN, "-m", *options, *jobs], folder / "sweep.log") as process:
+        flow = course(watch(process))
     seconds = time.monotonic() - begin
     with (swept / "sweep.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
