@@ -152,7 +152,7 @@ def one_line(error: BaseException) -> str:
     """The error's text in one line, without what Hydra, OmegaConf and loader workers add."""
     if isinstance(error, OSError) and _is_of_disk(error):
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}; {_DISK_FAULTS[error.errno]}"
+        return f"{place}{error.strerror}; {_DISK_FAULTS[error.errno or 0]}"
     text = str(error)
     if is_of_dead_worker(error):  # it is gone, and left no word
         return f"{text.splitlines()[0]} Most often memory ran out: lower data.num_workers"
