@@ -34,7 +34,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         # Always the same name, unlike in gfm.system.files, so that killed runs leave one file, not
         # many: it can take gigabytes.
-        aside = path.with_name(path.name + ".tmp")
+        aside = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with aside.open("wb") as file:
@@ -46,10 +46,20 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             os.replace(aside, path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             aside.unlink(missing_ok=True)
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise GFMError(
-                f"cannot write {path} ({reason}): free disk space, then resume from the last one"
+                f"cannot write {path} ({_reason(error)}): free disk space, then resume from the "
+                "last one"
             ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The system's words; torch raises an error of its own after that of the file."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__
+    return str(error).splitlines()[0]
 
 
 def _keep(path: Path) -> None:

@@ -30,7 +30,7 @@ def download(what: What = None, out: Folder = None, accept: Accept = False) -> N
     """
     from gfm.launch.entry import faults
 
-    with faults():
+    with faults("the same command"):
         from gfm.errors import GFMError
         from gfm.prepare.download import download as fetch
         from gfm.prepare.download import find_data, find_weights, names

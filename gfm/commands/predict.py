@@ -142,7 +142,7 @@ def predict(
     """
     from gfm.launch.entry import faults
 
-    with faults():
+    with faults(go_on="the same command"):
         # Here, since torch takes seconds, which --help should not.
         from gfm.inference.files import predict_files, unmade
         from gfm.inference.inputs import find_sources

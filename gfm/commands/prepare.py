@@ -29,10 +29,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make files again t
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
+def _faults(go_on: str | None = "the same command") -> Iterator[None]:
     from gfm.launch.entry import faults
 
-    with faults():
+    with faults(go_on):
         yield
 
 
@@ -143,7 +143,7 @@ def pack(
 
 def check(overrides: Overrides = None, workers: Workers = None) -> None:
     """Read every file of a dataset and print all problems; exit with status 1 if there are any."""
-    with _faults():
+    with _faults(go_on=None):
         from gfm.commands.datasets import find_roots
         from gfm.errors import GFMError
         from gfm.prepare.check import check as check_all

@@ -1,5 +1,6 @@
 """Starts the entry points, and ends them in one line if the input is at fault."""
 
+import errno
 import logging
 import os
 import re
@@ -33,7 +34,7 @@ _WANTS_TRACEBACK = _WISH == "1"
 
 
 @contextmanager
-def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> Iterator[None]:
+def faults(go_on: str | None = None, saved: Path | None = None) -> Iterator[None]:
     """Report a fault of the input in one line, and exit with status 1.
 
     ``HYDRA_FULL_ERROR=1`` shows the traceback instead. In a sweep, a failed job does not end the
@@ -61,7 +62,7 @@ def faults(go_on: str | None = "ckpt_path=last", saved: Path | None = None) -> I
         sys.exit(status)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
-        is_input |= is_of_dead_worker(error) or is_of_lightning(error)
+        is_input |= is_of_dead_worker(error) or is_of_lightning(error) or _is_of_disk(error)
         if is_input and not _WANTS_TRACEBACK:
             text = one_line(error)
             console(stderr=True).print("[bold red]error:[/]", escape(text), highlight=False)
@@ -92,6 +93,19 @@ def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
     if module is None or not isinstance(error, module.SIGTERMException):
         return None
     return int(error.code or os.EX_TEMPFAIL)
+
+
+_DISK_FAULTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "choose another folder"),
+    errno.EIO: "check the disk",
+}
+"""What helps when a disk is full, closed or broken, by the number of the system's error."""
+
+
+def _is_of_disk(error: BaseException) -> bool:
+    """Return whether a disk is at fault, whichever library met it."""
+    return isinstance(error, OSError) and error.errno in _DISK_FAULTS
 
 
 def quiet() -> None:
@@ -136,6 +150,9 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def one_line(error: BaseException) -> str:
     """Return the text of an error in one line, without what Hydra, OmegaConf and workers add."""
+    if isinstance(error, OSError) and _is_of_disk(error):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; {_DISK_FAULTS[error.errno or 0]}"
     text = str(error)
     if is_of_dead_worker(error):  # the worker was killed and could not say why
         return f"{text.splitlines()[0]} Most often memory ran out: lower data.num_workers"

@@ -26,7 +26,12 @@ from gfm.launch.summary import metrics_table
 from gfm.metrics import metric_names, metric_units
 from gfm.models.hardware import speed_up_inference
 from gfm.system.console import console, open_log
-from gfm.system.files import fingerprint_of_content, fingerprint_of_files
+from gfm.system.files import (
+    fingerprint_of_content,
+    fingerprint_of_files,
+    remove_stale,
+    write_text,
+)
 from gfm.system.locks import owned
 from gfm.system.ranks import came_together, is_first
 
@@ -140,7 +145,8 @@ def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     done = journal.begin({**source.settings, **settings})
     if is_first():
         open_log(folder / "evaluate.log")
-        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+        remove_stale(folder, "**/.*.tmp")
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     available = source.available(photos)
     left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]
     num_done = len(available) - len(left)

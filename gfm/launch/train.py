@@ -22,6 +22,7 @@ from gfm.launch.machine import decide
 from gfm.launch.summary import announce, data_options, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
+from gfm.system.files import remove_stale, write_text
 from gfm.system.locks import owned
 from gfm.system.ranks import is_first
 from gfm.training.callbacks import Freezing
@@ -52,13 +53,14 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     run = Path(cfg.paths.run)
     if is_first():
         open_log(run / "train.log")
+        remove_stale(run, "**/.*.tmp")
     check_bounds(plain(cfg))
     cfg, channels_last = decide(cfg)
     config = plain(cfg)
     to_test = weights_to_test(config["test"])
     resumed = _checkpoint_to_resume(config)
     if is_first():
-        OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+        write_text(run / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         keep_options(run)
         announce(config)
 

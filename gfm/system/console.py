@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ class _LoggedConsole(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)
-        for log in _logs:
-            log.print(*objects, **options)
+        try:
+            for log in _logs:
+                log.print(*objects, **options)
+        except OSError:  # on a full disk the work itself fails, and its message has to be printed
+            close_log()
 
 
 def console(stderr: bool = False) -> Console:
@@ -45,14 +49,15 @@ def open_log(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a", encoding="utf-8", buffering=1)
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {command}\n")
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     _logs.append(Console(file=file, width=_WIDTH, soft_wrap=True))
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    _logs[0].print(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {command}", markup=False, highlight=False)
 
 
 def close_log() -> None:
     """Close the log if one is open."""
     while _logs:
-        _logs.pop().file.close()
+        with suppress(OSError):  # what could not be written
+            _logs.pop().file.close()

@@ -104,9 +104,14 @@ def check_name(path: Path | str) -> None:
         raise GFMError(f"{os.fsencode(path)!r} is a name that is not UTF-8: rename it") from error
 
 
-def remove_stale(folder: Path) -> None:
-    """Remove what killed runs left aside; what is younger may belong to another machine."""
-    for path in folder.glob(".*.tmp"):
+def remove_stale(folder: Path, pattern: str = ".*.tmp") -> None:
+    """Remove what killed runs left aside; what is younger may belong to another machine.
+
+    Args:
+        folder: Folder to look in.
+        pattern: Of their names; ``**/.*.tmp`` looks into sub-folders too.
+    """
+    for path in folder.glob(pattern):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,34 @@
+"""Entry points in this process, as the command line would run them."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from gfm.commands import evaluate, train
+
+
+def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: object) -> int:
+    """The exit status of ``main`` with these arguments."""
+    with patch.context() as here:
+        here.setattr(sys, "argv", ["gfm", *map(str, arguments)])
+        here.setenv("HYDRA_FULL_ERROR", "0")
+        here.setattr("warnings.showwarning", lambda *_: None)
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        finally:
+            GlobalHydra.instance().clear()
+    return 0
+
+
+def train_status(patch: pytest.MonkeyPatch, *overrides: object) -> int:
+    """Of ``python train.py …``."""
+    return status_of(patch, train.main, *overrides)
+
+
+def evaluate_status(patch: pytest.MonkeyPatch, *overrides: object) -> int:
+    """Of ``python evaluate.py …``."""
+    return status_of(patch, evaluate.main, *overrides)

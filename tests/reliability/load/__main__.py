@@ -1,0 +1,64 @@
+"""Loads that are larger than tests: python -m tests.reliability.load [PART] (Linux).
+
+Without a part all of them run in turn. Exit status 1 if one does not hold.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tests.reliability.load import large
+from tests.reliability.load import soak as soaking
+from tests.reliability.load import sweep as sweeping
+
+app = typer.Typer(add_completion=False)
+
+Minutes = Annotated[float, typer.Option(min=0.5, help="How long to load.")]
+Number = Annotated[int, typer.Option(min=10, help="How many.")]
+
+
+def _hold(part: Callable[[Path], bool]) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="load_"))
+    if not part(folder):
+        typer.echo(f"does not hold; kept for a look: {folder}")
+        raise typer.Exit(1)
+    shutil.rmtree(folder)
+
+
+@app.command()
+def soak(minutes: Minutes = 10) -> None:
+    """A loader with two workers, whose memory and file handles stay flat."""
+    _hold(lambda folder: soaking.soak(folder, minutes))
+
+
+@app.command()
+def evaluate(photos: Number = 2000) -> None:
+    """An evaluation of small photos."""
+    _hold(lambda folder: large.evaluation(folder, photos))
+
+
+@app.command()
+def predict(files: Number = 1000) -> None:
+    """Predicts small photos, a twentieth of them damaged."""
+    _hold(lambda folder: large.prediction(folder, files))
+
+
+@app.command()
+def sweep(jobs: Number = 50) -> None:
+    """A sweep of trainings of one step."""
+    _hold(lambda folder: sweeping.sweep(folder, jobs))
+
+
+@app.callback(invoke_without_command=True)
+def every_part(context: typer.Context) -> None:
+    """All parts in turn, or one."""
+    if context.invoked_subcommand is None:
+        for part in (soak, evaluate, predict, sweep):
+            part()
+
+
+app()

@@ -1,0 +1,108 @@
+"""Memory and open file handles of processes (Linux)."""
+
+import statistics
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROCESSES = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of several processes at a time.
+
+    Attributes:
+        seconds: since the first look.
+        mebibytes: resident, each shared page counted once.
+        handles: open files, pipes and sockets.
+    """
+
+    seconds: float
+    mebibytes: float
+    handles: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """How usage developed: medians of the second and the last quarter, and the most of all.
+
+    The first quarter is left out, in which libraries are loaded and caches fill.
+    """
+
+    before: Usage
+    after: Usage
+    most: Usage
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether memory grew by less than 5 % and handles not at all."""
+        is_same = self.after.handles <= self.before.handles
+        return is_same and self.after.mebibytes < 1.05 * self.before.mebibytes
+
+    def __str__(self) -> str:
+        memory = f"{self.before.mebibytes:.0f} → {self.after.mebibytes:.0f} MiB"
+        handles = f"{self.before.handles} → {self.after.handles} handles"
+        return f"{memory} (most {self.most.mebibytes:.0f}), {handles} (most {self.most.handles})"
+
+
+def usage_of(processes: Iterable[int], begin: float) -> Usage:
+    """Of these processes now; those that have ended do not count.
+
+    Args:
+        processes: their numbers.
+        begin: when the first look was, by ``time.monotonic``.
+    """
+    kibibytes = handles = 0
+    for process in processes:
+        with suppress(OSError):  # it has ended
+            folder = _PROCESSES / str(process)
+            text = (folder / "smaps_rollup").read_text()
+            handles += len(list((folder / "fd").iterdir()))
+            kibibytes += int(text.split("\nPss:")[1].split()[0])
+    return Usage(time.monotonic() - begin, kibibytes / 1024, handles)
+
+
+def in_group(group: int) -> list[int]:
+    """The processes of a group."""
+    found = []
+    for folder in _PROCESSES.glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                found.append(int(folder.name))
+    return found
+
+
+def watch(process: "subprocess.Popen[bytes]", interval: float = 1.0) -> list[Usage]:
+    """Looks at a command, started in a group of its own, until it ends."""
+    begin, looks = time.monotonic(), []
+    while process.poll() is None:
+        looks.append(usage_of(in_group(process.pid), begin))
+        time.sleep(interval)
+    return looks
+
+
+def course(looks: Sequence[Usage]) -> Course:
+    """See :class:`Course`; needs at least four looks.
+
+    Raises:
+        ValueError: there are fewer.
+    """
+    if len(looks) < 4:
+        raise ValueError(f"{len(looks)} looks are too few to tell a course")
+    quarter = len(looks) // 4
+    return Course(_median(looks[quarter : 2 * quarter]), _median(looks[-quarter:]), _most(looks))
+
+
+def _median(looks: Sequence[Usage]) -> Usage:
+    columns = zip(*((x.seconds, x.mebibytes, x.handles) for x in looks), strict=True)
+    seconds, mebibytes, handles = (statistics.median(column) for column in columns)
+    return Usage(seconds, mebibytes, round(handles))
+
+
+def _most(looks: Sequence[Usage]) -> Usage:
+    return Usage(looks[-1].seconds, max(x.mebibytes for x in looks), max(x.handles for x in looks))

@@ -1,0 +1,95 @@
+"""The campaign notices what a kill changes, and its comparison what differs."""
+
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+from tests.reliability.campaign import campaign
+from tests.reliability.outcomes import differences, of_checkpoint, of_files, of_table
+from tests.reliability.tasks import Task
+
+COUNT = """
+    import pathlib, sys, time
+    place = pathlib.Path(sys.argv[1])
+    for index in range(20):
+        file = place / f"{index:02d}.txt"
+        if not file.exists():
+            time.sleep(0.02)
+            CONTENT
+            file.write_text(text)
+"""
+"""A command that writes files and goes on where it was killed."""
+
+EQUAL = 'text = f"file {index}"'
+DIFFERENT = 'text = f"file {len(list(place.iterdir()))}, {start}"'
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+def test_a_run_that_was_killed_is_compared(tmp_path, is_equal):
+    text = textwrap.dedent(COUNT).replace("CONTENT", EQUAL if is_equal else DIFFERENT)
+    script = tmp_path / "count.py"
+    script.write_text("import time\nstart = time.time_ns()\n" + text)
+    task = Task("count", lambda folder: [sys.executable, str(script), str(folder)], of_files, "*")
+    result = campaign(task, tmp_path / "campaign", np.random.default_rng(0), 3)
+    assert result.kills == 3
+    assert (not result.faults) == is_equal
+
+
+class Late:
+    """Chances by which no command is killed that ends at once."""
+
+    def random(self):
+        return 0.99
+
+    def integers(self, *_):
+        return 1
+
+
+def test_a_command_that_fails_by_itself_ends_the_campaign(tmp_path):
+    script = tmp_path / "fail.py"
+    script.write_text("import pathlib, sys\nsys.exit(pathlib.Path(sys.argv[1]).name == 'run_0')\n")
+    task = Task("fail", lambda folder: [sys.executable, str(script), str(folder)], of_files, "*")
+    result = campaign(task, tmp_path / "campaign", Late(), 1)
+    assert result.kills == 0
+    assert "run_0: exit status 1" in result.faults[0]
+
+
+def test_files_are_compared_byte_by_byte(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name / "in").mkdir(parents=True)
+        (tmp_path / name / "in/same.txt").write_text("x")
+        (tmp_path / name / "told.log").write_text(name)
+    (tmp_path / "one/missing.txt").touch()
+    (tmp_path / "one/in/changed.txt").write_text("a")
+    (tmp_path / "other/in/changed.txt").write_text("b")
+    (tmp_path / "other/in/.same.txt.1.tmp").touch()
+    found = (of_files(tmp_path / name, ["*.log"]) for name in ("one", "other"))
+    assert differences(*found) == [
+        "in/.same.txt.1.tmp is left over",
+        "in/changed.txt differs",
+        "missing.txt is missing",
+    ]
+
+
+def test_checkpoints_are_compared_bit_by_bit(tmp_path):
+    state = {"w": torch.zeros(3)}
+    content = {"state_dict": state, "optimizer_states": [{"m": torch.ones(2)}], "global_step": 4}
+    torch.save({**content, "told": "resumed"}, tmp_path / "x.ckpt")
+    first = of_checkpoint(tmp_path / "x.ckpt")
+    torch.save(content, tmp_path / "x.ckpt")
+    assert of_checkpoint(tmp_path / "x.ckpt") == first
+    state["w"][1] = torch.finfo(torch.float32).tiny
+    torch.save(content, tmp_path / "x.ckpt")
+    assert differences(first, of_checkpoint(tmp_path / "x.ckpt")) == ["x.ckpt: state_dict differs"]
+
+
+def test_tables_are_compared_without_what_never_repeats(tmp_path):
+    outcomes = []
+    for pace in (3, 4):
+        (tmp_path / "t.csv").write_text(f"step,loss,pace\n0,0.5,{pace}\n")
+        outcomes.append([of_table(tmp_path / "t.csv", but) for but in ((), ["pace"])])
+    assert outcomes[0][0] != outcomes[1][0]
+    assert outcomes[0][1] == outcomes[1][1]

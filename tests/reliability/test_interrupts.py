@@ -1,0 +1,108 @@
+"""Control-C and SIGTERM: one line that says how to go on, and nothing is lost.
+
+Where others are tested: training in tests/test_workflows.py and tests/training/test_preemption.py,
+the workers of the file tools in tests/prepare/test_runner.py.
+"""
+
+import itertools
+import os
+import signal
+
+import pytest
+
+from gfm.cli import main as gfm
+from gfm.evaluation import Scorer
+from gfm.inference import files
+from gfm.prepare import trimaps
+from tests.inference.small import write_network
+from tests.reliability.entry import evaluate_status, status_of
+from tests.reliability.material import write_dataset, write_predictions
+
+NUM_PHOTOS = 5
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """Photos, mattes of another method, and weights."""
+    folder = tmp_path_factory.mktemp("given")
+    write_dataset(folder / "AM-2k", 0, NUM_PHOTOS)
+    write_predictions(folder / "mattes", NUM_PHOTOS)
+    write_network(folder / "small.ckpt")
+    return folder
+
+
+def signalled(function, number, after):
+    """A function that gets this process a signal when it has been called so often."""
+    calls = itertools.count(1)
+
+    def call(*args, **options):
+        result = function(*args, **options)
+        if next(calls) == after:
+            os.kill(os.getpid(), number)
+        return result
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("source", "number", "status", "word"),
+    [
+        ("predictions=mattes", signal.SIGINT, 130, "interrupted"),
+        ("checkpoint=small.ckpt", signal.SIGINT, 130, "interrupted"),
+        ("checkpoint=small.ckpt", signal.SIGTERM, 75, "terminated"),
+    ],
+)
+def test_an_evaluation(given, tmp_path, monkeypatch, capsys, source, number, status, word):
+    monkeypatch.chdir(given)
+    root = given / "AM-2k/validation"
+    options = ["data=folder", f"data.root={root}", "data.images=original", "data.alphas=mask"]
+    options += ["trainer=cpu", "data.num_workers=0", source, f"paths.run={tmp_path / 'run'}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "add", signalled(Scorer.add, number, after=3))
+        assert evaluate_status(monkeypatch, *options) == status
+    said = f"{word}; what is done was saved: go on with paths.run={tmp_path / 'run'}"
+    assert capsys.readouterr().err.splitlines()[-1] == said
+    assert evaluate_status(monkeypatch, *options) == 0
+    assert f"3 of {NUM_PHOTOS} photos are scored" in capsys.readouterr().out
+
+
+def test_predict(given, tmp_path, monkeypatch, capsys):
+    photos, out = given / "AM-2k/validation/original", tmp_path / "out"
+    how = ["--checkpoint", given / "small.ckpt", "--inference", "native", "--device", "cpu"]
+    command = ["predict", photos, *how, "-o", out]
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_read", signalled(files._read, signal.SIGINT, after=3))
+        assert status_of(monkeypatch, gfm, *command) == 130
+    words = "stopped; the same command goes on from here"
+    assert capsys.readouterr().out.splitlines()[-1] == words
+    assert not list(out.rglob("*.tmp"))
+    assert status_of(monkeypatch, gfm, *command) == 0
+    assert len(list(out.glob("*/*.png"))) == 2 * NUM_PHOTOS
+
+
+def test_a_command_that_has_not_begun_its_work(given, tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    words = "interrupted; what is done was saved: go on with the same command"
+    monkeypatch.setattr("gfm.checkpoints.load_model", interrupt)
+    monkeypatch.setattr("gfm.commands.datasets.find_roots", interrupt)
+    photos = given / "AM-2k/validation/original"
+    predicting = ["predict", photos, "--checkpoint", given / "small.ckpt", "-o", tmp_path / "out"]
+    for command in (predicting, ["prepare", "trimaps"]):
+        assert status_of(monkeypatch, gfm, *command) == 130
+        assert capsys.readouterr().err.splitlines() == [words]
+
+
+def test_preparing_in_one_process(given, monkeypatch, capsys):
+    command = ["prepare", "trimaps", f"paths.am2k={given / 'AM-2k'}", "--workers", 1]
+    with monkeypatch.context() as patch:
+        patch.setattr(trimaps, "make", signalled(trimaps.make, signal.SIGINT, after=2))
+        assert status_of(monkeypatch, gfm, *command) == 130
+    assert (
+        capsys.readouterr().out.splitlines()[-1] == "stopped; run the same command again to go on"
+    )
+    folder = given / "AM-2k/validation/trimap"
+    assert [path.name for path in sorted(folder.iterdir())] == ["m_00000.png", "m_00001.png"]
+    assert status_of(monkeypatch, gfm, *command) == 0
+    assert len(list(folder.iterdir())) == NUM_PHOTOS
