@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gfm.errors import GFMError
+from gfm.inference.pictures import to_rgb
 from gfm.system.files import check_file
 
 SUFFIXES = (
@@ -52,11 +53,10 @@ def read_photo(path: Path) -> np.ndarray:
 def _to_srgb(image: Image.Image) -> Image.Image:
     """RGB of 8 bits."""
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip
-        grey = np.asarray(image, dtype=np.float64) / 257
-        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
-    elif image.mode in ("P", "PA", "LA", "RGBA", "RGBX", "1", "La", "RGBa"):
-        image = image.convert("L" if image.mode in ("LA", "La", "1") else "RGB")
+    if image.mode.startswith("I"):  # grey of 16 bits, which has no profile of colours
+        image = to_rgb(image).convert("L")
+    elif image.mode in ("P", "PA", "LA", "RGBA", "RGBX", "1"):
+        image = image.convert("L" if image.mode in ("LA", "1") else "RGB")
     if profile:
         try:
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -65,7 +65,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
                 return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile, or one of other channels: the file counts as sRGB
-    return image.convert("RGB")
+    return to_rgb(image)
 
 
 _SRGB = ImageCms.createProfile("sRGB")
