@@ -31,7 +31,8 @@ def read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
     try:
         with Image.open(source) as header:
             width, height = header.size
-            is_turned = header.getexif().get(_ORIENTATION, 1) in _TURNED
+            # Not its own `getexif`, which decodes all pixels of a PNG.
+            is_turned = Image.Image.getexif(header).get(_ORIENTATION, 1) in _TURNED
     except Image.DecompressionBombError as error:
         raise GFMError(f"cannot read {path}: {_TOO_LARGE}") from error
     except UnidentifiedImageError as error:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from gfm.checkpoints import read_checkpoint
 from gfm.data.images import image_size, read_alpha, read_image, read_image_for, read_matte
@@ -100,3 +100,11 @@ def test_a_name_that_is_not_utf8(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"name", b"\xffame"))
     with pytest.raises(GFMError, match="damaged"):
         read_checkpoint(path)
+
+
+def test_a_header_is_read_without_the_pixels(tmp_path, monkeypatch):
+    path = tmp_path / "matte.png"
+    path.write_bytes(saved("PNG", Image.new("L", (8, 6))))
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("pixels were decoded"))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("pixels were decoded"))
+    assert image_size(path) == (6, 8)
