@@ -79,7 +79,7 @@ class Resize:
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
         """See :class:`Inferer`."""
-        check_image(image, model.mean.device)
+        check_image(image)
         height, width = image.shape[-2:]
         small = resize(image, scaled_size(height, width, self.scale, self.max_size))
         prediction = Native()(model, small)
@@ -114,7 +114,7 @@ class Hybrid:
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
         """See :class:`Inferer`; with RIM the enlarged alphas of its branches are integrated."""
-        check_image(image, model.mean.device)
+        check_image(image)
         height, width = image.shape[-2:]
         size = scaled_size(height, width, self.glance_scale, self.max_size)
         logits = model.run_glance(resize(image, size))

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 
-def check_image(image: Tensor, device: torch.device) -> None:
+def check_image(image: Tensor, device: torch.device | None = None) -> None:
     """Checks what costs no time; whether values lie in [0, 1] is left to the caller.
 
     Args:
         image: N×3×H×W, float.
-        device: of the network.
+        device: of the network, where it is known.
 
     Raises:
         TypeError: it is no tensor, or not of floats.
@@ -25,5 +25,5 @@ def check_image(image: Tensor, device: torch.device) -> None:
     # A graph is made once for all sizes, so it asks for none.
     if not torch.compiler.is_compiling() and 0 in shape:
         raise ValueError(f"image has shape {shape}: pass at least one image of at least one pixel")
-    if image.device != device:
+    if device is not None and image.device != device:
         raise ValueError(f"image is on {image.device}, the network on {device}: move one of them")
