@@ -21,6 +21,20 @@ GlanceOn = Literal["logits", "probabilities"]
 
 _EPSILON = 1e-12
 _PYRAMID_LEVELS = 5
+_CHANNELS = {"image": 3, "foreground": 3, "background": 3}
+
+
+def _check_shapes(**tensors: Tensor | None) -> None:
+    """Raises a ValueError where broadcasting would hide that a loss was given other shapes."""
+    given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    first, like = next(iter(given.items()))
+    for name, tensor in given.items():
+        channels = _CHANNELS.get(name, 1)
+        if tensor.shape != (len(like), channels, *like.shape[-2:]) or not tensor.numel():
+            raise ValueError(
+                f"{name} has shape {tuple(tensor.shape)}: expected (N, {channels}, H, W), not "
+                f"empty, and of the size of {first}, {tuple(like.shape)}"
+            )
 
 
 def glance_loss(logits: Tensor, classes: Tensor, on: GlanceOn = "logits") -> Tensor:
@@ -32,6 +46,14 @@ def glance_loss(logits: Tensor, classes: Tensor, on: GlanceOn = "logits") -> Ten
         on: ``probabilities`` feeds sigmoids to the cross-entropy, as the official code does. The
             loss then cannot fall below log(1 + (C - 1) / e), which is 0.55 for three classes.
     """
+    _check_shapes(classes=classes)
+    if classes.dtype != torch.int64:
+        raise TypeError(f"classes is {classes.dtype}: pass indices of classes, int64")
+    if (len(logits), *logits.shape[2:]) != (len(classes), *classes.shape[2:]):
+        raise ValueError(
+            f"logits has shape {tuple(logits.shape)}: expected (N, C, H, W), of the size of "
+            f"classes, {tuple(classes.shape)}"
+        )
     scores = logits.float() if on == "logits" else logits.float().sigmoid()
     return F.cross_entropy(scores, classes[:, 0])
 
@@ -49,6 +71,7 @@ def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> T
         target: N×1×H×W in [0, 1].
         weight: N×1×H×W, 1 where the loss counts and 0 elsewhere.
     """
+    _check_shapes(preds=preds, target=target, weight=weight)
     difference = preds.float() - target.float()
     if weight is None:
         return (difference.square() + _EPSILON).sqrt().mean()
@@ -97,6 +120,7 @@ def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) 
         target: N×1×H×W in [0, 1].
         weight: N×1×H×W; multiplies both before the pyramids are built.
     """
+    _check_shapes(preds=preds, target=target, weight=weight)
     with torch.autocast(preds.device.type, enabled=False):
         preds, target = preds.float(), target.float()
         if weight is not None:
@@ -119,6 +143,7 @@ def composition_loss(
         background: N×3×H×W in [0, 1].
         preds: N×1×H×W in [0, 1].
     """
+    _check_shapes(preds=preds, image=image, foreground=foreground, background=background)
     preds = preds.float()
     composite = preds * foreground.float() + (1 - preds) * background.float()
     distance = ((composite - image.float()).square() + _EPSILON).sqrt()
@@ -193,6 +218,9 @@ class Criterion(nn.Module):
         Returns:
             Scalars by name.
         """
+        keys = ["alpha", *(f"trimap_{rosta.kernel_size}" for rosta in self.branches)]
+        if missing := [key for key in keys if key not in batch]:
+            raise ValueError(f"the batch lacks {', '.join(missing)}: see gfm.data.dataset")
         terms = self._fusion_terms(output.alpha, batch["alpha"])
         if "foreground" in batch:
             terms["composition"] = composition_loss(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gfm.checkpoints.facts import facts_of
+from gfm.checkpoints.integrity import check_archive, check_digest, digest
 from gfm.checkpoints.released import State, convert_official, is_official
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.checkpoints.trust import check_description, check_parts, check_state
@@ -128,9 +129,12 @@ def without_pretrained(node: Any) -> Any:
 
 def _read_torch(path: Path) -> Checkpoint:
     try:
+        check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of how files were written, and by whom
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except GFMError:
+        raise
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # whatever a damaged pickle leads torch to raise
@@ -165,12 +169,15 @@ def _read_safetensors(path: Path) -> Checkpoint:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         state = safetensors.torch.load_file(path)
+        expected = metadata.pop(_DIGEST, None)
+        check_digest(path, state, metadata, expected)
         config = {k: json.loads(metadata[k]) for k in _KEPT if k in metadata}
         return Checkpoint(json.loads(metadata["model"]), state, config)
     except (safetensors.SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
         raise GFMError(f"{path} is damaged or not ours: expected {_EXPECTED}") from error
 
 
+_DIGEST = "sha256"  # the key of the digest in the metadata of safetensors
 _KEPT = ("inference", "licence")  # the parts of a run's configuration that are stored
 
 
@@ -179,6 +186,7 @@ def _save_safetensors(aside: Path, checkpoint: Checkpoint) -> None:
     described = {"model": checkpoint.model}
     described |= {k: checkpoint.config[k] for k in _KEPT if checkpoint.config.get(k)}
     metadata = facts_of(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
+    metadata[_DIGEST] = digest(state, metadata)
     safetensors.torch.save_file(state, aside, metadata)
 
 

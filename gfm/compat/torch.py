@@ -6,7 +6,12 @@
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def is_of_dead_worker(error: BaseException) -> bool:
@@ -42,3 +47,18 @@ def cpu_capabilities() -> Mapping[str, Any]:
 
     find = getattr(torch.cpu, "get_capabilities", None)  # older releases have none
     return find() if find else {}
+
+
+def as_tensor(array: np.ndarray) -> "Tensor":
+    """The memory of an array as a tensor, or a copy of it where torch cannot share it.
+
+    It cannot if the array is read-only, of another machine's byte order, or has negative strides;
+    NumPy calls one with such strides contiguous as well, where that side is one element long.
+
+    Raises:
+        TypeError: torch has no such type.
+    """
+    import torch  # here, since the file tools start without it
+
+    array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
+    return torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)

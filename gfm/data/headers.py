@@ -10,7 +10,10 @@ from gfm.errors import GFMError
 MOST_PIXELS = 2 * 89_478_485
 """Of a picture that is read: the number from which Pillow takes a file for an attack."""
 
-_ORIENTATION = 0x0112  # the EXIF tag; values from 5 on exchange the sides
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNED = (5, 6, 7, 8)  # its values that exchange the sides
+
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 _TOO_LARGE = "its header asks for more than 178 million pixels; replace the file, or shrink it"
 
@@ -28,7 +31,8 @@ def read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
     try:
         with Image.open(source) as header:
             width, height = header.size
-            is_turned = header.getexif().get(_ORIENTATION, 1) >= 5
+            # Not its own `getexif`, which decodes all pixels of a PNG.
+            is_turned = Image.Image.getexif(header).get(_ORIENTATION, 1) in _TURNED
     except Image.DecompressionBombError as error:
         raise GFMError(f"cannot read {path}: {_TOO_LARGE}") from error
     except UnidentifiedImageError as error:
@@ -41,3 +45,22 @@ def read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
     if width * height > MOST_PIXELS:
         raise GFMError(f"cannot read {path}: {_TOO_LARGE}")
     return (width, height) if is_turned else (height, width)
+
+
+def check_chunks(path: Path, data: memoryview) -> None:
+    """Refuse a PNG cut short: OpenCV reserves up to 2 GB for what a chunk claims to hold.
+
+    Args:
+        path: For the message.
+        data: Of any picture; others than PNG pass.
+
+    Raises:
+        GFMError: A chunk goes on beyond the end.
+    """
+    place = len(_PNG)
+    if bytes(data[:place]) != _PNG:
+        return
+    while place + 8 <= len(data) and bytes(data[place + 4 : place + 8]) != b"IEND":
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+        if place > len(data):
+            raise GFMError(f"cannot read {path}: cut short, or damaged; replace the file")

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gfm.data.headers import read_header
+from gfm.data.headers import check_chunks, read_header
 from gfm.errors import GFMError
 from gfm.system.files import check_file, whole_file
 
@@ -30,6 +30,7 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
     read_header(path, BytesIO(data.data))  # OpenCV would reserve whatever a header asks for
+    check_chunks(path, data.data)
     try:
         image = cv2.imdecode(data, flags)
     except cv2.error:
@@ -50,7 +51,7 @@ def open_array(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, OverflowError) as error:
+    except Exception as error:  # NumPy raises of every kind at an odd header
         raise GFMError(f"cannot read {path}: not an array, or damaged; pack it again") from error
 
 
@@ -79,8 +80,10 @@ def image_size(path: Path) -> tuple[int, int]:
         GFMError: The file is missing, unreadable or no picture.
     """
     if is_packed(path):
-        height, width = open_array(path).shape[:2]
-        return height, width
+        shape = open_array(path).shape
+        if len(shape) < 2:
+            raise GFMError(f"{path} holds an array of shape {shape}: pack it again")
+        return shape[0], shape[1]
     check_file(path)
     return read_header(path, path)
 
@@ -141,6 +144,8 @@ def read_alpha(path: Path) -> np.ndarray:
         alpha = alpha[:, :, 2] if alpha.shape[2] >= 3 else alpha[:, :, 0]  # BGR: red is first
     if alpha.dtype == np.uint16:
         alpha = ((alpha.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if alpha.dtype != np.uint8:
+        raise GFMError(f"{path} holds {alpha.dtype}: save mattes as PNG of 8 or 16 bit")
     return np.ascontiguousarray(alpha)
 
 

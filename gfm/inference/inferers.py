@@ -15,6 +15,7 @@ from gfm.errors import GFMError
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
+from gfm.models.inputs import check_image
 
 
 class Prediction(NamedTuple):
@@ -78,6 +79,7 @@ class Resize:
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
         """See :class:`Inferer`."""
+        check_image(image)
         height, width = image.shape[-2:]
         small = resize(image, scaled_size(height, width, self.scale, self.max_size))
         prediction = Native()(model, small)
@@ -112,6 +114,7 @@ class Hybrid:
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
         """See :class:`Inferer`; RIM integrates the enlarged alphas of its branches."""
+        check_image(image)
         height, width = image.shape[-2:]
         size = scaled_size(height, width, self.glance_scale, self.max_size)
         logits = model.run_glance(resize(image, size))

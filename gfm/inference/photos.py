@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gfm.errors import GFMError
+from gfm.inference.pictures import to_rgb
 from gfm.system.files import check_file
 
 SUFFIXES = (
@@ -55,9 +56,8 @@ def read_photo(path: Path) -> np.ndarray:
 def _to_srgb(image: Image.Image) -> Image.Image:
     """Convert an image to sRGB with 8 bits per channel."""
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
-        grey = np.asarray(image, dtype=np.float64) / 257
-        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):  # grey of 16 bits, which has no profile of colours
+        image = to_rgb(image).convert("L")
     elif image.mode in ("P", "PA", "LA", "RGBA", "RGBX", "1", "La", "RGBa"):
         image = image.convert("L" if image.mode in ("LA", "La", "1") else "RGB")
     if profile:
@@ -68,7 +68,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
                 return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile, or one for other channels: the file counts as sRGB
-    return image.convert("RGB")
+    return to_rgb(image)
 
 
 _SRGB = ImageCms.createProfile("sRGB")

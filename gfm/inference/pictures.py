@@ -1,12 +1,13 @@
 """Converts pictures from Pillow, NumPy or torch to batches of tensors, and results back."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from gfm.compat.torch import as_tensor
 from gfm.errors import GFMError
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
@@ -28,27 +29,60 @@ def to_batch(picture: Image.Image | np.ndarray | Tensor) -> Tensor:
     Raises:
         GFMError: The picture has another shape, type or range.
     """
-    if isinstance(picture, Image.Image):
-        array = np.array(picture.convert("RGB"))
-        return torch.from_numpy(array).permute(2, 0, 1)[None]
-    if isinstance(picture, np.ndarray):
-        if picture.dtype == np.uint16:
-            picture = picture.astype(np.float32) / 65535
-        tensor = torch.from_numpy(np.ascontiguousarray(picture))
-        tensor = tensor.movedim(-1, -3) if tensor.ndim in (3, 4) else tensor
-    else:
-        tensor = picture
+    tensor = _to_tensor(picture)
     if tensor.ndim not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
-        raise GFMError(f"a picture of shape {tuple(picture.shape)}: give {_SHAPES}")
+        raise GFMError(f"a picture of shape {_shape(picture)}: give {_SHAPES}")
     tensor = tensor if tensor.ndim == 4 else tensor[None]
     if tensor.dtype == torch.uint8:
         return tensor
     if not tensor.is_floating_point():
-        raise GFMError(f"a picture of {picture.dtype}: give uint8, or floats in [0, 1]")
+        raise GFMError(f"a picture of {tensor.dtype}: give uint8, or floats in [0, 1]")
     low, high = (x.item() for x in tensor.aminmax())
     if not (low >= 0 and high <= 1):  # also true for NaN
         raise GFMError(f"a picture of floats from {low:g} to {high:g}: give uint8, or [0, 1]")
     return tensor.float()
+
+
+def _to_tensor(picture: Any) -> Tensor:
+    """The picture's channels before its sides, in whatever type and shape it has."""
+    if isinstance(picture, Image.Image):
+        picture = np.array(to_rgb(picture))
+    if isinstance(picture, np.ndarray):
+        if picture.dtype.kind == "u" and picture.dtype.itemsize == 2:
+            picture = picture.astype(np.float32) / 65535
+        try:
+            tensor = as_tensor(picture)
+        except TypeError as error:
+            raise GFMError(
+                f"a picture of {picture.dtype}: give uint8, or floats in [0, 1]"
+            ) from error
+        return tensor.movedim(-1, -3) if tensor.ndim in (3, 4) else tensor
+    if not isinstance(picture, Tensor):
+        kind = type(picture).__name__
+        raise GFMError(f"a picture that is a {kind}: give one of Pillow, {_SHAPES}")
+    if picture.is_meta or picture.layout != torch.strided:
+        raise GFMError("a picture that is a sparse tensor or has no data: give a dense one")
+    return picture
+
+
+def _shape(picture: Any) -> tuple[int, ...]:
+    return picture.size[::-1] if isinstance(picture, Image.Image) else tuple(picture.shape)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An image of any mode in RGB of 8 bits, opacity ignored.
+
+    Raises:
+        GFMError: it holds floats, of which Pillow does not say what is white.
+    """
+    if image.mode == "F":
+        raise GFMError("a picture of floats from Pillow (mode F): give it as an array in [0, 1]")
+    if image.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip
+        grey = np.asarray(image, dtype=np.float64) / 257
+        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
+    elif image.mode in ("La", "RGBa"):  # colours multiplied by opacity
+        image = image.convert(image.mode.upper())
+    return image.convert("RGB")
 
 
 def like(picture: Picture, result: Tensor) -> Picture:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gfm.compat.torch import as_tensor
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 
 # N×1×H×W, 1×H×W or H×W; or a list of such images, each of its own size.
@@ -177,16 +178,24 @@ def _to_batch(preds: object, target: object, trimap: object | None) -> CheckedIm
 
 def _to_tensor(name: str, images: object) -> Tensor:
     if isinstance(images, np.ndarray):
-        # This copies only arrays that torch cannot wrap: read-only or negatively strided ones.
-        images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+        images = _from_array(name, images)
     if not isinstance(images, Tensor):
         raise TypeError(f"{name} is a {type(images).__name__}: pass a tensor, an array or a list")
+    if images.is_meta or images.layout != torch.strided:
+        raise TypeError(f"{name} is a sparse tensor or has no data: pass a dense one")
     shape = tuple(images.shape)
     if images.ndim in (2, 3):
         images = images.reshape((1,) * (4 - images.ndim) + shape)
     if images.ndim != 4 or images.shape[1] != 1 or images.numel() == 0:
         raise ValueError(f"{name} has shape {shape}: expected (N, 1, H, W), (1, H, W) or (H, W)")
     return images.detach()
+
+
+def _from_array(name: str, images: np.ndarray) -> Tensor:
+    try:
+        return as_tensor(images)
+    except TypeError as error:
+        raise TypeError(f"{name} is an array of {images.dtype}: pass one of numbers") from error
 
 
 def _check_shapes(preds: Tensor, name: str, other: Tensor) -> None:

@@ -11,6 +11,7 @@ from gfm.models.blocks import extend
 from gfm.models.decoders import FocusDecoder, GlanceDecoder
 from gfm.models.encoders import Encoder
 from gfm.models.fusion import RIM, MattingOutput, fuse
+from gfm.models.inputs import check_image
 from gfm.models.recomputation import recompute_activations
 from gfm.rosta import ROSTAS
 
@@ -96,8 +97,8 @@ class GFM(nn.Module):
         Args:
             image: N×3×H×W RGB in [0, 1], of any size.
         """
-        height, width = image.shape[-2:]
         features = self.encode(image)
+        height, width = image.shape[-2:]
         glances = [logits[..., :height, :width] for logits in self.glance(features)]
         focuses = [logits[..., :height, :width] for logits in self.focus(features)]
         branches = {
@@ -115,8 +116,9 @@ class GFM(nn.Module):
         Returns:
             One tensor of N×C×H×W logits per branch.
         """
+        features = self.encode(image)
         height, width = image.shape[-2:]
-        return [x[..., :height, :width] for x in self.glance(self.encode(image))]
+        return [x[..., :height, :width] for x in self.glance(features)]
 
     def run_focus(self, image: Tensor) -> list[Tensor]:
         """Return the focus logits of each branch, without running the glance decoder.
@@ -127,18 +129,25 @@ class GFM(nn.Module):
         Returns:
             One tensor of N×1×H×W logits per branch.
         """
+        features = self.encode(image)
         height, width = image.shape[-2:]
-        return [x[..., :height, :width] for x in self.focus(self.encode(image))]
+        return [x[..., :height, :width] for x in self.focus(features)]
 
     def integrate(self, alphas: list[Tensor]) -> Tensor:
         """Combine the alphas of the branches (N×1×H×W each) by RIM, or return the only one."""
         return self.rim(alphas) if self.rim is not None else alphas[0]
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """Normalise an image, pad it to multiples of the deepest stride, and encode it."""
+        """Normalise an image, pad it to multiples of the deepest stride, and encode it.
+
+        Raises:
+            TypeError: The image is no tensor of floats.
+            ValueError: It has another shape, or lies on another device.
+        """
+        check_image(image, self.mean.device)
         height, width = image.shape[-2:]
         stride = self.encoder.strides[-1]
-        image = (image - self.mean) / self.std
+        image = (image.to(self.mean.dtype) - self.mean) / self.std
         # A graph that is exported holds for sides of any length.
         if torch.compiler.is_exporting() or height % stride or width % stride:
             image = extend(image, stride)

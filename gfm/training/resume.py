@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from gfm.checkpoints.file_io import PREVIOUS
+from gfm.checkpoints.integrity import check_archive
 from gfm.errors import GFMError
 
 
@@ -20,10 +21,10 @@ def whole_checkpoint(path: Path) -> Path:
     previous = path.with_name(path.stem + PREVIOUS)
     if not path.is_file() and not previous.is_file():
         raise GFMError(f"no checkpoint {path}: set ckpt_path to a last.ckpt, or a run's folder")
-    content = _read(path)
+    content = _read_whole(path)
     if content is None and previous.is_file():
         warnings.warn(f"{path} is damaged; going on from {previous.name}", stacklevel=2)
-        path, content = previous, _read(previous)
+        path, content = previous, _read_whole(previous)
     if content is None:
         raise GFMError(f"{path} is damaged, and there is no {previous.name} to go on from")
     if "optimizer_states" not in content:
@@ -107,6 +108,14 @@ def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
         return {prefix: node}
     parts = [_leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
     return {key: value for part in parts for key, value in part.items()}
+
+
+def _read_whole(path: Path) -> dict[str, Any] | None:
+    try:
+        check_archive(path)
+    except (GFMError, OSError):
+        return None
+    return _read(path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
