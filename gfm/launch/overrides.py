@@ -46,10 +46,10 @@ def _protect(argument: str) -> str:
 
 
 def check_choices(arguments: Sequence[str]) -> None:
-    """Refuses what is no override, and overrides of groups by anything but names.
+    """Refuse what is no override, and overrides of groups by neither a name nor its options.
 
     Raises:
-        GFMError: an argument is malformed, or sets a group to ``null``, a number or options.
+        GFMError: an argument is malformed, or sets a group to ``null`` or a number.
     """
     parser = OverridesParser.create()
     for line in parse_arguments(arguments)[1]:
@@ -69,6 +69,6 @@ def check_choices(arguments: Sequence[str]) -> None:
             continue
         value = option.value()
         names = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, str) for one in names):
+        if not all(isinstance(one, str | dict) for one in names):
             known = sorted(path.stem for path in (CONFIGS / name).iterdir())
             raise GFMError(f"{line}: {name} is one of {', '.join(known)}")

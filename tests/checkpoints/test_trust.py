@@ -134,7 +134,7 @@ def test_no_interpolation_is_resolved_in_any_field_of_any_format(
             nodes = {"model": network(), "inference": inferer()}
             nodes[part] = with_text(original(), way, text, is_key)
             FORMATS[name](path, **nodes, state=small)
-            with pytest.raises(GFMError, match=r"holds an interpolation.*is data") as error:
+            with pytest.raises(GFMError, match=r"holds an interpolation.*never resolved") as error:
                 load_network(path)
             assert "\n" not in str(error.value)
             assert text.split(":")[0][:4] in str(error.value)

@@ -88,5 +88,5 @@ def test_the_root_is_asked_for(tmp_path):
 
 def test_it_is_not_for_training(root, tmp_path):
     overrides = ["data=folder", f"data.root={root}", f"paths.run={tmp_path / 'run'}"]
-    with pytest.raises(GFMError, match=r"for evaluate\.py alone: train on data=demo or data=am2k"):
+    with pytest.raises(GFMError, match=r"only for evaluate\.py: train on data=demo or data=am2k"):
         train(compose_config("train", [*overrides, "logger=none"]))

@@ -112,7 +112,7 @@ def test_faults_name_the_thing_and_the_fix(run, mattes, tmp_path):
         run("checkpoint=some.ckpt", f"predictions={mattes}")
     with pytest.raises(GFMError, match=r"no folder .*nowhere: set predictions="):
         run(f"predictions={tmp_path / 'nowhere'}")
-    with pytest.raises(GFMError, match="unknown protocol 'adobe': choose gfm or dim"):
+    with pytest.raises(GFMError, match="protocol=adobe: give gfm or dim"):
         run(f"predictions={mattes}", "protocol=adobe")
     with pytest.raises(GFMError, match="protocol 'gfm' has a metric 'mad': choose another name"):
         run(f"predictions={mattes}", "+extra_metrics.mad={_target_: builtins.len, _partial_: true}")

@@ -368,7 +368,7 @@ RESUMED = (
     ("another backbone", lambda: _resumed(model={"encoder": {"name": "r"}}), "model.encoder.name"),
     ("another optimiser", lambda: _resumed(optimizer={"_target_": "x"}), "optimizer._target_"),
     ("another seed", lambda: _resumed(seed=1), "seed=0 (was 1)"),
-    ("weights alone", _run, "holds weights alone"),
+    ("weights alone", _run, "holds only weights"),
     ("no loops", lambda: _run(optimizer_states=[{}], lr_schedulers=[]), "loops"),
     ("no optimiser", lambda: _run(optimizer_states=[], lr_schedulers=[], loops={}), "optimiser"),
     ("optimisers that are a number", lambda: _run(optimizer_states=1), "optimizer_states"),

@@ -164,16 +164,16 @@ ROWS += [Row("a single run", "results", (*COMPARE, "{here}/a"), ("at least two r
 ROWS += [
     Row(name, "results", (*COMPARE, "{here}/a", "{here}/b"), (says,), partial(runs, table, config))
     for name, table, config, says in (
-        ("empty table", "", "", "in common"),
-        ("head alone", "name,sad\n", "", "in common"),
+        ("empty table", "", "", "share no photo or no metric"),
+        ("head alone", "name,sad\n", "", "share no photo or no metric"),
         ("text for a number", "name,sad\nx,low\n", "", "per_image.csv"),
         ("no names", "photo,sad\nx,1\n", "", "per_image.csv"),
         ("short line", "name,sad,mse\nx,1\n", "", "per_image.csv"),
         ("long line", "name,sad\nx,1,2\n", "", "per_image.csv"),
         ("no text", b"\xff\xfe\x00\x01", "", "per_image.csv"),
         ("binary zeros", b"name,sad\nx,\x00\n", "", "per_image.csv"),
-        ("other photos", "name,sad\ny,1\n", "", "in common"),
-        ("other metrics", "name,mse\nx,1\n", "", "in common"),
+        ("other photos", "name,sad\ny,1\n", "", "share no photo or no metric"),
+        ("other metrics", "name,mse\nx,1\n", "", "share no photo or no metric"),
         ("broken configuration", "name,sad\nx,1\n", "a: [", "config.yaml"),
         ("configuration that is a list", "name,sad\nx,1\n", "[1]", "config.yaml"),
         (

@@ -204,7 +204,12 @@ ROWS += [
         ("seed==1",),
         partial(in_run, ".hydra/overrides.yaml", "['seed==1']"),
     ),
-    Row("folder that is no run's", "path", (*TRAIN, "ckpt_path={shared}"), ("no run's folder",)),
+    Row(
+        "folder that is no run's",
+        "path",
+        (*TRAIN, "ckpt_path={shared}"),
+        ("not the folder of a run",),
+    ),
     Row(
         "no run to go on from",
         "path",

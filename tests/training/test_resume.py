@@ -285,5 +285,5 @@ def test_arguments_stay_where_nothing_goes_on(tmp_path):
 def test_nothing_to_go_on_from(tmp_path):
     with pytest.raises(GFMError, match="no run below"):
         continued(["ckpt_path=last", f"paths.runs={tmp_path}"])
-    with pytest.raises(GFMError, match="no run's folder"):
+    with pytest.raises(GFMError, match="not the folder of a run"):
         continued([f"ckpt_path={tmp_path}"])

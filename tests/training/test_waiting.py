@@ -135,7 +135,7 @@ def test_losses_of_all_steps_are_looked_at_together():
     bad = r"not finite at step 8 \(glance nan; samples photo8\)"
     with pytest.raises(GFMError, match=bad):
         _noted(1.0, float("nan"), 3.0).fetch(lambda own: own)
-    with pytest.raises(GFMError, match="of another process is not finite at step 7"):
+    with pytest.raises(GFMError, match="in another process is not finite at step 7"):
         _noted(1.0, 2.0).fetch(lambda own: own.fill_(float("inf")))
 
 
