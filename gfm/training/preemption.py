@@ -63,6 +63,7 @@ class SaveAtEnd(Callback):
             set_terminated(trainer, False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.saved_step = -1  # what was saved before has the statistics of norms from before
         self._agree(trainer)
 
     def _agree(self, trainer: pl.Trainer) -> None:

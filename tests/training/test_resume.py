@@ -123,6 +123,14 @@ def test_a_run_that_ended_goes_on_for_longer(tiny_training, tmp_path, monkeypatc
     )
 
 
+def test_what_is_saved_at_the_end_is_what_was_validated(tiny_training, tmp_path, monkeypatch):
+    """Also where the last step was saved before the validation, which measures norms anew."""
+    whole = options(tiny_training, tmp_path / "whole", *EVERY_STEP, "test=false")
+    state = run(compose_config("train", whole), monkeypatch)["module"].state_dict()
+    saved = torch.load(tmp_path / "whole/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(value, saved[name]) for name, value in state.items())
+
+
 class ValidationKiller(pl.Callback):
     """Ends the process in the second of two validation photos, once."""
 
