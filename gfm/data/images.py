@@ -118,6 +118,8 @@ def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
     Raises:
         GFMError: The file is missing, unreadable or no picture.
     """
+    if is_packed(path):
+        return _packed(path, 3)
     # Sorted, because the picture may be turned against the other.
     sides = zip(sorted(image_size(path)), sorted(size), strict=True)
     room = min(have // max(want, 1) for have, want in sides)

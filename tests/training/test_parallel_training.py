@@ -18,6 +18,7 @@ from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
 # Plain gradient descent: Adam makes as much of a gradient that is rounding error as of any other.
 RECIPE = [
     "optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.01}",
+    "~optimizer.betas",  # Adam's
     "data.input_size=64",  # at 32 pixels the coarsest batch statistics are of two values
     "scheduler=none",
     # In float32 a network multiplies rounding, differently on each machine.
