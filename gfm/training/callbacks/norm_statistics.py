@@ -13,7 +13,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from gfm.data.batch import as_floats
-from gfm.data.dataset import spread
+from gfm.data.dataset import Sample, spread
+from gfm.data.samplers import share_of_batch
+from gfm.system.ranks import rank_and_world
 
 
 class NormStatistics(Callback):
@@ -47,18 +49,24 @@ class NormStatistics(Callback):
             for module in model.modules()
             if isinstance(module, _BatchNorm) and module.weight.requires_grad
         ]
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        chosen = spread(len(data.training), min(self.num_samples, len(data.training)))
-        batches = DataLoader(
-            data.training,
-            batch_size=min(data.batch_size, len(chosen)),
-            sampler=[(trainer.current_epoch, index) for index in chosen],
-            drop_last=True,
-        )
         with _averaging(norms), torch.no_grad(), trainer.precision_plugin.val_step_context():
-            for batch in batches:
+            for batch in self._batches(trainer):
                 image = as_floats({"image": batch["image"].to(pl_module.device)})["image"]
                 model(image)
+
+    def _batches(self, trainer: pl.Trainer) -> DataLoader[Sample]:
+        """Of this process, which has its share of each batch, as in training."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        rank, world = rank_and_world()
+        num_samples = min(max(self.num_samples, world), len(data.training))
+        chosen = spread(len(data.training), num_samples)
+        own = chosen[rank : len(chosen) // world * world : world]
+        return DataLoader(
+            data.training,
+            batch_size=min(share_of_batch(data.batch_size, world), len(own)),
+            sampler=[(trainer.current_epoch, index) for index in own],
+            drop_last=True,
+        )
 
 
 @contextmanager
