@@ -29,7 +29,7 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
         height: Height of the result in pixels.
 
     Returns:
-        RGB of shape ``height``×W×3, uint8.
+        RGB, height×W×3, uint8.
     """
     maps = [prediction.glance[0], prediction.focus[0], prediction.alpha[0]]
     tiles = [image, *((m.float().clamp(0, 1) * 255).round() for m in maps), truth]
