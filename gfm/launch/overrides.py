@@ -69,6 +69,7 @@ def check_choices(arguments: Sequence[str]) -> None:
             continue
         value = option.value()
         names = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, str | dict) for one in names):
+        kinds = str if option.is_add() else (str, dict)
+        if not all(isinstance(one, kinds) for one in names):
             known = sorted(path.stem for path in (CONFIGS / name).iterdir())
             raise GFMError(f"{line}: {name} is one of {', '.join(known)}")
