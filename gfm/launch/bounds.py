@@ -1,4 +1,4 @@
-"""What options may be, checked before a run begins.
+"""Check the values of options before a run begins.
 
 Libraries notice a wrong value late, in words of their own, or never: a negative weight of a loss
 trains nonsense for days.
@@ -32,28 +32,33 @@ class Number:
     """A finite number.
 
     Attributes:
-        low: the least that is allowed.
-        high: the largest.
-        is_whole: whether it has no fraction.
-        is_above: whether ``low`` itself is too little.
+        low: The least that is allowed.
+        high: The largest that is allowed.
+        is_whole: Whether the number has no fraction.
+        is_above: Whether ``low`` itself is too little.
+        is_below: Whether ``high`` itself is too much.
     """
 
     low: float = 0
     high: float = math.inf
     is_whole: bool = False
     is_above: bool = False
+    is_below: bool = False
 
     def allows(self, value: Any) -> bool:
-        """Whether a value is such a number; true and false are none."""
+        """Return whether a value is such a number; true and false are none."""
         kinds = int if self.is_whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
             return False
-        return self.low <= value <= self.high and not (self.is_above and value == self.low)
+        is_excluded = (self.is_above and value == self.low) or (
+            self.is_below and value == self.high
+        )
+        return self.low <= value <= self.high and not is_excluded
 
     def __str__(self) -> str:
         kind = "a whole number" if self.is_whole else "a number"
         if math.isfinite(self.high):
-            return f"{kind} from {self.low} to {self.high}"
+            return f"{kind} from {self.low} {'to below' if self.is_below else 'to'} {self.high}"
         return f"{kind} {'above' if self.is_above else 'of at least'} {self.low}"
 
 
@@ -64,7 +69,7 @@ class Choice:
     values: tuple[Any, ...]
 
     def allows(self, value: Any) -> bool:
-        """Whether a value is one of them; 1 is not true."""
+        """Return whether a value is one of them; 1 is not true."""
         return any(value == known and type(value) is type(known) for known in self.values)
 
     def __str__(self) -> str:
@@ -74,28 +79,37 @@ class Choice:
 
 @dataclass(frozen=True)
 class Several:
-    """A list, each of whose items follows a rule."""
+    """A list, each of whose items follows a rule.
+
+    Attributes:
+        item: The rule.
+        may_be_empty: Whether a list without items is allowed.
+        length: How many items there have to be; ``None`` for any number.
+    """
 
     item: Rule
     may_be_empty: bool = False
+    length: int | None = None
 
     def allows(self, value: Any) -> bool:
-        """Whether a value is such a list."""
+        """Return whether a value is such a list."""
         is_list = isinstance(value, list) and (self.may_be_empty or bool(value))
-        return is_list and all(self.item.allows(item) for item in value)
+        has_length = is_list and self.length in (None, len(value))
+        return has_length and all(self.item.allows(item) for item in value)
 
     def __str__(self) -> str:
-        return f"a list of which each is {self.item}"
+        length = "" if self.length is None else f"{self.length} items, "
+        return f"a list of {length}each {self.item}"
 
 
 @dataclass(frozen=True)
 class Either:
-    """What one of several rules allows."""
+    """A value that one of several rules allows."""
 
     rules: tuple[Rule, ...]
 
     def allows(self, value: Any) -> bool:
-        """Whether one of them allows it."""
+        """Return whether one of them allows it."""
         return any(rule.allows(value) for rule in self.rules)
 
     def __str__(self) -> str:
@@ -106,7 +120,7 @@ class Text:
     """Text that is not empty."""
 
     def allows(self, value: Any) -> bool:
-        """Whether a value is such text."""
+        """Return whether a value is such text."""
         return isinstance(value, str) and bool(value)
 
     def __str__(self) -> str:
@@ -117,7 +131,7 @@ class Section:
     """Options with names of their own, as a file of a group has them."""
 
     def allows(self, value: Any) -> bool:
-        """Whether a value holds options."""
+        """Return whether a value holds options."""
         return isinstance(value, Mapping)
 
     def __str__(self) -> str:
@@ -130,6 +144,7 @@ def _or_null(rule: Rule) -> Either:
 
 _COUNT, _FROM_0 = Number(1, is_whole=True), Number(0, is_whole=True)
 _SHARE = Number(0, 1)
+_BETA = Number(0, 1, is_below=True)
 _ABOVE_0 = Number(0, is_above=True)
 _PART = _or_null(Either((Number(0, 1), _FROM_0)))  # of an epoch, or a number of batches
 _SWITCH = Choice((True, False))
@@ -167,13 +182,17 @@ _RULES: Final[dict[str, Rule]] = {
     "datamodule.transition_probability": _SHARE,
     "track.backgrounds_per_foreground": _COUNT,
     **{f"track.{name}_probability": _SHARE for name in ("denoise", "blur", "noise")},
-    "track.blur_sizes": Several(_COUNT),
+    **dict.fromkeys(("data.blur_sizes", "track.blur_sizes"), Several(_COUNT)),
     "track.noise_sigma": Number(0),
     "recipe.learning_rate": Number(0),
     "recipe.warmup": _SHARE,
     "recipe.final_rate": _SHARE,
     "recipe.decoder_scale": Number(0, 16, is_above=True),
+    "recipe.beta2": _BETA,
+    "recipe.norm_samples": _FROM_0,
+    "callbacks.norms.num_samples": _FROM_0,
     "optimizer.lr": Number(0),
+    "optimizer.betas": Several(_BETA, length=2),
     "optimizer.weight_decay": Number(0),
     "scheduler.warmup": _SHARE,
     "scheduler.final": _SHARE,
@@ -198,17 +217,19 @@ _RULES: Final[dict[str, Rule]] = {
     "run.name": Text(),
     "run.tags": Several(Text(), may_be_empty=True),
 }
-"""By the name that people set; the class that gets the value has its own words for it."""
+"""Rules by the option's name on the command line."""
 
 
 def check_bounds(config: Mapping[str, Any]) -> None:
-    """Refuses values that mean nothing, the first one found.
+    """Check every option that has a rule.
 
     Args:
-        config: of a training or an evaluation, plain; what it lacks is not asked for.
+        config: Of a training or an evaluation, in plain containers. Options that it lacks are not
+            checked.
 
     Raises:
-        GFMError: an option has such a value; the message says what to give instead.
+        GFMError: An option has a value that its rule does not allow; the message says what to
+            give instead.
     """
     for name, rule in _RULES.items():
         is_there, value = _find(config, name)
@@ -218,15 +239,15 @@ def check_bounds(config: Mapping[str, Any]) -> None:
 
 
 def check_norms(model: GFM, config: Mapping[str, Any], num_samples: int) -> None:
-    """Refuses batches that leave batch normalisation one value of which to take the mean.
+    """Check that batch normalisation has more than one value of which to take the mean.
 
     Args:
-        model: the network.
-        config: of the training, plain.
-        num_samples: of a batch in each process.
+        model: Network.
+        config: Of the training, in plain containers.
+        num_samples: Number of samples of a batch in each process.
 
     Raises:
-        GFMError: a sample alone is a single pixel at the deepest feature.
+        GFMError: A batch is one sample, and the deepest feature has a single pixel.
     """
     side, stride = config["data"]["input_size"], model.encoder.strides[-1]
     is_alone = num_samples == 1 and side <= stride and not config["trainer"]["sync_batchnorm"]
@@ -238,7 +259,7 @@ def check_norms(model: GFM, config: Mapping[str, Any], num_samples: int) -> None
 
 
 def _find(config: Any, name: str) -> tuple[bool, Any]:
-    """Whether there is an option of a dotted name, and its value."""
+    """Return whether there is an option of a dotted name, and its value."""
     for part in name.split("."):
         if not isinstance(config, Mapping) or part not in config:
             return False, None

@@ -1,1 +1,5 @@
-"""What bad input does: a table of rows, each a command that has to end in one clear line."""
+"""Attempts to break the project: bad input, damaged files, faults of machines, and long loads.
+
+The rows of bad input are in the modules ``test_bad_*`` and run by :mod:`tests.reliability.rows`;
+docs/reliability.md says what else is here and how to run it.
+"""

@@ -8,7 +8,16 @@ from collections import Counter
 
 from tests.reliability.rows import Row
 
-MODULES = ("configs", "datasets", "checkpoints", "predictions", "predict")
+MODULES = (
+    "configs",
+    "datasets",
+    "checkpoints",
+    "predictions",
+    "predict",
+    "compare",
+    "export",
+    "prepare",
+)
 
 
 def rows() -> list[Row]:

@@ -63,6 +63,11 @@ class Row:
         return f"{self.entry}: {self.name}"
 
 
+def out_is_a_file(here: Path) -> None:
+    """Make the folder that a row's command would write into a file."""
+    (here / "out").write_text("")
+
+
 class Done(NamedTuple):
     """How a command ended."""
 

@@ -1,0 +1,87 @@
+"""Options and places that ``gfm check`` and ``gfm prepare`` cannot use."""
+
+import pytest
+
+from tests.reliability.rows import Row, check, out_is_a_file
+
+ROWS = [
+    Row("data that is not there", "option", ("check", "paths.am2k={here}/no"), ("no folder",)),
+    Row("word without =", "option", ("check", "am2k"), ("am2k is no override",)),
+    Row("malformed override", "option", ("check", "paths.am2k=[1"), ("paths.am2k=[1",)),
+    Row("unknown data", "option", ("check", "data=photos"), ("photos",)),
+    Row("data=null", "option", ("check", "data=null"), ("data=null",)),
+    Row("path that is a number", "option", ("check", "paths.am2k=1"), ("paths.am2k",)),
+    Row("path that is null", "option", ("check", "paths.am2k=null"), ("paths.am2k",)),
+    Row("path that is a list", "option", ("check", "paths.am2k=[1]"), ("paths.am2k",)),
+    Row("no workers", "option", ("check", "--workers", "0"), ("--workers",), status=2),
+    Row("shard 3/2", "option", ("prepare", "trimaps", "--shard", "3/2"), ("--shard 3/2",)),
+    Row("shard of text", "option", ("prepare", "trimaps", "--shard", "half"), ("--shard half",)),
+    Row(
+        "kernel of 0",
+        "option",
+        ("prepare", "trimaps", "paths.am2k={shared}/am2k", "--kernel-size", "0"),
+        ("--kernel-size 0",),
+    ),
+    Row(
+        "sigma of nan",
+        "option",
+        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--sigma", "nan"),
+        ("--sigma nan",),
+    ),
+    Row(
+        "sigma of inf",
+        "option",
+        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--sigma", "inf"),
+        ("--sigma inf",),
+    ),
+    Row(
+        "negative sigma",
+        "option",
+        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--sigma", "-1"),
+        ("--sigma -1",),
+    ),
+    Row(
+        "unknown method",
+        "option",
+        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--method", "median"),
+        ("--method median",),
+    ),
+    Row(
+        "unknown source",
+        "option",
+        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--only", "sky"),
+        ("--only sky",),
+    ),
+    Row(
+        "unknown method",
+        "option",
+        ("prepare", "foregrounds", "paths.am2k={shared}/am2k", "--method", "x"),
+        ("--method x",),
+    ),
+    Row(
+        "unknown dataset",
+        "option",
+        ("prepare", "pack", "paths.am2k={shared}/am2k", "--only", "sky"),
+        ("--only sky",),
+    ),
+    Row(
+        "negative side",
+        "option",
+        ("prepare", "pack", "paths.am2k={shared}/am2k", "--max-side", "-1"),
+        ("--max-side",),
+        status=2,
+    ),
+    Row(
+        "place that is a file",
+        "path",
+        ("prepare", "pack", "paths.am2k={shared}/am2k", "--out", "{here}/out"),
+        ("cannot write",),
+        out_is_a_file,
+    ),
+    Row("unknown command", "option", ("guess",), ("guess",), status=2),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_bad_prepare(row, tmp_path, shared, capfd):
+    check(row, tmp_path, shared, capfd)
