@@ -1,6 +1,11 @@
 """What all tests share: few threads, no network, a tiny demo dataset, composed configurations."""
 
+import ctypes
+import gc
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 os.environ["WANDB_MODE"] = "disabled"
@@ -14,6 +19,7 @@ from omegaconf import DictConfig
 from gfm.data.layout import Roots
 from gfm.demo import DemoSource
 from gfm.launch.configs import CONFIGS
+from tests.golden.formula import forget_weights
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEMO = {
@@ -48,6 +54,7 @@ SMALL_TRAINING = [
     "trainer.max_epochs=1",
     "trainer.check_val_every_n_epoch=1",
     "trainer.limit_train_batches=2",
+    "recipe.norm_samples=2",
     "trainer.accelerator=cpu",
     "trainer.precision=32-true",  # on every machine
     "logger=csv",
@@ -74,6 +81,27 @@ def compose_config(name: str, overrides: list[str]) -> DictConfig:
 def _few_threads() -> None:
     # Of several test processes each has a core of its own.
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _heed_signals() -> None:
+    # What nohup or a shell in the background starts ignores signals, and so do the processes it starts.
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _give_memory_back() -> Iterator[None]:
+    """Return the memory of large networks to the system, which glibc keeps otherwise."""
+    yield
+    forget_weights()
+    gc.collect()
+    with suppress(OSError, AttributeError):  # other systems have another library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

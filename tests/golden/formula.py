@@ -41,6 +41,10 @@ def _tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
     return value.astype(np.float32)
 
 
+forget_weights = _tensor.cache_clear
+"""Frees the memory of the weights made so far, which is gigabytes."""
+
+
 def formula_state_dict(name: str) -> dict[str, Tensor]:
     """The official state dict of architecture ``name``."""
     entries = official_keys()[name]
