@@ -85,7 +85,7 @@ def _few_threads() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _heed_signals() -> None:
-    # What nohup or a shell in the background starts ignores signals, and so do the processes it starts.
+    # Started by nohup or in the background, tests and their processes would ignore them.
     for number, handler in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGHUP, signal.SIG_DFL),
