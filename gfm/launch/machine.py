@@ -24,7 +24,7 @@ def decide(cfg: DictConfig) -> tuple[DictConfig, bool]:
     if cfg.trainer.precision == "auto":
         precision, reason = choose_precision(device)
         changes["precision"] = precision
-        channels_last = prefers_channels_last(device, "16" in precision, is_training=True)
+        channels_last = prefers_channels_last(device, "16" in precision, cfg.data.input_size)
         if is_first():
             console().print(f"trainer.precision=auto: {precision}, for {reason}", highlight=False)
     decided: DictConfig = OmegaConf.merge(cfg, {"trainer": changes})  # type: ignore[assignment]

@@ -38,17 +38,18 @@ def gpu(monkeypatch):
 
 def test_a_cpu_without_the_instructions(cpu):
     assert choose_precision("cpu") == ("32-true", "this CPU has no bfloat16 in hardware")
-    assert not prefers_channels_last("cpu", is_half=False, is_training=True)
-    assert not prefers_channels_last("cpu", is_half=True, is_training=True)
-    assert prefers_channels_last("cpu", is_half=False, is_training=False)
+    assert not prefers_channels_last("cpu", is_half=False, training_size=320)
+    assert not prefers_channels_last("cpu", is_half=True, training_size=320)
+    assert prefers_channels_last("cpu", is_half=False)
 
 
 @pytest.mark.parametrize(("flag", "name"), [("avx512_bf16", "AVX512-BF16"), ("amx_bf16", "AMX")])
 def test_a_cpu_with_one_of_them(cpu, flag, name):
     cpu[flag] = True
     assert choose_precision("cpu") == ("bf16-mixed", f"{name} calculates in bfloat16")
-    assert prefers_channels_last("cpu", is_half=True, is_training=True)
-    assert not prefers_channels_last("cpu", is_half=False, is_training=True)
+    assert prefers_channels_last("cpu", is_half=True, training_size=320)
+    assert not prefers_channels_last("cpu", is_half=True, training_size=160)
+    assert not prefers_channels_last("cpu", is_half=False, training_size=320)
 
 
 def test_gpus_before_and_from_ampere_on(gpu):
@@ -56,11 +57,11 @@ def test_gpus_before_and_from_ampere_on(gpu):
     assert device_type("auto") == device_type("gpu") == "cuda"
     assert device_type("cpu") == "cpu"
     assert choose_precision("cuda") == ("bf16-mixed", "A100 calculates in bfloat16")
-    assert prefers_channels_last("cuda", is_half=True, is_training=True)
-    assert not prefers_channels_last("cuda", is_half=False, is_training=True)
+    assert prefers_channels_last("cuda", is_half=True, training_size=64)
+    assert not prefers_channels_last("cuda", is_half=False, training_size=320)
     gpu(False)
     assert choose_precision("cuda") == ("32-true", "this GPU has no bfloat16 in hardware")
-    assert not prefers_channels_last("cuda", is_half=True, is_training=True)
+    assert not prefers_channels_last("cuda", is_half=True, training_size=320)
 
 
 def test_a_mac(monkeypatch):
@@ -69,4 +70,4 @@ def test_a_mac(monkeypatch):
     assert device_type("gpu") == device_type("auto") == "mps"
     assert bfloat16_hardware("mps") is None
     assert choose_precision("mps")[0] == "32-true"
-    assert not prefers_channels_last("mps", is_half=True, is_training=False)
+    assert not prefers_channels_last("mps", is_half=True)
