@@ -125,7 +125,9 @@ def test_a_training_on_a_full_disk_keeps_its_last_checkpoint(
     with small_disk(len(before) // 2):
         assert train_status(monkeypatch, f"ckpt_path={run}", "trainer.max_epochs=2") == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "last.ckpt (File too large): free disk space, then resume from the last one" in said
+    assert (
+        "last.ckpt (File too large): free disk space, then resume from the last checkpoint" in said
+    )
     assert (run / "checkpoints/last.ckpt").read_bytes() == before
     assert not list(run.rglob("*.tmp"))
     assert train_status(monkeypatch, f"ckpt_path={run}", "trainer.max_epochs=2") == 0
