@@ -10,7 +10,8 @@ from PIL import Image
 from rich.filesize import decimal
 
 from gfm.data.images import is_packed, read_alpha, read_image
-from gfm.data.layout import Folders, Roots, pictures
+from gfm.data.layout import Folders, Roots
+from gfm.data.listing import pictures
 from gfm.errors import GFMError
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 from gfm.system.console import console

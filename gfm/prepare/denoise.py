@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from gfm.data.images import read_image, write_jpeg, write_png
-from gfm.data.layout import Roots, files_by_stem
+from gfm.data.layout import Roots
+from gfm.data.listing import files_by_stem
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 

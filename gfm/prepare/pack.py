@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from gfm.data.images import is_packed, read_alpha, read_image, write_array
-from gfm.data.layout import Folders, Roots, files_by_stem
+from gfm.data.layout import Folders, Roots
+from gfm.data.listing import files_by_stem
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
