@@ -23,7 +23,7 @@ from gfm.errors import GFMError
 
 Foreground = Literal["image", "closed_form"]
 
-# What helps if a folder is missing.
+# The fix that an error names if a folder is missing.
 _REMEDY = {
     "foreground": "track.foreground=image, or make it with gfm prepare foregrounds",
     "background": "track.foreground=image, or make it with gfm prepare foregrounds",

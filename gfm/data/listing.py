@@ -29,8 +29,8 @@ def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
 
     Args:
         folder: Folder to list.
-        remedy: Override that an error names if the folder is missing or empty; ``None`` if it may
-            be.
+        remedy: Override that an error names if the folder is missing or empty; ``None`` if the
+            folder may be missing or empty.
 
     Raises:
         GFMError: The folder is missing, holds no picture, or holds two with the same stem.

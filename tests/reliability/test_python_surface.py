@@ -35,11 +35,11 @@ WRONG_IMAGES = {
     "grey": (ALPHA, ValueError, r"shape \(1, 1, 40, 33\): expected \(N, 3"),
     "RGBA": (torch.rand(1, 4, 32, 32), ValueError, r"\(1, 4, 32, 32\): expected"),
     "channels last": (torch.rand(1, 32, 32, 3), ValueError, r"expected \(N, 3, H, W\)"),
-    "bytes": ((IMAGE * 255).byte(), TypeError, r"torch.uint8: pass floats .* divided by 255"),
+    "bytes": ((IMAGE * 255).byte(), TypeError, r"torch.uint8: pass floats .* / 255"),
     "no image": (IMAGE[:0], ValueError, "at least one image"),
     "no pixel": (IMAGE[:, :, :0], ValueError, "at least one pixel"),
     "an array": (IMAGE.numpy(), TypeError, "ndarray: pass a tensor, or use Predictor"),
-    "elsewhere": (IMAGE.to("meta"), ValueError, "on meta, the network on cpu"),
+    "elsewhere": (IMAGE.to("meta"), ValueError, "on meta but the network is on cpu"),
 }
 
 
