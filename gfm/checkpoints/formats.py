@@ -151,7 +151,7 @@ def _read_torch(path: Path) -> Checkpoint:
         try:
             return Checkpoint(*convert_official(content, path))
         except (LookupError, ZeroDivisionError) as error:
-            raise GFMError(f"{path} is not a GFM network: it lacks some of its tensors") from error
+            raise GFMError(f"{path} is not a GFM network: it lacks tensors of one") from error
     raise GFMError(f"{path} holds no weights: expected {_EXPECTED}")
 
 

@@ -150,7 +150,7 @@ def prepare_denoise(
     if method not in METHODS:
         raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
     if not 0 < sigma < math.inf:
-        raise GFMError(f"--sigma {sigma}: give a positive number, of 255")
+        raise GFMError(f"--sigma {sigma}: give a positive number, on the scale of 0..255")
     module, fault = _FAULTS[method]
     if importlib.util.find_spec(module) is None:
         raise GFMError(fault)

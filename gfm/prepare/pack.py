@@ -166,6 +166,6 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
     if not items:
         raise GFMError(f"no pictures in the folders of {root}: nothing to pack")
     if any(is_packed(path) for item in items for path in item.sources):
-        raise GFMError(f"{root} is packed already")
+        raise GFMError(f"{root} is packed already: there is nothing to do")
     if target.resolve() == root.resolve():
         raise GFMError(f"{target} is the source itself: choose another place with --out")
