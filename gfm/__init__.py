@@ -15,7 +15,7 @@ __all__ = ["__version__", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what needs torch only when it is asked for."""
+    """Import what needs torch only when it is used."""
     if name == "load_model":
         from gfm.checkpoints.predictors import load_model
 

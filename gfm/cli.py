@@ -1,4 +1,4 @@
-"""The command ``gfm``: its subcommands, a file of ``gfm/commands`` for each."""
+"""Defines the command ``gfm``; each of its subcommands is a file of ``gfm/commands``."""
 
 import sys
 from typing import Annotated
@@ -33,11 +33,12 @@ def _options(
 
 
 for _name, _help in HYDRA_APPS.items():
-    app.command(_name, help=_help, add_help_option=False)(lambda: None)  # listed; `main` runs them
+    # These are only listed here; `main` runs them.
+    app.command(_name, help=_help, add_help_option=False)(lambda: None)
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     if len(sys.argv) > 1 and sys.argv[1] in HYDRA_APPS:
         become(sys.argv[1], sys.argv[2:])
     heed_hangup()

@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # file tools also make trimaps, and should not wait for torch
+if TYPE_CHECKING:  # the file tools make trimaps too, and should not wait for torch
     from collections.abc import Callable
 
     from torch import Tensor

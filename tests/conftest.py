@@ -1,4 +1,4 @@
-"""What all tests share: few threads, no network, a tiny demo dataset, composed configurations."""
+"""Provides what all tests share: few threads, no network, tiny demo data, and configurations."""
 
 import ctypes
 import gc
@@ -72,7 +72,7 @@ EVERY_EPOCH = (
 
 
 def compose_config(name: str, overrides: list[str]) -> DictConfig:
-    """``train`` or ``evaluate`` as the command line would compose it."""
+    """Compose ``train`` or ``evaluate`` as the command line would."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(name, overrides)
 
@@ -116,11 +116,11 @@ def demo_roots(demo_folder: Path) -> Roots:
 
 @pytest.fixture
 def tiny(demo_folder: Path, tmp_path: Path) -> list[str]:
-    """Overrides of a run on the tiny demo dataset."""
+    """Return overrides of a run on the tiny demo dataset."""
     return [f"paths.demo={demo_folder}", f"paths.run={tmp_path / 'run'}", *SMALL_DATA]
 
 
 @pytest.fixture
 def tiny_training(tiny: list[str]) -> list[str]:
-    """Overrides of a training that takes two steps."""
+    """Return overrides of a training that takes two steps."""
     return [*tiny, *SMALL_TRAINING, "track=ori"]

@@ -48,12 +48,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             aside.unlink(missing_ok=True)
             raise GFMError(
                 f"cannot write {path} ({_reason(error)}): free disk space, then resume from the "
-                "last one"
+                "last checkpoint"
             ) from error
 
 
 def _reason(error: BaseException) -> str:
-    """The system's words; torch raises an error of its own after that of the file."""
+    """Return the system's reason for an error; torch raises its own error after the system's."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

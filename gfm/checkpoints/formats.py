@@ -131,7 +131,7 @@ def _read_torch(path: Path) -> Checkpoint:
     try:
         check_archive(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of how files were written, and by whom
+            warnings.simplefilter("ignore")  # torch warns of old ways in which files were written
             content = torch.load(path, map_location="cpu", weights_only=True)
     except GFMError:
         raise
@@ -151,7 +151,7 @@ def _read_torch(path: Path) -> Checkpoint:
         try:
             return Checkpoint(*convert_official(content, path))
         except (LookupError, ZeroDivisionError) as error:
-            raise GFMError(f"{path} is not a GFM network: it lacks tensors that one has") from error
+            raise GFMError(f"{path} is not a GFM network: it lacks tensors of one") from error
     raise GFMError(f"{path} holds no weights: expected {_EXPECTED}")
 
 
@@ -174,7 +174,9 @@ def _read_safetensors(path: Path) -> Checkpoint:
         config = {k: json.loads(metadata[k]) for k in _KEPT if k in metadata}
         return Checkpoint(json.loads(metadata["model"]), state, config)
     except (safetensors.SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
-        raise GFMError(f"{path} is damaged or not ours: expected {_EXPECTED}") from error
+        raise GFMError(
+            f"{path} is damaged, or gfm did not write it: expected {_EXPECTED}"
+        ) from error
 
 
 _DIGEST = "sha256"  # the key of the digest in the metadata of safetensors

@@ -1,7 +1,7 @@
-"""Damage that a file does not show otherwise: a bit that a disk or a copy has flipped.
+"""Finds damage that reading a file does not show, such as a bit that a disk or a copy has flipped.
 
-Archives of ``torch.save`` hold a CRC-32 of every entry, which ``torch.load`` does not compare.
-Safetensors have none, so :func:`digest` goes into their metadata.
+Archives of ``torch.save`` hold a CRC-32 checksum of every entry, which ``torch.load`` does not
+compare. Safetensors have no checksums, so their metadata stores the result of :func:`digest`.
 """
 
 import errno
@@ -17,19 +17,19 @@ from torch import Tensor
 from gfm.checkpoints.file_io import PREVIOUS
 from gfm.errors import GFMError
 
-_ARCHIVE = b"PK\x03\x04"  # how torch tells its archives from the files of before 1.6
+_ARCHIVE = b"PK\x03\x04"  # an archive begins with it; a file of torch before 1.6 does not
 _BLOCK = 1 << 20
-_FOLDER = 0x10  # the attribute of MS-DOS
+_FOLDER = 0x10  # the MS-DOS attribute that marks an entry as a folder
 
 
 def check_archive(path: Path) -> None:
-    """Compares every entry of a ``.ckpt`` or ``.pth`` with its checksum, reading the whole file.
+    """Compare every entry of a ``.ckpt`` or ``.pth`` with its checksum; this reads the whole file.
 
-    Files of torch before 1.6 have no checksums and pass.
+    Files written by torch before 1.6 have no checksums and are not checked.
 
     Raises:
-        GFMError: an entry or the directory is damaged.
-        OSError: the file cannot be read.
+        GFMError: An entry, or the archive's list of entries, is damaged.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         if file.read(len(_ARCHIVE)) != _ARCHIVE:
@@ -40,7 +40,8 @@ def check_archive(path: Path) -> None:
                 for entry in archive.infolist():
                     _read(archive, entry)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # which a directory that points before the file gives
+            # A damaged list of entries may point before the start of the file.
+            if error.errno != errno.EINVAL:
                 raise
             raise GFMError(_damaged(path)) from error
         except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError):
@@ -48,10 +49,10 @@ def check_archive(path: Path) -> None:
 
 
 def _check_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
-    """What torch writes: entries that are no folders, not compressed, and fit into the file.
+    """Check that entries are as torch writes them: files, not compressed, no larger than the file.
 
-    Of what is marked as a folder torch reads nothing and returns memory as it found it; what was
-    compressed could take hours to unpack.
+    From an entry that is marked as a folder, torch would read nothing and return uninitialised
+    memory. A compressed entry could take hours to unpack.
     """
     if any(entry.compress_type or entry.external_attr & _FOLDER for entry in entries):
         raise zipfile.BadZipFile("compressed, or a folder")
@@ -60,7 +61,7 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    """Reads an entry to its end, which compares it with its checksum."""
+    """Read an entry to its end, where ``zipfile`` compares it with its checksum."""
     with archive.open(entry) as content:
         while content.read(_BLOCK):
             pass
@@ -73,11 +74,11 @@ def _damaged(path: Path) -> str:
 
 
 def digest(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """SHA-256 of names, types, shapes and bytes of tensors, and of the texts beside them.
+    """Return the SHA-256 of tensors (names, types, shapes and bytes) and metadata.
 
     Args:
-        state: on any device.
-        metadata: all but the digest itself.
+        state: Tensors by name, on any device.
+        metadata: Metadata of the file without the digest itself.
     """
     found = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name, tensor in sorted(state.items()):
@@ -90,10 +91,16 @@ def digest(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 def check_digest(
     path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], expected: str | None
 ) -> None:
-    """Compares tensors and metadata with their digest; files of before have none and pass.
+    """Compare tensors and metadata with their digest.
+
+    Args:
+        path: File, for the message.
+        state: Tensors by name.
+        metadata: Metadata of the file without the digest itself.
+        expected: Digest in the file; ``None`` for a file of an older version, which is not checked.
 
     Raises:
-        GFMError: they differ.
+        GFMError: They differ.
     """
     if expected is not None and digest(state, metadata) != expected:
         raise GFMError(_damaged(path))

@@ -41,17 +41,17 @@ def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
 
 
 def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
-    """Checks that a checkpoint's weights are of the network that it describes.
+    """Check that the weights of a checkpoint fit the network that it describes.
 
-    The network is built without memory, of which a wrong description may ask for any amount.
+    The network is first built without memory, because a wrong description may ask for any amount.
 
     Raises:
-        GFMError: they are not; ``path`` is for the message.
+        GFMError: They do not fit. The message names ``path``.
     """
     try:
         with torch.device("meta"):
             model = _build(checkpoint, path)
-    except GFMError:  # either it cannot be built, or a class of the user's needs memory
+    except GFMError:  # it cannot be built, or a class of the user's own needs memory
         model = _build(checkpoint, path)
     check_weights(model, checkpoint, path)
 
@@ -94,10 +94,10 @@ def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
             "and recipe.decoder_scale"
         )
     for name, tensor in given.items():
-        # Counters may be floats: some programs convert all that they save.
+        # Counters may be floats, because some programs convert everything that they save.
         if (
             own[name].is_floating_point() and not tensor.is_floating_point()
         ) or tensor.is_complex():
-            raise GFMError(f"{path} has a state in which {name} is of {tensor.dtype}, not floats")
+            raise GFMError(f"{path} has weights that are not floats ({name} is {tensor.dtype})")
         if not tensor.isfinite().all():
             raise GFMError(f"{path} has weights that are not finite ({name}): train again")

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gfm.errors import GFMError
 
-_FIT_TO_NAME = {"gfm.inference": "gfm.inference.inferers"}
-"""The part of a package of ours whose classes a file may name; the rest reads and writes files."""
+_NAMEABLE_PART = {"gfm.inference": "gfm.inference.inferers"}
+"""The part of a package whose classes a file may name; the rest of it reads and writes files."""
 
 
 def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], path: Path) -> None:
@@ -39,55 +39,60 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
 
 
 def check_state(state: Any, path: Path) -> dict[str, Tensor]:
-    """Checks that weights are what they are taken for: numbers by name.
+    """Check that the weights in a file are dense tensors by name, and return them.
+
+    Args:
+        state: Weights as they were read from the file.
+        path: File, for the message.
 
     Raises:
-        GFMError: they are not.
+        GFMError: They are something else.
     """
     if not isinstance(state, dict):
-        raise GFMError(f"{path} has a {type(state).__name__} as state of its network, not tensors")
+        raise GFMError(f"{path} has a {type(state).__name__} in place of its network's tensors")
     for name, tensor in state.items():
         is_tensor = isinstance(name, str) and isinstance(tensor, Tensor)
         if not is_tensor or tensor.layout != torch.strided or tensor.device.type == "meta":
             raise GFMError(
-                f"{path} has a state in which {name!r} is no dense tensor by name: train again, or "
-                "take the file from where it came once more"
+                f"{path} has an entry {name!r} that is not a dense tensor with a name: train "
+                "again, or copy or download the file again"
             )
     return state
 
 
 def check_parts(model: Any, inference: Any, path: Path) -> None:
-    """Checks that a file describes a network, and how it looks at photos if it says so.
+    """Check that a file describes a network and, if it has an inferer, that inferer.
 
     Args:
-        model: a plain ``_target_`` node with ``encoder`` and ``rosta``.
-        inference: another one, or nothing.
-        path: of the file, for the message.
+        model: Plain ``_target_`` node of the network, which needs ``encoder`` and ``rosta``.
+        inference: Plain ``_target_`` node of the inferer, or ``None``.
+        path: File, for the message.
 
     Raises:
-        GFMError: it describes something else.
+        GFMError: The file describes something else.
     """
     parts = {"_target_": str, "encoder": dict, "rosta": str}
     for name, kind in parts.items():
         if not isinstance(model, dict) or not isinstance(model.get(name), kind):
             raise GFMError(
-                f"{path} describes no network (it lacks {name}): take a file that a run or gfm "
-                "wrote"
+                f"{path} describes no network (it lacks {name}): use a file that a training run or "
+                "gfm has written"
             )
     if inference and not (isinstance(inference, dict) and "_target_" in inference):
         raise GFMError(
-            f"{path} says inference={inference!r}, which names no class: take a file that a run or "
-            "gfm wrote"
+            f"{path} has inference={inference!r}, which names no class: use a file that a training "
+            "run or gfm has written"
         )
 
 
-_DEEPEST = 50  # levels of a description; a run's has five
+_DEEPEST = 50  # most levels of nesting in a description; that of a run has five
 
 
 def _check_values(node: Any, path: Path, depth: int = 0) -> None:
     if depth > _DEEPEST:
         raise GFMError(
-            f"{path} describes its network more than {_DEEPEST} levels deep: no run does"
+            f"{path} describes its network with more than {_DEEPEST} levels of nesting: use a file "
+            "that a training run or gfm has written"
         )
     if isinstance(node, str):
         if "${" in node:
@@ -123,7 +128,7 @@ def _targets(node: Any) -> Iterator[Any]:
 
 def _is_trusted(target: str, packages: Sequence[str], trust: Sequence[str]) -> bool:
     """Return whether the target is ours and may be named, or is of a package the user trusts."""
-    homes = [_FIT_TO_NAME.get(package, package) for package in packages]
+    homes = [_NAMEABLE_PART.get(package, package) for package in packages]
     return _is_defined_in(packages, homes, target) or _is_defined_in(trust, trust, target)
 
 

@@ -1,1 +1,1 @@
-"""The subcommands of ``gfm``, a file for each; what they need is imported when they run."""
+"""The subcommands of ``gfm``, one file for each; they import what they need when they run."""

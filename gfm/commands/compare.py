@@ -1,4 +1,4 @@
-"""``gfm compare``."""
+"""Defines ``gfm compare``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,20 +8,23 @@ import typer
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        help="Folders of evaluations, or of trainings that ended with their test; others are "
+        help="Folders of evaluations, or of trainings that ended with their final test; each is "
         "compared with the first.",
         metavar="RUN...",
     ),
 ]
-Page = Annotated[Path, typer.Option(help="The page to write, with all photos.")]
-Metric = Annotated[str | None, typer.Option(help="Whose photos are listed; by default the first.")]
-Photos = Annotated[int, typer.Option(min=0, help="Photos listed: those that differ most.")]
+Page = Annotated[Path, typer.Option(help="HTML page to write, which shows all photos.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Metric in which listed photos differ most.", show_default="the first one"),
+]
+Photos = Annotated[int, typer.Option(min=0, help="Number of photos to list.")]
 
 
 def compare(
     runs: Runs, page: Page = Path("compare.html"), metric: Metric = None, photos: Photos = 5
 ) -> None:
-    """Compare runs side by side, per metric and per photo, with the differences' 95 % intervals."""
+    """Compare runs by metric and by photo, with 95 % intervals of the differences."""
     from gfm.launch.entry import faults
 
     with faults(go_on=None):

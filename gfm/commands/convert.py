@@ -1,4 +1,4 @@
-"""``gfm convert``."""
+"""Defines ``gfm convert``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,19 +6,20 @@ from typing import Annotated
 import typer
 
 Source = Annotated[
-    Path, typer.Argument(help="A run's .ckpt, a released .pth or a .safetensors.", metavar="IN")
+    Path,
+    typer.Argument(help="The .ckpt of a run, a released .pth or a .safetensors.", metavar="IN"),
 ]
 Target = Annotated[
-    Path, typer.Argument(help="The file to write: .safetensors or .ckpt.", metavar="OUT")
+    Path, typer.Argument(help="File to write: .safetensors or .ckpt.", metavar="OUT")
 ]
 Trust = Annotated[
     list[str] | None,
-    typer.Option(help="A package of your own whose classes the checkpoint names; may be repeated."),
+    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
 ]
 
 
 def convert(source: Source, target: Target, trust: Trust = None) -> None:
-    """Write the weights of any supported checkpoint in our format, or as safetensors."""
+    """Convert the weights of any supported checkpoint to a .ckpt or .safetensors of gfm."""
     from rich.console import Console
 
     from gfm.launch.entry import faults

@@ -21,11 +21,11 @@ def find_roots(overrides: Sequence[str]) -> Roots:
     (``data=folder``) has only validation folders.
 
     Raises:
-        GFMError: An argument is no override, or a dataset is not in its place.
+        GFMError: An argument is not NAME=VALUE, or a dataset is not in its place.
     """
     for text in overrides:
         if "=" not in text:
-            raise GFMError(f"{text} is no override: write, for example, paths.am2k={text}")
+            raise GFMError(f"{text} is not NAME=VALUE: write, for example, paths.am2k={text}")
     check_choices(overrides)
     data = [] if any(text.startswith("data=") for text in overrides) else ["data=am2k"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):

@@ -1,4 +1,4 @@
-"""``gfm demo``."""
+"""Defines ``gfm demo``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,31 +10,34 @@ def demo(
     checkpoint: Annotated[
         str,
         typer.Option(
-            help="A run's .ckpt, a released .pth, a .safetensors, a hub folder, hf://user/name or "
-            "released:r34_2b_tt."
+            help="The .ckpt of a run, a released .pth, a .safetensors, a folder for the Hub, "
+            "hf://user/name or released:r34_2b_tt."
         ),
     ],
     device: Annotated[
         str | None,
-        typer.Option(help="Such as cpu or cuda:1.", show_default="a GPU if there is one"),
+        typer.Option(help="Device such as cpu or cuda:1.", show_default="a GPU if there is one"),
     ] = None,
     inference: Annotated[
         str | None,
-        typer.Option(help="hybrid | resize | rim | native.", show_default="the checkpoint's"),
+        typer.Option(
+            help="How photos are matted: hybrid, resize, rim or native.",
+            show_default="as in the run of the checkpoint",
+        ),
     ] = None,
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="Of this machine.", show_default="a free one from 7860 on"
+            min=1, max=65535, help="Port of this machine.", show_default="a free one from 7860"
         ),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Show the page in a browser.")] = False,
     trust: Annotated[
         list[str] | None,
-        typer.Option(help="A package of your own whose classes the checkpoint names."),
+        typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
     ] = None,
 ) -> None:
-    """A page on this machine that mattes pictures and puts them before other backgrounds."""
+    """Serve a page on this machine that mattes pictures and gives them other backgrounds."""
     from gfm.launch.entry import faults
 
     with faults():

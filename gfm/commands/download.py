@@ -1,4 +1,4 @@
-"""``gfm download``."""
+"""Defines ``gfm download``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,8 @@ import typer
 What = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="weights NAME | DATASET", help="Such as weights r34_2b_tt, or am2k_fg_denoise."
+        metavar="weights NAME | DATASET",
+        help="What to download, such as weights r34_2b_tt, or am2k_fg_denoise.",
     ),
 ]
 Folder = Annotated[
@@ -16,17 +17,19 @@ Folder = Annotated[
     typer.Option(
         "-o",
         "--out",
-        help="Where to.",
-        show_default="weights: where released:NAME looks; data: data/downloads",
+        help="Folder to write to.",
+        show_default="for weights, where released:NAME looks; for data, data/downloads",
     ),
 ]
-Accept = Annotated[bool, typer.Option("--accept", help="The agreement was read and is accepted.")]
+Accept = Annotated[
+    bool, typer.Option("--accept", help="Accept the release agreement, which you have read.")
+]
 
 
 def download(what: What = None, out: Folder = None, accept: Accept = False) -> None:
-    """Download the authors' weights and datasets; without a name, list them.
+    """Download weights and datasets that the authors publish; without a name, list them.
 
-    Shows the agreement that they are under first. A download that broke off goes on.
+    The release agreement is shown first. An interrupted download goes on where it stopped.
     """
     from gfm.launch.entry import faults
 
@@ -46,5 +49,5 @@ def download(what: What = None, out: Folder = None, accept: Accept = False) -> N
         for dataset, address in item.agreements.items():
             typer.echo(f"the release agreement of {dataset}: {address}")
         if not (accept or typer.confirm("Have you read this, and do you accept it?")):
-            raise GFMError("not accepted, so nothing was downloaded")
+            raise GFMError("the agreement was not accepted: nothing was downloaded")
         typer.echo(f"{fetch(item)}: {item.hint}")

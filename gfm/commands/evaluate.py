@@ -1,4 +1,4 @@
-"""``python evaluate.py …`` and ``gfm evaluate …``."""
+"""Defines ``python evaluate.py`` and ``gfm evaluate``."""
 
 import hydra
 from omegaconf import DictConfig
@@ -11,14 +11,14 @@ from gfm.launch.sweeps import failed, ranked
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
 def app(cfg: DictConfig) -> float:
-    """Evaluates; returns what ranks a sweep."""
+    """Evaluate, and return the value by which a sweep ranks its runs."""
     with faults(go_on=f"paths.run={cfg.paths.run}"):
         return ranked(cfg, _evaluate)
     return failed(cfg)
 
 
 def _evaluate(cfg: DictConfig) -> dict[str, float]:
-    # Here, since torch and Lightning take seconds, which --help should not.
+    # Imported here, because --help should not wait for torch and Lightning.
     from gfm.launch.evaluate import evaluate
     from gfm.launch.naming import named
 
@@ -26,7 +26,7 @@ def _evaluate(cfg: DictConfig) -> dict[str, float]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     launch(app, in_own_folder)
 
 

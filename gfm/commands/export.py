@@ -21,7 +21,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="CHECKPOINT",
-        help="A run's .ckpt, a released .pth, a .safetensors, or released:r34_2b_tt.",
+        help="The .ckpt of a run, a released .pth, a .safetensors, or released:r34_2b_tt.",
     ),
 ]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")]
@@ -46,7 +46,7 @@ Licence = Annotated[
 ]
 Trust = Annotated[
     list[str] | None,
-    typer.Option(help="A package of your own whose classes the checkpoint names; may be repeated."),
+    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
 ]
 
 
@@ -152,7 +152,7 @@ def _graph(
     licence: str | None,
     trust: list[str] | None,
 ) -> tuple[Any, dict[str, str]]:
-    """The graph of a checkpoint, and what its file says of itself."""
+    """Return the graph of a checkpoint, and the facts that the exported file will hold."""
     from gfm.checkpoints import build_network, choose_inferer
     from gfm.checkpoints.export import MattingGraph, as_pixels
     from gfm.checkpoints.facts import facts_of
@@ -181,7 +181,7 @@ def _in_short(checkpoint: "Checkpoint") -> str:
 
 
 def _report(target: Path, facts: dict[str, str], trials: "Iterator[Trial]") -> None:
-    """Prints what was written, and a line for each size that it was tried at."""
+    """Print what was written, and one line for each size of image that was tried."""
     megabytes = target.stat().st_size / 1e6
     rosta, looks = facts["rosta"].upper(), facts["looks"]
     typer.echo(f"{target}: {facts['architecture']}, RoSTA {rosta}, {looks}, {megabytes:.1f} MB")

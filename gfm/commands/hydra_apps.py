@@ -1,4 +1,4 @@
-"""``gfm train`` and ``gfm evaluate``, whose arguments are Hydra's."""
+"""Runs ``gfm train`` and ``gfm evaluate``, whose arguments Hydra reads."""
 
 import os
 import sys
@@ -12,8 +12,9 @@ HYDRA_APPS: Final = {
 
 
 def become(name: str, arguments: Sequence[str]) -> NoReturn:
-    """Runs one of them in place of this process.
+    """Replace this process by one of the Hydra apps.
 
-    As a module: so Lightning can start it again for each GPU, and Hydra names the run after it.
+    It runs as a module, so that Lightning can start it again for each GPU, and Hydra names the run
+    after it.
     """
     os.execv(sys.executable, [sys.executable, "-m", f"gfm.commands.{name}", *arguments])

@@ -1,4 +1,4 @@
-"""``gfm predict``."""
+"""Defines ``gfm predict``."""
 
 from enum import Enum
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 
 class Precision(str, Enum):
-    """Of convolutions."""
+    """Precisions of convolutions."""
 
     single = "32"
     bfloat16 = "bf16"
@@ -16,21 +16,21 @@ class Precision(str, Enum):
 
 
 class Foreground(str, Enum):
-    """How colours of cut-outs are estimated."""
+    """Methods that estimate the colours of cut-outs."""
 
     blur = "blur"
     ml = "ml"
 
 
 class AlphaVideo(str, Enum):
-    """Formats of mattes of clips."""
+    """Formats of the mattes of clips."""
 
     ffv1 = "ffv1"
     h264 = "h264"
 
 
 class CutoutVideo(str, Enum):
-    """Formats of cut-outs of clips."""
+    """Formats of the cut-outs of clips."""
 
     prores = "prores"
     vp9 = "vp9"
@@ -46,72 +46,89 @@ Inputs = Annotated[
     ),
 ]
 CheckpointPath = Annotated[
-    str, typer.Option(help="A run's .ckpt, a released .pth or a .safetensors.", metavar="FILE")
+    str,
+    typer.Option(help="The .ckpt of a run, a released .pth or a .safetensors.", metavar="FILE"),
 ]
 Out = Annotated[
     Path,
-    typer.Option("-o", "--out", help="Folder for the results: alpha/, cutout/ and so on in it."),
+    typer.Option("-o", "--out", help="Folder for the results, which gets alpha/, cutout/ …"),
 ]
 Outputs = Annotated[
     str,
     typer.Option(
-        help="Of alpha (the matte), cutout (RGBA), composite, glance and focus (what the two "
-        "decoders say); several with commas."
+        help="What to write, separated by commas: alpha (the matte), cutout (RGBA), composite, "
+        "glance and focus (the results of the two decoders)."
     ),
 ]
 BackgroundChoice = Annotated[
     str | None,
-    typer.Option(help="Also write composites on this: a picture, or a colour like '#00aa77'."),
+    typer.Option(
+        help="Also write composites on this background: a picture, or a colour like '#00aa77'."
+    ),
 ]
-Bits = Annotated[int, typer.Option(help="Of mattes: 8 or 16.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what is there.")]
+Bits = Annotated[int, typer.Option(help="Bits per pixel of the mattes: 8 or 16.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Make results again that exist already.")
+]
 Inference = Annotated[
     str | None,
     typer.Option(
-        help="How a photo is looked at: hybrid, resize, rim or native.",
-        show_default="that of the checkpoint's run, else the official one",
+        help="How photos are matted: hybrid, resize, rim or native.",
+        show_default="as in the run of the checkpoint, else the official way",
     ),
 ]
 Branch = Annotated[
     str | None,
-    typer.Option(help="Of a RIM network: the matte of tt, ft or bt instead of their integration."),
+    typer.Option(
+        help="With a RIM network, write the matte of the branch tt, ft or bt instead of their "
+        "combination."
+    ),
 ]
 MaxSize = Annotated[
     int,
     typer.Option(
         min=0,
-        help="Photos with a larger shorter side are looked at as at this one, in pixels, and their "
-        "mattes enlarged along edges; 0: never.",
+        help="Largest shorter side in pixels at which photos are matted; mattes of larger photos "
+        "are enlarged along edges. 0 sets no limit.",
     ),
 ]
 ForegroundChoice = Annotated[
     Foreground,
     typer.Option(
-        help="Colours of cut-outs: blur fusion, or ml (slower to start; needs pymatting)."
+        help="How the colours of cut-outs are estimated: blur (blur fusion), or ml (multi-level; "
+        "starts more slowly and needs pymatting)."
     ),
 ]
 Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda, cuda:1.", show_default="a GPU if there is one")
+    str | None,
+    typer.Option(help="Device such as cpu or cuda:1.", show_default="a GPU if there is one"),
 ]
-PrecisionChoice = Annotated[Precision, typer.Option(help="32, or bf16 or 16 where it is faster.")]
+PrecisionChoice = Annotated[
+    Precision,
+    typer.Option(help="Precision of the network: 32; or bf16 or 16, faster on some devices."),
+]
 AlphaVideoChoice = Annotated[
     AlphaVideo,
-    typer.Option(help="Of a clip's mattes: ffv1 (.mkv, lossless) or h264 (.mp4, plays anywhere)."),
+    typer.Option(
+        help="Format of the mattes of clips: ffv1 (.mkv, lossless) or h264 (.mp4, plays anywhere)."
+    ),
 ]
 CutoutVideoChoice = Annotated[
     CutoutVideo,
     typer.Option(
-        help="Of a clip's cut-outs: prores (4444, .mov, for editors), vp9 (.webm, for browsers), "
-        "or png (a folder of frames)."
+        help="Format of the cut-outs of clips: prores (4444, .mov, for editors), vp9 (.webm, for "
+        "browsers), or png (a folder of frames)."
     ),
 ]
 Smooth = Annotated[
     bool,
-    typer.Option("--smooth", help="Of a clip: average mattes along the motion; less flicker."),
+    typer.Option(
+        "--smooth", help="Average the mattes of clips along the motion, which reduces flicker."
+    ),
 ]
 Trust = Annotated[
     list[str] | None,
-    typer.Option(help="A package of your own whose classes the checkpoint names; may be repeated."),
+    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
 ]
 
 
@@ -136,14 +153,14 @@ def predict(
 ) -> None:
     """Matte photos and clips: alpha, cut-outs with the foreground's own colours, composites.
 
-    Results have the photos' size and names; those of clips their frame rate and sound as well. What
-    is there is not made again, so that a stopped command goes on. Exit status 1 if a file failed;
-    the others are made.
+    Results have the size and the name of their photo; results of clips also have the frame rate and
+    the sound. Existing results are not made again, so a stopped command can be repeated to go on.
+    If a file fails, the others are still made, and the exit status is 1.
     """
     from gfm.launch.entry import faults
 
     with faults(go_on="the same command"):
-        # Here, since torch takes seconds, which --help should not.
+        # Imported here, because --help should not wait for torch.
         from gfm.inference.files import predict_files, unmade
         from gfm.inference.inputs import find_sources
         from gfm.inference.results import Background, Results, parse_outputs
@@ -156,7 +173,7 @@ def predict(
         sources = find_sources(inputs, out)
         todo = sources if overwrite else unmade(sources, out, outputs, clips)
         if len(todo) < len(sources):
-            typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} are there")
+            typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} exist already")
         if not todo:
             return
         if any(source.is_clip for source in todo):

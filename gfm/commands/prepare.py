@@ -1,4 +1,4 @@
-"""``gfm prepare …`` and ``gfm check``; each imports what it needs only when it runs."""
+"""Defines ``gfm prepare`` and ``gfm check``; each imports what it needs when it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +20,18 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME=VALUE",
-        help="The data, as for train.py: data=am2k paths.am2k=/data/AM-2k paths.bg20k=…",
+        help="The datasets, as for train.py: data=am2k paths.am2k=/data/AM-2k paths.bg20k=…",
     ),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")]
-Shard = Annotated[str, typer.Option(help="i/n: make only part i of n, for several machines.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make files again that exist.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
+]
+Shard = Annotated[
+    str, typer.Option(help="i/n makes only part i of n, to share the work among machines.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Make files again that exist already.")
+]
 
 
 @contextmanager
@@ -46,7 +52,8 @@ def _options(workers: int | None, shard: str, overwrite: bool) -> "Options":
 def foregrounds(
     overrides: Overrides = None,
     method: Annotated[
-        str, typer.Option(help="cf: closed form, as in the paper. ml: multi-level, fast.")
+        str,
+        typer.Option(help="Method: cf (closed form, as in the paper) or ml (multi-level, faster)."),
     ] = "cf",
     workers: Workers = None,
     shard: Shard = "1/1",
@@ -70,12 +77,21 @@ def foregrounds(
 def denoise(
     overrides: Overrides = None,
     method: Annotated[
-        str, typer.Option(help="nlm: non-local means. bm3d: the paper's, non-commercial licence.")
+        str,
+        typer.Option(
+            help="Method: nlm (non-local means) or bm3d (as in the paper; its licence forbids "
+            "commercial use)."
+        ),
     ] = "nlm",
-    sigma: Annotated[float, typer.Option(help="Sigma of the noise, of 255.")] = 10.0,
+    sigma: Annotated[
+        float, typer.Option(help="Standard deviation of the noise, on the scale of 0..255.")
+    ] = 10.0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="original, fg or bg20k; may be repeated.", show_default="all that exist"),
+        typer.Option(
+            help="Pictures to denoise: original, fg or bg20k; may be repeated.",
+            show_default="all that exist",
+        ),
     ] = None,
     workers: Workers = None,
     shard: Shard = "1/1",
@@ -96,7 +112,7 @@ def denoise(
 @app.command()
 def trimaps(
     overrides: Overrides = None,
-    kernel_size: Annotated[int, typer.Option(help="Side of the ellipse in pixels.")] = 25,
+    kernel_size: Annotated[int, typer.Option(help="Side of the elliptic kernel in pixels.")] = 25,
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
@@ -116,20 +132,26 @@ def pack(
     overrides: Overrides = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results.", show_default="beside, <dataset>_packed"),
+        typer.Option(
+            help="Folder for the packed datasets.",
+            show_default="<dataset>_packed beside each dataset",
+        ),
     ] = None,
     max_side: Annotated[
         int, typer.Option(min=0, help="Longest side of backgrounds in pixels; 0 keeps their size.")
     ] = 0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="photos, bg20k or coco; may be repeated.", show_default="all that exist"),
+        typer.Option(
+            help="Datasets to pack: photos, bg20k or coco; may be repeated.",
+            show_default="all that exist",
+        ),
     ] = None,
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
 ) -> None:
-    """Store datasets decoded: they load many times faster and take many times the disk space."""
+    """Store datasets decoded, which loads many times faster but needs many times the disk space."""
     with _faults():
         from gfm.commands.datasets import find_roots
         from gfm.prepare.pack import prepare_pack

@@ -1,4 +1,4 @@
-"""``python train.py …`` and ``gfm train …``."""
+"""Defines ``python train.py`` and ``gfm train``."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from gfm.launch.sweeps import failed, ranked
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
 def app(cfg: DictConfig) -> float:
-    """Trains; returns what a search looks for the best of."""
+    """Train, and return the value by which a sweep ranks its runs."""
     run = Path(cfg.paths.run)
     with faults(f"ckpt_path={run}", run / "checkpoints/last.ckpt"):
         return ranked(cfg, _train)
@@ -21,7 +21,7 @@ def app(cfg: DictConfig) -> float:
 
 
 def _train(cfg: DictConfig) -> dict[str, float]:
-    # Here, since torch and Lightning take seconds, which --help should not.
+    # Imported here, because --help should not wait for torch and Lightning.
     from gfm.launch.naming import named
     from gfm.launch.train import train
 
@@ -29,7 +29,7 @@ def _train(cfg: DictConfig) -> dict[str, float]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     launch(app, continued)
 
 

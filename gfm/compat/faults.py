@@ -1,6 +1,6 @@
-"""What Lightning raises where its options contradict each other; it is not imported to find out.
+"""Recognises errors by which Lightning refuses its options, without importing Lightning.
 
-``tests/compat/test_lightning.py`` names what breaks where a release changes it.
+``tests/compat/test_lightning.py`` shows what breaks if a release changes these errors.
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def is_of_lightning(error: BaseException) -> bool:
-    """Whether Lightning itself refuses an option, such as an interval longer than the epoch."""
+    """Return whether Lightning refuses an option, such as an interval longer than the epoch."""
     module = sys.modules.get("lightning_fabric.utilities.exceptions")
     if module is not None and isinstance(error, module.MisconfigurationException):
         return True

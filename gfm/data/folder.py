@@ -11,7 +11,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfm.data.layout import Photo, files_by_stem, partner
+from gfm.data.layout import Photo
+from gfm.data.listing import files_by_stem, partner
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
 

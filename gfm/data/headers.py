@@ -1,4 +1,4 @@
-"""The header of a picture: its size, without any pixels."""
+"""Reads the header of a picture, which holds its size, without decoding any pixels."""
 
 from io import BytesIO
 from pathlib import Path
@@ -8,10 +8,10 @@ from PIL import Image, UnidentifiedImageError
 from gfm.errors import GFMError
 
 MOST_PIXELS = 2 * 89_478_485
-"""Of a picture that is read: the number from which Pillow takes a file for an attack."""
+"""Largest number of pixels of a picture that is read; Pillow takes a larger one for an attack."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_TURNED = (5, 6, 7, 8)  # its values that exchange the sides
+_TURNED = (5, 6, 7, 8)  # values of the tag that exchange height and width
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -19,19 +19,20 @@ _TOO_LARGE = "its header asks for more than 178 million pixels; replace the file
 
 
 def read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
-    """Return (height, width), upright, from the header of a picture.
+    """Return (height, width) of a picture from its header, after the turn that EXIF asks for.
 
     Args:
-        path: For messages.
+        path: Path of the picture, for messages.
         source: The file, or its content.
 
     Raises:
-        GFMError: It is unreadable, no picture, or larger than :data:`MOST_PIXELS`.
+        GFMError: The file is unreadable or no picture, or has more pixels than
+            :data:`MOST_PIXELS`.
     """
     try:
         with Image.open(source) as header:
             width, height = header.size
-            # Not its own `getexif`, which decodes all pixels of a PNG.
+            # The base class's `getexif`, because that of a PNG decodes all pixels.
             is_turned = Image.Image.getexif(header).get(_ORIENTATION, 1) in _TURNED
     except Image.DecompressionBombError as error:
         raise GFMError(f"cannot read {path}: {_TOO_LARGE}") from error
@@ -40,7 +41,7 @@ def read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
         raise GFMError(f"cannot read {path}: {text}") from error
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # Pillow's readers raise of every kind at an odd header
+    except Exception as error:  # Pillow's readers may raise anything at an odd header
         raise GFMError(f"cannot read {path}: damaged ({error}); replace the file") from error
     if width * height > MOST_PIXELS:
         raise GFMError(f"cannot read {path}: {_TOO_LARGE}")
@@ -48,14 +49,16 @@ def read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
 
 
 def check_chunks(path: Path, data: memoryview) -> None:
-    """Refuse a PNG cut short: OpenCV reserves up to 2 GB for what a chunk claims to hold.
+    """Check that the chunks of a PNG end within the file.
+
+    OpenCV would reserve up to 2 GB for the length that a damaged chunk claims to have.
 
     Args:
-        path: For the message.
-        data: Of any picture; others than PNG pass.
+        path: Path of the picture, for the message.
+        data: Content of any picture; only a PNG is checked.
 
     Raises:
-        GFMError: A chunk goes on beyond the end.
+        GFMError: A chunk goes on beyond the end of the file.
     """
     place = len(_PNG)
     if bytes(data[:place]) != _PNG:

@@ -1,4 +1,4 @@
-"""Finds the files of the published datasets; all messages about missing files come from here.
+"""Finds the files of the published datasets, and of others in the same layout.
 
 ::
 
@@ -17,14 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from gfm.data.images import SUFFIXES
+from gfm.data.listing import files_by_stem, partner
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
-from gfm.system.files import check_name
 
 Foreground = Literal["image", "closed_form"]
 
-# What helps if a folder is missing.
+# The fix that an error names if a folder is missing.
 _REMEDY = {
     "foreground": "track.foreground=image, or make it with gfm prepare foregrounds",
     "background": "track.foreground=image, or make it with gfm prepare foregrounds",
@@ -131,58 +130,6 @@ class Scene:
 
     image: Path
     denoised: Path | None = None
-
-
-def pictures(folder: Path) -> dict[str, list[Path]]:
-    """List the pictures of a folder by stem, sorted, without hidden files.
-
-    A missing folder gives an empty result. A stem may have several pictures here;
-    :func:`files_by_stem` allows only one.
-
-    Raises:
-        GFMError: A name is not UTF-8.
-    """
-    found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            check_name(path)
-            found.setdefault(path.stem, []).append(path)
-    return found
-
-
-def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
-    """Map the stems of a folder's pictures to their paths, sorted.
-
-    Args:
-        folder: Folder to list.
-        remedy: Override that an error names if the folder is missing or empty; ``None`` if it may
-            be.
-
-    Raises:
-        GFMError: The folder is missing, holds no picture, or holds two with the same stem.
-    """
-    if remedy and not folder.is_dir():
-        raise GFMError(f"no folder {folder}: set {remedy}")
-    found = pictures(folder)
-    if remedy and not found:
-        raise GFMError(f"no pictures ({', '.join(SUFFIXES)}) in {folder}: set {remedy}")
-    for paths in found.values():
-        if len(paths) > 1:
-            names = " and ".join(path.name for path in paths)
-            raise GFMError(f"{folder} holds {names}, which have the same stem: remove all but one")
-    return {stem: path for stem, (path,) in found.items()}
-
-
-def partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
-    """Return the file with the given stem.
-
-    Raises:
-        GFMError: There is none; the message names the file that needs it.
-    """
-    if stem not in files:
-        folder = next(iter(files.values())).parent
-        raise GFMError(f"no picture named {stem} in {folder}: add it, or remove {needed_by}")
-    return files[stem]
 
 
 def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str]) -> list[Photo]:

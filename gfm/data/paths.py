@@ -1,4 +1,4 @@
-"""Options that are paths."""
+"""Checks options that are paths."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,16 @@ from gfm.errors import GFMError
 
 
 def as_path(value: Any, option: str, is_needed: bool = False) -> Path | None:
-    """The value of an option as a path, ``None`` where it may be missing.
+    """Return the value of an option as a path, or ``None`` if it is not set.
+
+    Args:
+        value: Value of the option.
+        option: Name of the option, for the message.
+        is_needed: Whether the option must be set.
 
     Raises:
-        GFMError: It is no text, as ``1`` or ``[a]`` on a command line.
+        GFMError: The value is not text, such as ``1`` or ``[a]`` on a command line, or is needed
+            and not set.
     """
     if value is None and not is_needed:
         return None

@@ -1,4 +1,4 @@
-"""The files of the demo datasets: which ones there are, and how each is drawn and written."""
+"""Lists the files of the demo datasets, draws them and writes them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

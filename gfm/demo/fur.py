@@ -11,7 +11,7 @@ from gfm.demo.strands import Strands, make_strands
 from gfm.demo.surface import Surface
 
 HAIRLESS = 0.5  # pixels: shorter hair is not drawn
-DENSITY = 1.6  # hairs that lie on top of each other everywhere
+DENSITY = 1.6  # mean number of hairs that lie on top of each other
 
 
 @dataclass(frozen=True)

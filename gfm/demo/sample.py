@@ -13,7 +13,7 @@ from gfm.demo.light import Setting
 from gfm.demo.noise import Array, Image, floats, make_rng, smoothstep
 from gfm.demo.surface import fill_outwards
 
-ANIMALS, BACKGROUNDS = 1, 2  # so that equal indices of the two never share a random stream
+ANIMALS, BACKGROUNDS = 1, 2  # keys that give equal indices of the two different random streams
 SCENES = (
     nature.meadow,
     nature.forest,
@@ -61,7 +61,7 @@ def draw_sample(seed: int, index: int, height: int, width: int) -> DemoSample:
     filled = fill_outwards(animal.colour * animal.alpha[..., None], animal.alpha)
     foreground = np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
     noise = _sensor_noise(rng, height, width)
-    # Beside the animal the foreground is made up: nothing there that a sensor could have seen.
+    # Beside the animal the foreground is invented, so it gets no noise of a sensor.
     noisy = _add_noise(foreground, noise * (alpha > 0)[..., None]), _add_noise(background, noise)
     return DemoSample(
         image=blend(*noisy, alpha),

@@ -12,7 +12,7 @@ from gfm.system.files import make_folder
 from gfm.system.processes import in_parallel, num_cores
 from gfm.system.progress import Progress
 
-DEMO_VERSION = 2  # raise it whenever a drawing changes, so that no old file passes for a new one
+DEMO_VERSION = 2  # to be raised when a drawing changes, so that old files are not used
 ONE_PROCESS_PIXELS = 3_000_000  # fewer are drawn before other processes would have started
 SMALLEST_SIDE = 64  # of a photo, in pixels
 

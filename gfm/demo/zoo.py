@@ -1,4 +1,4 @@
-"""The species there are, with the varieties of their coats."""
+"""Lists the species, with the varieties of their coats."""
 
 from gfm.demo.species import Coat, Species
 

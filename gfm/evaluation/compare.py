@@ -110,12 +110,14 @@ def read_scores(folder: Path, label: str) -> Scores:
             lines = list(csv.DictReader(file))
         rows = {line.pop("name"): {k: float(v) for k, v in line.items()} for line in lines}
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
-        raise GFMError(f"{path} is damaged, or no table of an evaluation: evaluate anew") from error
+        raise GFMError(
+            f"{path} is damaged, or not the table of an evaluation: repeat the evaluation"
+        ) from error
     return Scores(label, folder, rows, *_protocol_and_name(folder / "config.yaml"))
 
 
 def _protocol_and_name(file: Path) -> tuple[str, str]:
-    """Of a run, from its configuration; empty where there is none, or it does not say."""
+    """Return the protocol and the name of a run from its configuration; empty if unknown."""
     if not file.is_file():
         return "", ""
     try:
@@ -124,7 +126,9 @@ def _protocol_and_name(file: Path) -> tuple[str, str]:
         protocol = config.get("protocol") or metrics.get("protocol")
         return str(protocol or ""), str(run.get("name") or "")
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
-        raise GFMError(f"{file} is damaged, or no configuration of a run: remove it") from error
+        raise GFMError(
+            f"{file} is damaged, or not the configuration of a run: remove it"
+        ) from error
 
 
 def compare(folders: Sequence[Path]) -> Comparison:
@@ -139,7 +143,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
     protocols = {run.protocol for run in runs if run.protocol}
     if len(protocols) > 1:
         names = " and ".join(sorted(protocols))
-        raise GFMError(f"the runs use different protocols, {names}: evaluate them by the same one")
+        raise GFMError(f"the runs use the protocols {names}: evaluate them by the same one")
     known = [set(run.rows) for run in runs]
     photos = sorted(set.intersection(*known))
     columns = [next(iter(run.rows.values()), {}) for run in runs]

@@ -44,7 +44,7 @@ def to_batch(picture: Image.Image | np.ndarray | Tensor) -> Tensor:
 
 
 def _to_tensor(picture: Any) -> Tensor:
-    """The picture's channels before its sides, in whatever type and shape it has."""
+    """Return a picture as a tensor with channels before height and width; its type may be any."""
     if isinstance(picture, Image.Image):
         picture = np.array(to_rgb(picture))
     if isinstance(picture, np.ndarray):
@@ -70,10 +70,10 @@ def _shape(picture: Any) -> tuple[int, ...]:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """An image of any mode in RGB of 8 bits, opacity ignored.
+    """Convert an image of any mode to RGB of 8 bits; its opacity is ignored.
 
     Raises:
-        GFMError: it holds floats, of which Pillow does not say what is white.
+        GFMError: The image holds floats, for which Pillow does not define which value is white.
     """
     if image.mode == "F":
         raise GFMError("a picture of floats from Pillow (mode F): give it as an array in [0, 1]")

@@ -28,6 +28,7 @@ Options = dict[str, str]
 _LAST = Path("checkpoints/last.ckpt")
 _OVERRIDES = Path(".hydra/overrides.yaml")
 _HYDRA = Path(".hydra/hydra.yaml")
+_INSTEAD = "remove it, set ckpt_path to the checkpoint file, and give the run's options again"
 
 
 def in_own_folder(arguments: Sequence[str]) -> list[str]:
@@ -85,13 +86,13 @@ def keep_options(run: Path) -> None:
 
 
 def _noted(file: Path) -> list[str]:
-    """The options that a run noted."""
+    """Return the options that a run wrote to a file."""
     try:
         options = OmegaConf.load(file)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise GFMError(f"{file} is damaged: give the checkpoint's own path, and options") from error
+        raise GFMError(f"{file} is damaged: {_INSTEAD}") from error
     if not isinstance(options, ListConfig):
-        raise GFMError(f"{file} is no list of options: give the checkpoint's own path, and options")
+        raise GFMError(f"{file} is not a list of options: {_INSTEAD}")
     return [str(option) for option in options]
 
 

@@ -46,10 +46,10 @@ def _protect(argument: str) -> str:
 
 
 def check_choices(arguments: Sequence[str]) -> None:
-    """Refuse what is no override, and overrides of groups by neither a name nor its options.
+    """Check that arguments are overrides, and that groups are set to a choice or to options.
 
     Raises:
-        GFMError: an argument is malformed, or sets a group to ``null`` or a number.
+        GFMError: An argument is malformed, or sets a group to ``null`` or a number.
     """
     parser = OverridesParser.create()
     for line in parse_arguments(arguments)[1]:

@@ -114,7 +114,8 @@ class SweepSummary(Callback):
         finished = sum(result["status"] == "finished" for result in done)
         with open_dict(config):
             search.n_trials = max(0, search.n_trials - finished)
-            if OmegaConf.select(search, "sampler.seed") is not None:  # or it draws the same again
+            # With the same seed, the sampler would draw the same trials again.
+            if OmegaConf.select(search, "sampler.seed") is not None:
                 search.sampler.seed += _num_trials(str(search.storage), str(search.study_name))
             if done:  # the new trials must not use the folders of the earlier ones
                 folder = f"from_{len(done)}/${{hydra.job.num}}"

@@ -140,7 +140,9 @@ def build_trainer(config: dict[str, Any]) -> pl.Trainer:
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
     if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
-        raise GFMError("jobs of a sweep cannot start processes by ddp: trainer.strategy=ddp_spawn")
+        raise GFMError(
+            "jobs of a sweep cannot start processes by ddp: set trainer.strategy=ddp_spawn"
+        )
     return trainer
 
 
@@ -165,7 +167,7 @@ def build_callbacks(config: dict[str, Any]) -> list[Callback]:
     nodes = [node for node in (config["callbacks"] or {}).values() if node]
     callbacks: list[Callback] = [build(node) for node in nodes]
     if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
-        text = "no weights will be saved: callbacks has neither best, last nor end"
+        text = "no weights will be saved, because callbacks has neither best, last nor end"
         warnings.warn(text, stacklevel=2)
     if config["freeze"]:
         callbacks.append(Freezing(config["freeze"], config["unfreeze_every"]))

@@ -20,7 +20,6 @@ differ, and choices that are unknown or missing.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,15 +27,19 @@ from torch import Tensor
 from gfm.metrics.connectivity import connectivity_errors
 from gfm.metrics.gradient import gradient_errors
 from gfm.metrics.inputs import (
-    DIVISORS,
     CheckedImages,
     Images,
     check_protocol,
     check_region,
     checked_images,
     default_region,
-    image_sums,
     metric_names,
+)
+from gfm.metrics.pixel_errors import (
+    absolute_difference_means,
+    absolute_difference_sums,
+    pixel_errors,
+    squared_difference_means,
 )
 
 PerImage = Callable[[CheckedImages, str, str], Tensor]
@@ -44,51 +47,6 @@ PerImage = Callable[[CheckedImages, str, str], Tensor]
 
 ExtraMetrics = Mapping[str, Callable[[CheckedImages], Tensor]]
 """Metrics beside those of a protocol, by name: functions of a batch to values of shape (N,)."""
-
-
-class _PixelErrors(NamedTuple):
-    sad: Tensor
-    mse: Tensor
-    mad: Tensor
-
-
-def _pixel_errors(batch: CheckedImages, region: str, protocol: str) -> _PixelErrors:
-    errors = batch.errors
-    mask = batch.mask(region)
-    if mask is None or batch.regions is None:
-        num_pixels = torch.full((len(errors),), errors[0].numel(), device=errors.device)
-    else:
-        weights = mask.to(errors.dtype)
-        num_pixels = image_sums(weights)
-        if protocol == "gfm" and region == "transition":
-            # As official: known regions count as if the trimap had been predicted there, so a
-            # trimap that contradicts the target adds to the error. The mean is still taken over
-            # the pixels of the transition region only.
-            known_errors = (batch.target - batch.regions["foreground"].to(errors.dtype)).abs_()
-            errors = torch.lerp(known_errors, errors, weights)
-        else:
-            errors = errors * weights
-    absolute, squared = image_sums(errors), image_sums(errors.square())
-    # The official code divides by zero where a region is empty; here its mean is 0.
-    mse, mad = (
-        torch.where(num_pixels > 0, total / num_pixels, 0.0) for total in (squared, absolute)
-    )
-    return _PixelErrors(absolute / DIVISORS[protocol]["sad"], mse, mad)
-
-
-def absolute_difference_sums(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Compute SAD of each image; see `sum_absolute_difference`."""
-    return _pixel_errors(batch, region, protocol).sad
-
-
-def squared_difference_means(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Compute MSE of each image; see `mean_squared_error`."""
-    return _pixel_errors(batch, region, protocol).mse
-
-
-def absolute_difference_means(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Compute MAD of each image; see `mean_absolute_difference`."""
-    return _pixel_errors(batch, region, protocol).mad
 
 
 def metric_update(
@@ -125,14 +83,14 @@ def suite_update(
 def _suite(batch: CheckedImages, protocol: str, extra: ExtraMetrics) -> Tensor:
     """Compute each metric in `metric_names` for each image; float64 of shape (metrics, N)."""
     region = default_region(batch.regions is not None, protocol)
-    values = _pixel_errors(batch, region, protocol)._asdict()
+    values = pixel_errors(batch, region, protocol)._asdict()
     values["grad"] = gradient_errors(batch, region, protocol)
     values["conn"] = connectivity_errors(batch, region, protocol)
     if protocol == "gfm":
-        transition = _pixel_errors(batch, "transition", protocol)._asdict()
+        transition = pixel_errors(batch, "transition", protocol)._asdict()
         values |= {f"{name}_transition": value for name, value in transition.items()}
         for known in ("foreground", "background"):
-            values[f"sad_{known}"] = _pixel_errors(batch, known, protocol).sad
+            values[f"sad_{known}"] = pixel_errors(batch, known, protocol).sad
     values |= {name: metric(batch).double() for name, metric in extra.items()}
     return torch.stack([values[name] for name in metric_names(protocol, extra)])
 

@@ -1,4 +1,4 @@
-"""What all metrics share: the protocols, checked batches of images, and the region to score."""
+"""Defines what all metrics share: protocols, checked batches of images, and regions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -146,16 +146,19 @@ def checked_images(preds: Images, target: Images, trimap: Images | None) -> list
 
     Raises:
         TypeError: An input is no tensor, array or list of these, or alpha is not float.
-        ValueError: Shapes differ, alpha is NaN or out of range, or the trimap holds other values.
+        ValueError: Shapes differ, alpha is NaN or out of range, or the trimap holds values other
+            than 0, 128 and 255.
     """
     if not isinstance(preds, list | tuple):
         return [_to_batch(preds, target, trimap)]
     trimaps = [None] * len(preds) if trimap is None else trimap
     for name, images in (("target", target), ("trimap", trimaps)):
         if not isinstance(images, list | tuple):
-            raise TypeError(f"preds is a list and {name} is not: pass a list of equal length")
+            raise TypeError(f"preds is a list but {name} is not: pass a list of equal length")
         if len(images) != len(preds):
-            raise ValueError(f"preds holds {len(preds)} images and {name} {len(images)}")
+            raise ValueError(
+                f"preds holds {len(preds)} images but {name} holds {len(images)}: pass as many"
+            )
     if not preds:
         raise ValueError("preds is an empty list: pass at least one image")
     return [_to_batch(*images) for images in zip(preds, target, trimaps, strict=True)]
@@ -201,22 +204,23 @@ def _from_array(name: str, images: np.ndarray) -> Tensor:
 def _check_shapes(preds: Tensor, name: str, other: Tensor) -> None:
     if preds.shape != other.shape:
         raise ValueError(
-            f"preds is {tuple(preds.shape)} and {name} {tuple(other.shape)}: resize them to match"
+            f"preds has shape {tuple(preds.shape)} but {name} has {tuple(other.shape)}: resize "
+            "one of them"
         )
 
 
 def _check_alpha(name: str, alpha: Tensor) -> None:
     if not alpha.is_floating_point():
         raise TypeError(
-            f"{name} is {alpha.dtype}: alpha is a float in [0, 1], divide 8-bit images by 255"
+            f"{name} is {alpha.dtype}: pass floats in [0, 1], such as 8-bit images / 255"
         )
     low, high = torch.stack(torch.aminmax(alpha)).tolist()
     if low != low:  # aminmax passes NaN on
-        raise ValueError(f"{name} contains NaN: find where it arises, an error cannot be measured")
+        raise ValueError(f"{name} contains NaN, whose error cannot be measured: find its source")
     if low < 0 or high > 1:
         raise ValueError(
-            f"{name} spans [{low}, {high}]: alpha lies in [0, 1], "
-            "divide 8-bit values by 255 or clamp"
+            f"{name} spans [{low}, {high}], but alpha lies in [0, 1]: divide 8-bit values by 255, "
+            "or clamp"
         )
 
 

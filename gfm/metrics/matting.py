@@ -7,15 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from gfm.metrics.connectivity import connectivity_errors
-from gfm.metrics.functional import (
-    ExtraMetrics,
-    absolute_difference_means,
-    absolute_difference_sums,
-    mean_compute,
-    metric_update,
-    squared_difference_means,
-    suite_update,
-)
+from gfm.metrics.functional import ExtraMetrics, mean_compute, metric_update, suite_update
 from gfm.metrics.gradient import gradient_errors
 from gfm.metrics.inputs import (
     CheckedImages,
@@ -24,6 +16,11 @@ from gfm.metrics.inputs import (
     check_region,
     metric_names,
     metric_units,
+)
+from gfm.metrics.pixel_errors import (
+    absolute_difference_means,
+    absolute_difference_sums,
+    squared_difference_means,
 )
 
 

@@ -10,7 +10,7 @@ from gfm.models.shares import pool_by_shares, spread_by_shares
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, dilation: int = 1) -> list[nn.Module]:
-    """3×3 convolution that keeps the size, batch normalisation, ReLU."""
+    """Make a 3×3 convolution that keeps the size, batch normalisation and ReLU."""
     return [
         nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation),
         nn.BatchNorm2d(out_channels),
@@ -19,7 +19,7 @@ def conv_bn_relu(in_channels: int, out_channels: int, dilation: int = 1) -> list
 
 
 def conv_stack(in_channels: int, *widths: int, dilation: int = 1) -> list[nn.Module]:
-    """One :func:`conv_bn_relu` per entry of ``widths``, in a row."""
+    """Make one :func:`conv_bn_relu` after the other, with the numbers of channels in ``widths``."""
     layers: list[nn.Module] = []
     for width in widths:
         layers += conv_bn_relu(in_channels, width, dilation)
@@ -28,14 +28,14 @@ def conv_stack(in_channels: int, *widths: int, dilation: int = 1) -> list[nn.Mod
 
 
 def upsample(factor: int) -> list[nn.Module]:
-    """Bilinear enlargement by ``factor``; nothing for a factor of 1."""
+    """Make a layer that enlarges bilinearly by ``factor``; no layer for a factor of 1."""
     if factor == 1:
         return []
     return [nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False)]
 
 
 def extend(image: Tensor, multiple: int) -> Tensor:
-    """N×C×H×W with the last row and column repeated until sides are multiples of ``multiple``."""
+    """Repeat the last row and column of N×C×H×W until the sides are multiples of ``multiple``."""
     for dim in (-2, -1):
         length = image.shape[dim]
         whole = (length + multiple - 1) // multiple * multiple
@@ -45,19 +45,19 @@ def extend(image: Tensor, multiple: int) -> Tensor:
 
 
 class GridPool(nn.AdaptiveAvgPool2d):
-    """The mean of each cell of a square grid, in a graph for images of any size too."""
+    """Averages the cells of a square grid, and can be exported for images of any size."""
 
     output_size: int
 
     def forward(self, feature: Tensor) -> Tensor:
-        """N×C×H×W to a value per cell; cells overlap where the sides do not divide evenly."""
+        """Average N×C×H×W to N×C×n×n; cells overlap if the sides are not multiples of n."""
         if torch.compiler.is_exporting():
             return pool_by_shares(feature, self.output_size)
         return super().forward(feature)
 
 
 def _spread(grid: Tensor, height: int, width: int) -> Tensor:
-    """N×C×n×n enlarged linearly to N×C×H×W, the outer cells at the borders."""
+    """Enlarge N×C×n×n linearly to N×C×H×W, with the centres of the outer cells at the borders."""
     if torch.compiler.is_exporting():
         return spread_by_shares(grid, height, width)
     # Corners are aligned here and nowhere else in the network: released weights expect it.
@@ -67,7 +67,10 @@ def _spread(grid: Tensor, height: int, width: int) -> Tensor:
 class PyramidPooling(nn.Module):
     """Pyramid pooling (Zhao et al., CVPR 2017) with the grids 1×1, 3×3 and 5×5 of GFM.
 
-    C×H×W to H×W with ``out_channels``.
+    Args:
+        channels: Number of channels of the feature.
+        out_channels: Number of channels of the result, which has the feature's height and width.
+        sizes: Number of cells on a side of each grid.
     """
 
     def __init__(self, channels: int, out_channels: int, sizes: Sequence[int] = (1, 3, 5)) -> None:
@@ -79,7 +82,7 @@ class PyramidPooling(nn.Module):
         self.bottleneck = nn.Conv2d(channels * (len(sizes) + 1), out_channels, 1)
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Context of every grid, enlarged and mixed with the feature itself."""
+        """Enlarge the context of every grid, and mix it with the feature itself."""
         height, width = feature.shape[-2:]
         priors = [_spread(stage(feature), height, width) for stage in self.stages]
         return F.relu(self.bottleneck(torch.cat([*priors, feature], dim=1)))
@@ -98,6 +101,6 @@ class SqueezeExcitation(nn.Module):
         )
 
     def forward(self, feature: Tensor) -> Tensor:
-        """N×C×H×W to the same shape."""
+        """Scale the channels of N×C×H×W; the shape stays the same."""
         scale: Tensor = self.fc(feature.mean(dim=(2, 3)))
         return feature * scale[:, :, None, None]

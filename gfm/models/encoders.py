@@ -76,7 +76,7 @@ def with_weights(make: Callable[[bool], _Net], pretrained: Pretrained, name: str
         return make(False)
     try:
         return make(True)
-    except (OSError, RuntimeError) as error:  # no connection; a damaged file
+    except (OSError, RuntimeError) as error:  # there is no connection, or the file is damaged
         reason = str(error).splitlines()[0]
         message = f"no ImageNet weights of {name} ({reason}): set backbone.pretrained=false, {fix}"
         if pretrained != "auto":

@@ -31,7 +31,7 @@ class GFM(nn.Module):
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         decoder_channels: Channels of the decoders at each feature, finest first; by default those
             of the encoder, at most 512.
-        decoder_scale: Factor on them, of which at least 8 are left.
+        decoder_scale: Factor on the channels of the decoders; at least 8 are kept at each feature.
         reduction: Factor by which the middle convolution of a decoder stage has fewer channels.
         normalization: ``none`` feeds values of 0..255, as the official code does; ``imagenet``
             standardises them.
@@ -67,8 +67,8 @@ class GFM(nn.Module):
         full = decoder_channels or [min(c, 512) for c in channels]
         if len(full) != len(channels):
             raise GFMError(
-                f"decoder_channels has {len(full)} numbers, the encoder {len(channels)} features: "
-                "give one for each, finest first"
+                f"decoder_channels has {len(full)} numbers, but the encoder has {len(channels)} "
+                "features: give one number for each, finest first"
             )
         decoder_channels = [max(8, round(c * decoder_scale)) for c in full]
         num_classes = [branch.num_classes for branch in self.branches]
@@ -87,7 +87,7 @@ class GFM(nn.Module):
             recompute_activations(self)
 
     def use_channels_last(self) -> None:
-        """Keeps convolutions' tensors with channels innermost from now on; all else stays."""
+        """Store tensors with channels innermost from now on; nothing else changes."""
         self.memory_format = torch.channels_last
         self.to(memory_format=self.memory_format)
 
@@ -141,14 +141,14 @@ class GFM(nn.Module):
         """Normalise an image, pad it to multiples of the deepest stride, and encode it.
 
         Raises:
-            TypeError: The image is no tensor of floats.
+            TypeError: The image is not a tensor of floats.
             ValueError: It has another shape, or lies on another device.
         """
         check_image(image, self.mean.device)
         height, width = image.shape[-2:]
         stride = self.encoder.strides[-1]
         image = (image.to(self.mean.dtype) - self.mean) / self.std
-        # A graph that is exported holds for sides of any length.
+        # An exported graph has to work for sides of any length.
         if torch.compiler.is_exporting() or height % stride or width % stride:
             image = extend(image, stride)
         features: list[Tensor] = self.encoder(image.contiguous(memory_format=self.memory_format))

@@ -1,29 +1,31 @@
-"""What a network may be given; a mistake shows here rather than deep inside a convolution."""
+"""Checks the input of a network, so that a mistake is named before a convolution fails."""
 
 import torch
 from torch import Tensor
 
 
 def check_image(image: Tensor, device: torch.device | None = None) -> None:
-    """Checks what costs no time; whether values lie in [0, 1] is left to the caller.
+    """Check type, shape and device of images, but not their values, which would take time.
 
     Args:
         image: N×3×H×W, float.
-        device: of the network, where it is known.
+        device: Device of the network; ``None`` if it is not known.
 
     Raises:
-        TypeError: it is no tensor, or not of floats.
-        ValueError: it has another shape, holds nothing, or lies on another device.
+        TypeError: The image is not a tensor of floats.
+        ValueError: The image has another shape, is empty, or lies on another device.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"image is a {type(image).__name__}: pass a tensor, or use Predictor")
     if not image.is_floating_point():
-        raise TypeError(f"image is {image.dtype}: pass floats in [0, 1], bytes divided by 255")
+        raise TypeError(f"image is {image.dtype}: pass floats in [0, 1], such as bytes / 255")
     shape = tuple(image.shape)
     if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(f"image has shape {shape}: expected (N, 3, H, W), RGB")
-    # A graph is made once for all sizes, so it asks for none.
+    # A compiled graph is made once for all sizes, so it must not depend on one.
     if not torch.compiler.is_compiling() and 0 in shape:
         raise ValueError(f"image has shape {shape}: pass at least one image of at least one pixel")
     if device is not None and image.device != device:
-        raise ValueError(f"image is on {image.device}, the network on {device}: move one of them")
+        raise ValueError(
+            f"image is on {image.device} but the network is on {device}: move one of them"
+        )

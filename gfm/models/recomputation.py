@@ -1,7 +1,7 @@
-"""Activation checkpointing: a block keeps its input, and computes the rest again for gradients.
+"""Activation checkpointing: blocks keep only their input, and compute the rest again for gradients.
 
-For any network: blocks are found by how it is nested, not by its name. Parameters, buffers and
-their names stay as they are, so a checkpoint file does not tell whether it was on.
+It works for any network, because blocks are found by how modules are nested, not by their names.
+Parameters, buffers and their names stay the same, so checkpoints can be loaded with and without it.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,17 +15,17 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recompute_activations(module: nn.Module) -> None:
-    """Lets every block of a network forget its activations between forward and backward pass.
+    """Make every block of a network drop its activations between forward and backward pass.
 
-    Gradients and running statistics stay those of the network without it.
+    Gradients and running statistics stay the same.
     """
     for block in _blocks(module):
-        # On the instance: a wrapping module would rename every parameter.
+        # Set on the instance, because a wrapping module would rename every parameter.
         object.__setattr__(block, "forward", _Recomputed(block))
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """The largest parts of a network below its stages: residual blocks, rows of convolutions."""
+    """Yield the largest parts below the stages: residual blocks, or rows of convolutions."""
     for child in module.children():
         is_leaf = next(child.children(), None) is None
         is_row = isinstance(child, nn.Sequential) and not any(
@@ -40,7 +40,7 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 
 class _Recomputed:
-    """Stands in for a block's ``forward``."""
+    """Replaces the ``forward`` of a block."""
 
     def __init__(self, block: nn.Module) -> None:
         self.block = block
@@ -52,18 +52,18 @@ class _Recomputed:
         return checkpoint(self.run, *args, use_reentrant=False, context_fn=self.contexts, **kwargs)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """The block; those of HRNet write into the list they are given, which must not last."""
+        """Run the block on copies of lists, because blocks of HRNet change the list they get."""
         own = (list(a) if isinstance(a, list) else a for a in args)
         return self.forward(*own, **kwargs)
 
     def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """Around the forward pass, and around its repetition."""
+        """Return a context for the forward pass, and one for its repetition."""
         return nullcontext(), self.without_statistics()
 
     @contextmanager
     def without_statistics(self) -> Iterator[None]:
-        """Batches count once in the running statistics, not again when they are repeated."""
-        # Looked up now: SyncBatchNorm has replaced them where several processes train.
+        """Keep a repeated batch from counting again in the running statistics."""
+        # Looked up only now, because SyncBatchNorm replaces them if several processes train.
         norms = [m for m in self.block.modules() if isinstance(m, _BatchNorm)]
         kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
         for norm in norms:

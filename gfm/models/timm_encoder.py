@@ -1,4 +1,4 @@
-"""Any timm network with a pyramid of features, or a plain transformer, as an encoder.
+"""Makes an encoder of any timm network with a pyramid of features, or of a plain transformer.
 
 The networks of timm differ in the layout of their features, in the sizes of images they accept, and
 in the parameters that their features leave unused. None of this is listed per network: each network
@@ -23,15 +23,15 @@ _SIZE_OPTIONS: Sequence[Mapping[str, bool]] = (
     {"strict_img_size": False},
     {"dynamic_img_size": True},
 )
-_FINEST = 4  # the coarsest stride that the first feature may have
+_FINEST = 4  # the largest stride that the first feature may have
 
 
 class TimmEncoder(Encoder):
     """Features of a timm network: the last one at each stride.
 
     If the features of a network start coarser than stride 4, as those of plain transformers do, a
-    few convolutions on the image provide the missing strides (as the detail branch of ViTMatte, Yao
-    et al., Information Fusion 2024).
+    few convolutions on the image provide the missing strides, like the detail branch of ViTMatte
+    (Yao et al., Information Fusion 2024).
 
     Args:
         net: Network made with ``features_only``.

@@ -1,4 +1,4 @@
-"""A look at every file of a dataset before a training of days meets the broken one."""
+"""Checks every file of a dataset, so that a damaged one does not end a training after days."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from PIL import Image
 from rich.filesize import decimal
 
 from gfm.data.images import is_packed, read_alpha, read_image
-from gfm.data.layout import Folders, Roots, pictures
+from gfm.data.layout import Folders, Roots
+from gfm.data.listing import pictures
 from gfm.errors import GFMError
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 from gfm.system.console import console
@@ -20,8 +21,8 @@ from gfm.system.progress import Progress
 
 Kind = Literal["image", "alpha", "trimap"]
 
-_MANY = 20  # names in one line
-_FEW = 3  # values in one line
+_MANY = 20  # names that one line lists
+_FEW = 3  # values that one line lists
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Folder:
     """A folder of pictures.
 
     Attributes:
-        path: of the folder.
-        kind: of its pictures.
-        is_needed: whether it has to be there.
+        path: Path of the folder.
+        kind: Kind of its pictures.
+        is_needed: Whether a missing folder is a problem.
     """
 
     path: Path
@@ -41,7 +42,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that belong together and must be of one size."""
+    """Pictures that belong together and must have the same size."""
 
     files: tuple[tuple[Path, Kind], ...]
 
@@ -50,7 +51,7 @@ class Group:
 
 
 def parts(roots: Roots) -> list[list[Folder]]:
-    """Folders whose pictures go by the same names, mattes first."""
+    """Return lists of folders whose pictures must have the same names, with mattes first."""
     return [*_photo_parts(roots.photos, roots.folders), *_scene_parts(roots)]
 
 
@@ -82,7 +83,7 @@ def _scene_parts(roots: Roots) -> Iterator[list[Folder]]:
 
 
 def pair(folders: list[Folder]) -> tuple[list[Group], list[str]]:
-    """Groups of the folders that are there, and what is wrong with their names."""
+    """Group the pictures of folders by name, and find the problems with their names."""
     listed = {folder: pictures(folder.path) for folder in folders}
     problems = [
         f"{folder.path}: {'no pictures' if folder.path.is_dir() else 'no such folder'}"
@@ -95,11 +96,12 @@ def pair(folders: list[Folder]) -> tuple[list[Group], list[str]]:
         lacking = [stem for stem in stems if stem not in found]
         if lacking:
             names = ", ".join(lacking[:_MANY]) + (", …" if len(lacking) > _MANY else "")
-            problems.append(f"{folder.path}: lacks {len(lacking):,} of {len(stems):,}: {names}")
+            text = f"lacks {len(lacking):,} of {len(stems):,} pictures: {names}"
+            problems.append(f"{folder.path}: {text}")
         for paths in found.values():
             if len(paths) > 1:
                 names = " and ".join(path.name for path in paths)
-                problems.append(f"{folder.path}: {names} share one name: remove all but one")
+                problems.append(f"{folder.path}: {names} have the same name: remove all but one")
     groups = [
         Group(tuple((p, f.kind) for f, found in listed.items() for p in found.get(stem, [])))
         for stem in stems
@@ -108,7 +110,7 @@ def pair(folders: list[Folder]) -> tuple[list[Group], list[str]]:
 
 
 def inspect(group: Group) -> list[str]:
-    """What is wrong with the pictures of a group, a line for each fault."""
+    """Return the problems of the pictures in a group, one line for each."""
     problems, sizes = [], {}
     for path, kind in group.files:
         try:
@@ -140,31 +142,31 @@ def _content_fault(array: np.ndarray, kind: Kind) -> str | None:
         others = [int(value) for value in np.unique(array) if value not in known]
         if others:
             few = ", ".join(map(str, others[:_FEW])) + (", …" if len(others) > _FEW else "")
-            return f"a trimap has the values 0, 128 and 255, this one also {few}"
+            return f"a trimap has only the values 0, 128 and 255, but this one also has {few}"
     return None
 
 
 def decode_all(path: Path) -> None:
-    """Reads a file to its end, since OpenCV before 5 returns half a picture of half a file.
+    """Decode a picture to its end, because OpenCV before 5 does not refuse a truncated file.
 
     Raises:
-        GFMError: it is truncated or damaged.
+        GFMError: The file is truncated or damaged.
     """
     check_file(path)
     if is_packed(path):
         return  # the size of an array is checked when it is mapped
     try:
         with Image.open(path) as image:
-            # An eighth of the pixels, but all of the file; only JPEG does this.
+            # JPEG can decode an eighth of the pixels, which still reads all of the file.
             image.draft(image.mode, (image.width // 8, image.height // 8))
             image.load()
-    except Exception as error:  # Pillow's decoders raise of every kind at an odd file
+    except Exception as error:  # Pillow's decoders may raise anything at an odd file
         text = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise GFMError(f"cannot read {path}: truncated or damaged ({text})") from error
 
 
 def _files(groups: Iterable[Group]) -> list[Path]:
-    """Of groups, those that are there: a link may lead nowhere."""
+    """Return the files of groups that exist; a link may lead nowhere."""
     return [path for group in groups for path, _ in group.files if path.is_file()]
 
 
@@ -173,17 +175,17 @@ def _fingerprint(groups: Iterable[Group]) -> str:
 
 
 def check(roots: Roots, num_workers: int | None = None) -> list[str]:
-    """Prints every problem of the datasets, and what they hold.
+    """Print every problem of the datasets, and what they hold.
 
     Args:
-        roots: of the datasets.
-        num_workers: processes; ``None`` is one per core.
+        roots: Roots of the datasets.
+        num_workers: Number of processes; ``None`` means one per core.
 
     Returns:
-        the problems, a line for each.
+        The problems, one line for each.
 
     Raises:
-        GFMError: a worker was killed.
+        GFMError: A worker was killed.
     """
     problems: list[str] = []
     groups: list[Group] = []

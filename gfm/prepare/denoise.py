@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from gfm.data.images import read_image, write_jpeg, write_png
-from gfm.data.layout import Roots, files_by_stem
+from gfm.data.layout import Roots
+from gfm.data.listing import files_by_stem
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
@@ -149,7 +150,7 @@ def prepare_denoise(
     if method not in METHODS:
         raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
     if not 0 < sigma < math.inf:
-        raise GFMError(f"--sigma {sigma}: give a positive number, of 255")
+        raise GFMError(f"--sigma {sigma}: give a positive number, on the scale of 0..255")
     module, fault = _FAULTS[method]
     if importlib.util.find_spec(module) is None:
         raise GFMError(fault)

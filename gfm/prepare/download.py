@@ -1,4 +1,4 @@
-"""The authors' weights and datasets, from where they publish them."""
+"""Downloads the weights and datasets that the authors publish."""
 
 import tarfile
 import zipfile
@@ -21,7 +21,8 @@ from gfm.system.progress import Progress
 
 _ENCODERS = {"r34": "resnet34", "r34_2b": "resnet34_2b", "d121": "densenet121", "r101": "resnet101"}
 
-# Of the published datasets: the name to give, whose agreement it is under, where it belongs.
+# For each published dataset: its name in `links.json`, the dataset whose agreement applies, and a
+# hint where to put it.
 _DATA = {
     "am2k": ("AM-2k", "AM-2k", "unpack it to data/AM-2k, or set paths.am2k"),
     "bg20k": ("BG-20k", "BG-20k", "unpack it to data/BG-20k, or set paths.bg20k"),
@@ -43,13 +44,13 @@ class Download:
     """Something that can be downloaded.
 
     Attributes:
-        name: as the user gives it.
-        link: of a file or folder on Google Drive.
-        agreements: that it is under; addresses by dataset.
-        target: the file, or the folder for data.
-        hint: where to put it, or how to use it.
-        is_folder: whether the link is of a folder.
-        check: raises a GFMError unless a file is what was meant.
+        name: Name that the user gives.
+        link: Link to a file or folder on Google Drive.
+        agreements: Addresses of the release agreements that apply, by dataset.
+        target: File to write, or folder for the files of a folder.
+        hint: How to use the download, or where to put it.
+        is_folder: Whether the link leads to a folder.
+        check: Checks a downloaded file; raises a GFMError if it is something else.
     """
 
     name: str
@@ -62,15 +63,19 @@ class Download:
 
 
 def names() -> list[str]:
-    """All that can be downloaded, as words of the command line."""
+    """Return the names of everything that can be downloaded, as the command line takes them."""
     return [f"weights {name}" for name in weights_names()] + list(_DATA)
 
 
 def find_weights(name: str, folder: Path | None = None) -> Download:
-    """Released weights such as ``r34_2b_tt``; into ``folder``, or where ``released:`` looks.
+    """Return the download of released weights.
+
+    Args:
+        name: Name of the weights, such as ``r34_2b_tt``.
+        folder: Folder to write to; by default the one in which ``released:`` looks.
 
     Raises:
-        GFMError: none are released by that name.
+        GFMError: No weights are released under this name.
     """
     target = released_file(name)
     name = target.stem.removeprefix("gfm_")
@@ -88,18 +93,22 @@ def find_weights(name: str, folder: Path | None = None) -> Download:
 
 
 def find_data(name: str, folder: Path | None = None) -> Download:
-    """A published dataset, such as ``am2k_fg_denoise``; into ``folder``, or ``data/downloads``.
+    """Return the download of a published dataset.
+
+    Args:
+        name: Name of the dataset, such as ``am2k_fg_denoise``.
+        folder: Folder to write to; by default ``data/downloads``.
 
     Raises:
-        GFMError: none is published by that name, or not where it could be downloaded from.
+        GFMError: No dataset is published under this name, or this command cannot download it.
     """
     if name.lower() == "coco":
         raise GFMError(
             f"COCO is published at {links()['datasets']['COCO']['page']}: download its pictures "
-            "there, then set paths.coco"
+            "from there, then set paths.coco"
         )
     if name not in _DATA:
-        raise GFMError(f"nothing is published as {name!r}: choose one of {', '.join(names())}")
+        raise GFMError(f"no dataset is published as {name!r}: choose one of {', '.join(names())}")
     published, agreement, hint = _DATA[name]
     entry = links()["datasets"][published]
     is_folder = "google_drive_folder" in entry
@@ -114,15 +123,15 @@ def find_data(name: str, folder: Path | None = None) -> Download:
 
 
 def download(item: Download) -> Path:
-    """Downloads a file or folder, goes on where a broken download stopped, and checks it.
+    """Download a file or folder and check it; an interrupted download goes on where it stopped.
 
-    A file that is there already is checked only.
+    A file that exists already is only checked.
 
     Returns:
-        the file or folder.
+        The path of the file or folder.
 
     Raises:
-        GFMError: there is no network, the host refuses, or what came is something else.
+        GFMError: There is no network, the host refuses, or the downloaded file is something else.
     """
     gdown: Any = need("gdown", "download", "gfm download")
     if item.is_folder:
@@ -130,7 +139,7 @@ def download(item: Download) -> Path:
     if item.target.is_file():
         item.check(item.target)
         return item.target
-    # Weights are told apart by the file's name, so that what is not checked yet has it, too.
+    # The check reads the RoSTA from the file's name, so the unchecked file has the same name.
     unchecked = item.target.parent / ".unchecked" / item.target.name
     make_folder(unchecked.parent)
     with _faults_of_download(item), _megabytes(item.name) as advance:
@@ -176,7 +185,7 @@ def _faults_of_download(item: Download) -> Iterator[None]:
         is_lost = isinstance(error, lost) or isinstance(error.__cause__, lost)
         reason = "no connection" if is_lost else str(error).strip().splitlines()[0]
         raise GFMError(
-            f"cannot download {item.name} ({reason}): try again later, which goes on where it "
+            f"cannot download {item.name} ({reason}): repeat the command later to go on where it "
             f"stopped, or get {item.link} with a browser and put it at {item.target}"
         ) from error
     except OSError as error:
@@ -185,7 +194,7 @@ def _faults_of_download(item: Download) -> Iterator[None]:
 
 @contextmanager
 def _megabytes(name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A display of what has come."""
+    """Provide a function that shows how many megabytes of how many have been downloaded."""
     shown: list[Progress] = []
 
     def advance(done: int, total: int | None) -> None:
@@ -210,16 +219,16 @@ def _check_weights(path: Path, name: str) -> None:
         found = (checkpoint.encoder_name, checkpoint.model["rosta"])
         if found != (_ENCODERS[backbone], rosta):
             raise GFMError(f"it is {found[0]} with RoSTA {found[1].upper()}")
-        with torch.device("meta"):  # names and shapes alone
+        with torch.device("meta"):  # without memory, because only names and shapes are compared
             model = build(checkpoint.model)
         check_weights(model, checkpoint, path.name)
     except GFMError as error:
-        raise GFMError(f"what came is not {name}: {error}") from error
+        raise GFMError(f"the downloaded file is not {name}: {error}") from error
 
 
 def _check_archive(path: Path) -> None:
     if not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
-        raise GFMError(f"what came as {path.name} is no archive: try again later")
+        raise GFMError(f"the downloaded file {path.name} is not an archive: try again later")
 
 
 def _agreement(dataset: str) -> str:

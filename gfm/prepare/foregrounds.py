@@ -37,13 +37,15 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
     Raises:
         GFMError: The sizes differ.
     """
-    # Imported here: it takes seconds, and the first time it compiles for a minute.
+    # Imported here, because it takes seconds, and compiles for a minute the first time.
     from pymatting.foreground.estimate_foreground_cf import estimate_foreground_cf
     from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
     if image.shape[:2] != alpha.shape:
         sizes = [f"{height}×{width}" for height, width in (image.shape[:2], alpha.shape)]
-        raise GFMError(f"the photo has {sizes[0]} pixels, its matte {sizes[1]}: resize one")
+        raise GFMError(
+            f"the photo has {sizes[0]} pixels but its matte has {sizes[1]}: resize one of them"
+        )
     solve = {"cf": estimate_foreground_cf, "ml": estimate_foreground_ml}[method]
     layers = solve(image / 255.0, alpha / 255.0, return_background=True)
     foreground, background = (

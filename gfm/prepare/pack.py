@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from gfm.data.images import is_packed, read_alpha, read_image, write_array
-from gfm.data.layout import Folders, Roots, files_by_stem
+from gfm.data.layout import Folders, Roots
+from gfm.data.listing import files_by_stem
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
@@ -165,6 +166,6 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
     if not items:
         raise GFMError(f"no pictures in the folders of {root}: nothing to pack")
     if any(is_packed(path) for item in items for path in item.sources):
-        raise GFMError(f"{root} is packed already")
+        raise GFMError(f"{root} is packed already: there is nothing to do")
     if target.resolve() == root.resolve():
         raise GFMError(f"{target} is the source itself: choose another place with --out")

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from gfm.data.images import SUFFIXES, image_size
-from gfm.data.layout import pictures
+from gfm.data.listing import pictures
 from gfm.errors import GFMError
 from gfm.system.console import console
 from gfm.system.files import make_folder

@@ -11,9 +11,9 @@ from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
 KERNEL_SIZE = 25
-"""Pixels, as for the published trimaps of AM-2k and the RoSTA TT."""
+"""Side of the kernel in pixels, as for the published trimaps of AM-2k and the RoSTA TT."""
 
-_BYTES_PER_PIXEL = 0.02  # PNG, measured
+_BYTES_PER_PIXEL = 0.02  # of a PNG file, measured
 
 
 def make(kernel_size: int, item: Item) -> None:

@@ -1,4 +1,4 @@
-"""Writing files that are complete or absent, removing what killed runs left, and fingerprints."""
+"""Writes files that are complete or absent, and removes what killed runs left."""
 
 import hashlib
 import json
@@ -79,24 +79,24 @@ def make_folder(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuses what is no file, before anything waits for a pipe or follows links in a circle.
+    """Check that a path leads to a file, because reading from a pipe would wait for ever.
 
     Raises:
-        GFMError: There is nothing, or a folder, a pipe or a device.
+        GFMError: The path leads nowhere, or to a folder, a pipe or a device.
     """
     try:
         is_file = stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
     if not is_file:
-        raise GFMError(f"cannot read {path}: not a file; remove it, or put one there")
+        raise GFMError(f"cannot read {path}: it is not a file; remove it, or put a file there")
 
 
 def check_name(path: Path | str) -> None:
-    """Refuse a name that no terminal, log or table could show.
+    """Check that a name is UTF-8, so that terminals, logs and tables can show it.
 
     Raises:
-        GFMError: It is not UTF-8.
+        GFMError: The name is not UTF-8.
     """
     try:
         str(path).encode()
@@ -109,7 +109,7 @@ def remove_stale(folder: Path, pattern: str = ".*.tmp") -> None:
 
     Args:
         folder: Folder to look in.
-        pattern: Of their names; ``**/.*.tmp`` looks into sub-folders too.
+        pattern: Pattern of the names; ``**/.*.tmp`` looks into sub-folders too.
     """
     for path in folder.glob(pattern):
         with suppress(OSError):

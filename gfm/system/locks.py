@@ -47,7 +47,7 @@ def claim(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise WriteError(
-            f"cannot make {folder} ({reason}): choose another by paths.run="
+            f"cannot make {folder} ({reason}): choose another folder with paths.run="
         ) from error
     try:
         file = _lock(path)

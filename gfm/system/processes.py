@@ -45,8 +45,8 @@ def num_cores() -> int:
 def heed_hangup() -> None:
     """Make SIGHUP, which a closed terminal sends, end this process as SIGTERM does.
 
-    By default it would end at once, without saving what can be gone on from. What ``nohup`` has
-    made deaf to it stays so.
+    By default the process would end at once, without saving anything to resume from. A process
+    started with ``nohup`` goes on ignoring SIGHUP.
     """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

@@ -110,7 +110,7 @@ def test_what_is_there_is_not_made_again(predict, photos, tmp_path):
     (tmp_path / "out/alpha/b.png").unlink()
     done = predict(photos)
     assert done.exit_code == 0
-    assert "2 of 3 are there" in done.output
+    assert "2 of 3 exist already" in done.output
     assert (tmp_path / "out/alpha/b.png").is_file()
     assert old.read_bytes() == b"mine"
     assert predict(photos, "--overwrite").exit_code == 0

@@ -85,7 +85,7 @@ def test_what_is_there_is_not_made_again(predict, clip, tmp_path):
         (tmp_path / "out" / output).write_bytes(b"mine")
     done = predict(clip, "--cutout-video", "png")
     assert done.exit_code == 0
-    assert "1 of 1 are there" in done.output
+    assert "1 of 1 exist already" in done.output
     assert predict(clip, "--output", "alpha", "--overwrite").exit_code == 0
     assert len(read_video(tmp_path / "out/alpha/clip.mkv")[0]) == 8
 

@@ -193,7 +193,7 @@ def test_overrides(roots, tmp_path):
     found = find_roots([f"paths.am2k={roots.photos}", "paths.coco=" + str(roots.coco)])
     assert found == Roots(roots.photos, None, roots.coco)
     for overrides, fault in (
-        ([str(roots.photos)], "is no override"),
+        ([str(roots.photos)], "is not NAME=VALUE"),
         (["paths.am2k=/nowhere"], r"no folder /nowhere: set paths\.am2k"),
         ([f"paths.am2k={roots.photos}", "paths.bg20k=/nowhere"], r"set paths\.bg20k"),
         (["data=folder"], r"set data\.root"),

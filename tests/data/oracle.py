@@ -1,4 +1,4 @@
-"""A training sample in the official order: everything at full size first, the crop last.
+"""Makes a training sample in the official order: everything at full size first, the crop last.
 
 Written from the published description and kept slow: decode all, resize the whole background by
 scikit-image, blur and blend and add noise on whole pictures, three label maps by morphology on
@@ -19,7 +19,7 @@ from gfm.data.transforms import Window
 
 @dataclass(frozen=True)
 class Chances:
-    """What is left to chance in a sample by RSSN."""
+    """The random choices in a sample by RSSN."""
 
     is_denoised: bool = False
     blur_size: int = 0
@@ -82,7 +82,7 @@ def official_sample(
     chances: Chances = Chances(),
     rng: np.random.Generator | None = None,
 ) -> dict[str, np.ndarray]:
-    """Arrays of one sample: layers, ``alpha``, ``trimap_25``, ``trimap_50``."""
+    """Return the arrays of one sample: layers, ``alpha``, ``trimap_25`` and ``trimap_50``."""
     alpha = cv2.imread(str(photo.alpha), cv2.IMREAD_GRAYSCALE)
     labels = _label_maps(alpha)
     if scene:

@@ -1,4 +1,4 @@
-"""A plain test set of five small photos, mattes for it, and a small network with random weights."""
+"""Provides a plain test set of five small photos, mattes for it, and a small random network."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def to_bytes(alpha: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Enough for pictures this small; and a forked process must not use its parent's threads."""
+    """Use one thread, because a forked process must not use the threads of its parent."""
     num_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -42,7 +42,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """``images`` and ``alphas`` of five photos whose sizes differ."""
+    """Write ``images`` and ``alphas`` of five photos whose sizes differ."""
     root = tmp_path / "set"
     for seed, (name, size) in enumerate(SIZES.items()):
         _, target, _ = furry_pair(*size, seed)
@@ -55,7 +55,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mattes(tmp_path: Path) -> Path:
-    """8-bit mattes of the five."""
+    """Write 8-bit mattes of the five photos."""
     folder = tmp_path / "mattes"
     folder.mkdir()
     for seed, (name, size) in enumerate(SIZES.items()):
@@ -65,7 +65,7 @@ def mattes(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a small network, drawn at random."""
+    """Write the weights of a small network, drawn at random."""
     path = tmp_path_factory.mktemp("weights") / "network.safetensors"
     torch.manual_seed(0)
     write_checkpoint(path, Checkpoint(NETWORK, build(NETWORK).state_dict()))
@@ -80,7 +80,7 @@ _load_once = functools.cache(load_network)
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Evaluates in-process with further overrides; returns the means and the run's folder."""
+    """Return a function that evaluates in this process, and returns the means and the folder."""
     monkeypatch.setattr(evaluate, "load_network", _load_once)
 
     def evaluate_with(*overrides: str, folder: str = "run") -> tuple[dict, Path]:

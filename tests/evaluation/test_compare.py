@@ -86,7 +86,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path):
     other = write(tmp_path / "other", {"z": {"sad": 1}})
     (tmp_path / "empty").mkdir()
     for folders, message in (
-        ([gfm, dim], "different protocols, dim and gfm"),
+        ([gfm, dim], "the protocols dim and gfm"),
         ([gfm, other], "share no photo or no metric"),
         ([gfm, tmp_path / "empty"], r"empty has no per_image\.csv"),
         ([gfm], "at least two runs"),

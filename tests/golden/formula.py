@@ -1,4 +1,4 @@
-"""Weights that depend on nothing but their official names, as the golden figures were made with."""
+"""Makes weights that depend only on their official names, with which golden figures were made."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parent
 
 @lru_cache(maxsize=1)
 def official_keys() -> dict[str, list[tuple[str, list[int], str | None]]]:
-    """Of each released architecture, such as ``r34_TT``."""
+    """Return the official names of tensors of each released architecture, such as ``r34_TT``."""
     return json.loads(gzip.decompress((GOLDEN / "checkpoint_keys.json.gz").read_bytes()))
 
 
@@ -46,7 +46,7 @@ forget_weights = _tensor.cache_clear
 
 
 def formula_state_dict(name: str) -> dict[str, Tensor]:
-    """The official state dict of architecture ``name``."""
+    """Return the official state dict of architecture ``name``."""
     entries = official_keys()[name]
     return {
         key: torch.from_numpy(_tensor(alias or key, tuple(shape))) for key, shape, alias in entries

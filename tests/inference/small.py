@@ -1,4 +1,4 @@
-"""A network that mattes small photos in no time, with random weights."""
+"""Makes a network with random weights that mattes small photos fast."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from gfm.checkpoints import Checkpoint, write_checkpoint
 
 
 def write_network(path: Path, rosta: str = "tt", config: dict[str, Any] | None = None) -> Path:
-    """Its checkpoint."""
+    """Write the checkpoint of the network."""
     node = {
         "_target_": "gfm.models.gfm.GFM",
         "encoder": {"_target_": "gfm.models.encoders.resnet34"},

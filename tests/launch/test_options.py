@@ -41,7 +41,9 @@ def test_help_has_every_option_with_its_comment(name):
     for row in read(text):
         if not row.comment or not row.value or row.key.startswith("defaults"):
             continue
-        if row.comment.startswith("what ") and name == "train":  # replaced by that of the choice
+        if (
+            row.comment.startswith("value with ") and name == "train"
+        ):  # replaced by that of the choice
             continue
         start = row.key.split(".")[-1] + ":"
         assert any(x.strip().startswith(start) and row.comment in x for x in lines), row

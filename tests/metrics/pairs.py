@@ -1,4 +1,4 @@
-"""Pairs of mattes to score, H×W float64; those named 8-bit hold k/255."""
+"""Makes pairs of mattes to score, H×W float64; those called 8-bit hold k/255."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ import numpy as np
 def furry_pair(
     height: int, width: int, seed: int = 0, noise: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """8-bit prediction and target of a furry shape, and its trimap of 0, 128 and 255.
+    """Return 8-bit prediction and target of a furry shape, and its trimap of 0, 128 and 255.
 
     The prediction errs along the fur and has a false blob beside it; ``noise`` adds uniform noise
     of that amplitude everywhere, as a network trained for an hour does.
@@ -36,7 +36,7 @@ def eight_bit(alpha: np.ndarray) -> np.ndarray:
 
 
 def random_levels(levels: list[float], shape: tuple[int, int], seed: int) -> np.ndarray:
-    """Each pixel one of the levels: many small components and many ties."""
+    """Return random levels, which have many small components and many ties."""
     return np.random.default_rng(seed).choice(levels, shape)
 
 

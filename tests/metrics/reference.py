@@ -1,4 +1,4 @@
-"""The two protocols written plainly, as an independent reference; nothing here comes from gfm.
+"""Computes the metrics of both protocols plainly, as a reference that uses nothing of gfm.
 
 Arrays are H×W float64 in [0, 1], trimaps H×W with 0, 128 and 255.
 """
@@ -15,7 +15,7 @@ SIGMA = 1.4
 def gfm(
     preds: np.ndarray, target: np.ndarray, trimap: np.ndarray, distance_maps: bool = False
 ) -> dict[str, float]:
-    """The official GFM evaluation of one image."""
+    """Evaluate one image as the official GFM code does."""
     error = np.abs(preds - target)
     unknown = trimap == 128
     replaced = np.where(trimap == 255, 1.0, np.where(trimap == 0, 0.0, preds))
@@ -46,7 +46,7 @@ def gfm_gradient(preds: np.ndarray, target: np.ndarray) -> float:
 
 
 def gfm_connectivity(preds: np.ndarray, target: np.ndarray, distance_maps: bool = False) -> float:
-    """With ``distance_maps``, also the maps that the official code computes and never uses."""
+    """Compute Conn, and with ``distance_maps`` also the maps that the official code never uses."""
     thresholds = np.arange(0, 1.1, 0.1)
     level = np.full(preds.shape, -1, np.float32)
     for previous, threshold in pairwise(thresholds):
@@ -69,7 +69,7 @@ def gfm_connectivity(preds: np.ndarray, target: np.ndarray, distance_maps: bool 
 def dim(
     preds: np.ndarray, target: np.ndarray, trimap: np.ndarray | None = None
 ) -> dict[str, float]:
-    """The Adobe MATLAB evaluation of one image; without a trimap every pixel is unknown."""
+    """Evaluate one image as DIM's MATLAB code does; without a trimap all pixels are unknown."""
     unknown = np.ones(preds.shape, bool) if trimap is None else trimap == 128
     error = np.abs(preds - target)[unknown]
     return {
@@ -96,7 +96,7 @@ def dim_gradient(preds: np.ndarray, target: np.ndarray, unknown: np.ndarray) -> 
 
 
 def dim_connectivity(preds: np.ndarray, target: np.ndarray, unknown: np.ndarray) -> float:
-    """In single precision, and components numbered column by column, as MATLAB has it."""
+    """Compute Conn in single precision with components numbered by columns, as MATLAB does."""
     preds, target = preds.astype(np.float32), target.astype(np.float32)
     thresholds = np.arange(11, dtype=np.float32) / np.float32(10)
     level = np.full(preds.shape, -1, np.float32)

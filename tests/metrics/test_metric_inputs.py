@@ -16,7 +16,7 @@ NAN[1, 0, 2, 3] = torch.nan
 @pytest.mark.parametrize(
     ("preds", "target", "error", "words"),
     [
-        ((ALPHA * 255).byte(), ALPHA, TypeError, "preds is torch.uint8.*divide .* by 255"),
+        ((ALPHA * 255).byte(), ALPHA, TypeError, "preds is torch.uint8: pass floats .* / 255"),
         (ALPHA, ALPHA > 0.5, TypeError, "target is torch.bool"),
         (NAN, ALPHA, ValueError, "preds contains NaN"),
         (ALPHA, NAN, ValueError, "target contains NaN"),
@@ -29,15 +29,20 @@ NAN[1, 0, 2, 3] = torch.nan
             r"preds spans \[1.0000001.*, 1.0000001",
         ),
         (ALPHA / 0, ALPHA, ValueError, r"preds spans .*inf"),
-        (ALPHA, ALPHA[..., 1:], ValueError, r"preds is \(2, 1, 6, 7\) and target \(2, 1, 6, 6\)"),
+        (
+            ALPHA,
+            ALPHA[..., 1:],
+            ValueError,
+            r"\(2, 1, 6, 7\) but target has \(2, 1, 6, 6\): resize",
+        ),
         (ALPHA[:, 0], ALPHA[:, 0], ValueError, r"preds has shape \(2, 6, 7\): expected"),
         (ALPHA.expand(2, 3, 6, 7), ALPHA, ValueError, r"preds has shape \(2, 3, 6, 7\)"),
         (ALPHA[:0], ALPHA[:0], ValueError, r"preds has shape \(0, 1, 6, 7\)"),
         (ALPHA[0, 0, 0], ALPHA, ValueError, r"preds has shape \(7,\)"),
         ("alpha.png", ALPHA, TypeError, "preds is a str: pass a tensor"),
         (ALPHA, None, TypeError, "target is a NoneType"),
-        ([ALPHA], ALPHA, TypeError, "preds is a list and target is not"),
-        ([ALPHA], [ALPHA, ALPHA], ValueError, "preds holds 1 images and target 2"),
+        ([ALPHA], ALPHA, TypeError, "preds is a list but target is not"),
+        ([ALPHA], [ALPHA, ALPHA], ValueError, "preds holds 1 images but target holds 2"),
         ([], [], ValueError, "preds is an empty list"),
     ],
 )
@@ -53,7 +58,7 @@ def test_refuses_wrong_alpha(preds, target, error, words: str) -> None:
     [
         (TRIMAP / 255, ValueError, "trimap holds values other than 0, 128 and 255"),
         (TRIMAP + torch.eye(7)[:6].long(), ValueError, "trimap holds values other"),
-        (TRIMAP[..., 1:], ValueError, r"trimap \(2, 1, 6, 6\): resize"),
+        (TRIMAP[..., 1:], ValueError, r"trimap has \(2, 1, 6, 6\): resize"),
         ([TRIMAP], TypeError, "trimap is a list: pass a tensor"),
         ("trimap.png", TypeError, "trimap is a str"),
     ],

@@ -61,10 +61,10 @@ def test_every_fault_is_found(roots):
     assert told(mattes[2], "constant", "255")
     assert told(foreground, "pixels", mattes[3])
     assert told("train/bg", "lacks 1 of 4", originals[0].stem)
-    assert told(trimap, "0, 128 and 255, this one also 64, 127")
+    assert told(trimap, "0, 128 and 255, but this one also has 64, 127")
     assert told(scene, "cannot read")
-    assert told("validation/mask", "lacks 1 of 3: n")
-    assert told(originals[1].name, originals[1].stem + ".jpeg", "one name")
+    assert told("validation/mask", "lacks 1 of 3 pictures: n")
+    assert told(originals[1].name, originals[1].stem + ".jpeg", "the same name")
     assert all("\n" not in problem for problem in problems)
 
 
@@ -73,8 +73,8 @@ def test_every_fault_is_found(roots):
     [
         ([0, 128, 255], None),
         ([0, 255], None),
-        ([0, 100, 128, 255], "this one also 100"),
-        ([0, 1, 2, 3, 128, 254, 255], "this one also 1, 2, 3, …"),
+        ([0, 100, 128, 255], "this one also has 100"),
+        ([0, 1, 2, 3, 128, 254, 255], "this one also has 1, 2, 3, …"),
     ],
 )
 def test_values_of_a_trimap_that_are_none(values, fault):

@@ -143,8 +143,12 @@ def test_a_broken_download_goes_on(drive, r34_ft):
 def test_what_came_is_checked(drive, r34_ft):
     drive.files[WEIGHTS["gfm_r34_2b_tt"]["google_drive_id"]] = r34_ft
     drive.files[WEIGHTS["gfm_d121_tt"]["google_drive_id"]] = b"<html>too many users</html>"
-    assert "what came is not r34_2b_tt" in _error(_download("weights", "r34_2b_tt", "--accept"))
-    assert "what came is not d121_tt" in _error(_download("weights", "d121_tt", "--accept"))
+    assert "the downloaded file is not r34_2b_tt" in _error(
+        _download("weights", "r34_2b_tt", "--accept")
+    )
+    assert "the downloaded file is not d121_tt" in _error(
+        _download("weights", "d121_tt", "--accept")
+    )
     assert not released_file("r34_2b_tt").exists()
     assert not released_file("d121_tt").exists()
 
@@ -162,7 +166,7 @@ def test_data(drive, tmp_path):
     path = tmp_path / "data/downloads/am2k_fg_denoise.zip"
     assert path.read_bytes() == archive.getvalue()
     drive.files[name] = b"<html>"
-    assert "no archive" in _error(_download("am2k_fg_denoise", "--accept", "-o", "other"))
+    assert "is not an archive" in _error(_download("am2k_fg_denoise", "--accept", "-o", "other"))
 
 
 def test_without_network(drive, monkeypatch):
@@ -184,7 +188,7 @@ def test_without_network(drive, monkeypatch):
     [
         (["weights", "r50_tt"], "choose one of d121_tt, r34_tt"),
         (["coco"], "https://cocodataset.org/"),
-        (["imagenet"], "nothing is published as"),
+        (["imagenet"], "no dataset is published as"),
         (["am2k", "bg20k"], "gfm download lists all"),
     ],
 )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gfm.data.images import read_alpha, write_png
-from gfm.data.layout import pictures
+from gfm.data.listing import pictures
 from gfm.errors import GFMError, WriteError
 from gfm.prepare.runner import Item, Options, parse_shard, run
 from gfm.system.files import STALE_SECONDS, make_folder, whole_file

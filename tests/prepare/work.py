@@ -1,4 +1,4 @@
-"""What workers do in the tests of the runner; they import it sooner than a module of tests."""
+"""Defines the work of workers in tests of the runner, which they import faster than the tests."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from gfm.prepare.runner import Item, Job
 
 
 def job(items, make=None, num_bytes=10.0, is_close=False):
-    """Copies pictures, if nothing else is to be done."""
+    """Return a job that copies pictures unless it is given other work."""
     return Job("copies", items, make or copy, lambda item, size: num_bytes, is_close)
 
 

@@ -21,13 +21,13 @@ MODULES = (
 
 
 def rows() -> list[Row]:
-    """All rows of the table."""
+    """Return all rows of bad input."""
     modules = [importlib.import_module(f"tests.reliability.test_bad_{name}") for name in MODULES]
     return [row for module in modules for row in module.ROWS]
 
 
 def table() -> str:
-    """Commands × kinds, as Markdown."""
+    """Return the numbers of rows by command and kind, as a Markdown table."""
     counts = Counter((row.entry, row.kind) for row in rows())
     entries = sorted({entry for entry, _ in counts})
     kinds = sorted({kind for _, kind in counts})

@@ -1,10 +1,10 @@
-"""Kills commands at random moments, gives them again, and compares what they end with.
+"""Kills commands at random moments, repeats them, and compares their results.
 
     python -m tests.reliability.campaign --seed 0 --kills 30
 
 SIGKILL goes to all processes of a command. A fifth of the kills fall before its work has begun, the
-others anywhere in it. The seed draws the moments; what a command is doing then depends on how fast
-the machine is. Takes minutes; needs neither a GPU nor a network.
+others anywhere in it. The seed draws the moments; what a command is doing at a given moment depends
+on the speed of the machine. A campaign takes minutes, and needs neither a GPU nor a network.
 """
 
 import itertools
@@ -27,14 +27,14 @@ from tests.reliability.outcomes import Outcome, age_temporary, differences
 from tests.reliability.tasks import Material, Task, all_tasks
 
 EARLY = 0.2
-"""Part of the kills that fall before the work has begun."""
+"""Share of the kills that fall before the work has begun."""
 
 _MOST_IN_A_ROW = 3  # kills of one run
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A run that nobody killed: its outcome, and the seconds of its start and of its work."""
+    """A run that was not killed: its outcome, and the seconds of its start and of its work."""
 
     outcome: Outcome
     starting: float
@@ -43,7 +43,7 @@ class Undisturbed:
 
 @dataclass
 class Result:
-    """What became of a task: kills, runs that were killed, and what differed in the end."""
+    """The result of a task: kills, runs that were killed, and differences at the end."""
 
     kills: int = 0
     runs: int = 0
@@ -52,10 +52,10 @@ class Result:
 
 
 def undisturbed(task: Task, folder: Path) -> Undisturbed:
-    """Runs a command to its end.
+    """Run a command to its end.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: The command failed.
     """
     task.set_up(folder)
     log = folder.with_suffix(".log")
@@ -69,10 +69,10 @@ def undisturbed(task: Task, folder: Path) -> Undisturbed:
 
 
 def is_killed(task: Task, folder: Path, rng: np.random.Generator, whole: Undisturbed) -> bool:
-    """Starts the command and kills it, unless it ends before.
+    """Start a command and kill it, unless it ends before.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: The command failed.
     """
     log = folder.with_suffix(".log")
     is_early, part = rng.random() < EARLY, rng.random()
@@ -89,7 +89,7 @@ def is_killed(task: Task, folder: Path, rng: np.random.Generator, whole: Undistu
 def disturbed(
     task: Task, folder: Path, rng: np.random.Generator, whole: Undisturbed, most: int
 ) -> tuple[int, list[str]]:
-    """One run that is killed up to ``most`` times in a row; how often it was, and what differs."""
+    """Kill a run up to ``most`` times in a row; return the number of kills, and the differences."""
     task.set_up(folder)
     kills = 0
     try:
@@ -107,7 +107,7 @@ def disturbed(
 
 
 def campaign(task: Task, folder: Path, rng: np.random.Generator, kills: int) -> Result:
-    """Kills the runs of a task so often in all, each up to three times."""
+    """Kill runs of a task until the kills are used up, each run up to three times."""
     begin = time.monotonic()
     folder.mkdir(parents=True)
     whole = undisturbed(task, folder / "undisturbed")
@@ -127,8 +127,8 @@ def campaign(task: Task, folder: Path, rng: np.random.Generator, kills: int) -> 
 
 
 def run(tasks: Sequence[Task], folder: Path, seed: int, kills: int) -> bool:
-    """Shares the kills out among tasks, prints a table, and says whether all ended equal."""
-    table = Table("task", "kills", "runs killed", "ended equal", "time", title=f"seed {seed}")
+    """Divide the kills among tasks, print a table, and return whether all results are the same."""
+    table = Table("task", "kills", "runs killed", "same results", "time", title=f"seed {seed}")
     faults: list[str] = []
     for index, task in enumerate(tasks[:kills]):
         share = kills // len(tasks) + (index < kills % len(tasks))
@@ -150,7 +150,7 @@ def main(
         list[str] | None, typer.Option(help="May be repeated.", show_default="all")
     ] = None,
 ) -> None:
-    """Exit status 1 if a run that was killed ended otherwise than an undisturbed one."""
+    """Run a campaign; the exit status is 1 if a killed run had another result."""
     folder = Path(tempfile.mkdtemp(prefix="campaign_"))
     given = Material(folder / "material")
     tasks = all_tasks(given)

@@ -1,4 +1,4 @@
-"""Commands in groups of processes of their own, which are killed as a whole."""
+"""Starts commands in process groups of their own, which can be killed as a whole."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ _LOOK = 0.005  # seconds between two looks at a folder
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a command: this project, one thread, no dashboards."""
+    """Return the environment of a command: this project, one thread, no dashboards."""
     own = {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     quiet = {"WANDB_MODE": "disabled", "NO_ALBUMENTATIONS_UPDATE": "1"}
     return {**os.environ, **own, **quiet}
@@ -27,9 +27,9 @@ def surroundings() -> dict[str, str]:
 
 @contextmanager
 def started(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a group of its own, killed at the end of the block unless it has ended.
+    """Start a command in a process group that is killed at the end of the context.
 
-    What it prints is added to a file.
+    Its output is added to a file.
     """
     with log.open("ab") as out:
         out.write(f"$ {' '.join(command)}\n".encode())
@@ -45,20 +45,20 @@ def started(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to all processes of the group, as a power cut or a lack of memory would."""
+    """Send SIGKILL to all processes of the group, which ends them like a power cut."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> None:
-    """Waits until files of the pattern are new or have changed, or the command ends."""
+    """Wait until a file that matches the pattern appears or changes, or the command ends."""
     before = _seen(folder, pattern)
     while process.poll() is None and _seen(folder, pattern) <= before:
         time.sleep(_LOOK)
 
 
 def ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether the command ends by itself so soon."""
+    """Return whether the command ends by itself within this time."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What every row reads and none changes."""
+"""Provides the valid input that every row of bad input may read, and that none changes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Entry points in this process, as the command line would run them."""
+"""Runs the entry points in this process, as the command line would."""
 
 import sys
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from gfm.commands import evaluate, train
 
 
 def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: object) -> int:
-    """The exit status of ``main`` with these arguments."""
+    """Return the exit status of ``main`` with these arguments."""
     with patch.context() as here:
         here.setattr(sys, "argv", ["gfm", *map(str, arguments)])
         here.setenv("HYDRA_FULL_ERROR", "0")
@@ -25,10 +25,10 @@ def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: o
 
 
 def train_status(patch: pytest.MonkeyPatch, *overrides: object) -> int:
-    """Of ``python train.py …``."""
+    """Return the exit status of ``python train.py`` with these arguments."""
     return status_of(patch, train.main, *overrides)
 
 
 def evaluate_status(patch: pytest.MonkeyPatch, *overrides: object) -> int:
-    """Of ``python evaluate.py …``."""
+    """Return the exit status of ``python evaluate.py`` with these arguments."""
     return status_of(patch, evaluate.main, *overrides)

@@ -1,11 +1,11 @@
-"""Coverage-guided fuzzing of what reads checkpoints and pictures.
+"""Fuzzes the readers of checkpoints and pictures, guided by coverage.
 
     pip install atheris
     python -m tests.reliability.fuzz_readers --seconds 60 --seed 1 --keep /tmp/findings
 
-Valid files of every kind are mutated for that long. Only a GFMError of one line may leave a reader;
-no process is started, no connection opened, and none takes more than 5 s or 1 GiB. The first file
-that falls ends the run and is kept in the folder; given as ``FILE``, it is tried again.
+Valid files of every kind are mutated for the given time. A reader may raise only a GFMError of one
+line, must start no process and open no connection, and may take at most 5 s and 1 GiB. The first
+file that breaks this ends the run and is kept in the folder; ``FILE`` tries such a file again.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def write(name: str, data: bytes) -> Path:
 
 
 def archive(data: bytes) -> bytes:
-    """A pickle as ``torch.save`` packs it, with sound checksums, so that the pickle is read."""
+    """Pack a pickle as ``torch.save`` does, with valid checksums, so that the pickle is read."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr("x/data.pkl", data)
@@ -74,7 +74,7 @@ def archive(data: bytes) -> bytes:
 
 
 def picture(data: bytes) -> None:
-    """Every way in which a picture is read; one of more pixels may take longer than allowed."""
+    """Read a picture in every way, unless it has so many pixels that this takes too long."""
     with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as header:
         if 4_000_000 < header.width * header.height < Image.MAX_IMAGE_PIXELS * 2:
             return
@@ -111,11 +111,11 @@ READERS: dict[str, Callable[[bytes], None]] = {
     "picture": picture,
     "packed": packed,
 }
-"""By the first byte of an input, which is no part of the file."""
+"""Readers by the first byte of an input, which is not part of the file."""
 
 
 def seeds() -> Iterator[tuple[str, bytes]]:
-    """Valid files, and what they are read by."""
+    """Return valid files with their readers."""
     for content in (CONTENT, OFFICIAL, [1, {"a": (2.5, None, "text", True)}]):
         for is_new in (True, False):
             buffer = io.BytesIO()
@@ -149,7 +149,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
 
 
 def try_one(data: bytes) -> None:
-    """What libFuzzer calls with every input."""
+    """Read one input; libFuzzer calls this for each."""
     if not data:
         return
     name = list(READERS)[data[0] % len(READERS)]

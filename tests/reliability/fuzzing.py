@@ -1,4 +1,4 @@
-"""What the tests by hypothesis share: how long they try, and mattes of any kind and size."""
+"""Provides what the tests by hypothesis share: their settings, and mattes of any kind and size."""
 
 import os
 
@@ -12,14 +12,14 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def tries(number: int) -> settings:
-    """So many examples: the same ones every time, or with FUZZ_ANEW=1 others."""
+    """Return settings with this number of examples, which are new ones only with FUZZ_ANEW=1."""
     return settings(
         max_examples=number, deadline=None, database=None, derandomize="FUZZ_ANEW" not in os.environ
     )
 
 
 def matte(kind: str, height: int, width: int, seed: int) -> np.ndarray:
-    """H×W, uint8."""
+    """Draw a matte, H×W, uint8."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     if kind == "constant":
@@ -41,5 +41,5 @@ mattes = st.builds(matte, st.sampled_from(KINDS), SIDES, SIDES, SEEDS)
 
 
 def colours(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """H×W×3, uint8, of the size of a matte."""
+    """Return random colours, H×W×3, uint8, of the size of a matte."""
     return np.random.default_rng(seed).integers(256, size=(*shape[:2], 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Licences of all that an installation brings, as its files say; printed as a table.
+"""Prints a table of the licences of all packages that an installation brings.
 
 python -m tests.reliability.licences
 """
@@ -20,13 +20,13 @@ WEAK = {
     "certifi": "MPL-2.0: a list of certificates, used as it is",
     "tqdm": "MPL-2.0 and MIT: used as it is",
 }
-"""Neither permissive nor a burden: changes to their own files would have to be published."""
+"""Packages with a weak copyleft licence, under which changes to their files must be published."""
 PROPRIETARY = re.compile(r"nvidia-|cuda-toolkit$")
-"""Of NVIDIA, free to use, which torch's wheels for Linux bring; torch's CPU wheels do not."""
+"""Libraries of NVIDIA, free to use, that come with torch's wheels for Linux, but not for CPUs."""
 
 
 def installed(root: str = "gfm-matting") -> dict[str, Distribution]:
-    """All that the package needs without an extra, and what that needs, by name."""
+    """Return all packages, by name, that this one needs without an extra, and that those need."""
     found: dict[str, Distribution] = {}
     waiting = [(root, frozenset[str]())]
     seen = set(waiting)
@@ -52,7 +52,7 @@ def needs(package: Distribution, extras: frozenset[str]) -> Iterator[tuple[str, 
 
 
 def licence(package: Distribution) -> str:
-    """As the package says: an expression, else classifiers, else the first line of its text."""
+    """Return the licence in a package's metadata: expression, classifiers, or the first line."""
     metadata = package.metadata
     if expression := metadata.get("License-Expression"):
         return expression

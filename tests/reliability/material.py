@@ -1,4 +1,4 @@
-"""Small files for campaigns and loads: photos with mattes, and a network."""
+"""Writes small files for campaigns and loads: photos with mattes, and a network."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from tests.inference.small import write_network
 from tests.metrics.pairs import furry_pair
 
 SIDE = 96
-"""Pixels of the photos of a campaign."""
+"""Side in pixels of the photos of a campaign."""
 
 
 def write_photo(image: Path, alpha: Path | None, seed: int, side: int = SIDE) -> None:
-    """A furry shape before a plain ground, both grainy, and its matte."""
+    """Write a photo of a furry shape on a plain ground, both with noise, and its matte."""
     _, target, _ = furry_pair(side, side, seed)
     rng = np.random.default_rng(seed)
     fur, ground = rng.uniform(60, 200, (2, 1, 1, 3))
@@ -27,7 +27,7 @@ def write_photo(image: Path, alpha: Path | None, seed: int, side: int = SIDE) ->
 
 
 def write_dataset(root: Path, num_train: int, num_validation: int, side: int = SIDE) -> None:
-    """``train`` and ``validation`` with ``original`` and ``mask``, as AM-2k has them."""
+    """Write ``train`` and ``validation`` with ``original`` and ``mask``, as in AM-2k."""
     for part, count in (("train", num_train), ("validation", num_validation)):
         for index in range(count):
             name = f"m_{index:05d}"
@@ -36,7 +36,7 @@ def write_dataset(root: Path, num_train: int, num_validation: int, side: int = S
 
 
 def write_predictions(folder: Path, count: int, side: int = SIDE) -> None:
-    """What another method made of the validation photos."""
+    """Write mattes of the validation photos as if another method had made them."""
     folder.mkdir(parents=True)
     for index in range(count):
         matte, _, _ = furry_pair(side, side, index, noise=0.1)
@@ -44,5 +44,5 @@ def write_predictions(folder: Path, count: int, side: int = SIDE) -> None:
 
 
 def write_weights(folder: Path) -> Path:
-    """A checkpoint of a small network with random weights."""
+    """Write a checkpoint of a small network with random weights."""
     return write_network(folder / "small.ckpt")

@@ -1,4 +1,4 @@
-"""What a command left behind, in a form that can be compared."""
+"""Reads the results of a command in a form that can be compared."""
 
 import csv
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 Outcome = dict[str, str]
-"""Fingerprints by what they are of."""
+"""Fingerprints of files, or of parts of a file, by name."""
 
 TEMPORARY = "*.tmp"
 
@@ -20,7 +20,7 @@ _HOUR = 3600
 
 
 def of_files(folder: Path, but: Iterable[str] = ()) -> Outcome:
-    """The bytes of every file, hidden ones too, but for those that match a pattern."""
+    """Return fingerprints of all files, hidden ones too, except those that match a pattern."""
     but = tuple(but)
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     named = ((path, path.relative_to(folder)) for path in files)
@@ -32,9 +32,9 @@ def of_files(folder: Path, but: Iterable[str] = ()) -> Outcome:
 
 
 def of_checkpoint(path: Path) -> Outcome:
-    """Weights, the optimiser's state, the schedule and the step of a checkpoint, bit by bit.
+    """Return fingerprints of a checkpoint's weights, optimiser, schedule and step.
 
-    Not the epoch: one that is saved again after the end of a run counts the epochs that have ended.
+    The epoch is left out, because a checkpoint that is saved again at the end has the next one.
     """
     content = torch.load(path, map_location="cpu", weights_only=True)
     parts = ("state_dict", "optimizer_states", "lr_schedulers", "global_step")
@@ -42,7 +42,7 @@ def of_checkpoint(path: Path) -> Outcome:
 
 
 def of_table(path: Path, but: Iterable[str] = ()) -> Outcome:
-    """A table without the columns that do not repeat."""
+    """Return the fingerprint of a table without the columns that differ from run to run."""
     but = set(but)
     text = io.StringIO()
     with path.open(newline="") as file:
@@ -52,7 +52,7 @@ def of_table(path: Path, but: Iterable[str] = ()) -> Outcome:
 
 
 def differences(expected: Outcome, found: Outcome) -> list[str]:
-    """In words; none where the two are equal."""
+    """Return the differences in words; an empty list if there are none."""
     lines = [f"{name} is missing" for name in expected.keys() - found.keys()]
     lines += [f"{name} is left over" for name in found.keys() - expected.keys()]
     both = expected.keys() & found.keys()
@@ -60,7 +60,7 @@ def differences(expected: Outcome, found: Outcome) -> list[str]:
 
 
 def age_temporary(folder: Path) -> None:
-    """Makes the temporary files of a killed command an hour old, as if one came back later."""
+    """Make the temporary files of a killed command an hour old, as if an hour had passed."""
     then = time.time() - _HOUR
     for path in folder.rglob(TEMPORARY):
         os.utime(path, (then, then))

@@ -1,4 +1,4 @@
-"""Files that are no sound pictures, a few bytes each, and sound ones of odd kinds."""
+"""Makes small files that are not valid pictures, and valid pictures of unusual kinds."""
 
 import io
 import os
@@ -15,14 +15,14 @@ from tests.reliability.sound import SIDE, matte, photo
 
 
 def encoded(array: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
-    """The bytes of a picture file."""
+    """Return the bytes of a picture file."""
     file = io.BytesIO()
     Image.fromarray(array).save(file, kind, **options)
     return file.getvalue()
 
 
 def png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = b"") -> bytes:
-    """A PNG with that header, and the data given, compressed, whatever their length."""
+    """Return a PNG with this header and these data, whether or not their lengths fit."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         sum_ = struct.pack(">I", zlib.crc32(name + content))
@@ -34,7 +34,7 @@ def png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = 
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """A JPEG whose header has those sides, with the pixels of a small one."""
+    """Return a JPEG whose header has these sides, with the pixels of a small picture."""
     data = bytearray(encoded(photo(), "JPEG"))
     place = data.index(b"\xff\xc0") + 5
     data[place : place + 4] = struct.pack(">HH", height, width)
@@ -42,7 +42,7 @@ def jpeg(width: int, height: int) -> bytes:
 
 
 def npy(shape: str, kind: str = "|u1", data: bytes = b"") -> bytes:
-    """A NumPy file with that header."""
+    """Return a NumPy file with this header."""
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
     header = header.ljust(117) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
@@ -67,22 +67,22 @@ CONTENT: dict[str, bytes] = {
 
 
 def dangling(path: Path) -> None:
-    """A link to nothing."""
+    """Make a link that leads nowhere."""
     path.symlink_to("nowhere")
 
 
 def loop(path: Path) -> None:
-    """A link to itself."""
+    """Make a link to itself."""
     path.symlink_to(path.name)
 
 
 def folder(path: Path) -> None:
-    """A folder with the name of a picture."""
+    """Make a folder with the name of a picture."""
     path.mkdir()
 
 
 def pipe(path: Path) -> None:
-    """A named pipe, at which a reader would wait for ever."""
+    """Make a named pipe, from which a reader would wait for ever."""
     os.mkfifo(path)
 
 
@@ -92,11 +92,11 @@ NO_FILE: dict[str, Callable[[Path], None]] = {
     "folder of that name": folder,
     "named pipe": pipe,
 }
-"""What is no file, by what it is; each makes it at a path where nothing is."""
+"""Functions that make something other than a file at a free path, by what they make."""
 
 
 def put(path: Path, what: str) -> None:
-    """Puts one of the above at a path in place of what is there."""
+    """Put one of these files at a path, in place of the file that is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     if what in CONTENT:
@@ -106,7 +106,7 @@ def put(path: Path, what: str) -> None:
 
 
 def grey16() -> np.ndarray:
-    """The matte in 16 bits."""
+    """Return the matte in 16 bits."""
     return matte().astype(np.uint16) * 257
 
 

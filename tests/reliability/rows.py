@@ -1,7 +1,7 @@
-"""A row of the table of bad input, and how one is run: in this process, as the command line would.
+"""Defines the rows of bad input, and runs one in this process as the command line would.
 
-Words of a command may hold ``{here}``, the row's own folder, and ``{shared}``, a folder of sound
-things that no row changes (:mod:`tests.reliability.sound`).
+Words of a command may hold ``{here}``, the row's own folder, and ``{shared}``, a folder of valid
+files that no row changes (:mod:`tests.reliability.sound`).
 """
 
 import faulthandler
@@ -23,10 +23,10 @@ from gfm import cli
 from gfm.commands import evaluate, train
 
 SECONDS = 300
-"""After which a row counts as hanging; it takes a second or two, and more on a busy machine."""
+"""Seconds after which a row counts as hanging; it usually takes one or two."""
 
 _LOGS = ("run/.hydra/*", "run/*.log", "run/config.yaml", "run/journal/*")
-"""What a run says of itself, which is no result."""
+"""Patterns of logs and notes of a run, which are not results."""
 
 _MAINS = {"train": train.main, "evaluate": evaluate.main}
 
@@ -36,13 +36,13 @@ class Row:
     """A command with bad input.
 
     Attributes:
-        name: what is bad.
-        kind: of input, for the table of counts.
-        command: as typed after ``gfm``.
-        says: what the one line has to hold: the thing, and the fix.
-        make: makes the bad input in the row's folder.
-        status: of the exit: 1; or 2, where the words themselves are not understood.
-        leaves: patterns of the files that may be there afterwards, each of them whole.
+        name: What is bad.
+        kind: Kind of input, for the table of counts.
+        command: Words after ``gfm`` on the command line.
+        says: Words that the one line must hold: the thing and the fix.
+        make: Makes the bad input in the row's folder.
+        status: Exit status: 1, or 2 if the words of the command are not understood.
+        leaves: Patterns of the files that may be left, each of them complete.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def entry(self) -> str:
-        """The entry point, such as ``prepare pack``."""
+        """The entry point of the command, such as ``prepare pack``."""
         is_group = self.command[0] in ("prepare", "export")
         return " ".join(self.command[: 2 if is_group else 1])
 
@@ -64,7 +64,7 @@ class Row:
 
 
 def out_is_a_file(here: Path) -> None:
-    """Make the folder that a row's command would write into a file."""
+    """Put a file in the place of the folder that a row's command writes to."""
     (here / "out").write_text("")
 
 
@@ -77,12 +77,12 @@ class Done(NamedTuple):
 
 
 def check(row: Row, here: Path, shared: Path, capture: pytest.CaptureFixture[str]) -> None:
-    """Runs a row in an empty folder and asserts what every row has to hold.
+    """Run a row in an empty folder, and assert what every row must hold.
 
     Args:
-        row: the row.
-        here: its folder.
-        shared: of sound things.
+        row: Row to run.
+        here: Folder of the row.
+        shared: Folder of valid files.
         capture: pytest's ``capfd``, which also sees what libraries in C print.
     """
     row.make(here)
@@ -103,17 +103,17 @@ def check(row: Row, here: Path, shared: Path, capture: pytest.CaptureFixture[str
 
 
 def filled(text: str, here: Path, shared: Path) -> str:
-    """The text with folders in the places that it leaves for them."""
+    """Return the text with the folders filled in."""
     return text.replace("{here}", str(here)).replace("{shared}", str(shared))
 
 
 def files(folder: Path) -> set[Path]:
-    """All below a folder that are no folders; hidden ones too."""
+    """Return all files below a folder, hidden ones too."""
     return {path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
 
 
 def run(words: list[str], here: Path, capture: pytest.CaptureFixture[str]) -> Done:
-    """Runs ``gfm <words>`` in a folder."""
+    """Run ``gfm <words>`` in a folder."""
     capture.readouterr()
     with alone(here, words), at_most(SECONDS):
         try:
@@ -126,7 +126,7 @@ def run(words: list[str], here: Path, capture: pytest.CaptureFixture[str]) -> Do
 
 @contextmanager
 def alone(here: Path, words: list[str]) -> Iterator[None]:
-    """What a command changes of its process is put back."""
+    """Provide a context that restores what a command changes of its process."""
     singletons = Singleton.get_state()
     handlers = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
@@ -146,7 +146,7 @@ def alone(here: Path, words: list[str]) -> Iterator[None]:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Ends what hangs: by an exception, or where the interpreter is stuck, with the process."""
+    """End a hanging command by an exception, or by the process if the interpreter hangs."""
 
     def end(*_: object) -> None:
         raise TimeoutError(f"not done after {seconds} s")

@@ -1,4 +1,4 @@
-"""Sound datasets, mattes and networks that rows take as they are, or spoil a copy of."""
+"""Makes valid datasets, mattes and networks that rows use, or of which they damage a copy."""
 
 import shutil
 from pathlib import Path
@@ -23,24 +23,24 @@ NETWORK: dict[str, Any] = {
 
 
 def photo() -> np.ndarray:
-    """H×W×3 uint8."""
+    """Return a photo, H×W×3, uint8."""
     return np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 
 
 def matte() -> np.ndarray:
-    """H×W uint8: a disc with a soft edge."""
+    """Return the matte of a disc with a soft edge, H×W, uint8."""
     y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
     return np.clip(255 * (SIDE / 3 - np.hypot(x, y)) / 6 + 128, 0, 255).astype(np.uint8)
 
 
 def save(path: Path, array: np.ndarray) -> None:
-    """Saves a picture, and makes its folder."""
+    """Save a picture, and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path)
 
 
 def dataset(root: Path) -> None:
-    """Two photos of training and two of validation in the layout of AM-2k, and two backgrounds."""
+    """Write two training and two validation photos as in AM-2k, and two backgrounds."""
     for part in ("train", "validation"):
         for name in NAMES:
             save(root / f"am2k/{part}/original/{name}.jpg", photo())
@@ -50,7 +50,7 @@ def dataset(root: Path) -> None:
 
 
 def folder_set(root: Path) -> None:
-    """Two photos with mattes and trimaps, and the mattes of a method."""
+    """Write two photos with mattes and trimaps, and the mattes of another method."""
     trimap = np.where(matte() == 0, 0, np.where(matte() == 255, 255, 128)).astype(np.uint8)
     for name in NAMES:
         save(root / f"set/images/{name}.jpg", photo())
@@ -60,12 +60,12 @@ def folder_set(root: Path) -> None:
 
 
 def checkpoint(path: Path, config: dict[str, Any] | None = None) -> None:
-    """A checkpoint of the network."""
+    """Write a checkpoint of the network."""
     write_checkpoint(path, Checkpoint(NETWORK, build(NETWORK).state_dict(), config or {}))
 
 
 def everything(root: Path) -> None:
-    """All of the above."""
+    """Write all of these files."""
     dataset(root)
     folder_set(root)
     checkpoint(root / "net.ckpt")
@@ -73,5 +73,5 @@ def everything(root: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A folder, to be spoilt."""
+    """Copy a folder, whose copy is then damaged."""
     shutil.copytree(source, target, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""The commands that a campaign kills: how each is given again, and what of its outcome counts."""
+"""Defines the commands that a campaign kills, how each is repeated, and which results count."""
 
 import shutil
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.reliability.commands import EVALUATE, GFM, TRAIN
 from tests.reliability.outcomes import Outcome, of_checkpoint, of_files, of_table
 
 NUM_PHOTOS = 40
-"""For training, and for validation."""
+"""Number of photos for training, and again for validation."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Task:
     """A command and its outcome.
 
     Attributes:
-        name: for the table.
-        command: the command for a folder of results; where some are there, that which goes on.
-        outcome: what an undisturbed run and one that was killed have in common.
-        work: the pattern of files whose first change shows that the work has begun.
-        set_up: makes the folder before the first command, if it has to hold something.
+        name: Name of the task in the table.
+        command: Returns the command for a folder; if this holds results, the command goes on.
+        outcome: Reads the results that must be the same if a run was killed.
+        work: Pattern of files whose first change shows that the work has begun.
+        set_up: Makes the folder, with the files that it must hold, before the first command.
     """
 
     name: str
@@ -36,31 +36,31 @@ class Task:
 
 @dataclass(frozen=True)
 class Material:
-    """Where the input of all tasks lies.
+    """The input of all tasks.
 
     Attributes:
-        folder: of all of it.
+        folder: Folder that holds all of it.
     """
 
     folder: Path
 
     @property
     def photos(self) -> Path:
-        """In the layout of AM-2k."""
+        """Dataset in the layout of AM-2k."""
         return self.folder / "AM-2k"
 
     @property
     def weights(self) -> Path:
-        """Of a small network."""
+        """Checkpoint of a small network."""
         return self.folder / "small.ckpt"
 
     @property
     def predictions(self) -> Path:
-        """Mattes of the validation photos."""
+        """Folder of mattes of the validation photos."""
         return self.folder / "predictions"
 
     def write(self) -> None:
-        """Makes it."""
+        """Write the input."""
         self.folder.mkdir(parents=True)
         material.write_dataset(self.photos, NUM_PHOTOS, NUM_PHOTOS)
         material.write_predictions(self.predictions, NUM_PHOTOS)
@@ -69,7 +69,7 @@ class Material:
 
 
 def all_tasks(given: Material) -> list[Task]:
-    """Training, evaluating, preparing, predicting."""
+    """Return all tasks: training, evaluating, preparing and predicting."""
     return [
         _train(given),
         _evaluation("evaluate", given, f"checkpoint={given.weights}"),
@@ -123,7 +123,7 @@ def _evaluation(name: str, given: Material, source: str) -> Task:
 
 
 def _preparation(name: str, given: Material, *more: str) -> Task:
-    """Of a command that adds to a dataset."""
+    """Return the task of a command that adds files to a dataset."""
 
     def command(folder: Path) -> list[str]:
         return [*GFM, "prepare", name, f"paths.am2k={folder}", "--workers", "2", *more]

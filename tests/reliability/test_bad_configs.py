@@ -1,4 +1,4 @@
-"""Options that say nothing, or nonsense, on the command lines of train.py and evaluate.py."""
+"""Options without a value or with a wrong one, on the command lines of train.py and evaluate.py."""
 
 from collections.abc import Sequence
 
@@ -259,7 +259,7 @@ LIGHTNINGS = {"trainer.precision": "Precision 8", "trainer.devices": "devices=0"
 
 
 def named(words: Sequence[str]) -> str:
-    """The option that the last word sets."""
+    """Return the option that the last word sets."""
     name = words[-1].split("=")[0].lstrip("+~")
     return LIGHTNINGS.get(name, name)
 
@@ -272,7 +272,7 @@ ROWS += [Row(" ".join(words), "option", (*EVALUATE, *words), (named(words),)) fo
 
 
 def test_what_rows_spoil_is_sound(tmp_path, shared, capfd):
-    """Else they would prove nothing."""
+    """Without a fault, the commands of the rows succeed; otherwise the rows would prove nothing."""
     commands = [TRAIN]
     for what in ("checkpoint={shared}/net.ckpt", "predictions={shared}/mattes"):
         commands.append((*EVALUATE, what, f"paths.run={{here}}/{what[:5]}"))

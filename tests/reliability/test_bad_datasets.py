@@ -1,4 +1,4 @@
-"""Datasets with files that are none, in every command that reads them."""
+"""Datasets with files that are not pictures, in every command that reads them."""
 
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ PLACES = (
 
 
 def spoil(place: str, what: str, here: Path) -> None:
-    """Sound data, of which one file is spoilt; of backgrounds both, since they are drawn."""
+    """Copy valid data and damage one file, or all backgrounds, which are drawn at random."""
     dataset(here)
     folder_set(here)
     pictures.put(here / place, what)

@@ -1,4 +1,4 @@
-"""Mattes of another method, and folders that a run is to write to or go on from."""
+"""Bad mattes of another method, and bad folders to write to or to go on from."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ ALPHAS = ("run/alpha/*",)
 
 
 def mattes(spoil: Callable[[Path], None], here: Path) -> None:
-    """Sound mattes, of which one is spoilt."""
+    """Copy valid mattes and damage one of them."""
     folder_set(here)
     spoil(here / "mattes")
 
@@ -103,7 +103,7 @@ ROWS += [
 
 
 def in_run(name: str, text: str, here: Path) -> None:
-    """A file in the folder that the run is given."""
+    """Write a file into the folder that is given to the run."""
     path = here / "run" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

@@ -6,7 +6,7 @@ from tests.reliability.rows import Row, check, out_is_a_file
 
 ROWS = [
     Row("data that is not there", "option", ("check", "paths.am2k={here}/no"), ("no folder",)),
-    Row("word without =", "option", ("check", "am2k"), ("am2k is no override",)),
+    Row("word without =", "option", ("check", "am2k"), ("am2k is not NAME=VALUE",)),
     Row("malformed override", "option", ("check", "paths.am2k=[1"), ("paths.am2k=[1",)),
     Row("unknown data", "option", ("check", "data=photos"), ("photos",)),
     Row("data=null", "option", ("check", "data=null"), ("data=null",)),

@@ -1,4 +1,4 @@
-"""The campaign notices what a kill changes, and its comparison what differs."""
+"""The campaign notices every change that a kill causes, and its comparison every difference."""
 
 import sys
 import textwrap
@@ -39,7 +39,7 @@ def test_a_run_that_was_killed_is_compared(tmp_path, is_equal):
 
 
 class Late:
-    """Chances by which no command is killed that ends at once."""
+    """Random numbers with which the kill comes too late for a command that ends at once."""
 
     def random(self):
         return 0.99

@@ -1,4 +1,4 @@
-"""A bit that a disk or a copy flipped is seen before a checkpoint is used."""
+"""A bit that a disk or a copy has flipped is found before a checkpoint is used."""
 
 import random
 import zipfile
@@ -39,7 +39,7 @@ def flipped(data: bytes, place: int, bit: int) -> bytes:
 
 
 def records(path: Path) -> Iterator[tuple[zipfile.ZipInfo, int]]:
-    """Entries of an archive, and where the directory has them."""
+    """Return the entries of an archive, and where its list of entries names them."""
     with zipfile.ZipFile(path) as archive:
         place = archive.start_dir
         for entry in archive.infolist():
@@ -48,7 +48,7 @@ def records(path: Path) -> Iterator[tuple[zipfile.ZipInfo, int]]:
 
 
 def regions(path: Path) -> dict[str, list[int]]:
-    """Bytes of a file by what they hold; only those that a reader needs."""
+    """Return the places of the bytes that a reader needs, by what they hold."""
     data = path.read_bytes()
     if path.suffix == ".safetensors":
         start = 8 + int.from_bytes(data[:8], "little")
@@ -75,7 +75,7 @@ def same(checkpoint: Checkpoint) -> bool:
 
 
 def test_a_flipped_bit_is_refused_wherever_it_counts(written, tmp_path):
-    """20 places in each part: weights, pickle and directory, or header and weights."""
+    """Bits flip at 20 places of each part: weights, pickle and entries, or header and weights."""
     path, data, rng = tmp_path / written.name, written.read_bytes(), random.Random(0)
     for part, places in regions(written).items():
         for _ in range(20):
@@ -88,7 +88,7 @@ def test_a_flipped_bit_is_refused_wherever_it_counts(written, tmp_path):
 
 
 def test_any_flipped_bit_is_refused_or_changes_nothing(written, tmp_path):
-    """Elsewhere are padding, dates and the like, which nothing reads."""
+    """A file that still loads has the same content, because the bit is in padding or in a date."""
     path, data, rng = tmp_path / written.name, written.read_bytes(), random.Random(1)
     skipped = set(regions(written)["weights"])
     places = [place for place in range(len(data)) if place not in skipped]
@@ -101,7 +101,7 @@ def test_any_flipped_bit_is_refused_or_changes_nothing(written, tmp_path):
 
 
 def test_what_is_marked_as_a_folder_is_refused(tmp_path):
-    """Weights of such an entry would be memory as torch finds it."""
+    """Weights of such an entry would be uninitialised memory."""
     path = tmp_path / "last.ckpt"
     write_checkpoint(path, Checkpoint(MODEL, STATE))
     data = bytearray(path.read_bytes())

@@ -1,7 +1,7 @@
 """Disks, folders, processes and clocks that fail in the middle of the work.
 
-Where others are tested: a full disk and a killed worker of the file tools in
-tests/prepare/test_runner.py, a folder that another run uses in tests/launch/test_folders.py.
+tests/prepare/test_runner.py tests a full disk and a killed worker of the file tools, and
+tests/launch/test_folders.py tests a folder that another run uses.
 """
 
 import itertools
@@ -41,7 +41,7 @@ NUM_PHOTOS = 6
 
 @contextmanager
 def small_disk(num_bytes: int) -> Iterator[None]:
-    """No file can grow beyond this size, which its writer sees as it sees a full disk."""
+    """Limit the size of files, which fails like a full disk when a file is written."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
     try:
@@ -52,7 +52,7 @@ def small_disk(num_bytes: int) -> Iterator[None]:
 
 @pytest.fixture
 def locked(tmp_path) -> Iterator[Path]:
-    """A folder that cannot be written: by its rights, or for root by a mount."""
+    """Make a folder read-only by its permissions, or by a mount if root runs the tests."""
     folder = tmp_path / "locked"
     folder.mkdir()
     if os.geteuid() != 0:
@@ -69,7 +69,7 @@ def locked(tmp_path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory) -> Path:
-    """Photos, mattes of another method, and weights."""
+    """Write photos, mattes of another method, and weights."""
     folder = tmp_path_factory.mktemp("given")
     write_dataset(folder / "AM-2k", 0, NUM_PHOTOS)
     (folder / "mattes").mkdir()
@@ -82,28 +82,28 @@ def given(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def scoring(given) -> list[str]:
-    """Overrides of an evaluation of the mattes."""
+    """Return overrides of an evaluation of the mattes."""
     data = [f"data.root={given / 'AM-2k/validation'}", "data.images=original", "data.alphas=mask"]
     return ["data=folder", *data, "data.num_workers=0", "trainer=cpu"]
 
 
 @pytest.fixture
 def training(tiny_training, tmp_path) -> list[str]:
-    """Overrides of two epochs of two steps, the second of which is saved."""
+    """Return overrides of a training of two epochs of two steps, which saves after each epoch."""
     small = [o for o in tiny_training if not o.startswith("track=")]
     plain = ["~callbacks.previews", "~callbacks.progress", "test=false"]
     return [*small, *SAVES, *plain, "track=comp_rssn", "trainer.max_epochs=2"]
 
 
 def the_line(capsys) -> str:
-    """The only one on standard error."""
+    """Return the only line on standard error."""
     lines = [x for x in capsys.readouterr().err.splitlines() if x.strip()]
     assert len(lines) == 1, lines
     return lines[0]
 
 
 def leave_old(path: Path) -> None:
-    """What a killed run leaves, an hour later."""
+    """Write a temporary file that a run killed an hour ago would have left."""
     path.touch()
     age_temporary(path.parent)
 
@@ -125,7 +125,9 @@ def test_a_training_on_a_full_disk_keeps_its_last_checkpoint(
     with small_disk(len(before) // 2):
         assert train_status(monkeypatch, f"ckpt_path={run}", "trainer.max_epochs=2") == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "last.ckpt (File too large): free disk space, then resume from the last one" in said
+    assert (
+        "last.ckpt (File too large): free disk space, then resume from the last checkpoint" in said
+    )
     assert (run / "checkpoints/last.ckpt").read_bytes() == before
     assert not list(run.rglob("*.tmp"))
     assert train_status(monkeypatch, f"ckpt_path={run}", "trainer.max_epochs=2") == 0
@@ -188,7 +190,7 @@ def test_folders_that_cannot_be_written(locked, given, scoring, training, monkey
 
 
 class Vandal(pl.Callback):
-    """Does harm once, before the third step: to a folder, or a loader's worker."""
+    """Removes a folder, or kills a worker of the loader, once before the third step."""
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder

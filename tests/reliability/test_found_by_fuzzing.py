@@ -1,4 +1,4 @@
-"""Files that fuzzing found: each left a reader other than by a GFMError, or took too much."""
+"""Files that fuzzing found, for which a reader raised another error or took too much."""
 
 import io
 import struct
@@ -25,7 +25,7 @@ def saved(kind: str, image: Image.Image, **options: object) -> bytes:
 
 
 def png(*chunks: tuple[bytes, bytes]) -> bytes:
-    """Chunks by name, with sound checksums."""
+    """Return a PNG of these chunks, with valid checksums."""
     parts = (
         struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks
     )
@@ -62,7 +62,7 @@ def test_a_chunk_that_claims_much_gets_no_memory(tmp_path, monkeypatch):
 
 
 def test_an_orientation_that_is_none_turns_nothing(tmp_path):
-    """Only 5 to 8 exchange the sides; for OpenCV as well."""
+    """Only the orientations 5 to 8 exchange the sides, as in OpenCV."""
     path, exif = tmp_path / "photo.jpg", Image.Exif()
     exif[0x0112] = 9
     path.write_bytes(saved("JPEG", Image.new("RGB", (8, 6)), exif=exif))
@@ -94,7 +94,7 @@ def test_an_official_file_that_lacks_tensors(tmp_path):
 
 
 def test_a_name_that_is_not_utf8(tmp_path):
-    """The unpickler raises UnicodeDecodeError, where a bit of the text of a key is flipped."""
+    """The unpickler raises UnicodeDecodeError if a bit of a key is flipped."""
     path = tmp_path / "last.pth"
     torch.save({"name": torch.ones(1)}, path, _use_new_zipfile_serialization=False)
     path.write_bytes(path.read_bytes().replace(b"name", b"\xffame"))

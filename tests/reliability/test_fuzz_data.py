@@ -1,4 +1,4 @@
-"""Composition, labels and crops hold what they promise for any sizes and mattes."""
+"""Composition, labels and crops are right for mattes of any size and content."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ KERNELS = st.integers(1, 51)
 
 
 def matte_of(alpha: np.ndarray) -> Matte:
-    """As read from a photo that is not packed."""
+    """Return a matte as it is read from a photo that is not packed."""
     own = object.__new__(Matte)
     own.alpha, own.labels = alpha, {}
     return own
@@ -49,7 +49,7 @@ def test_noise_stays_in_range_and_is_one_field(alpha, seed, sigma):
 
 
 def _slow_trimap(alpha: np.ndarray, kernel_size: int) -> np.ndarray:
-    """Pixel by pixel; what lies beyond the border has no say."""
+    """Make a trimap pixel by pixel; pixels beyond the border do not count."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_size, kernel_size))
     offsets = np.argwhere(kernel) - kernel_size // 2
     result = np.empty_like(alpha)
@@ -70,7 +70,7 @@ def test_trimaps_are_as_defined(alpha, kernel_size):
 @tries(100)
 @given(mattes, st.integers(0, 25).map(lambda n: 2 * n + 1))
 def test_trimaps_are_symmetric(alpha, kernel_size):
-    """Flipped with the matte; of the inverse matte, foreground and background change places."""
+    """A trimap flips with its matte; inverting the matte exchanges foreground and background."""
     trimap = trimap_from_alpha(alpha, kernel_size)
     for flip in (np.s_[::-1], np.s_[:, ::-1]):
         assert np.array_equal(trimap_from_alpha(alpha[flip], kernel_size), trimap[flip])

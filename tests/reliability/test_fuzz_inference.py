@@ -1,4 +1,4 @@
-"""Resizing, inferers and fusion hold what they promise for photos of any size."""
+"""Resizing, inferers and fusion are right for photos of any size."""
 
 import numpy as np
 import pytest

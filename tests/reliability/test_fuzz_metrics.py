@@ -1,4 +1,4 @@
-"""Metrics of any two mattes: range, symmetry, identity, flips, batches, the plain formulation."""
+"""Metrics of any two mattes have the right range and symmetry, and agree with a plain version."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ FUNCTIONS = {
 
 
 def _three(kinds, height, width, seed):
-    """Prediction, target and trimap, H×W; 153/255 is 0.6 for the plain formulation alone."""
+    """Return prediction and target, H×W in [0, 1], float64, and their trimap."""
     preds, target = (matte(kind, height, width, seed + i) for i, kind in enumerate(kinds))
     return preds / 255, target / 255, trimap_from_alpha(target, 5)
 
@@ -68,7 +68,7 @@ def test_errors_are_symmetric_and_do_not_ask_where_left_is(case):
 @tries(40)
 @given(st.lists(cases, min_size=1, max_size=3), SIDES, SIDES)
 def test_a_batch_has_the_mean_of_its_images(some, height, width):
-    """As a list of any sizes, and as one array of equal sizes."""
+    """This holds for a list of images of any size, and for an array of images of one size."""
     cut = [[a[:height, :width] for a in case] for case in some]
     sides = [min(case[0].shape[i] for case in cut) for i in (0, 1)]
     cut = [[a[: sides[0], : sides[1]] for a in case] for case in cut]

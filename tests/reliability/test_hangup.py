@@ -16,7 +16,7 @@ from tests.conftest import PROJECT, SMALL_TRAINING
 
 
 class HangUp(pl.Callback):
-    """Closes the terminal in the second step: SIGHUP to all processes of the run."""
+    """Sends SIGHUP to all processes of the run in the second step, as a closed terminal does."""
 
     def on_train_batch_start(self, trainer, *_):
         if trainer.global_step == 1:
@@ -24,7 +24,7 @@ class HangUp(pl.Callback):
 
 
 def is_there(group: int) -> bool:
-    """Whether a group of processes has one left."""
+    """Return whether a process group has a process left."""
     with suppress(ProcessLookupError):
         os.killpg(group, 0)
         return True

@@ -1,7 +1,7 @@
-"""Control-C and SIGTERM: one line that says how to go on, and nothing is lost.
+"""Control-C and SIGTERM print one line that says how to go on, and nothing is lost.
 
-Where others are tested: training in tests/test_workflows.py and tests/training/test_preemption.py,
-the workers of the file tools in tests/prepare/test_runner.py.
+tests/test_workflows.py and tests/training/test_preemption.py test training, and
+tests/prepare/test_runner.py tests the workers of the file tools.
 """
 
 import itertools
@@ -23,7 +23,7 @@ NUM_PHOTOS = 5
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
-    """Photos, mattes of another method, and weights."""
+    """Write photos, mattes of another method, and weights."""
     folder = tmp_path_factory.mktemp("given")
     write_dataset(folder / "AM-2k", 0, NUM_PHOTOS)
     write_predictions(folder / "mattes", NUM_PHOTOS)
@@ -32,7 +32,7 @@ def given(tmp_path_factory):
 
 
 def signalled(function, number, after):
-    """A function that gets this process a signal when it has been called so often."""
+    """Return a function that sends a signal to this process at a given call."""
     calls = itertools.count(1)
 
     def call(*args, **options):

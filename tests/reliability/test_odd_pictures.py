@@ -1,4 +1,4 @@
-"""Pictures of odd kinds and sizes that are sound: all readers see the same."""
+"""All readers see the same in valid pictures of unusual kinds and sizes."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ SIDES = (20, 30)  # height, width
 
 
 def ramp() -> np.ndarray:
-    """Smooth, so that JPEG keeps it."""
+    """Return a smooth picture, which JPEG keeps well."""
     height, width = SIDES
     y, x = np.mgrid[:height, :width]
     return np.dstack([y * 8 + 40, x * 5 + 40, (y + x) * 3 + 40]).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Called with what people hold by mistake: the right number, or a word of what is wrong."""
+"""Functions return right numbers for unusual input, and name the fault of wrong input."""
 
 import numpy as np
 import pytest
@@ -35,11 +35,11 @@ WRONG_IMAGES = {
     "grey": (ALPHA, ValueError, r"shape \(1, 1, 40, 33\): expected \(N, 3"),
     "RGBA": (torch.rand(1, 4, 32, 32), ValueError, r"\(1, 4, 32, 32\): expected"),
     "channels last": (torch.rand(1, 32, 32, 3), ValueError, r"expected \(N, 3, H, W\)"),
-    "bytes": ((IMAGE * 255).byte(), TypeError, r"torch.uint8: pass floats .* divided by 255"),
+    "bytes": ((IMAGE * 255).byte(), TypeError, r"torch.uint8: pass floats .* / 255"),
     "no image": (IMAGE[:0], ValueError, "at least one image"),
     "no pixel": (IMAGE[:, :, :0], ValueError, "at least one pixel"),
     "an array": (IMAGE.numpy(), TypeError, "ndarray: pass a tensor, or use Predictor"),
-    "elsewhere": (IMAGE.to("meta"), ValueError, "on meta, the network on cpu"),
+    "elsewhere": (IMAGE.to("meta"), ValueError, "on meta but the network is on cpu"),
 }
 
 
@@ -104,7 +104,7 @@ def test_pictures_of_pillow_may_have_any_mode(mode):
 
 
 def test_grey_of_16_bits_is_reduced_to_8():
-    """Pillow's own conversion makes white of all that is not nearly black."""
+    """Pillow's own conversion would turn everything white that is not nearly black."""
     deep = Image.fromarray(np.full((2, 3), 40_000, np.uint16))
     assert to_batch(deep).unique().tolist() == [round(40_000 / 257)]
 
@@ -132,7 +132,7 @@ def test_arrays_may_lie_in_memory_as_they_like(change):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1)])
 def test_flipped_arrays_of_one_row_or_column(shape):
-    """NumPy calls them contiguous though their strides are negative, which torch refuses."""
+    """NumPy calls them contiguous, but torch refuses them because their strides are negative."""
     alpha = np.linspace(0, 1, 4)[: shape[0] * shape[1]].reshape(shape)
     flipped = alpha[::-1, ::-1]
     assert float(sad(flipped, flipped)) == 0

@@ -1,4 +1,4 @@
-"""All that is installed may be used by anyone; no code of a file is run; no network is asked."""
+"""Licences are permissive, no code in a file is run, and no network connection is opened."""
 
 import ast
 import os
@@ -35,7 +35,7 @@ def test_all_that_is_installed_may_be_used_by_anyone():
 
 
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
-    """Calls in a file: the whole name as written, and the call."""
+    """Yield the calls in a file, with the whole name as it is written."""
     tree = ast.parse(path.read_text())
     return [(ast.unparse(n.func), n) for n in ast.walk(tree) if isinstance(n, ast.Call)]
 
@@ -74,7 +74,7 @@ socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 
 @pytest.fixture
 def cut_off(tmp_path, monkeypatch):
-    """Runs Python with the network cut off, with what a user has set: nothing."""
+    """Run Python without a network, and without the settings that the tests make."""
     place, asked = tmp_path / "site", tmp_path / "asked.txt"
     place.mkdir()
     (place / "sitecustomize.py").write_text(CUT_OFF)
@@ -84,7 +84,7 @@ def cut_off(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_MODE", raising=False)
 
     def run(*words: object) -> str:
-        """Returns what was asked."""
+        """Run code, and return the connections that it tried to open."""
         command = [sys.executable, *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=500)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -94,7 +94,7 @@ def cut_off(tmp_path, monkeypatch):
 
 
 def test_a_question_to_the_network_is_noted(cut_off):
-    """Else the test below would prove nothing."""
+    """Otherwise the next test would prove nothing."""
     call = "socket.create_connection(('example.org', 80))"
     words = f"import socket, contextlib\nwith contextlib.suppress(OSError): {call}"
     assert "example.org" in cut_off("-c", words)

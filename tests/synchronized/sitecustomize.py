@@ -7,7 +7,7 @@ from torch.distributed.nn.functional import all_reduce
 
 
 def forward_on_cpu(self, x):
-    """What torch.nn.SyncBatchNorm computes, which works on GPUs alone."""
+    """Compute what torch.nn.SyncBatchNorm computes, which works only on GPUs."""
     self.num_batches_tracked += int(self.training)
     # Without momentum, all batches have the same weight.
     momentum = 1 / max(int(self.num_batches_tracked), 1) if self.momentum is None else self.momentum

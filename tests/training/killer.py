@@ -1,4 +1,4 @@
-"""A callback for runs of their own, which imports nothing that would change their environment."""
+"""Defines a callback for runs in other processes, whose environment its imports do not change."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from pytorch_lightning import Callback
 
 
 class Killer(Callback):
-    """Kills the process in an epoch, if told to by ``KILL`` in the environment."""
+    """Kills the process in an epoch if ``KILL`` is set in the environment."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch

@@ -1,4 +1,4 @@
-"""Reads back what W&B keeps of an offline run, from its ``.wandb`` file."""
+"""Reads what W&B stores of an offline run from its ``.wandb`` file."""
 
 import json
 import time
@@ -11,12 +11,12 @@ from gfm.compat.wandb import records, row
 
 
 def files(folder: Path) -> list[Path]:
-    """Those below a run's folder, the oldest first; links to them left out."""
+    """Return the files below the folder of a run, the oldest first, without links."""
     return sorted(folder.glob("wandb/*run-*/*.wandb"))
 
 
 def read(path: Path, patience: float = 20.0, was_killed: bool = False) -> list[Record]:
-    """The records of a file, once it has its end, if it will have one."""
+    """Return the records of a file, after waiting for its end if one will be written."""
     end = time.monotonic() + patience
     while True:  # W&B's process may write on for a moment after the run was finished
         found = list(records(path.read_bytes()))
@@ -32,12 +32,12 @@ def _only(folder: Path) -> list[Record]:
 
 
 def rows(found: list[Record]) -> list[dict[str, Any]]:
-    """What was logged, row by row."""
+    """Return the rows that were logged."""
     return [row(record) for record in found if record.history.item]
 
 
 def logged(folder: Path) -> dict[str, Any]:
-    """The last value of everything that the only run below ``folder`` logged."""
+    """Return the last value of everything that the only run below ``folder`` logged."""
     values: dict[str, Any] = {}
     for line in rows(_only(folder)):
         values |= line
@@ -45,7 +45,7 @@ def logged(folder: Path) -> dict[str, Any]:
 
 
 def summary(found: list[Record]) -> dict[str, Any]:
-    """The summary as it is when the run ends; levels are joined by ``/``."""
+    """Return the summary at the end of a run; levels are joined by ``/``."""
     values: dict[str, Any] = {}
     for record in found:
         for item in record.summary.update:
@@ -54,7 +54,7 @@ def summary(found: list[Record]) -> dict[str, Any]:
 
 
 def described(folder: Path) -> tuple[Any, dict[str, Any]]:
-    """The run with its name, tags, group …, and its configuration, whose levels ``/`` joins."""
+    """Return the record of the run, and its configuration, whose levels are joined by ``/``."""
     run, config = None, {}
     for record in _only(folder):
         if record.HasField("run"):

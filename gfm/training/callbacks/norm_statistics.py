@@ -1,4 +1,4 @@
-"""What batch normalisation normalises whole photos by."""
+"""Measures the statistics by which batch normalisation normalises whole photos."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,8 @@ class NormStatistics(Callback):
     Deviation: the paper and the official code use running averages, as ``num_samples=0`` does.
 
     Args:
-        num_samples: of the training set, spread evenly over it; 0 leaves the running averages.
+        num_samples: Number of training samples, spread evenly over the training set; 0 keeps the
+            running averages.
     """
 
     def __init__(self, num_samples: int = 100) -> None:
@@ -55,7 +56,7 @@ class NormStatistics(Callback):
                 model(image)
 
     def _batches(self, trainer: pl.Trainer) -> DataLoader[Sample]:
-        """Of this process, which has its share of each batch, as in training."""
+        """Return the loader of this process, which has its share of each batch as in training."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         rank, world = rank_and_world()
         num_samples = min(max(self.num_samples, world), len(data.training))
@@ -71,7 +72,7 @@ class NormStatistics(Callback):
 
 @contextmanager
 def _averaging(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Within, norms average the statistics of all batches, each with the same weight."""
+    """Provide a context in which norms average the statistics of all batches with equal weights."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

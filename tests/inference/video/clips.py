@@ -1,4 +1,4 @@
-"""Small clips, drawn and encoded here."""
+"""Draws, encodes and reads small clips."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -16,7 +16,7 @@ UNSTEADY = [0, 40, 90, 120, 160, 200, 300, 320]
 
 
 def draw_frames(num_frames: int = 8, height: int = 48, width: int = 64) -> list[np.ndarray]:
-    """A red mark in the upper left corner, and a white square that moves to the right."""
+    """Draw a red mark in the upper left corner, and a white square that moves to the right."""
     frames = []
     for index in range(num_frames):
         frame = np.full((height, width, 3), 40, np.uint8)
@@ -37,9 +37,9 @@ def write_clip(
     seconds: float | None = None,
     pixel_aspect: tuple[int, int] = (1, 1),
 ) -> Path:
-    """A clip of frames that are shown at times in milliseconds.
+    """Write a clip of frames that are shown at times in milliseconds.
 
-    With a tone if a codec of audio is given, as long as the pictures or that many seconds.
+    If an audio codec is given, it has a tone, as long as the pictures or as the given seconds.
     """
     frames = draw_frames(len(times)) if frames is None else frames
     kind = "mp4" if path.suffix == ".m4v" else None
@@ -79,7 +79,7 @@ def _write_tone(output: Any, stream: Any, seconds: float) -> None:
 
 
 def read_video(path: Path, kind: str = "rgb24") -> tuple[list[np.ndarray], list[float]]:
-    """Frames, and the times in seconds at which they are shown."""
+    """Return the frames, and the times in seconds at which they are shown."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         if path.suffix == ".webm":  # FFmpeg's own decoder of VP9 knows no opacity
@@ -92,7 +92,7 @@ def read_video(path: Path, kind: str = "rgb24") -> tuple[list[np.ndarray], list[
 
 
 def read_sound(path: Path) -> tuple[str, np.ndarray]:
-    """Name of the codec, and samples of the first channel."""
+    """Return the name of the audio codec, and the samples of the first channel."""
     with av.open(str(path)) as container:
         frames = list(container.decode(audio=0))
         waves = [

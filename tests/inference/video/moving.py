@@ -1,4 +1,4 @@
-"""A clip of a drawn animal that moves smoothly over a background, with its exact mattes."""
+"""Draws a clip of an animal that moves smoothly over a background, with its exact mattes."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class Moving(NamedTuple):
     """A drawn clip.
 
     Attributes:
-        frames: H×W×3 RGB, uint8, with the noise of a sensor, another in each.
+        frames: H×W×3 RGB, uint8, with the noise of a sensor.
         alphas: H×W in [0, 1], float32.
     """
 
@@ -23,15 +23,15 @@ class Moving(NamedTuple):
 def draw_moving(
     num_frames: int, height: int, width: int, index: int = 0, noise: float = 4.0, seed: int = 3
 ) -> Moving:
-    """Frames of an animal that sways and comes nearer, while the camera pans.
+    """Draw frames of an animal that sways and comes nearer, while the camera pans.
 
     Args:
-        num_frames: of the clip, 25 of them a second.
-        height: of a frame.
-        width: of a frame.
-        index: of the animal.
-        noise: standard deviation of a pixel from frame to frame, of 255.
-        seed: of animal, background and noise.
+        num_frames: Number of frames, 25 for each second.
+        height: Height of a frame.
+        width: Width of a frame.
+        index: Number of the animal.
+        noise: Standard deviation of a pixel from frame to frame, on the scale of 0..255.
+        seed: Seed of animal, background and noise.
     """
     rng = np.random.default_rng([seed, index])
     sample = draw_sample(seed, index, height, width)
@@ -60,7 +60,7 @@ def _warp(picture: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.
 
 
 def flicker(alphas: list[np.ndarray], truth: list[np.ndarray]) -> float:
-    """dtSSD, times 100: root mean square of how much more or less than the truth alpha changes.
+    """Compute dtSSD times 100, the root mean square error of the change of alpha between frames.
 
     Erofeev et al., Perceptually Motivated Benchmark for Video Matting, BMVC 2015; per pixel, as Lin
     et al. report it (Robust High-Resolution Video Matting with Temporal Guidance, WACV 2022).
@@ -70,5 +70,5 @@ def flicker(alphas: list[np.ndarray], truth: list[np.ndarray]) -> float:
 
 
 def sad(alphas: list[np.ndarray], truth: list[np.ndarray]) -> float:
-    """Sum of absolute differences of a frame on average, in thousands of pixels."""
+    """Compute the mean over frames of the sum of absolute differences, in thousands."""
     return float(np.abs(np.subtract(alphas, truth)).sum((1, 2)).mean()) / 1000

@@ -1,6 +1,6 @@
-"""Loads that are larger than tests: python -m tests.reliability.load [PART] (Linux).
+"""Runs loads that are too large for tests: python -m tests.reliability.load [PART] (Linux).
 
-Without a part all of them run in turn. Exit status 1 if one does not hold.
+Without a part all of them run in turn. The exit status is 1 if one of them fails.
 """
 
 import shutil
@@ -31,31 +31,31 @@ def _hold(part: Callable[[Path], bool]) -> None:
 
 @app.command()
 def soak(minutes: Minutes = 10) -> None:
-    """A loader with two workers, whose memory and file handles stay flat."""
+    """Run a loader with two workers, whose memory and file handles must not grow."""
     _hold(lambda folder: soaking.soak(folder, minutes))
 
 
 @app.command()
 def evaluate(photos: Number = 2000) -> None:
-    """An evaluation of small photos."""
+    """Evaluate mattes of many small photos."""
     _hold(lambda folder: large.evaluation(folder, photos))
 
 
 @app.command()
 def predict(files: Number = 1000) -> None:
-    """Predicts small photos, a twentieth of them damaged."""
+    """Matte many small photos, a twentieth of which are damaged."""
     _hold(lambda folder: large.prediction(folder, files))
 
 
 @app.command()
 def sweep(jobs: Number = 50) -> None:
-    """A sweep of trainings of one step."""
+    """Run a sweep of trainings of one step."""
     _hold(lambda folder: sweeping.sweep(folder, jobs))
 
 
 @app.callback(invoke_without_command=True)
 def every_part(context: typer.Context) -> None:
-    """All parts in turn, or one."""
+    """Run all parts in turn unless one is named."""
     if context.invoked_subcommand is None:
         for part in (soak, evaluate, predict, sweep):
             part()

@@ -1,4 +1,4 @@
-"""Many files at once: an evaluation, and a prediction some of whose photos are damaged."""
+"""Works on many files: an evaluation, and a prediction with some damaged photos."""
 
 import json
 import re
@@ -21,7 +21,7 @@ DAMAGED = 0.05
 
 
 def evaluation(folder: Path, num_photos: int) -> bool:
-    """Scores mattes from files; whether there is a figure for each photo, and a report."""
+    """Score mattes in files, and return whether every photo has figures, and there is a report."""
     write_dataset(folder / "AM-2k", 0, num_photos, SIDE)
     write_predictions(folder / "mattes", num_photos, SIDE)
     run = folder / "run"
@@ -36,7 +36,7 @@ def evaluation(folder: Path, num_photos: int) -> bool:
 
 
 def prediction(folder: Path, num_files: int) -> bool:
-    """Mattes photos; whether the damaged ones, and no others, are listed and lack a result."""
+    """Matte photos, and return whether only the damaged ones are listed and lack a result."""
     photos, out, log = folder / "photos", folder / "out", folder / "prediction.log"
     for index in range(num_files):
         write_photo(photos / f"{index:05d}.jpg", None, index, SIDE)
@@ -52,7 +52,7 @@ def prediction(folder: Path, num_files: int) -> bool:
 
 
 def _damage(photos: Path, num_files: int) -> set[str]:
-    """Empties, cuts off or replaces some files; returns their stems."""
+    """Empty, truncate or replace some files, and return their stems."""
     chosen = np.random.default_rng(0).choice(num_files, round(DAMAGED * num_files), replace=False)
     for turn, index in enumerate(chosen):
         path = photos / f"{index:05d}.jpg"
@@ -62,7 +62,7 @@ def _damage(photos: Path, num_files: int) -> set[str]:
 
 
 def _watched(command: list[str], log: Path) -> tuple[int, str]:
-    """Runs a command; its exit status, and what it took."""
+    """Run a command, and return its exit status and its usage."""
     begin = time.monotonic()
     with started(command, log) as process:
         looks = watch(process, 0.5)

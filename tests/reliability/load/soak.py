@@ -1,4 +1,4 @@
-"""A loader that runs for long: its memory and file handles stay what they were."""
+"""Runs a loader for long, whose memory and file handles must not grow."""
 
 import multiprocessing
 import os
@@ -18,7 +18,7 @@ _WORKERS = 2
 
 
 def soak(folder: Path, minutes: float) -> bool:
-    """Loads epoch after epoch for so long; whether memory and handles stayed flat."""
+    """Load epochs for this time, and return whether memory and handles did not grow."""
     datamodule = MattingDataModule(
         DemoSource(folder / "demo", **DEMO),
         RssnTrack(foreground="closed_form", backgrounds_per_foreground=50),

@@ -1,4 +1,4 @@
-"""A sweep of many jobs in one process, which none of them may slow down or fill."""
+"""Runs a sweep of many jobs in one process, whose memory must not grow."""
 
 import csv
 import time
@@ -15,7 +15,7 @@ _TINY = ("trainer.limit_train_batches=1", "test=false", "trainer.limit_val_batch
 
 
 def sweep(folder: Path, num_jobs: int) -> bool:
-    """Trains so many networks for a step; whether all are in the table, and memory stayed flat."""
+    """Train networks for a step; return whether all are in the table, and memory did not grow."""
     demo, swept = folder / "demo", folder / "swept"
     DemoSource(demo, **DEMO).find()
     small = [o for o in SMALL_TRAINING if not o.startswith("trainer.limit_train_batches")]

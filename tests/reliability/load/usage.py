@@ -1,4 +1,4 @@
-"""Memory and open file handles of processes (Linux)."""
+"""Measures memory and open file handles of processes (Linux)."""
 
 import statistics
 import subprocess
@@ -13,12 +13,12 @@ _PROCESSES = Path("/proc")
 
 @dataclass(frozen=True)
 class Usage:
-    """Of several processes at a time.
+    """The usage of several processes at one time.
 
     Attributes:
-        seconds: since the first look.
-        mebibytes: resident, each shared page counted once.
-        handles: open files, pipes and sockets.
+        seconds: Time since the first measurement.
+        mebibytes: Resident memory, in which each shared page counts once.
+        handles: Number of open files, pipes and sockets.
     """
 
     seconds: float
@@ -28,9 +28,9 @@ class Usage:
 
 @dataclass(frozen=True)
 class Course:
-    """How usage developed: medians of the second and the last quarter, and the most of all.
+    """The course of usage: medians of the second and the last quarter, and the maximum.
 
-    The first quarter is left out, in which libraries are loaded and caches fill.
+    The first quarter is left out, because libraries are loaded and caches fill in it.
     """
 
     before: Usage
@@ -39,7 +39,7 @@ class Course:
 
     @property
     def is_flat(self) -> bool:
-        """Whether memory grew by less than 5 % and handles not at all."""
+        """Whether memory grew by less than 5 %, and the number of handles did not grow."""
         is_same = self.after.handles <= self.before.handles
         return is_same and self.after.mebibytes < 1.05 * self.before.mebibytes
 
@@ -50,11 +50,11 @@ class Course:
 
 
 def usage_of(processes: Iterable[int], begin: float) -> Usage:
-    """Of these processes now; those that have ended do not count.
+    """Measure processes now; those that have ended do not count.
 
     Args:
-        processes: their numbers.
-        begin: when the first look was, by ``time.monotonic``.
+        processes: Numbers of the processes.
+        begin: Time of the first measurement by ``time.monotonic``.
     """
     kibibytes = handles = 0
     for process in processes:
@@ -67,7 +67,7 @@ def usage_of(processes: Iterable[int], begin: float) -> Usage:
 
 
 def in_group(group: int) -> list[int]:
-    """The processes of a group."""
+    """Return the processes of a group."""
     found = []
     for folder in _PROCESSES.glob("[0-9]*"):
         with suppress(OSError):
@@ -78,7 +78,7 @@ def in_group(group: int) -> list[int]:
 
 
 def watch(process: "subprocess.Popen[bytes]", interval: float = 1.0) -> list[Usage]:
-    """Looks at a command, started in a group of its own, until it ends."""
+    """Measure a command that leads a process group until it ends."""
     begin, looks = time.monotonic(), []
     while process.poll() is None:
         looks.append(usage_of(in_group(process.pid), begin))
@@ -87,10 +87,10 @@ def watch(process: "subprocess.Popen[bytes]", interval: float = 1.0) -> list[Usa
 
 
 def course(looks: Sequence[Usage]) -> Course:
-    """See :class:`Course`; needs at least four looks.
+    """Return the course of at least four measurements.
 
     Raises:
-        ValueError: there are fewer.
+        ValueError: There are fewer.
     """
     if len(looks) < 4:
         raise ValueError(f"{len(looks)} looks are too few to tell a course")

@@ -1,19 +1,16 @@
-"""Matting losses: functions for the terms, and the criterion that adds them (GFM, section 4.4).
+"""The terms of the loss as functions (GFM, section 4.4).
 
-All terms are computed in float32, even under autocast, from alphas and colours in [0, 1].
+All of them are computed in float32, even under autocast, from alphas and colours in [0, 1]. They
+raise a ValueError for shapes that differ, because broadcasting would hide the mistake.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from gfm.models.fusion import BranchOutput, MattingOutput
-from gfm.rosta import ROSTAS, Rosta, transition
 from gfm.system.ranks import rank_and_world
 
 GlanceOn = Literal["logits", "probabilities"]
@@ -25,7 +22,11 @@ _CHANNELS = {"image": 3, "foreground": 3, "background": 3}
 
 
 def _check_shapes(**tensors: Tensor | None) -> None:
-    """Raises a ValueError where broadcasting would hide that a loss was given other shapes."""
+    """Check that tensors have as many images as the first one, and images of the same size.
+
+    Raises:
+        ValueError: They do not, or they are empty.
+    """
     given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     first, like = next(iter(given.items()))
     for name, tensor in given.items():
@@ -33,7 +34,7 @@ def _check_shapes(**tensors: Tensor | None) -> None:
         if tensor.shape != (len(like), channels, *like.shape[-2:]) or not tensor.numel():
             raise ValueError(
                 f"{name} has shape {tuple(tensor.shape)}: expected (N, {channels}, H, W), not "
-                f"empty, and of the size of {first}, {tuple(like.shape)}"
+                f"empty, with N, H and W of {first}, {tuple(like.shape)}"
             )
 
 
@@ -45,13 +46,17 @@ def glance_loss(logits: Tensor, classes: Tensor, on: GlanceOn = "logits") -> Ten
         classes: N×1×H×W, int64.
         on: ``probabilities`` feeds sigmoids to the cross-entropy, as the official code does. The
             loss then cannot fall below log(1 + (C - 1) / e), which is 0.55 for three classes.
+
+    Raises:
+        TypeError: The classes are not int64.
+        ValueError: Shapes differ.
     """
     _check_shapes(classes=classes)
     if classes.dtype != torch.int64:
-        raise TypeError(f"classes is {classes.dtype}: pass indices of classes, int64")
+        raise TypeError(f"classes is {classes.dtype}: pass indices of classes as int64")
     if (len(logits), *logits.shape[2:]) != (len(classes), *classes.shape[2:]):
         raise ValueError(
-            f"logits has shape {tuple(logits.shape)}: expected (N, C, H, W), of the size of "
+            f"logits has shape {tuple(logits.shape)}: expected (N, C, H, W), with N, H and W of "
             f"classes, {tuple(classes.shape)}"
         )
     scores = logits.float() if on == "logits" else logits.float().sigmoid()
@@ -148,111 +153,3 @@ def composition_loss(
     composite = preds * foreground.float() + (1 - preds) * background.float()
     distance = ((composite - image.float()).square() + _EPSILON).sqrt()
     return distance.sum(dim=1).mean()
-
-
-@dataclass(frozen=True)
-class WeightedTerm:
-    """A loss term in addition to those of the paper.
-
-    Attributes:
-        term: Function of the network's output and the batch, as :class:`Criterion` gets them, that
-            returns a scalar.
-        weight: Weight in the total.
-    """
-
-    term: Callable[[MattingOutput, Mapping[str, Tensor]], Tensor]
-    weight: float = 1.0
-
-
-class Criterion(nn.Module):
-    """Computes all loss terms by name, and their weighted ``total``.
-
-    ``total = glance · CE + focus · (alpha + laplacian in the transition region)
-    + fusion · (alpha + laplacian everywhere) + composition · composition``.
-    With RIM, the terms of its three branches are added, and the integrated alpha has fusion and
-    composition terms of its own. (In the official code all weights of RIM are 1, each branch also
-    has a composition term, and the terms of the BT branch are computed on the output of the FT
-    branch.)
-
-    Args:
-        rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
-        glance: Weight of the glance loss. All four weights are those of the official code, except
-            for RIM.
-        focus: Weight of the focus losses.
-        fusion: Weight of the fusion losses.
-        composition: Weight of the composition loss, which is computed only for batches whose
-            foreground and background are known.
-        glance_on: See :func:`glance_loss`.
-        extra: Additional terms by name.
-    """
-
-    def __init__(
-        self,
-        rosta: str,
-        glance: float = 0.25,
-        focus: float = 0.25,
-        fusion: float = 0.25,
-        composition: float = 0.25,
-        glance_on: GlanceOn = "logits",
-        extra: Mapping[str, WeightedTerm] | None = None,
-    ) -> None:
-        super().__init__()
-        self.branches = ROSTAS[rosta]
-        self.weights = {
-            "glance": glance,
-            "focus": focus,
-            "fusion": fusion,
-            "composition": composition,
-        }
-        self.glance_on = glance_on
-        self.extra = dict(extra or {})
-
-    def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Compute the terms before weighting, and ``total``.
-
-        Args:
-            output: Output of the network.
-            batch: ``image``, ``alpha`` and, if known, ``foreground`` and ``background``, all in
-                [0, 1], and a ``trimap_K`` of 0, 128 and 255 for the kernel size K of each branch.
-
-        Returns:
-            Scalars by name.
-        """
-        keys = ["alpha", *(f"trimap_{rosta.kernel_size}" for rosta in self.branches)]
-        if missing := [key for key in keys if key not in batch]:
-            raise ValueError(f"the batch lacks {', '.join(missing)}: see gfm.data.dataset")
-        terms = self._fusion_terms(output.alpha, batch["alpha"])
-        if "foreground" in batch:
-            terms["composition"] = composition_loss(
-                batch["image"], batch["foreground"], batch["background"], output.alpha
-            )
-        for rosta in self.branches:
-            branch_terms = self._branch_terms(rosta, output.branches[rosta.name], batch)
-            suffix = f"_{rosta.name}" if len(self.branches) > 1 else ""
-            terms |= {name + suffix: term for name, term in branch_terms.items()}
-        weighted = [self.weights[name.split("_")[0]] * term for name, term in terms.items()]
-        for name, own in self.extra.items():
-            terms[name] = own.term(output, batch)
-            weighted.append(own.weight * terms[name])
-        return {"total": torch.stack(weighted).sum(), **terms}
-
-    def _fusion_terms(self, preds: Tensor, alpha: Tensor) -> dict[str, Tensor]:
-        return {
-            "fusion_alpha": alpha_loss(preds, alpha),
-            "fusion_laplacian": laplacian_loss(preds, alpha),
-        }
-
-    def _branch_terms(
-        self, rosta: Rosta, branch: BranchOutput, batch: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        trimap = batch[f"trimap_{rosta.kernel_size}"]
-        target = rosta.focus_target(batch["alpha"], trimap)
-        weight = transition(trimap)
-        terms = {
-            "glance": glance_loss(branch.glance, rosta.glance_target(trimap), self.glance_on),
-            "focus_alpha": alpha_loss(branch.focus, target, weight),
-            "focus_laplacian": laplacian_loss(branch.focus, target, weight),
-        }
-        if len(self.branches) > 1:  # the official code also adds a composition term here
-            terms |= self._fusion_terms(branch.alpha, batch["alpha"])
-        return terms

@@ -1,0 +1,122 @@
+"""The criterion, which names, weighs and adds the terms of the loss (GFM, section 4.4)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gfm.losses.terms import GlanceOn, alpha_loss, composition_loss, glance_loss, laplacian_loss
+from gfm.models.fusion import BranchOutput, MattingOutput
+from gfm.rosta import ROSTAS, Rosta, transition
+
+
+@dataclass(frozen=True)
+class WeightedTerm:
+    """A loss term in addition to those of the paper.
+
+    Attributes:
+        term: Function of the network's output and the batch, as :class:`Criterion` gets them, that
+            returns a scalar.
+        weight: Weight in the total.
+    """
+
+    term: Callable[[MattingOutput, Mapping[str, Tensor]], Tensor]
+    weight: float = 1.0
+
+
+class Criterion(nn.Module):
+    """Computes all loss terms by name, and their weighted ``total``.
+
+    ``total = glance · CE + focus · (alpha + laplacian in the transition region)
+    + fusion · (alpha + laplacian everywhere) + composition · composition``.
+    With RIM, the terms of its three branches are added, and the integrated alpha has fusion and
+    composition terms of its own. (In the official code all weights of RIM are 1, each branch also
+    has a composition term, and the terms of the BT branch are computed on the output of the FT
+    branch.)
+
+    Args:
+        rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
+        glance: Weight of the glance loss. All four weights are those of the official code, except
+            for RIM.
+        focus: Weight of the focus losses.
+        fusion: Weight of the fusion losses.
+        composition: Weight of the composition loss, which is computed only for batches whose
+            foreground and background are known.
+        glance_on: See :func:`gfm.losses.glance_loss`.
+        extra: Additional terms by name.
+    """
+
+    def __init__(
+        self,
+        rosta: str,
+        glance: float = 0.25,
+        focus: float = 0.25,
+        fusion: float = 0.25,
+        composition: float = 0.25,
+        glance_on: GlanceOn = "logits",
+        extra: Mapping[str, WeightedTerm] | None = None,
+    ) -> None:
+        super().__init__()
+        self.branches = ROSTAS[rosta]
+        self.weights = {
+            "glance": glance,
+            "focus": focus,
+            "fusion": fusion,
+            "composition": composition,
+        }
+        self.glance_on = glance_on
+        self.extra = dict(extra or {})
+
+    def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Compute the terms before weighting, and ``total``.
+
+        Args:
+            output: Output of the network.
+            batch: ``image``, ``alpha`` and, if known, ``foreground`` and ``background``, all in
+                [0, 1], and a ``trimap_K`` of 0, 128 and 255 for the kernel size K of each branch.
+
+        Returns:
+            Scalars by name.
+
+        Raises:
+            ValueError: The batch lacks a key, or shapes differ.
+        """
+        keys = ["alpha", *(f"trimap_{rosta.kernel_size}" for rosta in self.branches)]
+        if missing := [key for key in keys if key not in batch]:
+            raise ValueError(f"the batch lacks {', '.join(missing)}: see gfm.data.dataset")
+        terms = self._fusion_terms(output.alpha, batch["alpha"])
+        if "foreground" in batch:
+            terms["composition"] = composition_loss(
+                batch["image"], batch["foreground"], batch["background"], output.alpha
+            )
+        for rosta in self.branches:
+            branch_terms = self._branch_terms(rosta, output.branches[rosta.name], batch)
+            suffix = f"_{rosta.name}" if len(self.branches) > 1 else ""
+            terms |= {name + suffix: term for name, term in branch_terms.items()}
+        weighted = [self.weights[name.split("_")[0]] * term for name, term in terms.items()]
+        for name, own in self.extra.items():
+            terms[name] = own.term(output, batch)
+            weighted.append(own.weight * terms[name])
+        return {"total": torch.stack(weighted).sum(), **terms}
+
+    def _fusion_terms(self, preds: Tensor, alpha: Tensor) -> dict[str, Tensor]:
+        return {
+            "fusion_alpha": alpha_loss(preds, alpha),
+            "fusion_laplacian": laplacian_loss(preds, alpha),
+        }
+
+    def _branch_terms(
+        self, rosta: Rosta, branch: BranchOutput, batch: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        trimap = batch[f"trimap_{rosta.kernel_size}"]
+        target = rosta.focus_target(batch["alpha"], trimap)
+        weight = transition(trimap)
+        terms = {
+            "glance": glance_loss(branch.glance, rosta.glance_target(trimap), self.glance_on),
+            "focus_alpha": alpha_loss(branch.focus, target, weight),
+            "focus_laplacian": laplacian_loss(branch.focus, target, weight),
+        }
+        if len(self.branches) > 1:  # the official code also adds a composition term here
+            terms |= self._fusion_terms(branch.alpha, batch["alpha"])
+        return terms

@@ -1,0 +1,112 @@
+"""The terms of the loss against golden figures and finite differences."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from gfm.data.trimap import trimap_from_alpha
+from gfm.losses import terms
+from gfm.rosta import BT, FT, TT, transition
+from tests.golden.formula import GOLDEN
+
+REFERENCE = json.loads((GOLDEN / "losses.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def given():
+    arrays = np.load(GOLDEN / "losses.npz")
+    tensors = {name: torch.from_numpy(arrays[name]).float() for name in arrays}
+    for name in ("image", "foreground", "background", "alpha"):
+        tensors[name] /= 255
+    return tensors
+
+
+def _check(name, value):
+    assert value.item() == pytest.approx(REFERENCE[name], rel=1e-5)
+
+
+def test_glance(given):
+    def on_probabilities(name, classes):
+        return terms.glance_loss(given[name].logit(), classes, on="probabilities")
+
+    _check("glance_tt", on_probabilities("glance3", TT.glance_target(given["trimap"])))
+    _check("glance_dilation", on_probabilities("glance2", (given["dilation"] > 0).long()))
+    _check("glance_erosion", on_probabilities("glance2", (given["erosion"] > 0).long()))
+
+
+def test_focus(given):
+    weight = transition(given["trimap"])
+    targets = {
+        "": given["alpha"],
+        "_ft": given["alpha"] - given["erosion"] / 255,
+        "_bt": given["dilation"] / 255 - given["alpha"],
+    }
+    for suffix, target in targets.items():
+        preds = given["focus"]
+        _check(f"alpha_transition{suffix}", terms.alpha_loss(preds, target, weight))
+        _check(f"laplacian_transition{suffix}", terms.laplacian_loss(preds, target, weight))
+
+
+def test_fusion(given):
+    preds, alpha = given["fusion"], given["alpha"]
+    layers = (given[name] for name in ("image", "foreground", "background"))
+    _check("alpha_whole", terms.alpha_loss(preds, alpha))
+    _check("laplacian_whole", terms.laplacian_loss(preds, alpha))
+    _check("composition_whole", terms.composition_loss(*layers, preds))
+
+
+def test_two_class_targets_are_those_of_their_own_kernel():
+    alpha = np.load(GOLDEN / "labels.npz")["alpha"]
+    labels = np.load(GOLDEN / "labels.npz")
+    trimap = torch.from_numpy(trimap_from_alpha(alpha, FT.kernel_size))
+    assert torch.equal(FT.glance_target(trimap), torch.from_numpy(labels["erosion_50"] > 0).long())
+    assert torch.equal(BT.glance_target(trimap), torch.from_numpy(labels["dilation_50"] > 0).long())
+
+
+def _random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# Predictions never reach these targets, where an absolute value has no derivative.
+_TARGET = 2 * _random(1, 1, 7, 9, seed=1) + 1
+_WEIGHT = (_random(1, 1, 7, 9) > 0.5).double()
+_COLOURS = [_random(1, 3, 7, 9) + shift for shift in (9, 0, 3)]
+_CLASSES = (_random(1, 1, 7, 9) * 3).long()
+_TERMS = {
+    "glance": lambda x: terms.glance_loss(x.expand(1, 3, 7, 9) * _COLOURS[1], _CLASSES),
+    "glance on probabilities": lambda x: terms.glance_loss(
+        x.expand(1, 3, 7, 9) * _COLOURS[1], _CLASSES, on="probabilities"
+    ),
+    "alpha": lambda x: terms.alpha_loss(x, _TARGET),
+    "alpha in a region": lambda x: terms.alpha_loss(x, _TARGET, _WEIGHT),
+    "laplacian": lambda x: terms.laplacian_loss(x, _TARGET),
+    "laplacian in a region": lambda x: terms.laplacian_loss(x, _TARGET, _WEIGHT),
+    "composition": lambda x: terms.composition_loss(*_COLOURS, x),
+}
+
+
+@pytest.mark.parametrize("name", _TERMS)
+def test_gradients(name, monkeypatch):
+    """Gradients are those of finite differences, which need float64 in place of float32."""
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    kernel = terms._gauss_kernel(torch.device("cpu"))
+    monkeypatch.setattr(terms, "_gauss_kernel", lambda device: kernel.double())
+    preds = _random(1, 1, 7, 9).double().requires_grad_()
+    assert torch.autograd.gradcheck(_TERMS[name], preds)
+
+
+def test_gradient_where_the_prediction_is_right():
+    """The gradient is finite where the square root alone would have none."""
+    alpha = _random(1, 1, 7, 9).requires_grad_()
+    for term in (terms.alpha_loss, terms.laplacian_loss):
+        (gradient,) = torch.autograd.grad(term(alpha, alpha.detach()), alpha)
+        assert gradient.isfinite().all()
+
+
+def test_autocast_does_not_reach_the_terms(given):
+    with torch.autocast("cpu", torch.bfloat16):
+        value = terms.laplacian_loss(given["fusion"], given["alpha"])
+    assert value.dtype == torch.float32
+    _check("laplacian_whole", value)
