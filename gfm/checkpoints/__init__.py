@@ -1,13 +1,20 @@
 """Checkpoints: writing them, checking what they hold, and building networks from them."""
 
 from gfm.checkpoints.formats import Checkpoint, read_checkpoint, read_weights, write_checkpoint
-from gfm.checkpoints.networks import build_network, check_network, load_network, load_weights
+from gfm.checkpoints.networks import (
+    build_network,
+    check_network,
+    check_normalization,
+    load_network,
+    load_weights,
+)
 from gfm.checkpoints.predictors import choose_inferer, load_model
 
 __all__ = [
     "Checkpoint",
     "build_network",
     "check_network",
+    "check_normalization",
     "choose_inferer",
     "load_model",
     "load_network",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -74,6 +75,27 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
     """
     check_weights(model, checkpoint, path)
     model.load_state_dict(checkpoint.state)
+
+
+def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
+    """Check that a network sees colours as the one that a checkpoint's weights come from.
+
+    Args:
+        model: Description of the network, in plain containers.
+        checkpoint: Source of its weights; what describes no GFM is not compared.
+        path: Name of the checkpoint in the message.
+
+    Raises:
+        GFMError: The normalization differs, so that the weights would not fit the colours.
+    """
+    wanted, source = model, checkpoint.model
+    if not isinstance(source, dict) or source.get("_target_") != wanted.get("_target_"):
+        return
+    learnt = source.get("normalization", "none")
+    if learnt != wanted.get("normalization", "none"):
+        raise GFMError(
+            f"the weights of {path} were trained with backbone.normalization={learnt}: set that"
+        )
 
 
 def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:

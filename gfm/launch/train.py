@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from gfm.build import build, plain
-from gfm.checkpoints import load_weights, read_weights
+from gfm.checkpoints import check_normalization, load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
 from gfm.data.datamodule import MattingDataModule
@@ -117,7 +117,9 @@ def build_module(
     )
     check_objective(config["objective"], module.metrics.names)
     if config["init_from"] and not resumed:
-        load_weights(module.model, read_weights(Path(config["init_from"])), config["init_from"])
+        source = read_weights(Path(config["init_from"]))
+        load_weights(module.model, source, config["init_from"])
+        check_normalization(config["model"], source, config["init_from"])
     if channels_last:
         module.model.use_channels_last()
     if config["compile"]:

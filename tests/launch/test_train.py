@@ -125,6 +125,13 @@ def test_fine_tuning_starts_from_a_checkpoint(
     assert all(torch.equal(tuned[name], trained[name]) for name in trained)
 
 
+def test_fine_tuning_sees_colours_as_before(run, tiny_training):
+    checkpoint = run[0] / "checkpoints/last.ckpt"
+    other = [f"init_from={checkpoint}", "backbone.normalization=none", "logger=none"]
+    with pytest.raises(GFMError, match=r"trained with backbone\.normalization=imagenet: set"):
+        train(compose_config("train", [*tiny_training, *other, "callbacks=none"]))
+
+
 def test_four_samples_are_overfitted(tiny):
     """The real training step learns what it is shown."""
     overrides = [
