@@ -19,8 +19,8 @@ It lies inside the package if that was installed from a wheel, and beside it in 
 """
 
 
-def by_device(accelerator: str, cpu: Any, gpu: Any) -> Any:
-    """Choose between two values by the device of the run.
+def by_device(accelerator: str, cpu: Any, gpu: Any, fast_cpu: Any = None) -> Any:
+    """Choose between values by the device of the run.
 
     In a configuration: ``${by_device:${trainer.accelerator},64,320}``.
 
@@ -28,12 +28,18 @@ def by_device(accelerator: str, cpu: Any, gpu: Any) -> Any:
         accelerator: Accelerator of the trainer; ``auto`` means a GPU if there is one.
         cpu: Value on a CPU.
         gpu: Value on a GPU.
+        fast_cpu: Value on a CPU with bfloat16 in hardware; by default that of any CPU.
     """
+    # Imported here, because help texts need no torch and should not wait for it.
     if accelerator == "auto":
-        import torch  # here, because help texts need no torch and should not wait for it
+        import torch
 
         accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     chosen = cpu if accelerator == "cpu" else gpu
+    if accelerator == "cpu" and fast_cpu is not None:
+        from gfm.models.hardware import bfloat16_hardware
+
+        chosen = fast_cpu if bfloat16_hardware("cpu") else cpu
     # An interpolation of this value by another key works only for lists of OmegaConf.
     return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
 
