@@ -68,7 +68,7 @@ def test_a_hub_folder(run, folder):
     for text in ("| encoder | resnet34 |", "| RoSTA | TT |", "| sad | 3.25 |", "| data | demo |"):
         assert text in card
     expected = load_network(run)[0].state_dict()
-    own = load_model(folder, device="cpu").model.state_dict()
+    own = load_network(folder)[0].state_dict()
     assert all(torch.equal(own[k], v) for k, v in expected.items())
 
 

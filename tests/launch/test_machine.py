@@ -20,7 +20,7 @@ CPU = "trainer.accelerator=cpu"
 
 def test_the_demo_takes_what_the_machine_has(has_bfloat16, tmp_path, capsys):
     cfg, channels_last = decide(compose_config("train", [CPU, f"paths.run={tmp_path}"]))
-    assert (cfg.trainer.precision, channels_last) == ("bf16-mixed", True)
+    assert (cfg.trainer.precision, channels_last) == ("bf16-mixed", False)
     assert cfg.trainer.log_every_n_steps == 1
     said = capsys.readouterr().out
     assert said == "trainer.precision=auto: bf16-mixed, for AMX calculates in bfloat16\n"
@@ -66,8 +66,9 @@ def test_an_evaluation_knows_auto_too(has_bfloat16, tmp_path):
     assert cfg.trainer.precision == "bf16-mixed"
 
 
-def test_a_run_is_what_was_decided(has_bfloat16, tiny_training, tmp_path):
+def test_a_run_is_what_was_decided(has_bfloat16, tiny_training, tmp_path, monkeypatch):
     """Precision and memory format, in the run and in what it leaves."""
+    monkeypatch.setattr(hardware, "_LARGE_INPUT", 32)
     options = ["trainer.precision=auto", "logger=none", "trainer.limit_val_batches=0", "test=false"]
     _, objects = train(compose_config("train", [*tiny_training, *options]))
     assert objects["trainer"].precision == "bf16-mixed"

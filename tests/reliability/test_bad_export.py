@@ -4,41 +4,15 @@ import pytest
 
 from tests.reliability.rows import Row, check, out_is_a_file
 
-DEMO = ("demo", "--device", "cpu")
+NET = "{shared}/net.ckpt"
+DEMO = ("demo", "--device", "cpu", "--checkpoint")
 ROWS = [
-    Row(
-        "no such checkpoint",
-        "checkpoint",
-        (*DEMO, "--checkpoint", "{here}/no.ckpt"),
-        ("no checkpoint",),
-    ),
-    Row(
-        "unknown inference",
-        "option",
-        (*DEMO, "--checkpoint", "{shared}/net.ckpt", "--inference", "x"),
-        ("unknown inference",),
-    ),
-    Row(
-        "port above all",
-        "option",
-        (*DEMO, "--checkpoint", "{shared}/net.ckpt", "--port", "99999"),
-        ("--port",),
-        status=2,
-    ),
-    Row(
-        "negative port",
-        "option",
-        (*DEMO, "--checkpoint", "{shared}/net.ckpt", "--port", "-1"),
-        ("--port",),
-        status=2,
-    ),
-    Row(
-        "port as text",
-        "option",
-        (*DEMO, "--checkpoint", "{shared}/net.ckpt", "--port", "http"),
-        ("--port",),
-        status=2,
-    ),
+    Row("no such checkpoint", "checkpoint", (*DEMO, "{here}/no.ckpt"), ("no checkpoint",)),
+    Row("unknown inference", "option", (*DEMO, NET, "--inference", "x"), ("unknown inference",)),
+]
+ROWS += [
+    Row(f"port {port}", "option", (*DEMO, NET, "--port", port), ("--port",), status=2)
+    for port in ("99999", "-1", "http")
 ]
 for kind, suffix in (("onnx", ".onnx"), ("torch", ".pt2"), ("safetensors", ".safetensors")):
     ROWS += [
@@ -51,13 +25,13 @@ for kind, suffix in (("onnx", ".onnx"), ("torch", ".pt2"), ("safetensors", ".saf
         Row(
             "other suffix",
             "option",
-            ("export", kind, "{shared}/net.ckpt", "{here}/a.bin"),
+            ("export", kind, NET, "{here}/a.bin"),
             ("ends in " + suffix,),
         ),
         Row(
             "place in a file",
             "path",
-            ("export", kind, "{shared}/net.ckpt", "{here}/out/a" + suffix),
+            ("export", kind, NET, "{here}/out/a" + suffix),
             ("cannot write",),
             out_is_a_file,
         ),
@@ -66,26 +40,26 @@ ROWS += [
     Row(
         "unknown pixels",
         "option",
-        ("export", "onnx", "{shared}/net.ckpt", "{here}/a.onnx", "--pixels", "int4"),
+        ("export", "onnx", NET, "{here}/a.onnx", "--pixels", "int4"),
         ("int4",),
     ),
     Row(
         "unknown inference",
         "option",
-        ("export", "onnx", "{shared}/net.ckpt", "{here}/a.onnx", "--inference", "x"),
+        ("export", "onnx", NET, "{here}/a.onnx", "--inference", "x"),
         ("unknown inference",),
     ),
     Row(
         "place that is a file",
         "path",
-        ("export", "hub", "{shared}/net.ckpt", "{here}/out"),
+        ("export", "hub", NET, "{here}/out"),
         ("cannot write",),
         out_is_a_file,
     ),
     Row(
         "metrics that are none",
         "results",
-        ("export", "hub", "{shared}/net.ckpt", "{here}/hub", "--metrics", "{shared}/net.ckpt"),
+        ("export", "hub", NET, "{here}/hub", "--metrics", NET),
         ("no metrics.json",),
     ),
 ]

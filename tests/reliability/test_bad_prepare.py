@@ -4,7 +4,21 @@ import pytest
 
 from tests.reliability.rows import Row, check, out_is_a_file
 
+PREPARE = (
+    ("kernel of 0", "trimaps", "--kernel-size 0"),
+    ("sigma of nan", "denoise", "--sigma nan"),
+    ("sigma of inf", "denoise", "--sigma inf"),
+    ("negative sigma", "denoise", "--sigma -1"),
+    ("unknown method", "denoise", "--method median"),
+    ("unknown source", "denoise", "--only sky"),
+    ("unknown method", "foregrounds", "--method x"),
+    ("unknown dataset", "pack", "--only sky"),
+)
 ROWS = [
+    Row(name, "option", ("prepare", task, "paths.am2k={shared}/am2k", *words.split()), (words,))
+    for name, task, words in PREPARE
+]
+ROWS += [
     Row("data that is not there", "option", ("check", "paths.am2k={here}/no"), ("no folder",)),
     Row("word without =", "option", ("check", "am2k"), ("am2k is not NAME=VALUE",)),
     Row("malformed override", "option", ("check", "paths.am2k=[1"), ("paths.am2k=[1",)),
@@ -16,54 +30,6 @@ ROWS = [
     Row("no workers", "option", ("check", "--workers", "0"), ("--workers",), status=2),
     Row("shard 3/2", "option", ("prepare", "trimaps", "--shard", "3/2"), ("--shard 3/2",)),
     Row("shard of text", "option", ("prepare", "trimaps", "--shard", "half"), ("--shard half",)),
-    Row(
-        "kernel of 0",
-        "option",
-        ("prepare", "trimaps", "paths.am2k={shared}/am2k", "--kernel-size", "0"),
-        ("--kernel-size 0",),
-    ),
-    Row(
-        "sigma of nan",
-        "option",
-        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--sigma", "nan"),
-        ("--sigma nan",),
-    ),
-    Row(
-        "sigma of inf",
-        "option",
-        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--sigma", "inf"),
-        ("--sigma inf",),
-    ),
-    Row(
-        "negative sigma",
-        "option",
-        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--sigma", "-1"),
-        ("--sigma -1",),
-    ),
-    Row(
-        "unknown method",
-        "option",
-        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--method", "median"),
-        ("--method median",),
-    ),
-    Row(
-        "unknown source",
-        "option",
-        ("prepare", "denoise", "paths.am2k={shared}/am2k", "--only", "sky"),
-        ("--only sky",),
-    ),
-    Row(
-        "unknown method",
-        "option",
-        ("prepare", "foregrounds", "paths.am2k={shared}/am2k", "--method", "x"),
-        ("--method x",),
-    ),
-    Row(
-        "unknown dataset",
-        "option",
-        ("prepare", "pack", "paths.am2k={shared}/am2k", "--only", "sky"),
-        ("--only sky",),
-    ),
     Row(
         "negative side",
         "option",
