@@ -59,7 +59,8 @@ class NormStatistics(Callback):
         """Return the loader of this process, which has its share of each batch as in training."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         rank, world = rank_and_world()
-        num_samples = min(max(self.num_samples, world), len(data.training))
+        # At least two in each process: a single pixel at the deepest feature has no variance.
+        num_samples = min(max(self.num_samples, 2 * world), len(data.training))
         chosen = spread(len(data.training), num_samples)
         own = chosen[rank : len(chosen) // world * world : world]
         return DataLoader(
