@@ -31,8 +31,8 @@ class NormStatistics(Callback):
     Deviation: the paper and the official code use running averages, as ``num_samples=0`` does.
 
     Args:
-        num_samples: Number of training samples, spread evenly over the training set; 0 keeps the
-            running averages.
+        num_samples: Number of training samples, spread evenly over the training set, of which each
+            process takes two at least; 0 keeps the running averages.
     """
 
     def __init__(self, num_samples: int = 100) -> None:
