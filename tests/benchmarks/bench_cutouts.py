@@ -24,12 +24,12 @@ from gfm.inference.foreground import estimate_foreground
 
 
 def tensor(array: np.ndarray) -> Tensor:
-    """1×C×H×W."""
+    """Return a picture as a tensor, 1×C×H×W."""
     return torch.from_numpy(array if array.ndim == 3 else array[..., None]).permute(2, 0, 1)[None]
 
 
 def colour_error(sample: DemoSample, colours: Tensor) -> float:
-    """Of 255, where 0 < alpha < 1, weighted by alpha."""
+    """Return the error on a scale of 0 to 255 where 0 < alpha < 1, weighted by alpha."""
     alpha = tensor(sample.alpha) / 255
     weight = alpha * (alpha < 1)
     off = (colours * 255 - tensor(sample.foreground)).abs().mean(1, keepdim=True)
@@ -59,7 +59,7 @@ def print_colours(num_photos: int, height: int, width: int) -> None:
 
 
 def detail_errors(sample: DemoSample, max_size: int = 1080) -> dict[str, list[tuple[float, float]]]:
-    """SAD and MSE of the linear enlargement and of ours, for an exact and a soft matte."""
+    """Return SAD and MSE of linear and of our enlargement, for an exact and a soft matte."""
     image, alpha = tensor(sample.image), tensor(sample.alpha) / 255
     height, width = sample.alpha.shape
     small = shrink(image, max_size)

@@ -30,7 +30,7 @@ from tests.benchmarks.networks import model_node
 
 
 def both_decoders(model: GFM, image: Tensor) -> Tensor:
-    """Alpha, glance and focus of HYBRID, from all that the network computes at either scale."""
+    """Return alpha, glance and focus of HYBRID, with both decoders computed at both scales."""
     height, width = image.shape[-2:]
     inferer = Hybrid()
     small, large = (
@@ -79,7 +79,7 @@ def print_resize(model: GFM, image: Tensor) -> None:
 
 
 def best_times(functions: list[Callable[[], Tensor]], rounds: int) -> list[float]:
-    """Shortest time of each function in ms, over rounds that run all of them in turn."""
+    """Return the shortest time of each function in ms, over rounds that run all in turn."""
     times = [float("inf")] * len(functions)
     for _ in range(rounds):
         for i, function in enumerate(functions):

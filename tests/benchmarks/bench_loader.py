@@ -53,7 +53,7 @@ ROWS = [
 
 
 def datasets() -> tuple[Roots, Roots]:
-    """Raw and packed."""
+    """Return the roots of the raw and of the packed dataset."""
     sizes = {"height": 1080, "width": 1620, "background_height": 1280, "background_width": 1920}
     counts = {"num_train": 8, "num_validation": 1, "num_backgrounds": 8, "num_coco": 8}
     roots = DemoSource(FOLDER, **sizes, **counts).find()
@@ -61,7 +61,7 @@ def datasets() -> tuple[Roots, Roots]:
 
 
 def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
-    """One sample of the oracle after the other, with chances as the track draws them."""
+    """Yield samples of the official order of work, with the chances of the track."""
     photos, scenes = row.track.photos(roots), row.track.scenes(roots)
     rng = np.random.default_rng(0)
     turn = itertools.count()
@@ -84,7 +84,7 @@ def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
 
 
 def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
-    """One sample of the training set after the other, with the labels of TT."""
+    """Yield samples of the training set, with the labels of TT."""
     training = TrainingSet(row.track, roots, [25], JointTransform(INPUT), CROPS)
     turn = itertools.count()
 
@@ -96,7 +96,7 @@ def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
 
 
 def rates(samplers: list[tuple[Callable[[], None], int]]) -> list[float]:
-    """Samples per second of each, the median of rounds that take turns."""
+    """Return the samples per second of each, the median of rounds that take turns."""
     times: list[list[float]] = [[] for _ in samplers]
     for sampler, _ in samplers:
         sampler()
@@ -110,7 +110,7 @@ def rates(samplers: list[tuple[Callable[[], None], int]]) -> list[float]:
 
 
 def loader_rate(roots: Roots, num_workers: int) -> float:
-    """Samples per second that arrive from loader processes, without their start."""
+    """Return the samples per second that loader processes deliver once they have started."""
     # A long epoch: at its end, workers wait for each other.
     track = RssnTrack(backgrounds_per_foreground=24)
     datamodule = MattingDataModule(

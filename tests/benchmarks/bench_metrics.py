@@ -29,7 +29,7 @@ ROUNDS = 7
 
 
 def best_times(functions: list[Callable[[], object]]) -> list[float]:
-    """Shortest time of each function in ms, over rounds that run all of them in turn."""
+    """Return the shortest time of each function in ms, over rounds that run all in turn."""
     times = np.full((ROUNDS, len(functions)), np.inf)
     for row in times:
         for i, function in enumerate(functions):
@@ -70,7 +70,7 @@ def print_rows(name: str, noise: float) -> None:
 
 
 def conn_counting_background(preds: np.ndarray, target: np.ndarray) -> float:
-    """Conn as many copies have it: label 0, the background, takes part in the choice."""
+    """Compute Conn as many copies do, which let label 0, the background, be the largest region."""
     level = np.full(preds.shape, -1, np.float32)
     for previous, threshold in pairwise(np.arange(0, 1.1, 0.1)):
         labels = label((preds >= threshold) & (target >= threshold), connectivity=1)

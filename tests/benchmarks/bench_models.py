@@ -38,7 +38,7 @@ def make(network: str, variant: str) -> GFM:
 
 
 def run(model: GFM, variant: str, image: torch.Tensor) -> None:
-    """One forward pass."""
+    """Run one forward pass."""
     enabled = variant == "bf16 autocast"
     with torch.no_grad(), torch.autocast(DEVICE, torch.bfloat16, enabled=enabled):
         model(image)

@@ -44,7 +44,7 @@ def draw_photos(folder: Path, num_photos: int, height: int, width: int) -> None:
 
 
 def official_scale(model: GFM, image: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Glance in 0..255 and focus in [0, 1] at one scale, both decoders computed, at full size."""
+    """Return glance in 0..255 and focus in [0, 1] at full size, both computed at one scale."""
     height, width = image.shape[:2]
     small = skimage_resize(image, scaled_size(height, width, scale, 1600)).astype(np.float32)
     output = model(torch.from_numpy(small)[None].permute(0, 3, 1, 2).to(DEVICE)).branches["tt"]
@@ -100,7 +100,7 @@ def now() -> float:
 
 
 def difference(ours: Path, theirs: Path) -> float:
-    """Mean difference of two folders of mattes, of 255."""
+    """Return the mean difference between two folders of mattes, on a scale of 0 to 255."""
     pairs = [(cv2.imread(str(p), 0), cv2.imread(str(theirs / p.name), 0)) for p in ours.iterdir()]
     return float(np.mean([np.abs(a.astype(int) - b).mean() for a, b in pairs]))
 

@@ -59,7 +59,7 @@ READY = ["datamodule._target_=tests.benchmarks.ready.ReadyBatches"]
 
 
 def overrides(network: str, size: int, batch: int) -> list[str]:
-    """Of the run that all variants share."""
+    """Return the overrides that all variants share."""
     recipe = [f"data.input_size={size}", f"data.batch_size={batch}"]
     own = [f"backbone={network}", "backbone.pretrained=false", *recipe, "logger=none", "test=false"]
     run = ["trainer.max_epochs=1000", "trainer.limit_val_batches=0"]
@@ -69,7 +69,7 @@ def overrides(network: str, size: int, batch: int) -> list[str]:
 
 
 def measure(chosen: list[str], updates: int, seconds: float) -> dict[str, float]:
-    """Trains in this process; seconds per batch, MiB at the peak, share of time without data."""
+    """Train in this process; return seconds per batch, peak MiB and the share without data."""
     watch = ["_target_: tests.benchmarks.ready.Stopwatch", f"updates: {updates}"]
     watch += [f"seconds: {seconds}"]
     chosen = [*chosen, f"+callbacks.watch={{{', '.join(watch)}}}"]
@@ -84,7 +84,7 @@ def measure(chosen: list[str], updates: int, seconds: float) -> dict[str, float]
 
 
 def measure_apart(chosen: list[str], arguments: argparse.Namespace) -> dict[str, float]:
-    """The same in a process of its own."""
+    """Measure in a process of its own."""
     task = [chosen, arguments.updates, arguments.seconds]
     command = [sys.executable, "-m", "tests.benchmarks", "training"]
     command += ["--threads", str(arguments.threads), "--measure", json.dumps(task)]
@@ -95,7 +95,7 @@ def measure_apart(chosen: list[str], arguments: argparse.Namespace) -> dict[str,
 
 
 def print_network(network: str, arguments: argparse.Namespace) -> None:
-    """A line for each variant, and how much the plain step drifted."""
+    """Print a line for each variant, and how much the plain step drifted."""
     shared = overrides(network, arguments.size, arguments.batch)
     order = [PLAIN, *arguments.variants, PLAIN]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in order}
@@ -139,7 +139,7 @@ def parse() -> argparse.Namespace:
 
 
 def choose(arguments: argparse.Namespace) -> list[str]:
-    """Variants to run; says why others are not."""
+    """Return the variants to run, and print why others are left out."""
     chosen = []
     for variant in arguments.variants or VARIANTS:
         reason = NOT_ON_A_CPU.get(variant) if DEVICE == "cpu" else None

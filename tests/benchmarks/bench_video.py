@@ -47,7 +47,7 @@ def of_network(checkpoint: str) -> Guess:
 
 
 def width_of(height: int) -> int:
-    """Even, as H.264 wants it."""
+    """Return the width of a frame, even as H.264 requires."""
     return height * 3 // 4 * 2
 
 
@@ -83,7 +83,7 @@ def print_flicker(guess: Guess, num_clips: int, num_frames: int, height: int) ->
 
 
 def print_memory(num_frames: int, height: int) -> None:
-    """Peaks while everything but the network works, which takes the same for every frame."""
+    """Print the memory peaks of all but the network, which needs the same for every frame."""
 
     def make(image: np.ndarray, smoother: Smoother | None) -> dict[str, np.ndarray]:
         alpha = torch.from_numpy(image[..., 0].copy())[None, None] / 255

@@ -10,7 +10,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def clock() -> float:
-    """Seconds: of the processor on a CPU, which a busy machine changes little, else of the wall."""
+    """Return seconds: on a CPU processor time, which a busy machine changes little."""
     if DEVICE == "cpu":
         return time.process_time()
     torch.cuda.synchronize()
@@ -18,7 +18,7 @@ def clock() -> float:
 
 
 def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Of rounds that run all of them in turn, after one that does not count."""
+    """Return the shortest times over rounds of all functions in turn, after a warm-up round."""
     best = dict.fromkeys(functions, float("inf"))
     for round_ in range(rounds + 1):
         for name, function in functions.items():
@@ -30,7 +30,7 @@ def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[
 
 
 def reset_peak() -> None:
-    """Forgets the peak so far."""
+    """Forget the peak so far."""
     if DEVICE == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
@@ -38,7 +38,7 @@ def reset_peak() -> None:
 
 
 def peak_mebibytes() -> float:
-    """Most memory held since the last reset: of torch on a GPU, else of the process."""
+    """Return the most memory held since the last reset, by torch on a GPU, else by the process."""
     if DEVICE == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     # Not getrusage's ru_maxrss: a process starts with that of the one that started it.

@@ -39,7 +39,7 @@ TIMM = [
 
 
 def model_node(name: str, **options: Any) -> dict[str, Any]:
-    """The ``_target_`` node of a backbone with TT and random weights."""
+    """Return the ``_target_`` node of a backbone with TT and random weights."""
     if (PROJECT / f"configs/backbone/{name}.yaml").is_file():
         choice = [f"backbone={name}"]
     else:
@@ -50,12 +50,12 @@ def model_node(name: str, **options: Any) -> dict[str, Any]:
 
 
 def parameters(module: nn.Module) -> float:
-    """In millions."""
+    """Return the number of parameters in millions."""
     return sum(p.numel() for p in module.parameters()) / 1e6
 
 
 def multiply_adds(function: Callable[[torch.Tensor], object], size: int) -> float:
-    """In thousand millions, of a ``size``² image."""
+    """Return the multiply-adds for a ``size``×``size`` image, in thousand millions."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         function(torch.zeros(1, 3, size, size, device="meta"))
     return counter.get_total_flops() / 2e9

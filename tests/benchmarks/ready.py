@@ -12,7 +12,7 @@ from tests.benchmarks.measure import clock, peak_mebibytes, reset_peak
 
 
 class ReadyBatches(pl.LightningDataModule):
-    """One random batch again and again, of what the real loader returns; no validation.
+    """Repeats one random batch shaped like those of the real loader; validates nothing.
 
     Args:
         rosta: decides on the trimaps.
@@ -38,14 +38,14 @@ class ReadyBatches(pl.LightningDataModule):
         self.batch["name"] = [f"ready{i}" for i in range(batch_size)]
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """As many batches as a run may ask for."""
+        """Return as many batches as a run may ask for."""
         return DataLoader(
             [self.batch] * 1000, batch_size=None, pin_memory=torch.cuda.is_available()
         )
 
 
 class Stopwatch(pl.Callback):
-    """Times the batches of a run and its memory, without the first update of the weights.
+    """Measures the time of batches and the memory of a run, without the first update.
 
     Results: ``seconds`` of each batch, mean over an update, which takes several where gradients
     are accumulated; ``waits``, logged by :class:`gfm.training.callbacks.Pace`.

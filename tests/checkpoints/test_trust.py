@@ -61,7 +61,7 @@ def state():
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What was resolved or called that should not have been."""
+    """Collect what was resolved or called that should not have been."""
     seen = []
     OmegaConf.register_new_resolver("watch", seen.append)
     monkeypatch.setenv("GFM_HIDDEN", TEXT)
@@ -71,7 +71,7 @@ def calls(monkeypatch):
 
 
 def write_ckpt(path, model, inference, state):
-    """As a run writes it."""
+    """Write a checkpoint as a run does."""
     content = {
         "pytorch-lightning_version": "2.6",
         "state_dict": {f"model.{k}": v for k, v in state.items()},
@@ -86,7 +86,7 @@ def write_safetensors(path, model, inference, state):
 
 
 def write_converted(path, model, inference, state):
-    """As ``gfm convert`` writes what it read."""
+    """Write a checkpoint as ``gfm convert`` does."""
     write_checkpoint(path, Checkpoint(model, state, {"inference": inference}))
 
 
@@ -233,7 +233,7 @@ def test_the_rest_of_a_file_is_carried_but_never_resolved(tmp_path, state, calls
 
 
 def training_config() -> dict:
-    """What else a run's checkpoint says of its training."""
+    """Return a configuration of a run as its checkpoint holds it."""
     return {
         "model": network(),
         "inference": inferer(),

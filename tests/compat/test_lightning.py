@@ -73,7 +73,7 @@ def test_loggers(tmp_path):
 
 
 class Logged(pl.Callback):
-    """Which steps log, as asked within them and at their end."""
+    """Notes which steps log, asked within each step and at its end."""
 
     def __init__(self) -> None:
         self.found: list[tuple[bool, bool]] = []
@@ -122,7 +122,7 @@ def test_which_steps_log(tmp_path):
 
 
 class Float16(MixedPrecision):
-    """Of scaled losses."""
+    """Mixed precision in float16 on a CPU, with a scaler of losses."""
 
     def __init__(self) -> None:
         super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=1024.0))

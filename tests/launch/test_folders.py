@@ -90,7 +90,7 @@ def test_going_on_in_a_folder_in_use(start, tmp_path, hold, capsys):  # noqa: F8
 
 
 def test_other_processes_of_a_run_use_its_folder(start, tmp_path, hold, monkeypatch):  # noqa: F811
-    """As Lightning starts them: with the folder of the first, which has claimed it."""
+    """Lightning starts the others with the folder that the first process has claimed."""
     hold(tmp_path / "mine")
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert start(f"hydra.run.dir={tmp_path / 'mine'}", "hydra.output_subdir=null") == ["mine"]

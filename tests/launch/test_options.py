@@ -14,7 +14,7 @@ HEAVY = ("torch", "pytorch_lightning", "wandb", "albumentations", "torchvision",
 
 
 def ask(module, *arguments, **environment):
-    """What a command prints; fails if it imports anything heavy."""
+    """Return what a command prints, and fail if it imports anything heavy."""
     code = f"import sys, runpy\nsys.argv = [{module!r}, *{list(arguments)!r}]\n"
     code += "try:\n"
     code += f"    runpy.run_module({module!r}, run_name='__main__', alter_sys=True)\n"

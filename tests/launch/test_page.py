@@ -64,7 +64,7 @@ def browser(tmp_path):
 
 
 def _wait(find, seconds=90.0):
-    """What ``find`` returns once it is something."""
+    """Wait until ``find`` returns something, and return it."""
     from selenium.common.exceptions import WebDriverException
 
     end = time.monotonic() + seconds
@@ -79,7 +79,7 @@ def _wait(find, seconds=90.0):
 
 
 def _hosts(driver) -> set[str]:
-    """Where the browser sent requests."""
+    """Return the hosts that the browser sent requests to."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     addresses = [
         m["params"]["request"]["url"]

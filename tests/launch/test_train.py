@@ -25,7 +25,7 @@ from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING, c
 
 
 def overrides(demo_folder, folder) -> list[str]:
-    """Of a run of two steps per epoch."""
+    """Return the overrides of a run with two steps per epoch."""
     return [f"paths.demo={demo_folder}", f"paths.run={folder}", *SMALL_DATA, *SMALL_TRAINING]
 
 

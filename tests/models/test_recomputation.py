@@ -72,7 +72,7 @@ def test_gradients_and_statistics_of_larger_networks(name):
 
 
 def _kept_bytes(model: GFM) -> int:
-    """Of what a forward pass keeps for the backward pass, parameters aside."""
+    """Return the bytes that a forward pass keeps for the backward pass, without parameters."""
     parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
     storages: dict[int, int] = {}
 

@@ -19,7 +19,7 @@ PACKAGES = ("gfm.models", "gfm.data", "gfm.metrics")
 
 
 class Section:
-    """Of the page: its files, written below a folder, and its commands.
+    """A section of the page: its files, written below a folder, and its commands.
 
     Args:
         title: without the number signs.
@@ -38,7 +38,7 @@ class Section:
         self.commands = {script: shlex.split(options) for script, options in lines}
 
     def overrides(self, script: str, **places: Path) -> list[str]:
-        """Of a command as it stands there, but for the paths that are given."""
+        """Return the overrides of a command on the page, with the given paths for its own."""
         given = [option for option in self.commands[script] if option.split("=")[0] not in places]
         assert len(given) + len(places) == len(self.commands[script])
         searchpath = f"hydra.searchpath=[file://{self.folder / 'configs'}]"
@@ -47,7 +47,7 @@ class Section:
 
 @pytest.fixture
 def section(tmp_path, monkeypatch):
-    """From a title to its section, whose modules can be imported as if they were of the package."""
+    """Return a function from a title to its section, whose modules can be imported like ours."""
     for name in PACKAGES:
         package = importlib.import_module(name)
         folder = tmp_path / "repository" / name.replace(".", "/")

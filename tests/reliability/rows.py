@@ -69,7 +69,7 @@ def out_is_a_file(here: Path) -> None:
 
 
 class Done(NamedTuple):
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     stdout: str

@@ -49,7 +49,7 @@ PRECISIONS = {
 
 
 def steps(tiny_training, *options: str) -> tuple[list[tuple[float, float]], float]:
-    """What the optimiser got, and the length that was logged last."""
+    """Return the gradients that the optimiser got, and the norm that was logged last."""
     more = ["logger=none", "trainer.limit_val_batches=0", "test=false"]
     more += [f"+callbacks.lengths={{_target_: {__name__}.Lengths}}"]
     metrics, _ = train(compose_config("train", [*tiny_training, *more, *options]))

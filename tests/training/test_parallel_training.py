@@ -31,7 +31,7 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
 
 @pytest.fixture(scope="module")
 def options(demo_folder, demo_roots, tmp_path_factory) -> list[str]:
-    """Of a training of two batches of two samples."""
+    """Return the options of a run that trains on two batches of two samples."""
     folder = tmp_path_factory.mktemp("two")
     small = [*SMALL_DATA, *SMALL_TRAINING]
     return [f"paths.demo={demo_folder}", f"paths.runs={folder}", *small, "track=ori", *RECIPE]
@@ -50,7 +50,7 @@ def start(options, launcher=()) -> subprocess.Popen:
 
 
 def result(options):
-    """Weights, curves and file names of the only run."""
+    """Return the weights, curves and file names of the only run."""
     (runs,) = [o.split("=")[1] for o in options if o.startswith("paths.runs")]
     (run,) = Path(runs).glob("train/*")
     content = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
@@ -59,7 +59,7 @@ def result(options):
 
 
 def values(row) -> dict[str, float]:
-    """Without those of the machine."""
+    """Return the numbers of a row, except those that depend on the machine."""
     machine = ("train/samples_per_second", "train/data_wait")
     return {k: float(v) for k, v in row.items() if v != "" and k not in machine}
 
@@ -77,7 +77,7 @@ def start_two(options) -> list[subprocess.Popen]:
 
 
 def start_two_nodes(options) -> list[subprocess.Popen]:
-    """As on two machines of one GPU each, which are this one."""
+    """Start two nodes of one process each, both on this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         where = ["--master-addr=127.0.0.1", f"--master-port={probe.getsockname()[1]}"]

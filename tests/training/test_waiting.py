@@ -50,7 +50,7 @@ class Operations(TorchDispatchMode):
 
 @pytest.fixture
 def found(monkeypatch) -> list[str]:
-    """What looked at numbers in steps of training, loading and callbacks included."""
+    """Collect what read a tensor's values during training steps, including loader and callbacks."""
     names: list[str] = []
     advance = _TrainingEpochLoop.advance
 
@@ -88,7 +88,7 @@ def test_a_step_that_logs_is_seen_to_wait(tiny_training, found):
 
 
 def test_nothing_is_copied_to_the_device_in_a_step():
-    """Of tensors on a GPU that does not exist: those of a CPU would not go with them."""
+    """Fake tensors on a GPU do not mix with tensors of a CPU, so a copy would raise."""
     with FakeTensorMode():
         with torch.device("cuda"):
             model = GFM(timm_encoder("test_resnet"), "tt", decoder_channels=[8] * 5)
