@@ -102,5 +102,17 @@ def check_digest(
     Raises:
         GFMError: They differ.
     """
-    if expected is not None and digest(state, metadata) != expected:
+    if expected is None:
+        # The key of the digest may be what is damaged; its value then stands under another key.
+        sound = not any(
+            len(text) == 64 and _holds(state, metadata, key) for key, text in metadata.items()
+        )
+    else:
+        sound = digest(state, metadata) == expected
+    if not sound:
         raise GFMError(_damaged(path))
+
+
+def _holds(state: Mapping[str, Tensor], metadata: Mapping[str, str], key: str) -> bool:
+    """Return whether the value of a key is the digest of all the rest."""
+    return digest(state, {k: v for k, v in metadata.items() if k != key}) == metadata[key]

@@ -87,6 +87,15 @@ def test_a_flipped_bit_is_refused_wherever_it_counts(written, tmp_path):
             assert "\n" not in str(error.value)
 
 
+def test_a_damaged_name_of_the_digest_is_no_older_file(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    write_checkpoint(path, Checkpoint(MODEL, STATE))
+    data = path.read_bytes()
+    path.write_bytes(flipped(data, data.index(b'"sha256"') + 3, 0))
+    with pytest.raises(GFMError, match="damaged"):
+        read_checkpoint(path)
+
+
 def test_any_flipped_bit_is_refused_or_changes_nothing(written, tmp_path):
     """A file that still loads has the same content, because the bit is in padding or in a date."""
     path, data, rng = tmp_path / written.name, written.read_bytes(), random.Random(1)
