@@ -5,15 +5,17 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gfm.errors import GFMError, WriteError
 
 T = TypeVar("T")
 
 
-class Outcome(NamedTuple, Generic[T]):
+@dataclass(frozen=True)  # Python 3.10 allows no generic NamedTuple
+class Outcome(Generic[T]):
     """The outcome for an item.
 
     Attributes:
