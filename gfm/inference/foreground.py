@@ -170,13 +170,12 @@ def _average_cells(image: Tensor, alpha: Tensor, cell: int) -> _Cells:
 def _first_means(cells: _Cells, coarse: _Pass, fine: _Pass) -> tuple[Tensor, Tensor]:
     """Return F̂ and B̂ of the first pass, for the cells of the second."""
     ratio = coarse.cell // fine.cell
-    rest = 1 - cells.alpha
-    height, width = rest.shape[-2:]
-    return tuple(
-        F.interpolate(means, scale_factor=ratio, mode="bilinear", align_corners=False)[..., :height, :width] for means in (
-            _mean_nearby(cells.image_alpha, cells.alpha, coarse, ratio),
-            _mean_nearby(cells.image - cells.image_alpha, rest, coarse, ratio),
-        )
+    mean_f = _mean_nearby(cells.image_alpha, cells.alpha, coarse, ratio)
+    mean_b = _mean_nearby(cells.image - cells.image_alpha, 1 - cells.alpha, coarse, ratio)
+    height, width = cells.alpha.shape[-2:]
+    return (
+        _enlarge(mean_f, slice(0, height), ratio, width),
+        _enlarge(mean_b, slice(0, height), ratio, width),
     )
 
 

@@ -14,6 +14,8 @@ CHOICES = [
 
 @pytest.mark.parametrize(("group", "name"), CHOICES, ids=lambda value: value)
 def test_every_choice(group, name, tmp_path):
+    if name == "tensorboard":
+        pytest.importorskip("tensorboard", reason="wants the extra 'tensorboard'")
     config = plain(compose_config("evaluate", [f"{group}={name}", f"paths.run={tmp_path}"]))
     assert build(config["datamodule"]).source
     build(config["inference"])

@@ -84,4 +84,7 @@ def trace(graph: MattingGraph) -> ExportedProgram:
     shape = {i: Dim(side, min=1) for i, side in enumerate(graph.sides) if isinstance(side, str)}
     with torch.no_grad(), unbounded_sizes():
         example = (graph.example(2, *EXPORT_SIZE),)
-        return torch.export.export(graph.eval(), example, dynamic_shapes={"image": shape})
+        # Not strict, which is the default of newer versions alone: torch 2.7 would fail on sym_max.
+        return torch.export.export(
+            graph.eval(), example, dynamic_shapes={"image": shape}, strict=False
+        )
