@@ -19,6 +19,7 @@ from gfm.cli import app
 from gfm.errors import GFMError
 from gfm.models.encoders import resnet34
 from gfm.models.gfm import GFM
+from tests.checkpoints.export.test_graph import exports
 
 MODEL = {
     "_target_": "gfm.models.gfm.GFM",
@@ -187,6 +188,7 @@ def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
     assert "pip install 'gfm-matting[export]'" in done.stderr
 
 
+@exports
 def test_torch_export_by_command(run, tmp_path):
     """Written, tried at three sizes, and said so."""
     done = _export("torch", run, tmp_path / "a.pt2", "--pixels", "float")

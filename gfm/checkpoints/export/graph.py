@@ -17,6 +17,9 @@ Pixels = Literal["uint8", "float"]
 EXPORT_SIZE = (75, 101)
 """(height, width) of the image that a graph is traced with; the graph works for any other size."""
 
+OLDEST_TORCH = (2, 10)
+"""Version of torch from which a graph can be traced; earlier ones fix the remainder of 32."""
+
 
 def as_pixels(name: str) -> Pixels:
     """Check that a name is one of :data:`Pixels`, and return it.
@@ -80,11 +83,18 @@ class MattingGraph(nn.Module):
 
 
 def trace(graph: MattingGraph) -> ExportedProgram:
-    """Trace the graph for any number of images of any size."""
+    """Trace the graph for any number of images of any size.
+
+    Raises:
+        GFMError: This version of torch can trace it for some sizes only.
+    """
+    if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
+        oldest = ".".join(map(str, OLDEST_TORCH))
+        raise GFMError(
+            f"torch {torch.__version__} cannot export for images of any size: "
+            f"pip install 'torch>={oldest}', or write a .safetensors with gfm export safetensors"
+        )
     shape = {i: Dim(side, min=1) for i, side in enumerate(graph.sides) if isinstance(side, str)}
     with torch.no_grad(), unbounded_sizes():
         example = (graph.example(2, *EXPORT_SIZE),)
-        # Not strict, which is the default of newer versions alone: torch 2.7 would fail on sym_max.
-        return torch.export.export(
-            graph.eval(), example, dynamic_shapes={"image": shape}, strict=False
-        )
+        return torch.export.export(graph.eval(), example, dynamic_shapes={"image": shape})

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.torch_version import TorchVersion
 
 from gfm.checkpoints.export import MattingGraph, try_onnx, try_program, write_onnx, write_program
+from gfm.checkpoints.export.graph import OLDEST_TORCH
 from gfm.checkpoints.export.programs import FACTS
 from gfm.checkpoints.export.trial import SIZES
 from gfm.errors import GFMError
@@ -19,6 +21,10 @@ from tests.golden.formula import official_keys
 from tests.models.test_gfm import official_model
 
 EXTRA_SIZES = ((1, 1, 1), (2, 5, 40), (1, 64, 96))
+
+exports = pytest.mark.skipif(
+    torch.__version__ < OLDEST_TORCH, reason="this torch cannot export for images of any size"
+)
 
 
 def small(rosta: str) -> GFM:
@@ -44,6 +50,7 @@ CASES = [
 ]
 
 
+@exports
 @pytest.mark.parametrize(("rosta", "inferer", "pixels"), CASES)
 def test_onnx(tmp_path, rosta, inferer, pixels):
     onnx = pytest.importorskip("onnx")
@@ -71,6 +78,7 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
     assert [p.name for p in path.parent.iterdir()] == ["graph.onnx"], "one file holds it all"
 
 
+@exports
 @pytest.mark.parametrize(("rosta", "inferer", "pixels"), CASES[2:4])
 def test_pt2(tmp_path, rosta, inferer, pixels):
     graph = MattingGraph(small(rosta), inferer, pixels)
@@ -86,6 +94,14 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     assert json.loads(texts[FACTS])["rosta"] == rosta
 
 
+def test_an_older_torch_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
+    with pytest.raises(GFMError, match=r"torch 2\.9\.1 cannot export .* 'torch>=2\.10'"):
+        write_program(tmp_path / "a.pt2", MattingGraph(small("tt"), Native()), {})
+    assert not list(tmp_path.iterdir())
+
+
+@exports
 def test_a_file_that_differs_is_told(tmp_path):
     graph = MattingGraph(small("tt"), Native())
     write_program(tmp_path / "a.pt2", graph, {})
@@ -94,6 +110,7 @@ def test_a_file_that_differs_is_told(tmp_path):
         list(try_program(tmp_path / "a.pt2", graph))
 
 
+@exports
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(official_keys()))
 def test_every_official_architecture(tmp_path, name):

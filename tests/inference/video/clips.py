@@ -7,7 +7,6 @@ from typing import Any
 
 import av
 import numpy as np
-import pytest
 
 MILLISECOND = Fraction(1, 1000)
 CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
@@ -67,8 +66,6 @@ def _add_video(output: Any, suffix: str, codec: str, picture: np.ndarray, rotati
     if suffix != ".avi":
         stream.codec_context.time_base = MILLISECOND
     if rotation:
-        if not hasattr(stream, "set_display_rotation"):
-            pytest.skip("PyAV 17.1 or newer is needed to write turned clips")
         stream.set_display_rotation(rotation)
     return stream
 
