@@ -90,7 +90,7 @@ def small(demo_folder: Path, *but: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory, demo_roots) -> Path:
-    """Where commands are given: with a package and configurations of one's own."""
+    """Make a working folder that holds a user's own package and configurations."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / "code/lab").mkdir(parents=True)
     (folder / "code/lab/__init__.py").touch()

@@ -1,4 +1,4 @@
-"""What a checkpoint may be given as: a hub folder, a model of the Hub, released weights."""
+"""Checkpoints are found in hub folders, on the Hub, and among released weights."""
 
 import json
 import sys

@@ -186,7 +186,7 @@ def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, n
     ],
 )
 def test_inference_names_an_inferer_and_nothing_else(tmp_path, target):
-    """What else the package holds may read and write files."""
+    """Other names of the package are refused: they could read and write files."""
     with pytest.raises(GFMError, match=f"asks for {target}, which gfm.inference"):
         check_description({"_target_": target}, ["gfm.inference"], (), tmp_path)
     for name in ("Hybrid", "Resize", "Native", "inferers.Hybrid"):

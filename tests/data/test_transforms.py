@@ -59,7 +59,7 @@ def official_window(matte, sizes, rng) -> Window:
 
 @pytest.mark.parametrize("shape", [(1080, 1620), (960, 1080), (641, 700)])
 def test_a_fallback_size_gives_the_official_sizes(shape):
-    """Of AM-2k's 1080 rows a third of all windows are 320 pixels, since 1280 never fits."""
+    """In AM-2k's 1080 rows, a third of all windows have 320 pixels, since 1280 never fit."""
     sizes, rng = [640, 960, 1280], np.random.default_rng(0)
     matte, num = _Matte(*shape, points=()), 900
     ours = [choose_window(matte, sizes, 0.5, rng, fallback_size=320).height for _ in range(num)]

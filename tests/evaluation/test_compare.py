@@ -26,7 +26,7 @@ def write(folder, rows, **config):
 
 
 def test_intervals_cover_the_true_mean_as_often_as_they_say():
-    """Of 300 samples of 50 photos, 95 % of the intervals hold the mean they were drawn with."""
+    """The intervals of 300 samples of 50 photos contain the true mean in 95 % of cases."""
     rng = np.random.default_rng(1)
     samples = rng.normal(0.3, 1.0, size=(50, 300))
     held = [d.low <= 0.3 <= d.high for d in bootstrap(samples, draws=1000)]

@@ -1,4 +1,4 @@
-"""What an evaluation leaves on dashboards, read back from their own files."""
+"""Evaluations on dashboards, read back from the files of these."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What of a network's matte is scored: its numbers, or what its file holds."""
+"""A matte is scored as computed, or as rounded for its file."""
 
 import csv
 import json

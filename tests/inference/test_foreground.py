@@ -44,7 +44,7 @@ def test_opaque_pixels_keep_their_colours_and_far_ones_are_black(sample, estimat
 
 
 def test_equals_the_equations_in_full(monkeypatch):
-    """With cells of one pixel the means are those of the paper, summed here one by one."""
+    """Cells of one pixel give the means of the paper, which are summed one by one here."""
     monkeypatch.setattr(foreground, "_CELLS", (1, 1))
     monkeypatch.setattr(foreground, "_RADII", (4, 2))
     monkeypatch.setattr(foreground, "_SHORTER_SIDE", 12)

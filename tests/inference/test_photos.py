@@ -22,7 +22,7 @@ def save(path, image, **options):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_turns_photos(tmp_path, orientation):
-    """What the viewer of the file shows; by the tag's definition, not by Pillow."""
+    """Turn pixels as the tag's definition says, without Pillow."""
     turned = {
         1: lambda x: x,
         2: lambda x: x[:, ::-1],

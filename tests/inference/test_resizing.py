@@ -38,7 +38,7 @@ class Tf32(TorchDispatchMode):
 
 
 def by_matrix(image: torch.Tensor, height: int) -> torch.Tensor:
-    """What resizing was before: columns times a matrix, which ``resize`` itself tells."""
+    """Resize columns by a product with the matrix that ``resize`` gives for a unit matrix."""
     basis = torch.eye(image.shape[-2])[None, None]
     matrix = resize(basis, (height, image.shape[-2]))[0, 0]
     return matrix @ image

@@ -1,4 +1,4 @@
-"""What ``--help`` shows, and that asking for it is quick."""
+"""``--help`` shows the options, and is quick."""
 
 import os
 import subprocess

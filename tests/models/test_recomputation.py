@@ -51,7 +51,7 @@ def test_gradients_and_statistics_stay_the_same(name):
 
 
 def test_norms_replaced_later_count_once(monkeypatch):
-    """As ``trainer=ddp`` does, when the network with its activation checkpointing is built."""
+    """``trainer=ddp`` replaces norms after the network and its checkpointing are built."""
     # SyncBatchNorm refuses CPUs; within one process it computes what BatchNorm2d does.
     monkeypatch.setattr(torch.nn.SyncBatchNorm, "forward", torch.nn.BatchNorm2d.forward)
     monkeypatch.setattr(torch.nn.SyncBatchNorm, "_check_input_dim", lambda self, x: None)

@@ -1,4 +1,4 @@
-"""What all preparing commands share, with work that takes no time."""
+"""The runner of all preparing commands, with work that takes no time."""
 
 import errno
 import os

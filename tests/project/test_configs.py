@@ -75,7 +75,7 @@ def test_every_network(backbone, rosta, tiny):
 
 @pytest.mark.parametrize(("rosta", "track"), list(product(GROUPS["rosta"], GROUPS["track"])))
 def test_every_rosta_and_track_takes_a_step(rosta, track, tiny_training):
-    """With the smallest network; `make test ARGS="-m slow"` runs all four."""
+    """This takes the smallest network; `make test ARGS="-m slow"` takes all four."""
     _step([*tiny_training, f"rosta={rosta}", f"track={track}"])
 
 

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md shows works as it stands there: its files and its commands."""
+"""The files and commands that CONTRIBUTING.md shows work as printed."""
 
 import importlib
 import json

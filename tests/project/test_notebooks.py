@@ -1,4 +1,4 @@
-"""What the notebooks must be; ``make notebooks`` executes them."""
+"""The notebooks are kept without outputs, and their links are right; ``make notebooks`` executes them."""
 
 import json
 import re

@@ -49,7 +49,7 @@ def run(script, *overrides) -> int | None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, demo_folder, demo_roots):
-    """Where a reader of the README stands: datasets, a run, released weights, others' mattes."""
+    """Make the folder of a reader of the README: datasets, a run, weights, others' mattes."""
     place = tmp_path_factory.mktemp("readme")
     (place / "data").mkdir()
     (place / "data/demo").symlink_to(demo_folder)

@@ -255,7 +255,7 @@ EVALS = (
     ("checkpoint={shared}/net.ckpt", "trainer.limit_test_batches=0"),
 )
 LIGHTNINGS = {"trainer.precision": "Precision 8", "trainer.devices": "devices=0"}
-"""What Lightning calls options, in its own words."""
+"""Names of options in Lightning's messages."""
 
 
 def named(words: Sequence[str]) -> str:

@@ -54,7 +54,7 @@ PLACES = (
     ("set/alphas/a.png", EVALUATE_HERE, ALPHAS),
     ("set/trimaps/a.png", EVALUATE_HERE, ALPHAS),
 )
-"""What is spoilt, the command that reads it, and what of the others it may leave."""
+"""The damaged file, the command that reads it, and the files that it may leave."""
 
 
 def spoil(place: str, what: str, here: Path) -> None:

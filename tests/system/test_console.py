@@ -1,4 +1,4 @@
-"""What people read in the terminal."""
+"""Lines in the terminal are as people should read them."""
 
 import pytest
 

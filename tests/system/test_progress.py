@@ -1,4 +1,4 @@
-"""How far long work has come, on a terminal and without one."""
+"""Progress of long work is shown, on a terminal and without one."""
 
 from rich.console import Console
 

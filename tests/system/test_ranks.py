@@ -1,4 +1,4 @@
-"""What a process knows of the others before they have met."""
+"""A process knows its rank and the number of processes before they have met."""
 
 import pytest
 

@@ -62,7 +62,7 @@ def test_a_run_that_is_killed_again_before_it_logs_loses_nothing(begun):
 
 @pytest.mark.parametrize("name", ["train/loss", "train/new"])
 def test_a_kill_while_the_table_is_written_again_loses_nothing(begun, monkeypatch, name):
-    """As it is for rows that are logged again, and for a column that is new."""
+    """The table is written again for rows that are logged twice, and for a new column."""
     before = begun.read_bytes()
 
     def killed(*args):

@@ -1,4 +1,4 @@
-"""What a run leaves on a dashboard, read back from an offline run's own file."""
+"""Runs on dashboards, read back from the file of an offline run."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What is reported when training ends: which weights, chosen on what, matted how."""
+"""The final report names the weights, the metric that chose them, and the inference."""
 
 import shlex
 from types import SimpleNamespace

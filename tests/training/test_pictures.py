@@ -1,4 +1,4 @@
-"""What a run leaves to look at: the result and the curves."""
+"""A run leaves pictures of its result and of its curves."""
 
 import numpy as np
 import pytest

@@ -110,7 +110,7 @@ def test_a_killed_run_resumes_bit_by_bit(tiny_training, tmp_path, monkeypatch, k
 
 
 def test_a_run_that_ended_goes_on_for_longer(tiny_training, tmp_path, monkeypatch):
-    """What is saved at the end, after the last validation, is the middle of a longer run."""
+    """The checkpoint saved at the end, after the last validation, continues as a longer run."""
     plain = ("scheduler=none", "trainer.check_val_every_n_epoch=3", "test=false")
     whole = options(tiny_training, tmp_path / "whole", *plain, "trainer.max_epochs=4")
     expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
@@ -159,7 +159,7 @@ def test_a_validation_that_was_killed_is_run_again(tiny_training, tmp_path, monk
 
 
 class Terminator(pl.Callback):
-    """What a scheduler does: in a step, or in a validation."""
+    """Ends the job as a cluster's scheduler does: in a step, or in a validation."""
 
     def __init__(self, in_validation: bool) -> None:
         self.in_validation = in_validation

@@ -143,7 +143,7 @@ def test_losses_of_all_steps_are_looked_at_together():
 def test_a_loss_between_two_logs_stops_the_run_before_weights_are_kept(
     tiny_training, tmp_path, callbacks
 ):
-    """Of two steps the second is not finite, and neither logs."""
+    """The second of two steps is not finite, and no step is logged."""
     options = ["optimizer.lr=1e30", "trainer.log_every_n_steps=10", f"callbacks={callbacks}"]
     validation = [] if callbacks == "default" else ["trainer.limit_val_batches=0"]
     with pytest.raises(GFMError, match=r"not finite at step 1 \(.*glance nan.*; samples \w+, \w+"):

@@ -59,7 +59,7 @@ def test_the_first_frame_is_as_it_was(clip, guessed):
 
 
 def test_large_frames_are_compared_smaller(monkeypatch, clip, guessed):
-    """With another size of what is compared, the matte stays of its own size and as smooth."""
+    """The matte keeps its size and is as smooth when frames are compared at another size."""
     monkeypatch.setattr("gfm.inference.video.smoothing._SHORTER_SIDE", 36)
     smooth = smoothed(clip.frames, guessed)
     assert smooth[0].shape == (72, 108)
