@@ -1,4 +1,4 @@
-"""The notebooks are kept without outputs, and their links are right; ``make notebooks`` executes them."""
+"""The notebooks hold no outputs, and their links are right; ``make notebooks`` executes them."""
 
 import json
 import re
