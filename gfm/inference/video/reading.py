@@ -66,6 +66,9 @@ class Clip:
     def __init__(self, path: Path) -> None:
         self.path = path
         av = need("av", "video", "video")
+        # Some versions of torchvision, such as 0.22, send FFmpeg's messages to Python. A thread of
+        # the decoder would wait for Python with one, and Python for the thread, to close the clip.
+        av.logging.set_level(None)
         with reading(path):
             self._container: InputContainer = av.open(str(path))
         if self._container.format.name.endswith("_pipe"):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -65,6 +66,14 @@ def test_a_hole(tmp_path):
     path.write_bytes(data)
     with pytest.raises(GFMError, match=r"cannot read .*clip\.mp4: not a clip, or damaged"):
         read(path)
+
+
+def test_threads_of_a_decoder_do_not_wait_for_python(tmp_path):
+    """Messages of FFmpeg that Python logs would stop a damaged clip from being closed."""
+    path = write_clip(tmp_path / "clip.mp4")
+    av.logging.set_level(av.logging.ERROR)  # as some versions of torchvision do
+    read(path)
+    assert av.logging.get_level() is None
 
 
 def test_sound_may_last_longer(tmp_path):
