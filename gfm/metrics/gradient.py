@@ -84,10 +84,13 @@ def _sums_cv2(batch: CheckedImages, region: str, filters: _GradientFilter) -> Te
         np.add(x, y, out=x)
         return np.sqrt(x, out=x)
 
-    sums = [
-        cv2.norm(magnitude(preds), magnitude(target), cv2.NORM_L2SQR, mask)
-        for preds, target, mask in batch.arrays(region)
-    ]
+    def squared_error(preds: np.ndarray, target: np.ndarray, mask: np.ndarray | None) -> float:
+        errors = magnitude(preds)
+        np.subtract(errors, magnitude(target), out=errors)
+        # So does its sum of squares (NORM_L2SQR) before version 4.12, but not its plain sum.
+        return cv2.norm(np.multiply(errors, errors, out=errors), cv2.NORM_L1, mask)
+
+    sums = [squared_error(*arrays) for arrays in batch.arrays(region)]
     return torch.tensor(sums, dtype=torch.float64)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from gfm.data.images import write_array
 from gfm.evaluation.report import ReportImage, write_report
@@ -97,9 +98,9 @@ def test_pictures_are_embedded_exactly_and_errors_have_their_colour(tmp_path):
 def test_packed_photos_and_truths_are_read(tmp_path):
     image = make_image(tmp_path, "i", sad=1.0)
     expected = write(tmp_path, [image])
-    for name, flags in (("image", cv2.IMREAD_COLOR_RGB), ("truth", cv2.IMREAD_GRAYSCALE)):
+    for name, mode in (("image", "RGB"), ("truth", "L")):
         path = getattr(image, name).with_suffix(".npy")
-        write_array(path, cv2.imread(str(getattr(image, name)), flags))
+        write_array(path, np.asarray(Image.open(getattr(image, name)).convert(mode)))
         image = replace(image, **{name: path})
     assert write(tmp_path, [image]) == expected
 
