@@ -1,4 +1,6 @@
-"""The errors that people are meant to read."""
+"""The errors that people are meant to read, and the exit status of what Control-C ended."""
+
+from typing import Final
 
 
 class GFMError(Exception):
@@ -10,3 +12,7 @@ class GFMError(Exception):
 
 class WriteError(GFMError):
     """A file cannot be written, so the next one cannot either: disk full, folder read-only."""
+
+
+INTERRUPTED: Final = 130
+"""Exit status of a program that Control-C ended, as is usual in shells."""

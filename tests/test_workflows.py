@@ -111,7 +111,7 @@ def trained(desk, demo_folder) -> subprocess.CompletedProcess[str]:
     done = run(
         "train.py",
         *small(demo_folder, "backbone", "trainer.max", "trainer.check", "data.crop_sizes"),
-        "--config-dir", "own configs", "backbone=tiny", "inference=plain", "trust=[lab]",
+        "--config-dir", "own configs", "backbone=tiny", "inference=plain",
         "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2", "data.crop_sizes=96",
         "optimizer=adamw", "optimizer.lr=1e-3", "weight_decay_on=weights",
          "paths.run='my run'",
@@ -171,8 +171,9 @@ def test_parts_of_ones_own_are_evaluated_converted_and_start_another_run(
     # The command printed at the end, as it was printed.
     printed = re.search(r"evaluate these weights with\n +(.*)", trained.stdout).group(1)
     assert "'trust=[lab]'" in printed
-    options = shlex.split(printed)[2:]
-    done = run("evaluate.py", *options, "paths.run=scored", "trainer=cpu", cwd=desk)
+    program, *words = shlex.split(printed)
+    assert program == "python"
+    done = run(*words, "paths.run=scored", "trainer=cpu", cwd=desk)
     assert done.returncode == 0, done.stderr
     tested = float(re.search(r"test/sad +│ +([\d.]+)", trained.stdout).group(1))
     scored = json.loads((desk / "scored/metrics.json").read_text())
@@ -184,7 +185,7 @@ def test_parts_of_ones_own_are_evaluated_converted_and_start_another_run(
     done = run("gfm", "convert", weights, "tiny.safetensors", "--trust", "lab", cwd=desk)
     assert done.returncode == 0, done.stderr
 
-    own = ["--config-dir", "own configs", "backbone=tiny", "inference=plain", "trust=[lab]"]
+    own = ["--config-dir", "own configs", "backbone=tiny", "inference=plain"]
     few = ["init_from=tiny.safetensors", "paths.run=second", "test=false", *frozen_options()]
     done = run("train.py", *small(demo_folder, "backbone"), *own, *few, cwd=desk)
     assert done.returncode == 0, done.stderr

@@ -38,6 +38,12 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
             raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
 
 
+def packages_to_trust(node: Any) -> list[str]:
+    """Return the packages beside this one whose classes a description names, in order."""
+    packages = {str(target).split(".")[0] for target in _targets(node)}
+    return sorted(packages - {"gfm"})
+
+
 def check_state(state: Any, path: Path) -> dict[str, Tensor]:
     """Check that the weights in a file are dense tensors by name, and return them.
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-
 from gfm.build import build
+from gfm.compat.hydra import compose_from
 from gfm.data.folder import FolderSet
 from gfm.data.layout import Folders, Roots
 from gfm.errors import GFMError
@@ -14,22 +13,27 @@ from gfm.launch.configs import CONFIGS
 from gfm.launch.overrides import check_choices
 
 
-def find_roots(overrides: Sequence[str]) -> Roots:
+def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Roots:
     """Return the datasets that overrides of ``data`` and ``paths`` select, AM-2k by default.
 
     Backgrounds that are neither given nor in their default place are ``None``. A plain test set
     (``data=folder``) has only validation folders.
 
+    Args:
+        overrides: Overrides as for ``train.py``.
+        config_dir: Folder of the user's own configuration files.
+
     Raises:
-        GFMError: An argument is not NAME=VALUE, or a dataset is not in its place.
+        GFMError: An argument is not NAME=VALUE, or a folder is not in its place.
     """
     for text in overrides:
         if "=" not in text:
             raise GFMError(f"{text} is not NAME=VALUE: write, for example, paths.am2k={text}")
     check_choices(overrides)
     data = [] if any(text.startswith("data=") for text in overrides) else ["data=am2k"]
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        cfg = compose("train", [*data, *overrides])
+    if config_dir is not None and not config_dir.is_dir():
+        raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
+    cfg = compose_from(CONFIGS, "train", [*data, *overrides], config_dir)
     source = build(cfg.data.source).find()
     if isinstance(source, FolderSet):
         return _of_folder_set(source)

@@ -6,13 +6,14 @@ from omegaconf import DictConfig
 from gfm.launch.configs import CONFIGS
 from gfm.launch.continuation import in_own_folder
 from gfm.launch.entry import faults, launch
+from gfm.launch.overrides import pasted
 from gfm.launch.sweeps import failed, ranked
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
 def app(cfg: DictConfig) -> float:
     """Evaluate, and return the value by which a sweep ranks its runs."""
-    with faults(go_on=f"paths.run={cfg.paths.run}"):
+    with faults(f"the same command and {pasted('paths.run', cfg.paths.run)}"):
         return ranked(cfg, _evaluate)
     return failed(cfg)
 

@@ -23,6 +23,10 @@ Overrides = Annotated[
         help="The datasets, as for train.py: data=am2k paths.am2k=/data/AM-2k paths.bg20k=…",
     ),
 ]
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option("--config-dir", help="Folder of your own YAML files, as for train.py."),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
 ]
@@ -58,6 +62,7 @@ def foregrounds(
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Estimate foreground and background colours of the training photos (train/fg, train/bg).
 
@@ -69,7 +74,7 @@ def foregrounds(
         from gfm.prepare.foregrounds import prepare_foregrounds
 
         options = _options(workers, shard, overwrite)
-        roots = find_roots(overrides or [])
+        roots = find_roots(overrides or [], config_dir)
         prepare_foregrounds(roots.photos, roots.folders, method, options)
 
 
@@ -96,6 +101,7 @@ def denoise(
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Remove noise from original, fg and the train folder of BG-20k (into <folder>_denoise).
 
@@ -106,7 +112,7 @@ def denoise(
         from gfm.prepare.denoise import prepare_denoise
 
         options = _options(workers, shard, overwrite)
-        prepare_denoise(find_roots(overrides or []), method, sigma, only or [], options)
+        prepare_denoise(find_roots(overrides or [], config_dir), method, sigma, only or [], options)
 
 
 @app.command()
@@ -116,6 +122,7 @@ def trimaps(
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Make the trimaps of the validation photos (validation/trimap)."""
     with _faults():
@@ -123,7 +130,7 @@ def trimaps(
         from gfm.prepare.trimaps import prepare_trimaps
 
         options = _options(workers, shard, overwrite)
-        roots = find_roots(overrides or [])
+        roots = find_roots(overrides or [], config_dir)
         prepare_trimaps(roots.photos, roots.folders, kernel_size, options)
 
 
@@ -150,6 +157,7 @@ def pack(
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: Overwrite = False,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Store datasets decoded, which loads many times faster but needs many times the disk space."""
     with _faults():
@@ -157,24 +165,26 @@ def pack(
         from gfm.prepare.pack import prepare_pack
 
         options = _options(workers, shard, overwrite)
-        roots = find_roots(overrides or [])
+        roots = find_roots(overrides or [], config_dir)
         packed = prepare_pack(roots, out, max_side, only or [], options)
         names = {"photos": roots.folders.option, "bg20k": "paths.bg20k", "coco": "paths.coco"}
         typer.echo("use " + " ".join(f"{names[name]}={path}" for name, path in packed.items()))
 
 
-def check(overrides: Overrides = None, workers: Workers = None) -> None:
+def check(
+    overrides: Overrides = None, workers: Workers = None, config_dir: ConfigDir = None
+) -> None:
     """Read every file of a dataset and print all problems; exit with status 1 if there are any."""
     with _faults(go_on=None):
         from gfm.commands.datasets import find_roots
-        from gfm.errors import GFMError
+        from gfm.errors import INTERRUPTED, GFMError
         from gfm.prepare.check import check as check_all
 
         try:
-            problems = check_all(find_roots(overrides or []), workers)
+            problems = check_all(find_roots(overrides or [], config_dir), workers)
         except KeyboardInterrupt:
             typer.echo("stopped")
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED) from None
         if problems:
             raise GFMError(f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}")
         typer.echo("no problems")

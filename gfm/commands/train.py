@@ -8,14 +8,16 @@ from omegaconf import DictConfig
 from gfm.launch.configs import CONFIGS
 from gfm.launch.continuation import continued
 from gfm.launch.entry import faults, launch
+from gfm.launch.overrides import pasted
 from gfm.launch.sweeps import failed, ranked
+from gfm.system.run_folder import LAST_CHECKPOINT
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
 def app(cfg: DictConfig) -> float:
     """Train, and return the value by which a sweep ranks its runs."""
     run = Path(cfg.paths.run)
-    with faults(f"ckpt_path={run}", run / "checkpoints/last.ckpt"):
+    with faults(pasted("ckpt_path", run), run / LAST_CHECKPOINT):
         return ranked(cfg, _train)
     return failed(cfg)
 

@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from gfm.data.images import write_png
-from gfm.errors import GFMError, WriteError
+from gfm.errors import INTERRUPTED, GFMError, WriteError
 from gfm.inference.inputs import Source
 from gfm.inference.photos import read_photo
 from gfm.inference.pipeline import one_line, overlapped
@@ -81,7 +81,7 @@ class Tally:
             console().print(f"failed: {fault}", highlight=False, markup=False)
         if isinstance(error, KeyboardInterrupt):
             console().print("stopped; the same command goes on from here")
-            sys.exit(130)
+            sys.exit(INTERRUPTED)
         if error is not None:
             return
         seconds = time.monotonic() - self._start

@@ -88,6 +88,7 @@ _RULES: Final[dict[str, Rule]] = {
     "trainer.max_epochs": _FROM_0,
     "trainer.max_steps": Number(-1, is_whole=True),
     "trainer.min_epochs": _or_null(_FROM_0),
+    "trainer.min_steps": _or_null(_FROM_0),
     "trainer.check_val_every_n_epoch": _or_null(_COUNT),
     "trainer.val_check_interval": _or_null(Either((Number(0, 1, is_above=True), _COUNT))),
     "trainer.accumulate_grad_batches": _COUNT,

@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -17,14 +16,14 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.markup import escape
 
-from gfm.compat.faults import is_of_lightning
-from gfm.compat.hydra import NOISE
+from gfm.compat.faults import is_of_lightning, status_after_signal
+from gfm.compat.hydra import NOISE, missing_choice
 from gfm.compat.torch import fault_in_worker, is_of_dead_worker
-from gfm.errors import GFMError
-from gfm.launch.options import register_help
-from gfm.launch.overrides import check_choices, protect_paths
+from gfm.errors import INTERRUPTED, GFMError
+from gfm.launch.help_text import register_help
+from gfm.launch.overrides import check_choices, pasted, protect_paths
 from gfm.launch.sweeps import ERROR, in_sweep
-from gfm.system.console import close_log, console
+from gfm.system.console import close_log, console, log_only
 from gfm.system.processes import heed_hangup
 from gfm.system.ranks import came_together, is_first
 
@@ -43,22 +42,17 @@ def faults(go_on: str | None = None, saved: Path | None = None) -> Iterator[None
     run ended by Control-C does the same with status 130.
 
     Args:
-        go_on: Option that continues an interrupted run; ``None`` if nothing does.
+        go_on: What continues an interrupted run, such as an option; ``None`` if nothing does.
         saved: Checkpoint to go on from. If there is no such file, ``go_on`` is not printed.
     """
     try:
         yield
     except (SystemExit, KeyboardInterrupt) as error:
-        status = _status(error)
+        status = status_after_signal(error)
         if status is None:
             raise
         if is_first():
-            text = "interrupted" if status == _INTERRUPTED else "terminated"
-            if in_sweep():
-                go_on = f"the same command and hydra.sweep.dir={HydraConfig.get().sweep.dir}"
-            if go_on and (saved is None or saved.exists()):
-                text += f"; what is done was saved: go on with {go_on}"
-            console(stderr=True).print(text, highlight=False, markup=False)
+            _say_goodbye(status, go_on if saved is None or saved.exists() else None)
         sys.exit(status)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
@@ -66,11 +60,12 @@ def faults(go_on: str | None = None, saved: Path | None = None) -> Iterator[None
         if is_input and not _WANTS_TRACEBACK:
             text = one_line(error)
             console(stderr=True).print("[bold red]error:[/]", escape(text), highlight=False)
-        elif in_sweep():
-            text = traceback.format_exc()
-            print(text, file=sys.stderr)
         else:
-            raise
+            text = traceback.format_exc()
+            log_only(text)
+            if not in_sweep():
+                raise
+            print(text, file=sys.stderr)
         if not in_sweep():
             sys.exit(1)
         Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n")
@@ -78,21 +73,14 @@ def faults(go_on: str | None = None, saved: Path | None = None) -> Iterator[None
         close_log()
 
 
-_INTERRUPTED = 130  # the usual exit status of shells after Control-C
-
-
-def _status(error: SystemExit | KeyboardInterrupt) -> int | None:
-    """Return the exit status of a run that a signal ended; ``None`` if no signal did."""
-    if isinstance(error, KeyboardInterrupt):
-        return _INTERRUPTED
-    # Lightning turns Control-C into such an exit if no callback handles it.
-    if isinstance(error.__context__, KeyboardInterrupt) and error.code == 1:
-        return _INTERRUPTED
-    # Not imported here, because an error before Lightning is imported should not wait for it.
-    module = sys.modules.get("pytorch_lightning.utilities.exceptions")
-    if module is None or not isinstance(error, module.SIGTERMException):
-        return None
-    return int(error.code or os.EX_TEMPFAIL)
+def _say_goodbye(status: int, go_on: str | None) -> None:
+    """Print that a signal ended the run and, if ``go_on`` is given, how it is continued."""
+    text = "interrupted" if status == INTERRUPTED else "terminated"
+    if go_on and in_sweep():
+        go_on = f"the same command and {pasted('hydra.sweep.dir', HydraConfig.get().sweep.dir)}"
+    if go_on:
+        text += f"; what is done was saved: go on with {go_on}"
+    console(stderr=True).print(text, highlight=False, markup=False)
 
 
 _DISK_FAULTS = {
@@ -162,6 +150,7 @@ def one_line(error: BaseException) -> str:
     key = getattr(error, "full_key", None)  # of OmegaConf, which says it in such a line
     if key and key not in text.partition("full_key")[0]:
         kept.insert(0, f"{key}:")
-    if recipe := re.search(r"Could not find 'recipe/(\w+)'", text):
-        return f"data={recipe[1]} has no recipe of its own: add recipe=am2k, or a YAML of that name"
+    group, choice = missing_choice(error) or ("", "")
+    if group == "recipe":
+        return f"data={choice} has no recipe of its own: add recipe=am2k, or a YAML of that name"
     return " ".join(kept) or type(error).__name__

@@ -125,12 +125,15 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
+    folder = Path(cfg.paths.run)
+    if came_together() and folder == Path(HydraConfig.get().runtime.output_dir):
+        raise GFMError("these processes need a folder in common: set paths.run=<folder>")
+    if is_first():
+        open_log(folder / "evaluate.log")
+        remove_stale(folder, "**/.*.tmp")
     check_bounds(plain(cfg))
     cfg, _ = decide(cfg)
     config = plain(cfg)
-    folder = Path(config["paths"]["run"])
-    if came_together() and folder == Path(HydraConfig.get().runtime.output_dir):
-        raise GFMError("these processes need a folder in common: set paths.run=<folder>")
     if (config["checkpoint"] is None) == (config["predictions"] is None):
         raise GFMError("set either checkpoint=<weights> or predictions=<folder of PNG mattes>")
     datamodule = build(config["datamodule"])
@@ -144,8 +147,6 @@ def _evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     _check_objective(config)
     done = journal.begin({**source.settings, **settings})
     if is_first():
-        open_log(folder / "evaluate.log")
-        remove_stale(folder, "**/.*.tmp")
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     available = source.available(photos)
     left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]

@@ -8,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from gfm.compat.hydra import Callback, swept
+from gfm.launch.kept_options import kept_options
 from gfm.launch.sweeps import in_sweep
 from gfm.system.files import write_text
 
@@ -48,9 +49,5 @@ def named(cfg: DictConfig) -> DictConfig:
 
 def _overrides(folder: Path) -> list[str]:
     """Return the overrides of a run, without the ``+`` with which Hydra adds a key."""
-    file = folder / ".hydra/overrides.yaml"
-    if in_sweep():
-        given = list(HydraConfig.get().overrides.task)
-    else:
-        given = list(OmegaConf.load(file)) if file.is_file() else []
+    given = HydraConfig.get().overrides.task if in_sweep() else kept_options(folder)
     return [str(override).lstrip("+") for override in given]

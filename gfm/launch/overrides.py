@@ -1,12 +1,12 @@
 """Writes overrides in Hydra's grammar, in which some characters of file names are special."""
 
 import re
+import shlex
 from collections.abc import Sequence
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from gfm.compat.hydra import parse_arguments
+from gfm.compat.hydra import parse_arguments, parse_override, reason
 from gfm.errors import GFMError
 from gfm.launch.configs import CONFIGS
 from gfm.system.files import check_name
@@ -14,7 +14,8 @@ from gfm.system.files import check_name
 _PLAIN = re.compile(r"[\w/.:+\-@%]+")
 _QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
 _OF_PATHS = re.compile(
-    r"((?:checkpoint|ckpt_path|init_from|predictions|data\.root|data\.source\.\w+|paths\.\w+))=(.*=.*)"
+    r"(checkpoint|ckpt_path|init_from|predictions|data\.root|data\.source\.\w+|paths\.\w+"
+    r"|hydra\.(?:run|sweep)\.dir)=(.*=.*)"
 )
 
 
@@ -26,6 +27,11 @@ def override(name: str, value: object) -> str:
     doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # special only before a quote
     escaped = doubled.replace("'", r"\'")
     return f"{name}='{escaped}'"
+
+
+def pasted(name: str, value: object) -> str:
+    """Return the override ``name=value`` as it can be pasted into a shell."""
+    return shlex.quote(override(name, value))
 
 
 def protect_paths(arguments: Sequence[str]) -> list[str]:
@@ -51,16 +57,14 @@ def check_choices(arguments: Sequence[str]) -> None:
     Raises:
         GFMError: An argument is malformed, or sets a group to ``null`` or a number.
     """
-    parser = OverridesParser.create()
     for line in parse_arguments(arguments)[1]:
         check_name(line)
         try:
-            option = parser.parse_override(line)
+            option = parse_override(line)
         except HydraException as error:
-            reason = " ".join(str(error).partition("See https:")[0].split())
             raise GFMError(
-                f"cannot read the option {line} ({reason}): write NAME=VALUE, and quotes around a "
-                "value with special characters, as in \"NAME='VALUE'\""
+                f"cannot read the option {line} ({reason(error)}): write NAME=VALUE, and quotes "
+                "around a value with special characters, as in \"NAME='VALUE'\""
             ) from error
         name = option.key_or_group
         if not name:

@@ -1,17 +1,13 @@
 """Prints the first and the last lines of a run."""
 
-import os
-import shlex
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from gfm.launch.overrides import override
+from gfm.launch.evaluation_command import evaluation_command
 from gfm.system.console import console
 
 if TYPE_CHECKING:
@@ -57,7 +53,7 @@ def show_results(
     trainer: "pl.Trainer",
     metrics: Mapping[str, float],
     tested: "FinalTest | None",
-    options: Sequence[str],
+    config: Mapping[str, Any],
 ) -> None:
     """Print the final test, or else the last validation, and the command that repeats it.
 
@@ -65,7 +61,7 @@ def show_results(
         trainer: Trainer after the run.
         metrics: Last values that the run logged.
         tested: Test at the end of the run, if there was one.
-        options: Overrides that select the data of the run.
+        config: Plain configuration of the run.
     """
     from gfm.training.final_test import best_weights  # here, because importing it takes seconds
 
@@ -81,29 +77,6 @@ def show_results(
         console().print(metrics_table("last validation", validated, module.metrics.units))
     weights = tested.weights if tested else best_weights(trainer)
     if weights is not None:
-        command = ["python", "evaluate.py", override("checkpoint", os.path.relpath(weights))]
-        command += [*options, *_how(trainer)]
+        command = evaluation_command(config, trainer, weights)
         console().print("evaluate these weights with")
-        console().print(f"  [bold]{escape(shlex.join(command))}[/]", highlight=False)
-
-
-def _how(trainer: "pl.Trainer") -> list[str]:
-    """Return the overrides that an evaluation needs to give the same figures."""
-    module: Any = trainer.lightning_module
-    protocol = module.metrics.protocol
-    options = [] if protocol == "gfm" else [f"protocol={protocol}"]
-    precision = str(trainer.precision)
-    return options if precision == "32-true" else [*options, f"trainer.precision={precision}"]
-
-
-def data_options(name: str, run: Path) -> list[str]:
-    """Return the overrides that give another command the data of a run.
-
-    Args:
-        name: Choice of the group ``data``.
-        run: Folder of the run, where Hydra keeps the overrides.
-    """
-    file = run / ".hydra/overrides.yaml"
-    given = [str(o) for o in OmegaConf.load(file)] if file.is_file() else []
-    kept = ("paths.am2k", "paths.p3m10k", "paths.demo", "data.source", "trust", "trainer=")
-    return [f"data={name}", *(o for o in given if o.startswith(kept))]
+        console().print(f"  [bold]{escape(command)}[/]", highlight=False)

@@ -18,6 +18,7 @@ from gfm.errors import GFMError
 from gfm.launch.sweep_table import read_results, show, write_table
 from gfm.system.console import console
 from gfm.system.files import write_text
+from gfm.system.run_folder import LAST_CHECKPOINT
 
 ERROR: Final = "error.txt"
 """File in the folder of a failed job that holds its error."""
@@ -66,7 +67,7 @@ def ranked(cfg: DictConfig, run: Callable[[DictConfig], dict[str, float]]) -> fl
     if result["status"] == "finished":
         console().print(f"{folder} is finished already", highlight=False)
         return failed(cfg) if result["objective"] is None else float(result["objective"])
-    last = folder / "checkpoints/last.ckpt"
+    last = folder / LAST_CHECKPOINT
     if last.is_file() and "ckpt_path" in cfg:
         with open_dict(cfg):
             cfg.ckpt_path = str(last)

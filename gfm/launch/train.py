@@ -17,9 +17,9 @@ from gfm.data.datamodule import MattingDataModule
 from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
 from gfm.launch.bounds import check_bounds, check_norms
-from gfm.launch.continuation import keep_options
+from gfm.launch.kept_options import keep_options
 from gfm.launch.machine import decide
-from gfm.launch.summary import announce, data_options, show_results
+from gfm.launch.summary import announce, show_results
 from gfm.launch.sweeps import in_sweep
 from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
@@ -83,7 +83,7 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         metrics |= tested.metrics if tested else {}
     if is_first() and (run / "metrics.csv").is_file():
         draw_curves(run / "metrics.csv", run / "curves.png")
-    show_results(trainer, metrics, tested, data_options(config["data"]["name"], run))
+    show_results(trainer, metrics, tested, config)
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
 
 

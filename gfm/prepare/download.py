@@ -86,7 +86,7 @@ def find_weights(name: str, folder: Path | None = None) -> Download:
         _file_link(entry),
         agreements,
         folder / target.name if folder else target,
-        f"use it: python evaluate.py checkpoint=released:{name} data=am2k",
+        f"use it: gfm evaluate checkpoint=released:{name} data=am2k",
         False,
         lambda path: _check_weights(path, name),
     )

@@ -16,7 +16,7 @@ from rich.filesize import decimal
 
 from gfm.data.images import SUFFIXES, image_size
 from gfm.data.listing import pictures
-from gfm.errors import GFMError
+from gfm.errors import INTERRUPTED, GFMError
 from gfm.system.console import console
 from gfm.system.files import make_folder
 from gfm.system.processes import in_parallel, num_cores
@@ -116,7 +116,7 @@ def run(job: Job, options: Options) -> None:
         _make(job, todo, options, faults)
     except KeyboardInterrupt:
         console().print("stopped; run the same command again to go on")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     made = len(todo) - len(faults)
     console().print(f"{made:,} made in {duration(time.monotonic() - start)}", highlight=False)
     if faults:

@@ -22,8 +22,8 @@ class _LoggedConsole(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)
         try:
-            for log in _logs:
-                log.print(*objects, **options)
+            for file in _logs:
+                file.print(*objects, **options)
         except OSError:  # on a full disk the work itself fails, and its message has to be printed
             close_log()
 
@@ -37,6 +37,13 @@ def console(stderr: bool = False) -> Console:
     if plain.is_terminal:
         return plain
     return _LoggedConsole(stderr=stderr, width=_WIDTH, soft_wrap=True)
+
+
+def log_only(text: str) -> None:
+    """Write a text to the log, if one is open, and not to the terminal."""
+    for file in _logs:
+        with suppress(OSError):  # of a full disk, on which nothing more can be noted
+            file.print(text, markup=False, highlight=False)
 
 
 def open_log(path: Path) -> None:

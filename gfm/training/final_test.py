@@ -11,12 +11,11 @@ from gfm.data.datamodule import MattingDataModule
 from gfm.errors import GFMError
 from gfm.inference import described
 from gfm.models.hardware import speed_up_inference
+from gfm.system.run_folder import LAST_CHECKPOINT
 from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
 
 Weights = Literal["best", "last"]
-
-_LAST = Path("checkpoints/last.ckpt")
 
 
 class FinalTest(NamedTuple):
@@ -81,7 +80,7 @@ def run_final_test(
     if not which or trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return None
     best = best_weights(trainer) if which == "best" else None
-    last = run / _LAST if (run / _LAST).is_file() else None
+    last = run / LAST_CHECKPOINT if (run / LAST_CHECKPOINT).is_file() else None
     path = best or last
     if path is not None and (best or not _is_current(path, trainer)):
         load_weights(module.model, read_weights(path), str(path))

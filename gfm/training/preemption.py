@@ -3,7 +3,7 @@
 import signal
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -15,9 +15,7 @@ from gfm.compat.lightning import (
     logs_now,
     set_terminated,
 )
-
-INTERRUPTED: Final = 130
-"""Exit status of a run that Control-C ended, as is usual in shells."""
+from gfm.errors import INTERRUPTED
 
 
 class SaveAtEnd(Callback):

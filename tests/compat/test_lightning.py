@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException, SI
 from torch.utils.data import DataLoader
 
 from gfm.compat import lightning
-from gfm.compat.faults import is_of_lightning
+from gfm.compat.faults import is_of_lightning, status_after_signal
 
 
 class Steps(pl.LightningModule):
@@ -159,3 +159,17 @@ def test_options_that_lightning_refuses_are_told_from_other_faults():
     with pytest.raises(ValueError, match="literal") as other:
         int("text")
     assert not is_of_lightning(other.value)
+
+
+def test_signals_that_end_a_run_have_a_status(tmp_path):
+    assert status_after_signal(KeyboardInterrupt()) == 130
+    assert status_after_signal(SIGTERMException()) == 75
+    assert status_after_signal(SystemExit(1)) is None
+
+    class Interrupted(Steps):
+        def training_step(self, *_):
+            raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:  # which is what Lightning makes of it
+        _trainer(tmp_path).fit(Interrupted(), DataLoader(torch.ones(8, 1)))
+    assert status_after_signal(ended.value) == 130

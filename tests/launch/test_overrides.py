@@ -1,9 +1,11 @@
 """Paths on the command line: any name of a file reaches the configuration as it is."""
 
-import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
+import shlex
 
-from gfm.launch.overrides import override, protect_paths
+import pytest
+
+from gfm.compat.hydra import parse_override
+from gfm.launch.overrides import override, pasted, protect_paths
 
 NAMES = [
     "runs/train/2026-01-01_10-00-00/checkpoints/best.ckpt",
@@ -18,7 +20,7 @@ NAMES = [
 
 
 def _parsed(text: str) -> object:
-    return OverridesParser.create().parse_override(text).value()
+    return parse_override(text).value()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
@@ -34,3 +36,10 @@ def test_paths_with_an_equals_sign_are_quoted():
     assert protect_paths(protected) == protected
     assert protect_paths(["paths.am2k=a=b,'c=d'"]) == ["paths.am2k='a=b','c=d'"]
     assert protect_paths(["checkpoint=${oc.env:X=1}"]) == ["checkpoint=${oc.env:X=1}"]
+    assert protect_paths(["hydra.sweep.dir=a=b"]) == ["hydra.sweep.dir='a=b'"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
+def test_a_printed_override_is_pasted_into_a_shell(name):
+    (word,) = shlex.split(pasted("paths.run", name))
+    assert _parsed(word) == name

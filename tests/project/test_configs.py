@@ -136,6 +136,12 @@ def test_names_of_folders_are_options(tmp_path):
     assert (p3m10k.option, p3m10k.train_alpha) == ("paths.p3m10k", "train/mask")
 
 
+@pytest.mark.parametrize("name", GROUPS["debug"])
+def test_the_command_line_overrides_debugging(name, tiny):
+    cfg = compose_config("train", [*tiny, f"debug={name}", "data.num_workers=3"])
+    assert cfg.datamodule.num_workers == 3
+
+
 def test_no_yaml_is_left_out():
     shipped = {p.parent.name for p in Path(PROJECT / "configs").glob("*/*.yaml")}
     assert shipped <= set(GROUPS) | {"hydra", "experiment", "local"}

@@ -1,6 +1,9 @@
 """The wheel, installed in an environment of its own and used far from the checkout."""
 
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -58,7 +61,14 @@ activation_checkpointing: false
 channels_last: false
 """
 
+DATA = """
+defaults: [demo, _self_]
+name: animals
+"""
+
 CHOICES = [
+    "data=theirs",
+    "recipe=demo",
     "backbone=theirs",
     "track=ori",
     "track._target_=theirs.Track",
@@ -78,7 +88,7 @@ def home(tmp_path_factory) -> Path:
     """A folder with an environment that has the wheel, and a user's package and configurations."""
     home = tmp_path_factory.mktemp("home")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(home)]
-    subprocess.run([*build, str(PROJECT)], check=True, capture_output=True)
+    subprocess.run([*build, str(checkout(home))], check=True, capture_output=True)
     venv.create(home / "env")
     # The libraries come from here, as a link: a line of this kind brings no editable checkout.
     here = sysconfig.get_paths(vars={"base": str(home / "env")})["purelib"]
@@ -97,26 +107,45 @@ def home(tmp_path_factory) -> Path:
     (wheel,) = home.glob("*.whl")
     subprocess.run([*install, str(wheel)], check=True, capture_output=True)
     (home / "theirs.py").write_text(OWN)
-    (home / "conf/backbone").mkdir(parents=True)
-    (home / "conf/backbone/theirs.yaml").write_text(BACKBONE)
+    for group, text in (("backbone", BACKBONE), ("data", DATA)):
+        (home / f"conf/{group}").mkdir(parents=True)
+        (home / f"conf/{group}/theirs.yaml").write_text(text)
     return home
+
+
+def checkout(home: Path) -> Path:
+    """Copy what the wheel is built from, with the paths of the machine that builds it."""
+    folder = home / "checkout"
+    for name in ("gfm", "configs"):
+        shutil.copytree(PROJECT / name, folder / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(PROJECT / name, folder)
+    (folder / "configs/local").mkdir(exist_ok=True)
+    (folder / "configs/local/default.yaml").write_text("paths: {runs: of_the_builder}")
+    return folder
 
 
 def gfm(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the command as someone does who has their package on ``PYTHONPATH``."""
+    return typed(home, shlex.join(["gfm", *arguments]))
+
+
+def typed(home: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a line that was typed into, or pasted into, a shell."""
     # Tests that ran before in this process may have asked for tracebacks.
     others = ("PYTHONPATH", "GFM_TRACEBACK", "HYDRA_FULL_ERROR")
     kept = {k: v for k, v in os.environ.items() if k not in others}
     settings = {"PYTHONPATH": str(home), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
+    settings["PATH"] = f"{home / 'env/bin'}{os.pathsep}{kept['PATH']}"
     return subprocess.run(
-        [str(home / "env/bin/gfm"), *arguments],
-        cwd=home, env={**kept, **settings}, capture_output=True, text=True, check=False,
+        command,
+        shell=True, cwd=home, env={**kept, **settings}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def trained(home) -> Path:
-    """The folder of a training with everything from the user's package."""
+def trained(home) -> subprocess.CompletedProcess[str]:
+    """A training with everything from the user's package and folder."""
     own = [o for o in SMALL_TRAINING if not o.startswith("backbone")]
     options = [*SMALL_DATA, *own, *CHOICES, "paths.run=run", "hydra.run.dir=run"]
     done = gfm(home, "train", "--config-dir", "conf", *options)
@@ -124,7 +153,7 @@ def trained(home) -> Path:
     assert "their callback was here" in done.stdout
     assert "train/loss_opacity" in (home / "run/metrics.csv").read_text()
     assert "val/worst" in (home / "run/metrics.csv").read_text()
-    return home / "run"
+    return done
 
 
 def test_the_package_is_the_wheel(home):
@@ -144,17 +173,26 @@ def test_help_and_version_name_every_command(home):
     assert "checkpoint: null" in gfm(home, "evaluate", "--cfg", "job").stdout
 
 
+def test_paths_of_the_machine_that_built_it_are_left_out(home):
+    assert "of_the_builder" not in gfm(home, "train", "--cfg", "job").stdout
+
+
+def test_the_printed_command_is_pasted(home, trained):
+    """Their data are found and their classes trusted, and the figures are those of the run."""
+    line = re.search(r"evaluate these weights with\n +(.*)", trained.stdout)[1]
+    done = typed(home, f"{line} paths.run=scores")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (home / "scores/report.html").is_file()
+    tested, scored = (re.search(r"sad +│ +([\d.]+)", x.stdout)[1] for x in (trained, done))
+    assert tested == scored
+
+
 def test_a_checkpoint_of_their_classes_asks_for_trust(home, trained):
-    checkpoint = f"checkpoint={trained / 'checkpoints/best.ckpt'}"
-    options = ["evaluate", checkpoint, *SMALL_DATA, "paths.run=scores", "trainer=cpu"]
-    refused = gfm(home, *options)
+    source = "run/checkpoints/best.ckpt"
+    refused = gfm(home, "evaluate", f"checkpoint={source}", *SMALL_DATA, "trainer=cpu")
     assert refused.returncode == 1
     (line,) = refused.stderr.strip().splitlines()
     assert "set trust=[theirs]" in line
-    done = gfm(home, *options, "trust=[theirs]", "hydra.run.dir=scores")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (home / "scores/report.html").is_file()
-    source = str(trained / "checkpoints/best.ckpt")
     assert gfm(home, "convert", source, "theirs.safetensors").returncode == 1
     done = gfm(home, "convert", source, "theirs.safetensors", "--trust", "theirs")
     assert done.returncode == 0, done.stderr
@@ -165,3 +203,7 @@ def test_file_tools(home, trained):
     assert gfm(home, "check", f"paths.am2k={photos}").stdout.endswith("no problems\n")
     done = gfm(home, "prepare", "trimaps", f"paths.am2k={photos}", "--overwrite", "--workers", "1")
     assert done.returncode == 0, done.stdout + done.stderr
+    theirs = ["--config-dir", "conf", "data=theirs", *SMALL_DATA]
+    assert gfm(home, "check", *theirs).stdout.endswith("no problems\n")
+    missing = gfm(home, "check", "--config-dir", "nowhere")
+    assert "no folder nowhere: set --config-dir" in missing.stderr

@@ -60,8 +60,8 @@ def test_an_evaluation(given, tmp_path, monkeypatch, capsys, source, number, sta
     with monkeypatch.context() as patch:
         patch.setattr(Scorer, "add", signalled(Scorer.add, number, after=3))
         assert evaluate_status(monkeypatch, *options) == status
-    said = f"{word}; what is done was saved: go on with paths.run={tmp_path / 'run'}"
-    assert capsys.readouterr().err.splitlines()[-1] == said
+    said = f"{word}; what is done was saved: go on with the same command and paths.run="
+    assert capsys.readouterr().err.splitlines()[-1] == f"{said}{tmp_path / 'run'}"
     assert evaluate_status(monkeypatch, *options) == 0
     assert f"3 of {NUM_PHOTOS} photos are scored" in capsys.readouterr().out
 

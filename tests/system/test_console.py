@@ -1,16 +1,23 @@
-"""Lines in the terminal are as people should read them."""
+"""What is printed is logged as well, and what only the log needs is not printed."""
 
 import pytest
 
-from gfm.launch.summary import metrics_table
-from gfm.metrics import metric_units
+from gfm.system.console import close_log, console, log_only, open_log
 
 
-@pytest.mark.parametrize(("protocol", "unit"), [("gfm", "tens"), ("dim", "thousands")])
-def test_metrics_are_shown_with_the_units_of_their_protocol(protocol, unit):
-    values = {"val/grad": 12.3456789, "sad": 1.0, "num_images": 2}
-    table = metrics_table("scores", values, metric_units(protocol))
-    names, numbers, units = (list(column.cells) for column in table.columns)
-    assert names == list(values)
-    assert numbers == ["12.346", "1", "2"]
-    assert units == [unit, "thousands", ""]
+@pytest.fixture
+def log(tmp_path):
+    open_log(tmp_path / "run/train.log")
+    yield tmp_path / "run/train.log"
+    close_log()
+
+
+def test_the_log_has_what_was_printed_and_more(log, capsys):
+    console().print("a line")
+    console(stderr=True).print("an error")
+    log_only("[a traceback]")
+    assert log.read_text().splitlines()[1:] == ["a line", "an error", "[a traceback]"]
+    assert "traceback" not in "".join(capsys.readouterr())
+    close_log()
+    log_only("too late")
+    assert "too late" not in log.read_text()

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from gfm.launch.options import annotated, head, read
+from gfm.launch.help_text import annotated, head, read
 from tests.conftest import PROJECT
 
 HEAVY = ("torch", "pytorch_lightning", "wandb", "albumentations", "torchvision", "scipy", "cv2")
