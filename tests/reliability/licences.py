@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 
 PERMISSIVE = re.compile(
-    r"\b(mit|[0-9]?-?bsd|apache|psf|python software foundation|isc)\b",
+    r"\b(mit|[0-9]?-?bsd|apache|psf|python software foundation|isc|hpnd)\b",
     re.IGNORECASE,
 )
 RESTRICTED = re.compile(

@@ -67,4 +67,6 @@ ROWS += [
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_bad_export(row, tmp_path, shared, capfd):
+    if row.entry == "demo" and row.status == 1:  # words are read before the page is needed
+        pytest.importorskip("gradio")
     check(row, tmp_path, shared, capfd)
