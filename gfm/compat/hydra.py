@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 
 __all__ = ["NOISE", "Callback", "parse_arguments", "swept"]
 
-NOISE = ("object_type", "full_key", "Config search", "Set the environment variable")
+NOISE = ("full_key", "reference_type", "object_type", "Config search path", "provider=")
 """Beginnings of lines that Hydra and OmegaConf append to the text of an exception."""
 
 
