@@ -13,9 +13,9 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from gfm.compat.hydra import compose_from
 from gfm.data.layout import Roots
 from gfm.demo import DemoSource
 from gfm.launch.configs import CONFIGS
@@ -73,8 +73,7 @@ EVERY_EPOCH = (
 
 def compose_config(name: str, overrides: list[str]) -> DictConfig:
     """Compose ``train`` or ``evaluate`` as the command line would."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose(name, overrides)
+    return compose_from(CONFIGS, name, overrides)
 
 
 @pytest.fixture(autouse=True, scope="session")

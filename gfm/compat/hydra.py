@@ -27,7 +27,7 @@ __all__ = [
     "swept",
 ]
 
-NOISE = ("object_type", "full_key", "Config search", "Set the environment variable")
+NOISE = ("full_key", "reference_type", "object_type", "Config search path", "provider=")
 """Beginnings of lines that Hydra and OmegaConf append to the text of an exception."""
 
 

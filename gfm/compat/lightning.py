@@ -5,6 +5,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ class BestCheckpoint(ModelCheckpoint):
     """Lightning's callback, except that the best file always has the plain name.
 
     With ``save_top_k=3`` and ``filename=best``, the files are ``best.ckpt``, which is the best, and
-    two named after their steps, such as ``best_step_120.ckpt``. Arguments are those of Lightning.
+    two named after their steps, such as ``best_step_120.ckpt``. Arguments are those of Lightning,
+    and ``enable_version_counter`` has to be ``False``, or Lightning numbers the files first.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -84,6 +86,12 @@ def set_terminated(trainer: pl.Trainer, is_terminated: bool) -> None:
     trainer._signal_connector.received_sigterm = is_terminated
 
 
+def pass_on(trainer: pl.Trainer, number: int) -> None:
+    """Send a signal to the processes that this one started, if it started any."""
+    if trainer.strategy.launcher is not None:
+        trainer.strategy.launcher.kill(number)
+
+
 def num_batches_begun(trainer: pl.Trainer) -> int:
     """Return how many batches of this epoch were fetched, including before an interruption."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready
@@ -130,6 +138,21 @@ def agree_on_sigterm_elsewhere(trainer: pl.Trainer) -> None:
 def drop_wandb_option(logger: WandbLogger, name: str) -> None:
     """Keep an option that W&B no longer has from reaching ``wandb.init``."""
     logger._wandb_init.pop(name, None)
+
+
+_PARTS = {
+    "state_dict": dict,
+    "hyper_parameters": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "loops": dict,
+}
+"""What a run goes on from, by its name in a checkpoint; Lightning documents some of the names."""
+
+
+def missing_parts(checkpoint: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parts that a run goes on from and that a checkpoint lacks."""
+    return [name for name, kind in _PARTS.items() if not isinstance(checkpoint.get(name), kind)]
 
 
 def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:

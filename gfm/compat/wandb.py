@@ -1,4 +1,4 @@
-"""Private parts of Weights & Biases: its record of a run on disk.
+"""Private parts of Weights & Biases: its record of a run on disk, in a folder for each start.
 
 ``tests/compat/test_wandb.py`` shows what breaks if a release changes one of them.
 """
@@ -6,7 +6,7 @@
 import json
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +77,23 @@ def last_row(path: Path) -> dict[str, Any] | None:
             if rows:
                 return rows[-1]
     return None
+
+
+def last_row_before(run: Any) -> dict[str, Any] | None:
+    """Return the last row of an offline run from before its present start.
+
+    Each start of a run has a folder: ``<save_dir>/wandb/offline-run-<time>-<id>``.
+
+    Returns:
+        The row; empty if the earlier files hold none, ``None`` if there are no earlier files.
+    """
+    own = Path(run.dir).parent
+    files = sorted(own.parent.glob(f"offline-run-*-{run.id}/*.wandb"), reverse=True)
+    earlier = [path for path in files if path.parent != own]
+    rows = filter(None, map(last_row, earlier))
+    return next(rows, {} if earlier else None)
+
+
+def count_on(run: Any, before: Mapping[str, Any]) -> None:
+    """Let W&B number the next rows of a run from the one after an earlier row."""
+    run.log({}, step=int(before["_step"]) + 1)

@@ -82,8 +82,8 @@ class _TrainingLoader(_Loader):
         self.sampler.start = self.batches_done() * (self.batch_size or 1)
         yield from super().__iter__()
 
-    # The state is empty, because Lightning counts the batches. But it takes a loader for resumable
-    # only if these methods exist.
+    # The interface by which a loader tells Lightning that it can resume; its state is empty,
+    # because Lightning counts the batches.
     def state_dict(self) -> dict[str, Any]:
         return {}
 

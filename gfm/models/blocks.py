@@ -18,12 +18,12 @@ def conv_bn_relu(in_channels: int, out_channels: int, dilation: int = 1) -> list
     ]
 
 
-def conv_stack(in_channels: int, *widths: int, dilation: int = 1) -> list[nn.Module]:
-    """Make one :func:`conv_bn_relu` after the other, with the numbers of channels in ``widths``."""
+def conv_stack(in_channels: int, *out_channels: int, dilation: int = 1) -> list[nn.Module]:
+    """Make one :func:`conv_bn_relu` after the other, each with its number of ``out_channels``."""
     layers: list[nn.Module] = []
-    for width in widths:
-        layers += conv_bn_relu(in_channels, width, dilation)
-        in_channels = width
+    for channels in out_channels:
+        layers += conv_bn_relu(in_channels, channels, dilation)
+        in_channels = channels
     return layers
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
+
+from gfm.models.norms import batch_norms
 
 
 def recompute_activations(module: nn.Module) -> None:
@@ -64,7 +65,7 @@ class _Recomputed:
     def without_statistics(self) -> Iterator[None]:
         """Keep a repeated batch from counting again in the running statistics."""
         # Looked up only now, because SyncBatchNorm replaces them if several processes train.
-        norms = [m for m in self.block.modules() if isinstance(m, _BatchNorm)]
+        norms = batch_norms(self.block)
         kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
         for norm in norms:
             norm.momentum = 0.0

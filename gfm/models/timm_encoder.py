@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
 
 from gfm.errors import GFMError
 from gfm.models.encoders import Encoder, Pretrained, with_weights
+from gfm.system.extras import need
 
 # Some networks accept only one size of image; the first option that lifts this is used.
 _SIZE_OPTIONS: Sequence[Mapping[str, bool]] = (
@@ -48,16 +50,16 @@ class TimmEncoder(Encoder):
         self.is_nhwc = getattr(getattr(net, "output_fmt", None), "value", "") == "NHWC"
 
         missing = [s for s in (2, 4, 8, 16) if strides[0] > _FINEST and _divides(s, strides[0])]
-        widths = [48 * 2**i for i in range(len(missing))]
+        channels = [48 * 2**i for i in range(len(missing))]
         self.details = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(wide),
+                nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(out_channels),
                 nn.ReLU(inplace=True),
             )
-            for narrow, wide in zip([3, *widths], widths, strict=False)
+            for in_channels, out_channels in zip([3, *channels], channels, strict=False)
         )
-        self.channels = (*widths, *(info.channels()[i] for i in self.indices))
+        self.channels = (*channels, *(info.channels()[i] for i in self.indices))
         self.strides = (*missing, *last)
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -89,7 +91,7 @@ def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
         GFMError: timm is not installed, has no such network, or the network gives no pyramid of
             features for images of any size.
     """
-    timm = _import_timm()
+    timm = need("timm", "timm", "backbone=timm")
     if not timm.is_model(name):
         raise GFMError(f"timm has no network {name!r}: {_suggest(timm, name)}")
     options, strides, unused = _examine(name)
@@ -102,14 +104,6 @@ def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
     for parameter_name, parameter in net.named_parameters():
         parameter.requires_grad_(parameter_name not in unused)
     return TimmEncoder(net, strides)
-
-
-def _import_timm() -> Any:
-    try:
-        import timm
-    except ModuleNotFoundError as error:
-        raise GFMError("backbone=timm needs timm: pip install gfm-matting[timm]") from error
-    return timm
 
 
 def _suggest(timm: Any, name: str) -> str:
@@ -129,7 +123,7 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
         The options with which it accepts any size, the strides of its features, and the names of
         the parameters that they leave unused.
     """
-    timm = _import_timm()
+    timm = need("timm", "timm", "backbone=timm")
     reason = ""
     for options in _SIZE_OPTIONS:
         try:
@@ -160,18 +154,17 @@ def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
         scale = strides[-1] // stride
         if feature.shape != (2, channels, 6 * scale, 8 * scale):
             raise ValueError(f"stride {stride} has a feature of shape {tuple(feature.shape)}")
-    used = _leaves(features)
-    unused = (n for n, p in net.named_parameters() if p.requires_grad and id(p) not in used)
-    return strides, frozenset(unused)
+    return strides, _unused(net, features)
 
 
-def _leaves(outputs: Sequence[Tensor]) -> set[int]:
-    """Return the ids of the parameters that outputs depend on, read from the autograd graph."""
-    nodes: list[Any] = [output.grad_fn for output in outputs]
+def _unused(net: nn.Module, outputs: Sequence[Tensor]) -> frozenset[str]:
+    """Return the names of the parameters that learn, but that outputs do not depend on."""
+    nodes = [get_gradient_edge(output).node for output in outputs]
     seen = set(nodes)
     while nodes:
         for node, _ in nodes.pop().next_functions:
             if node is not None and node not in seen:
                 seen.add(node)
                 nodes.append(node)
-    return {id(node.variable) for node in seen if hasattr(node, "variable")}
+    learnt = ((name, p) for name, p in net.named_parameters() if p.requires_grad)
+    return frozenset(name for name, p in learnt if get_gradient_edge(p).node not in seen)

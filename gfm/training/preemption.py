@@ -13,6 +13,7 @@ from gfm.compat.lightning import (
     SIGTERMException,
     agree_on_sigterm_elsewhere,
     logs_now,
+    pass_on,
     set_terminated,
 )
 from gfm.errors import INTERRUPTED
@@ -43,7 +44,7 @@ class SaveAtEnd(Callback):
             if trainer.world_size == 1:
                 set_terminated(trainer, True)
             elif number == signal.SIGTERM:  # the terminal sends Control-C to all processes
-                _pass_on(trainer)
+                pass_on(trainer, number)
             if number == signal.SIGINT:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -100,7 +101,7 @@ def leave_when_told(trainer: pl.Trainer) -> None:
         raise SIGTERMException(INTERRUPTED)
 
     def leave(*_: Any) -> None:
-        _pass_on(trainer)
+        pass_on(trainer, signal.SIGTERM)
         raise SIGTERMException
 
     _handle(signal.SIGINT, interrupt)
@@ -113,9 +114,3 @@ def _handle(number: int, handler: Any) -> Any:
     if threading.current_thread() is threading.main_thread():
         return signal.signal(number, handler)
     return None
-
-
-def _pass_on(trainer: pl.Trainer) -> None:
-    """Send SIGTERM to the processes that this one started."""
-    if trainer.strategy.launcher is not None:
-        trainer.strategy.launcher.kill(signal.SIGTERM)

@@ -9,6 +9,7 @@ import torch
 
 from gfm.checkpoints.file_io import PREVIOUS
 from gfm.checkpoints.integrity import check_archive
+from gfm.compat.lightning import missing_parts
 from gfm.errors import GFMError
 
 
@@ -34,15 +35,6 @@ def whole_checkpoint(path: Path) -> Path:
         )
     return path
 
-
-_PARTS = {
-    "state_dict": dict,
-    "hyper_parameters": dict,
-    "optimizer_states": list,
-    "lr_schedulers": list,
-    "loops": dict,
-}
-"""What a run goes on from, by its name in a checkpoint of Lightning's."""
 
 _FIXED = (
     "model",
@@ -78,7 +70,7 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
             was written by another program.
     """
     content = _read(path) or {}
-    lacking = [n for n, kind in _PARTS.items() if not isinstance(content.get(n), kind)]
+    lacking = missing_parts(content)
     if lacking or not content["optimizer_states"]:
         raise GFMError(
             f"{path} was not written by a run here (its {', '.join(lacking) or 'optimiser'} cannot "

@@ -1,18 +1,33 @@
 """What breaks where a release of Hydra moves its callbacks or words its faults otherwise."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
 import pytest
 from hydra.errors import MissingConfigException, OverrideParseException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gfm.compat.hydra import Callback, compose_from, missing_choice, parse_override, reason
+from gfm.compat.hydra import (
+    NOISE,
+    Callback,
+    compose_from,
+    missing_choice,
+    parse_arguments,
+    parse_override,
+    reason,
+    swept,
+)
 from gfm.launch.configs import CONFIGS
 from gfm.launch.entry import one_line
+from tests.conftest import compose_config
 
 
-def test_callbacks_have_the_hooks_that_a_sweep_uses():
-    assert {"on_job_end", "on_multirun_end"} <= set(dir(Callback))
+def test_callbacks_have_the_hooks_that_are_used():
+    used = {"on_run_start", "on_multirun_start", "on_job_end", "on_multirun_end"}
+    assert used <= set(dir(Callback))
 
 
 def test_faults_are_one_line():
@@ -44,3 +59,50 @@ def test_files_of_ones_own_are_found(tmp_path):
     assert compose_from(CONFIGS, "train", ["rosta=own"], tmp_path).rosta.name == "own"
     with pytest.raises(MissingConfigException):
         compose_from(CONFIGS, "train", ["rosta=own"])
+
+
+@dataclass
+class Inner:
+    """A part of a configuration with types, as ``hydra.run`` is one."""
+
+    a: str = "${b}"
+
+
+@dataclass
+class Typed:
+    """A configuration with types, as that of Hydra itself."""
+
+    inner: Inner = field(default_factory=Inner)
+
+
+FAULTS: dict[str, Callable[[], Any]] = {
+    "full_key": lambda: OmegaConf.create({"a": "${b}"}).a,
+    "reference_type": lambda: OmegaConf.structured(Typed).inner.a,
+    "object_type": lambda: OmegaConf.create({"a": "${b}"}).a,
+    "Config search path": lambda: compose_config("train", ["data=nowhere"]),
+    "provider=": lambda: compose_config("train", ["data=nowhere"]),
+}
+"""Faults by what begins a line of their text."""
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_what_is_left_out_of_a_fault_has_lines_of_its_own(noise):
+    with pytest.raises(Exception, match=noise) as caught:
+        FAULTS[noise]()
+    assert any(line.strip().startswith(noise) for line in str(caught.value).splitlines())
+    assert noise not in one_line(caught.value)
+
+
+def test_a_command_line_is_parsed_as_by_hydra():
+    arguments = ["a=1,2", "-m", "+b=3", "--cfg", "job", "~c", "d='e f'"]
+    flags, overrides = parse_arguments(arguments)
+    assert overrides == ["a=1,2", "+b=3", "~c", "d='e f'"]
+    assert (flags.multirun, flags.cfg) == (True, "job")
+    assert parse_arguments(["--unknown", "a=1"])[1] == ["a=1"]
+    assert not parse_arguments([])[0].multirun
+
+
+def test_overrides_of_a_sweep_are_told_from_others():
+    several = ["a.b=1,2", "+c=range(1,4)", "d=choice(1,2)", "++e=interval(0,1)", "f=glob(*)"]
+    single = ["g=1", "h=[1,2]", "i='1,2'", "j={k:1}", "~l", "m="]
+    assert swept([*several, *single]) == ["a.b", "c", "d", "e", "f"]

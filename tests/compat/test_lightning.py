@@ -1,5 +1,7 @@
 """What breaks where a release of Lightning changes its private parts: a test for each."""
 
+import signal
+import subprocess
 from contextlib import nullcontext
 
 import pytest
@@ -34,13 +36,12 @@ class Steps(pl.LightningModule):
 
 def _trainer(tmp_path, **options) -> pl.Trainer:
     silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    return pl.Trainer(
-        accelerator="cpu",
-        default_root_dir=tmp_path,
-        enable_checkpointing=False,
-        **silent,
-        **options,
-    )
+    options = {"enable_checkpointing": False, **silent, **options}
+    return pl.Trainer(accelerator="cpu", default_root_dir=tmp_path, **options)
+
+
+def _read(path):
+    return torch.load(path, weights_only=True)
 
 
 def test_batches_are_counted_and_a_terminated_trainer_leaves(tmp_path):
@@ -55,9 +56,45 @@ def test_a_checkpoint_has_the_loops_that_a_validation_is_made_up_in(tmp_path):
     trainer = _trainer(tmp_path, max_steps=1)
     trainer.fit(Steps(), DataLoader(torch.ones(8, 1)))
     trainer.save_checkpoint(tmp_path / "x.ckpt")
-    content = torch.load(tmp_path / "x.ckpt", weights_only=True)
+    content = _read(tmp_path / "x.ckpt")
     lightning.make_up_validation(content, None)
     assert content["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == 1
+
+
+def test_a_checkpoint_has_the_parts_that_a_run_goes_on_from(tmp_path):
+    module, trainer = Steps(), _trainer(tmp_path, max_steps=1)
+    module.save_hyperparameters({"model": "x"})
+    trainer.fit(module, DataLoader(torch.ones(8, 1)))
+    trainer.save_checkpoint(tmp_path / "x.ckpt")
+    assert lightning.missing_parts(_read(tmp_path / "x.ckpt")) == []
+    trainer.save_checkpoint(tmp_path / "x.ckpt", weights_only=True)
+    weights = _read(tmp_path / "x.ckpt")
+    assert "optimizer_states" in lightning.missing_parts(weights)
+    # By this name gfm.checkpoints.formats tells a checkpoint of a run from released weights.
+    assert "pytorch-lightning_version" in weights
+
+
+class Scored(Steps):
+    """Logs a score at each step."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def training_step(self, batch, batch_idx):
+        self.log("score", self.scores[batch_idx])
+        return self.layer(batch).sum()
+
+
+def test_the_file_of_the_best_has_the_plain_name(tmp_path):
+    best = lightning.BestCheckpoint(
+        tmp_path, "best", "score", mode="max", save_top_k=2, every_n_train_steps=1,
+        enable_version_counter=False,
+    )  # fmt: skip
+    trainer = _trainer(tmp_path, enable_checkpointing=True, callbacks=best, max_epochs=1)
+    trainer.fit(Scored([2.0, 1.0, 3.0, 0.0]), DataLoader(torch.ones(4, 1)))
+    steps = {path.name: _read(path)["global_step"] for path in tmp_path.glob("*.ckpt")}
+    assert steps == {"best.ckpt": 3, "best_step_1.ckpt": 1}
 
 
 def test_a_script_is_started_again_for_each_device_of_ddp(tmp_path):
@@ -66,10 +103,23 @@ def test_a_script_is_started_again_for_each_device_of_ddp(tmp_path):
         assert not lightning.starts_processes_by_script(_trainer(tmp_path, **options))
 
 
-def test_loggers(tmp_path):
-    wandb = WandbLogger(offline=True, save_dir=tmp_path)
-    lightning.drop_wandb_option(wandb, "anonymous")
-    assert "anonymous" not in wandb._wandb_init
+def test_a_signal_is_passed_on_to_the_processes_that_were_started(tmp_path):
+    lightning.pass_on(_trainer(tmp_path, devices=1), signal.SIGTERM)  # to nobody
+    trainer = _trainer(tmp_path, strategy="ddp", devices=2)
+    with subprocess.Popen(["sleep", "9"]) as started:
+        trainer.strategy.launcher.procs.append(started)
+        lightning.pass_on(trainer, signal.SIGTERM)
+    assert started.returncode == -signal.SIGTERM
+
+
+def test_an_option_is_kept_from_wandb(tmp_path, monkeypatch):
+    options = {}
+    monkeypatch.setattr("wandb.init", lambda **given: options.update(given))
+    logger = WandbLogger(save_dir=tmp_path, notes="x", group="y")
+    lightning.drop_wandb_option(logger, "notes")
+    _ = logger.experiment
+    assert "notes" not in options
+    assert options["group"] == "y"
 
 
 class Logged(pl.Callback):
@@ -91,14 +141,14 @@ class Log(pl.loggers.Logger):
     name, version = "log", "0"
 
     def __init__(self) -> None:
-        self.steps: list[int] = []
+        self.steps, self.validated = [], []
         super().__init__()
 
     def log_hyperparams(self, *_):
         pass
 
     def log_metrics(self, metrics, step):
-        self.steps.append(step)
+        (self.validated if "validated" in metrics else self.steps).append(step)
 
 
 class Figures(Steps):
@@ -109,16 +159,29 @@ class Figures(Steps):
         return self.layer(batch).sum()
 
 
+class Validated(Figures):
+    """Logs in its validation, and notes under which step."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("validated", 1.0)
+
+    def on_validation_epoch_end(self):
+        self.logged_step = lightning.logged_step(self.trainer)
+
+
 def test_which_steps_log(tmp_path):
-    callback, logger = Logged(), Log()
-    trainer = pl.Trainer(
-        accelerator="cpu", default_root_dir=tmp_path, enable_checkpointing=False, logger=logger,
-        callbacks=callback, max_steps=5, log_every_n_steps=2, accumulate_grad_batches=1,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    callback, log = Logged(), Log()
+    trainer = _trainer(tmp_path, logger=log, callbacks=callback, max_steps=5, log_every_n_steps=2)
     trainer.fit(Figures(), DataLoader(torch.ones(5, 1)))
     assert callback.found == [(each, each) for each in (False, True, False, True, False)]
-    assert logger.steps == [1, 3]
+    assert log.steps == [1, 3]
+
+
+def test_under_which_step_a_validation_is_logged(tmp_path):
+    module, logger, batches = Validated(), Log(), DataLoader(torch.ones(3, 1))
+    trainer = _trainer(tmp_path, logger=logger, max_epochs=1, num_sanity_val_steps=0)
+    trainer.fit(module, batches, batches)
+    assert logger.validated == [module.logged_step] == [2]
 
 
 class Float16(MixedPrecision):
@@ -146,9 +209,35 @@ def test_gradients_are_unscaled_once(tmp_path, fused):
     assert module.gradient == 1
 
 
-def test_what_asks_for_sigterm_before_each_batch():
-    loop = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
-    assert callable(loop.epoch_loop._broadcast_sigterm_tensor)
+class Pair(pl.Callback):
+    """Lets Lightning believe, while it fetches a batch, that there are two processes."""
+
+    def __init__(self, agrees_elsewhere: bool) -> None:
+        self.agrees_elsewhere = agrees_elsewhere
+        self.asked = 0
+        self.patch = pytest.MonkeyPatch()
+
+    def on_train_start(self, trainer, *_):
+        if self.agrees_elsewhere:
+            lightning.agree_on_sigterm_elsewhere(trainer)
+
+    def on_train_epoch_start(self, trainer, *_):
+        self.patch.setattr(torch.distributed, "is_initialized", lambda: True)
+        self.patch.setattr(pl.Trainer, "world_size", 2)
+        self.patch.setattr(torch.distributed, "broadcast", self.broadcast)
+
+    def broadcast(self, *_, **__):
+        self.asked += 1
+
+    def on_train_batch_start(self, *_):
+        self.patch.undo()
+
+
+@pytest.mark.parametrize("agrees_elsewhere", [False, True])
+def test_processes_ask_each_other_for_sigterm_unless_told(tmp_path, agrees_elsewhere):
+    pair = Pair(agrees_elsewhere)
+    _trainer(tmp_path, max_steps=1, callbacks=pair).fit(Steps(), DataLoader(torch.ones(1, 1)))
+    assert pair.asked == (0 if agrees_elsewhere else 1)
 
 
 def test_options_that_lightning_refuses_are_told_from_other_faults():

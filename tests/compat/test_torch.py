@@ -5,6 +5,8 @@ import os
 import pytest
 import torch
 import torch.multiprocessing as mp
+from torch import nn
+from torch.export import Dim, export
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset
 
@@ -13,6 +15,7 @@ from gfm.compat.torch import (
     fault_in_process,
     fault_in_worker,
     is_of_dead_worker,
+    unbounded_sizes,
 )
 from gfm.errors import GFMError
 
@@ -55,6 +58,24 @@ def test_a_fault_in_a_spawned_process():
         mp.spawn(_raise)
     assert fault_in_process(caught.value) == "in a process"
     assert fault_in_process(ValueError("other")) is None
+
+
+class Half(nn.Module):
+    """Leaves out every second column, and enlarges what is left to the same width."""
+
+    def forward(self, image):
+        return nn.functional.interpolate(image[..., ::2], image.shape[-2:], mode="bilinear")
+
+
+def test_a_graph_takes_images_whose_features_are_one_pixel_wide():
+    image, shapes = torch.rand(1, 3, 8, 8), {"image": {3: Dim("width", min=1)}}
+    with pytest.raises(Exception, match="Constraints violated"):
+        export(Half(), (image,), dynamic_shapes=shapes)
+    with unbounded_sizes():
+        graph = export(Half(), (image,), dynamic_shapes=shapes).module()
+    for width in (1, 2, 9):
+        narrow = torch.rand(1, 3, 8, width)
+        torch.testing.assert_close(graph(narrow), Half()(narrow))
 
 
 def test_what_torch_knows_of_the_cpu():

@@ -9,12 +9,12 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from gfm.data.batch import as_floats
 from gfm.data.dataset import Sample, spread
 from gfm.data.samplers import share_of_batch
+from gfm.models.norms import BatchNorm, batch_norms
 from gfm.system.ranks import rank_and_world
 
 
@@ -45,11 +45,7 @@ class NormStatistics(Callback):
         if not self.num_samples or not fits:
             return
         model = cast(nn.Module, pl_module.model)
-        norms = [
-            module
-            for module in model.modules()
-            if isinstance(module, _BatchNorm) and module.weight.requires_grad
-        ]
+        norms = [norm for norm in batch_norms(model) if norm.weight.requires_grad]
         with _averaging(norms), torch.no_grad(), trainer.precision_plugin.val_step_context():
             for batch in self._batches(trainer):
                 image = as_floats({"image": batch["image"].to(pl_module.device)})["image"]
@@ -72,7 +68,7 @@ class NormStatistics(Callback):
 
 
 @contextmanager
-def _averaging(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+def _averaging(norms: Sequence[BatchNorm]) -> Iterator[None]:
     """Provide a context in which norms average the statistics of all batches with equal weights."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

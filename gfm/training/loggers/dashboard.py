@@ -10,12 +10,14 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from gfm.checkpoints.file_io import PREVIOUS
-from gfm.compat.wandb import last_row
+from gfm.compat.wandb import count_on, last_row_before
 
 Row = dict[str, float]
 """Logged numbers by name."""
 
 STEP = "trainer/global_step"
+"""Name of the optimiser's step in a row, as the manual of W&B gives it for Lightning."""
+
 _KEPT = 500  # rows that a checkpoint carries, more than W&B ever holds unwritten
 _CODE = (".py", ".yaml", ".yml")
 
@@ -55,19 +57,17 @@ class Dashboard(WandbLogger):
     def experiment(self) -> Any:
         """Run of W&B."""
         run = super().experiment
-        if not self._has_begun and not rank_zero_only.rank:  # type: ignore[attr-defined]
+        if not self._has_begun:
             self._has_begun = True
             self._begin(run)
         return run
 
+    @rank_zero_only
     def _begin(self, run: Any) -> None:
         if run.offline:
-            own = Path(run.dir).parent  # <save_dir>/wandb/offline-run-<time>-<id>/files
-            earlier = sorted(own.parent.glob(f"offline-run-*-{run.id}/*.wandb"), reverse=True)
-            rows = (last_row(path) or {} for path in earlier if path.parent.name != own.name)
-            self._before = next(filter(None, rows), {} if len(earlier) > 1 else None)
+            self._before = last_row_before(run)
             if self._before:
-                run.log({}, step=int(self._before["_step"]) + 1)
+                count_on(run, self._before)
         elif run.resumed:
             self._before = dict(run.summary)
         if self.log_code:
