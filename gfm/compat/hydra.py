@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.utils import get_args_parser
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -77,6 +78,8 @@ def compose_from(
     """
     with initialize_config_dir(str(folder), version_base="1.3"):
         if config_dir is not None:
-            loader = GlobalHydra.instance().config_loader()
-            loader.get_search_path().append("command-line", str(config_dir.absolute()))
+            places = create_config_search_path(str(folder))
+            places.prepend("command-line", f"file://{config_dir.absolute()}", "schema")
+            GlobalHydra.instance().clear()
+            Hydra.create_main_hydra2("app", places)
         return compose(name, list(overrides))

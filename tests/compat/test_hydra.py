@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -46,9 +46,10 @@ def test_a_choice_that_is_missing_is_named():
     assert missing_choice(ValueError("other")) is None
 
 
-def test_why_an_override_is_refused_is_one_line():
-    with pytest.raises(OverrideParseException) as caught:
-        parse_override("a=[b")
+@pytest.mark.parametrize("text", ["rosta", "a=[b"])
+def test_why_an_override_is_refused_is_one_line(text):
+    with pytest.raises(HydraException) as caught:
+        parse_override(text)
     assert "\n" not in reason(caught.value)
     assert "https" not in reason(caught.value)
 
