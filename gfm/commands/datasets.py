@@ -30,10 +30,15 @@ def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Root
         if "=" not in text:
             raise GFMError(f"{text} is not NAME=VALUE: write, for example, paths.am2k={text}")
     check_choices(overrides)
-    data = [] if any(text.startswith("data=") for text in overrides) else ["data=am2k"]
+    # Nothing is trained, so data without a recipe of their own will do.
+    defaults = [
+        f"{group}=am2k"
+        for group in ("data", "recipe")
+        if not any(text.startswith(f"{group}=") for text in overrides)
+    ]
     if config_dir is not None and not config_dir.is_dir():
         raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
-    cfg = compose_from(CONFIGS, "train", [*data, *overrides], config_dir)
+    cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
     source = build(cfg.data.source).find()
     if isinstance(source, FolderSet):
         return _of_folder_set(source)
