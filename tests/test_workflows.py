@@ -242,7 +242,7 @@ def test_options_that_a_run_cannot_change_are_refused_in_one_line(trained, desk)
     done = run("train.py", f"ckpt_path={last}", *others, cwd=desk)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
-    assert "datamodule.batch_size=1 (was 2)" in line
+    assert "data.batch_size=1 (was 2)" in line
     assert "optimizer._target_=torch.optim.Adam (was torch.optim.AdamW)" in line
     assert "model.rosta=ft (was tt)" in line
     assert "init_from=" in line

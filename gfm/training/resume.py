@@ -41,7 +41,7 @@ _FIXED = (
     "rosta",
     "track",
     "data.name",
-    "datamodule.batch_size",
+    "data.batch_size",
     "datamodule.repeats_first_epoch",
     "seed",
     "optimizer._target_",
