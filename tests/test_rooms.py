@@ -38,6 +38,13 @@ def test_the_page_draws_every_room():
     assert len(ORDER) == len(set(ORDER))
 
 
+def test_the_page_names_modules_that_there_are():
+    for room, text in re.findall(r"^\| `(\w+)/` \| (.*) \|$", PAGE, re.M):
+        folder = PROJECT / "gfm" / room
+        names = set(re.findall(r"`(\w+)/?`", text)) - {"gfm" if room == "commands" else ""}
+        assert all((folder / f"{n}.py").is_file() or (folder / n).is_dir() for n in names), room
+
+
 def test_rooms_import_only_earlier_rooms():
     wrong = []
     for path in sorted((PROJECT / "gfm").rglob("*.py")):

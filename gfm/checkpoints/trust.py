@@ -30,12 +30,9 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
     """
     _check_values(node, path)
     for target in _targets(node):
-        if not isinstance(target, str) or not _is_trusted(target, packages, trust):
-            own = str(target).split(".")[0]
-            fix = f"; if you trust it, set trust=[{own}], for gfm --trust {own}"
-            fix = "" if own == "gfm" else fix
-            known = " or ".join(packages)
-            raise GFMError(f"{path} asks for {target}, which {known} does not define{fix}")
+        refusal = _refusal(target, packages, trust)
+        if refusal:
+            raise GFMError(f"{path} asks for {target}, {refusal}")
 
 
 def packages_to_trust(node: Any) -> list[str]:
@@ -132,28 +129,61 @@ def _targets(node: Any) -> Iterator[Any]:
             yield from _targets(value)
 
 
-def _is_trusted(target: str, packages: Sequence[str], trust: Sequence[str]) -> bool:
-    """Return whether the target is ours and may be named, or is of a package the user trusts."""
+def _refusal(target: Any, packages: Sequence[str], trust: Sequence[str]) -> str | None:
+    """Return why a target may not be named, and what helps; ``None`` if it may be named."""
+    sound = "use a file that a training run or gfm has written"
+    if not isinstance(target, str) or not target.rpartition(".")[0]:
+        return f"which is not the name of a class in a module: {sound}"
     homes = [_NAMEABLE_PART.get(package, package) for package in packages]
-    return _is_defined_in(packages, homes, target) or _is_defined_in(trust, trust, target)
+    if _is_inside(target, packages) and _fault(target, homes) is None:
+        return None
+    if _is_inside(target, trust):
+        return _fault(target, trust)
+    refusal = f"which {' or '.join(packages)} does not define"
+    own = target.split(".")[0]
+    if own == "gfm":
+        return f"{refusal}: update gfm-matting, or {sound}"
+    return f"{refusal}; if you trust it, {_trusting(*trust, own)}"
 
 
-def _is_defined_in(named: Sequence[str], homes: Sequence[str], target: str) -> bool:
-    """Return whether a public target is named in some packages and defined in others.
+def _fault(target: str, homes: Sequence[str]) -> str | None:
+    """Return why a target is not a public class or function that some packages define.
 
-    The name alone is not enough: ``gfm.models.encoders.torch.load`` belongs to torch.
+    The name alone is not enough: ``gfm.models.encoders.torch.load`` belongs to torch. The module of
+    the target is imported.
     """
     module, _, name = target.rpartition(".")
-    if name.startswith("_") or not any(_is_inside(module, package) for package in named):
-        return False
+    if name.startswith("_"):
+        return f"whose name is private: call it {name.lstrip('_')}, and train again"
     try:
         found = getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        return False
-    home = getattr(found, "__module__", "") or ""
-    is_callable = inspect.isclass(found) or inspect.isfunction(found)
-    return is_callable and any(_is_inside(home, package) for package in homes)
+    except Exception as error:  # a module may raise anything when it is imported
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return (
+            f"but {module} cannot be imported ({reason}): install or mend it, or add its folder to "
+            "PYTHONPATH"
+        )
+    if found is None:
+        return f"which {module} does not define: add it there, or train again"
+    if not inspect.isclass(found) and not inspect.isfunction(found):
+        kind = type(found).__name__
+        return f"which is a {kind}, not a class or a function: define it by class or def"
+    home = str(found.__module__)
+    if not _is_inside(home, homes):
+        own = home.split(".")[0]
+        return (
+            f"which {home} defines: wrap it in a class or a function of {module}, or, "
+            f"if you trust {own} as well, {_trusting(*homes, own)}"
+        )
+    return None
 
 
-def _is_inside(module: str, package: str) -> bool:
-    return module == package or module.startswith(f"{package}.")
+def _trusting(*packages: str) -> str:
+    """Return how to trust packages, for a message."""
+    named = dict.fromkeys(packages)  # each once
+    options = " ".join(f"--trust {package}" for package in named)
+    return f"set trust=[{','.join(named)}], for gfm {options}"
+
+
+def _is_inside(name: str, packages: Sequence[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)

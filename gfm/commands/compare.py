@@ -13,7 +13,7 @@ Runs = Annotated[
         metavar="RUN...",
     ),
 ]
-Page = Annotated[Path, typer.Option(help="HTML page to write, which shows all photos.")]
+PageFile = Annotated[Path, typer.Option(help="HTML page to write, which shows all photos.")]
 Metric = Annotated[
     str | None,
     typer.Option(help="Metric in which listed photos differ most.", show_default="the first one"),
@@ -22,7 +22,7 @@ Photos = Annotated[int, typer.Option(min=0, help="Number of photos to list.")]
 
 
 def compare(
-    runs: Runs, page: Page = Path("compare.html"), metric: Metric = None, photos: Photos = 5
+    runs: Runs, page: PageFile = Path("compare.html"), metric: Metric = None, photos: Photos = 5
 ) -> None:
     """Compare runs by metric and by photo, with 95 % intervals of the differences."""
     from gfm.launch.entry import faults

@@ -5,20 +5,14 @@ from typing import Annotated
 
 import typer
 
-Source = Annotated[
-    Path,
-    typer.Argument(help="The .ckpt of a run, a released .pth or a .safetensors.", metavar="IN"),
-]
+from gfm.commands.options import CheckpointArgument, TrustOption
+
 Target = Annotated[
     Path, typer.Argument(help="File to write: .safetensors or .ckpt.", metavar="OUT")
 ]
-Trust = Annotated[
-    list[str] | None,
-    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
-]
 
 
-def convert(source: Source, target: Target, trust: Trust = None) -> None:
+def convert(source: CheckpointArgument, target: Target, trust: TrustOption = None) -> None:
     """Convert the weights of any supported checkpoint to a .ckpt or .safetensors of gfm."""
     from rich.console import Console
 
@@ -29,7 +23,7 @@ def convert(source: Source, target: Target, trust: Trust = None) -> None:
         from gfm.checkpoints.formats import check_suffix
 
         check_suffix(target)  # before a large file is read
-        checkpoint = read_checkpoint(source, trust or [])
+        checkpoint = read_checkpoint(Path(source), trust or [])
         check_network(checkpoint, source)
         write_checkpoint(target, checkpoint)
         rosta = checkpoint.model["rosta"].upper()

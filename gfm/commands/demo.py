@@ -5,26 +5,13 @@ from typing import Annotated
 
 import typer
 
+from gfm.commands.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
+
 
 def demo(
-    checkpoint: Annotated[
-        str,
-        typer.Option(
-            help="The .ckpt of a run, a released .pth, a .safetensors, a folder for the Hub, "
-            "hf://user/name or released:r34_2b_tt."
-        ),
-    ],
-    device: Annotated[
-        str | None,
-        typer.Option(help="Device such as cpu or cuda:1.", show_default="a GPU if there is one"),
-    ] = None,
-    inference: Annotated[
-        str | None,
-        typer.Option(
-            help="How photos are matted: hybrid, resize, rim or native.",
-            show_default="as in the run of the checkpoint",
-        ),
-    ] = None,
+    checkpoint: CheckpointOption,
+    device: DeviceOption = None,
+    inference: InferenceOption = None,
     port: Annotated[
         int | None,
         typer.Option(
@@ -32,10 +19,7 @@ def demo(
         ),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Show the page in a browser.")] = False,
-    trust: Annotated[
-        list[str] | None,
-        typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
-    ] = None,
+    trust: TrustOption = None,
 ) -> None:
     """Serve a page on this machine that mattes pictures and gives them other backgrounds."""
     from gfm.launch.entry import faults

@@ -12,7 +12,7 @@ What = Annotated[
         help="What to download, such as weights r34_2b_tt, or am2k_fg_denoise.",
     ),
 ]
-Folder = Annotated[
+OutFolder = Annotated[
     Path | None,
     typer.Option(
         "-o",
@@ -26,7 +26,7 @@ Accept = Annotated[
 ]
 
 
-def download(what: What = None, out: Folder = None, accept: Accept = False) -> None:
+def download(what: What = None, out: OutFolder = None, accept: Accept = False) -> None:
     """Download weights and datasets that the authors publish; without a name, list them.
 
     The release agreement is shown first. An interrupted download goes on where it stopped.

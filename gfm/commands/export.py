@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gfm.commands.options import CheckpointArgument, TrustOption
+
 if TYPE_CHECKING:
     from gfm.checkpoints import Checkpoint
     from gfm.checkpoints.export import Trial
@@ -17,13 +19,6 @@ app = typer.Typer(
     help="A trained network for other programs. Every file says what it is in its metadata.",
 )
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="CHECKPOINT",
-        help="The .ckpt of a run, a released .pth, a .safetensors, or released:r34_2b_tt.",
-    ),
-]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")]
 Inference = Annotated[
     str, typer.Option(help="How the graph looks at a photo: native | hybrid | resize | rim.")
@@ -44,10 +39,6 @@ Check = Annotated[
 Licence = Annotated[
     str | None, typer.Option("--license", help="Of the weights, such as cc-by-4.0.")
 ]
-Trust = Annotated[
-    list[str] | None,
-    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
-]
 
 
 @contextmanager
@@ -60,13 +51,13 @@ def _faults() -> Iterator[None]:
 
 @app.command()
 def onnx(
-    source: Source,
+    source: CheckpointArgument,
     target: Target,
     inference: Inference = "native",
     pixels: PixelsOption = "uint8",
     check: Check = True,
     licence: Licence = None,
-    trust: Trust = None,
+    trust: TrustOption = None,
 ) -> None:
     """Write an ONNX file that turns an RGB image of any size into alpha."""
     with _faults():
@@ -79,13 +70,13 @@ def onnx(
 
 @app.command()
 def torch(
-    source: Source,
+    source: CheckpointArgument,
     target: Target,
     inference: Inference = "native",
     pixels: PixelsOption = "uint8",
     check: Check = True,
     licence: Licence = None,
-    trust: Trust = None,
+    trust: TrustOption = None,
 ) -> None:
     """Write a .pt2, which torch.export.load(...).module() runs without this package."""
     with _faults():
@@ -98,7 +89,7 @@ def torch(
 
 @app.command()
 def safetensors(
-    source: Source, target: Target, licence: Licence = None, trust: Trust = None
+    source: CheckpointArgument, target: Target, licence: Licence = None, trust: TrustOption = None
 ) -> None:
     """Write the weights and the description of their network, for load_model."""
     with _faults():
@@ -112,14 +103,14 @@ def safetensors(
 
 @app.command()
 def hub(
-    source: Source,
+    source: CheckpointArgument,
     target: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write.")],
     metrics: Annotated[
         Path | None,
         typer.Option(help="metrics.json of an evaluation.", show_default="those of the run's test"),
     ] = None,
     licence: Licence = None,
-    trust: Trust = None,
+    trust: TrustOption = None,
 ) -> None:
     """Write a folder for the Hugging Face Hub: safetensors, config.json and a model card."""
     with _faults():

@@ -2,12 +2,19 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gfm.commands.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
 
-class Precision(str, Enum):
+if TYPE_CHECKING:
+    from gfm.inference.inputs import Source
+    from gfm.inference.results import Output
+    from gfm.inference.video.formats import ClipOptions
+
+
+class PrecisionName(str, Enum):
     """Precisions of convolutions."""
 
     single = "32"
@@ -15,7 +22,7 @@ class Precision(str, Enum):
     half = "16"
 
 
-class Foreground(str, Enum):
+class ForegroundName(str, Enum):
     """Methods that estimate the colours of cut-outs."""
 
     blur = "blur"
@@ -45,10 +52,6 @@ Inputs = Annotated[
         "photo from standard input.",
     ),
 ]
-CheckpointPath = Annotated[
-    str,
-    typer.Option(help="The .ckpt of a run, a released .pth or a .safetensors.", metavar="FILE"),
-]
 Out = Annotated[
     Path,
     typer.Option("-o", "--out", help="Folder for the results, which gets alpha/, cutout/ …"),
@@ -70,13 +73,6 @@ Bits = Annotated[int, typer.Option(help="Bits per pixel of the mattes: 8 or 16."
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Make results again that exist already.")
 ]
-Inference = Annotated[
-    str | None,
-    typer.Option(
-        help="How photos are matted: hybrid, resize, rim or native.",
-        show_default="as in the run of the checkpoint, else the official way",
-    ),
-]
 Branch = Annotated[
     str | None,
     typer.Option(
@@ -93,18 +89,14 @@ MaxSize = Annotated[
     ),
 ]
 ForegroundChoice = Annotated[
-    Foreground,
+    ForegroundName,
     typer.Option(
         help="How the colours of cut-outs are estimated: blur (blur fusion), or ml (multi-level; "
         "starts more slowly and needs pymatting)."
     ),
 ]
-Device = Annotated[
-    str | None,
-    typer.Option(help="Device such as cpu or cuda:1.", show_default="a GPU if there is one"),
-]
 PrecisionChoice = Annotated[
-    Precision,
+    PrecisionName,
     typer.Option(help="Precision of the network: 32; or bf16 or 16, faster on some devices."),
 ]
 AlphaVideoChoice = Annotated[
@@ -126,30 +118,26 @@ Smooth = Annotated[
         "--smooth", help="Average the mattes of clips along the motion, which reduces flicker."
     ),
 ]
-Trust = Annotated[
-    list[str] | None,
-    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
-]
 
 
 def predict(
     inputs: Inputs,
-    checkpoint: CheckpointPath,
+    checkpoint: CheckpointOption,
     out: Out,
     output: Outputs = "alpha,cutout",
     background: BackgroundChoice = None,
     bits: Bits = 8,
     overwrite: Overwrite = False,
-    inference: Inference = None,
+    inference: InferenceOption = None,
     branch: Branch = None,
     max_size: MaxSize = 1080,
-    foreground: ForegroundChoice = Foreground.blur,
-    device: Device = None,
-    precision: PrecisionChoice = Precision.single,
+    foreground: ForegroundChoice = ForegroundName.blur,
+    device: DeviceOption = None,
+    precision: PrecisionChoice = PrecisionName.single,
     alpha_video: AlphaVideoChoice = AlphaVideo.ffv1,
     cutout_video: CutoutVideoChoice = CutoutVideo.prores,
     smooth: Smooth = False,
-    trust: Trust = None,
+    trust: TrustOption = None,
 ) -> None:
     """Matte photos and clips: alpha, cut-outs with the foreground's own colours, composites.
 
@@ -161,24 +149,16 @@ def predict(
 
     with faults(go_on="the same command"):
         # Imported here, because --help should not wait for torch.
-        from gfm.inference.files import predict_files, unmade
-        from gfm.inference.inputs import find_sources
+        from gfm.inference.files import predict_files
         from gfm.inference.results import Background, Results, parse_outputs
         from gfm.inference.video.formats import ClipOptions
-        from gfm.system.extras import need
 
         outputs = parse_outputs(output, bits, background)
         clips = ClipOptions(alpha_video.value, cutout_video.value, smooth)
         behind = Background(background) if background is not None else None
-        sources = find_sources(inputs, out)
-        todo = sources if overwrite else unmade(sources, out, outputs, clips)
-        if len(todo) < len(sources):
-            typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} exist already")
+        todo = _find_todo(inputs, out, overwrite, outputs, bits, clips)
         if not todo:
             return
-        if any(source.is_clip for source in todo):
-            need("av", "video", "video")
-            clips.check(bits)
         from gfm.checkpoints import load_model
 
         predictor = load_model(
@@ -191,5 +171,27 @@ def predict(
             max_size or None,
             foreground.value,
         )
-        results = Results(predictor, outputs, bits, behind)
-        predict_files(results, todo, out, outputs, clips)
+        predict_files(Results(predictor, outputs, bits, behind), todo, out, outputs, clips)
+
+
+def _find_todo(
+    inputs: list[str],
+    out: Path,
+    overwrite: bool,
+    outputs: "list[Output]",
+    bits: int,
+    clips: "ClipOptions",
+) -> "list[Source]":
+    """Return the photos and clips to matte, after checking that clips can be read and written."""
+    from gfm.inference.files import unmade
+    from gfm.inference.inputs import find_sources
+    from gfm.system.extras import need
+
+    sources = find_sources(inputs, out)
+    todo = sources if overwrite else unmade(sources, out, outputs, clips)
+    if len(todo) < len(sources):
+        typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} exist already")
+    if any(source.is_clip for source in todo):
+        need("av", "video", "video")
+        clips.check(bits)
+    return todo

@@ -1,7 +1,5 @@
 """Writes the results of an evaluation: a table, the means, a report, and metrics for loggers."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import Photo
 from gfm.evaluation.journal import Rows
 from gfm.evaluation.report import ReportImage, write_report
-from gfm.system.files import write_text
+from gfm.system.files import write_table, write_text
 from gfm.training.loggers.pictures import (
     PICTURES,
     Preview,
@@ -54,11 +52,7 @@ def write_results(
         The content of ``metrics.json``.
     """
     summary = {**means(rows), "num_images": len(rows)}
-    table = io.StringIO()
-    writer = csv.DictWriter(table, ["name", *next(iter(rows.values()))], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({"name": name, **row} for name, row in rows.items())
-    write_text(folder / "per_image.csv", table.getvalue())
+    write_table(folder / "per_image.csv", rows)
     images = [
         ReportImage(p.name, p.image, folder / "alpha" / f"{p.name}.png", p.alpha, rows[p.name])
         for p in photos

@@ -135,11 +135,11 @@ def _predict_photos(
     tally: Tally,
 ) -> None:
     with Progress(len(photos), "photo") as progress:
-        for outcome in overlapped(photos, _read, make, partial(_write, out)):
-            tally.computing += outcome.seconds
+        for attempt in overlapped(photos, _read, make, partial(_write, out)):
+            tally.computing += attempt.seconds
             progress.advance()
-            if outcome.fault is not None:
-                tally.fault(outcome.item, outcome.fault)
+            if attempt.fault is not None:
+                tally.fault(attempt.item, attempt.fault)
 
 
 def _predict_clip(

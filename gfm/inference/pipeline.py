@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)  # Python 3.10 allows no generic NamedTuple
-class Outcome(Generic[T]):
-    """The outcome for an item.
+class Attempt(Generic[T]):
+    """An item that was read, computed and written, or that failed.
 
     Attributes:
         item: Item as it was given.
@@ -35,7 +35,7 @@ def overlapped(
     compute: Callable[[Any], Any],
     write: Callable[[T, Any], None],
     num_threads: int = 2,
-) -> Iterator[Outcome[T]]:
+) -> Iterator[Attempt[T]]:
     """Process items, reading the next one and writing the last one while one is computed.
 
     Decoding, encoding and the network release Python's lock, so threads are enough. At most
@@ -50,7 +50,7 @@ def overlapped(
         num_threads: Number of threads for reading, and again for writing.
 
     Yields:
-        The outcome for each item.
+        The attempt at each item.
 
     Raises:
         WriteError: Writing failed; the next item would fail in the same way.
@@ -79,7 +79,7 @@ def overlapped(
                 except Exception as error:  # a photo too large for the device: the others go on
                     fault = one_line(error)
             if fault is not None:
-                yield Outcome(item, fault, 0.0)
+                yield Attempt(item, fault, 0.0)
             while len(writing) > num_threads or (writing and writing[0][1].done()):
                 yield _written(*writing.popleft())
         while writing:
@@ -89,8 +89,8 @@ def overlapped(
         writers.shutdown(cancel_futures=True)
 
 
-def _written(item: T, future: "Future[None]", seconds: float) -> Outcome[T]:
-    return Outcome(item, _fault_of(future), seconds)
+def _written(item: T, future: "Future[None]", seconds: float) -> Attempt[T]:
+    return Attempt(item, _fault_of(future), seconds)
 
 
 def _fault_of(future: "Future[Any]") -> str | None:

@@ -1,13 +1,15 @@
 """Writes files that are complete or absent, and removes what killed runs left."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -60,6 +62,23 @@ def write_text(path: Path, text: str) -> None:
     """
     with whole_file(path) as file:
         file.write(text.encode())
+
+
+def write_table(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
+    """Write the numbers of named things, such as photos, as a CSV file.
+
+    Args:
+        path: File with the column ``name`` and one for each number.
+        rows: Numbers by column, by name; at least one row. All rows have the same columns.
+
+    Raises:
+        WriteError: The disk is full, or the folder is missing or read-only.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["name", *next(iter(rows.values()))], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"name": name, **row} for name, row in rows.items())
+    write_text(path, text.getvalue())
 
 
 def make_folder(folder: Path) -> None:

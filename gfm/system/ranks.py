@@ -1,6 +1,10 @@
 """Tells which of several cooperating processes this one is."""
 
 import os
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -10,6 +14,16 @@ def rank_and_world() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def merged(own: Mapping[str, T]) -> dict[str, T]:
+    """Return the entries of all processes, which all have to call this."""
+    import torch.distributed as dist
+
+    shares = [own] * rank_and_world()[1]
+    if len(shares) > 1:
+        dist.all_gather_object(shares, own)
+    return {name: value for share in shares for name, value in share.items()}
 
 
 def is_first() -> bool:

@@ -1,6 +1,7 @@
 """How long a photo takes: RESIZE as the official code does it, HYBRID with both decoders in full.
 
 Run: python -m tests.benchmarks inference [--height 540] [--width 810] [--backbone r34]
+                                          [--decoder-scale 1]
 
 RESIZE: the official code resizes by scikit-image, and its network is in torch's own memory format;
 ours is in the one that evaluate.py takes on this device. Everything is float32.
@@ -123,11 +124,13 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=540, help="of the photo in pixels")
     parser.add_argument("--width", type=int, default=810, help="of the photo in pixels")
     parser.add_argument("--backbone", default="r34", help="one of configs/backbone")
+    parser.add_argument("--decoder-scale", type=float, default=1, help="as recipe.decoder_scale")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # several would wait for each other on a busy machine
     torch.manual_seed(0)
-    model = build(model_node(arguments.backbone)).eval().to(arguments.device)
+    node = model_node(arguments.backbone, decoder_scale=arguments.decoder_scale)
+    model = build(node).eval().to(arguments.device)
     image = torch.rand(1, 3, arguments.height, arguments.width, device=arguments.device)
     with torch.inference_mode():
         size = f"{arguments.height}x{arguments.width}"

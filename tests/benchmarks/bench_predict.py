@@ -1,6 +1,7 @@
 """How fast a folder of photos becomes mattes and cut-outs, against the official order of work.
 
 Run: python -m tests.benchmarks predict [--photos 4] [--height 1080] [--width 1620] [--backbone r34]
+                                        [--decoder-scale 1]
 
 The reference is the loop of the official test on one's own photos with HYBRID: one photo after the
 other is decoded, resized by scikit-image, run through both decoders at both scales, enlarged by
@@ -156,10 +157,12 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1080, help="of the photos in pixels")
     parser.add_argument("--width", type=int, default=1620, help="of the photos in pixels")
     parser.add_argument("--backbone", default="r34", help="one of configs/backbone")
+    parser.add_argument("--decoder-scale", type=float, default=1, help="as recipe.decoder_scale")
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    model: GFM = build(model_node(arguments.backbone)).eval().to(DEVICE)
+    node = model_node(arguments.backbone, decoder_scale=arguments.decoder_scale)
+    model: GFM = build(node).eval().to(DEVICE)
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "photos").mkdir()
         size = arguments.height, arguments.width

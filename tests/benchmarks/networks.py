@@ -44,7 +44,8 @@ def model_node(name: str, **options: Any) -> dict[str, Any]:
         choice = [f"backbone={name}"]
     else:
         choice = ["backbone=timm", f"backbone.name={name}"]
-    node = plain(compose_config("train", [*choice, "paths.run=none"]))["model"]
+    # The demo's own recipe has narrower decoders on some machines.
+    node = plain(compose_config("train", [*choice, "recipe=am2k", "paths.run=none"]))["model"]
     node["encoder"]["pretrained"] = False
     return {**node, **options}
 

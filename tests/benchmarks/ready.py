@@ -23,7 +23,9 @@ class ReadyBatches(pl.LightningDataModule):
 
     def __init__(self, rosta: str, batch_size: int, input_size: int, **options: Any) -> None:
         super().__init__()
-        self.training, self.photos = SimpleNamespace(scenes=[], photos=[]), []  # no files
+        self.batch_size = batch_size
+        self.training = SimpleNamespace(scenes=[], photos=[], held_out=[])  # no files
+        self.photos: list[Any] = []
         generator = torch.Generator().manual_seed(0)
 
         def draw(channels: int, high: int) -> torch.Tensor:

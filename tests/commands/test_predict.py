@@ -1,6 +1,7 @@
 """``gfm predict``: photos in, mattes, cut-outs, composites and maps out."""
 
 import functools
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -12,6 +13,10 @@ from typer.testing import CliRunner
 from gfm import load_model
 from gfm.checkpoints import load_network, predictors
 from gfm.cli import app
+from gfm.commands.predict import AlphaVideo, CutoutVideo, ForegroundName, PrecisionName
+from gfm.inference.foreground import ForegroundMethod
+from gfm.inference.predictor import Precision
+from gfm.inference.video.formats import ALPHA_FORMATS, CUTOUT_FORMATS
 from tests.inference.small import write_network
 
 
@@ -179,3 +184,14 @@ def test_an_unwritable_place(predict, photos, tmp_path):
     done = predict(photos)
     assert done.exit_code == 1
     assert "cannot write" in done.stderr
+
+
+def test_the_choices_of_the_command_are_those_of_the_code():
+    """They are written twice, because --help should not wait for torch."""
+    for names, known in (
+        (PrecisionName, get_args(Precision)),
+        (ForegroundName, get_args(ForegroundMethod)),
+        (AlphaVideo, ALPHA_FORMATS),
+        (CutoutVideo, CUTOUT_FORMATS),
+    ):
+        assert {name.value for name in names} == set(known)

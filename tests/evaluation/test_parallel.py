@@ -31,7 +31,7 @@ def names_by_process(folder) -> list[list[str]]:
 
 @pytest.fixture
 def fork(monkeypatch) -> str:
-    """A inferer whose processes need not import torch anew, which takes the longest here.
+    """Return the strategy whose processes need not import torch anew, which takes the longest.
 
     They keep to one thread. Where a GPU is in use they cannot be forked.
     """

@@ -104,7 +104,7 @@ def test_refuses_what_differs(run, data, mattes, change, override, words):
     assert (folder / "per_image.csv").read_bytes() == before
 
 
-def test_refuses_another_network_or_strategy(run, data, weights, mattes, tmp_path):
+def test_refuses_another_network_or_inferer(run, data, weights, mattes, tmp_path):
     run(f"checkpoint={weights}")
     moved = tmp_path / "moved.safetensors"
     moved.write_bytes(weights.read_bytes())

@@ -6,7 +6,7 @@ import torch
 
 from gfm.demo.sample import draw_sample
 from gfm.errors import GFMError
-from gfm.inference import foreground
+from gfm.inference import blur_fusion
 from gfm.inference.foreground import estimate_foreground
 from tests.benchmarks.bench_cutouts import colour_error, tensor
 
@@ -45,9 +45,9 @@ def test_opaque_pixels_keep_their_colours_and_far_ones_are_black(sample, estimat
 
 def test_equals_the_equations_in_full(monkeypatch):
     """Cells of one pixel give the means of the paper, which are summed one by one here."""
-    monkeypatch.setattr(foreground, "_CELLS", (1, 1))
-    monkeypatch.setattr(foreground, "_RADII", (4, 2))
-    monkeypatch.setattr(foreground, "_SHORTER_SIDE", 12)
+    monkeypatch.setattr(blur_fusion, "_CELLS", (1, 1))
+    monkeypatch.setattr(blur_fusion, "_RADII", (4, 2))
+    monkeypatch.setattr(blur_fusion, "_SHORTER_SIDE", 12)
     rng = np.random.default_rng(0)
     image, alpha = rng.random((12, 15, 3)), rng.random((12, 15, 1))
     fore = back = image
@@ -70,7 +70,7 @@ def test_equals_the_equations_in_full(monkeypatch):
 def test_strips_make_no_seams(sample, estimated, monkeypatch):
     tall = [tensor(np.tile(x, (3, 1, 1)[: x.ndim])) for x in (sample.image, sample.alpha)]
     whole = estimate_foreground(tall[0], tall[1] / 255)
-    monkeypatch.setattr(foreground, "_STRIP_PIXELS", 360 * 200)
+    monkeypatch.setattr(blur_fusion, "_STRIP_PIXELS", 360 * 200)
     torch.testing.assert_close(estimate_foreground(tall[0], tall[1] / 255), whole)
 
 

@@ -1,4 +1,4 @@
-"""Test inferers against golden figures and scikit-image."""
+"""Inferers against golden figures and scikit-image."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Activation activation_checkpointing and memory format change nothing but memory and time."""
+"""Activation checkpointing and memory format change nothing but memory and time."""
 
 import copy
 

@@ -1,13 +1,16 @@
-"""The configuration reference leaves nothing out."""
+"""The configuration reference leaves nothing out, and the commands of the pages compose."""
 
 import importlib.util
+import re
+import shlex
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, compose_config
 
+PAGES = sorted((PROJECT / "docs").glob("*.md"))
 CONFIGS = sorted((PROJECT / "configs").rglob("*.yaml"))
 
 
@@ -46,3 +49,23 @@ def test_every_key_value_and_comment_is_there(reference, path):
     shown = reference.choice(text, "group").replace("\\", "")
     comments = [line.partition("# ")[2].strip() for line in text.splitlines()]
     assert all(c in shown for c in comments if not c.startswith("@package"))
+
+
+def _overrides(line: str) -> list[str]:
+    """Return the overrides of a command, of a sweep those of its first run."""
+    words = shlex.split(re.sub(r"<.*?>", "x", line), comments=True)
+    is_sweep = "-m" in words
+    options = [w for w in words if "=" in w and not w.startswith(("hydra/", "hydra."))]
+    return [w.split(",")[0] if is_sweep else w for w in options if "(" not in w]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_command_composes(page):
+    """Those of the README and of CONTRIBUTING.md are run elsewhere."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    for line in lines:
+        for script, command in re.findall(
+            r"^(?:srun )?python (train|evaluate)\.py (.*)", line.strip()
+        ):
+            compose_config(script, [*_overrides(command), "paths.run=x"])

@@ -1,8 +1,12 @@
-"""A process knows its rank and the number of processes before they have met."""
+"""A process knows its rank before the processes have met, and then shares what it has."""
+
+from pathlib import Path
 
 import pytest
+import torch.distributed as dist
+from torch.multiprocessing import start_processes
 
-from gfm.system.ranks import came_together, is_first
+from gfm.system.ranks import came_together, is_first, merged
 
 NAMES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_NAME")
 CASES = {
@@ -34,3 +38,17 @@ def test_ranks(case, monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert (is_first(), came_together()) == (first, together)
+
+
+def _merge(rank: int, folder: Path) -> None:
+    meeting = f"file://{folder / 'meeting'}"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    (folder / str(rank)).write_text(str(merged({"both": rank, f"photo_{rank}": rank})))
+    dist.destroy_process_group()
+
+
+def test_processes_share_what_they_have(tmp_path):
+    assert merged({"photo": 1}) == {"photo": 1}
+    start_processes(_merge, (tmp_path,), nprocs=2, start_method="fork")
+    expected = str({"both": 1, "photo_0": 0, "photo_1": 1})
+    assert [(tmp_path / str(rank)).read_text() for rank in (0, 1)] == [expected, expected]

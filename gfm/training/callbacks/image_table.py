@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
 
 from gfm.compat.lightning import logged_step
+from gfm.system.ranks import merged
 from gfm.training.loggers.pictures import log_table, photo_pictures
 
 _Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
@@ -64,11 +64,7 @@ class ImageTable(Callback):
         own, self.rows = self.rows, {}
         if not _has_table(trainer):
             return
-        shares: list[_Rows] = [own]
-        if trainer.world_size > 1:
-            shares = [{} for _ in range(trainer.world_size)]
-            dist.all_gather_object(shares, own)
-        table = {name: row for share in shares for name, row in share.items()}
+        table = merged(own)
         metrics = {name: row for name, (row, _) in table.items()}
         pictures = {name: shown for name, (_, shown) in table.items()}
         for logger in trainer.loggers if trainer.is_global_zero else ():

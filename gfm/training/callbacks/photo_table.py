@@ -1,15 +1,13 @@
 """Writes the metrics of each photo of a test to a file."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 
-from gfm.system.files import write_text
+from gfm.system.files import write_table
+from gfm.system.ranks import merged
 
 
 class PhotoTable(Callback):
@@ -36,15 +34,6 @@ class PhotoTable(Callback):
         self.rows[batch["name"][0]] = values
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        shares = [self.rows]
-        if trainer.world_size > 1:
-            shares = [{} for _ in range(trainer.world_size)]
-            dist.all_gather_object(shares, self.rows)
-        rows = {name: row for share in shares for name, row in share.items()}
-        if not trainer.is_global_zero or not rows:
-            return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ["name", *next(iter(rows.values()))], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({"name": name, **rows[name]} for name in sorted(rows))
-        write_text(self.path, text.getvalue())
+        rows = merged(self.rows)
+        if trainer.is_global_zero and rows:
+            write_table(self.path, {name: rows[name] for name in sorted(rows)})

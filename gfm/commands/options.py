@@ -1,0 +1,28 @@
+"""Arguments and options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+_CHECKPOINT = (
+    "The .ckpt of a run, a released .pth, a .safetensors, a folder for the Hub, hf://user/name or "
+    "released:r34_2b_tt."
+)
+
+CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help=_CHECKPOINT)]
+CheckpointOption = Annotated[str, typer.Option(metavar="CHECKPOINT", help=_CHECKPOINT)]
+TrustOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(help="Device such as cpu or cuda:1.", show_default="a GPU if there is one"),
+]
+InferenceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How photos are matted: hybrid, resize, rim or native.",
+        show_default="as in the run of the checkpoint, else the official way",
+    ),
+]
