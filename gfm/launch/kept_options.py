@@ -9,10 +9,11 @@ from pathlib import Path
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from gfm.compat.hydra import parse_override
+from gfm.compat.hydra import parse_override, reason
 from gfm.errors import GFMError
 from gfm.system.files import write_text
 from gfm.system.run_folder import HYDRA, OVERRIDES
@@ -52,6 +53,11 @@ def kept_options(run: Path) -> list[str]:
         raise GFMError(f"{file} is damaged: {_INSTEAD}") from error
     if not isinstance(options, ListConfig):
         raise GFMError(f"{file} is not a list of options: {_INSTEAD}")
+    for option in options:
+        try:
+            parse_override(str(option))
+        except HydraException as error:
+            raise GFMError(f"{file} holds {option} ({reason(error)}): {_INSTEAD}") from error
     return [str(option) for option in options]
 
 
