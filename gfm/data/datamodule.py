@@ -1,7 +1,7 @@
 """The Lightning data module, which loads batches from a source of files and a track."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -28,6 +28,10 @@ class DatasetSource(Protocol):
     """Finds the datasets, or makes them first."""
 
     def find(self) -> Datasets: ...  # noqa: D102
+
+
+ONLY_EVALUATED: Final = "these data are only for evaluate.py: train on data=demo or data=am2k"
+"""What is said of data without training photos."""
 
 
 class _Loader(DataLoader[Sample]):
@@ -175,7 +179,7 @@ class MattingDataModule(pl.LightningDataModule):
         """
         files = self.source.find()
         if stage == "fit" and not isinstance(files, Roots):
-            raise GFMError("these data are only for evaluate.py: train on data=demo or data=am2k")
+            raise GFMError(ONLY_EVALUATED)
         self.photos = files.validation()
         chosen = spread(len(self.photos), self.num_validation_photos or len(self.photos))
         self.validation = ValidationSet([self.photos[index] for index in chosen])

@@ -152,5 +152,8 @@ def one_line(error: BaseException) -> str:
         kept.insert(0, f"{key}:")
     group, choice = missing_choice(error) or ("", "")
     if group == "recipe":
-        return f"data={choice} has no recipe of its own: add recipe=am2k, or a YAML of that name"
+        return (
+            f"data={choice} has no recipe of its own: add recipe=am2k, or a YAML of that name, or "
+            "choose other data if these are only for evaluate.py"
+        )
     return " ".join(kept) or type(error).__name__

@@ -24,7 +24,8 @@ def decide(cfg: DictConfig) -> tuple[DictConfig, bool]:
     if cfg.trainer.precision == "auto":
         precision, reason = choose_precision(device)
         changes["precision"] = precision
-        channels_last = prefers_channels_last(device, "16" in precision, cfg.data.input_size)
+        side = cfg.data.get("input_size")  # a plain test set has none
+        channels_last = prefers_channels_last(device, "16" in precision, side)
         if is_first():
             console().print(f"trainer.precision=auto: {precision}, for {reason}", highlight=False)
     decided: DictConfig = OmegaConf.merge(cfg, {"trainer": changes})  # type: ignore[assignment]

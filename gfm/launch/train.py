@@ -13,7 +13,7 @@ from gfm.build import build, plain
 from gfm.checkpoints import check_normalization, load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.lightning import starts_processes_by_script
-from gfm.data.datamodule import MattingDataModule
+from gfm.data.datamodule import ONLY_EVALUATED, MattingDataModule
 from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
 from gfm.launch.bounds import check_bounds, check_norms
@@ -54,6 +54,8 @@ def _train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     if is_first():
         open_log(run / "train.log")
         remove_stale(run, "**/.*.tmp")
+    if "crop_sizes" not in cfg.data:  # nor the other options of training, which would be missed
+        raise GFMError(ONLY_EVALUATED)
     check_bounds(plain(cfg))
     cfg, channels_last = decide(cfg)
     config = plain(cfg)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from hydra.errors import MissingConfigException
 
 from gfm.build import build, plain
 from gfm.data.datamodule import MattingDataModule
@@ -11,6 +12,7 @@ from gfm.data.dataset import ValidationSet
 from gfm.data.folder import FolderSet
 from gfm.data.images import write_png
 from gfm.errors import GFMError
+from gfm.launch.entry import one_line
 from gfm.launch.train import train
 from tests.conftest import compose_config
 
@@ -88,5 +90,12 @@ def test_the_root_is_asked_for(tmp_path):
 
 def test_it_is_not_for_training(root, tmp_path):
     overrides = ["data=folder", f"data.root={root}", f"paths.run={tmp_path / 'run'}"]
+    with pytest.raises(MissingConfigException) as missing:
+        compose_config("train", overrides)
+    assert "data=folder has no recipe of its own: add recipe=am2k" in one_line(missing.value)
     with pytest.raises(GFMError, match=r"only for evaluate\.py: train on data=demo or data=am2k"):
-        train(compose_config("train", [*overrides, "logger=none"]))
+        train(compose_config("train", [*overrides, "recipe=am2k", "logger=none"]))
+    source = build(compose_config("train", [*overrides, "recipe=am2k"])["data"]["source"])
+    datamodule = MattingDataModule(source)
+    with pytest.raises(GFMError, match="only for evaluate"):
+        datamodule.setup("fit")

@@ -20,7 +20,12 @@ EXPERIMENTS = sorted(
     for p in (PROJECT / "configs/experiment").rglob("*.yaml")
 )
 
-CHOICES = [(group, name) for group, names in GROUPS.items() for name in names]
+CHOICES = [
+    (group, name)
+    for group, names in GROUPS.items()
+    for name in names
+    if (group, name) != ("data", "folder")  # for evaluation alone
+]
 NODES = ("datamodule", "loss", "inference", "metrics", "callbacks", "logger")
 
 
