@@ -5,18 +5,17 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytorch_lightning as pl
 
 from gfm.checkpoints.trust import packages_to_trust
 from gfm.launch.configs import CONFIGS
 from gfm.launch.kept_options import kept_options, kept_places
 from gfm.launch.overrides import override
 
-if TYPE_CHECKING:
-    import pytorch_lightning as pl  # takes seconds to import, and the file tools do not need it
 
-
-def evaluation_command(config: Mapping[str, Any], trainer: "pl.Trainer", weights: Path) -> str:
+def evaluation_command(config: Mapping[str, Any], trainer: pl.Trainer, weights: Path) -> str:
     """Return the command, ready to be pasted into a shell in the folder of this process.
 
     Args:
@@ -71,7 +70,7 @@ def _trust(config: Mapping[str, Any]) -> list[str]:
     return [f"trust=[{','.join(packages)}]"] if packages else []
 
 
-def _how(trainer: "pl.Trainer") -> list[str]:
+def _how(trainer: pl.Trainer) -> list[str]:
     """Return the overrides that an evaluation needs to give the same figures."""
     module: Any = trainer.lightning_module
     protocol = module.metrics.protocol

@@ -1,19 +1,16 @@
 """Prints the first and the last lines of a run."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytorch_lightning as pl
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
 from gfm.launch.evaluation_command import evaluation_command
 from gfm.system.console import console
-
-if TYPE_CHECKING:
-    import pytorch_lightning as pl  # takes seconds to import, and the file tools do not need it
-
-    from gfm.training.final_test import FinalTest
+from gfm.training.final_test import FinalTest, best_weights
 
 
 def announce(config: Mapping[str, Any]) -> None:
@@ -50,9 +47,9 @@ def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, 
 
 
 def show_results(
-    trainer: "pl.Trainer",
+    trainer: pl.Trainer,
     metrics: Mapping[str, float],
-    tested: "FinalTest | None",
+    tested: FinalTest | None,
     config: Mapping[str, Any],
 ) -> None:
     """Print the final test, or else the last validation, and the command that repeats it.
@@ -63,8 +60,6 @@ def show_results(
         tested: Test at the end of the run, if there was one.
         config: Plain configuration of the run.
     """
-    from gfm.training.final_test import best_weights  # here, because importing it takes seconds
-
     if not trainer.is_global_zero:
         return
     module: Any = trainer.lightning_module
