@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gfm.launch.help_text import head, read
+from gfm.run.help_text import head, read
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TARGET = Path(__file__).parent / "_generated/configuration.md"

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gfm.animals import DrawnAnimals
 from gfm.data.compositing import blend
 from gfm.data.images import read_alpha, read_image
-from gfm.demo import DemoSource
 
 PHOTOS = (1, 39, 20, 34)
 WIDTH, GAP = 1600, 6  # pixels: the whole picture, and the space around its parts
@@ -32,7 +32,7 @@ def line(images: list[np.ndarray]) -> np.ndarray:
 
 def main() -> None:
     """Write ``docs/images/demo.jpg``: photo, alpha, foreground, new background; then scenes."""
-    roots = DemoSource(sys.argv[1]).find()
+    roots = DrawnAnimals(sys.argv[1]).find()
     assert roots.bg20k is not None
     scenes = [read_image(path) for path in sorted((roots.bg20k / "train").iterdir())]
     train, wide = roots.photos / "train", (WIDTH - 5 * GAP) // 4

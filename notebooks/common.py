@@ -9,8 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gfm.launch.configs import CONFIGS
-from gfm.launch.entry import quiet
+from gfm.run.configs import CONFIGS
+from gfm.run.entry import quiet
 
 quiet()
 warnings.filterwarnings("ignore", "IProgress not found")

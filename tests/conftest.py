@@ -15,10 +15,10 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from gfm.animals import DrawnAnimals
 from gfm.compat.hydra import compose_from
 from gfm.data.layout import Roots
-from gfm.demo import DemoSource
-from gfm.launch.configs import CONFIGS
+from gfm.run.configs import CONFIGS
 from tests.golden.formula import forget_weights
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -110,7 +110,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_roots(demo_folder: Path) -> Roots:
-    return DemoSource(demo_folder, **DEMO).find()
+    return DrawnAnimals(demo_folder, **DEMO).find()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gfm.build import build
 from gfm.checkpoints.formats import Checkpoint, read_checkpoint
+from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 
@@ -59,7 +59,7 @@ def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
 
 def _build(checkpoint: Checkpoint, path: Path | str) -> GFM:
     try:
-        model: GFM = build(checkpoint.model)
+        model: GFM = instantiate(checkpoint.model)
     except GFMError as error:
         raise GFMError(f"{path}: {error}") from error
     if not isinstance(model, nn.Module):

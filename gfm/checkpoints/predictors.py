@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from gfm.build import build
 from gfm.checkpoints.formats import Checkpoint
 from gfm.checkpoints.networks import load_network
+from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.inference.foreground import ForegroundMethod
 from gfm.inference.inferers import Inferer, named_inferer
@@ -34,7 +34,7 @@ def choose_inferer(
         return wanted
     node = wanted or checkpoint.inferer
     if node:
-        inferer: Inferer = build(node)
+        inferer: Inferer = instantiate(node)
         return inferer
     # As in the official code, where HYBRID is only for networks with a single branch.
     return named_inferer("rim" if checkpoint.model["rosta"] == "rim" else "hybrid")

@@ -1,4 +1,4 @@
-"""Experimental and private parts of Hydra.
+"""Hydra: instantiating nodes, and its experimental and private parts.
 
 ``tests/compat/test_hydra.py`` shows what breaks if a release changes one of them.
 """
@@ -7,25 +7,32 @@ import re
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import hydra.utils
 from hydra import compose, initialize_config_dir
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+
+from gfm.errors import GFMError
 
 __all__ = [
     "NOISE",
     "Callback",
     "compose_from",
+    "instantiate",
     "missing_choice",
     "parse_arguments",
     "parse_override",
     "reason",
     "swept",
+    "to_plain",
 ]
 
 NOISE = ("full_key", "reference_type", "object_type", "Config search path", "provider=")
@@ -83,3 +90,38 @@ def compose_from(
             GlobalHydra.instance().clear()
             Hydra.create_main_hydra2("app", places)
         return compose(name, list(overrides))
+
+
+def to_plain(node: Any) -> Any:
+    """Resolve a configuration node to plain dictionaries, lists and numbers."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def instantiate(node: Any, **extra: Any) -> Any:
+    """Build the object that a node's ``_target_`` names, nested ones first.
+
+    Nothing else calls ``hydra.utils.instantiate``.
+
+    Args:
+        node: Configuration node, or its plain form.
+        extra: Arguments that are objects already.
+
+    Returns:
+        The object; ``None`` for an empty node.
+
+    Raises:
+        GFMError: The object cannot be built from these arguments.
+    """
+    node = to_plain(node)
+    if not node:  # null, or a group's empty choice
+        return None
+    try:
+        return hydra.utils.instantiate(node, _convert_="all", **extra)
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if isinstance(cause, GFMError):
+            raise cause from None
+        target = node.get("_target_", "?") if isinstance(node, dict) else "?"
+        raise GFMError(f"cannot build {target}: {cause}") from error

@@ -13,7 +13,7 @@ from gfm.data.layout import Photo
 from gfm.evaluation.journal import Rows
 from gfm.evaluation.report import ReportImage, write_report
 from gfm.system.files import write_table, write_text
-from gfm.training.loggers.pictures import (
+from gfm.training.loggers.image_logging import (
     PICTURES,
     Preview,
     log_histograms,

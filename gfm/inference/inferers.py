@@ -15,7 +15,7 @@ from gfm.errors import GFMError
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
-from gfm.models.inputs import check_image
+from gfm.models.image_checks import check_image
 
 
 class Prediction(NamedTuple):

@@ -29,7 +29,7 @@ class Attempt(Generic[T]):
     seconds: float
 
 
-def overlapped(
+def run_overlapped(
     items: Iterable[T],
     read: Callable[[T], Any],
     compute: Callable[[Any], Any],

@@ -16,8 +16,8 @@ from gfm.inference.foreground import (
 )
 from gfm.inference.inferers import Inferer, Prediction
 from gfm.inference.pictures import Picture, like, to_batch
+from gfm.models.batchnorm_folding import fold_batchnorm
 from gfm.models.gfm import GFM
-from gfm.models.merging import merge_norms
 
 Precision = Literal["32", "bf16", "16"]
 _TYPES = {"bf16": torch.bfloat16, "16": torch.float16}
@@ -67,7 +67,7 @@ class Predictor:
             raise GFMError(f"max_size={max_size} pixels: give at least 1, or none")
         check_foreground_method(foreground)
         self.device = torch.device(device)
-        merge_norms(model.eval())
+        fold_batchnorm(model.eval())
         # Channels innermost in memory are 1.3 times as fast on CPUs, and suit half precision.
         model.use_channels_last()
         self.model = model.to(self.device)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gfm.models.shares import pool_by_shares, spread_by_shares
+from gfm.models.grid_pooling import enlarge_grid, pool_to_grid
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, dilation: int = 1) -> list[nn.Module]:
@@ -52,14 +52,14 @@ class GridPool(nn.AdaptiveAvgPool2d):
     def forward(self, feature: Tensor) -> Tensor:
         """Average N×C×H×W to N×C×n×n; cells overlap if the sides are not multiples of n."""
         if torch.compiler.is_exporting():
-            return pool_by_shares(feature, self.output_size)
+            return pool_to_grid(feature, self.output_size)
         return super().forward(feature)
 
 
 def _spread(grid: Tensor, height: int, width: int) -> Tensor:
     """Enlarge N×C×n×n linearly to N×C×H×W, with the centres of the outer cells at the borders."""
     if torch.compiler.is_exporting():
-        return spread_by_shares(grid, height, width)
+        return enlarge_grid(grid, height, width)
     # Corners are aligned here and nowhere else in the network: released weights expect it.
     return F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=True)
 

@@ -11,7 +11,7 @@ from gfm.models.blocks import extend
 from gfm.models.decoders import FocusDecoder, GlanceDecoder
 from gfm.models.encoders import Encoder
 from gfm.models.fusion import RIM, MattingOutput, fuse
-from gfm.models.inputs import check_image
+from gfm.models.image_checks import check_image
 from gfm.models.recomputation import recompute_activations
 from gfm.rosta import ROSTAS
 

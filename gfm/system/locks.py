@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from gfm.errors import GFMError, WriteError
-from gfm.system.ranks import is_first
+from gfm.system.ranks import is_global_zero
 
 LOCK = ".lock"
 """File in a folder that a run is using; it names the process."""
@@ -19,7 +19,7 @@ _held: dict[Path, tuple[int, IO[str]]] = {}  # with the process, because a fork 
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Claim a folder while the context lasts; see :func:`claim`."""
     claim(folder)
     try:
@@ -40,7 +40,7 @@ def claim(folder: Path) -> None:
         WriteError: The folder cannot be written.
     """
     path = (folder / LOCK).resolve()
-    if not is_first() or (path in _held and _held[path][0] == os.getpid()):
+    if not is_global_zero() or (path in _held and _held[path][0] == os.getpid()):
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)

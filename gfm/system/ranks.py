@@ -26,7 +26,7 @@ def merged(own: Mapping[str, T]) -> dict[str, T]:
     return {name: value for share in shares for name, value in share.items()}
 
 
-def is_first() -> bool:
+def is_global_zero() -> bool:
     """Return whether this is the process that writes; works before the processes have connected.
 
     Lightning, torchrun and SLURM each tell a process its rank.
@@ -36,7 +36,7 @@ def is_first() -> bool:
     return next((int(os.environ[n]) for n in names if n in os.environ), 0) == 0
 
 
-def came_together() -> bool:
+def creates_processes_externally() -> bool:
     """Return whether torchrun or srun started several of this process at once.
 
     None of them knows the folders of the others then.

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from gfm.build import build
 from gfm.checkpoints import load_weights
 from gfm.checkpoints.formats import read_training
+from gfm.compat.hydra import instantiate
 from gfm.compat.lightning import logs_now, make_up_validation, unscale_gradients
 from gfm.data.batch import Batch, as_floats
 from gfm.errors import GFMError
@@ -78,7 +78,7 @@ class MattingModule(pl.LightningModule):
         self.weight_decay_on: WeightDecayOn = weight_decay_on
         self.objective = Objective(config.get("objective"), config.get("objective_mode", "min"))
         self.groups: Groups = []  # with the options of this run
-        self.goes_on = False
+        self.is_resumed = False
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **given: Any) -> "MattingModule":
@@ -90,7 +90,7 @@ class MattingModule(pl.LightningModule):
         """
         parts = {"model": "model", "criterion": "loss", "optimizer": "optimizer"}
         parts |= {"scheduler": "scheduler", "inferer": "inference", "metrics": "metrics"}
-        built = {part: build(config[key]) for part, key in parts.items() if part not in given}
+        built = {part: instantiate(config[key]) for part, key in parts.items() if part not in given}
         names = [name for name in ("layer_decay", "weight_decay_on") if name in config]
         options: dict[str, Any] = {name: config[name] for name in names}
         arguments: dict[str, Any] = {"config": config, **options, **built, **given}
@@ -210,7 +210,7 @@ class MattingModule(pl.LightningModule):
             GFMError: Other parameters learn than in the checkpoint.
         """
         self.objective.load(checkpoint.get("objective", {}))
-        self.goes_on = True
+        self.is_resumed = True
         learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
         if learnt != [len(group["params"]) for group in self._parameter_groups()]:
             raise GFMError(
@@ -221,7 +221,7 @@ class MattingModule(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """Apply the current options to a resumed run, instead of those in the checkpoint."""
-        if self.goes_on:
+        if self.is_resumed:
             schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
             renew(self.trainer.optimizers[0], self.groups, schedules)
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gfm.demo.sample import DemoSample, draw_sample
+from gfm.animals.sample import DemoSample, draw_sample
 from gfm.inference.detail import enlarge, enlarge_linearly, looked_at_size, shrink
 from gfm.inference.foreground import estimate_foreground
 

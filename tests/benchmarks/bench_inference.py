@@ -21,7 +21,7 @@ import torch
 from skimage.transform import resize as skimage_resize
 from torch import Tensor
 
-from gfm.build import build
+from gfm.compat.hydra import instantiate
 from gfm.inference import Hybrid, Resize
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
@@ -130,7 +130,7 @@ def main() -> None:
     torch.set_num_threads(1)  # several would wait for each other on a busy machine
     torch.manual_seed(0)
     node = model_node(arguments.backbone, decoder_scale=arguments.decoder_scale)
-    model = build(node).eval().to(arguments.device)
+    model = instantiate(node).eval().to(arguments.device)
     image = torch.rand(1, 3, arguments.height, arguments.width, device=arguments.device)
     with torch.inference_mode():
         size = f"{arguments.height}x{arguments.width}"

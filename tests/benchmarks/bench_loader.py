@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from rich.table import Table
 
+from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import Track, TrainingSet
 from gfm.data.layout import Roots
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.transforms import JointTransform, Window
-from gfm.demo import DemoSource
 from gfm.prepare.pack import prepare_pack
 from gfm.system.console import console
 from tests.data.oracle import Chances, official_sample
@@ -56,7 +56,7 @@ def datasets() -> tuple[Roots, Roots]:
     """Return the roots of the raw and of the packed dataset."""
     sizes = {"height": 1080, "width": 1620, "background_height": 1280, "background_width": 1920}
     counts = {"num_train": 8, "num_validation": 1, "num_backgrounds": 8, "num_coco": 8}
-    roots = DemoSource(FOLDER, **sizes, **counts).find()
+    roots = DrawnAnimals(FOLDER, **sizes, **counts).find()
     return roots, Roots(**prepare_pack(roots, FOLDER / "packed"))
 
 

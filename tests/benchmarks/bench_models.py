@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gfm.build import build
+from gfm.compat.hydra import instantiate
 from gfm.models.gfm import GFM
 from tests.benchmarks.measure import DEVICE, best_seconds
 from tests.benchmarks.networks import model_node
@@ -31,7 +31,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def make(network: str, variant: str) -> GFM:
     torch.manual_seed(0)
     with torch.device(DEVICE):
-        model: GFM = build(model_node(network, **OPTIONS[variant])).eval()
+        model: GFM = instantiate(model_node(network, **OPTIONS[variant])).eval()
     if variant == "torch.compile":
         model.compile()
     return model

@@ -24,13 +24,13 @@ import torch
 from PIL import Image
 from skimage.transform import resize as skimage_resize
 
-from gfm.build import build
-from gfm.demo.sample import draw_sample
+from gfm.animals.sample import draw_sample
+from gfm.compat.hydra import instantiate
 from gfm.inference import Hybrid, Predictor
-from gfm.inference.files import predict_files
-from gfm.inference.inputs import Source, find_sources
+from gfm.inference.input_files import Source, find_sources
+from gfm.inference.outputs import Output, Results
+from gfm.inference.predict_files import predict_files
 from gfm.inference.resizing import scaled_size
-from gfm.inference.results import Output, Results
 from gfm.models.gfm import GFM
 from tests.benchmarks.measure import DEVICE
 from tests.benchmarks.networks import model_node
@@ -162,7 +162,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     node = model_node(arguments.backbone, decoder_scale=arguments.decoder_scale)
-    model: GFM = build(node).eval().to(DEVICE)
+    model: GFM = instantiate(node).eval().to(DEVICE)
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "photos").mkdir()
         size = arguments.height, arguments.width

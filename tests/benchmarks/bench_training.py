@@ -32,8 +32,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gfm.launch.entry import quiet
-from gfm.launch.train import train
+from gfm.run.entry import quiet
+from gfm.run.train import train
 from tests.benchmarks.measure import DEVICE, peak_mebibytes, reset_peak
 from tests.benchmarks.ready import Stopwatch
 from tests.conftest import compose_config

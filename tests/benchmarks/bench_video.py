@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gfm import load_model
 from gfm.inference.video.clips import predict_clip
-from gfm.inference.video.formats import ClipOptions
+from gfm.inference.video.codecs import ClipOptions
 from gfm.inference.video.smoothing import Smoother
 from tests.benchmarks.measure import peak_mebibytes, reset_peak
 from tests.inference.video.clips import write_clip

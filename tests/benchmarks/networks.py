@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gfm.build import build, plain
+from gfm.compat.hydra import instantiate, to_plain
 from gfm.models.gfm import GFM
 from tests.conftest import PROJECT, compose_config
 
@@ -45,7 +45,7 @@ def model_node(name: str, **options: Any) -> dict[str, Any]:
     else:
         choice = ["backbone=timm", f"backbone.name={name}"]
     # The demo's own recipe has narrower decoders on some machines.
-    node = plain(compose_config("train", [*choice, "recipe=am2k", "paths.run=none"]))["model"]
+    node = to_plain(compose_config("train", [*choice, "recipe=am2k", "paths.run=none"]))["model"]
     node["encoder"]["pretrained"] = False
     return {**node, **options}
 
@@ -73,7 +73,7 @@ def main() -> None:
         table.add_column(column, justify="right")
     for name in arguments.names:
         with torch.device("meta"):
-            model: GFM = build(model_node(name)).eval()
+            model: GFM = instantiate(model_node(name)).eval()
         counts = [parameters(model.encoder), parameters(model)]
         counts += [multiply_adds(f, arguments.size) for f in (model.encode, model)]
         strides = " ".join(map(str, model.encoder.strides))

@@ -5,7 +5,6 @@ import pickle
 import pytest
 import torch
 
-from gfm.build import build
 from gfm.checkpoints import (
     Checkpoint,
     load_network,
@@ -13,6 +12,7 @@ from gfm.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from tests.golden.formula import formula_state_dict
 from tests.models.test_gfm import official_model
@@ -145,7 +145,7 @@ def _own_checkpoint(encoder: dict) -> Checkpoint:
     untrained = {**node, "encoder": {**encoder, "pretrained": False}}
     inferer = {"_target_": "gfm.inference.Resize", "scale": 0.25}
     torch.manual_seed(0)
-    return Checkpoint(node, build(untrained).state_dict(), {"inference": inferer, "seed": 1})
+    return Checkpoint(node, instantiate(untrained).state_dict(), {"inference": inferer, "seed": 1})
 
 
 ENCODERS = {
@@ -181,6 +181,6 @@ def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
 
 def test_weights_of_another_architecture(released):
     node = {"_target_": "gfm.models.gfm.GFM", "rosta": "tt"}
-    model = build({**node, "encoder": {"_target_": "gfm.models.encoders.resnet34"}})
+    model = instantiate({**node, "encoder": {"_target_": "gfm.models.encoders.resnet34"}})
     with pytest.raises(GFMError, match="another architecture"):
         load_weights(model, read_checkpoint(released), released)

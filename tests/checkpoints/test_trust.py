@@ -10,10 +10,10 @@ import safetensors.torch
 import torch
 from omegaconf import OmegaConf
 
-from gfm.build import build
 from gfm.checkpoints import load_network, read_checkpoint, read_weights, write_checkpoint
 from gfm.checkpoints.formats import Checkpoint
 from gfm.checkpoints.trust import check_description
+from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.training.module import MattingModule
 from tests.checkpoints import foreign
@@ -56,7 +56,7 @@ def inferer() -> dict:
 
 @pytest.fixture(scope="module")
 def state():
-    return build(network()).state_dict()
+    return instantiate(network()).state_dict()
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_no_interpolation_is_resolved_in_any_field_of_any_format(
 def test_what_is_hidden_so_would_be_called_but_for_the_check(calls, resolver):
     """Else the test above would prove nothing."""
     with suppress(GFMError):  # of what is built from the result
-        build({"_target_": "gfm.models.blocks.upsample", "factor": HIDDEN[resolver]})
+        instantiate({"_target_": "gfm.models.blocks.upsample", "factor": HIDDEN[resolver]})
     own = {"own resolver": 1, "amid text": 2}
     assert calls == [own.get(resolver, "executed")]
 
@@ -179,7 +179,7 @@ def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, n
         "gfm.inference.resizing.resize",
         "gfm.inference.resize",
         "gfm.checkpoints.write_checkpoint",
-        "gfm.build.build",
+        "gfm.compat.hydra.build",
         "gfm.models.gfm.GFM",
         "hydra.utils.instantiate",
         "hydra.utils.get_method",

@@ -29,7 +29,8 @@ REFUSALS = {
     "lab.broken.tiny": r"but lab\.broken cannot be imported \(SyntaxError: .*\): install or mend",
     "third.tiny": r"which gfm\.models does not define; if you trust it, set trust=\[lab,third\], "
     "for gfm --trust lab --trust third",
-    "gfm.build.build": r"which gfm\.models does not define: update gfm-matting, or use a file that",
+    "gfm.compat.hydra.instantiate": r"which gfm\.models does not define: update gfm-matting, or "
+    "use a file that",
     "tiny": "which is not the name of a class in a module: use a file that",
 }
 """What is said of a target when ``lab`` is trusted."""

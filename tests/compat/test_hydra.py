@@ -20,8 +20,8 @@ from gfm.compat.hydra import (
     reason,
     swept,
 )
-from gfm.launch.configs import CONFIGS
-from gfm.launch.entry import one_line
+from gfm.run.configs import CONFIGS
+from gfm.run.entry import one_line
 from tests.conftest import compose_config
 
 

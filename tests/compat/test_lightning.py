@@ -49,7 +49,7 @@ def test_batches_are_counted_and_a_terminated_trainer_leaves(tmp_path):
     with pytest.raises(SIGTERMException):
         _trainer(tmp_path).fit(module, DataLoader(torch.ones(8, 1)))
     assert module.begun == [1, 2]
-    assert issubclass(SIGTERMException, SystemExit)  # as gfm.launch.entry takes it
+    assert issubclass(SIGTERMException, SystemExit)  # as gfm.run.entry takes it
 
 
 def test_a_checkpoint_has_the_loops_that_a_validation_is_made_up_in(tmp_path):

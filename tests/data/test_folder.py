@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hydra.errors import MissingConfigException
 
-from gfm.build import build, plain
+from gfm.compat.hydra import instantiate, to_plain
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import ValidationSet
 from gfm.data.folder import FolderSet
 from gfm.data.images import write_png
 from gfm.errors import GFMError
-from gfm.launch.entry import one_line
-from gfm.launch.train import train
+from gfm.run.entry import one_line
+from gfm.run.train import train
 from tests.conftest import compose_config
 
 
@@ -80,8 +80,8 @@ def test_faults_end_in_one_line(root, change, names, words):
 
 
 def test_the_root_is_asked_for(tmp_path):
-    cfg = plain(compose_config("evaluate", ["data=folder", f"paths.run={tmp_path}"]))
-    datamodule: MattingDataModule = build(cfg["datamodule"])
+    cfg = to_plain(compose_config("evaluate", ["data=folder", f"paths.run={tmp_path}"]))
+    datamodule: MattingDataModule = instantiate(cfg["datamodule"])
     with pytest.raises(GFMError, match=r"data=folder needs data\.root="):
         datamodule.setup("test")
     with pytest.raises(GFMError, match=r"no folder .*nowhere: set data\.root"):
@@ -95,7 +95,7 @@ def test_it_is_not_for_training(root, tmp_path):
     assert "data=folder has no recipe of its own: add recipe=am2k" in one_line(missing.value)
     with pytest.raises(GFMError, match=r"only for evaluate\.py: train on data=demo or data=am2k"):
         train(compose_config("train", [*overrides, "recipe=am2k", "logger=none"]))
-    source = build(compose_config("train", [*overrides, "recipe=am2k"])["data"]["source"])
+    source = instantiate(compose_config("train", [*overrides, "recipe=am2k"])["data"]["source"])
     datamodule = MattingDataModule(source)
     with pytest.raises(GFMError, match="only for evaluate"):
         datamodule.setup("fit")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.build import build
 from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
+from gfm.compat.hydra import instantiate
 from gfm.data.images import write_png
-from gfm.launch import evaluate
+from gfm.run import evaluate
 from tests.conftest import compose_config
 from tests.metrics.pairs import furry_pair
 
@@ -68,7 +68,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the weights of a small network, drawn at random."""
     path = tmp_path_factory.mktemp("weights") / "network.safetensors"
     torch.manual_seed(0)
-    write_checkpoint(path, Checkpoint(NETWORK, build(NETWORK).state_dict()))
+    write_checkpoint(path, Checkpoint(NETWORK, instantiate(NETWORK).state_dict()))
     return path
 
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from gfm.errors import GFMError
-from gfm.evaluation.compare import bootstrap, compare, write_page
-from gfm.evaluation.compare_tables import show
+from gfm.evaluation.comparison import bootstrap, compare, write_page
+from gfm.evaluation.comparison_tables import show
 
 
 def write(folder, rows, **config):

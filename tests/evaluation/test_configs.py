@@ -2,7 +2,7 @@
 
 import pytest
 
-from gfm.build import build, plain
+from gfm.compat.hydra import instantiate, to_plain
 from tests.conftest import PROJECT, compose_config
 
 CHOICES = [
@@ -16,10 +16,10 @@ CHOICES = [
 def test_every_choice(group, name, tmp_path):
     if name == "tensorboard":
         pytest.importorskip("tensorboard", reason="wants the extra 'tensorboard'")
-    config = plain(compose_config("evaluate", [f"{group}={name}", f"paths.run={tmp_path}"]))
-    assert build(config["datamodule"]).source
-    build(config["inference"])
+    config = to_plain(compose_config("evaluate", [f"{group}={name}", f"paths.run={tmp_path}"]))
+    assert instantiate(config["datamodule"]).source
+    instantiate(config["inference"])
     for node in (config["logger"] or {}).values():
-        build(node)
+        instantiate(node)
     if name in ("default", "cpu", "ddp_cpu"):  # the others need a GPU
-        assert not build(config["trainer"]).loggers
+        assert not instantiate(config["trainer"]).loggers

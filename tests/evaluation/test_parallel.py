@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from gfm.build import build
+from gfm.compat.hydra import instantiate
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.folder import FolderSet
 from gfm.errors import GFMError
@@ -92,7 +92,7 @@ def test_validation_during_training(data):
     for options in ({"devices": 1}, {"devices": 2, "strategy": "ddp_spawn"}):
         pl.seed_everything(0, verbose=False)
         module = MattingModule(
-            build(NETWORK), None, None, None, Native(), MattingMetrics(), config={}
+            instantiate(NETWORK), None, None, None, Native(), MattingMetrics(), config={}
         )
         trainer = pl.Trainer(
             accelerator="cpu", logger=False, use_distributed_sampler=False, **options

@@ -10,8 +10,8 @@ import pytest
 from gfm.data.images import read_alpha, read_matte, write_png
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
-from gfm.launch import evaluate
 from gfm.metrics import METRIC_NAMES, matting_metrics
+from gfm.run import evaluate
 from tests.evaluation.conftest import SIZES
 
 

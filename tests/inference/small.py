@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gfm.build import build
 from gfm.checkpoints import Checkpoint, write_checkpoint
+from gfm.compat.hydra import instantiate
 
 
 def write_network(path: Path, rosta: str = "tt", config: dict[str, Any] | None = None) -> Path:
@@ -19,7 +19,7 @@ def write_network(path: Path, rosta: str = "tt", config: dict[str, Any] | None =
         "decoder_channels": [8] * 5,
     }
     torch.manual_seed(0)
-    model = build(node)
+    model = instantiate(node)
     for head in model.glance.heads:  # so that a random network finds every class in a picture
         last = [m for m in head.modules() if isinstance(m, nn.Conv2d)][-1]
         last.weight.data -= last.weight.data.mean((1, 2, 3), keepdim=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.demo.sample import draw_sample
+from gfm.animals.sample import draw_sample
 from gfm.inference import detail
 from gfm.inference.detail import enlarge, enlarge_linearly, looked_at_size, shrink
 from tests.benchmarks.bench_cutouts import detail_errors, tensor

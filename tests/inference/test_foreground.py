@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.demo.sample import draw_sample
+from gfm.animals.sample import draw_sample
 from gfm.errors import GFMError
 from gfm.inference import blur_fusion
 from gfm.inference.foreground import estimate_foreground

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gfm.errors import GFMError
-from gfm.inference.inputs import find_sources
+from gfm.inference.input_files import find_sources
 
 
 @pytest.fixture

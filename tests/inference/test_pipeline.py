@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gfm.errors import GFMError, WriteError
-from gfm.inference.pipeline import ahead, behind, overlapped
+from gfm.inference.pipeline import ahead, behind, run_overlapped
 
 
 def test_items_come_in_order_with_their_faults():
@@ -27,7 +27,7 @@ def test_items_come_in_order_with_their_faults():
             raise OSError("odd")
         written.append(value)
 
-    outcomes = list(overlapped(range(7), read, compute, write))
+    outcomes = list(run_overlapped(range(7), read, compute, write))
     faults = {o.item: o.fault for o in outcomes if o.fault}
     assert faults == {1: "cannot read one", 3: "RuntimeError: out of memory", 5: "OSError: odd"}
     assert sorted(o.item for o in outcomes) == list(range(7))
@@ -54,7 +54,7 @@ def test_the_next_is_read_and_the_last_written_meanwhile():
         if item == 1:
             wrote_first.set()
 
-    outcomes = overlapped([1, 2, 3], read, compute, write, num_threads=1)
+    outcomes = run_overlapped([1, 2, 3], read, compute, write, num_threads=1)
     assert [o.fault for o in outcomes] == [None] * 3
 
 
@@ -74,7 +74,7 @@ def test_few_are_held_at_a_time():
         with lock:
             held -= 1
 
-    assert len(list(overlapped(range(60), read, lambda x: x, write, num_threads=2))) == 60
+    assert len(list(run_overlapped(range(60), read, lambda x: x, write, num_threads=2))) == 60
     assert most <= 6  # two read ahead, one computed, two or three written
 
 
@@ -85,7 +85,7 @@ def test_a_full_disk_ends_it():
         raise WriteError("cannot write: No space left on device")
 
     with pytest.raises(WriteError, match="No space"):
-        list(overlapped(range(1000), read.append, lambda x: x, write))
+        list(run_overlapped(range(1000), read.append, lambda x: x, write))
     assert len(read) < 20
 
 

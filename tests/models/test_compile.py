@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gfm.launch.train import train
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
+from gfm.run.train import train
 from tests.conftest import SMALL_NETWORK, compose_config
 
 Gradients = dict[str, Tensor]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from gfm.build import build
 from gfm.checkpoints.released import convert_official
+from gfm.compat.hydra import instantiate
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
 from gfm.rosta import ROSTAS
@@ -24,7 +24,7 @@ def official_model(name: str) -> GFM:
     with pytest.MonkeyPatch.context() as patch:  # random weights take long, and are replaced
         for init in ("kaiming_normal_", "kaiming_uniform_", "uniform_", "normal_"):
             patch.setattr(torch.nn.init, init, lambda tensor, *args, **kwargs: tensor)
-        model: GFM = build(node)
+        model: GFM = instantiate(node)
     model.load_state_dict(state)
     return model.eval()
 
@@ -51,7 +51,7 @@ def test_official_outputs(name):
 @pytest.fixture(scope="module")
 def small() -> GFM:
     torch.manual_seed(0)
-    return build(
+    return instantiate(
         {
             "_target_": "gfm.models.gfm.GFM",
             "encoder": {"_target_": "gfm.models.encoders.resnet34"},
@@ -82,7 +82,7 @@ def test_every_parameter_is_used(rosta):
     torch.manual_seed(0)
     encoder = {"_target_": "gfm.models.encoders.resnet34_2b"}
     target = "gfm.models.gfm.GFM"
-    model = build(
+    model = instantiate(
         {"_target_": target, "encoder": encoder, "rosta": rosta, "decoder_channels": [16] * 6}
     )
     output = model(torch.rand(2, 3, 64, 64))

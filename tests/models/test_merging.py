@@ -6,22 +6,22 @@ import pytest
 import torch
 from torch import nn
 
-from gfm.build import build
-from gfm.models.merging import merge_norms
+from gfm.compat.hydra import instantiate
+from gfm.models.batchnorm_folding import fold_batchnorm
 from tests.benchmarks.networks import model_node
 
 
 @pytest.mark.parametrize(("backbone", "is_all"), [("r34", True), ("r34_2b", True), ("d121", False)])
 def test_merged_norms_change_nothing(backbone, is_all):
     node = model_node(backbone) | {"decoder_scale": 0.1}
-    model = build(node).double().eval()
+    model = instantiate(node).double().eval()
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         for values in (norm.running_mean, norm.weight.data, norm.bias.data):
             values.normal_(std=0.3)
         norm.running_var.uniform_(0.5, 2)
     merged = copy.deepcopy(model)
-    merge_norms(merged)
+    fold_batchnorm(merged)
     left = [module for module in merged.modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(left) < len(norms)
     assert not left or not is_all

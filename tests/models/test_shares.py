@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from gfm.models.blocks import extend
-from gfm.models.shares import pool_by_shares, spread_by_shares
+from gfm.models.grid_pooling import enlarge_grid, pool_to_grid
 
 SIDES = [(h, w) for h in range(1, 40) for w in (1, 2, 4, 5, 7, 33, 50)]
 
@@ -15,7 +15,7 @@ def test_pooling(num_cells):
     for size in SIDES:
         feature = torch.randn(2, 3, *size)
         expected = F.adaptive_avg_pool2d(feature, num_cells)
-        torch.testing.assert_close(pool_by_shares(feature, num_cells), expected, rtol=0, atol=1e-6)
+        torch.testing.assert_close(pool_to_grid(feature, num_cells), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("num_cells", [1, 3, 5])
@@ -24,8 +24,8 @@ def test_enlarging(num_cells):
     grid = torch.randn(2, 3, num_cells, num_cells, dtype=torch.float64)
     for size in SIDES:
         expected = F.interpolate(grid, size=size, mode="bilinear", align_corners=True)
-        torch.testing.assert_close(spread_by_shares(grid, *size), expected, rtol=0, atol=1e-12)
-        single = spread_by_shares(grid.float(), *size)
+        torch.testing.assert_close(enlarge_grid(grid, *size), expected, rtol=0, atol=1e-12)
+        single = enlarge_grid(grid.float(), *size)
         torch.testing.assert_close(single.double(), expected, rtol=0, atol=2e-6)
 
 

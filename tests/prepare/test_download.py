@@ -177,7 +177,7 @@ def test_without_network(drive, monkeypatch):
     monkeypatch.setattr(
         requests.Session, "get", lambda self, _, **o: get(self, f"http://127.0.0.1:{port}", **o)
     )
-    monkeypatch.setattr("gfm.prepare.download._PATIENCE", {"use_cookies": False, "timeout": 3})
+    monkeypatch.setattr("gfm.prepare.downloads._PATIENCE", {"use_cookies": False, "timeout": 3})
     line = _error(_download("weights", "r34_tt", "--accept"))
     assert "no connection" in line
     assert f"https://drive.google.com/uc?id={WEIGHTS['gfm_r34_tt']['google_drive_id']}" in line

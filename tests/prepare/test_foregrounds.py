@@ -7,9 +7,9 @@ import types
 import numpy as np
 import pytest
 
+from gfm.animals.sample import draw_sample
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import training_photos
-from gfm.demo.sample import draw_sample
 from gfm.errors import GFMError
 from gfm.prepare.foregrounds import estimate, prepare_foregrounds
 from gfm.prepare.runner import Options

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from gfm.build import build
+from gfm.compat.hydra import instantiate
 from tests.benchmarks import bench_training
 from tests.benchmarks.networks import OFFICIAL, model_node, parameters
 from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
@@ -39,7 +39,7 @@ def test_networks_are_those_of_the_table(name):
     page = (PROJECT / "docs/models.md").read_text(encoding="utf-8")
     encoder, whole = re.search(rf"^\| `{name}` \| [\d ]+ \| (\S+) \| (\S+) ", page, re.M).groups()
     with torch.device("meta"):
-        model = build(model_node(name))
+        model = instantiate(model_node(name))
     assert (f"{parameters(model.encoder):.1f}", f"{parameters(model):.1f}") == (encoder, whole)
 
 

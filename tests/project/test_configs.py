@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gfm.build import build, plain
+from gfm.compat.hydra import instantiate, to_plain
 from gfm.data.layout import Folders
 from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
 
@@ -35,20 +35,20 @@ def _build_all(config: dict) -> None:
         node = config[name]
         if name in ("callbacks", "logger"):
             for part in (node or {}).values():
-                build(part)
+                instantiate(part)
         else:
-            build(node)
+            instantiate(node)
     parameters = [torch.nn.Parameter(torch.zeros(1))]
-    optimizer = build(config["optimizer"])(parameters)
+    optimizer = instantiate(config["optimizer"])(parameters)
     if config["scheduler"]:
-        build(config["scheduler"])(optimizer, total_steps=10)
+        instantiate(config["scheduler"])(optimizer, total_steps=10)
 
 
 def _network(config: dict) -> torch.nn.Module:
     """Its architecture, without the time that random weights take."""
     config["model"]["encoder"]["pretrained"] = False
     with torch.device("meta"):
-        return build(config["model"])
+        return instantiate(config["model"])
 
 
 @pytest.mark.parametrize(("group", "name"), CHOICES, ids=lambda value: value)
@@ -56,7 +56,7 @@ def test_every_choice(group, name, tiny, monkeypatch):
     monkeypatch.chdir(PROJECT)
     if group == "data" and name != "demo":  # has no demo to shrink
         tiny = [option for option in tiny if option.startswith("paths.run")]
-    config = plain(compose_config("train", [*tiny, f"{group}={name}"]))
+    config = to_plain(compose_config("train", [*tiny, f"{group}={name}"]))
     _build_all(config)
     _network(config)
 
@@ -64,7 +64,7 @@ def test_every_choice(group, name, tiny, monkeypatch):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment(name, tmp_path):
     cfg = compose_config("train", [f"experiment={name}", f"paths.run={tmp_path}"])
-    config = plain(cfg)
+    config = to_plain(cfg)
     _build_all(config)
     assert _network(config)
     first, second = (PROJECT / f"configs/experiment/{name}.yaml").read_text().splitlines()[:2]
@@ -74,7 +74,7 @@ def test_every_experiment(name, tmp_path):
 
 @pytest.mark.parametrize(("backbone", "rosta"), list(product(GROUPS["backbone"], GROUPS["rosta"])))
 def test_every_network(backbone, rosta, tiny):
-    config = plain(compose_config("train", [*tiny, f"backbone={backbone}", f"rosta={rosta}"]))
+    config = to_plain(compose_config("train", [*tiny, f"backbone={backbone}", f"rosta={rosta}"]))
     assert len(_network(config).branches) == (3 if rosta == "rim" else 1)
 
 
@@ -95,15 +95,15 @@ def test_every_combination_takes_a_step(backbone, rosta, track, tiny_training):
 
 
 def _step(overrides: list[str]) -> None:
-    config = plain(compose_config("train", overrides))
-    datamodule = build(config["datamodule"])
+    config = to_plain(compose_config("train", overrides))
+    datamodule = instantiate(config["datamodule"])
     datamodule.setup("fit")
     batch = next(iter(datamodule.train_dataloader()))
     batch = {k: v.float() / (1 if "trimap" in k else 255) for k, v in batch.items() if k != "name"}
-    model = build(config["model"])
+    model = instantiate(config["model"])
     before = next(model.focus.parameters()).detach().clone()
-    optimizer = build(config["optimizer"])(model.parameters())
-    terms = build(config["loss"])(model(batch["image"]), batch)
+    optimizer = instantiate(config["optimizer"])(model.parameters())
+    terms = instantiate(config["loss"])(model(batch["image"]), batch)
     terms["total"].backward()
     optimizer.step()
     assert all(term.isfinite() for term in terms.values())
@@ -112,15 +112,15 @@ def _step(overrides: list[str]) -> None:
 
 
 def test_paper_hyper_parameters_come_with_am2k(tmp_path):
-    config = plain(compose_config("train", ["data=am2k", "track=ori", f"paths.run={tmp_path}"]))
+    config = to_plain(compose_config("train", ["data=am2k", "track=ori", f"paths.run={tmp_path}"]))
     assert config["optimizer"]["_target_"] == "torch.optim.Adam"
     assert config["optimizer"]["lr"] == 1e-5
     assert config["trainer"]["max_epochs"] == 500
     data = config["datamodule"]
     assert (data["batch_size"], data["input_size"]) == (32, 320)
     assert data["crop_sizes"] == [640, 960, 1280]
-    optimizer = build(config["optimizer"])([torch.nn.Parameter(torch.zeros(1))])
-    schedule = build(config["scheduler"])(optimizer, total_steps=10)
+    optimizer = instantiate(config["optimizer"])([torch.nn.Parameter(torch.zeros(1))])
+    schedule = instantiate(config["scheduler"])(optimizer, total_steps=10)
     rates = []
     for _ in range(10):
         rates.append(schedule.get_last_lr()[0])
@@ -132,11 +132,14 @@ def test_paper_hyper_parameters_come_with_am2k(tmp_path):
 def test_names_of_folders_are_options(tmp_path):
     """Those of AM-2k are the defaults of the class; those of another dataset need no ``+``."""
     am2k = ["data=am2k", f"paths.run={tmp_path}"]
-    source = build(compose_config("train", am2k)["data"]["source"])
+    source = instantiate(compose_config("train", am2k)["data"]["source"])
     assert source.folders == Folders()
     renamed = [*am2k, "data.source.folders.train_image=photos"]
-    assert build(compose_config("train", renamed)["data"]["source"]).folders.train_image == "photos"
-    p3m10k = build(compose_config("train", ["data=p3m10k"])["data"]["source"]).folders
+    assert (
+        instantiate(compose_config("train", renamed)["data"]["source"]).folders.train_image
+        == "photos"
+    )
+    p3m10k = instantiate(compose_config("train", ["data=p3m10k"])["data"]["source"]).folders
     assert p3m10k.train_image == "train/blurred_image"
     assert (p3m10k.option, p3m10k.train_alpha) == ("paths.p3m10k", "train/mask")
 

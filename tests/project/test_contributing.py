@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gfm.launch.evaluate import evaluate
-from gfm.launch.train import train
+from gfm.run.evaluate import evaluate
+from gfm.run.train import train
 from tests.conftest import PROJECT, SMALL_NETWORK, SMALL_TRAINING, compose_config
 
 TEXT = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from gfm.build import build
+from gfm.compat.hydra import instantiate
 from tests.conftest import PROJECT, compose_config
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -78,7 +78,7 @@ def test_a_yaml_works_with_the_class_of_its_notebook(path, name, text, tmp_path,
     monkeypatch.delitem(sys.modules, module, raising=False)
     places = [f"hydra.searchpath=[file://{tmp_path / folder}]", f"paths.run={tmp_path}"]
     config = compose_config("train", [*places, f"{group}={Path(file).stem}"])
-    model = build(config.model)
+    model = instantiate(config.model)
     assert model.encoder.channels == [16, 32, 64]
     assert model(torch.rand(1, 3, 32, 48)).alpha.shape == (1, 1, 32, 48)
 

@@ -157,7 +157,7 @@ def trained(home) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_package_is_the_wheel(home):
-    code = "import gfm, gfm.launch.configs as c; print(gfm.__file__, c.CONFIGS)"
+    code = "import gfm, gfm.run.configs as c; print(gfm.__file__, c.CONFIGS)"
     python = str(home / "env/bin/python")
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     shown = subprocess.check_output([python, "-c", code], cwd=home, text=True, env=kept).split()

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from gfm.build import build
+from gfm.compat.hydra import instantiate
 from tests.reliability import pictures
 from tests.reliability.sound import NETWORK
 
@@ -32,7 +32,7 @@ class Malicious:
 
 
 def _state() -> dict[str, torch.Tensor]:
-    return {f"model.{k}": v for k, v in build(NETWORK).state_dict().items()}
+    return {f"model.{k}": v for k, v in instantiate(NETWORK).state_dict().items()}
 
 
 def _saved(content: Any, **options: Any) -> bytes:

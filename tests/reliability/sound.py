@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gfm.build import build
 from gfm.checkpoints import Checkpoint, write_checkpoint
+from gfm.compat.hydra import instantiate
 
 SIDE = 48
 NAMES = ("a", "b")
@@ -61,7 +61,7 @@ def folder_set(root: Path) -> None:
 
 def checkpoint(path: Path, config: dict[str, Any] | None = None) -> None:
     """Write a checkpoint of the network."""
-    write_checkpoint(path, Checkpoint(NETWORK, build(NETWORK).state_dict(), config or {}))
+    write_checkpoint(path, Checkpoint(NETWORK, instantiate(NETWORK).state_dict(), config or {}))
 
 
 def everything(root: Path) -> None:

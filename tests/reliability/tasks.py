@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfm.demo import DemoSource
+from gfm.animals import DrawnAnimals
 from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING
 from tests.reliability import material
 from tests.reliability.commands import EVALUATE, GFM, TRAIN
@@ -65,7 +65,7 @@ class Material:
         material.write_dataset(self.photos, NUM_PHOTOS, NUM_PHOTOS)
         material.write_predictions(self.predictions, NUM_PHOTOS)
         material.write_weights(self.folder)
-        DemoSource(self.folder / "demo", **DEMO).find()
+        DrawnAnimals(self.folder / "demo", **DEMO).find()
 
 
 def all_tasks(given: Material) -> list[Task]:

@@ -13,7 +13,7 @@ import torch
 from gfm.checkpoints import Checkpoint, load_model, read_checkpoint, read_weights, write_checkpoint
 from gfm.checkpoints.file_io import AtomicCheckpointIO
 from gfm.errors import GFMError
-from gfm.training.resume import whole_checkpoint
+from gfm.training.resume_checks import whole_checkpoint
 
 MODEL = {
     "_target_": "gfm.models.gfm.GFM",

@@ -1,7 +1,7 @@
 """Disks, folders, processes and clocks that fail in the middle of the work.
 
 tests/prepare/test_runner.py tests a full disk and a killed worker of the file tools, and
-tests/launch/test_folders.py tests a folder that another run uses.
+tests/run/test_folders.py tests a folder that another run uses.
 """
 
 import itertools
@@ -23,8 +23,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from gfm.cli import evaluate, train
 from gfm.cli import main as gfm
-from gfm.commands import evaluate, train
 from gfm.data.images import write_png
 from gfm.evaluation import Scorer
 from gfm.system.console import close_log, console, open_log

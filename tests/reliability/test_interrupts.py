@@ -86,7 +86,7 @@ def test_a_command_that_has_not_begun_its_work(given, tmp_path, monkeypatch, cap
 
     words = "interrupted; what is done was saved: go on with the same command"
     monkeypatch.setattr("gfm.checkpoints.load_model", interrupt)
-    monkeypatch.setattr("gfm.commands.datasets.find_roots", interrupt)
+    monkeypatch.setattr("gfm.cli.datasets.find_roots", interrupt)
     photos = given / "AM-2k/validation/original"
     predicting = ["predict", photos, "--checkpoint", given / "small.ckpt", "-o", tmp_path / "out"]
     for command in (predicting, ["prepare", "trimaps"]):

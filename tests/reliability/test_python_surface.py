@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gfm.build import build
+from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.inference import Hybrid, Native, Predictor, Resize
 from gfm.inference.pictures import to_batch
@@ -26,7 +26,7 @@ def model():
         "decoder_channels": [8] * 5,
     }
     torch.manual_seed(0)
-    return build(node).eval()
+    return instantiate(node).eval()
 
 
 INFERERS = {"hybrid": Hybrid(), "resize": Resize(), "native": Native()}

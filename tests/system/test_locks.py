@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gfm.errors import GFMError, WriteError
-from gfm.system.locks import LOCK, claim, owned, release
+from gfm.system.locks import LOCK, claim, locked, release
 
 HOLD = """
 import os, sys, time
@@ -54,7 +54,7 @@ def test_what_a_killed_run_leaves_does_not_matter(tmp_path, hold):
     other.send_signal(signal.SIGKILL)
     other.wait()
     assert (tmp_path / LOCK).is_file()
-    with owned(tmp_path):
+    with locked(tmp_path):
         assert f"process {os.getpid()} " in (tmp_path / LOCK).read_text()
     assert not (tmp_path / LOCK).exists()
 
@@ -68,8 +68,8 @@ def test_children_of_a_killed_run_do_not_keep_its_folder(tmp_path, hold):
 
 
 def test_one_process_may_claim_twice(tmp_path, hold):
-    with owned(tmp_path):
-        with owned(tmp_path):
+    with locked(tmp_path):
+        with locked(tmp_path):
             pass
         time.sleep(0)
     hold(tmp_path)  # it is free again
@@ -98,5 +98,5 @@ def test_a_disk_without_locks_is_used_without(tmp_path, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr("fcntl.lockf", refuse)
-    with owned(tmp_path):
+    with locked(tmp_path):
         pass

@@ -6,7 +6,7 @@ import pytest
 import torch.distributed as dist
 from torch.multiprocessing import start_processes
 
-from gfm.system.ranks import came_together, is_first, merged
+from gfm.system.ranks import creates_processes_externally, is_global_zero, merged
 
 NAMES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_NAME")
 CASES = {
@@ -37,7 +37,7 @@ def test_ranks(case, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert (is_first(), came_together()) == (first, together)
+    assert (is_global_zero(), creates_processes_externally()) == (first, together)
 
 
 def _merge(rank: int, folder: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from gfm.inference import Prediction
 from gfm.training.callbacks import SkippedFiles
 from gfm.training.callbacks.previews import PANEL, panel
-from gfm.training.loggers.wandb import wandb_mode
+from gfm.training.loggers.wandb_logger import wandb_mode
 
 
 def test_panel_shows_six_pictures_in_order():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gfm.errors import GFMError
-from gfm.launch.train import train
+from gfm.run.train import train
 from gfm.training.callbacks import Freezing
 from gfm.training.module import MattingModule
 from gfm.training.objective import Objective
@@ -154,7 +154,7 @@ class Watch(Freezing):
 
 def test_stages_come_to_learn_one_after_the_other(tiny_training, monkeypatch):
     watch = Watch(["encoder"], unfreeze_every=2)
-    monkeypatch.setattr("gfm.launch.train.Freezing", lambda parts, every: watch)
+    monkeypatch.setattr("gfm.run.train.Freezing", lambda parts, every: watch)
     own = [o for o in tiny_training if not o.startswith("backbone")]
     encoder = "model.encoder={_target_: tests.training.test_choices.three_stages}"
     options = ["freeze=[encoder]", "unfreeze_every=2", "trainer.max_epochs=7", "callbacks=none"]

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import MixedPrecision
 
-from gfm.launch.train import train
+from gfm.run.train import train
 from gfm.training.optimization import clip_gradients
 from tests.conftest import compose_config
 

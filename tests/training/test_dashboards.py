@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gfm.launch.train import train
 from gfm.metrics import METRIC_NAMES
+from gfm.run.train import train
 from gfm.training.loggers.dashboard import STEP
 from gfm.training.provenance import commit, provenance
 from tests.conftest import EVERY_EPOCH, PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config

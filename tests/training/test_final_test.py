@@ -10,8 +10,8 @@ from pytorch_lightning.trainer.states import TrainerStatus
 
 from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
-from gfm.launch.evaluate import evaluate
-from gfm.launch.train import train
+from gfm.run.evaluate import evaluate
+from gfm.run.train import train
 from gfm.training.final_test import _choice, run_final_test
 from tests.conftest import EVERY_EPOCH, compose_config
 

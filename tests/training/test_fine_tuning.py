@@ -2,7 +2,7 @@
 
 import torch
 
-from gfm.launch.train import train
+from gfm.run.train import train
 from tests.conftest import SMALL_NETWORK, compose_config
 from tests.golden.formula import formula_state_dict
 from tests.models.test_gfm import official_model

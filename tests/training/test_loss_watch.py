@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 
 from gfm.data.batch import as_floats
 from gfm.errors import GFMError
-from gfm.launch.train import train
 from gfm.losses import Criterion
 from gfm.models.gfm import GFM
 from gfm.models.timm_encoder import timm_encoder
+from gfm.run.train import train
 from gfm.training.loss_watch import LossWatch
 from gfm.training.module import MattingModule
 from tests.conftest import compose_config

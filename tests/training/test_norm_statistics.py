@@ -4,7 +4,7 @@ import torch
 
 from gfm.data.batch import as_floats
 from gfm.data.dataset import spread
-from gfm.launch.train import train
+from gfm.run.train import train
 from tests.conftest import compose_config
 
 

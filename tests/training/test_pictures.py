@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from gfm.training.callbacks.result_picture import sheet, tiles
-from gfm.training.curves import _smoothed, draw_curves, read_curves
+from gfm.training.curve_plot import _smoothed, draw_curves, read_curves
 
 CSV = """epoch,step,train/loss,train/loss_glance,val/sad
 0,1,2.0,1.5,

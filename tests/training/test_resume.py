@@ -10,9 +10,9 @@ import torch
 
 from gfm.checkpoints.file_io import AtomicCheckpointIO
 from gfm.errors import GFMError
-from gfm.launch.entry import faults
-from gfm.launch.train import train
-from gfm.training.resume import whole_checkpoint
+from gfm.run.entry import faults
+from gfm.run.train import train
+from gfm.training.resume_checks import whole_checkpoint
 from tests.conftest import EVERY_EPOCH, compose_config
 
 

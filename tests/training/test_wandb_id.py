@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from gfm.training.loggers.wandb import run_id
+from gfm.training.loggers.wandb_logger import run_id
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gfm.inference.video.formats import VideoFormat
+from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import reading
 from gfm.system.extras import need
 

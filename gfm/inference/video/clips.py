@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gfm.inference.outputs import Output
 from gfm.inference.pipeline import ahead, behind
-from gfm.inference.results import Output
-from gfm.inference.video.formats import ClipOptions
+from gfm.inference.video.codecs import ClipOptions
 from gfm.inference.video.reading import Clip
 from gfm.inference.video.smoothing import Smoother
 from gfm.inference.video.writing import open_writer
@@ -26,7 +26,7 @@ def predict_clip(
     Only a few frames are in memory at a time, even if the clip is long.
 
     Args:
-        make: Makes the results for a frame; see :class:`gfm.inference.results.Results`.
+        make: Makes the results for a frame; see :class:`gfm.inference.outputs.Results`.
         path: File of the clip.
         targets: Path of each result.
         options: How results are made and written.

@@ -14,7 +14,7 @@ import numpy as np
 from gfm.data.images import write_png
 from gfm.errors import GFMError, WriteError
 from gfm.inference.video.audio import Sound
-from gfm.inference.video.formats import VideoFormat
+from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip
 from gfm.system.extras import need
 from gfm.system.files import place_aside, write_text

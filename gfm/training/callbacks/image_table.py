@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gfm.compat.lightning import logged_step
 from gfm.system.ranks import merged
-from gfm.training.loggers.pictures import log_table, photo_pictures
+from gfm.training.loggers.image_logging import log_table, photo_pictures
 
 _Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
 

@@ -14,7 +14,7 @@ from gfm.data.batch import Batch
 from gfm.data.images import write_png
 from gfm.inference import Prediction
 from gfm.metrics.error_map import error_picture
-from gfm.training.loggers.pictures import Preview, classes_of, log_previews
+from gfm.training.loggers.image_logging import Preview, classes_of, log_previews
 
 PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
 

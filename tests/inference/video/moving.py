@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from gfm.demo.sample import draw_sample
+from gfm.animals.sample import draw_sample
 
 
 class Moving(NamedTuple):

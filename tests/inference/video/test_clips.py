@@ -10,7 +10,7 @@ import pytest
 from gfm.errors import GFMError, WriteError
 from gfm.inference.video import writing
 from gfm.inference.video.clips import predict_clip
-from gfm.inference.video.formats import ClipOptions
+from gfm.inference.video.codecs import ClipOptions
 from tests.inference.video.clips import (
     UNSTEADY,
     draw_frames,

@@ -5,9 +5,9 @@ import os
 import time
 from pathlib import Path
 
+from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.tracks import RssnTrack
-from gfm.demo import DemoSource
 from gfm.system.console import console
 from gfm.system.progress import Progress, duration
 from tests.conftest import DEMO
@@ -20,7 +20,7 @@ _WORKERS = 2
 def soak(folder: Path, minutes: float) -> bool:
     """Load epochs for this time, and return whether memory and handles did not grow."""
     datamodule = MattingDataModule(
-        DemoSource(folder / "demo", **DEMO),
+        DrawnAnimals(folder / "demo", **DEMO),
         RssnTrack(foreground="closed_form", backgrounds_per_foreground=50),
         batch_size=8,
         crop_sizes=[64, 96, 128],

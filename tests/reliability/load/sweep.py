@@ -4,7 +4,7 @@ import csv
 import time
 from pathlib import Path
 
-from gfm.demo import DemoSource
+from gfm.animals import DrawnAnimals
 from gfm.system.console import console
 from gfm.system.progress import duration
 from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING
@@ -17,7 +17,7 @@ _TINY = ("trainer.limit_train_batches=1", "test=false", "trainer.limit_val_batch
 def sweep(folder: Path, num_jobs: int) -> bool:
     """Train networks for a step; return whether all are in the table, and memory did not grow."""
     demo, swept = folder / "demo", folder / "swept"
-    DemoSource(demo, **DEMO).find()
+    DrawnAnimals(demo, **DEMO).find()
     small = [o for o in SMALL_TRAINING if not o.startswith("trainer.limit_train_batches")]
     options = [*SMALL_DATA, *small, *_TINY, "track=ori", f"paths.demo={demo}"]
     jobs = [f"seed=range({num_jobs})", f"hydra.sweep.dir={swept}"]

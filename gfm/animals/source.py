@@ -1,0 +1,83 @@
+"""The demo datasets as a source of files for a run."""
+
+import hashlib
+from dataclasses import astuple
+from functools import partial
+from pathlib import Path
+
+from gfm.animals.dataset_files import DemoSize, Drawing, draw_files, drawings
+from gfm.data.layout import Roots
+from gfm.errors import GFMError
+from gfm.system.files import make_folder
+from gfm.system.processes import in_parallel, num_cores
+from gfm.system.progress import Progress
+
+DEMO_VERSION = 2  # to be raised when a drawing changes, so that old files are not used
+ONE_PROCESS_PIXELS = 3_000_000  # fewer are drawn before other processes would have started
+SMALLEST_SIDE = 64  # of a photo, in pixels
+
+
+class DrawnAnimals:
+    """Draws the demo datasets on first use, and finds them from then on.
+
+    The files do not depend on the number of processes. After an interruption the next run draws
+    what is missing. Several runs may draw at once: each file is complete or absent.
+
+    Args:
+        root: Folder that holds one folder for each size, seed and version of the drawings.
+        seed: Number that selects the animals and scenes, at least 0.
+        num_workers: Number of processes; by default one per core, or only this one for a small
+            demo.
+        **size: Numbers of images and their sides in pixels; see
+            :class:`gfm.animals.dataset_files.DemoSize`.
+    """
+
+    def __init__(
+        self, root: Path | str, seed: int = 0, num_workers: int | None = None, **size: int
+    ) -> None:
+        self.root = Path(root)
+        self.seed = seed
+        self.num_workers = num_workers
+        self.size = DemoSize(**size)
+
+    def find(self) -> Roots:
+        """Return the folders of the datasets, after drawing the files that are missing.
+
+        Raises:
+            WriteError: The folder cannot be written, or the disk is full.
+            GFMError: The size leaves a dataset empty or its photos tiny, or the seed is negative.
+        """
+        self._check()
+        key = repr((DEMO_VERSION, self.seed, astuple(self.size)))
+        folder = self.root / hashlib.sha256(key.encode()).hexdigest()[:12]
+        missing = [
+            drawing
+            for drawing in drawings(self.size, self.seed)
+            if not all((folder / path).is_file() for path in drawing.files.values())
+        ]
+        if missing:
+            self._draw(folder, missing)
+        return Roots(folder / "AM-2k", folder / "BG-20k", folder / "COCO")
+
+    def _check(self) -> None:
+        size = self.size
+        counts = (size.num_train, size.num_validation, size.num_backgrounds, size.num_coco)
+        sides = (size.height, size.width, size.background_height, size.background_width)
+        if min(counts) < 1 or min(sides) < SMALLEST_SIDE or self.seed < 0:
+            raise GFMError(
+                f"{size} with seed {self.seed}: the demo needs at least one image of each kind, "
+                f"sides of {SMALLEST_SIDE} pixels or more, and a seed that is not negative"
+            )
+
+    def _draw(self, folder: Path, missing: list[Drawing]) -> None:
+        for parent in {(folder / path).parent for d in missing for path in d.files.values()}:
+            make_folder(parent)
+        num_workers = self.num_workers
+        if num_workers is None:
+            pixels = sum(drawing.height * drawing.width for drawing in missing)
+            num_workers = num_cores() if pixels > ONE_PROCESS_PIXELS else 1
+        with Progress(len(missing), "drawing demo data") as progress:
+            for outcome in in_parallel(partial(draw_files, folder), missing, num_workers):
+                if outcome.fault:
+                    raise GFMError(f"cannot draw {outcome.item}: {outcome.fault}")
+                progress.advance()

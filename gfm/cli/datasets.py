@@ -1,0 +1,67 @@
+"""Finds the datasets that a file tool works on, from the overrides of ``train.py``."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gfm.compat.hydra import compose_from, instantiate
+from gfm.data.folder import FolderSet
+from gfm.data.layout import Folders, Roots
+from gfm.errors import GFMError
+from gfm.run.configs import CONFIGS
+from gfm.run.overrides import check_choices
+
+
+def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Roots:
+    """Return the datasets that overrides of ``data`` and ``paths`` select, AM-2k by default.
+
+    Backgrounds that are neither given nor in their default place are ``None``. A plain test set
+    (``data=folder``) has only validation folders.
+
+    Args:
+        overrides: Overrides as for ``train.py``.
+        config_dir: Folder of the user's own configuration files.
+
+    Raises:
+        GFMError: An argument is not NAME=VALUE, or a folder is not in its place.
+    """
+    for text in overrides:
+        if "=" not in text:
+            raise GFMError(f"{text} is not NAME=VALUE: write, for example, paths.am2k={text}")
+    check_choices(overrides)
+    # Nothing is trained, so data without a recipe of their own will do.
+    defaults = [
+        f"{group}=am2k"
+        for group in ("data", "recipe")
+        if not any(text.startswith(f"{group}=") for text in overrides)
+    ]
+    if config_dir is not None and not config_dir.is_dir():
+        raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
+    cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
+    source = instantiate(cfg.data.source).find()
+    if isinstance(source, FolderSet):
+        return _of_folder_set(source)
+    if not source.photos.is_dir():
+        raise GFMError(f"no folder {source.photos}: set {source.folders.option}")
+    return replace(source, **{k: _given(source, k, overrides) for k in ("bg20k", "coco")})
+
+
+def _given(source: Roots, name: str, overrides: Sequence[str]) -> Path | None:
+    path: Path | None = getattr(source, name)
+    if path is None or path.is_dir():
+        return path
+    if any(text.startswith(f"paths.{name}=") for text in overrides):
+        raise GFMError(f"no folder {path}: set paths.{name}")
+    return None
+
+
+def _of_folder_set(source: FolderSet) -> Roots:
+    if source.root is None or not source.root.is_dir():
+        raise GFMError(f"no folder {source.root}: set data.root")
+    folders = Folders(
+        option="data.root",
+        validation_image=source.images,
+        validation_alpha=source.alphas,
+        validation_trimap=source.trimaps or "",
+    )
+    return Roots(source.root, folders=folders)

@@ -1,0 +1,185 @@
+"""``gfm export …``; what it needs is imported when it runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gfm.cli.options import CheckpointArgument, TrustOption
+
+if TYPE_CHECKING:
+    from gfm.checkpoints import Checkpoint
+    from gfm.checkpoints.export import Trial
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A trained network for other programs. Every file says what it is in its metadata.",
+)
+
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")]
+Inference = Annotated[
+    str, typer.Option(help="How the graph looks at a photo: native | hybrid | resize | rim.")
+]
+PixelsOption = Annotated[
+    str,
+    typer.Option(
+        "--pixels",
+        help="What the graph takes, RGB: uint8 (N×H×W×3) | float (N×3×H×W in [0, 1]).",
+    ),
+]
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check/--no-check", help="Run the file beside the network, at three other sizes."
+    ),
+]
+Licence = Annotated[
+    str | None, typer.Option("--license", help="Of the weights, such as cc-by-4.0.")
+]
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    from gfm.run.entry import faults
+
+    with faults():
+        yield
+
+
+@app.command()
+def onnx(
+    source: CheckpointArgument,
+    target: Target,
+    inference: Inference = "native",
+    pixels: PixelsOption = "uint8",
+    check: Check = True,
+    licence: Licence = None,
+    trust: TrustOption = None,
+) -> None:
+    """Write an ONNX file that turns an RGB image of any size into alpha."""
+    with _faults():
+        from gfm.checkpoints.export import try_onnx, write_onnx
+
+        graph, facts = _graph(source, target, ".onnx", inference, pixels, licence, trust)
+        write_onnx(target, graph, facts)
+        _report(target, facts, try_onnx(target, graph) if check else iter(()))
+
+
+@app.command()
+def torch(
+    source: CheckpointArgument,
+    target: Target,
+    inference: Inference = "native",
+    pixels: PixelsOption = "uint8",
+    check: Check = True,
+    licence: Licence = None,
+    trust: TrustOption = None,
+) -> None:
+    """Write a .pt2, which torch.export.load(...).module() runs without this package."""
+    with _faults():
+        from gfm.checkpoints.export import try_program, write_program
+
+        graph, facts = _graph(source, target, ".pt2", inference, pixels, licence, trust)
+        write_program(target, graph, facts)
+        _report(target, facts, try_program(target, graph) if check else iter(()))
+
+
+@app.command()
+def safetensors(
+    source: CheckpointArgument, target: Target, licence: Licence = None, trust: TrustOption = None
+) -> None:
+    """Write the weights and the description of their network, for load_model."""
+    with _faults():
+        from gfm.checkpoints import write_checkpoint
+
+        _check_suffix(target, ".safetensors")
+        checkpoint = _read(source, licence, trust)
+        write_checkpoint(target, checkpoint)
+        typer.echo(f"{target}: {_in_short(checkpoint)}")
+
+
+@app.command()
+def hub(
+    source: CheckpointArgument,
+    target: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write.")],
+    metrics: Annotated[
+        Path | None,
+        typer.Option(help="metrics.json of an evaluation.", show_default="those of the run's test"),
+    ] = None,
+    licence: Licence = None,
+    trust: TrustOption = None,
+) -> None:
+    """Write a folder for the Hugging Face Hub: safetensors, config.json and a model card."""
+    with _faults():
+        from gfm.checkpoints.export.hub import metrics_of_run, read_metrics, write_hub_folder
+
+        checkpoint = _read(source, licence, trust)
+        found = read_metrics(metrics) if metrics else metrics_of_run(Path(source))
+        write_hub_folder(target, checkpoint, found, target.resolve().name)
+        typer.echo(f"{target}: {_in_short(checkpoint)}; {len(found)} metrics")
+        typer.echo(f"read it: load_model({str(target)!r})")
+        typer.echo(f"give it away: hf upload <user>/{target.resolve().name} {target}")
+
+
+def _read(source: str, licence: str | None, trust: list[str] | None) -> "Checkpoint":
+    from gfm.checkpoints import check_network, read_checkpoint
+
+    checkpoint = read_checkpoint(Path(source), trust or [])
+    check_network(checkpoint, source)
+    if licence is None:
+        return checkpoint
+    return replace(checkpoint, config={**checkpoint.config, "licence": licence})
+
+
+def _graph(
+    source: str,
+    target: Path,
+    suffix: str,
+    inference: str,
+    pixels: str,
+    licence: str | None,
+    trust: list[str] | None,
+) -> tuple[Any, dict[str, str]]:
+    """Return the graph of a checkpoint, and the facts that the exported file will hold."""
+    from gfm.checkpoints import build_network, choose_inferer
+    from gfm.checkpoints.export import MattingGraph, as_pixels
+    from gfm.checkpoints.facts import facts_of
+
+    _check_suffix(target, suffix)
+    kind = as_pixels(pixels)
+    checkpoint = _read(source, licence, trust)
+    inferer = choose_inferer(checkpoint, inference)
+    model = build_network(checkpoint, source)
+    return MattingGraph(model, inferer, kind), facts_of(checkpoint, inferer)
+
+
+def _check_suffix(target: Path, suffix: str) -> None:
+    from gfm.errors import GFMError
+
+    if target.suffix != suffix:  # before a large file is read
+        raise GFMError(f"cannot write {target}: choose a name that ends in {suffix}")
+    if target.parent.exists() and not target.parent.is_dir():
+        raise GFMError(f"cannot write {target}: {target.parent} is no folder")
+
+
+def _in_short(checkpoint: "Checkpoint") -> str:
+    millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6
+    rosta = str(checkpoint.model["rosta"]).upper()
+    return f"{checkpoint.encoder_name}, RoSTA {rosta}, {millions:.1f} M values"
+
+
+def _report(target: Path, facts: dict[str, str], trials: "Iterator[Trial]") -> None:
+    """Print what was written, and one line for each size of image that was tried."""
+    megabytes = target.stat().st_size / 1e6
+    rosta, looks = facts["rosta"].upper(), facts["looks"]
+    typer.echo(f"{target}: {facts['architecture']}, RoSTA {rosta}, {looks}, {megabytes:.1f} MB")
+    for trial in trials:
+        (num_images, height, width), difference, undecided, torch_s, file_s = trial
+        typer.echo(
+            f"  {num_images}×{height}×{width}: largest difference {difference:.1e}"
+            f" ({undecided} pixels between two classes left out);"
+            f" {file_s:.3f} s, PyTorch {torch_s:.3f} s: {torch_s / file_s:.2f} times as fast"
+        )

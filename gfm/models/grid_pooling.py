@@ -1,0 +1,43 @@
+"""Pools to a grid and enlarges it, for exported graphs that take images of any size.
+
+torch's kernels for both depend on the size of the image, so an exported graph would take only one
+size. Here, every pixel has a share in every cell, which is computed from the lengths of the sides.
+The shares are multiplied and added without a matrix product, whose factors GPUs may round.
+"""
+
+import torch
+from torch import Tensor
+
+
+def pool_to_grid(feature: Tensor, num_cells: int) -> Tensor:
+    """Average N×C×H×W over ``num_cells``×``num_cells`` cells, as ``F.adaptive_avg_pool2d`` does."""
+    rows, columns = (_shares_in_cells(n, num_cells, feature) for n in feature.shape[-2:])
+    image = torch.stack([(feature * share).sum(-1) for share in columns], dim=-1)
+    return torch.stack([(image * share[:, None]).sum(-2) for share in rows], dim=-2)
+
+
+def enlarge_grid(grid: Tensor, height: int, width: int) -> Tensor:
+    """Enlarge N×C×n×n to N×C×H×W linearly, as ``F.interpolate`` does with aligned corners."""
+    rows, columns = (_shares_of_cells(n, grid) for n in (height, width))
+    parts = [grid[..., i : i + 1, :] * share[:, None] for i, share in enumerate(rows)]
+    image = torch.stack(parts).sum(0)
+    parts = [image[..., i : i + 1] * share for i, share in enumerate(columns)]
+    return torch.stack(parts).sum(0)
+
+
+def _shares_in_cells(length: int, num_cells: int, image: Tensor) -> Tensor:
+    """Return the share of each pixel in the mean of each cell, ``num_cells``×``length``."""
+    cell = torch.arange(num_cells, device=image.device)[:, None]
+    start = cell * length // num_cells
+    end = ((cell + 1) * length + num_cells - 1) // num_cells
+    pixel = torch.arange(length, device=image.device)
+    return ((pixel >= start) & (pixel < end)).to(image.dtype) / (end - start)
+
+
+def _shares_of_cells(length: int, grid: Tensor) -> Tensor:
+    """Return the share of each cell in each pixel, n×``length``."""
+    cell = torch.arange(grid.shape[-1], device=grid.device)[:, None]
+    pixel = torch.arange(length, device=grid.device, dtype=grid.dtype)
+    last = torch.sym_max(length - 1, 1)
+    position: Tensor = pixel * (grid.shape[-1] - 1) / last  # type: ignore[assignment]
+    return (1 - (position - cell).abs()).clamp(min=0)

@@ -1,0 +1,239 @@
+"""Downloads the weights and datasets that the authors publish."""
+
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gfm.checkpoints.formats import read_weights
+from gfm.checkpoints.links import links, released_file, weights_names
+from gfm.checkpoints.networks import check_weights
+from gfm.compat.hydra import instantiate
+from gfm.errors import GFMError
+from gfm.system.extras import need
+from gfm.system.files import make_folder
+from gfm.system.progress import Progress
+
+_ENCODERS = {"r34": "resnet34", "r34_2b": "resnet34_2b", "d121": "densenet121", "r101": "resnet101"}
+
+# For each published dataset: its name in `links.json`, the dataset whose agreement applies, and a
+# hint where to put it.
+_DATA = {
+    "am2k": ("AM-2k", "AM-2k", "unpack it to data/AM-2k, or set paths.am2k"),
+    "bg20k": ("BG-20k", "BG-20k", "unpack it to data/BG-20k, or set paths.bg20k"),
+    "am2k_fg_denoise": (
+        "am2k_fg_denoise",
+        "AM-2k",
+        "unpack it to data/AM-2k/train/fg_denoise, for track.denoise=true",
+    ),
+    "bg20k_denoise": (
+        "bg20k_denoise",
+        "BG-20k",
+        "unpack it to data/BG-20k/train_denoise, for track.denoise=true",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Download:
+    """Something that can be downloaded.
+
+    Attributes:
+        name: Name that the user gives.
+        link: Link to a file or folder on Google Drive.
+        agreements: Addresses of the release agreements that apply, by dataset.
+        target: File to write, or folder for the files of a folder.
+        hint: How to use the download, or where to put it.
+        is_folder: Whether the link leads to a folder.
+        check: Checks a downloaded file; raises a GFMError if it is something else.
+    """
+
+    name: str
+    link: str
+    agreements: dict[str, str]
+    target: Path
+    hint: str
+    is_folder: bool
+    check: Callable[[Path], None]
+
+
+def names() -> list[str]:
+    """Return the names of everything that can be downloaded, as the command line takes them."""
+    return [f"weights {name}" for name in weights_names()] + list(_DATA)
+
+
+def find_weights(name: str, folder: Path | None = None) -> Download:
+    """Return the download of released weights.
+
+    Args:
+        name: Name of the weights, such as ``r34_2b_tt``.
+        folder: Folder to write to; by default the one in which ``released:`` looks.
+
+    Raises:
+        GFMError: No weights are released under this name.
+    """
+    target = released_file(name)
+    name = target.stem.removeprefix("gfm_")
+    agreements = {data: _agreement(data) for data in ("AM-2k", "BG-20k")}
+    entry = links()["weights"][target.stem]
+    return Download(
+        f"weights {name}",
+        _file_link(entry),
+        agreements,
+        folder / target.name if folder else target,
+        f"use it: gfm evaluate checkpoint=released:{name} data=am2k",
+        False,
+        lambda path: _check_weights(path, name),
+    )
+
+
+def find_data(name: str, folder: Path | None = None) -> Download:
+    """Return the download of a published dataset.
+
+    Args:
+        name: Name of the dataset, such as ``am2k_fg_denoise``.
+        folder: Folder to write to; by default ``data/downloads``.
+
+    Raises:
+        GFMError: No dataset is published under this name, or this command cannot download it.
+    """
+    if name.lower() == "coco":
+        raise GFMError(
+            f"COCO is published at {links()['datasets']['COCO']['page']}: download its pictures "
+            "from there, then set paths.coco"
+        )
+    if name not in _DATA:
+        raise GFMError(f"no dataset is published as {name!r}: choose one of {', '.join(names())}")
+    published, agreement, hint = _DATA[name]
+    entry = links()["datasets"][published]
+    is_folder = "google_drive_folder" in entry
+    link = (
+        f"https://drive.google.com/drive/folders/{entry['google_drive_folder']}"
+        if is_folder
+        else _file_link(entry)
+    )
+    target = (folder or Path("data/downloads")) / (name if is_folder else f"{name}.zip")
+    agreements = {agreement: _agreement(agreement)}
+    return Download(name, link, agreements, target, hint, is_folder, _check_archive)
+
+
+def download(item: Download) -> Path:
+    """Download a file or folder and check it; an interrupted download goes on where it stopped.
+
+    A file that exists already is only checked.
+
+    Returns:
+        The path of the file or folder.
+
+    Raises:
+        GFMError: There is no network, the host refuses, or the downloaded file is something else.
+    """
+    gdown: Any = need("gdown", "download", "gfm download")
+    if item.is_folder:
+        return _download_folder(gdown, item)
+    if item.target.is_file():
+        item.check(item.target)
+        return item.target
+    # The check reads the RoSTA from the file's name, so the unchecked file has the same name.
+    unchecked = item.target.parent / ".unchecked" / item.target.name
+    make_folder(unchecked.parent)
+    with _faults_of_download(item), _megabytes(item.name) as advance:
+        gdown.download(
+            item.link, str(unchecked), quiet=True, resume=True, progress=advance, **_PATIENCE
+        )
+    try:
+        item.check(unchecked)
+    except GFMError:
+        unchecked.unlink()  # so that the next attempt starts anew
+        raise
+    unchecked.replace(item.target)
+    with suppress(OSError):  # another download may still need it
+        unchecked.parent.rmdir()
+    return item.target
+
+
+_PATIENCE = {"use_cookies": False, "timeout": 30, "retries": 2}
+
+
+def _download_folder(gdown: Any, item: Download) -> Path:
+    make_folder(item.target)
+    with _faults_of_download(item):
+        files = gdown.download_folder(
+            item.link, output=str(item.target), quiet=False, resume=True, **_PATIENCE
+        )
+    archives = [Path(file) for file in files if Path(file).suffix in (".zip", ".tar", ".gz")]
+    for archive in archives:
+        item.check(archive)
+    if not files:
+        raise GFMError(f"the folder of {item.name} is empty: look at {item.link} with a browser")
+    return item.target
+
+
+@contextmanager
+def _faults_of_download(item: Download) -> Iterator[None]:
+    requests: Any = need("requests", "download", "gfm download")
+    gdown: Any = need("gdown", "download", "gfm download")
+    try:
+        yield
+    except (requests.exceptions.RequestException, gdown.exceptions.DownloadError) as error:
+        lost = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+        is_lost = isinstance(error, lost) or isinstance(error.__cause__, lost)
+        reason = "no connection" if is_lost else str(error).strip().splitlines()[0]
+        raise GFMError(
+            f"cannot download {item.name} ({reason}): repeat the command later to go on where it "
+            f"stopped, or get {item.link} with a browser and put it at {item.target}"
+        ) from error
+    except OSError as error:
+        raise GFMError(f"cannot write {item.target}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _megabytes(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Provide a function that shows how many megabytes of how many have been downloaded."""
+    shown: list[Progress] = []
+
+    def advance(done: int, total: int | None) -> None:
+        if total is None:
+            return
+        if not shown:
+            shown.append(Progress(max(total // 10**6, 1), f"MB of {name}", done // 10**6))
+            shown[0].__enter__()
+        shown[0].show(done // 10**6)
+
+    try:
+        yield advance
+    finally:
+        for progress in shown:
+            progress.__exit__()
+
+
+def _check_weights(path: Path, name: str) -> None:
+    backbone, _, rosta = name.rpartition("_")
+    try:
+        checkpoint = read_weights(path)
+        found = (checkpoint.encoder_name, checkpoint.model["rosta"])
+        if found != (_ENCODERS[backbone], rosta):
+            raise GFMError(f"it is {found[0]} with RoSTA {found[1].upper()}")
+        with torch.device("meta"):  # without memory, because only names and shapes are compared
+            model = instantiate(checkpoint.model)
+        check_weights(model, checkpoint, path.name)
+    except GFMError as error:
+        raise GFMError(f"the downloaded file is not {name}: {error}") from error
+
+
+def _check_archive(path: Path) -> None:
+    if not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
+        raise GFMError(f"the downloaded file {path.name} is not an archive: try again later")
+
+
+def _agreement(dataset: str) -> str:
+    return str(links()["datasets"][dataset]["agreement"])
+
+
+def _file_link(entry: dict[str, str]) -> str:
+    return f"https://drive.google.com/uc?id={entry['google_drive_id']}"

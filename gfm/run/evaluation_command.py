@@ -1,0 +1,79 @@
+"""Writes the command that evaluates the weights of a run and gives the figures of its own test."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from gfm.checkpoints.trust import packages_to_trust
+from gfm.run.configs import CONFIGS
+from gfm.run.kept_options import kept_options, kept_places
+from gfm.run.overrides import override
+
+
+def evaluation_command(config: Mapping[str, Any], trainer: pl.Trainer, weights: Path) -> str:
+    """Return the command, ready to be pasted into a shell in the folder of this process.
+
+    Args:
+        config: Plain configuration of the run.
+        trainer: Trainer after the run.
+        weights: Checkpoint to evaluate.
+    """
+    run = Path(config["paths"]["run"])
+    config_dir, search = kept_places(run)
+    return shlex.join(
+        [
+            *_program(),
+            *(["--config-dir", os.path.relpath(config_dir)] if config_dir else []),
+            override("checkpoint", os.path.relpath(weights)),
+            *_data(config["data"]["name"], run),
+            *([search] if search else []),
+            *_trust(config),
+            *_how(trainer),
+        ]
+    )
+
+
+def _program() -> list[str]:
+    """Return how this installation starts an evaluation, seen from how it started the run."""
+    script = Path(sys.argv[0])
+    if script.name == "train.py" and script.resolve().parent == CONFIGS.parent:
+        return ["python", str(script.with_name("evaluate.py"))]
+    return ["gfm", "evaluate"]
+
+
+def _data(name: str, run: Path) -> list[str]:
+    """Return the overrides that give an evaluation the data and the devices of a run.
+
+    Args:
+        name: Name of the data, which is their choice unless the run was given another one.
+        run: Folder of the run.
+    """
+    kinds = ("data=", "data.source", "paths.", "trainer=")
+    kept = [
+        option
+        for option in kept_options(run)
+        if option.lstrip("+").startswith(kinds) and not option.startswith("paths.run=")
+    ]
+    chosen = [option for option in kept if option.startswith("data=")] or [f"data={name}"]
+    return [*chosen, *(option for option in kept if option not in chosen)]
+
+
+def _trust(config: Mapping[str, Any]) -> list[str]:
+    """Return the override that trusts the packages whose classes the checkpoint names."""
+    named = packages_to_trust([config["model"], config["inference"]])
+    packages = sorted({*config["trust"], *named})
+    return [f"trust=[{','.join(packages)}]"] if packages else []
+
+
+def _how(trainer: pl.Trainer) -> list[str]:
+    """Return the overrides that an evaluation needs to give the same figures."""
+    module: Any = trainer.lightning_module
+    protocol = module.metrics.protocol
+    options = [] if protocol == "gfm" else [f"protocol={protocol}"]
+    precision = str(trainer.precision)
+    return options if precision == "32-true" else [*options, f"trainer.precision={precision}"]

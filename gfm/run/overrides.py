@@ -1,0 +1,79 @@
+"""Writes overrides in Hydra's grammar, in which some characters of file names are special."""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from hydra.errors import HydraException
+
+from gfm.compat.hydra import parse_arguments, parse_override, reason
+from gfm.errors import GFMError
+from gfm.run.configs import CONFIGS
+from gfm.system.files import check_name
+
+_PLAIN = re.compile(r"[\w/.:+\-@%]+")
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_OF_PATHS = re.compile(
+    r"(checkpoint|ckpt_path|init_from|predictions|data\.root|data\.source\.\w+|paths\.\w+"
+    r"|hydra\.(?:run|sweep)\.dir)=(.*=.*)"
+)
+
+
+def override(name: str, value: object) -> str:
+    """Return ``name=value``, quoted so that Hydra reads the value with all its characters."""
+    text = str(value)
+    if _PLAIN.fullmatch(text):
+        return f"{name}={text}"
+    doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # special only before a quote
+    escaped = doubled.replace("'", r"\'")
+    return f"{name}='{escaped}'"
+
+
+def pasted(name: str, value: object) -> str:
+    """Return the override ``name=value`` as it can be pasted into a shell."""
+    return shlex.quote(override(name, value))
+
+
+def protect_paths(arguments: Sequence[str]) -> list[str]:
+    """Quote the paths in command-line arguments that contain ``=``, such as ``epoch=3.ckpt``.
+
+    Lightning gives checkpoints such names, and shells complete them without quotes. Commas separate
+    the values of a sweep.
+    """
+    return [_protect(argument) for argument in arguments]
+
+
+def _protect(argument: str) -> str:
+    match = _OF_PATHS.fullmatch(argument)
+    if not match or "${" in match[2]:
+        return argument
+    parts = [p if _QUOTED.fullmatch(p) else override("", p)[1:] for p in match[2].split(",")]
+    return f"{match[1]}={','.join(parts)}"
+
+
+def check_choices(arguments: Sequence[str]) -> None:
+    """Check that arguments are overrides, and that groups are set to a choice or to options.
+
+    Raises:
+        GFMError: An argument is malformed, or sets a group to ``null`` or a number.
+    """
+    for line in parse_arguments(arguments)[1]:
+        check_name(line)
+        try:
+            option = parse_override(line)
+        except HydraException as error:
+            raise GFMError(
+                f"cannot read the option {line} ({reason(error)}): write NAME=VALUE, and quotes "
+                "around a value with special characters, as in \"NAME='VALUE'\""
+            ) from error
+        name = option.key_or_group
+        if not name:
+            raise GFMError(f"{line} names no option: write NAME=VALUE")
+        if option.is_delete() or option.is_sweep_override() or not (CONFIGS / name).is_dir():
+            continue
+        value = option.value()
+        names = value if isinstance(value, list) else [value]
+        kinds = str if option.is_add() else (str, dict)
+        if not all(isinstance(one, kinds) for one in names):
+            known = sorted(path.stem for path in (CONFIGS / name).iterdir())
+            raise GFMError(f"{line}: {name} is one of {', '.join(known)}")

@@ -1,0 +1,77 @@
+"""Prints the first and the last lines of a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from gfm.run.evaluation_command import evaluation_command
+from gfm.system.console import console
+from gfm.training.final_test import FinalTest, best_weights
+
+
+def announce(config: Mapping[str, Any]) -> None:
+    """Print the name, the data and the folder of a run, with a warning about the demo data."""
+    name, data = config["run"]["name"], config["data"]["name"]
+    console().print(f"[bold]{name}[/] on {data}, writing to {config['paths']['run']}")
+    scale = config["model"]["decoder_scale"]
+    if scale != 1:
+        text = f"the decoders have {scale:g} of their channels (recipe.decoder_scale)"
+        console().print(text, highlight=False)
+    if data == "demo":
+        text = (
+            "These are drawn animals: good for seeing that everything works, not for results.\n"
+            "To train on AM-2k: data=am2k paths.am2k=<AM-2k> paths.bg20k=<BG-20k>"
+        )
+        console().print(Panel(text, title="DEMO DATA", style="yellow", expand=False))
+
+
+def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, str]) -> Table:
+    """Return a table of metrics in the given order.
+
+    Args:
+        title: Title above the table.
+        metrics: Values by name; a name may have a prefix such as ``val/``.
+        units: Units by name without prefix; see :func:`gfm.metrics.metric_units`.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.5g}", units.get(name.split("/")[-1], ""))
+    return table
+
+
+def show_results(
+    trainer: pl.Trainer,
+    metrics: Mapping[str, float],
+    tested: FinalTest | None,
+    config: Mapping[str, Any],
+) -> None:
+    """Print the final test, or else the last validation, and the command that repeats it.
+
+    Args:
+        trainer: Trainer after the run.
+        metrics: Last values that the run logged.
+        tested: Test at the end of the run, if there was one.
+        config: Plain configuration of the run.
+    """
+    if not trainer.is_global_zero:
+        return
+    module: Any = trainer.lightning_module
+    validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
+    if tested:
+        values = {k: v for k, v in tested.metrics.items() if k.startswith("test/")}
+        console().print(metrics_table(tested.title, values, module.metrics.units))
+        console().print(tested.choice, highlight=False)
+    elif validated:
+        console().print(metrics_table("last validation", validated, module.metrics.units))
+    weights = tested.weights if tested else best_weights(trainer)
+    if weights is not None:
+        command = evaluation_command(config, trainer, weights)
+        console().print("evaluate these weights with")
+        console().print(f"  [bold]{escape(command)}[/]", highlight=False)

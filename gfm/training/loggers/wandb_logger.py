@@ -1,0 +1,106 @@
+"""Sets up Weights & Biases so that it neither asks questions nor hangs."""
+
+import netrc
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import wandb
+
+from gfm.compat.lightning import drop_wandb_option
+from gfm.compat.wandb import write_promptly
+from gfm.system.files import make_folder, write_text
+from gfm.system.ranks import is_global_zero
+from gfm.training.loggers.dashboard import Dashboard
+
+_ID = ".wandb_id"  # in a run's folder
+
+
+def wandb_mode(timeout: float = 3.0) -> str:
+    """Return ``WANDB_MODE`` if it is set, else ``online`` if the user is logged in and connected.
+
+    Without a key W&B would stop and ask; with a key but without a network it would hang. In both
+    cases the mode is ``offline``, and ``wandb sync`` uploads the run later.
+
+    Args:
+        timeout: Longest wait for the server in seconds.
+    """
+    if mode := os.environ.get("WANDB_MODE"):
+        return mode
+    url = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
+    host = url.hostname or ""
+    if not os.environ.get("WANDB_API_KEY") and not _is_in_netrc(host):
+        return "offline"
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        socket.create_connection((host, port), timeout).close()
+    except OSError:
+        return "offline"
+    return "online"
+
+
+def _is_in_netrc(host: str) -> bool:
+    path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))  # where `wandb login` stores keys
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def run_id(folder: Path) -> str:
+    """Return the id by which W&B knows a run, and store it in the folder of the run.
+
+    A resumed run thus continues on the dashboard, even on another machine or in a folder that was
+    moved. ``WANDB_RUN_ID``, which agents of W&B set, takes precedence.
+
+    Raises:
+        WriteError: The folder cannot be written.
+    """
+    file = folder / _ID
+    name = os.environ.get("WANDB_RUN_ID")
+    if not name and file.is_file():
+        return file.read_text(encoding="utf-8").strip()
+    name = name or uuid.uuid4().hex[:12]
+    if is_global_zero():  # other processes never start a run of W&B
+        make_folder(folder)
+        write_text(file, name + "\n")
+    return name
+
+
+def wandb_logger(**options: Any) -> Dashboard:
+    """Make the W&B logger in the mode that works here.
+
+    Args:
+        options: Options of :class:`gfm.training.loggers.dashboard.Dashboard`.
+    """
+    write_promptly()
+    os.environ.setdefault("WANDB_SILENT", "true")
+    name = run_id(Path(options.get("save_dir", ".")))
+    logger = Dashboard(mode=wandb_mode(), id=name, resume="allow", **options)
+    # Lightning 2.6 always passes an option that W&B no longer has, which causes a warning.
+    drop_wandb_option(logger, "anonymous")
+    return logger
+
+
+@contextmanager
+def closed_at_end() -> Iterator[None]:
+    """End the run of W&B when the block ends, as finished or as failed.
+
+    Otherwise the next run of a sweep would be logged to it.
+    """
+    try:
+        yield
+    except BaseException:
+        _finish(exit_code=1)
+        raise
+    _finish(exit_code=0)
+
+
+def _finish(exit_code: int) -> None:
+    if wandb.run is not None:
+        wandb.finish(exit_code)

@@ -1,0 +1,197 @@
+"""``gfm predict``: photos in, mattes, cut-outs, composites and maps out."""
+
+import functools
+from typing import get_args
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from gfm import load_model
+from gfm.checkpoints import load_network, predictors
+from gfm.cli import app
+from gfm.cli.predict import AlphaVideo, CutoutVideo, ForegroundName, PrecisionName
+from gfm.inference.foreground import ForegroundMethod
+from gfm.inference.predictor import Precision
+from gfm.inference.video.codecs import ALPHA_FORMATS, CUTOUT_FORMATS
+from tests.inference.small import write_network
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return write_network(tmp_path_factory.mktemp("weights") / "small.ckpt")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, size in (("a.jpg", (60, 80)), ("b.png", (70, 50)), ("sub/a.webp", (64, 64))):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Enough for photos this small; several would wait for each other on a busy machine."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(num_threads)
+
+
+_load_once = functools.cache(load_network)
+
+
+@pytest.fixture
+def predict(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictors, "load_network", _load_once)
+
+    def run(*arguments, **options):
+        place = ["--checkpoint", weights, "-o", tmp_path / "out", "--inference", "native"]
+        words = ["predict", *place, "--device", "cpu", *arguments]
+        return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "300"}, **options)
+
+    return run
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def read(path):
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+def test_a_folder(predict, photos, tmp_path, weights):
+    done = predict(photos)
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "out"
+    names = ["a.png", "b.png", "sub/a.png"]
+    assert files(out) == sorted(f"{kind}/{name}" for kind in ("alpha", "cutout") for name in names)
+    matte = load_model(weights, device="cpu", inference="native")
+    with Image.open(photos / "b.png") as photo:
+        np.testing.assert_array_equal(read(out / "alpha/b.png"), np.array(matte(photo)))
+        cutout = np.array(matte.cutout(photo))
+        np.testing.assert_array_equal(np.array(Image.open(out / "cutout/b.png")), cutout)
+
+
+def test_everything_that_can_be_written(predict, photos, tmp_path):
+    everything = "alpha,cutout,composite,glance,focus"
+    done = predict(photos / "a.jpg", "--output", everything, "--background", "#0a7", "--bits", 16)
+    assert done.exit_code == 0, done.output
+    out = {name: read(tmp_path / f"out/{name}/a.png") for name in everything.split(",")}
+    assert out["alpha"].dtype == out["focus"].dtype == np.uint16
+    assert set(np.unique(out["glance"])) <= {0, 128, 255}
+    alpha = out["alpha"].astype(np.float64)[..., None] / 65535
+    colour = np.array([0x77, 0xAA, 0])
+    expected = alpha * out["cutout"][..., :3] + (1 - alpha) * colour
+    assert np.abs(out["composite"] - expected).max() <= 1
+    certain = out["glance"] == 128
+    np.testing.assert_array_equal(out["alpha"][certain], out["focus"][certain])
+
+
+def test_a_picture_as_background(predict, photos, tmp_path):
+    """It covers the photo, its middle kept."""
+    stripes = np.zeros((40, 400, 3), np.uint8)
+    stripes[:, 160:240] = 255
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    options = "--output", "alpha,composite", "--background", tmp_path / "stripes.png"
+    assert predict(photos / "sub", *options).exit_code == 0
+    alpha = read(tmp_path / "out/alpha/a.png")
+    composite = read(tmp_path / "out/composite/a.png")
+    assert (composite[alpha == 0] > 250).all()
+    assert (alpha == 0).any()
+
+
+def test_what_is_there_is_not_made_again(predict, photos, tmp_path):
+    assert predict(photos).exit_code == 0
+    old = tmp_path / "out/alpha/a.png"
+    old.write_bytes(b"mine")
+    (tmp_path / "out/alpha/b.png").unlink()
+    done = predict(photos)
+    assert done.exit_code == 0
+    assert "2 of 3 exist already" in done.output
+    assert (tmp_path / "out/alpha/b.png").is_file()
+    assert old.read_bytes() == b"mine"
+    assert predict(photos, "--overwrite").exit_code == 0
+    assert read(old) is not None
+
+
+def test_faulty_photos_are_listed_and_the_others_made(predict, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"text")
+    done = predict(photos)
+    assert done.exit_code == 1
+    assert len(files(tmp_path / "out/alpha")) == 3
+    assert done.stdout.count("failed: ") == 1
+    assert "broken.jpg" in done.stdout
+    assert done.stderr.strip() == "error: 1 of 4 failed (listed above)"
+
+
+def test_standard_input(predict, photos, tmp_path):
+    data = (photos / "b.png").read_bytes()
+    assert predict("-", input=data).exit_code == 0
+    assert read(tmp_path / "out/alpha/stdin.png").shape == (70, 50)
+
+
+def test_orientation_and_size(predict, tmp_path):
+    """A photo that lies on its side in the file, above the size that is looked at."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((60, 90, 3), np.uint8)).save(tmp_path / "p.jpg", exif=exif)
+    assert predict(tmp_path / "p.jpg", "--max-size", 32).exit_code == 0
+    assert read(tmp_path / "out/alpha/p.png").shape == (90, 60)
+
+
+def test_a_branch(photos, tmp_path):
+    rim = write_network(tmp_path / "rim.ckpt", "rim")
+    for branch in ("tt", "ft"):
+        words = ["predict", photos / "b.png", "--checkpoint", rim, "-o", tmp_path / branch]
+        words += ["--branch", branch, "--output", "alpha", "--inference", "native"]
+        assert CliRunner().invoke(app, list(map(str, words))).exit_code == 0
+    mattes = [read(tmp_path / f"{branch}/alpha/b.png") for branch in ("tt", "ft")]
+    assert (mattes[0] != mattes[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.jpg"], "no file or folder nothing.jpg"),
+        (["--output", "mask"], "--output mask: choose of alpha, cutout"),
+        (["--output", "composite"], "needs --background"),
+        (["--background", "reddish"], "is no file and no colour"),
+        (["--bits", "12"], "choose 8 or 16"),
+        (["--branch", "ft"], "no branch"),
+        (["--device", "cuda:99"], "cannot use device cuda:99"),
+    ],
+)
+def test_faults_end_in_one_line(predict, photos, tmp_path, arguments, message):
+    done = predict(photos / "b.png", *arguments)
+    assert done.exit_code == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unwritable_place(predict, photos, tmp_path):
+    (tmp_path / "out").write_text("")
+    done = predict(photos)
+    assert done.exit_code == 1
+    assert "cannot write" in done.stderr
+
+
+def test_the_choices_of_the_command_are_those_of_the_code():
+    """They are written twice, because --help should not wait for torch."""
+    for names, known in (
+        (PrecisionName, get_args(Precision)),
+        (ForegroundName, get_args(ForegroundMethod)),
+        (AlphaVideo, ALPHA_FORMATS),
+        (CutoutVideo, CUTOUT_FORMATS),
+    ):
+        assert {name.value for name in names} == set(known)

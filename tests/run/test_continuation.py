@@ -1,0 +1,116 @@
+"""Resuming finds the run, its options and its configuration files."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from gfm.compat.hydra import compose_from, parse_override
+from gfm.errors import GFMError
+from gfm.run.configs import CONFIGS
+from gfm.run.continuation import continued, in_own_folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A folder of runs, the later of which has a checkpoint."""
+    for name in ("first", "second"):
+        folder = tmp_path / "train" / name
+        (folder / ".hydra").mkdir(parents=True)
+        overrides = ["backbone=r34", f"run.name={name}", "trainer.limit_val_batches=1"]
+        (folder / ".hydra/overrides.yaml").write_text(yaml.safe_dump(overrides))
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints/last.ckpt").touch()
+    return tmp_path
+
+
+LAST = "train/second/checkpoints/last.ckpt"
+
+
+@pytest.mark.parametrize("where", ["last", "train/second", LAST])
+def test_a_run_goes_on_in_its_folder_with_its_options(runs, where):
+    given = f"ckpt_path={where if where == 'last' else runs / where}"
+    arguments = continued([given, "trainer.max_epochs=7", f"paths.runs={runs}"])
+    second = runs / "train/second"
+    expected = {"backbone=r34", "run.name=second", "trainer.max_epochs=7", f"paths.run={second}"}
+    assert expected | {f"ckpt_path={runs / LAST}", f"hydra.run.dir={second}"} <= set(arguments)
+    assert "hydra.output_subdir=null" in arguments  # what lies there stays
+    assert sorted(continued(arguments)) == sorted(arguments)  # as of processes that it starts
+
+
+def test_a_checkpoint_goes_on_in_a_new_folder_if_told_to(runs):
+    arguments = continued([f"ckpt_path={runs / LAST}", f"paths.run={runs / 'third'}"])
+    assert {"backbone=r34", f"paths.run={runs / 'third'}", f"ckpt_path={runs / LAST}"} <= set(
+        arguments
+    )
+    assert f"hydra.run.dir={runs / 'third'}" in arguments
+    assert "hydra.output_subdir=null" not in arguments
+
+
+def test_what_was_added_can_be_taken_back(runs):
+    file = runs / "train/second/.hydra/overrides.yaml"
+    file.write_text(yaml.safe_dump(["+callbacks.x=1", "rosta=ft", "~callbacks.last"]))
+    arguments = continued(["ckpt_path=last", f"paths.runs={runs}", "~callbacks.x", "rosta=bt"])
+    assert not any("callbacks.x" in a or a == "rosta=ft" for a in arguments)
+    assert {"rosta=bt", "~callbacks.last"} <= set(arguments)
+
+
+def test_a_run_with_configurations_of_its_own_goes_on(runs):
+    own, folder = runs / "own configs", runs / "train/second/.hydra"
+    sources = [{"path": str(own), "schema": "file", "provider": "command-line"}]
+    where = f"hydra.searchpath=['file://{own}']"
+    hydra = {"overrides": {"hydra": [where]}, "runtime": {"config_sources": sources}}
+    OmegaConf.save({"hydra": hydra}, folder / "hydra.yaml")
+    arguments = continued(["ckpt_path=last", f"paths.runs={runs}"])
+    assert where in arguments
+    assert arguments[:2] == ["--config-dir", str(own)]
+    others = ["--config-dir", "new", "hydra.searchpath=[file://new]"]
+    arguments = continued([*others, "ckpt_path=last", f"paths.runs={runs}"])
+    assert not any("own configs" in argument for argument in arguments)
+
+
+def test_a_path_may_hold_what_hydra_reads_otherwise(runs):
+    folder = (runs / "train/second").rename(runs / "train/it's (2), a=b")
+    arguments = continued(["ckpt_path=last", f"paths.runs={runs}"])
+    for name in ("ckpt_path", "paths.run", "hydra.run.dir"):
+        (argument,) = (a for a in arguments if a.startswith(f"{name}="))
+        value = parse_override(argument).value()
+        assert Path(value) in (folder, folder / "checkpoints/last.ckpt")
+
+
+def test_arguments_stay_where_nothing_goes_on(tmp_path):
+    (tmp_path / "alone.ckpt").touch()
+    for arguments in (["rosta=tt"], [f"ckpt_path={tmp_path / 'alone.ckpt'}"], ["ckpt_path=null"]):
+        assert continued(arguments) == arguments
+    sweep = ["-m", "rosta=tt,ft", "paths.run=x"]
+    assert in_own_folder(sweep) == sweep
+    assert in_own_folder(["paths.run=x"]) == ["paths.run=x", "hydra.run.dir=x"]
+
+
+def test_nothing_to_go_on_from(tmp_path):
+    with pytest.raises(GFMError, match="no run below"):
+        continued(["ckpt_path=last", f"paths.runs={tmp_path}"])
+    with pytest.raises(GFMError, match="not the folder of a run"):
+        continued([f"ckpt_path={tmp_path}"])
+
+
+def test_a_run_whose_options_are_lost_is_refused(runs):
+    file = runs / "train/second/.hydra/overrides.yaml"
+    file.write_text("rosta: ft")
+    with pytest.raises(GFMError, match="is not a list of options: remove it, set ckpt_path"):
+        continued(["ckpt_path=last", f"paths.runs={runs}"])
+    file.unlink()
+    with pytest.raises(GFMError, match="is not the folder of a run: it lacks"):
+        continued(["ckpt_path=last", f"paths.runs={runs}"])
+
+
+def test_the_paths_of_this_machine_count_for_all_runs(runs):
+    """``local/default.yaml``, here in a folder of the user's own, needs no line for Hydra."""
+    (runs / "conf/local").mkdir(parents=True)
+    (runs / "conf/local/default.yaml").write_text(f"paths: {{runs: {runs}}}")
+    for name in ("train", "evaluate"):
+        cfg = compose_from(CONFIGS, name, ["paths.run=x"], runs / "conf")
+        assert cfg.paths.runs == str(runs)
+    arguments = continued(["--config-dir", str(runs / "conf"), "ckpt_path=last", "seed=2"])
+    assert {"backbone=r34", "seed=2", f"ckpt_path={runs / LAST}"} < set(arguments)

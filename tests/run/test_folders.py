@@ -1,0 +1,101 @@
+"""Each run has a folder of its own, whoever named it."""
+
+import datetime
+import sys
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from gfm.cli import train
+from gfm.run.folders import make_new
+from gfm.system.locks import LOCK, release
+from tests.system.test_locks import hold  # noqa: F401  a fixture
+
+
+class Still(datetime.datetime):
+    """A clock that stands."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 1, 2, 3, 4, 5)
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Runs ``train.py`` up to where it would train; returns the folders that it would write to."""
+    monkeypatch.setattr("hydra.core.utils.datetime", Still)
+    monkeypatch.chdir(tmp_path)
+    folders = []
+
+    def begin(cfg):
+        folders.append(cfg.paths.run)
+        return {"val/sad": 1.0}, {}
+
+    def run(*overrides):
+        folders.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr("gfm.run.train.train", begin)
+            patch.setattr(sys, "argv", ["train.py", *overrides])
+            patch.setenv("HYDRA_FULL_ERROR", "1")
+            try:
+                train.main()
+            finally:
+                GlobalHydra.instance().clear()
+        return [folder.removeprefix(f"{tmp_path}/") for folder in folders]
+
+    return run
+
+
+def test_runs_that_begin_in_the_same_second(start, tmp_path):
+    names = [start()[0] for _ in range(3)]
+    dated = "runs/train/2026-01-02_03-04-05"
+    assert names == [dated, f"{dated}_2", f"{dated}_3"]
+    for name in names:
+        assert (tmp_path / name / ".hydra/overrides.yaml").is_file()
+        release(tmp_path / name)
+
+
+def test_sweeps_that_begin_in_the_same_second(start, tmp_path):
+    jobs = [start("-m", "seed=1,2") for _ in range(2)]
+    dated = "runs/train_multirun/2026-01-02_03-04-05"
+    assert jobs == [[f"{dated}/0", f"{dated}/1"], [f"{dated}_2/0", f"{dated}_2/1"]]
+    assert (tmp_path / f"{dated}_2/sweep.csv").is_file()
+
+
+def test_a_folder_that_was_named_is_taken_as_it_is(start, tmp_path):
+    for _ in range(2):
+        assert start(f"hydra.run.dir={tmp_path / 'mine'}") == ["mine"]
+        release(tmp_path / "mine")
+
+
+def test_a_folder_in_use_keeps_its_files(start, tmp_path, hold, capsys):  # noqa: F811
+    """Hydra would write its overrides, by which a run goes on, before anything else."""
+    start(f"hydra.run.dir={tmp_path / 'mine'}", "seed=1")
+    release(tmp_path / "mine")
+    hold(tmp_path / "mine")
+    with pytest.raises(SystemExit):
+        start(f"hydra.run.dir={tmp_path / 'mine'}", "seed=2")
+    assert "another run is using" in capsys.readouterr().err
+    assert (tmp_path / "mine/.hydra/overrides.yaml").read_text() == "- seed=1\n"
+
+
+def test_going_on_in_a_folder_in_use(start, tmp_path, hold, capsys):  # noqa: F811
+    (name,) = start("seed=1")
+    release(tmp_path / name)
+    hold(tmp_path / name)
+    with pytest.raises(SystemExit):
+        start(f"ckpt_path={tmp_path / name}", "seed=2")
+    assert f"another run is using {tmp_path / name}" in capsys.readouterr().err
+    assert (tmp_path / name / ".hydra/overrides.yaml").read_text() == "- seed=1\n"
+
+
+def test_other_processes_of_a_run_use_its_folder(start, tmp_path, hold, monkeypatch):  # noqa: F811
+    """Lightning starts the others with the folder that the first process has claimed."""
+    hold(tmp_path / "mine")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert start(f"hydra.run.dir={tmp_path / 'mine'}", "hydra.output_subdir=null") == ["mine"]
+
+
+def test_new_folders(tmp_path):
+    assert [make_new(tmp_path / "x").name for _ in range(3)] == ["x", "x_2", "x_3"]
+    assert not (tmp_path / "x" / LOCK).exists()

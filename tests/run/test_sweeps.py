@@ -1,0 +1,99 @@
+"""Sweeps by Hydra's launchers and searches, through the command line."""
+
+import csv
+import itertools
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from gfm.run.sweeps import SweepSummary
+from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
+
+
+def sweep(demo_folder, folder, *options):
+    """Exit status, what was printed, and the rows of ``sweep.csv``."""
+    small = [f"paths.demo={demo_folder}", f"paths.runs={folder}", *SMALL_DATA, *SMALL_TRAINING]
+    done = subprocess.run(
+        [sys.executable, "train.py", "-m", *small, "track=ori", *options],
+        cwd=PROJECT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (table,) = folder.glob("train_multirun/*/sweep.csv")
+    return done, list(csv.DictReader(table.open()))
+
+
+def test_a_sweep_goes_on_past_a_fault_and_ranks_the_rest(demo_folder, demo_roots, tmp_path):
+    options = ("rosta=tt,ft", "layer_decay=2,1")
+    done, rows = sweep(demo_folder, tmp_path, *options)
+    assert done.returncode == 1
+    assert "error: layer_decay=2: set it above 0" in done.stderr
+    assert "2 of 4 runs failed" in done.stdout
+    assert [row["status"] for row in rows] == ["finished", "finished", "failed", "failed"]
+    assert float(rows[0]["objective"]) <= float(rows[1]["objective"])
+    assert [row["layer_decay"] for row in rows] == ["1", "1", "2", "2"]
+    assert [bool(row["val/sad"]) for row in rows] == [True, True, False, False]
+    first = re.search("best first.*", done.stdout, re.DOTALL).group()
+    assert first.index(f"│ {rows[0]['run']} ") < first.index(f"│ {rows[1]['run']} ")
+    (error,) = tmp_path.glob(f"train_multirun/*/{rows[2]['run']}/error.txt")
+    assert error.read_text().startswith("layer_decay=2")
+
+
+LAUNCHERS = {
+    "joblib": ["hydra.launcher.n_jobs=2"],
+    "submitit_local": ["hydra.launcher.timeout_min=5"],
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_launchers(demo_folder, demo_roots, tmp_path, launcher):
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")
+    options = ["layer_decay=2,1", f"hydra/launcher={launcher}", *LAUNCHERS[launcher]]
+    done, rows = sweep(demo_folder, tmp_path, *options)
+    assert done.returncode == 1
+    assert [bool(row["val/sad"]) for row in rows] == [True, False]
+
+
+def test_a_search_survives_a_fault(demo_folder, demo_roots, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    options = ["hydra.sweeper.n_trials=3", "layer_decay=choice(2, 1)", "loss.focus=0.2"]
+    _, rows = sweep(demo_folder, tmp_path, "hparams_search=optuna", *options)
+    assert len(rows) == 3
+    assert len({row["optimizer.lr"] for row in rows}) == 3
+    (file,) = tmp_path.glob("train_multirun/*/optimization_results.yaml")
+    best = yaml.safe_load(file.read_text())["best_value"]
+    values = [float(row["objective"]) for row in rows if row["objective"]]
+    assert best == pytest.approx(min(values))
+    failed = [row["layer_decay"] == "2" for row in rows]
+    assert failed == [not row["objective"] for row in rows]
+    assert any(failed), "choose another seed"
+    assert not all(failed), "choose another seed"
+
+
+def test_a_single_run_leaves_no_result(tmp_path):
+    config = OmegaConf.create({"hydra": {"mode": RunMode.RUN}})
+    SweepSummary().on_job_end(config, None)
+
+
+def test_every_choice_of_the_wandb_sweep_composes():
+    """What an agent would run: ``${args_no_hyphens}`` becomes ``name=value`` for each parameter."""
+    content = yaml.safe_load((PROJECT / "docs/examples/wandb_sweep.yaml").read_text())
+    assert (PROJECT / content["program"]).is_file()
+    assert content["metric"]["name"] == compose_config("train", ["paths.run=."]).objective
+    assert content["command"][-1] == "${args_no_hyphens}"
+    choices = [p.get("values") or [p["min"], p["max"]] for p in content["parameters"].values()]
+    fixed = [o for o in content["command"] if "=" in o]
+    for values in itertools.product(*choices):
+        options = [f"{n}={v}" for n, v in zip(content["parameters"], values, strict=True)]
+        cfg = compose_config("train", ["paths.run=.", *fixed, *options])
+        for name, value in zip(content["parameters"], values, strict=True):
+            chosen = OmegaConf.select(cfg, name)
+            assert (chosen.name if name == "rosta" else chosen) == value
