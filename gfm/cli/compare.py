@@ -25,9 +25,9 @@ def compare(
     runs: Runs, page: PageFile = Path("compare.html"), metric: Metric = None, photos: Photos = 5
 ) -> None:
     """Compare runs by metric and by photo, with 95 % intervals of the differences."""
-    from gfm.run.entry import faults
+    from gfm.run.exit import report_errors
 
-    with faults(go_on=None):
+    with report_errors(resume=None):
         from gfm.errors import GFMError
         from gfm.evaluation.comparison import compare, write_page
         from gfm.evaluation.comparison_tables import show

@@ -16,9 +16,9 @@ def convert(source: CheckpointArgument, target: Target, trust: TrustOption = Non
     """Convert the weights of any supported checkpoint to a .ckpt or .safetensors of gfm."""
     from rich.console import Console
 
-    from gfm.run.entry import faults
+    from gfm.run.exit import report_errors
 
-    with faults():
+    with report_errors():
         from gfm.checkpoints import check_network, read_checkpoint, write_checkpoint
         from gfm.checkpoints.formats import check_suffix
 

@@ -9,7 +9,7 @@ from gfm.data.folder import FolderSet
 from gfm.data.layout import Folders, Roots
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
-from gfm.run.overrides import check_choices
+from gfm.run.overrides import check_overrides
 
 
 def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Roots:
@@ -28,7 +28,7 @@ def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Root
     for text in overrides:
         if "=" not in text:
             raise GFMError(f"{text} is not NAME=VALUE: write, for example, paths.am2k={text}")
-    check_choices(overrides)
+    check_overrides(overrides)
     # Nothing is trained, so data without a recipe of their own will do.
     defaults = [
         f"{group}=am2k"

@@ -22,9 +22,9 @@ def demo(
     trust: TrustOption = None,
 ) -> None:
     """Serve a page on this machine that mattes pictures and gives them other backgrounds."""
-    from gfm.run.entry import faults
+    from gfm.run.exit import report_errors
 
-    with faults():
+    with report_errors():
         from gfm.inference.page import import_gradio, make_page, serve
 
         import_gradio()  # before a large file is read

@@ -31,9 +31,9 @@ def download(what: What = None, out: OutFolder = None, accept: Accept = False) -
 
     The release agreement is shown first. An interrupted download goes on where it stopped.
     """
-    from gfm.run.entry import faults
+    from gfm.run.exit import report_errors
 
-    with faults("the same command"):
+    with report_errors("the same command"):
         from gfm.errors import GFMError
         from gfm.prepare.downloads import download as fetch
         from gfm.prepare.downloads import find_data, find_weights, names

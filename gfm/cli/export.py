@@ -43,9 +43,9 @@ Licence = Annotated[
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    from gfm.run.entry import faults
+    from gfm.run.exit import report_errors
 
-    with faults():
+    with report_errors():
         yield
 
 

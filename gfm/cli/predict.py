@@ -145,9 +145,9 @@ def predict(
     the sound. Existing results are not made again, so a stopped command can be repeated to go on.
     If a file fails, the others are still made, and the exit status is 1.
     """
-    from gfm.run.entry import faults
+    from gfm.run.exit import report_errors
 
-    with faults(go_on="the same command"):
+    with report_errors(resume="the same command"):
         # Imported here, because --help should not wait for torch.
         from gfm.inference.outputs import Background, Results, parse_outputs
         from gfm.inference.predict_files import predict_files

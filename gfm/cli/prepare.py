@@ -40,9 +40,9 @@ Overwrite = Annotated[
 
 @contextmanager
 def _faults(go_on: str | None = "the same command") -> Iterator[None]:
-    from gfm.run.entry import faults
+    from gfm.run.exit import report_errors
 
-    with faults(go_on):
+    with report_errors(go_on):
         yield
 
 

@@ -21,7 +21,7 @@ from gfm.compat.hydra import (
     swept,
 )
 from gfm.run.configs import CONFIGS
-from gfm.run.entry import one_line
+from gfm.run.exit import one_line
 from tests.conftest import compose_config
 
 
@@ -56,8 +56,8 @@ def test_why_an_override_is_refused_is_one_line(text):
 
 def test_files_of_ones_own_are_found(tmp_path):
     (tmp_path / "rosta").mkdir()
-    (tmp_path / "rosta/own.yaml").write_text("name: own")
-    assert compose_from(CONFIGS, "train", ["rosta=own"], tmp_path).rosta.name == "own"
+    (tmp_path / "rosta/own.yaml").write_text("# @package _global_\nrosta: own")
+    assert compose_from(CONFIGS, "train", ["rosta=own"], tmp_path).rosta == "own"
     with pytest.raises(MissingConfigException):
         compose_from(CONFIGS, "train", ["rosta=own"])
 

@@ -12,7 +12,7 @@ from gfm.data.dataset import ValidationSet
 from gfm.data.folder import FolderSet
 from gfm.data.images import write_png
 from gfm.errors import GFMError
-from gfm.run.entry import one_line
+from gfm.run.exit import one_line
 from gfm.run.train import train
 from tests.conftest import compose_config
 

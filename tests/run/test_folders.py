@@ -6,7 +6,7 @@ import sys
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from gfm.cli import train
+from gfm.run import train
 from gfm.run.folders import make_new
 from gfm.system.locks import LOCK, release
 from tests.system.test_locks import hold  # noqa: F401  a fixture
