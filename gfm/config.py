@@ -7,14 +7,13 @@ those of the YAML files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gfm.data.datamodule import ONLY_EVALUATED
 from gfm.data.dataset import OnError
 from gfm.data.layout import Foreground
 from gfm.data.transforms import Interpolation
@@ -149,13 +148,6 @@ class TrainingData(Data):
     foreground: Foreground
     denoise: bool
     blur_sizes: Annotated[list[Count], Field(min_length=1)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_training_photos(cls, options: Any) -> Any:
-        if isinstance(options, Mapping) and "crop_sizes" not in options:
-            raise PydanticCustomError(LINE, ONLY_EVALUATED)
-        return options
 
 
 class EvaluationData(Data):

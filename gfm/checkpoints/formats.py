@@ -47,9 +47,11 @@ class Checkpoint:
     def encoder_name(self) -> str:
         """Name of the encoder; for an encoder of timm, its name there."""
         encoder = self.model.get("encoder")
-        if not isinstance(encoder, dict):  # the file was not written by a run
-            return "an unknown encoder"
-        return str(encoder.get("name", str(encoder.get("_target_")).split(".")[-1]))
+        if isinstance(encoder, dict):
+            return str(encoder.get("name", str(encoder.get("_target_")).split(".")[-1]))
+        if encoder is not None:
+            return str(encoder)
+        return str(self.model.get("_target_")).split(".")[-1].removeprefix("gfm_")
 
     @property
     def inferer(self) -> Any:

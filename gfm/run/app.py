@@ -23,7 +23,8 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
         app: Hydra's main function.
         resumes: Whether ``ckpt_path`` resumes a run with its options.
     """
-    _silence()
+    silence_libraries()
+    warnings.showwarning = _show_warning
     heed_hangup()
     register_help()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
@@ -49,9 +50,8 @@ def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
     return arguments
 
 
-def _silence() -> None:
+def silence_libraries() -> None:
     """Hide advertisements, and warnings about what is intended here."""
-    warnings.showwarning = _show_warning
     for name in (
         "pytorch_lightning.trainer",
         "pytorch_lightning.utilities",

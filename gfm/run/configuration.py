@@ -6,6 +6,8 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
 from gfm.config import Config, TrainConfig
+from gfm.data.datamodule import ONLY_EVALUATED
+from gfm.errors import GFMError
 from gfm.models.hardware import choose_precision, device_type, prefers_channels_last
 from gfm.run.option_errors import explain
 from gfm.run.sweep import job_name, job_to_resume
@@ -24,7 +26,10 @@ def load(kind: type[C], cfg: DictConfig) -> C:
 
     Raises:
         OptionsError: Options are unknown, missing, out of range, or contradict each other.
+        GFMError: The data have no training photos.
     """
+    if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
+        raise GFMError(ONLY_EVALUATED)
     try:
         config = kind.model_validate(OmegaConf.to_container(cfg, resolve=True))
     except ValidationError as error:

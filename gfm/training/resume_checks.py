@@ -42,7 +42,7 @@ _FIXED = (
     "track",
     "data.name",
     "data.batch_size",
-    "datamodule.repeats_first_epoch",
+    "data.repeats_first_epoch",
     "seed",
     "optimizer._target_",
     "optimizer.amsgrad",
@@ -78,9 +78,10 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
         )
     before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
     changes = [
-        f"{key}={now[key]} (was {before[key]})"
-        for key in before.keys() & now.keys()
-        if before[key] != now[key] and _is_fixed(key)
+        f"{key}={now.get(key)} (was {value})"
+        for key, value in before.items()
+        # An option that the network no longer has was changed, too.
+        if _is_fixed(key) and (key in now or key.startswith("model.")) and now.get(key) != value
     ]
     if changes:
         raise GFMError(
