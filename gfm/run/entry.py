@@ -16,15 +16,15 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.markup import escape
 
-from gfm.compat.faults import is_of_lightning, status_after_signal
 from gfm.compat.hydra import NOISE, missing_choice
-from gfm.compat.torch import fault_in_worker, is_of_dead_worker
+from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
+from gfm.compat.torch import is_killed_worker, message_from_worker
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.run.help_text import register_help
 from gfm.run.overrides import check_choices, pasted, protect_paths
 from gfm.run.sweeps import ERROR, in_sweep
 from gfm.system.console import close_log, console, log_only
-from gfm.system.processes import heed_hangup
+from gfm.system.processes import treat_hangup_as_sigterm
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 
 # `launch` sets Hydra's variable, and child processes inherit it.
@@ -48,7 +48,7 @@ def faults(go_on: str | None = None, saved: Path | None = None) -> Iterator[None
     try:
         yield
     except (SystemExit, KeyboardInterrupt) as error:
-        status = status_after_signal(error)
+        status = exit_status_after_signal(error)
         if status is None:
             raise
         if is_global_zero():
@@ -56,7 +56,7 @@ def faults(go_on: str | None = None, saved: Path | None = None) -> Iterator[None
         sys.exit(status)
     except Exception as error:
         is_input = isinstance(error, (GFMError, HydraException, OmegaConfBaseException))
-        is_input |= is_of_dead_worker(error) or is_of_lightning(error) or _is_of_disk(error)
+        is_input |= is_killed_worker(error) or is_misconfiguration(error) or _is_of_disk(error)
         if is_input and not _WANTS_TRACEBACK:
             text = one_line(error)
             console(stderr=True).print("[bold red]error:[/]", escape(text), highlight=False)
@@ -119,7 +119,7 @@ def launch(app: Callable[[], Any], arguments: Callable[[Sequence[str]], list[str
         arguments: Turns the arguments of the command line into those that Hydra sees.
     """
     quiet()
-    heed_hangup()
+    treat_hangup_as_sigterm()
     register_help()
     warnings.showwarning = _show_warning
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
@@ -144,9 +144,9 @@ def one_line(error: BaseException) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}; {_DISK_FAULTS[error.errno or 0]}"
     text = str(error)
-    if is_of_dead_worker(error):  # the worker was killed and could not say why
+    if is_killed_worker(error):  # the worker was killed and could not say why
         return f"{text.splitlines()[0]} Most often memory ran out: lower data.num_workers"
-    text = fault_in_worker(error) or text
+    text = message_from_worker(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
     key = getattr(error, "full_key", None)  # of OmegaConf, which says it in such a line

@@ -32,7 +32,7 @@ from gfm.system.files import (
     remove_stale,
     write_text,
 )
-from gfm.system.locks import locked
+from gfm.system.locks import folder_lock
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 
 
@@ -120,7 +120,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     Raises:
         GFMError: Another run is using the folder, or the input is at fault.
     """
-    with locked(Path(cfg.paths.run)):
+    with folder_lock(Path(cfg.paths.run)):
         return _evaluate(cfg)
 
 

@@ -9,7 +9,7 @@ from gfm.compat.hydra import Callback
 from gfm.errors import WriteError
 from gfm.run.entry import faults
 from gfm.run.overrides import override
-from gfm.system.locks import claim
+from gfm.system.locks import acquire_lock
 from gfm.system.ranks import is_global_zero
 
 
@@ -27,7 +27,7 @@ class OwnFolder(Callback):
             return
         with faults():
             folder = _own(config.hydra.run)
-            claim(folder)
+            acquire_lock(folder)
             with read_write(config), open_dict(config):
                 config.hydra.run.dir = str(folder)
 

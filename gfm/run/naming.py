@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gfm.compat.hydra import Callback, swept
+from gfm.compat.hydra import Callback, swept_options
 from gfm.run.kept_options import kept_options
 from gfm.run.sweeps import in_sweep
 from gfm.system.files import write_text
@@ -25,7 +25,7 @@ class SweepNames(Callback):
         given += [f"{name}={value}" for name, value in searched.items()]
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / _SWEPT, json.dumps(sorted(set(swept(given)))) + "\n")
+        write_text(folder / _SWEPT, json.dumps(sorted(set(swept_options(given)))) + "\n")
 
 
 def named(cfg: DictConfig) -> DictConfig:

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from gfm.checkpoints import check_normalization, load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.hydra import instantiate, to_plain
-from gfm.compat.lightning import starts_processes_by_script
+from gfm.compat.lightning import launches_script_per_device
 from gfm.data.datamodule import ONLY_EVALUATED, MattingDataModule
 from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
@@ -23,7 +23,7 @@ from gfm.run.summary import announce, show_results
 from gfm.run.sweeps import in_sweep
 from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
-from gfm.system.locks import locked
+from gfm.system.locks import folder_lock
 from gfm.system.ranks import is_global_zero
 from gfm.training.callbacks import Freezing
 from gfm.training.curve_plot import draw_curves
@@ -45,7 +45,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     Raises:
         GFMError: Another run is using the folder, or the input is at fault.
     """
-    with locked(Path(cfg.paths.run)):
+    with folder_lock(Path(cfg.paths.run)):
         return _train(cfg)
 
 
@@ -145,7 +145,7 @@ def build_trainer(config: dict[str, Any]) -> pl.Trainer:
         logger=loggers,
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
-    if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
+    if in_sweep() and launches_script_per_device(trainer):  # each would start the whole sweep
         raise GFMError(
             "jobs of a sweep cannot start processes by ddp: set trainer.strategy=ddp_spawn"
         )
