@@ -97,23 +97,21 @@ def map_unordered(
     if num_workers <= 1:
         yield from map(attempt, items)
         return
-    before = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(num_workers, context, _initialize_worker)
-    # Two items per worker keep it busy without a long queue to cancel.
     rest = iter(items)
     running: dict[Future[TaskResult[T, R]], T] = {}
     try:
-        while True:
-            for item in islice(rest, 2 * num_workers - len(running)):
-                running[pool.submit(attempt, item)] = item
-            if not running:
-                break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                result = future.result()
-                del running[future]
-                yield result
+        with _worker_pool(num_workers) as pool:
+            while True:
+                # Two items per worker keep it busy without a long queue to cancel.
+                for item in islice(rest, 2 * num_workers - len(running)):
+                    running[pool.submit(attempt, item)] = item
+                if not running:
+                    return
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    result = future.result()
+                    del running[future]
+                    yield result
     except BrokenProcessPool as error:
         # Results that have arrived but were not yielded are not suspects.
         suspects = ", ".join(str(item) for future, item in running.items() if not _is_good(future))
@@ -121,11 +119,21 @@ def map_unordered(
             f"a worker process was killed, often for lack of memory, at one of: {suspects}; "
             "run the same command again to continue, perhaps with fewer --workers"
         ) from error
+
+
+@contextmanager
+def _worker_pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of fresh interpreters, which are terminated if an error interrupts the work."""
+    before = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(num_workers, context, _initialize_worker)
+    try:
+        yield pool
+    except BaseException:  # atomic writes leave no half-written files of unfinished items
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        raise
     finally:
-        # Unfinished items are abandoned. Atomic writes leave none of their files half-written.
-        if running:
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
         pool.shutdown(cancel_futures=True)
 
 
