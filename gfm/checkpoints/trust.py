@@ -75,7 +75,7 @@ def check_parts(model: Any, inference: Any, path: Path) -> None:
     Raises:
         GFMError: The file describes something else.
     """
-    parts = {"_target_": str, "rosta": str}
+    parts: dict[str, type] = {"_target_": str, "rosta": str}
     target = model.get("_target_") if isinstance(model, dict) else None
     if not str(target).startswith("gfm.models.networks."):  # those know their encoder
         parts["encoder"] = dict

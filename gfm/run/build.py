@@ -10,7 +10,7 @@ from torch import nn
 from gfm.checkpoints import check_normalization, load_weights, read_weights
 from gfm.checkpoints.formats import without_pretrained
 from gfm.compat.hydra import instantiate
-from gfm.compat.lightning import starts_processes_by_script
+from gfm.compat.lightning import launches_script_per_device
 from gfm.config import TrainConfig
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.samplers import share_of_batch
@@ -104,7 +104,7 @@ def build_trainer(config: TrainConfig) -> pl.Trainer:
         logger=[instantiate(node.to_dict()) for node in (config.logger or {}).values() if node],
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
-    if in_sweep() and starts_processes_by_script(trainer):  # each would start the whole sweep
+    if in_sweep() and launches_script_per_device(trainer):  # each would start the whole sweep
         raise GFMError(
             "jobs of a sweep cannot start processes by ddp: set trainer.strategy=ddp_spawn"
         )

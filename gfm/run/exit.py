@@ -13,9 +13,9 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.markup import escape
 
-from gfm.compat.faults import is_of_lightning, status_after_signal
 from gfm.compat.hydra import NOISE, missing_choice
-from gfm.compat.torch import fault_in_worker, is_of_dead_worker
+from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
+from gfm.compat.torch import is_killed_worker, message_from_worker
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
@@ -42,7 +42,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
     try:
         yield
     except (SystemExit, KeyboardInterrupt) as error:
-        status = status_after_signal(error)
+        status = exit_status_after_signal(error)
         if status is None:
             raise
         if is_global_zero():
@@ -67,7 +67,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
 def _is_expected(error: Exception) -> bool:
     """Return whether users can fix an error, so that one line says more than a traceback."""
     is_expected = isinstance(error, GFMError | HydraException | OmegaConfBaseException)
-    is_expected |= is_of_dead_worker(error) or is_of_lightning(error) or _is_of_disk(error)
+    is_expected |= is_killed_worker(error) or is_misconfiguration(error) or _is_of_disk(error)
     return is_expected and _SHOW_TRACEBACK != "1"
 
 
@@ -109,10 +109,10 @@ def one_line(error: BaseException) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}; {_DISK_ERRORS[error.errno or 0]}"
     text = str(error)
-    if is_of_dead_worker(error):  # the worker was killed and could not say why
+    if is_killed_worker(error):  # the worker was killed and could not say why
         first = text.splitlines()[0]
         return f"{first} The usual cause is running out of memory: lower data.num_workers"
-    text = fault_in_worker(error) or text
+    text = message_from_worker(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
     key = getattr(error, "full_key", None)  # of OmegaConf, which says it in such a line

@@ -15,7 +15,7 @@ from gfm.run.overrides import override
 from gfm.run.resume import save_overrides
 from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
-from gfm.system.locks import claim, locked
+from gfm.system.locks import acquire_lock, folder_lock
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 
 if TYPE_CHECKING:  # it needs torch, and Hydra imports this file before it knows what to do
@@ -36,7 +36,7 @@ class UniqueFolder(Callback):
             return
         with report_errors():
             folder = _folder(config.hydra.run)
-            claim(folder)
+            acquire_lock(folder)
             with read_write(config), open_dict(config):
                 config.hydra.run.dir = str(folder)
 
@@ -85,7 +85,7 @@ def use_folder(folder: Path, log: str) -> Iterator[Path]:
         GFMError: Another run is using the folder.
         WriteError: The folder cannot be written.
     """
-    with locked(folder):
+    with folder_lock(folder):
         if is_global_zero():
             open_log(folder / log)
             remove_stale(folder, "**/.*.tmp")

@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gfm.compat.hydra import Callback, swept
+from gfm.compat.hydra import Callback, swept_options
 from gfm.run.sweep import ERROR, RESULT, SWEPT, write_result
 from gfm.run.sweep_table import print_tables, read_results, write_sweep_csv
 from gfm.system.console import console
@@ -27,7 +27,7 @@ class SweepCallback(Callback):
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         # Before the first job: jobs in other processes and on other machines read the file.
-        write_text(folder / SWEPT, json.dumps(sorted(set(swept(given)))) + "\n")
+        write_text(folder / SWEPT, json.dumps(sorted(set(swept_options(given)))) + "\n")
         if OmegaConf.select(config, "hydra.sweeper.storage"):
             _resume_search(config)
 

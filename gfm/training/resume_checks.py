@@ -9,7 +9,7 @@ import torch
 
 from gfm.checkpoints.file_io import PREVIOUS
 from gfm.checkpoints.integrity import check_archive
-from gfm.compat.lightning import missing_parts
+from gfm.compat.lightning import missing_entries
 from gfm.errors import GFMError
 
 
@@ -70,7 +70,7 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
             was written by another program.
     """
     content = _read(path) or {}
-    lacking = missing_parts(content)
+    lacking = missing_entries(content)
     if lacking or not content["optimizer_states"]:
         raise GFMError(
             f"{path} was not written by a run here (its {', '.join(lacking) or 'optimiser'} cannot "

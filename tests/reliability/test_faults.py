@@ -263,10 +263,10 @@ CLAIM = """
 import sys, time
 from pathlib import Path
 from gfm.errors import GFMError
-from gfm.system.locks import claim
+from gfm.system.locks import acquire_lock
 time.sleep(max(0, float(sys.argv[2]) - time.time()))
 try:
-    claim(Path(sys.argv[1]))
+    acquire_lock(Path(sys.argv[1]))
     print("mine", flush=True)
     time.sleep(1)
 except GFMError as error:
