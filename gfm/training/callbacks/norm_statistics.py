@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from gfm.data.batch import as_floats
-from gfm.data.dataset import Sample, spread
+from gfm.data.dataset import Sample, spread_indices
 from gfm.data.samplers import share_of_batch
 from gfm.models.norms import BatchNorm, batch_norms
 from gfm.system.ranks import rank_and_world
@@ -57,7 +57,7 @@ class NormStatistics(Callback):
         rank, world = rank_and_world()
         # At least two in each process: a single pixel at the deepest feature has no variance.
         num_samples = min(max(self.num_samples, 2 * world), len(data.training))
-        chosen = spread(len(data.training), num_samples)
+        chosen = spread_indices(len(data.training), num_samples)
         own = chosen[rank : len(chosen) // world * world : world]
         return DataLoader(
             data.training,
