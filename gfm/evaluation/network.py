@@ -15,7 +15,7 @@ from gfm.evaluation.scoring import Scorer
 from gfm.inference import Inferer, described
 from gfm.models.gfm import GFM
 from gfm.system.progress import Progress
-from gfm.training.preemption import leave_when_told
+from gfm.training.preemption import exit_on_signal
 
 
 class Evaluation(pl.LightningModule):
@@ -56,7 +56,7 @@ class ShowProgress(Callback):
     def on_test_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> None:
-        leave_when_told(trainer)
+        exit_on_signal(trainer)
         if trainer.is_global_zero:
             self.progress.__enter__()
 
