@@ -8,7 +8,7 @@ import torch
 
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
-from gfm.inference import described
+from gfm.inference import format_inferer
 from gfm.models.hardware import speed_up_inference
 from gfm.system.run_folder import LAST_CHECKPOINT
 from gfm.training.callbacks.photo_table import PhotoTable
@@ -81,7 +81,7 @@ def run_final_test(
     num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
     whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
     photos = f"all {num_photos} validation photos" if whole else f"some of {num_photos} photos"
-    title = f"{'best' if best else 'last'} weights, {photos}, {described(module.inferer)}"
+    title = f"{'best' if best else 'last'} weights, {photos}, {format_inferer(module.inferer)}"
     choice = "these weights were not chosen by their results on any photo"
     if best:
         choice = f"{best.name} has the {_choice(trainer, datamodule)}"
