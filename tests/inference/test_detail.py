@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from gfm.animals.sample import draw_sample
+from gfm.inference import strips
 from gfm.inference.detail import enlarge, enlarge_linearly, looked_at_size, shrink
 from tests.benchmarks.bench_cutouts import detail_errors, tensor
 
