@@ -86,9 +86,9 @@ def test_refuses_unknown_choices() -> None:
 
 
 def test_asks_for_the_trimap_that_a_region_needs() -> None:
-    with pytest.raises(ValueError, match="region 'foreground' is read from the trimap"):
+    with pytest.raises(ValueError, match="region 'foreground' needs a trimap"):
         sad(ALPHA, ALPHA, region="foreground")
-    with pytest.raises(ValueError, match="'gfm' scores regions of the trimap: pass one"):
+    with pytest.raises(ValueError, match="'gfm' needs a trimap: pass one"):
         MattingMetrics("gfm").update(ALPHA, ALPHA)
 
 

@@ -17,8 +17,9 @@ from gfm.metrics import (
     mean_squared_error,
     sum_absolute_difference,
 )
-from gfm.metrics.gradient import _gradient_filter, _sums_cv2, _sums_torch
-from gfm.metrics.inputs import checked_images
+from gfm.metrics.gradient import _sums_cv2, _sums_torch
+from gfm.metrics.inputs import check_images
+from gfm.metrics.protocols import PROTOCOLS
 from tests.metrics import reference
 from tests.metrics.pairs import eight_bit, furry_pair, random_levels, random_trimap
 
@@ -248,8 +249,8 @@ def test_both_gradient_filters_are_one(shape, region: str, protocol: str) -> Non
     generator = torch.Generator().manual_seed(0)
     preds, target = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in "pt")
     trimap = torch.tensor([0, 128, 255])[torch.randint(3, shape, generator=generator)]
-    (batch,) = checked_images(preds, target, trimap)
-    filters = _gradient_filter(protocol)
+    (batch,) = check_images(preds, target, trimap)
+    filters = PROTOCOLS[protocol].gradient_filter
     expected = _sums_cv2(batch, region, filters)
     torch.testing.assert_close(_sums_torch(batch, region, filters), expected, rtol=1e-9, atol=1e-12)
 
