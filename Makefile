@@ -23,8 +23,8 @@ test: .venv/.installed  ## run the tests, two at once (ARGS="-k losses")
 notebooks: .venv/.installed  ## execute the notebooks
 	$(ACTIVATE) python -m pytest --nbmake --nbmake-timeout=180 notebooks $(ARGS)
 
-lint: .venv/.installed  ## check style and types
-	$(ACTIVATE) ruff check . && ruff format --check . && mypy
+lint: .venv/.installed  ## check style, types and the order of packages
+	$(ACTIVATE) ruff check . && ruff format --check . && mypy && lint-imports --no-cache
 
 format: .venv/.installed  ## bring the code into style
 	$(ACTIVATE) ruff check --fix . && ruff format .

@@ -1,6 +1,6 @@
 """Scores mattes: ``python evaluate.py checkpoint=best.ckpt`` or ``predictions=their_mattes/``."""
 
-from gfm.cli.evaluate import main
+from gfm.run.evaluate import main
 
 if __name__ == "__main__":
     main()

@@ -9,10 +9,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gfm.run.app import silence_libraries
 from gfm.run.configs import CONFIGS
-from gfm.run.entry import quiet
 
-quiet()
+silence_libraries()
 warnings.filterwarnings("ignore", "IProgress not found")
 warnings.filterwarnings("ignore", 'install "ipywidgets"')
 

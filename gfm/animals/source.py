@@ -9,7 +9,7 @@ from gfm.animals.dataset_files import DemoSize, Drawing, draw_files, drawings
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
 from gfm.system.files import make_folder
-from gfm.system.processes import in_parallel, num_cores
+from gfm.system.processes import map_unordered, num_cores
 from gfm.system.progress import Progress
 
 DEMO_VERSION = 2  # to be raised when a drawing changes, so that old files are not used
@@ -77,7 +77,7 @@ class DrawnAnimals:
             pixels = sum(drawing.height * drawing.width for drawing in missing)
             num_workers = num_cores() if pixels > ONE_PROCESS_PIXELS else 1
         with Progress(len(missing), "drawing demo data") as progress:
-            for outcome in in_parallel(partial(draw_files, folder), missing, num_workers):
-                if outcome.fault:
-                    raise GFMError(f"cannot draw {outcome.item}: {outcome.fault}")
+            for outcome in map_unordered(partial(draw_files, folder), missing, num_workers):
+                if outcome.error:
+                    raise GFMError(f"cannot draw {outcome.item}: {outcome.error}")
                 progress.advance()

@@ -23,7 +23,7 @@ from gfm.checkpoints.released import State, convert_official, is_official
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.checkpoints.trust import check_description, check_parts, check_state
 from gfm.errors import GFMError
-from gfm.system.files import place_aside
+from gfm.system.files import atomic_path
 
 _PREFIX = "model."  # marks the weights of the network among those of the LightningModule
 _EXPECTED = "a .ckpt of a training run, a released GFM .pth, or a .safetensors written by gfm"
@@ -47,9 +47,11 @@ class Checkpoint:
     def encoder_name(self) -> str:
         """Name of the encoder; for an encoder of timm, its name there."""
         encoder = self.model.get("encoder")
-        if not isinstance(encoder, dict):  # the file was not written by a run
-            return "an unknown encoder"
-        return str(encoder.get("name", str(encoder.get("_target_")).split(".")[-1]))
+        if isinstance(encoder, dict):
+            return str(encoder.get("name", str(encoder.get("_target_")).split(".")[-1]))
+        if encoder is not None:
+            return str(encoder)
+        return str(self.model.get("_target_")).split(".")[-1].removeprefix("gfm_")
 
     @property
     def inferer(self) -> Any:
@@ -223,7 +225,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     check_suffix(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with place_aside(path) as aside:
+        with atomic_path(path) as aside:
             _WRITERS[path.suffix](aside, checkpoint)
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
         reason = str(error).splitlines()[0]

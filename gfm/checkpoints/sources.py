@@ -6,7 +6,7 @@ from typing import Any
 
 from gfm.checkpoints.links import released_file
 from gfm.errors import GFMError
-from gfm.system.extras import need
+from gfm.system.extras import import_optional
 
 HUB_WEIGHTS = "model.safetensors"
 """File of weights in a folder for the Hub; it also describes the network."""
@@ -45,8 +45,8 @@ def find_checkpoint(source: Path | str) -> Path:
 
 
 def _from_hub(name: str, revision: str | None) -> Path:
-    hub: Any = need("huggingface_hub", "hub", f"hf://{name}")
-    errors: Any = need("huggingface_hub.errors", "hub", f"hf://{name}")
+    hub: Any = import_optional("huggingface_hub", "hub", f"hf://{name}")
+    errors: Any = import_optional("huggingface_hub.errors", "hub", f"hf://{name}")
     try:
         return Path(hub.hf_hub_download(name, HUB_WEIGHTS, revision=revision))
     except (OSError, ValueError, errors.HfHubHTTPError) as error:

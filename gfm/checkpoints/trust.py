@@ -67,14 +67,18 @@ def check_parts(model: Any, inference: Any, path: Path) -> None:
     """Check that a file describes a network and, if it has an inferer, that inferer.
 
     Args:
-        model: Plain ``_target_`` node of the network, which needs ``encoder`` and ``rosta``.
+        model: Plain ``_target_`` node of the network, which needs ``rosta`` and, except for
+            the networks of :mod:`gfm.models.networks`, ``encoder``.
         inference: Plain ``_target_`` node of the inferer, or ``None``.
         path: File, for the message.
 
     Raises:
         GFMError: The file describes something else.
     """
-    parts = {"_target_": str, "encoder": dict, "rosta": str}
+    parts: dict[str, type] = {"_target_": str, "rosta": str}
+    target = model.get("_target_") if isinstance(model, dict) else None
+    if not str(target).startswith("gfm.models.networks."):  # those know their encoder
+        parts["encoder"] = dict
     for name, kind in parts.items():
         if not isinstance(model, dict) or not isinstance(model.get(name), kind):
             raise GFMError(

@@ -1,40 +1,42 @@
-"""Defines ``gfm compare``."""
+"""Defines ``gfm compare``; imports what it needs when it runs, so that --help is quick."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gfm.errors import GFMError
+from gfm.run.exit import report_errors
+
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        help="Folders of evaluations, or of trainings that ended with their final test; each is "
-        "compared with the first.",
+        help="Folders of evaluations, or of training runs with a final test; each is compared with "
+        "the first.",
         metavar="RUN...",
     ),
 ]
-PageFile = Annotated[Path, typer.Option(help="HTML page to write, which shows all photos.")]
+PageFile = Annotated[Path, typer.Option(help="HTML page of all photos to write.")]
 Metric = Annotated[
     str | None,
-    typer.Option(help="Metric in which listed photos differ most.", show_default="the first one"),
+    typer.Option(help="Metric by which listed photos differ most.", show_default="the first one"),
 ]
-Photos = Annotated[int, typer.Option(min=0, help="Number of photos to list.")]
+Photos = Annotated[
+    int, typer.Option(min=0, help="Number of photos to list, those with the largest differences.")
+]
 
 
+@report_errors()
 def compare(
     runs: Runs, page: PageFile = Path("compare.html"), metric: Metric = None, photos: Photos = 5
 ) -> None:
     """Compare runs by metric and by photo, with 95 % intervals of the differences."""
-    from gfm.run.entry import faults
+    from gfm.evaluation.comparison import compare, write_page
+    from gfm.evaluation.comparison_tables import show
 
-    with faults(go_on=None):
-        from gfm.errors import GFMError
-        from gfm.evaluation.comparison import compare, write_page
-        from gfm.evaluation.comparison_tables import show
-
-        comparison = compare(runs)
-        if metric and metric not in comparison.metrics:
-            raise GFMError(f"no metric {metric}: choose one of {', '.join(comparison.metrics)}")
-        show(comparison, metric or comparison.metrics[0], photos)
-        write_page(page, comparison)
-        typer.echo(f"page: {page}")
+    comparison = compare(runs)
+    if metric and metric not in comparison.metrics:
+        raise GFMError(f"no metric {metric}: choose one of {', '.join(comparison.metrics)}")
+    show(comparison, metric or comparison.metrics[0], photos)
+    write_page(page, comparison)
+    typer.echo(f"page: {page}")

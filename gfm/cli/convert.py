@@ -1,32 +1,36 @@
-"""Defines ``gfm convert``."""
+"""Defines ``gfm convert``; imports what it needs when it runs, so that --help is quick."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gfm.cli.options import CheckpointArgument, TrustOption
+from gfm.run.exit import report_errors
+
+if TYPE_CHECKING:
+    from gfm.checkpoints import Checkpoint
 
 Target = Annotated[
     Path, typer.Argument(help="File to write: .safetensors or .ckpt.", metavar="OUT")
 ]
 
 
+@report_errors()
 def convert(source: CheckpointArgument, target: Target, trust: TrustOption = None) -> None:
     """Convert the weights of any supported checkpoint to a .ckpt or .safetensors of gfm."""
-    from rich.console import Console
+    from gfm.checkpoints import check_network, read_checkpoint, write_checkpoint
+    from gfm.checkpoints.formats import check_suffix
 
-    from gfm.run.entry import faults
+    check_suffix(target)  # before a large file is read
+    checkpoint = read_checkpoint(Path(source), trust or [])
+    check_network(checkpoint, source)
+    write_checkpoint(target, checkpoint)
+    typer.echo(f"{target}: {summarize(checkpoint)}")
 
-    with faults():
-        from gfm.checkpoints import check_network, read_checkpoint, write_checkpoint
-        from gfm.checkpoints.formats import check_suffix
 
-        check_suffix(target)  # before a large file is read
-        checkpoint = read_checkpoint(Path(source), trust or [])
-        check_network(checkpoint, source)
-        write_checkpoint(target, checkpoint)
-        rosta = checkpoint.model["rosta"].upper()
-        millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6
-        text = f"{target}: {checkpoint.encoder_name}, RoSTA {rosta}, {millions:.1f} M values"
-        Console(soft_wrap=True).print(text, highlight=False, markup=False)
+def summarize(checkpoint: "Checkpoint") -> str:
+    """Return the encoder, the RoSTA and the number of parameters, in a few words."""
+    millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6
+    rosta = str(checkpoint.model["rosta"]).upper()
+    return f"{checkpoint.encoder_name}, RoSTA {rosta}, {millions:.1f} M values"

@@ -1,4 +1,4 @@
-"""Finds the datasets that a file tool works on, from the overrides of ``train.py``."""
+"""Finds the datasets that a file tool works on from overrides as for ``train.py``."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,27 +9,23 @@ from gfm.data.folder import FolderSet
 from gfm.data.layout import Folders, Roots
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
-from gfm.run.overrides import check_choices
+from gfm.run.overrides import check_overrides
 
 
 def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Roots:
-    """Return the datasets that overrides of ``data`` and ``paths`` select, AM-2k by default.
+    """Return the datasets that overrides of ``data`` and ``paths`` select, by default AM-2k.
 
-    Backgrounds that are neither given nor in their default place are ``None``. A plain test set
-    (``data=folder``) has only validation folders.
-
-    Args:
-        overrides: Overrides as for ``train.py``.
-        config_dir: Folder of the user's own configuration files.
+    Backgrounds that are neither given nor at their default path are ``None``. A plain test set
+    (``data=folder``) has only validation folders. ``config_dir`` holds the user's YAML files.
 
     Raises:
-        GFMError: An argument is not NAME=VALUE, or a folder is not in its place.
+        GFMError: An argument is not NAME=VALUE, or a folder is missing.
     """
     for text in overrides:
         if "=" not in text:
-            raise GFMError(f"{text} is not NAME=VALUE: write, for example, paths.am2k={text}")
-    check_choices(overrides)
-    # Nothing is trained, so data without a recipe of their own will do.
+            raise GFMError(f"{text} is not NAME=VALUE: set, for example, paths.am2k={text}")
+    check_overrides(overrides)
+    # No recipe is used, so any will do for data that has none.
     defaults = [
         f"{group}=am2k"
         for group in ("data", "recipe")
@@ -40,13 +36,13 @@ def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Root
     cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
     source = instantiate(cfg.data.source).find()
     if isinstance(source, FolderSet):
-        return _of_folder_set(source)
+        return _roots_of_folder_set(source)
     if not source.photos.is_dir():
         raise GFMError(f"no folder {source.photos}: set {source.folders.option}")
-    return replace(source, **{k: _given(source, k, overrides) for k in ("bg20k", "coco")})
+    return replace(source, **{k: _backgrounds(source, k, overrides) for k in ("bg20k", "coco")})
 
 
-def _given(source: Roots, name: str, overrides: Sequence[str]) -> Path | None:
+def _backgrounds(source: Roots, name: str, overrides: Sequence[str]) -> Path | None:
     path: Path | None = getattr(source, name)
     if path is None or path.is_dir():
         return path
@@ -55,7 +51,7 @@ def _given(source: Roots, name: str, overrides: Sequence[str]) -> Path | None:
     return None
 
 
-def _of_folder_set(source: FolderSet) -> Roots:
+def _roots_of_folder_set(source: FolderSet) -> Roots:
     if source.root is None or not source.root.is_dir():
         raise GFMError(f"no folder {source.root}: set data.root")
     folders = Folders(

@@ -1,4 +1,4 @@
-"""Defines ``gfm demo``."""
+"""Defines ``gfm demo``; imports what it needs when it runs, so that --help is quick."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,29 +6,29 @@ from typing import Annotated
 import typer
 
 from gfm.cli.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
+from gfm.run.exit import report_errors
+
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Local port.", show_default="a free one from 7860"),
+]
+Browser = Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")]
 
 
+@report_errors()
 def demo(
     checkpoint: CheckpointOption,
     device: DeviceOption = None,
     inference: InferenceOption = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=65535, help="Port of this machine.", show_default="a free one from 7860"
-        ),
-    ] = None,
-    browser: Annotated[bool, typer.Option("--browser", help="Show the page in a browser.")] = False,
+    port: Port = None,
+    browser: Browser = False,
     trust: TrustOption = None,
 ) -> None:
-    """Serve a page on this machine that mattes pictures and gives them other backgrounds."""
-    from gfm.run.entry import faults
+    """Serve a local web page that mattes pictures and replaces their backgrounds."""
+    from gfm.inference.page import import_gradio, make_page, serve
 
-    with faults():
-        from gfm.inference.page import import_gradio, make_page, serve
+    import_gradio()  # before a large file is read
+    from gfm.checkpoints import load_model
 
-        import_gradio()  # before a large file is read
-        from gfm.checkpoints import load_model
-
-        matte = load_model(checkpoint, device, inference=inference, trust=trust or [])
-        serve(make_page(matte, f"gfm: {Path(checkpoint).name}"), port, browser)
+    matte = load_model(checkpoint, device, inference=inference, trust=trust or [])
+    serve(make_page(matte, f"gfm: {Path(checkpoint).name}"), port, browser)

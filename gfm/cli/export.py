@@ -1,14 +1,16 @@
-"""``gfm export …``; what it needs is imported when it runs."""
+"""Defines ``gfm export``; imports what it needs when it runs, so that --help is quick."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gfm.cli.convert import summarize
 from gfm.cli.options import CheckpointArgument, TrustOption
+from gfm.errors import GFMError
+from gfm.run.exit import report_errors
 
 if TYPE_CHECKING:
     from gfm.checkpoints import Checkpoint
@@ -16,40 +18,31 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="A trained network for other programs. Every file says what it is in its metadata.",
+    help="Export a trained network to other programs. Each file describes itself in its metadata.",
 )
 
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")]
 Inference = Annotated[
-    str, typer.Option(help="How the graph looks at a photo: native | hybrid | resize | rim.")
+    str, typer.Option(help="How the graph mattes a photo: native | hybrid | resize | rim.")
 ]
 PixelsOption = Annotated[
     str,
     typer.Option(
         "--pixels",
-        help="What the graph takes, RGB: uint8 (N×H×W×3) | float (N×3×H×W in [0, 1]).",
+        help="RGB input of the graph: uint8 (N×H×W×3) | float (N×3×H×W in [0, 1]).",
     ),
 ]
 Check = Annotated[
     bool,
-    typer.Option(
-        "--check/--no-check", help="Run the file beside the network, at three other sizes."
-    ),
+    typer.Option("--check/--no-check", help="Compare the file with the network at three sizes."),
 ]
 Licence = Annotated[
-    str | None, typer.Option("--license", help="Of the weights, such as cc-by-4.0.")
+    str | None, typer.Option("--license", help="Licence of the weights, such as cc-by-4.0.")
 ]
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    from gfm.run.entry import faults
-
-    with faults():
-        yield
 
 
 @app.command()
+@report_errors()
 def onnx(
     source: CheckpointArgument,
     target: Target,
@@ -60,15 +53,15 @@ def onnx(
     trust: TrustOption = None,
 ) -> None:
     """Write an ONNX file that turns an RGB image of any size into alpha."""
-    with _faults():
-        from gfm.checkpoints.export import try_onnx, write_onnx
+    from gfm.checkpoints.export import try_onnx, write_onnx
 
-        graph, facts = _graph(source, target, ".onnx", inference, pixels, licence, trust)
-        write_onnx(target, graph, facts)
-        _report(target, facts, try_onnx(target, graph) if check else iter(()))
+    graph, facts = _graph(source, target, ".onnx", inference, pixels, licence, trust)
+    write_onnx(target, graph, facts)
+    _report(target, facts, try_onnx(target, graph) if check else iter(()))
 
 
 @app.command()
+@report_errors()
 def torch(
     source: CheckpointArgument,
     target: Target,
@@ -78,30 +71,30 @@ def torch(
     licence: Licence = None,
     trust: TrustOption = None,
 ) -> None:
-    """Write a .pt2, which torch.export.load(...).module() runs without this package."""
-    with _faults():
-        from gfm.checkpoints.export import try_program, write_program
+    """Write a .pt2 for torch.export.load(...).module(), which does not need this package."""
+    from gfm.checkpoints.export import try_program, write_program
 
-        graph, facts = _graph(source, target, ".pt2", inference, pixels, licence, trust)
-        write_program(target, graph, facts)
-        _report(target, facts, try_program(target, graph) if check else iter(()))
+    graph, facts = _graph(source, target, ".pt2", inference, pixels, licence, trust)
+    write_program(target, graph, facts)
+    _report(target, facts, try_program(target, graph) if check else iter(()))
 
 
 @app.command()
+@report_errors()
 def safetensors(
     source: CheckpointArgument, target: Target, licence: Licence = None, trust: TrustOption = None
 ) -> None:
-    """Write the weights and the description of their network, for load_model."""
-    with _faults():
-        from gfm.checkpoints import write_checkpoint
+    """Write weights with a description of their network, for load_model."""
+    from gfm.checkpoints import write_checkpoint
 
-        _check_suffix(target, ".safetensors")
-        checkpoint = _read(source, licence, trust)
-        write_checkpoint(target, checkpoint)
-        typer.echo(f"{target}: {_in_short(checkpoint)}")
+    _check_suffix(target, ".safetensors")
+    checkpoint = _read(source, licence, trust)
+    write_checkpoint(target, checkpoint)
+    typer.echo(f"{target}: {summarize(checkpoint)}")
 
 
 @app.command()
+@report_errors()
 def hub(
     source: CheckpointArgument,
     target: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write.")],
@@ -113,15 +106,14 @@ def hub(
     trust: TrustOption = None,
 ) -> None:
     """Write a folder for the Hugging Face Hub: safetensors, config.json and a model card."""
-    with _faults():
-        from gfm.checkpoints.export.hub import metrics_of_run, read_metrics, write_hub_folder
+    from gfm.checkpoints.export.hub import metrics_of_run, read_metrics, write_hub_folder
 
-        checkpoint = _read(source, licence, trust)
-        found = read_metrics(metrics) if metrics else metrics_of_run(Path(source))
-        write_hub_folder(target, checkpoint, found, target.resolve().name)
-        typer.echo(f"{target}: {_in_short(checkpoint)}; {len(found)} metrics")
-        typer.echo(f"read it: load_model({str(target)!r})")
-        typer.echo(f"give it away: hf upload <user>/{target.resolve().name} {target}")
+    checkpoint = _read(source, licence, trust)
+    found = read_metrics(metrics) if metrics else metrics_of_run(Path(source))
+    write_hub_folder(target, checkpoint, found, target.resolve().name)
+    typer.echo(f"{target}: {summarize(checkpoint)}; {len(found)} metrics")
+    typer.echo(f"load it: load_model({str(target)!r})")
+    typer.echo(f"share it: hf upload <user>/{target.resolve().name} {target}")
 
 
 def _read(source: str, licence: str | None, trust: list[str] | None) -> "Checkpoint":
@@ -143,7 +135,7 @@ def _graph(
     licence: str | None,
     trust: list[str] | None,
 ) -> tuple[Any, dict[str, str]]:
-    """Return the graph of a checkpoint, and the facts that the exported file will hold."""
+    """Return the graph of a checkpoint, and the metadata of the exported file."""
     from gfm.checkpoints import build_network, choose_inferer
     from gfm.checkpoints.export import MattingGraph, as_pixels
     from gfm.checkpoints.facts import facts_of
@@ -157,22 +149,14 @@ def _graph(
 
 
 def _check_suffix(target: Path, suffix: str) -> None:
-    from gfm.errors import GFMError
-
     if target.suffix != suffix:  # before a large file is read
         raise GFMError(f"cannot write {target}: choose a name that ends in {suffix}")
     if target.parent.exists() and not target.parent.is_dir():
-        raise GFMError(f"cannot write {target}: {target.parent} is no folder")
-
-
-def _in_short(checkpoint: "Checkpoint") -> str:
-    millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6
-    rosta = str(checkpoint.model["rosta"]).upper()
-    return f"{checkpoint.encoder_name}, RoSTA {rosta}, {millions:.1f} M values"
+        raise GFMError(f"cannot write {target}: {target.parent} is not a folder")
 
 
 def _report(target: Path, facts: dict[str, str], trials: "Iterator[Trial]") -> None:
-    """Print what was written, and one line for each size of image that was tried."""
+    """Print what was written, and the comparison for each size of image."""
     megabytes = target.stat().st_size / 1e6
     rosta, looks = facts["rosta"].upper(), facts["looks"]
     typer.echo(f"{target}: {facts['architecture']}, RoSTA {rosta}, {looks}, {megabytes:.1f} MB")

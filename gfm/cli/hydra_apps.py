@@ -17,4 +17,4 @@ def become(name: str, arguments: Sequence[str]) -> NoReturn:
     It runs as a module, so that Lightning can start it again for each GPU, and Hydra names the run
     after it.
     """
-    os.execv(sys.executable, [sys.executable, "-m", f"gfm.cli.{name}", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", f"gfm.run.{name}", *arguments])

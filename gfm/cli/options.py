@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options shared by several commands."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help=_C
 CheckpointOption = Annotated[str, typer.Option(metavar="CHECKPOINT", help=_CHECKPOINT)]
 TrustOption = Annotated[
     list[str] | None,
-    typer.Option(help="Package whose classes the checkpoint may name, too; may be repeated."),
+    typer.Option(help="Additional package whose classes a checkpoint may use; may be repeated."),
 ]
 DeviceOption = Annotated[
     str | None,
@@ -23,6 +23,9 @@ InferenceOption = Annotated[
     str | None,
     typer.Option(
         help="How photos are matted: hybrid, resize, rim or native.",
-        show_default="as in the run of the checkpoint, else the official way",
+        show_default="as in the checkpoint's run, else as in the official code",
     ),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing results instead of skipping them.")
 ]

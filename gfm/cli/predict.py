@@ -1,12 +1,19 @@
-"""Defines ``gfm predict``."""
+"""Defines ``gfm predict``; imports what it needs when it runs, so that --help is quick."""
 
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gfm.cli.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
+from gfm.cli.options import (
+    CheckpointOption,
+    DeviceOption,
+    InferenceOption,
+    OverwriteOption,
+    TrustOption,
+)
+from gfm.run.exit import report_errors
+from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
     from gfm.inference.input_files import Source
@@ -14,35 +21,11 @@ if TYPE_CHECKING:
     from gfm.inference.video.codecs import ClipOptions
 
 
-class PrecisionName(str, Enum):
-    """Precisions of convolutions."""
-
-    single = "32"
-    bfloat16 = "bf16"
-    half = "16"
-
-
-class ForegroundName(str, Enum):
-    """Methods that estimate the colours of cut-outs."""
-
-    blur = "blur"
-    ml = "ml"
-
-
-class AlphaVideo(str, Enum):
-    """Formats of the mattes of clips."""
-
-    ffv1 = "ffv1"
-    h264 = "h264"
-
-
-class CutoutVideo(str, Enum):
-    """Formats of the cut-outs of clips."""
-
-    prores = "prores"
-    vp9 = "vp9"
-    png = "png"
-
+# Repeats the choices of gfm.inference, because --help should not wait for torch.
+Precision = Literal["32", "bf16", "16"]
+ForegroundMethod = Literal["blur", "ml"]
+AlphaVideo = Literal["ffv1", "h264"]
+CutoutVideo = Literal["prores", "vp9", "png"]
 
 Inputs = Annotated[
     list[str],
@@ -54,7 +37,7 @@ Inputs = Annotated[
 ]
 Out = Annotated[
     Path,
-    typer.Option("-o", "--out", help="Folder for the results, which gets alpha/, cutout/ …"),
+    typer.Option("-o", "--out", help="Folder for the results: alpha/, cutout/ …"),
 ]
 Outputs = Annotated[
     str,
@@ -70,9 +53,6 @@ BackgroundChoice = Annotated[
     ),
 ]
 Bits = Annotated[int, typer.Option(help="Bits per pixel of the mattes: 8 or 16.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Make results again that exist already.")
-]
 Branch = Annotated[
     str | None,
     typer.Option(
@@ -89,14 +69,14 @@ MaxSize = Annotated[
     ),
 ]
 ForegroundChoice = Annotated[
-    ForegroundName,
+    ForegroundMethod,
     typer.Option(
         help="How the colours of cut-outs are estimated: blur (blur fusion), or ml (multi-level; "
         "starts more slowly and needs pymatting)."
     ),
 ]
 PrecisionChoice = Annotated[
-    PrecisionName,
+    Precision,
     typer.Option(help="Precision of the network: 32; or bf16 or 16, faster on some devices."),
 ]
 AlphaVideoChoice = Annotated[
@@ -120,6 +100,7 @@ Smooth = Annotated[
 ]
 
 
+@report_errors("the same command")
 def predict(
     inputs: Inputs,
     checkpoint: CheckpointOption,
@@ -127,51 +108,39 @@ def predict(
     output: Outputs = "alpha,cutout",
     background: BackgroundChoice = None,
     bits: Bits = 8,
-    overwrite: Overwrite = False,
+    overwrite: OverwriteOption = False,
     inference: InferenceOption = None,
     branch: Branch = None,
     max_size: MaxSize = 1080,
-    foreground: ForegroundChoice = ForegroundName.blur,
+    foreground: ForegroundChoice = "blur",
     device: DeviceOption = None,
-    precision: PrecisionChoice = PrecisionName.single,
-    alpha_video: AlphaVideoChoice = AlphaVideo.ffv1,
-    cutout_video: CutoutVideoChoice = CutoutVideo.prores,
+    precision: PrecisionChoice = "32",
+    alpha_video: AlphaVideoChoice = "ffv1",
+    cutout_video: CutoutVideoChoice = "prores",
     smooth: Smooth = False,
     trust: TrustOption = None,
 ) -> None:
     """Matte photos and clips: alpha, cut-outs with the foreground's own colours, composites.
 
-    Results have the size and the name of their photo; results of clips also have the frame rate and
-    the sound. Existing results are not made again, so a stopped command can be repeated to go on.
-    If a file fails, the others are still made, and the exit status is 1.
+    Results keep the size and name of their photo; those of clips also keep timestamps and audio.
+    Existing results are skipped, so repeat a stopped command to resume it. If a file fails, the
+    others are still processed, and the exit status is 1.
     """
-    from gfm.run.entry import faults
+    from gfm.inference.outputs import Background, Results, parse_outputs
+    from gfm.inference.predict_files import predict_files
+    from gfm.inference.video.codecs import ClipOptions
 
-    with faults(go_on="the same command"):
-        # Imported here, because --help should not wait for torch.
-        from gfm.inference.outputs import Background, Results, parse_outputs
-        from gfm.inference.predict_files import predict_files
-        from gfm.inference.video.codecs import ClipOptions
+    outputs = parse_outputs(output, bits, background)
+    clips = ClipOptions(alpha_video, cutout_video, smooth)
+    behind = Background(background) if background is not None else None
+    todo = _find_todo(inputs, out, overwrite, outputs, bits, clips)
+    if not todo:
+        return
+    from gfm.checkpoints import load_model
 
-        outputs = parse_outputs(output, bits, background)
-        clips = ClipOptions(alpha_video.value, cutout_video.value, smooth)
-        behind = Background(background) if background is not None else None
-        todo = _find_todo(inputs, out, overwrite, outputs, bits, clips)
-        if not todo:
-            return
-        from gfm.checkpoints import load_model
-
-        predictor = load_model(
-            checkpoint,
-            device,
-            precision.value,
-            inference,
-            trust or (),
-            branch,
-            max_size or None,
-            foreground.value,
-        )
-        predict_files(Results(predictor, outputs, bits, behind), todo, out, outputs, clips)
+    options = (precision, inference, trust or (), branch, max_size or None, foreground)
+    predictor = load_model(checkpoint, device, *options)
+    predict_files(Results(predictor, outputs, bits, behind), todo, out, outputs, clips)
 
 
 def _find_todo(
@@ -182,16 +151,15 @@ def _find_todo(
     bits: int,
     clips: "ClipOptions",
 ) -> "list[Source]":
-    """Return the photos and clips to matte, after checking that clips can be read and written."""
+    """Return the photos and clips to matte; check first that clips can be read and written."""
     from gfm.inference.input_files import find_sources
     from gfm.inference.predict_files import unmade
-    from gfm.system.extras import need
 
     sources = find_sources(inputs, out)
     todo = sources if overwrite else unmade(sources, out, outputs, clips)
     if len(todo) < len(sources):
         typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} exist already")
     if any(source.is_clip for source in todo):
-        need("av", "video", "video")
+        import_optional("av", "video", "video")
         clips.check(bits)
     return todo

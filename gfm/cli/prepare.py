@@ -1,19 +1,22 @@
-"""Defines ``gfm prepare`` and ``gfm check``; each imports what it needs when it runs."""
+"""Defines ``gfm prepare`` and ``gfm check``; they import what they need when they run."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gfm.cli.options import OverwriteOption
+from gfm.errors import INTERRUPTED, GFMError
+from gfm.run.exit import report_errors
+
 if TYPE_CHECKING:
+    from gfm.data.layout import Roots
     from gfm.prepare.runner import Options
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Make the files that the published datasets leave to their users. "
-    "Every command can be stopped at any moment; run it again to go on.",
+    help="Generate the files that the published datasets leave to their users. "
+    "Stop a command at any time; rerun it to resume.",
 )
 
 Overrides = Annotated[
@@ -31,28 +34,27 @@ Workers = Annotated[
     int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
 ]
 Shard = Annotated[
-    str, typer.Option(help="i/n makes only part i of n, to share the work among machines.")
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Make files again that exist already.")
+    str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
 ]
 
 
-@contextmanager
-def _faults(go_on: str | None = "the same command") -> Iterator[None]:
-    from gfm.run.entry import faults
-
-    with faults(go_on):
-        yield
-
-
-def _options(workers: int | None, shard: str, overwrite: bool) -> "Options":
+def _setup(
+    overrides: list[str] | None,
+    config_dir: Path | None,
+    workers: int | None,
+    shard: str,
+    overwrite: bool,
+) -> "tuple[Roots, Options]":
+    """Return the datasets to work on, and the options of every preparing command."""
+    from gfm.cli.datasets import find_roots
     from gfm.prepare.runner import Options, parse_shard
 
-    return Options(workers, parse_shard(shard), overwrite)
+    options = Options(workers, parse_shard(shard), overwrite)
+    return find_roots(overrides or [], config_dir), options
 
 
 @app.command()
+@report_errors("the same command")
 def foregrounds(
     overrides: Overrides = None,
     method: Annotated[
@@ -61,24 +63,22 @@ def foregrounds(
     ] = "cf",
     workers: Workers = None,
     shard: Shard = "1/1",
-    overwrite: Overwrite = False,
+    overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:
     """Estimate foreground and background colours of the training photos (train/fg, train/bg).
 
-    They are needed by track.foreground=closed_form. With --method cf, each process takes about 1 GB
-    of memory per megapixel.
+    track.foreground=closed_form needs them. With --method cf, each process takes about 1 GB of
+    memory per megapixel.
     """
-    with _faults():
-        from gfm.cli.datasets import find_roots
-        from gfm.prepare.foregrounds import prepare_foregrounds
+    from gfm.prepare.foregrounds import prepare_foregrounds
 
-        options = _options(workers, shard, overwrite)
-        roots = find_roots(overrides or [], config_dir)
-        prepare_foregrounds(roots.photos, roots.folders, method, options)
+    roots, options = _setup(overrides, config_dir, workers, shard, overwrite)
+    prepare_foregrounds(roots.photos, roots.folders, method, options)
 
 
 @app.command()
+@report_errors("the same command")
 def denoise(
     overrides: Overrides = None,
     method: Annotated[
@@ -100,41 +100,38 @@ def denoise(
     ] = None,
     workers: Workers = None,
     shard: Shard = "1/1",
-    overwrite: Overwrite = False,
+    overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:
     """Remove noise from original, fg and the train folder of BG-20k (into <folder>_denoise).
 
-    The results are needed by track=comp_rssn track.denoise=true.
+    track=comp_rssn track.denoise=true needs the results.
     """
-    with _faults():
-        from gfm.cli.datasets import find_roots
-        from gfm.prepare.denoise import prepare_denoise
+    from gfm.prepare.denoise import prepare_denoise
 
-        options = _options(workers, shard, overwrite)
-        prepare_denoise(find_roots(overrides or [], config_dir), method, sigma, only or [], options)
+    roots, options = _setup(overrides, config_dir, workers, shard, overwrite)
+    prepare_denoise(roots, method, sigma, only or [], options)
 
 
 @app.command()
+@report_errors("the same command")
 def trimaps(
     overrides: Overrides = None,
     kernel_size: Annotated[int, typer.Option(help="Side of the elliptic kernel in pixels.")] = 25,
     workers: Workers = None,
     shard: Shard = "1/1",
-    overwrite: Overwrite = False,
+    overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Make the trimaps of the validation photos (validation/trimap)."""
-    with _faults():
-        from gfm.cli.datasets import find_roots
-        from gfm.prepare.trimaps import prepare_trimaps
+    """Generate the trimaps of the validation photos (validation/trimap)."""
+    from gfm.prepare.trimaps import prepare_trimaps
 
-        options = _options(workers, shard, overwrite)
-        roots = find_roots(overrides or [], config_dir)
-        prepare_trimaps(roots.photos, roots.folders, kernel_size, options)
+    roots, options = _setup(overrides, config_dir, workers, shard, overwrite)
+    prepare_trimaps(roots.photos, roots.folders, kernel_size, options)
 
 
 @app.command()
+@report_errors("the same command")
 def pack(
     overrides: Overrides = None,
     out: Annotated[
@@ -156,35 +153,31 @@ def pack(
     ] = None,
     workers: Workers = None,
     shard: Shard = "1/1",
-    overwrite: Overwrite = False,
+    overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Store datasets decoded, which loads many times faster but needs many times the disk space."""
-    with _faults():
-        from gfm.cli.datasets import find_roots
-        from gfm.prepare.pack import prepare_pack
+    """Store datasets decoded: many times faster to load, and many times larger on disk."""
+    from gfm.prepare.pack import prepare_pack
 
-        options = _options(workers, shard, overwrite)
-        roots = find_roots(overrides or [], config_dir)
-        packed = prepare_pack(roots, out, max_side, only or [], options)
-        names = {"photos": roots.folders.option, "bg20k": "paths.bg20k", "coco": "paths.coco"}
-        typer.echo("use " + " ".join(f"{names[name]}={path}" for name, path in packed.items()))
+    roots, options = _setup(overrides, config_dir, workers, shard, overwrite)
+    packed = prepare_pack(roots, out, max_side, only or [], options)
+    names = {"photos": roots.folders.option, "bg20k": "paths.bg20k", "coco": "paths.coco"}
+    typer.echo("use " + " ".join(f"{names[name]}={path}" for name, path in packed.items()))
 
 
+@report_errors()
 def check(
     overrides: Overrides = None, workers: Workers = None, config_dir: ConfigDir = None
 ) -> None:
     """Read every file of a dataset and print all problems; exit with status 1 if there are any."""
-    with _faults(go_on=None):
-        from gfm.cli.datasets import find_roots
-        from gfm.errors import INTERRUPTED, GFMError
-        from gfm.prepare.check import check as check_all
+    from gfm.cli.datasets import find_roots
+    from gfm.prepare.check import check as check_all
 
-        try:
-            problems = check_all(find_roots(overrides or [], config_dir), workers)
-        except KeyboardInterrupt:
-            typer.echo("stopped")
-            raise typer.Exit(INTERRUPTED) from None
-        if problems:
-            raise GFMError(f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}")
-        typer.echo("no problems")
+    try:
+        problems = check_all(find_roots(overrides or [], config_dir), workers)
+    except KeyboardInterrupt:
+        typer.echo("stopped")
+        raise typer.Exit(INTERRUPTED) from None
+    if problems:
+        raise GFMError(f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}")
+    typer.echo("no problems")

@@ -1,1 +1,1 @@
-"""Private parts of other libraries, a module for each, so that one place breaks when they move."""
+"""Wrappers around other libraries' private APIs, so that an upgrade breaks in one place."""

@@ -1,6 +1,6 @@
-"""Private parts of Lightning.
+"""Wrappers around Lightning's private APIs.
 
-``tests/compat/test_lightning.py`` shows what breaks if a release changes one of them.
+``tests/compat/test_lightning.py`` fails if a release changes one of them.
 """
 
 import os
@@ -13,19 +13,17 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.exceptions import SIGTERMException as SIGTERMException
 from torch import Tensor
 from torch.optim import Optimizer
 
-__all__ = ["BestCheckpoint", "SIGTERMException"]
-
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's callback, except that the best file always has the plain name.
+    """``ModelCheckpoint`` whose best file always has the plain name.
 
     With ``save_top_k=3`` and ``filename=best``, the files are ``best.ckpt``, which is the best, and
-    two named after their steps, such as ``best_step_120.ckpt``. Arguments are those of Lightning,
-    and ``enable_version_counter`` has to be ``False``, or Lightning numbers the files first.
+    two named after their steps, such as ``best_step_120.ckpt``. Set ``enable_version_counter`` to
+    ``False``, or Lightning numbers the files first.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -57,10 +55,10 @@ class BestCheckpoint(ModelCheckpoint):
         return float(current) < score if self.mode == "min" else float(current) > score
 
     def _rename(self, path: str, name: str, trainer: pl.Trainer) -> None:
-        """Rename the file that was the best so far."""
+        """Rename the previous best file."""
         if trainer.is_global_zero and os.path.isfile(path):
-            Path(name).unlink(missing_ok=True)  # left if a run was killed right here
-            try:  # a link, so that best.ckpt exists until the new one replaces it
+            Path(name).unlink(missing_ok=True)  # left over if a run was killed here
+            try:  # a link keeps best.ckpt until the new one replaces it
                 os.link(path, name)
             except OSError:  # a file system without hard links
                 shutil.copyfile(path, name)
@@ -81,29 +79,29 @@ def _of_step(path: str, step: int) -> str:
     return str(file.with_name(f"{file.stem}_step_{step}{file.suffix}"))
 
 
-def set_terminated(trainer: pl.Trainer, is_terminated: bool) -> None:
-    """Set whether the trainer leaves its loop with a SIGTERMException at its next check."""
-    trainer._signal_connector.received_sigterm = is_terminated
+def set_received_sigterm(trainer: pl.Trainer, received: bool) -> None:
+    """Set whether the trainer raises SIGTERMException at its next check."""
+    trainer._signal_connector.received_sigterm = received
 
 
-def pass_on(trainer: pl.Trainer, number: int) -> None:
-    """Send a signal to the processes that this one started, if it started any."""
+def forward_signal(trainer: pl.Trainer, number: int) -> None:
+    """Send a signal to the processes that this one started, if any."""
     if trainer.strategy.launcher is not None:
         trainer.strategy.launcher.kill(number)
 
 
-def num_batches_begun(trainer: pl.Trainer) -> int:
-    """Return how many batches of this epoch were fetched, including before an interruption."""
+def num_batches_fetched(trainer: pl.Trainer) -> int:
+    """Return the number of batches fetched in this epoch, also before an interruption."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
 def logged_step(trainer: pl.Trainer) -> int:
-    """Return the step under which Lightning logs now; for a validation, the step before it."""
+    """Return the step to which Lightning assigns values logged now, also during validation."""
     return trainer.fit_loop.epoch_loop._batches_that_stepped
 
 
-def starts_processes_by_script(trainer: pl.Trainer) -> bool:
-    """Return whether each of several processes will be started by running the script again."""
+def launches_script_per_device(trainer: pl.Trainer) -> bool:
+    """Return whether Lightning starts further processes by running this script again."""
     launcher = trainer.strategy.launcher
     return (
         isinstance(launcher, _SubprocessScriptLauncher)
@@ -112,57 +110,57 @@ def starts_processes_by_script(trainer: pl.Trainer) -> bool:
     )
 
 
-def logs_now(trainer: pl.Trainer) -> bool:
-    """Return whether Lightning passes the values of this training step to the loggers."""
+def should_update_logs(trainer: pl.Trainer) -> bool:
+    """Return whether Lightning sends this training step's values to the loggers."""
     return bool(trainer._logger_connector.should_update_logs or trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
 def unscale_gradients(trainer: pl.Trainer, optimizer: Optimizer) -> None:
-    """Divide gradients by the loss scale of float16, if Lightning has not done so.
+    """Divide gradients by the loss scale of float16 if Lightning has not done so.
 
-    For fused optimisers, Lightning leaves this to their step, and so refuses to clip gradients.
+    Lightning leaves this to fused optimisers' ``step``, and therefore refuses to clip gradients.
     """
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
         scaler.unscale_(optimizer)
 
 
-def agree_on_sigterm_elsewhere(trainer: pl.Trainer) -> None:
-    """Stop Lightning from checking before every batch whether the first process got SIGTERM.
+def disable_sigterm_broadcast(trainer: pl.Trainer) -> None:
+    """Stop Lightning from broadcasting before every batch whether rank zero received SIGTERM.
 
-    Each of these checks makes all processes wait for their GPUs.
+    Each broadcast makes all ranks wait for their GPUs.
     """
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
 
 def drop_wandb_option(logger: WandbLogger, name: str) -> None:
-    """Keep an option that W&B no longer has from reaching ``wandb.init``."""
+    """Drop an argument of ``wandb.init`` that Lightning passes but W&B has removed."""
     logger._wandb_init.pop(name, None)
 
 
-_PARTS = {
+_ENTRIES = {
     "state_dict": dict,
     "hyper_parameters": dict,
     "optimizer_states": list,
     "lr_schedulers": list,
     "loops": dict,
 }
-"""What a run goes on from, by its name in a checkpoint; Lightning documents some of the names."""
+"""Checkpoint entries required to resume a run; Lightning documents only some of the names."""
 
 
-def missing_parts(checkpoint: Mapping[str, Any]) -> list[str]:
-    """Return the names of the parts that a run goes on from and that a checkpoint lacks."""
-    return [name for name, kind in _PARTS.items() if not isinstance(checkpoint.get(name), kind)]
+def missing_entries(checkpoint: Mapping[str, Any]) -> list[str]:
+    """Return the entries required to resume a run that a checkpoint lacks."""
+    return [name for name, kind in _ENTRIES.items() if not isinstance(checkpoint.get(name), kind)]
 
 
-def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:
-    """Make Lightning repeat a validation that was interrupted or not started when a run ended.
+def restart_unfinished_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:
+    """Make Lightning repeat a validation that was interrupted or due when a run ended.
 
-    Lightning itself would continue an interrupted validation without the earlier photos. If the
-    checkpoint was saved in the last step of an epoch, it would count the validation as done.
+    Lightning itself would resume an interrupted validation without the earlier photos, and skip one
+    that was due when the last step of an epoch was saved.
 
     Args:
-        checkpoint: Checkpoint of Lightning, changed in place.
+        checkpoint: Lightning's checkpoint, changed in place.
         validate_every: Number of epochs between validations.
     """
     progress = checkpoint["loops"]["fit_loop"]
@@ -177,5 +175,5 @@ def make_up_validation(checkpoint: dict[str, Any], validate_every: int | None) -
     for part in ("current", "total"):
         training[part]["completed"] = training[part]["processed"]
         validation[part].update(ready=0, started=0, processed=0, completed=0)
-    # Lightning takes this for the middle of a validation, in its first batch.
+    # To Lightning, this is a validation interrupted in its first batch.
     validation["total"].update(ready=1, started=1)

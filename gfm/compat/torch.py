@@ -1,6 +1,7 @@
-"""Parts of torch that may change: texts of exceptions, new functions, a setting of its exporter.
+"""Unstable parts of torch: texts of exceptions, new functions, a setting of its exporter.
 
-``tests/compat/test_torch.py`` shows what breaks if a release changes one of them.
+``tests/compat/test_torch.py`` fails if a release changes one of them. Functions import torch and
+NumPy, so that the command line and its workers start without them.
 """
 
 import re
@@ -8,19 +9,18 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
-def is_of_dead_worker(error: BaseException) -> bool:
-    """Return whether an error says that a worker process of a loader was killed."""
+def is_killed_worker(error: BaseException) -> bool:
+    """Return whether a DataLoader worker was killed."""
     return str(error).startswith("DataLoader worker")
 
 
-def fault_in_worker(error: BaseException) -> str | None:
-    """Return the message of a GFMError that a loader's worker raised; else ``None``.
+def message_from_worker(error: BaseException) -> str | None:
+    """Return the message of a GFMError raised in a DataLoader worker; ``None`` for other errors.
 
     torch puts a traceback before the message.
     """
@@ -28,19 +28,18 @@ def fault_in_worker(error: BaseException) -> str | None:
     return text.rsplit("GFMError: ", 1)[-1] if "in DataLoader worker process" in text else None
 
 
-def fault_in_process(error: BaseException) -> str | None:
-    """Return the message of a GFMError that a spawned process raised; else ``None``."""
+def message_from_process(error: BaseException) -> str | None:
+    """Return the message of a GFMError raised in a spawned process; ``None`` for other errors."""
     messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
     return messages[-1] if messages else None
 
 
-def unbounded_sizes() -> AbstractContextManager[Any]:
-    """Return a context in which an exported graph treats sides of length 1 like all others.
+def size_oblivious_export() -> AbstractContextManager[Any]:
+    """Let graphs exported within the context accept features with sides of length 1.
 
-    Otherwise the graph would accept only images that are large enough for every side of every
-    feature to be longer than 1.
+    Otherwise torch specialises on longer sides, and the graph rejects small images.
     """
-    from torch.fx.experimental import _config  # here, because the file tools start without torch
+    from torch.fx.experimental import _config
 
     return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
 
@@ -48,25 +47,25 @@ def unbounded_sizes() -> AbstractContextManager[Any]:
 def cpu_capabilities() -> Mapping[str, Any]:
     """Return the CPU's instruction sets by torch's names, such as ``amx_bf16``.
 
-    The result is empty if this release of torch does not tell.
+    Empty if this torch release cannot tell.
     """
-    import torch  # here, because the file tools start without it
+    import torch
 
-    find = getattr(torch.cpu, "get_capabilities", None)  # older releases have none
+    find = getattr(torch.cpu, "get_capabilities", None)
     return find() if find else {}
 
 
-def as_tensor(array: np.ndarray) -> "Tensor":
-    """Return a tensor that shares the memory of an array, or a copy if torch cannot share it.
+def as_tensor(array: "np.ndarray") -> "Tensor":
+    """Return a tensor that shares an array's memory, or copies what ``torch.from_numpy`` rejects.
 
-    torch cannot share an array that is read-only, has the byte order of another machine, or has
-    negative strides. NumPy calls an array with negative strides contiguous if these belong to sides
-    of length 1.
+    torch rejects foreign byte orders and negative strides (which NumPy calls contiguous along
+    sides of length 1), and warns about read-only arrays.
 
     Raises:
-        TypeError: The type of the array does not exist in torch.
+        TypeError: torch has no such data type.
     """
-    import torch  # here, because the file tools start without it
+    import numpy as np
+    import torch
 
     array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
     return torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)

@@ -1,6 +1,6 @@
-"""Private parts of Weights & Biases: its record of a run on disk, in a folder for each start.
+"""W&B's private file of an offline run, for which wandb no longer ships a Python reader.
 
-``tests/compat/test_wandb.py`` shows what breaks if a release changes one of them.
+``tests/compat/test_wandb.py`` fails if a release changes it.
 """
 
 import json
@@ -13,14 +13,14 @@ from typing import Any
 from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
 _BLOCK, _HEADER = 32768, 7
-_TAIL = 64  # blocks at the end of a file that are searched for the last row: 2 MiB
+_TAIL = 64  # blocks at the end of a file searched for the last row: 2 MiB
 
 
-def write_promptly(seconds: float = 1.0) -> None:
-    """Make W&B write rows to its file every few seconds, unless the user has set an interval.
+def set_flush_interval(seconds: float = 1.0) -> None:
+    """Set how often W&B writes rows to its file, unless the user has set an interval.
 
-    By default, rows of 15 seconds are lost when a process is killed. Versions without this option
-    write each row at once.
+    By default, a killed process loses the rows of 15 seconds. Versions without this option write
+    each row at once.
     """
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", str(seconds))
 
@@ -28,14 +28,14 @@ def write_promptly(seconds: float = 1.0) -> None:
 def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:
     """Yield the records of a ``.wandb`` file, up to where it was cut off.
 
-    The file is a LevelDB log: a header of 7 bytes, then blocks of 32 KiB that hold pieces of
-    records. Before each piece are a checksum (4 bytes), its length (2 bytes) and its kind (1 byte:
-    1 whole, 2 first, 3 middle, 4 last).
+    The file is a LevelDB log: a header of 7 bytes, then blocks of 32 KiB that hold fragments of
+    records. Each fragment is preceded by a checksum (4 bytes), its length (2 bytes) and its kind
+    (1 byte: 1 full, 2 first, 3 middle, 4 last).
 
     Args:
         data: Content of the file, or its end from the start of a block.
-        start: Where to begin; 0 if ``data`` starts at a later block, whose first pieces of an
-            earlier record are skipped.
+        start: Where to begin; 0 if ``data`` starts at a later block, where the rest of a record
+            that began before is skipped.
     """
     position, parts, is_open = start, b"", False
     while position + _HEADER <= len(data):
@@ -59,7 +59,7 @@ def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:
 
 
 def row(record: Record) -> dict[str, Any]:
-    """Return the logged values of a record by name; ``_step`` is the count of W&B itself."""
+    """Return the logged values of a record by name; ``_step`` is W&B's own counter."""
     return {
         "/".join(item.nested_key) or item.key: json.loads(item.value_json)
         for item in record.history.item
@@ -67,7 +67,7 @@ def row(record: Record) -> dict[str, Any]:
 
 
 def last_row(path: Path) -> dict[str, Any] | None:
-    """Return the last row of a ``.wandb`` file, even if it was cut off; ``None`` without rows."""
+    """Return the last row of a ``.wandb`` file, which may be cut off; ``None`` if it has none."""
     tail = max(0, path.stat().st_size // _BLOCK - _TAIL) * _BLOCK
     with path.open("rb") as file:
         for start in (tail, 0) if tail else (0,):
@@ -79,13 +79,11 @@ def last_row(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def last_row_before(run: Any) -> dict[str, Any] | None:
-    """Return the last row of an offline run from before its present start.
+def last_row_of_earlier_starts(run: Any) -> dict[str, Any] | None:
+    """Return the last row that earlier starts of an offline run logged.
 
-    Each start of a run has a folder: ``<save_dir>/wandb/offline-run-<time>-<id>``.
-
-    Returns:
-        The row; empty if the earlier files hold none, ``None`` if there are no earlier files.
+    It is empty if they logged none, and ``None`` if there were no earlier starts. Each start writes
+    to a new folder: ``<save_dir>/wandb/offline-run-<time>-<id>``.
     """
     own = Path(run.dir).parent
     files = sorted(own.parent.glob(f"offline-run-*-{run.id}/*.wandb"), reverse=True)
@@ -94,6 +92,6 @@ def last_row_before(run: Any) -> dict[str, Any] | None:
     return next(rows, {} if earlier else None)
 
 
-def count_on(run: Any, before: Mapping[str, Any]) -> None:
-    """Let W&B number the next rows of a run from the one after an earlier row."""
+def continue_step_count(run: Any, before: Mapping[str, Any]) -> None:
+    """Make W&B number the next rows of a run after those of earlier starts."""
     run.log({}, step=int(before["_step"]) + 1)

@@ -7,14 +7,14 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from gfm.compat.lightning import num_batches_begun
+from gfm.compat.lightning import num_batches_fetched
 from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet, spread
 from gfm.data.layout import Photo, Roots
 from gfm.data.samplers import EpochSampler, ShareSampler, share_of_batch
 from gfm.data.transforms import JointTransform
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
-from gfm.system.processes import heed_parent_alone, num_cores, sigterm_held
+from gfm.system.processes import accept_only_parent_sigterm, block_sigterm, num_cores
 from gfm.system.ranks import rank_and_world
 
 
@@ -42,8 +42,9 @@ class _Loader(DataLoader[Sample]):
     """
 
     def __iter__(self) -> Any:
-        self.worker_init_fn = heed_parent_alone  # as late as this, because Lightning sets its own
-        with sigterm_held():
+        # As late as this, because Lightning sets its own.
+        self.worker_init_fn = accept_only_parent_sigterm
+        with block_sigterm():
             return super().__iter__()
 
 
@@ -223,7 +224,7 @@ class MattingDataModule(pl.LightningDataModule):
     def _batches_done(self) -> int:
         if self.trainer is None or not self.trainer.training:
             return 0
-        return num_batches_begun(self.trainer)
+        return num_batches_fetched(self.trainer)
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return a loader of the photos that are validated during training."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from gfm.data.headers import check_chunks, read_header
 from gfm.errors import GFMError
-from gfm.system.files import check_file, whole_file
+from gfm.system.files import check_file, open_atomic
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".npy")
 
@@ -212,7 +212,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
     Raises:
         WriteError: The disk is full or read-only, or the folder is missing.
     """
-    with whole_file(path) as file:
+    with open_atomic(path) as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
@@ -231,5 +231,5 @@ def _write(path: Path, image: np.ndarray, options: list[int]) -> None:
     ok, data = cv2.imencode(path.suffix, image, options)
     if not ok:
         raise GFMError(f"cannot encode {path}")
-    with whole_file(path) as file:
+    with open_atomic(path) as file:
         file.write(data.tobytes())

@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from gfm.errors import GFMError
-from gfm.system.files import whole_file
+from gfm.system.files import open_atomic
 
 DRAWS: Final = 10_000
 """Number of bootstrap samples; with it, the bounds vary by about a fiftieth of the interval."""
@@ -209,7 +209,7 @@ def write_page(path: Path, comparison: Comparison) -> None:
     page = environment.from_string(source).render(
         comparison=comparison, rows=rows, data=data, number=number, interval=interval
     )
-    with whole_file(path) as file:
+    with open_atomic(path) as file:
         file.write(page.encode())
 
 

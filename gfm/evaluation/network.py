@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from gfm.compat.torch import fault_in_process
+from gfm.compat.torch import message_from_process
 from gfm.data.batch import Batch, as_floats
 from gfm.data.datamodule import photo_loader
 from gfm.data.layout import Photo
@@ -120,7 +120,7 @@ class NetworkSource:
             try:
                 trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
             except ProcessRaisedException as error:  # holds the traceback of a process as text
-                message = fault_in_process(error)
+                message = message_from_process(error)
                 if not message:
                     raise
                 raise GFMError(message) from error

@@ -18,7 +18,7 @@ import numpy as np
 
 from gfm.data.images import is_packed, open_array
 from gfm.metrics.error_map import error_colours
-from gfm.system.files import whole_file
+from gfm.system.files import open_atomic
 from gfm.system.progress import Progress
 
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
@@ -92,7 +92,7 @@ def write_report(
         title=title, facts=facts, metrics=metrics, rows=rows, legend=_legend()
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
+    with open_atomic(path) as file:
         page.dump(file, encoding="utf-8")
     return path
 

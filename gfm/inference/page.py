@@ -11,7 +11,7 @@ from PIL import Image, ImageColor, ImageOps
 
 from gfm.errors import GFMError
 from gfm.inference import Predictor
-from gfm.system.extras import need
+from gfm.system.extras import import_optional
 
 RULE = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -31,7 +31,7 @@ def import_gradio() -> Any:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read during the import
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    return need("gradio", "demo", "gfm demo")
+    return import_optional("gradio", "demo", "gfm demo")
 
 
 def compose(
@@ -165,7 +165,7 @@ def serve(page: Any, port: int | None = None, opens: bool = False, waits: bool =
         GFMError: The port is in use.
     """
     gradio = import_gradio()
-    middleware = need("starlette.middleware", "demo", "gfm demo")
+    middleware = import_optional("starlette.middleware", "demo", "gfm demo")
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     try:
         _, address, _ = page.launch(

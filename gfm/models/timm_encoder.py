@@ -17,7 +17,7 @@ from torch.autograd.graph import get_gradient_edge
 
 from gfm.errors import GFMError
 from gfm.models.encoders import Encoder, Pretrained, with_weights
-from gfm.system.extras import need
+from gfm.system.extras import import_optional
 
 # Some networks accept only one size of image; the first option that lifts this is used.
 _SIZE_OPTIONS: Sequence[Mapping[str, bool]] = (
@@ -91,7 +91,7 @@ def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
         GFMError: timm is not installed, has no such network, or the network gives no pyramid of
             features for images of any size.
     """
-    timm = need("timm", "timm", "backbone=timm")
+    timm = import_optional("timm", "timm", "backbone=timm")
     if not timm.is_model(name):
         raise GFMError(f"timm has no network {name!r}: {_suggest(timm, name)}")
     options, strides, unused = _examine(name)
@@ -123,7 +123,7 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
         The options with which it accepts any size, the strides of its features, and the names of
         the parameters that they leave unused.
     """
-    timm = need("timm", "timm", "backbone=timm")
+    timm = import_optional("timm", "timm", "backbone=timm")
     reason = ""
     for options in _SIZE_OPTIONS:
         try:

@@ -16,7 +16,7 @@ from gfm.errors import GFMError
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 from gfm.system.console import console
 from gfm.system.files import check_file, fingerprint_of_files
-from gfm.system.processes import in_parallel, num_cores
+from gfm.system.processes import map_unordered, num_cores
 from gfm.system.progress import Progress
 
 Kind = Literal["image", "alpha", "trimap"]
@@ -195,14 +195,14 @@ def check(roots: Roots, num_workers: int | None = None) -> list[str]:
         problems += faults
     with Progress(len(groups), "check") as bar:
         for problem in problems:
-            bar.say(problem)
-        for outcome in in_parallel(inspect, groups, num_workers or num_cores()):
+            bar.print(problem)
+        for outcome in map_unordered(inspect, groups, num_workers or num_cores()):
             bar.advance()
             faults = outcome.result or []
-            if outcome.fault:
-                faults = [f"{outcome.item}: {outcome.fault}"]
+            if outcome.error:
+                faults = [f"{outcome.item}: {outcome.error}"]
             for fault in faults:
-                bar.say(fault)
+                bar.print(fault)
             problems += faults
     _summarise(roots, groups)
     return problems

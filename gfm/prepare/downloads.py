@@ -15,7 +15,7 @@ from gfm.checkpoints.links import links, released_file, weights_names
 from gfm.checkpoints.networks import check_weights
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
-from gfm.system.extras import need
+from gfm.system.extras import import_optional
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress
 
@@ -133,7 +133,7 @@ def download(item: Download) -> Path:
     Raises:
         GFMError: There is no network, the host refuses, or the downloaded file is something else.
     """
-    gdown: Any = need("gdown", "download", "gfm download")
+    gdown: Any = import_optional("gdown", "download", "gfm download")
     if item.is_folder:
         return _download_folder(gdown, item)
     if item.target.is_file():
@@ -176,8 +176,8 @@ def _download_folder(gdown: Any, item: Download) -> Path:
 
 @contextmanager
 def _faults_of_download(item: Download) -> Iterator[None]:
-    requests: Any = need("requests", "download", "gfm download")
-    gdown: Any = need("gdown", "download", "gfm download")
+    requests: Any = import_optional("requests", "download", "gfm download")
+    gdown: Any = import_optional("gdown", "download", "gfm download")
     try:
         yield
     except (requests.exceptions.RequestException, gdown.exceptions.DownloadError) as error:

@@ -19,7 +19,7 @@ from gfm.data.listing import pictures
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.system.console import console
 from gfm.system.files import make_folder
-from gfm.system.processes import in_parallel, num_cores
+from gfm.system.processes import map_unordered, num_cores
 from gfm.system.progress import Progress, duration
 
 SAMPLE = 3
@@ -130,18 +130,18 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
     seconds: list[float] = []
     try:
         with Progress(len(todo), job.title) as bar:
-            for outcome in in_parallel(make, todo, num_workers):
+            for outcome in map_unordered(make, todo, num_workers):
                 bar.advance()
-                if outcome.fault:
-                    name = "" if str(outcome.item) in outcome.fault else f"{outcome.item}: "
-                    faults.append(name + outcome.fault)
+                if outcome.error:
+                    name = "" if str(outcome.item) in outcome.error else f"{outcome.item}: "
+                    faults.append(name + outcome.error)
                     continue
                 seconds.append(outcome.seconds)
                 left = len(todo) - bar.done
                 # The first item of each worker also includes the import of libraries.
                 if len(seconds) == num_workers + SAMPLE and left:
                     each = sum(seconds[num_workers:]) / SAMPLE
-                    bar.say(
+                    bar.print(
                         f"about {duration(each * left / num_workers)} for the others, "
                         f"{each:.2g} s each with {num_workers} at once"
                     )

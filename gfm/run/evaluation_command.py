@@ -1,36 +1,35 @@
-"""Writes the command that evaluates the weights of a run and gives the figures of its own test."""
+"""Builds the shell command that reproduces a run's test results."""
 
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
 from gfm.checkpoints.trust import packages_to_trust
+from gfm.config import TrainConfig
 from gfm.run.configs import CONFIGS
-from gfm.run.kept_options import kept_options, kept_places
 from gfm.run.overrides import override
+from gfm.run.resume import saved_config_folders, saved_overrides
 
 
-def evaluation_command(config: Mapping[str, Any], trainer: pl.Trainer, weights: Path) -> str:
+def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) -> str:
     """Return the command, ready to be pasted into a shell in the folder of this process.
 
     Args:
-        config: Plain configuration of the run.
+        config: Configuration of the run.
         trainer: Trainer after the run.
         weights: Checkpoint to evaluate.
     """
-    run = Path(config["paths"]["run"])
-    config_dir, search = kept_places(run)
+    config_dir, search = saved_config_folders(config.folder)
     return shlex.join(
         [
             *_program(),
             *(["--config-dir", os.path.relpath(config_dir)] if config_dir else []),
             override("checkpoint", os.path.relpath(weights)),
-            *_data(config["data"]["name"], run),
+            *_data(config.data.name, config.folder),
             *([search] if search else []),
             *_trust(config),
             *_how(trainer),
@@ -39,7 +38,7 @@ def evaluation_command(config: Mapping[str, Any], trainer: pl.Trainer, weights: 
 
 
 def _program() -> list[str]:
-    """Return how this installation starts an evaluation, seen from how it started the run."""
+    """Return the evaluate command matching how this run was started."""
     script = Path(sys.argv[0])
     if script.name == "train.py" and script.resolve().parent == CONFIGS.parent:
         return ["python", str(script.with_name("evaluate.py"))]
@@ -56,17 +55,17 @@ def _data(name: str, run: Path) -> list[str]:
     kinds = ("data=", "data.source", "paths.", "trainer=")
     kept = [
         option
-        for option in kept_options(run)
+        for option in saved_overrides(run)
         if option.lstrip("+").startswith(kinds) and not option.startswith("paths.run=")
     ]
     chosen = [option for option in kept if option.startswith("data=")] or [f"data={name}"]
     return [*chosen, *(option for option in kept if option not in chosen)]
 
 
-def _trust(config: Mapping[str, Any]) -> list[str]:
+def _trust(config: TrainConfig) -> list[str]:
     """Return the override that trusts the packages whose classes the checkpoint names."""
-    named = packages_to_trust([config["model"], config["inference"]])
-    packages = sorted({*config["trust"], *named})
+    named = packages_to_trust([config.network, config.inference.to_dict()])
+    packages = sorted({*config.trust, *named})
     return [f"trust=[{','.join(packages)}]"] if packages else []
 
 

@@ -1,19 +1,28 @@
-"""Gives each run a folder of its own."""
+"""Gives each run a folder that it alone uses, with a log."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gfm.compat.hydra import Callback
-from gfm.errors import WriteError
-from gfm.run.entry import faults
+from gfm.errors import GFMError, WriteError
+from gfm.run.exit import report_errors
 from gfm.run.overrides import override
-from gfm.system.locks import claim
-from gfm.system.ranks import is_global_zero
+from gfm.run.resume import save_overrides
+from gfm.system.console import open_log
+from gfm.system.files import remove_stale, write_text
+from gfm.system.locks import acquire_lock, folder_lock
+from gfm.system.ranks import creates_processes_externally, is_global_zero
+
+if TYPE_CHECKING:  # it needs torch, and Hydra imports this file before it knows what to do
+    from gfm.config import Config
 
 
-class OwnFolder(Callback):
+class UniqueFolder(Callback):
     """Gives each run and each sweep a folder that no other uses, before Hydra writes to it.
 
     Hydra names folders after the second in which a run starts, so two runs may get the same name.
@@ -22,26 +31,26 @@ class OwnFolder(Callback):
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Claim the folder of a run."""
-        if not is_global_zero():  # the others use the folder of the first
+        """Lock the folder of a run."""
+        if not is_global_zero():  # the others use the folder of rank zero
             return
-        with faults():
-            folder = _own(config.hydra.run)
-            claim(folder)
+        with report_errors():
+            folder = _folder(config.hydra.run)
+            acquire_lock(folder)
             with read_write(config), open_dict(config):
                 config.hydra.run.dir = str(folder)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Make the folder of a sweep, in which each job gets its own."""
-        with faults():
-            folder = _own(config.hydra.sweep)
+        with report_errors():
+            folder = _folder(config.hydra.sweep)
             with read_write(config), open_dict(config):
                 config.hydra.sweep.dir = str(folder)
                 # Each job composes its configuration from the overrides again.
                 config.hydra.overrides.hydra.append(override("hydra.sweep.dir", str(folder)))
 
 
-def _own(node: DictConfig) -> Path:
+def _folder(node: DictConfig) -> Path:
     folder = Path(node.dir)
     is_dated = "${now:" in str(OmegaConf.to_container(node, resolve=False)["dir"])  # type: ignore[index,call-overload]
     return make_new(folder) if is_dated else folder
@@ -66,3 +75,35 @@ def make_new(folder: Path) -> Path:
             ) from error
         else:
             return path
+
+
+@contextmanager
+def use_folder(folder: Path, log: str) -> Iterator[Path]:
+    """Lock the folder of a run, and append what is printed to a log in it.
+
+    Raises:
+        GFMError: Another run is using the folder.
+        WriteError: The folder cannot be written.
+    """
+    with folder_lock(folder):
+        if is_global_zero():
+            open_log(folder / log)
+            remove_stale(folder, "**/.*.tmp")
+        yield folder
+
+
+def check_shared(folder: Path) -> None:
+    """Check that processes that torchrun or srun started use the same folder.
+
+    Raises:
+        GFMError: Hydra has given each a different one.
+    """
+    if creates_processes_externally() and folder == Path(HydraConfig.get().runtime.output_dir):
+        raise GFMError("these processes need a folder in common: set paths.run=<folder>")
+
+
+def save_config(config: "Config") -> None:
+    """Write the configuration of a run, and the overrides that it was started with."""
+    if is_global_zero():
+        write_text(config.folder / "config.yaml", OmegaConf.to_yaml(config.to_dict()))
+        save_overrides(config.folder)

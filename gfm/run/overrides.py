@@ -29,21 +29,21 @@ def override(name: str, value: object) -> str:
     return f"{name}='{escaped}'"
 
 
-def pasted(name: str, value: object) -> str:
+def shell_override(name: str, value: object) -> str:
     """Return the override ``name=value`` as it can be pasted into a shell."""
     return shlex.quote(override(name, value))
 
 
-def protect_paths(arguments: Sequence[str]) -> list[str]:
+def quote_paths(arguments: Sequence[str]) -> list[str]:
     """Quote the paths in command-line arguments that contain ``=``, such as ``epoch=3.ckpt``.
 
     Lightning gives checkpoints such names, and shells complete them without quotes. Commas separate
     the values of a sweep.
     """
-    return [_protect(argument) for argument in arguments]
+    return [_quote(argument) for argument in arguments]
 
 
-def _protect(argument: str) -> str:
+def _quote(argument: str) -> str:
     match = _OF_PATHS.fullmatch(argument)
     if not match or "${" in match[2]:
         return argument
@@ -51,7 +51,7 @@ def _protect(argument: str) -> str:
     return f"{match[1]}={','.join(parts)}"
 
 
-def check_choices(arguments: Sequence[str]) -> None:
+def check_overrides(arguments: Sequence[str]) -> None:
     """Check that arguments are overrides, and that groups are set to a choice or to options.
 
     Raises:

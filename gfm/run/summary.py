@@ -8,16 +8,21 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from gfm.config import TrainConfig
 from gfm.run.evaluation_command import evaluation_command
 from gfm.system.console import console
+from gfm.system.ranks import is_global_zero
+from gfm.training.curve_plot import draw_curves
 from gfm.training.final_test import FinalTest, best_weights
 
 
-def announce(config: Mapping[str, Any]) -> None:
+def announce(config: TrainConfig) -> None:
     """Print the name, the data and the folder of a run, with a warning about the demo data."""
-    name, data = config["run"]["name"], config["data"]["name"]
-    console().print(f"[bold]{name}[/] on {data}, writing to {config['paths']['run']}")
-    scale = config["model"]["decoder_scale"]
+    if not is_global_zero():
+        return
+    name, data = config.run.name, config.data.name
+    console().print(f"[bold]{name}[/] on {data}, writing to {config.folder}")
+    scale = config.recipe.decoder_scale
     if scale != 1:
         text = f"the decoders have {scale:g} of their channels (recipe.decoder_scale)"
         console().print(text, highlight=False)
@@ -47,21 +52,23 @@ def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, 
 
 
 def show_results(
+    config: TrainConfig,
     trainer: pl.Trainer,
     metrics: Mapping[str, float],
     tested: FinalTest | None,
-    config: Mapping[str, Any],
 ) -> None:
-    """Print the final test, or else the last validation, and the command that repeats it.
+    """Draw the curves, and print the final test and the command that repeats it.
 
     Args:
+        config: Configuration of the run.
         trainer: Trainer after the run.
         metrics: Last values that the run logged.
-        tested: Test at the end of the run, if there was one.
-        config: Plain configuration of the run.
+        tested: Test at the end of the run; without it, the last validation is printed.
     """
     if not trainer.is_global_zero:
         return
+    if (config.folder / "metrics.csv").is_file():
+        draw_curves(config.folder / "metrics.csv", config.folder / "curves.png")
     module: Any = trainer.lightning_module
     validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
     if tested:

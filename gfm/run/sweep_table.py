@@ -39,7 +39,7 @@ def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
     return sorted(results, key=rank)  # ties: 2 before 10
 
 
-def write_table(path: Path, results: Sequence[dict[str, Any]]) -> None:
+def write_sweep_csv(path: Path, results: Sequence[dict[str, Any]]) -> None:
     """Write a row for each run: its objective, options, final metrics, time, status and folder."""
     options = [_options(result) for result in results]
     metrics = [{k: v for k, v in _metrics(r).items() if k != "best"} for r in results]
@@ -55,7 +55,7 @@ def write_table(path: Path, results: Sequence[dict[str, Any]]) -> None:
     write_text(path, text.getvalue())
 
 
-def show(results: Sequence[dict[str, Any]], objective: str) -> None:
+def print_tables(results: Sequence[dict[str, Any]], objective: str) -> None:
     """Print the runs, the best first, and the means of those that differ only in their seed."""
     console().print(_runs(results, objective))
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}

@@ -1,1 +1,1 @@
-"""Tools that every room uses: files, terminal, progress, processes and ranks."""
+"""Tools shared by all packages: files, terminal, progress, processes and ranks."""

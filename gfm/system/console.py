@@ -1,4 +1,4 @@
-"""Console output, on the terminal and in the log in a run's folder."""
+"""Output to the terminal and to the log in a run's folder."""
 
 import shlex
 import sys
@@ -11,28 +11,25 @@ from rich.console import Console
 
 from gfm.errors import WriteError
 
-_WIDTH = 120  # of lines in a file
+_WIDTH = 120  # columns of tables in a file
 
 _logs: list[Console] = []
 
 
 class _LoggedConsole(Console):
-    """Console that also writes what it prints to the log."""
+    """Console that prints to the log as well."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)
         try:
             for file in _logs:
                 file.print(*objects, **options)
-        except OSError:  # on a full disk the work itself fails, and its message has to be printed
+        except OSError:  # disk full: the work fails, too, and its message has to be printed
             close_log()
 
 
 def console(stderr: bool = False) -> Console:
-    """Return a console for standard output or standard error.
-
-    Lines are not broken where the output is a file.
-    """
+    """Return a console for standard output or standard error; only terminals wrap lines."""
     plain = _LoggedConsole(stderr=stderr)
     if plain.is_terminal:
         return plain
@@ -40,14 +37,14 @@ def console(stderr: bool = False) -> Console:
 
 
 def log_only(text: str) -> None:
-    """Write a text to the log, if one is open, and not to the terminal."""
+    """Write a text only to the log, if one is open."""
     for file in _logs:
-        with suppress(OSError):  # of a full disk, on which nothing more can be noted
+        with suppress(OSError):  # disk full
             file.print(text, markup=False, highlight=False)
 
 
 def open_log(path: Path) -> None:
-    """Append everything that is printed from now on to a file.
+    """Start appending everything printed to a file.
 
     Raises:
         WriteError: The file cannot be written.
@@ -66,5 +63,5 @@ def open_log(path: Path) -> None:
 def close_log() -> None:
     """Close the log if one is open."""
     while _logs:
-        with suppress(OSError):  # what could not be written
+        with suppress(OSError):  # flushing to a full disk fails
             _logs.pop().file.close()

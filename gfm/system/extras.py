@@ -1,4 +1,4 @@
-"""Imports packages that only some commands need, and that are installed by an extra."""
+"""Imports of optional packages, which an extra installs."""
 
 import importlib
 from typing import Any
@@ -6,16 +6,11 @@ from typing import Any
 from gfm.errors import GFMError
 
 
-def need(module: str, extra: str, purpose: str) -> Any:
-    """Import a module of an optional package.
-
-    Args:
-        module: Name of the module.
-        extra: Extra of this package that installs it.
-        purpose: What the module is needed for, for the message.
+def import_optional(module: str, extra: str, purpose: str) -> Any:
+    """Import a module that the extra ``extra`` installs.
 
     Raises:
-        GFMError: The package is not installed.
+        GFMError: The package is missing; the message says that ``purpose`` needs it.
     """
     try:
         return importlib.import_module(module)

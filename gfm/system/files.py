@@ -1,4 +1,4 @@
-"""Writes files that are complete or absent, and removes what killed runs left."""
+"""Atomic writes, checks of paths, and fingerprints of files."""
 
 import csv
 import hashlib
@@ -17,62 +17,49 @@ from typing import Any, BinaryIO
 from gfm.errors import GFMError, WriteError
 
 STALE_SECONDS = 600
-"""Seconds after which a temporary file belongs to no live run; writing takes far less."""
+"""Age in seconds above which a temporary file is left over; writing one takes far less."""
 
 
 @contextmanager
-def place_aside(path: Path) -> Iterator[Path]:
-    """Yield a hidden path beside ``path``; what is written there is renamed to ``path`` at the end.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a hidden path beside ``path``, and rename what is written there to ``path`` at the end.
 
-    Every file of the project is written this way, so neither readers nor other writers ever see
-    half a file. The content is flushed to the disk before the file gets its name.
+    Every file of the project is written in this way, so that nobody ever sees half a file. The
+    content is flushed to the disk before the file is renamed.
 
     Raises:
         WriteError: The disk is full, or the folder is missing or read-only.
     """
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        yield aside
-        with aside.open("rb+") as file:
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary, path)
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only when it is complete; see :func:`place_aside`.
-
-    Raises:
-        WriteError: The disk is full, or the folder is missing or read-only.
-    """
-    with place_aside(path) as aside, aside.open("wb") as file:
+def open_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write, atomically; see :func:`atomic_path`, also for errors."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file that is complete or absent.
-
-    Raises:
-        WriteError: The disk is full, or the folder is missing or read-only.
-    """
-    with whole_file(path) as file:
+    """Write a text file atomically; see :func:`atomic_path`, also for errors."""
+    with open_atomic(path) as file:
         file.write(text.encode())
 
 
 def write_table(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Write the numbers of named things, such as photos, as a CSV file.
+    """Write named rows of numbers as CSV: the column ``name``, then one per number.
 
-    Args:
-        path: File with the column ``name`` and one for each number.
-        rows: Numbers by column, by name; at least one row. All rows have the same columns.
-
-    Raises:
-        WriteError: The disk is full, or the folder is missing or read-only.
+    All rows have the same columns, and there is at least one. See :func:`atomic_path` for errors.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, ["name", *next(iter(rows.values()))], lineterminator="\n")
@@ -82,7 +69,7 @@ def write_table(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder unless it exists, check that it can be written, and clean up after killed runs.
+    """Make a folder if it is missing, check that it is writable, and clean up after killed runs.
 
     Raises:
         WriteError: The folder cannot be made or written.
@@ -98,7 +85,7 @@ def make_folder(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Check that a path leads to a file, because reading from a pipe would wait for ever.
+    """Check that a path leads to a regular file; reading from a pipe could block for ever.
 
     Raises:
         GFMError: The path leads nowhere, or to a folder, a pipe or a device.
@@ -112,23 +99,17 @@ def check_file(path: Path) -> None:
 
 
 def check_name(path: Path | str) -> None:
-    """Check that a name is UTF-8, so that terminals, logs and tables can show it.
-
-    Raises:
-        GFMError: The name is not UTF-8.
-    """
+    """Raise GFMError unless a name is UTF-8, which terminals, logs and tables need."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise GFMError(f"{os.fsencode(path)!r} is a name that is not UTF-8: rename it") from error
+        raise GFMError(f"the name {os.fsencode(path)!r} is not UTF-8: rename it") from error
 
 
 def remove_stale(folder: Path, pattern: str = ".*.tmp") -> None:
-    """Remove what killed runs left aside; what is younger may belong to another machine.
+    """Remove temporary files of killed runs; younger ones may belong to another machine.
 
-    Args:
-        folder: Folder to look in.
-        pattern: Pattern of the names; ``**/.*.tmp`` looks into sub-folders too.
+    The pattern ``**/.*.tmp`` includes sub-folders.
     """
     for path in folder.glob(pattern):
         with suppress(OSError):
@@ -137,14 +118,14 @@ def remove_stale(folder: Path, pattern: str = ".*.tmp") -> None:
 
 
 def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False) -> str:
-    """Return a short fingerprint of files from their names and sizes, without reading them.
+    """Return a short hash of the names and sizes of files, without reading them.
 
     Args:
         paths: Files; ``None`` stands for an absent one.
-        with_times: Whether times count too, so that a file rewritten with the same size differs.
+        with_times: Include modification times, to detect files rewritten with the same size.
 
     Raises:
-        GFMError: A file is not there.
+        GFMError: A file is missing.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -160,7 +141,7 @@ def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False)
 
 
 def fingerprint_of_content(path: Path) -> str:
-    """Return a short fingerprint of the bytes of a file."""
+    """Return a short hash of a file's content."""
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):

@@ -1,4 +1,10 @@
-"""Locks folders, so that each belongs to one run at a time."""
+"""Locks on folders, so that only one run at a time writes to each.
+
+Why not ``filelock``: it uses ``flock``, whose locks some network file systems do not show to other
+machines, and forked processes, such as loader workers, inherit unless they run Python's fork hooks.
+It leaves the lock file behind, and where locks are missing it falls back to one that outlives a
+killed run.
+"""
 
 import atexit
 import fcntl
@@ -13,34 +19,35 @@ from gfm.errors import GFMError, WriteError
 from gfm.system.ranks import is_global_zero
 
 LOCK = ".lock"
-"""File in a folder that a run is using; it names the process."""
+"""Lock file in a folder that a run is using; its content names the process."""
 
-_held: dict[Path, tuple[int, IO[str]]] = {}  # with the process, because a fork inherits the dict
+_held: dict[Path, IO[str]] = {}
+os.register_at_fork(after_in_child=_held.clear)  # a child process does not inherit POSIX locks
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Claim a folder while the context lasts; see :func:`claim`."""
-    claim(folder)
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder within the context; see :func:`acquire_lock`."""
+    acquire_lock(folder)
     try:
         yield
     finally:
-        release(folder)
+        release_lock(folder)
 
 
-def claim(folder: Path) -> None:
-    """Reserve a folder for this process until it releases the folder or ends.
+def acquire_lock(folder: Path) -> None:
+    """Lock a folder, which is made if missing, until the lock is released or this process ends.
 
-    The lock is one of the system (POSIX), so it disappears when a run is killed, and other machines
-    see it on a shared disk. Child processes do not inherit it. With several processes, the first
-    one claims the folder for all. On a file system without locks, nothing is claimed.
+    The POSIX lock vanishes with its process, even a killed one, and works across machines on a
+    shared disk. Only global rank zero locks, on behalf of all ranks. Acquiring a held lock again,
+    or one on a file system without locks, does nothing.
 
     Raises:
         GFMError: Another run is using the folder.
         WriteError: The folder cannot be written.
     """
-    path = (folder / LOCK).resolve()
-    if not is_global_zero() or (path in _held and _held[path][0] == os.getpid()):
+    path = _lock_file(folder)
+    if not is_global_zero() or path in _held:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +57,7 @@ def claim(folder: Path) -> None:
             f"cannot make {folder} ({reason}): choose another folder with paths.run="
         ) from error
     try:
-        file = _lock(path)
+        file = _open_locked(path)
     except BlockingIOError as error:
         raise GFMError(
             f"another run is using {folder} ({_owner(path)}): wait until it ends, or choose "
@@ -58,26 +65,46 @@ def claim(folder: Path) -> None:
         ) from error
     except PermissionError as error:
         raise WriteError(f"cannot write to {folder}: {error.strerror}") from error
-    except OSError:
+    except OSError:  # a file system without locks
         return
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()
-    _held[path] = os.getpid(), file
+    _held[path] = file
 
 
-def _lock(path: Path) -> IO[str]:
+def release_lock(folder: Path) -> None:
+    """Release the lock of a folder and remove its file, if this process holds it."""
+    path = _lock_file(folder)
+    file = _held.pop(path, None)
+    if file is not None:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        file.close()
+
+
+@atexit.register
+def _release_all() -> None:
+    for path in list(_held):
+        release_lock(path.parent)
+
+
+def _lock_file(folder: Path) -> Path:
+    return (folder / LOCK).resolve()
+
+
+def _open_locked(path: Path) -> IO[str]:
     while True:
         file = path.open("a+", encoding="utf-8")
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except PermissionError as error:  # how some systems report a lock of another
+        except PermissionError as error:  # POSIX allows EACCES, too, for a lock held elsewhere
             file.close()
             raise BlockingIOError from error
         except OSError:
             file.close()
             raise
-        # Otherwise its owner has removed it meanwhile, and the next process would make a new one.
+        # Try again if the previous owner unlinked this file meanwhile: others would lock a new one.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 return file
@@ -88,24 +115,3 @@ def _owner(path: Path) -> str:
     with suppress(OSError):
         return path.read_text(encoding="utf-8").strip() or "unknown"
     return "unknown"
-
-
-def release(folder: Path) -> None:
-    """Release a folder if this process claimed it."""
-    _release((folder / LOCK).resolve())
-
-
-def _release(path: Path) -> None:
-    process, file = _held.get(path, (0, None))
-    if file is None or process != os.getpid():
-        return
-    del _held[path]
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
-    file.close()
-
-
-@atexit.register
-def _release_all() -> None:
-    for path in list(_held):
-        _release(path)

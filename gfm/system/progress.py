@@ -1,8 +1,7 @@
-"""Shows how far work has come: a bar on a terminal, otherwise a line every ten seconds."""
+"""Progress of long work: a bar on a terminal, otherwise a line every ten seconds."""
 
 import time
 from datetime import timedelta
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -12,17 +11,17 @@ from gfm.system.console import console
 
 
 def duration(seconds: float) -> str:
-    """Format seconds as hours, minutes and seconds."""
+    """Format seconds as h:mm:ss."""
     return str(timedelta(seconds=round(seconds)))
 
 
 class Progress:
-    """Counts what is done and shows it with the time that is left.
+    """Tracks progress and estimates the time remaining; rich alone prints nothing to a file.
 
     Args:
-        total: Number of things to count; ``None`` if it is not known.
-        unit: Their name.
-        done: Number at which counting starts.
+        total: Number of items; ``None`` if unknown.
+        unit: Name of the items.
+        done: Count to start from.
         interval: Shortest time between two lines, in seconds.
         has_bar: Whether to draw a bar; by default only on a terminal.
         out: Console to write to; by default standard output.
@@ -54,22 +53,17 @@ class Progress:
             self.bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar:
             self.bar.stop()
 
     def advance(self, count: int = 1, text: str = "") -> None:
-        """Count ``count`` more; ``text`` is added to the line."""
+        """Add ``count`` to the count, and ``text`` to the line."""
         done = self.done + count
         self.show(done if self.total is None else min(done, self.total), text)
 
     def show(self, done: int, text: str = "") -> None:
-        """Show that ``done`` are done; a line is printed only if the last one is old enough."""
+        """Set the count; without a bar, print it if the last line is older than ``interval``."""
         self.done = done
         if self.bar:
             self.bar.update(self.bar.task_ids[0], completed=done)
@@ -82,8 +76,8 @@ class Progress:
         if self.total is not None:
             left = (now - self.began) / (done - self.start) * (self.total - done)
             parts = [f"{parts[0]}/{self.total}", *parts[1:], f"{duration(left)} left"]
-        self.say("  ".join(parts))
+        self.print("  ".join(parts))
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
         self.out.print(text, highlight=False, markup=False)

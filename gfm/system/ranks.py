@@ -1,4 +1,4 @@
-"""Tells which of several cooperating processes this one is."""
+"""Ranks of distributed processes."""
 
 import os
 from collections.abc import Mapping
@@ -6,18 +6,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Imported inside functions: torch, without which the file tools start faster.
+
 
 def rank_and_world() -> tuple[int, int]:
-    """Return the rank of this process and the number of processes."""
-    import torch.distributed as dist  # imported here so that the file tools start without torch
+    """Return the rank of this process and the number of processes; (0, 1) when not distributed."""
+    import torch.distributed as dist
 
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
 
 
-def merged(own: Mapping[str, T]) -> dict[str, T]:
-    """Return the entries of all processes, which all have to call this."""
+def all_gather_dict(own: Mapping[str, T]) -> dict[str, T]:
+    """Gather the entries of all ranks, each of which has to call this; later ranks win."""
     import torch.distributed as dist
 
     shares = [own] * rank_and_world()[1]
@@ -27,19 +29,19 @@ def merged(own: Mapping[str, T]) -> dict[str, T]:
 
 
 def is_global_zero() -> bool:
-    """Return whether this is the process that writes; works before the processes have connected.
+    """Return whether this process has global rank zero, even before the process group exists.
 
-    Lightning, torchrun and SLURM each tell a process its rank.
+    Reads the environment variables that torchrun, Lightning and SLURM set.
     """
-    # In this order, as Lightning does: its processes in an interactive job inherit the last one.
+    # In Lightning's order: processes it starts in an interactive job inherit SLURM_PROCID.
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
     return next((int(os.environ[n]) for n in names if n in os.environ), 0) == 0
 
 
 def creates_processes_externally() -> bool:
-    """Return whether torchrun or srun started several of this process at once.
+    """Return whether torchrun or srun started several processes at once.
 
-    None of them knows the folders of the others then.
+    In that case no process knows another's run folder.
     """
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
     is_interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")

@@ -1,13 +1,13 @@
-"""Where things lie in the folder of a run."""
+"""Paths inside a run's folder."""
 
 from pathlib import Path
 from typing import Final
 
 LAST_CHECKPOINT: Final = Path("checkpoints/last.ckpt")
-"""Everything that an interrupted run needs to go on."""
+"""Checkpoint from which an interrupted run resumes."""
 
 OVERRIDES: Final = Path(".hydra/overrides.yaml")
-"""Options that the run was started with, as they were written."""
+"""Overrides that the run was started with."""
 
 HYDRA: Final = Path(".hydra/hydra.yaml")
-"""Hydra's own configuration, which has the places of configuration files."""
+"""Hydra's own configuration, including the search path of configuration files."""

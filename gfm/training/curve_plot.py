@@ -5,7 +5,7 @@ from collections import defaultdict
 from itertools import accumulate
 from pathlib import Path
 
-from gfm.system.files import place_aside
+from gfm.system.files import atomic_path
 
 _Curve = tuple[list[float], list[float]]
 
@@ -73,6 +73,6 @@ def draw_curves(source: Path, target: Path) -> bool:
             axes.legend(fontsize=6)
         else:
             axes.set_ylim(bottom=0)
-    with place_aside(target) as aside:
+    with atomic_path(target) as aside:
         figure.savefig(aside, format="png", dpi=110)
     return True

@@ -12,7 +12,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from gfm.checkpoints import load_weights
 from gfm.checkpoints.formats import read_training
 from gfm.compat.hydra import instantiate
-from gfm.compat.lightning import logs_now, make_up_validation, unscale_gradients
+from gfm.compat.lightning import (
+    restart_unfinished_validation,
+    should_update_logs,
+    unscale_gradients,
+)
 from gfm.data.batch import Batch, as_floats
 from gfm.errors import GFMError
 from gfm.inference import Inferer
@@ -130,7 +134,7 @@ class MattingModule(pl.LightningModule):
         batch = as_floats(batch)
         terms = self.criterion(self.model(batch["image"]), batch)
         self.losses.note(self.global_step, terms, batch["name"])
-        if logs_now(self.trainer):
+        if should_update_logs(self.trainer):
             values = self._fetch_losses()
             self.log("train/loss", values.pop("total"))
             self.log_dict({f"train/loss_{name}": value for name, value in values.items()})
@@ -152,12 +156,12 @@ class MattingModule(pl.LightningModule):
         This replaces Lightning's method, which refuses to clip the gradients of fused optimisers
         under mixed precision.
         """
-        if not gradient_clip_val and not logs_now(self.trainer):
+        if not gradient_clip_val and not should_update_logs(self.trainer):
             return
         unscale_gradients(self.trainer, optimizer)
         parameters = [p for p in self.parameters() if p.grad is not None]
         norm = clip_gradients(parameters, gradient_clip_val, gradient_clip_algorithm == "value")
-        if logs_now(self.trainer):
+        if should_update_logs(self.trainer):
             self.log("train/gradient_norm", norm)
 
     def on_validation_start(self) -> None:
@@ -217,7 +221,7 @@ class MattingModule(pl.LightningModule):
                 "the checkpoint was made with other settings of freeze, layer_decay or "
                 "weight_decay_on: restore them, or start a new run from its weights with init_from="
             )
-        make_up_validation(checkpoint, self.trainer.check_val_every_n_epoch)
+        restart_unfinished_validation(checkpoint, self.trainer.check_val_every_n_epoch)
 
     def on_train_start(self) -> None:
         """Apply the current options to a resumed run, instead of those in the checkpoint."""

@@ -11,10 +11,10 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from gfm.compat.lightning import (
     SIGTERMException,
-    agree_on_sigterm_elsewhere,
-    logs_now,
-    pass_on,
-    set_terminated,
+    disable_sigterm_broadcast,
+    forward_signal,
+    set_received_sigterm,
+    should_update_logs,
 )
 from gfm.errors import INTERRUPTED
 
@@ -42,24 +42,24 @@ class SaveAtEnd(Callback):
         def note(number: int, *_: Any) -> None:
             self.noted = number
             if trainer.world_size == 1:
-                set_terminated(trainer, True)
+                set_received_sigterm(trainer, True)
             elif number == signal.SIGTERM:  # the terminal sends Control-C to all processes
-                pass_on(trainer, number)
+                forward_signal(trainer, number)
             if number == signal.SIGINT:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
         self._before = _handle(signal.SIGINT, note)
         if trainer.world_size > 1:
             signal.signal(signal.SIGTERM, note)  # until Lightning restores the earlier handler
-            agree_on_sigterm_elsewhere(trainer)
+            disable_sigterm_broadcast(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        if logs_now(trainer):  # not at every step, because agreeing waits for the GPUs
+        if should_update_logs(trainer):  # not at every step, because agreeing waits for the GPUs
             self._agree(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if trainer.world_size > 1:  # a process with a single photo would not leave with the others
-            set_terminated(trainer, False)
+            set_received_sigterm(trainer, False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self.saved_step = -1  # what was saved before has the statistics of norms from before
@@ -68,7 +68,7 @@ class SaveAtEnd(Callback):
     def _agree(self, trainer: pl.Trainer) -> None:
         if trainer.world_size > 1:
             noted = trainer.strategy.reduce_boolean_decision(self.noted is not None, all=False)
-            set_terminated(trainer, noted)
+            set_received_sigterm(trainer, noted)
 
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -101,7 +101,7 @@ def leave_when_told(trainer: pl.Trainer) -> None:
         raise SIGTERMException(INTERRUPTED)
 
     def leave(*_: Any) -> None:
-        pass_on(trainer, signal.SIGTERM)
+        forward_signal(trainer, signal.SIGTERM)
         raise SIGTERMException
 
     _handle(signal.SIGINT, interrupt)

@@ -9,7 +9,7 @@ import torch
 
 from gfm.checkpoints.file_io import PREVIOUS
 from gfm.checkpoints.integrity import check_archive
-from gfm.compat.lightning import missing_parts
+from gfm.compat.lightning import missing_entries
 from gfm.errors import GFMError
 
 
@@ -42,7 +42,7 @@ _FIXED = (
     "track",
     "data.name",
     "data.batch_size",
-    "datamodule.repeats_first_epoch",
+    "data.repeats_first_epoch",
     "seed",
     "optimizer._target_",
     "optimizer.amsgrad",
@@ -70,7 +70,7 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
             was written by another program.
     """
     content = _read(path) or {}
-    lacking = missing_parts(content)
+    lacking = missing_entries(content)
     if lacking or not content["optimizer_states"]:
         raise GFMError(
             f"{path} was not written by a run here (its {', '.join(lacking) or 'optimiser'} cannot "
@@ -78,9 +78,10 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
         )
     before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
     changes = [
-        f"{key}={now[key]} (was {before[key]})"
-        for key in before.keys() & now.keys()
-        if before[key] != now[key] and _is_fixed(key)
+        f"{key}={now.get(key)} (was {value})"
+        for key, value in before.items()
+        # An option that the network no longer has was changed, too.
+        if _is_fixed(key) and (key in now or key.startswith("model.")) and now.get(key) != value
     ]
     if changes:
         raise GFMError(

@@ -182,7 +182,7 @@ def test_files_are_the_same_whatever_the_number_of_processes(roots: Roots, tmp_p
 def test_second_call_draws_nothing(
     root: Path, roots: Roots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "in_parallel", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(source, "map_unordered", lambda *_: pytest.fail("drawn again"))
     assert DrawnAnimals(root, seed=3, **SMALL).find() == roots
 
 

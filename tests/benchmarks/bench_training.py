@@ -32,10 +32,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gfm.run.entry import quiet
+from gfm.run import build
+from gfm.run.app import silence_libraries
 from gfm.run.train import train
 from tests.benchmarks.measure import DEVICE, peak_mebibytes, reset_peak
-from tests.benchmarks.ready import Stopwatch
+from tests.benchmarks.ready import ReadyBatches, Stopwatch
 from tests.conftest import compose_config
 
 PLAIN = "plain float32"
@@ -56,7 +57,6 @@ NOT_ON_A_CPU = {
 # Left out, so that only the callbacks remain that take part in every step.
 SILENT = ["best", "last", "end", "norms", "curves", "summary", "progress", "lines"]
 SILENT += ["skipped", "previews", "table", "result"]
-READY = ["datamodule._target_=tests.benchmarks.ready.ReadyBatches"]
 
 
 def overrides(network: str, size: int, batch: int) -> list[str]:
@@ -69,12 +69,19 @@ def overrides(network: str, size: int, batch: int) -> list[str]:
     return [*own, *run, *(f"~callbacks.{name}" for name in SILENT)]
 
 
-def measure(chosen: list[str], updates: int, seconds: float) -> dict[str, float]:
-    """Train in this process; return seconds per batch, peak MiB and the share without data."""
+def measure(
+    chosen: list[str], updates: int, seconds: float, is_ready: bool = True
+) -> dict[str, float]:
+    """Train in this process; return seconds per batch, peak MiB and the share without data.
+
+    With ``is_ready``, batches need no loading.
+    """
+    if is_ready:
+        build.build_datamodule = ReadyBatches
     watch = ["_target_: tests.benchmarks.ready.Stopwatch", f"updates: {updates}"]
     watch += [f"seconds: {seconds}"]
     chosen = [*chosen, f"+callbacks.watch={{{', '.join(watch)}}}"]
-    quiet()
+    silence_libraries()
     reset_peak()
     base = peak_mebibytes()
     with tempfile.TemporaryDirectory() as run, contextlib.redirect_stdout(io.StringIO()):
@@ -84,9 +91,11 @@ def measure(chosen: list[str], updates: int, seconds: float) -> dict[str, float]
     return {"seconds": min(watch.seconds), "peak": watch.peak - base, "wait": wait}
 
 
-def measure_apart(chosen: list[str], arguments: argparse.Namespace) -> dict[str, float]:
+def measure_apart(
+    chosen: list[str], arguments: argparse.Namespace, is_ready: bool = True
+) -> dict[str, float]:
     """Measure in a process of its own."""
-    task = [chosen, arguments.updates, arguments.seconds]
+    task = [chosen, arguments.updates, arguments.seconds, is_ready]
     command = [sys.executable, "-m", "tests.benchmarks", "training"]
     command += ["--threads", str(arguments.threads), "--measure", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -103,7 +112,7 @@ def print_network(network: str, arguments: argparse.Namespace) -> None:
     for _ in range(arguments.rounds):
         for name in order:
             own = [] if name == PLAIN else name.split()
-            runs[name].append(measure_apart([*shared, *READY, *own], arguments))
+            runs[name].append(measure_apart([*shared, *own], arguments))
     table = Table(title=f"{network}, {arguments.batch}x3x{arguments.size}x{arguments.size}")
     table.add_column("", no_wrap=True)
     for column in ("ms/batch", "batches/s", "speed", "peak MiB", "memory"):
@@ -118,7 +127,7 @@ def print_network(network: str, arguments: argparse.Namespace) -> None:
     plain = ", ".join(f"{1000 * run['seconds']:.0f}" for run in runs[PLAIN])
     print(f"plain runs, first to last: {plain} ms")
     if arguments.loader:
-        wait = measure_apart([*shared, *arguments.loader], arguments)["wait"]
+        wait = measure_apart([*shared, *arguments.loader], arguments, False)["wait"]
         print(f"with {' '.join(arguments.loader)}: {100 * wait:.0f} % of the time without data")
 
 

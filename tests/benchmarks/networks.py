@@ -17,8 +17,11 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gfm.compat.hydra import instantiate, to_plain
+from gfm.checkpoints.formats import without_pretrained
+from gfm.compat.hydra import instantiate
+from gfm.config import TrainConfig
 from gfm.models.gfm import GFM
+from gfm.run.configuration import load
 from tests.conftest import PROJECT, compose_config
 
 OFFICIAL = ["r34", "r34_2b", "d121", "r101"]
@@ -45,9 +48,8 @@ def model_node(name: str, **options: Any) -> dict[str, Any]:
     else:
         choice = ["backbone=timm", f"backbone.name={name}"]
     # The demo's own recipe has narrower decoders on some machines.
-    node = to_plain(compose_config("train", [*choice, "recipe=am2k", "paths.run=none"]))["model"]
-    node["encoder"]["pretrained"] = False
-    return {**node, **options}
+    cfg = compose_config("train", [*choice, "recipe=am2k", "paths.run=none"])
+    return {**without_pretrained(load(TrainConfig, cfg).network), **options}
 
 
 def parameters(module: nn.Module) -> float:

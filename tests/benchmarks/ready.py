@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from gfm.config import TrainConfig
 from gfm.rosta import ROSTAS
 from tests.benchmarks.measure import clock, peak_mebibytes, reset_peak
 
@@ -15,14 +16,12 @@ class ReadyBatches(pl.LightningDataModule):
     """Repeats one random batch shaped like those of the real loader; validates nothing.
 
     Args:
-        rosta: decides on the trimaps.
-        batch_size: samples.
-        input_size: side of the images in pixels.
-        options: of the real data module, which do not matter here.
+        config: Configuration of the run.
     """
 
-    def __init__(self, rosta: str, batch_size: int, input_size: int, **options: Any) -> None:
+    def __init__(self, config: TrainConfig) -> None:
         super().__init__()
+        batch_size, input_size = config.data.batch_size, config.data.input_size
         self.batch_size = batch_size
         self.training = SimpleNamespace(scenes=[], photos=[], held_out=[])  # no files
         self.photos: list[Any] = []
@@ -35,7 +34,7 @@ class ReadyBatches(pl.LightningDataModule):
         self.batch: dict[str, Any] = {"image": draw(3, 256), "alpha": draw(1, 256)}
         self.batch |= {"foreground": draw(3, 256), "background": draw(3, 256)}
         grey = torch.tensor([0, 128, 255], dtype=torch.uint8)
-        for branch in ROSTAS[rosta]:
+        for branch in ROSTAS[config.rosta]:
             self.batch[f"trimap_{branch.kernel_size}"] = grey[draw(1, 3).long()]
         self.batch["name"] = [f"ready{i}" for i in range(batch_size)]
 

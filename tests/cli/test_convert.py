@@ -1,4 +1,4 @@
-"""``gfm convert``: any checkpoint to ours and to safetensors."""
+"""``gfm convert``: any checkpoint to .ckpt and .safetensors."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def _convert(*paths):
     return CliRunner().invoke(app, ["convert", *map(str, paths)], env={"COLUMNS": "300"})
 
 
-def test_there_and_back(released, tmp_path):
+def test_conversions_keep_the_network(released, tmp_path):
     """Released → ours → safetensors: the official network each time."""
     expected = official_model("r34_BT").state_dict()
     source = released
@@ -48,7 +48,7 @@ def test_there_and_back(released, tmp_path):
         ("text.pth", "out.onnx", "choose .ckpt or .safetensors"),
     ],
 )
-def test_faults_end_in_one_line(tmp_path, source, target, message):
+def test_errors_are_one_line(tmp_path, source, target, message):
     (tmp_path / "text.pth").write_text("not a checkpoint")
     done = _convert(tmp_path / source, tmp_path / target)
     assert done.exit_code == 1
@@ -59,7 +59,7 @@ def test_faults_end_in_one_line(tmp_path, source, target, message):
     assert not (tmp_path / target).exists()
 
 
-def test_an_unwritable_place(released, tmp_path):
+def test_an_unwritable_folder(released, tmp_path):
     (tmp_path / "file").write_text("")
     done = _convert(released, tmp_path / "file" / "out.ckpt")
     assert done.exit_code == 1

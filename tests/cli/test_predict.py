@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from gfm import load_model
 from gfm.checkpoints import load_network, predictors
 from gfm.cli import app
-from gfm.cli.predict import AlphaVideo, CutoutVideo, ForegroundName, PrecisionName
+from gfm.cli import predict as command
 from gfm.inference.foreground import ForegroundMethod
 from gfm.inference.predictor import Precision
 from gfm.inference.video.codecs import ALPHA_FORMATS, CUTOUT_FORMATS
@@ -37,7 +37,7 @@ def photos(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """Enough for photos this small; several would wait for each other on a busy machine."""
+    """Use one thread, which suffices for photos this small."""
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -80,7 +80,7 @@ def test_a_folder(predict, photos, tmp_path, weights):
         np.testing.assert_array_equal(np.array(Image.open(out / "cutout/b.png")), cutout)
 
 
-def test_everything_that_can_be_written(predict, photos, tmp_path):
+def test_all_outputs(predict, photos, tmp_path):
     everything = "alpha,cutout,composite,glance,focus"
     done = predict(photos / "a.jpg", "--output", everything, "--background", "#0a7", "--bits", 16)
     assert done.exit_code == 0, done.output
@@ -96,7 +96,7 @@ def test_everything_that_can_be_written(predict, photos, tmp_path):
 
 
 def test_a_picture_as_background(predict, photos, tmp_path):
-    """It covers the photo, its middle kept."""
+    """The background covers the photo, cropped around its middle."""
     stripes = np.zeros((40, 400, 3), np.uint8)
     stripes[:, 160:240] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
@@ -108,7 +108,7 @@ def test_a_picture_as_background(predict, photos, tmp_path):
     assert (alpha == 0).any()
 
 
-def test_what_is_there_is_not_made_again(predict, photos, tmp_path):
+def test_existing_results_are_skipped(predict, photos, tmp_path):
     assert predict(photos).exit_code == 0
     old = tmp_path / "out/alpha/a.png"
     old.write_bytes(b"mine")
@@ -122,7 +122,7 @@ def test_what_is_there_is_not_made_again(predict, photos, tmp_path):
     assert read(old) is not None
 
 
-def test_faulty_photos_are_listed_and_the_others_made(predict, photos, tmp_path):
+def test_damaged_photos_are_listed_and_the_others_processed(predict, photos, tmp_path):
     (photos / "broken.jpg").write_bytes(b"text")
     done = predict(photos)
     assert done.exit_code == 1
@@ -139,7 +139,7 @@ def test_standard_input(predict, photos, tmp_path):
 
 
 def test_orientation_and_size(predict, tmp_path):
-    """A photo that lies on its side in the file, above the size that is looked at."""
+    """A rotated photo larger than ``--max-size``."""
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.zeros((60, 90, 3), np.uint8)).save(tmp_path / "p.jpg", exif=exif)
@@ -169,7 +169,7 @@ def test_a_branch(photos, tmp_path):
         (["--device", "cuda:99"], "cannot use device cuda:99"),
     ],
 )
-def test_faults_end_in_one_line(predict, photos, tmp_path, arguments, message):
+def test_errors_are_one_line(predict, photos, tmp_path, arguments, message):
     done = predict(photos / "b.png", *arguments)
     assert done.exit_code == 1
     lines = done.stderr.strip().splitlines()
@@ -179,7 +179,7 @@ def test_faults_end_in_one_line(predict, photos, tmp_path, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unwritable_place(predict, photos, tmp_path):
+def test_an_unwritable_folder(predict, photos, tmp_path):
     (tmp_path / "out").write_text("")
     done = predict(photos)
     assert done.exit_code == 1
@@ -187,11 +187,8 @@ def test_an_unwritable_place(predict, photos, tmp_path):
 
 
 def test_the_choices_of_the_command_are_those_of_the_code():
-    """They are written twice, because --help should not wait for torch."""
-    for names, known in (
-        (PrecisionName, get_args(Precision)),
-        (ForegroundName, get_args(ForegroundMethod)),
-        (AlphaVideo, ALPHA_FORMATS),
-        (CutoutVideo, CUTOUT_FORMATS),
-    ):
-        assert {name.value for name in names} == set(known)
+    """They are repeated, because --help should not wait for torch."""
+    assert command.Precision == Precision
+    assert command.ForegroundMethod == ForegroundMethod
+    assert set(get_args(command.AlphaVideo)) == set(ALPHA_FORMATS)
+    assert set(get_args(command.CutoutVideo)) == set(CUTOUT_FORMATS)

@@ -1,4 +1,4 @@
-"""``gfm predict`` with clips: mattes, mixed with photos; what fails and what is there."""
+"""``gfm predict`` with clips, alone and mixed with photos, damaged, and processed before."""
 
 import functools
 import shutil
@@ -50,7 +50,7 @@ def files(folder):
 
 
 def test_clips_and_photos(predict, clip, drawn, tmp_path, weights):
-    Image.fromarray(draw_frames()[0]).save(tmp_path / "clip.png")  # of the same name
+    Image.fromarray(draw_frames()[0]).save(tmp_path / "clip.png")  # has the same name
     shutil.copy(drawn, tmp_path / "other.mov")
     done = predict(tmp_path / "clip.png", clip, tmp_path / "other.mov", "--background", "white")
     assert done.exit_code == 0, done.output
@@ -79,7 +79,7 @@ def test_formats_and_bits(predict, clip, tmp_path):
     assert done.stderr == "error: --bits 16: H.264 has 8; choose --alpha-video ffv1\n"
 
 
-def test_what_is_there_is_not_made_again(predict, clip, tmp_path):
+def test_existing_results_are_skipped(predict, clip, tmp_path):
     for output in ("alpha/clip.mkv", "cutout/clip_frames/mine"):
         (tmp_path / "out" / output).parent.mkdir(parents=True)
         (tmp_path / "out" / output).write_bytes(b"mine")
@@ -90,7 +90,7 @@ def test_what_is_there_is_not_made_again(predict, clip, tmp_path):
     assert len(read_video(tmp_path / "out/alpha/clip.mkv")[0]) == 8
 
 
-def test_a_damaged_clip_stops_no_other(predict, clip, tmp_path):
+def test_a_damaged_clip_does_not_stop_others(predict, clip, tmp_path):
     (tmp_path / "a.mp4").write_bytes(clip.read_bytes()[:3000])
     done = predict(tmp_path / "a.mp4", clip, "--output", "alpha")
     assert done.exit_code == 1

@@ -50,17 +50,17 @@ def test_denoising_removes_noise_and_keeps_edges():
     np.testing.assert_array_equal(denoise(clean, sigma=1e-6), clean)
 
 
-def test_bm3d_gets_values_of_one(monkeypatch):
+def test_bm3d_gets_images_in_0_1(monkeypatch):
     module = types.ModuleType("bm3d")
     seen = []
     module.bm3d_rgb = lambda image, sigma: (seen.append((image.max(), sigma)), image + 2.0)[1]
     monkeypatch.setitem(sys.modules, "bm3d", module)
-    assert denoise(_noisy()[1], "bm3d", 51.0).min() == 255  # beyond 1 it saturates
+    assert denoise(_noisy()[1], "bm3d", 51.0).min() == 255  # saturates above 1
     assert seen[0][0] <= 1
     assert seen[0][1] == pytest.approx(0.2)
 
 
-def test_denoised_folders_are_what_training_reads(roots, monkeypatch):
+def test_training_reads_denoised_folders(roots, monkeypatch):
     for folder in (
         "AM-2k/train/original_denoise",
         "AM-2k/train/fg_denoise",
@@ -78,7 +78,7 @@ def test_denoised_folders_are_what_training_reads(roots, monkeypatch):
         assert np.abs(error).mean() < 3
 
 
-def test_only_the_folder_that_is_named(roots):
+def test_only_the_named_folder(roots):
     shutil.rmtree(roots.bg20k / "train_denoise")
     with pytest.raises(GFMError, match="--only fur: no such source; choose from original, fg, bg"):
         prepare_denoise(roots, only=["fur"])
@@ -86,7 +86,7 @@ def test_only_the_folder_that_is_named(roots):
     assert not (roots.bg20k / "train_denoise").exists()
 
 
-def test_packages_that_are_missing_are_named(roots, monkeypatch):
+def test_missing_packages_are_named(roots, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(GFMError, match=r"bm3d .*non-commercial.*pip install bm3d"):
         prepare_denoise(roots, "bm3d")
@@ -159,7 +159,7 @@ def test_backgrounds_may_be_reduced(roots, tmp_path):
     assert set(np.unique(reduce(checks.astype(np.uint8), 32))) == {127}  # averages, no aliasing
 
 
-def test_packing_what_is_packed(roots):
+def test_packed_data_are_not_packed_again(roots):
     packed = prepare_pack(roots, only=["photos"], options=ONE)["photos"]
     with pytest.raises(GFMError, match="is packed already"):
         prepare_pack(replace(roots, photos=packed), only=["photos"], options=ONE)
@@ -169,7 +169,7 @@ def test_packing_what_is_packed(roots):
         prepare_pack(roots, roots.photos.parent, only=["photos"])
 
 
-def test_folder_names_are_data(roots, tmp_path):
+def test_folder_names_are_options(roots, tmp_path):
     root = tmp_path / "P3M-10k"
     shutil.copytree(roots.photos / "train/original", root / "train/blurred_image")
     shutil.copytree(roots.photos / "train/mask", root / "train/mask")
@@ -210,7 +210,7 @@ def test_plain_test_set_has_no_training_photos(roots):
     assert "mask 2, original 2" in result.output
 
 
-def test_check_command_tells_by_its_status(roots):
+def test_check_command_exits_with_a_status(roots):
     overrides = [f"paths.am2k={roots.photos}", f"paths.bg20k={roots.bg20k}"]
     result = CliRunner().invoke(app, ["check", "--workers", "1", *overrides])
     assert result.exit_code == 0, result.output
@@ -222,7 +222,7 @@ def test_check_command_tells_by_its_status(roots):
     assert "1 problem" in result.output
 
 
-def test_pack_command_says_how_to_use_it(roots, tmp_path):
+def test_pack_command_prints_the_overrides_to_use_it(roots, tmp_path):
     overrides = [f"paths.am2k={roots.photos}", "--out", str(tmp_path / "out"), "--workers", "1"]
     result = CliRunner().invoke(app, ["prepare", "pack", "--only", "photos", *overrides])
     assert result.exit_code == 0, result.output
@@ -230,7 +230,7 @@ def test_pack_command_says_how_to_use_it(roots, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["foregrounds", "denoise", "trimaps", "pack"])
-def test_faults_of_commands_are_one_line(command):
+def test_errors_of_commands_are_one_line(command):
     result = CliRunner().invoke(app, ["prepare", command, "--shard", "2/1"])
     assert result.exit_code == 1
     assert result.output.count("\n") == 1

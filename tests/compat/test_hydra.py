@@ -1,4 +1,4 @@
-"""What breaks where a release of Hydra moves its callbacks or words its faults otherwise."""
+"""Private APIs and messages of Hydra: fails if a release changes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from gfm.compat.hydra import (
     parse_arguments,
     parse_override,
     reason,
-    swept,
+    swept_options,
 )
 from gfm.run.configs import CONFIGS
-from gfm.run.entry import one_line
+from gfm.run.exit import one_line
 from tests.conftest import compose_config
 
 
@@ -30,7 +30,7 @@ def test_callbacks_have_the_hooks_that_are_used():
     assert used <= set(dir(Callback))
 
 
-def test_faults_are_one_line():
+def test_errors_are_one_line():
     with pytest.raises(OmegaConfBaseException) as caught:
         OmegaConf.create({"a": "${b.c}"}).a  # noqa: B018
     assert one_line(caught.value) == "Interpolation key 'b.c' not found"
@@ -39,7 +39,7 @@ def test_faults_are_one_line():
     assert "full_key" not in one_line(caught.value)
 
 
-def test_a_choice_that_is_missing_is_named():
+def test_a_missing_choice_is_named():
     with pytest.raises(MissingConfigException) as caught:
         compose_from(CONFIGS, "train", ["recipe=unknown"])
     assert missing_choice(caught.value) == ("recipe", "unknown")
@@ -47,54 +47,54 @@ def test_a_choice_that_is_missing_is_named():
 
 
 @pytest.mark.parametrize("text", ["rosta", "a=[b"])
-def test_why_an_override_is_refused_is_one_line(text):
+def test_the_reason_for_rejecting_an_override_is_one_line(text):
     with pytest.raises(HydraException) as caught:
         parse_override(text)
     assert "\n" not in reason(caught.value)
     assert "https" not in reason(caught.value)
 
 
-def test_files_of_ones_own_are_found(tmp_path):
+def test_the_users_own_files_are_found(tmp_path):
     (tmp_path / "rosta").mkdir()
-    (tmp_path / "rosta/own.yaml").write_text("name: own")
-    assert compose_from(CONFIGS, "train", ["rosta=own"], tmp_path).rosta.name == "own"
+    (tmp_path / "rosta/own.yaml").write_text("# @package _global_\nrosta: own")
+    assert compose_from(CONFIGS, "train", ["rosta=own"], tmp_path).rosta == "own"
     with pytest.raises(MissingConfigException):
         compose_from(CONFIGS, "train", ["rosta=own"])
 
 
 @dataclass
 class Inner:
-    """A part of a configuration with types, as ``hydra.run`` is one."""
+    """A node of a structured configuration, like ``hydra.run``."""
 
     a: str = "${b}"
 
 
 @dataclass
 class Typed:
-    """A configuration with types, as that of Hydra itself."""
+    """A structured configuration, like Hydra's own."""
 
     inner: Inner = field(default_factory=Inner)
 
 
-FAULTS: dict[str, Callable[[], Any]] = {
+ERRORS: dict[str, Callable[[], Any]] = {
     "full_key": lambda: OmegaConf.create({"a": "${b}"}).a,
     "reference_type": lambda: OmegaConf.structured(Typed).inner.a,
     "object_type": lambda: OmegaConf.create({"a": "${b}"}).a,
     "Config search path": lambda: compose_config("train", ["data=nowhere"]),
     "provider=": lambda: compose_config("train", ["data=nowhere"]),
 }
-"""Faults by what begins a line of their text."""
+"""Errors by a prefix of a line of their text."""
 
 
 @pytest.mark.parametrize("noise", NOISE)
-def test_what_is_left_out_of_a_fault_has_lines_of_its_own(noise):
+def test_noise_in_messages_has_separate_lines(noise):
     with pytest.raises(Exception, match=noise) as caught:
-        FAULTS[noise]()
+        ERRORS[noise]()
     assert any(line.strip().startswith(noise) for line in str(caught.value).splitlines())
     assert noise not in one_line(caught.value)
 
 
-def test_a_command_line_is_parsed_as_by_hydra():
+def test_a_command_line_is_parsed_as_in_hydra():
     arguments = ["a=1,2", "-m", "+b=3", "--cfg", "job", "~c", "d='e f'"]
     flags, overrides = parse_arguments(arguments)
     assert overrides == ["a=1,2", "+b=3", "~c", "d='e f'"]
@@ -103,7 +103,7 @@ def test_a_command_line_is_parsed_as_by_hydra():
     assert not parse_arguments([])[0].multirun
 
 
-def test_overrides_of_a_sweep_are_told_from_others():
+def test_overrides_of_a_sweep_are_recognised():
     several = ["a.b=1,2", "+c=range(1,4)", "d=choice(1,2)", "++e=interval(0,1)", "f=glob(*)"]
     single = ["g=1", "h=[1,2]", "i='1,2'", "j={k:1}", "~l", "m="]
-    assert swept([*several, *single]) == ["a.b", "c", "d", "e", "f"]
+    assert swept_options([*several, *single]) == ["a.b", "c", "d", "e", "f"]

@@ -1,4 +1,4 @@
-"""What breaks where a release of Lightning changes its private parts: a test for each."""
+"""Private APIs of Lightning: a test fails for each that a release changes."""
 
 import signal
 import subprocess
@@ -13,21 +13,21 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException, SI
 from torch.utils.data import DataLoader
 
 from gfm.compat import lightning
-from gfm.compat.faults import is_of_lightning, status_after_signal
+from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
 
 
 class Steps(pl.LightningModule):
-    """Counts the batches begun, and stops after two."""
+    """Counts the batches fetched, and stops after two."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
-        self.begun: list[int] = []
+        self.fetched: list[int] = []
 
     def training_step(self, batch, batch_idx):
-        self.begun.append(lightning.num_batches_begun(self.trainer))
+        self.fetched.append(lightning.num_batches_fetched(self.trainer))
         if batch_idx == 1:
-            lightning.set_terminated(self.trainer, True)
+            lightning.set_received_sigterm(self.trainer, True)
         return self.layer(batch).sum()
 
     def configure_optimizers(self):
@@ -48,29 +48,29 @@ def test_batches_are_counted_and_a_terminated_trainer_leaves(tmp_path):
     module = Steps()
     with pytest.raises(SIGTERMException):
         _trainer(tmp_path).fit(module, DataLoader(torch.ones(8, 1)))
-    assert module.begun == [1, 2]
-    assert issubclass(SIGTERMException, SystemExit)  # as gfm.run.entry takes it
+    assert module.fetched == [1, 2]
+    assert issubclass(SIGTERMException, SystemExit)  # as gfm.run.entry expects
 
 
-def test_a_checkpoint_has_the_loops_that_a_validation_is_made_up_in(tmp_path):
+def test_a_checkpoint_has_the_loops_to_restart_a_validation(tmp_path):
     trainer = _trainer(tmp_path, max_steps=1)
     trainer.fit(Steps(), DataLoader(torch.ones(8, 1)))
     trainer.save_checkpoint(tmp_path / "x.ckpt")
     content = _read(tmp_path / "x.ckpt")
-    lightning.make_up_validation(content, None)
+    lightning.restart_unfinished_validation(content, None)
     assert content["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == 1
 
 
-def test_a_checkpoint_has_the_parts_that_a_run_goes_on_from(tmp_path):
+def test_a_checkpoint_has_the_entries_required_to_resume(tmp_path):
     module, trainer = Steps(), _trainer(tmp_path, max_steps=1)
     module.save_hyperparameters({"model": "x"})
     trainer.fit(module, DataLoader(torch.ones(8, 1)))
     trainer.save_checkpoint(tmp_path / "x.ckpt")
-    assert lightning.missing_parts(_read(tmp_path / "x.ckpt")) == []
+    assert lightning.missing_entries(_read(tmp_path / "x.ckpt")) == []
     trainer.save_checkpoint(tmp_path / "x.ckpt", weights_only=True)
     weights = _read(tmp_path / "x.ckpt")
-    assert "optimizer_states" in lightning.missing_parts(weights)
-    # By this name gfm.checkpoints.formats tells a checkpoint of a run from released weights.
+    assert "optimizer_states" in lightning.missing_entries(weights)
+    # gfm.checkpoints.formats recognises checkpoints of runs by this name.
     assert "pytorch-lightning_version" in weights
 
 
@@ -86,7 +86,7 @@ class Scored(Steps):
         return self.layer(batch).sum()
 
 
-def test_the_file_of_the_best_has_the_plain_name(tmp_path):
+def test_the_best_file_has_the_plain_name(tmp_path):
     best = lightning.BestCheckpoint(
         tmp_path, "best", "score", mode="max", save_top_k=2, every_n_train_steps=1,
         enable_version_counter=False,
@@ -97,22 +97,22 @@ def test_the_file_of_the_best_has_the_plain_name(tmp_path):
     assert steps == {"best.ckpt": 3, "best_step_1.ckpt": 1}
 
 
-def test_a_script_is_started_again_for_each_device_of_ddp(tmp_path):
-    assert lightning.starts_processes_by_script(_trainer(tmp_path, strategy="ddp", devices=2))
+def test_ddp_launches_the_script_for_each_device(tmp_path):
+    assert lightning.launches_script_per_device(_trainer(tmp_path, strategy="ddp", devices=2))
     for options in ({"devices": 1}, {"strategy": "ddp_spawn", "devices": 2}):
-        assert not lightning.starts_processes_by_script(_trainer(tmp_path, **options))
+        assert not lightning.launches_script_per_device(_trainer(tmp_path, **options))
 
 
-def test_a_signal_is_passed_on_to_the_processes_that_were_started(tmp_path):
-    lightning.pass_on(_trainer(tmp_path, devices=1), signal.SIGTERM)  # to nobody
+def test_a_signal_is_forwarded_to_started_processes(tmp_path):
+    lightning.forward_signal(_trainer(tmp_path, devices=1), signal.SIGTERM)  # to nobody
     trainer = _trainer(tmp_path, strategy="ddp", devices=2)
     with subprocess.Popen(["sleep", "9"]) as started:
         trainer.strategy.launcher.procs.append(started)
-        lightning.pass_on(trainer, signal.SIGTERM)
+        lightning.forward_signal(trainer, signal.SIGTERM)
     assert started.returncode == -signal.SIGTERM
 
 
-def test_an_option_is_kept_from_wandb(tmp_path, monkeypatch):
+def test_an_option_does_not_reach_wandb(tmp_path, monkeypatch):
     options = {}
     monkeypatch.setattr("wandb.init", lambda **given: options.update(given))
     logger = WandbLogger(save_dir=tmp_path, notes="x", group="y")
@@ -123,20 +123,20 @@ def test_an_option_is_kept_from_wandb(tmp_path, monkeypatch):
 
 
 class Logged(pl.Callback):
-    """Notes which steps log, asked within each step and at its end."""
+    """Records which steps log, both within each step and at its end."""
 
     def __init__(self) -> None:
         self.found: list[tuple[bool, bool]] = []
 
     def on_before_optimizer_step(self, trainer, *_):
-        self.inside = lightning.logs_now(trainer)
+        self.inside = lightning.should_update_logs(trainer)
 
     def on_train_batch_end(self, trainer, *_):
-        self.found.append((self.inside, lightning.logs_now(trainer)))
+        self.found.append((self.inside, lightning.should_update_logs(trainer)))
 
 
 class Log(pl.loggers.Logger):
-    """The steps whose figures arrive."""
+    """Records the steps whose values arrive."""
 
     name, version = "log", "0"
 
@@ -160,7 +160,7 @@ class Figures(Steps):
 
 
 class Validated(Figures):
-    """Logs in its validation, and notes under which step."""
+    """Logs during validation, and records the step."""
 
     def validation_step(self, batch, batch_idx):
         self.log("validated", 1.0)
@@ -177,7 +177,7 @@ def test_which_steps_log(tmp_path):
     assert log.steps == [1, 3]
 
 
-def test_under_which_step_a_validation_is_logged(tmp_path):
+def test_the_step_under_which_validation_is_logged(tmp_path):
     module, logger, batches = Validated(), Log(), DataLoader(torch.ones(3, 1))
     trainer = _trainer(tmp_path, logger=logger, max_epochs=1, num_sanity_val_steps=0)
     trainer.fit(module, batches, batches)
@@ -185,7 +185,7 @@ def test_under_which_step_a_validation_is_logged(tmp_path):
 
 
 class Float16(MixedPrecision):
-    """Mixed precision in float16 on a CPU, with a scaler of losses."""
+    """Mixed float16 precision on a CPU, with a loss scaler."""
 
     def __init__(self) -> None:
         super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=1024.0))
@@ -210,16 +210,16 @@ def test_gradients_are_unscaled_once(tmp_path, fused):
 
 
 class Pair(pl.Callback):
-    """Lets Lightning believe, while it fetches a batch, that there are two processes."""
+    """Simulates two processes while Lightning fetches a batch."""
 
-    def __init__(self, agrees_elsewhere: bool) -> None:
-        self.agrees_elsewhere = agrees_elsewhere
-        self.asked = 0
+    def __init__(self, is_disabled: bool) -> None:
+        self.is_disabled = is_disabled
+        self.broadcasts = 0
         self.patch = pytest.MonkeyPatch()
 
     def on_train_start(self, trainer, *_):
-        if self.agrees_elsewhere:
-            lightning.agree_on_sigterm_elsewhere(trainer)
+        if self.is_disabled:
+            lightning.disable_sigterm_broadcast(trainer)
 
     def on_train_epoch_start(self, trainer, *_):
         self.patch.setattr(torch.distributed, "is_initialized", lambda: True)
@@ -227,38 +227,38 @@ class Pair(pl.Callback):
         self.patch.setattr(torch.distributed, "broadcast", self.broadcast)
 
     def broadcast(self, *_, **__):
-        self.asked += 1
+        self.broadcasts += 1
 
     def on_train_batch_start(self, *_):
         self.patch.undo()
 
 
-@pytest.mark.parametrize("agrees_elsewhere", [False, True])
-def test_processes_ask_each_other_for_sigterm_unless_told(tmp_path, agrees_elsewhere):
-    pair = Pair(agrees_elsewhere)
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_sigterm_is_broadcast_unless_disabled(tmp_path, is_disabled):
+    pair = Pair(is_disabled)
     _trainer(tmp_path, max_steps=1, callbacks=pair).fit(Steps(), DataLoader(torch.ones(1, 1)))
-    assert pair.asked == (0 if agrees_elsewhere else 1)
+    assert pair.broadcasts == (0 if is_disabled else 1)
 
 
-def test_options_that_lightning_refuses_are_told_from_other_faults():
-    assert is_of_lightning(MisconfigurationException("options"))
+def test_misconfigurations_are_recognised():
+    assert is_misconfiguration(MisconfigurationException("options"))
     with pytest.raises(Exception, match="max_epochs") as refused:
         pl.Trainer(max_epochs=-5)
-    assert is_of_lightning(refused.value)
+    assert is_misconfiguration(refused.value)
     with pytest.raises(ValueError, match="literal") as other:
         int("text")
-    assert not is_of_lightning(other.value)
+    assert not is_misconfiguration(other.value)
 
 
 def test_signals_that_end_a_run_have_a_status(tmp_path):
-    assert status_after_signal(KeyboardInterrupt()) == 130
-    assert status_after_signal(SIGTERMException()) == 75
-    assert status_after_signal(SystemExit(1)) is None
+    assert exit_status_after_signal(KeyboardInterrupt()) == 130
+    assert exit_status_after_signal(SIGTERMException()) == 75
+    assert exit_status_after_signal(SystemExit(1)) is None
 
     class Interrupted(Steps):
         def training_step(self, *_):
             raise KeyboardInterrupt
 
-    with pytest.raises(SystemExit) as ended:  # which is what Lightning makes of it
+    with pytest.raises(SystemExit) as ended:  # raised by Lightning
         _trainer(tmp_path).fit(Interrupted(), DataLoader(torch.ones(8, 1)))
-    assert status_after_signal(ended.value) == 130
+    assert exit_status_after_signal(ended.value) == 130

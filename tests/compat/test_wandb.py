@@ -1,4 +1,4 @@
-"""What breaks where a release of Weights & Biases changes its file of a run."""
+"""W&B's private file of a run: fails if a release changes it."""
 
 import os
 import re
@@ -7,7 +7,14 @@ from typing import Any
 
 import wandb
 
-from gfm.compat.wandb import count_on, last_row, last_row_before, records, row, write_promptly
+from gfm.compat.wandb import (
+    continue_step_count,
+    last_row,
+    last_row_of_earlier_starts,
+    records,
+    row,
+    set_flush_interval,
+)
 from tests.training.wandb_file import read
 
 
@@ -18,7 +25,7 @@ def test_rows_are_read_back_from_the_end_of_a_long_file(tmp_path, monkeypatch):
         run.log({"a": step, "b": {"c": "-" * 400}, "trainer/global_step": step // 2})
     run.finish()
     (path,) = tmp_path.glob("wandb/offline-run-*/run-x.wandb")
-    read(path)  # waits for its end
+    read(path)  # waits until it is complete
     data = path.read_bytes()
     assert len(data) > 5 * 32768
     every = [row(record) for record in records(data) if record.history.item]
@@ -41,46 +48,46 @@ def _started(folder: Path, *rows: dict[str, int]) -> Any:
 
 
 def _ended(run: Any) -> Path:
-    """Return the file of a run, after it was written to its end."""
+    """Return the file of a run once it is complete."""
     run.finish()
     (path,) = Path(run.dir).parent.glob("*.wandb")
     read(path)
     return path
 
 
-def _of_last_year(path: Path) -> None:
-    """Date a start back, because two within a second get folders of other names."""
+def _backdate(path: Path) -> None:
+    """Backdate a start, because two within one second get unusual folder names."""
     folder = path.parent
     folder.rename(folder.with_name(re.sub(r"run-\d{4}", "run-2020", folder.name)))
 
 
-def test_a_run_that_is_started_again_finds_its_last_row_and_counts_on(tmp_path):
+def test_a_resumed_run_finds_its_last_row_and_continues_the_count(tmp_path):
     run = _started(tmp_path, {"a": 5}, {"a": 6}, {"a": 7})
-    assert last_row_before(run) is None
-    _of_last_year(_ended(run))
+    assert last_row_of_earlier_starts(run) is None
+    _backdate(_ended(run))
     run = _started(tmp_path)
-    before = last_row_before(run)
+    before = last_row_of_earlier_starts(run)
     assert before["a"] == 7
-    count_on(run, before)
+    continue_step_count(run, before)
     run.log({"a": 8})
     every = [row(record) for record in read(_ended(run)) if record.history.item]
     assert [(line["_step"], line["a"]) for line in every] == [(3, 8)]
 
 
-def test_a_run_that_was_killed_before_its_first_row_has_none(tmp_path):
-    _of_last_year(_ended(_started(tmp_path)))
+def test_a_run_killed_before_its_first_row_has_none(tmp_path):
+    _backdate(_ended(_started(tmp_path)))
     run = _started(tmp_path)
-    assert last_row_before(run) == {}
+    assert last_row_of_earlier_starts(run) == {}
     run.finish()
 
 
-def test_the_interval_of_writing_is_an_option_that_it_knows(monkeypatch):
+def test_wandb_has_the_option_of_the_flush_interval(monkeypatch):
     monkeypatch.delenv("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", raising=False)
-    write_promptly(0.5)
+    set_flush_interval(0.5)
     settings = wandb.Settings()
     settings.update_from_env_vars({"WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL": "0.5"})
     known = getattr(settings, "x_transaction_log_flush_interval", 0.5)  # older: writes at once
     assert known == 0.5
     monkeypatch.setenv("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "7")
-    write_promptly(0.5)
+    set_flush_interval(0.5)
     assert os.environ["WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL"] == "7"

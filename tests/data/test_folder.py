@@ -12,7 +12,7 @@ from gfm.data.dataset import ValidationSet
 from gfm.data.folder import FolderSet
 from gfm.data.images import write_png
 from gfm.errors import GFMError
-from gfm.run.entry import one_line
+from gfm.run.exit import one_line
 from gfm.run.train import train
 from tests.conftest import compose_config
 
@@ -81,7 +81,7 @@ def test_faults_end_in_one_line(root, change, names, words):
 
 def test_the_root_is_asked_for(tmp_path):
     cfg = to_plain(compose_config("evaluate", ["data=folder", f"paths.run={tmp_path}"]))
-    datamodule: MattingDataModule = instantiate(cfg["datamodule"])
+    datamodule = MattingDataModule(instantiate(cfg["data"]["source"]))
     with pytest.raises(GFMError, match=r"data=folder needs data\.root="):
         datamodule.setup("test")
     with pytest.raises(GFMError, match=r"no folder .*nowhere: set data\.root"):
@@ -92,7 +92,7 @@ def test_it_is_not_for_training(root, tmp_path):
     overrides = ["data=folder", f"data.root={root}", f"paths.run={tmp_path / 'run'}"]
     with pytest.raises(MissingConfigException) as missing:
         compose_config("train", overrides)
-    assert "data=folder has no recipe of its own: add recipe=am2k" in one_line(missing.value)
+    assert "data=folder has no recipe of the same name: add recipe=am2k" in one_line(missing.value)
     with pytest.raises(GFMError, match=r"only for evaluate\.py: train on data=demo or data=am2k"):
         train(compose_config("train", [*overrides, "recipe=am2k", "logger=none"]))
     source = instantiate(compose_config("train", [*overrides, "recipe=am2k"])["data"]["source"])

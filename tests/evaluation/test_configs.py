@@ -17,7 +17,7 @@ def test_every_choice(group, name, tmp_path):
     if name == "tensorboard":
         pytest.importorskip("tensorboard", reason="wants the extra 'tensorboard'")
     config = to_plain(compose_config("evaluate", [f"{group}={name}", f"paths.run={tmp_path}"]))
-    assert instantiate(config["datamodule"]).source
+    assert instantiate(config["data"]["source"])
     instantiate(config["inference"])
     for node in (config["logger"] or {}).values():
         instantiate(node)

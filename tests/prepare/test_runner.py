@@ -16,8 +16,8 @@ from gfm.data.images import read_alpha, write_png
 from gfm.data.listing import pictures
 from gfm.errors import GFMError, WriteError
 from gfm.prepare.runner import Item, Options, parse_shard, run
-from gfm.system.files import STALE_SECONDS, make_folder, whole_file
-from gfm.system.processes import in_parallel
+from gfm.system.files import STALE_SECONDS, make_folder, open_atomic
+from gfm.system.processes import map_unordered
 from tests.conftest import PROJECT
 from tests.prepare.work import copy_or_die, copy_slowly, job
 
@@ -112,7 +112,7 @@ def test_surprises_are_failures_too(items, capsys):
 
 
 def test_killed_worker_ends_in_one_message_and_the_next_run_goes_on(items, tmp_path):
-    with pytest.raises(GFMError, match=r"killed.*5\.png.*to go on") as error:
+    with pytest.raises(GFMError, match=r"killed.*5\.png.*to continue") as error:
         run(job(items, partial(copy_or_die, "5")), Options(2))
     assert "\n" not in str(error.value)
     assert "5" not in _made(tmp_path)
@@ -165,7 +165,7 @@ def test_remains_of_killed_runs_are_removed_but_not_of_live_ones(items, tmp_path
 
 def test_file_is_whole_or_not_there(tmp_path):
     def interrupt():
-        with whole_file(tmp_path / "x") as file:
+        with open_atomic(tmp_path / "x") as file:
             file.write(b"half")
             raise KeyboardInterrupt
 
@@ -210,6 +210,6 @@ def test_control_c_ends_in_one_line(items, tmp_path):
 
 
 def test_a_worker_stops_when_nobody_listens(items):
-    outcomes = in_parallel(copy_slowly, items, 2)
+    outcomes = map_unordered(copy_slowly, items, 2)
     with pytest.raises(WriteError):  # there is no target folder
         next(outcomes)

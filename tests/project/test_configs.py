@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from gfm.compat.hydra import instantiate, to_plain
+from gfm.checkpoints.formats import without_pretrained
+from gfm.compat.hydra import instantiate
+from gfm.config import TrainConfig
 from gfm.data.layout import Folders
+from gfm.run.build import build_datamodule
+from gfm.run.configuration import load
 from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
 
 GROUPS = {
@@ -26,29 +30,34 @@ CHOICES = [
     for name in names
     if (group, name) != ("data", "folder")  # for evaluation alone
 ]
-NODES = ("datamodule", "loss", "inference", "metrics", "callbacks", "logger")
+NODES = ("track", "loss", "inference", "metrics", "callbacks", "logger")
 
 
-def _build_all(config: dict) -> None:
+def _load(*overrides: str) -> TrainConfig:
+    return load(TrainConfig, compose_config("train", list(overrides)))
+
+
+def _build_all(config: TrainConfig) -> None:
     """Builds every node but the network and the trainer, which need a device."""
+    options = config.to_dict()
     for name in NODES:
-        node = config[name]
+        node = options[name]
         if name in ("callbacks", "logger"):
             for part in (node or {}).values():
                 instantiate(part)
         else:
             instantiate(node)
+    instantiate(options["data"]["source"])
     parameters = [torch.nn.Parameter(torch.zeros(1))]
-    optimizer = instantiate(config["optimizer"])(parameters)
-    if config["scheduler"]:
-        instantiate(config["scheduler"])(optimizer, total_steps=10)
+    optimizer = instantiate(options["optimizer"])(parameters)
+    if options["scheduler"]:
+        instantiate(options["scheduler"])(optimizer, total_steps=10)
 
 
-def _network(config: dict) -> torch.nn.Module:
+def _network(config: TrainConfig) -> torch.nn.Module:
     """Its architecture, without the time that random weights take."""
-    config["model"]["encoder"]["pretrained"] = False
     with torch.device("meta"):
-        return instantiate(config["model"])
+        return instantiate(without_pretrained(config.network))
 
 
 @pytest.mark.parametrize(("group", "name"), CHOICES, ids=lambda value: value)
@@ -56,15 +65,14 @@ def test_every_choice(group, name, tiny, monkeypatch):
     monkeypatch.chdir(PROJECT)
     if group == "data" and name != "demo":  # has no demo to shrink
         tiny = [option for option in tiny if option.startswith("paths.run")]
-    config = to_plain(compose_config("train", [*tiny, f"{group}={name}"]))
+    config = _load(*tiny, f"{group}={name}")
     _build_all(config)
     _network(config)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment(name, tmp_path):
-    cfg = compose_config("train", [f"experiment={name}", f"paths.run={tmp_path}"])
-    config = to_plain(cfg)
+    config = _load(f"experiment={name}", f"paths.run={tmp_path}")
     _build_all(config)
     assert _network(config)
     first, second = (PROJECT / f"configs/experiment/{name}.yaml").read_text().splitlines()[:2]
@@ -74,7 +82,7 @@ def test_every_experiment(name, tmp_path):
 
 @pytest.mark.parametrize(("backbone", "rosta"), list(product(GROUPS["backbone"], GROUPS["rosta"])))
 def test_every_network(backbone, rosta, tiny):
-    config = to_plain(compose_config("train", [*tiny, f"backbone={backbone}", f"rosta={rosta}"]))
+    config = _load(*tiny, f"backbone={backbone}", f"rosta={rosta}")
     assert len(_network(config).branches) == (3 if rosta == "rim" else 1)
 
 
@@ -95,32 +103,31 @@ def test_every_combination_takes_a_step(backbone, rosta, track, tiny_training):
 
 
 def _step(overrides: list[str]) -> None:
-    config = to_plain(compose_config("train", overrides))
-    datamodule = instantiate(config["datamodule"])
-    datamodule.setup("fit")
-    batch = next(iter(datamodule.train_dataloader()))
+    config = _load(*overrides)
+    batch = next(iter(build_datamodule(config).train_dataloader()))
     batch = {k: v.float() / (1 if "trimap" in k else 255) for k, v in batch.items() if k != "name"}
-    model = instantiate(config["model"])
+    model = instantiate(config.network)
     before = next(model.focus.parameters()).detach().clone()
-    optimizer = instantiate(config["optimizer"])(model.parameters())
-    terms = instantiate(config["loss"])(model(batch["image"]), batch)
+    optimizer = instantiate(config.optimizer.to_dict())(model.parameters())
+    terms = instantiate(config.loss.to_dict())(model(batch["image"]), batch)
     terms["total"].backward()
     optimizer.step()
     assert all(term.isfinite() for term in terms.values())
-    assert ("composition" in terms) == (config["track"]["foreground"] == "closed_form")
+    assert ("composition" in terms) == (config.track.to_dict()["foreground"] == "closed_form")
     assert not torch.equal(before, next(model.focus.parameters()))
 
 
 def test_paper_hyper_parameters_come_with_am2k(tmp_path):
-    config = to_plain(compose_config("train", ["data=am2k", "track=ori", f"paths.run={tmp_path}"]))
-    assert config["optimizer"]["_target_"] == "torch.optim.Adam"
-    assert config["optimizer"]["lr"] == 1e-5
-    assert config["trainer"]["max_epochs"] == 500
-    data = config["datamodule"]
-    assert (data["batch_size"], data["input_size"]) == (32, 320)
-    assert data["crop_sizes"] == [640, 960, 1280]
-    optimizer = instantiate(config["optimizer"])([torch.nn.Parameter(torch.zeros(1))])
-    schedule = instantiate(config["scheduler"])(optimizer, total_steps=10)
+    config = _load("data=am2k", "track=ori", f"paths.run={tmp_path}")
+    assert config.optimizer.target == "torch.optim.Adam"
+    assert config.optimizer.lr == 1e-5
+    assert config.trainer.max_epochs == 500
+    data = config.data
+    assert (data.batch_size, data.input_size) == (32, 320)
+    assert data.crop_sizes == [640, 960, 1280]
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    optimizer = instantiate(config.optimizer.to_dict())(parameters)
+    schedule = instantiate(config.scheduler.to_dict())(optimizer, total_steps=10)
     rates = []
     for _ in range(10):
         rates.append(schedule.get_last_lr()[0])
@@ -147,7 +154,7 @@ def test_names_of_folders_are_options(tmp_path):
 @pytest.mark.parametrize("name", GROUPS["debug"])
 def test_the_command_line_overrides_debugging(name, tiny):
     cfg = compose_config("train", [*tiny, f"debug={name}", "data.num_workers=3"])
-    assert cfg.datamodule.num_workers == 3
+    assert cfg.data.num_workers == 3
 
 
 def test_no_yaml_is_left_out():

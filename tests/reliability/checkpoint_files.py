@@ -242,7 +242,7 @@ def _resumed(**config: Any) -> bytes:
 
 
 RESUMED = (
-    ("another RoSTA", lambda: _resumed(rosta={"name": "ft"}), "rosta.name=tt (was ft)"),
+    ("another RoSTA", lambda: _resumed(rosta="ft"), "rosta=tt (was ft)"),
     ("another backbone", lambda: _resumed(model={"encoder": {"name": "r"}}), "model.encoder.name"),
     ("another optimiser", lambda: _resumed(optimizer={"_target_": "x"}), "optimizer._target_"),
     ("another seed", lambda: _resumed(seed=1), "seed=0 (was 1)"),

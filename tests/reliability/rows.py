@@ -20,7 +20,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 
 from gfm import cli
-from gfm.cli import evaluate, train
+from gfm.run import evaluate, train
 
 SECONDS = 300
 """Seconds after which a row counts as hanging; it usually takes one or two."""

@@ -23,10 +23,10 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from gfm.cli import evaluate, train
 from gfm.cli import main as gfm
 from gfm.data.images import write_png
 from gfm.evaluation import Scorer
+from gfm.run import evaluate, train
 from gfm.system.console import close_log, console, open_log
 from gfm.system.files import STALE_SECONDS, remove_stale
 from tests.conftest import PROJECT
@@ -263,10 +263,10 @@ CLAIM = """
 import sys, time
 from pathlib import Path
 from gfm.errors import GFMError
-from gfm.system.locks import claim
+from gfm.system.locks import acquire_lock
 time.sleep(max(0, float(sys.argv[2]) - time.time()))
 try:
-    claim(Path(sys.argv[1]))
+    acquire_lock(Path(sys.argv[1]))
     print("mine", flush=True)
     time.sleep(1)
 except GFMError as error:

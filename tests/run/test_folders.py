@@ -6,9 +6,9 @@ import sys
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from gfm.cli import train
+from gfm.run import train
 from gfm.run.folders import make_new
-from gfm.system.locks import LOCK, release
+from gfm.system.locks import LOCK, release_lock
 from tests.system.test_locks import hold  # noqa: F401  a fixture
 
 
@@ -52,7 +52,7 @@ def test_runs_that_begin_in_the_same_second(start, tmp_path):
     assert names == [dated, f"{dated}_2", f"{dated}_3"]
     for name in names:
         assert (tmp_path / name / ".hydra/overrides.yaml").is_file()
-        release(tmp_path / name)
+        release_lock(tmp_path / name)
 
 
 def test_sweeps_that_begin_in_the_same_second(start, tmp_path):
@@ -65,13 +65,13 @@ def test_sweeps_that_begin_in_the_same_second(start, tmp_path):
 def test_a_folder_that_was_named_is_taken_as_it_is(start, tmp_path):
     for _ in range(2):
         assert start(f"hydra.run.dir={tmp_path / 'mine'}") == ["mine"]
-        release(tmp_path / "mine")
+        release_lock(tmp_path / "mine")
 
 
 def test_a_folder_in_use_keeps_its_files(start, tmp_path, hold, capsys):  # noqa: F811
     """Hydra would write its overrides, by which a run goes on, before anything else."""
     start(f"hydra.run.dir={tmp_path / 'mine'}", "seed=1")
-    release(tmp_path / "mine")
+    release_lock(tmp_path / "mine")
     hold(tmp_path / "mine")
     with pytest.raises(SystemExit):
         start(f"hydra.run.dir={tmp_path / 'mine'}", "seed=2")
@@ -81,7 +81,7 @@ def test_a_folder_in_use_keeps_its_files(start, tmp_path, hold, capsys):  # noqa
 
 def test_going_on_in_a_folder_in_use(start, tmp_path, hold, capsys):  # noqa: F811
     (name,) = start("seed=1")
-    release(tmp_path / name)
+    release_lock(tmp_path / name)
     hold(tmp_path / name)
     with pytest.raises(SystemExit):
         start(f"ckpt_path={tmp_path / name}", "seed=2")

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from gfm.compat.hydra import parse_override
-from gfm.run.overrides import override, pasted, protect_paths
+from gfm.run.overrides import override, quote_paths, shell_override
 
 NAMES = [
     "runs/train/2026-01-01_10-00-00/checkpoints/best.ckpt",
@@ -30,16 +30,16 @@ def test_an_override_is_read_back(name):
 
 def test_paths_with_an_equals_sign_are_quoted():
     given = ["checkpoint=runs/epoch=11-step=240.ckpt", "rosta=tt", "-m", "+x={a: 1}"]
-    protected = protect_paths(given)
+    protected = quote_paths(given)
     assert protected[1:] == given[1:]
     assert _parsed(protected[0]) == "runs/epoch=11-step=240.ckpt"
-    assert protect_paths(protected) == protected
-    assert protect_paths(["paths.am2k=a=b,'c=d'"]) == ["paths.am2k='a=b','c=d'"]
-    assert protect_paths(["checkpoint=${oc.env:X=1}"]) == ["checkpoint=${oc.env:X=1}"]
-    assert protect_paths(["hydra.sweep.dir=a=b"]) == ["hydra.sweep.dir='a=b'"]
+    assert quote_paths(protected) == protected
+    assert quote_paths(["paths.am2k=a=b,'c=d'"]) == ["paths.am2k='a=b','c=d'"]
+    assert quote_paths(["checkpoint=${oc.env:X=1}"]) == ["checkpoint=${oc.env:X=1}"]
+    assert quote_paths(["hydra.sweep.dir=a=b"]) == ["hydra.sweep.dir='a=b'"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
 def test_a_printed_override_is_pasted_into_a_shell(name):
-    (word,) = shlex.split(pasted("paths.run", name))
+    (word,) = shlex.split(shell_override("paths.run", name))
     assert _parsed(word) == name

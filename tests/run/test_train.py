@@ -17,8 +17,8 @@ from hydra.core.global_hydra import GlobalHydra
 from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES
-from gfm.run.entry import faults
 from gfm.run.evaluate import evaluate
+from gfm.run.exit import report_errors
 from gfm.run.train import train
 from gfm.training.module import MattingModule
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING, compose_config
@@ -49,7 +49,7 @@ def test_training_returns_metrics_and_objects(run):
 
 
 def test_the_end_tests_the_best_weights_on_all_photos(tiny_training, tmp_path):
-    few = ["datamodule.num_validation_photos=1", "optimizer.lr=0.1"]
+    few = ["data.num_validation_photos=1", "optimizer.lr=0.1"]
     cfg = compose_config("train", [*tiny_training, *few, "trainer.max_epochs=3"])
     metrics, objects = train(cfg)
     module, datamodule = objects["module"], objects["datamodule"]
@@ -142,8 +142,8 @@ def test_four_samples_are_overfitted(tiny):
         "data.crop_sizes=[128]",
         "data.input_size=64",
         "recipe.learning_rate=3e-3",
-        "datamodule.flip_probability=0",
-        "datamodule.transition_probability=0",
+        "data.flip_probability=0",
+        "data.transition_probability=0",
         "trainer.max_epochs=150",
         "trainer.precision=32-true",  # on every machine
         "trainer.accelerator=cpu",
@@ -242,7 +242,7 @@ class Suicidal(torch.utils.data.Dataset):
 
 
 def test_a_killed_loader_process_ends_in_one_line(capsys):
-    with pytest.raises(SystemExit) as end, faults():
+    with pytest.raises(SystemExit) as end, report_errors():
         next(iter(torch.utils.data.DataLoader(Suicidal(), num_workers=1)))
     assert end.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""What is printed is logged as well, and what only the log needs is not printed."""
+"""Printed lines are logged as well; lines for the log only are not printed."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def log(tmp_path):
     close_log()
 
 
-def test_the_log_has_what_was_printed_and_more(log, capsys):
+def test_printed_lines_are_logged_and_log_only_lines_are_not_printed(log, capsys):
     console().print("a line")
     console(stderr=True).print("an error")
     log_only("[a traceback]")

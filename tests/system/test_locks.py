@@ -1,23 +1,22 @@
-"""A folder belongs to one process at a time, and to nobody when that is gone."""
+"""One process at a time holds the lock of a folder, which vanishes with the process."""
 
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from gfm.errors import GFMError, WriteError
-from gfm.system.locks import LOCK, claim, locked, release
+from gfm.system.locks import LOCK, acquire_lock, folder_lock, release_lock
 
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from gfm.system.locks import claim
-claim(Path(sys.argv[1]))
+from gfm.system.locks import acquire_lock
+acquire_lock(Path(sys.argv[1]))
 if sys.argv[2:]:
-    os.fork() or time.sleep(60)  # as a loader's worker, which outlives its parent for a while
+    os.fork() or time.sleep(60)  # like a loader's worker, which outlives its parent for a while
 print("mine", flush=True)
 time.sleep(60)
 """
@@ -25,7 +24,7 @@ time.sleep(60)
 
 @pytest.fixture
 def hold():
-    """Starts a process that claims a folder, and waits until it has."""
+    """Starts a process that locks a folder, and waits for the lock."""
     started = []
 
     def start(folder, *more):
@@ -46,42 +45,40 @@ def test_a_folder_in_use_is_refused(tmp_path, hold):
     other = hold(tmp_path)
     words = rf"another run is using {tmp_path} \(process {other.pid} on \S+\).*paths\.run="
     with pytest.raises(GFMError, match=words):
-        claim(tmp_path)
+        acquire_lock(tmp_path)
 
 
-def test_what_a_killed_run_leaves_does_not_matter(tmp_path, hold):
+def test_the_lock_file_of_a_killed_run_does_not_block(tmp_path, hold):
     other = hold(tmp_path)
     other.send_signal(signal.SIGKILL)
     other.wait()
     assert (tmp_path / LOCK).is_file()
-    with locked(tmp_path):
+    with folder_lock(tmp_path):
         assert f"process {os.getpid()} " in (tmp_path / LOCK).read_text()
     assert not (tmp_path / LOCK).exists()
 
 
-def test_children_of_a_killed_run_do_not_keep_its_folder(tmp_path, hold):
+def test_child_processes_do_not_inherit_the_lock(tmp_path, hold):
     other = hold(tmp_path, "fork")
     other.send_signal(signal.SIGKILL)
     other.wait()
-    claim(tmp_path)
-    release(tmp_path)
+    acquire_lock(tmp_path)
+    release_lock(tmp_path)
 
 
-def test_one_process_may_claim_twice(tmp_path, hold):
-    with locked(tmp_path):
-        with locked(tmp_path):
-            pass
-        time.sleep(0)
-    hold(tmp_path)  # it is free again
-    release(tmp_path)  # of another: nothing happens
+def test_a_process_may_acquire_twice(tmp_path, hold):
+    with folder_lock(tmp_path), folder_lock(tmp_path):
+        pass
+    hold(tmp_path)  # the lock is free again
+    release_lock(tmp_path)  # held by another process: nothing happens
     with pytest.raises(GFMError, match="another run"):
-        claim(tmp_path)
+        acquire_lock(tmp_path)
 
 
-def test_only_the_first_process_claims(tmp_path, hold, monkeypatch):
+def test_only_rank_zero_locks(tmp_path, hold, monkeypatch):
     hold(tmp_path)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    claim(tmp_path)
+    acquire_lock(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
@@ -90,13 +87,13 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(WriteError, match=r"cannot write to .*Permission denied"):
-        claim(tmp_path)
+        acquire_lock(tmp_path)
 
 
-def test_a_disk_without_locks_is_used_without(tmp_path, monkeypatch):
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def refuse(*args):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr("fcntl.lockf", refuse)
-    with locked(tmp_path):
+    with folder_lock(tmp_path):
         pass

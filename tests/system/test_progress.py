@@ -1,4 +1,4 @@
-"""Progress of long work is shown, on a terminal and without one."""
+"""Progress of long work, on a terminal and without one."""
 
 from rich.console import Console
 
@@ -25,9 +25,9 @@ def test_progress_on_a_terminal(capsys):
     assert shown.bar is not None
 
 
-def test_a_line_says_what_is_done_and_left(capsys):
+def test_a_line_has_the_count_and_the_time_remaining(capsys):
     progress = Progress(10, "step", done=2, interval=0)
-    progress.show(2)  # nothing is known of the pace yet
+    progress.show(2)  # no pace yet
     progress.began -= 8
     progress.show(4, "loss 1")
     assert capsys.readouterr().out.split("  ") == ["step 4/10", "loss 1", "0:00:24 left\n"]

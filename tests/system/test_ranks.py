@@ -1,4 +1,4 @@
-"""A process knows its rank before the processes have met, and then shares what it has."""
+"""Ranks before the process group exists, and gathering across ranks."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 import torch.distributed as dist
 from torch.multiprocessing import start_processes
 
-from gfm.system.ranks import creates_processes_externally, is_global_zero, merged
+from gfm.system.ranks import all_gather_dict, creates_processes_externally, is_global_zero
 
 NAMES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_NAME")
 CASES = {
@@ -40,15 +40,15 @@ def test_ranks(case, monkeypatch):
     assert (is_global_zero(), creates_processes_externally()) == (first, together)
 
 
-def _merge(rank: int, folder: Path) -> None:
+def _gather(rank: int, folder: Path) -> None:
     meeting = f"file://{folder / 'meeting'}"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
-    (folder / str(rank)).write_text(str(merged({"both": rank, f"photo_{rank}": rank})))
+    (folder / str(rank)).write_text(str(all_gather_dict({"both": rank, f"photo_{rank}": rank})))
     dist.destroy_process_group()
 
 
-def test_processes_share_what_they_have(tmp_path):
-    assert merged({"photo": 1}) == {"photo": 1}
-    start_processes(_merge, (tmp_path,), nprocs=2, start_method="fork")
+def test_entries_are_gathered_from_all_ranks(tmp_path):
+    assert all_gather_dict({"photo": 1}) == {"photo": 1}
+    start_processes(_gather, (tmp_path,), nprocs=2, start_method="fork")
     expected = str({"both": 1, "photo_0": 0, "photo_1": 1})
     assert [(tmp_path / str(rank)).read_text() for rank in (0, 1)] == [expected, expected]

@@ -154,11 +154,12 @@ class Watch(Freezing):
 
 def test_stages_come_to_learn_one_after_the_other(tiny_training, monkeypatch):
     watch = Watch(["encoder"], unfreeze_every=2)
-    monkeypatch.setattr("gfm.run.train.Freezing", lambda parts, every: watch)
+    monkeypatch.setattr("gfm.run.build.Freezing", lambda parts, every: watch)
     own = [o for o in tiny_training if not o.startswith("backbone")]
-    encoder = "model.encoder={_target_: tests.training.test_choices.three_stages}"
+    encoder = "+backbone.encoder={_target_: tests.training.test_choices.three_stages}"
     options = ["freeze=[encoder]", "unfreeze_every=2", "trainer.max_epochs=7", "callbacks=none"]
-    options += ["backbone=r34", "optimizer=adamw", encoder, "model.decoder_channels=[8,8,8]"]
+    options += ["backbone=r34", "backbone._target_=gfm.models.gfm.GFM", "~backbone.pretrained"]
+    options += [encoder, "backbone.decoder_channels=[8,8,8]", "optimizer=adamw"]
     start(own, *options)
     # Of epochs 2 to 7, the stages from the image on: frozen, then the deepest, then two, then all.
     assert watch.changed == [

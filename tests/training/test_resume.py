@@ -10,7 +10,7 @@ import torch
 
 from gfm.checkpoints.file_io import AtomicCheckpointIO
 from gfm.errors import GFMError
-from gfm.run.entry import faults
+from gfm.run.exit import report_errors
 from gfm.run.train import train
 from gfm.training.resume_checks import whole_checkpoint
 from tests.conftest import EVERY_EPOCH, compose_config
@@ -179,7 +179,7 @@ def test_a_terminated_run_is_saved_first(
         f"{{_target_: tests.training.test_resume.Terminator, in_validation: {in_validation}}}"
     )
     cfg = compose_config("train", [*parts, f"+callbacks.t={terminator}"])
-    with pytest.raises(SystemExit) as end, faults():
+    with pytest.raises(SystemExit) as end, report_errors():
         train(cfg)
     assert end.value.code == 75
     last = tmp_path / "parts/checkpoints/last.ckpt"

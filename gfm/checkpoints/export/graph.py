@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from gfm.compat.torch import unbounded_sizes
+from gfm.compat.torch import size_oblivious_export
 from gfm.errors import GFMError
 from gfm.inference.inferers import Inferer
 from gfm.models.gfm import GFM
@@ -95,6 +95,6 @@ def trace(graph: MattingGraph) -> ExportedProgram:
             f"pip install 'torch>={oldest}', or write a .safetensors with gfm export safetensors"
         )
     shape = {i: Dim(side, min=1) for i, side in enumerate(graph.sides) if isinstance(side, str)}
-    with torch.no_grad(), unbounded_sizes():
+    with torch.no_grad(), size_oblivious_export():
         example = (graph.example(2, *EXPORT_SIZE),)
         return torch.export.export(graph.eval(), example, dynamic_shapes={"image": shape})

@@ -11,8 +11,8 @@ import torch
 
 from gfm.checkpoints.export.graph import MattingGraph, trace
 from gfm.errors import GFMError, WriteError
-from gfm.system.extras import need
-from gfm.system.files import place_aside
+from gfm.system.extras import import_optional
+from gfm.system.files import atomic_path
 
 OPSET = 18
 """ONNX opset: the oldest that the exporter writes; runtimes from 2023 on can read it."""
@@ -35,8 +35,8 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
         GFMError: The network is too large for one file, a package is missing, or the file cannot
             be written.
     """
-    need("onnx", "export", "ONNX")
-    need("onnxscript", "export", "ONNX")
+    import_optional("onnx", "export", "ONNX")
+    import_optional("onnxscript", "export", "ONNX")
     num_bytes = sum(p.numel() * p.element_size() for p in graph.parameters())
     if num_bytes > _LARGEST:
         raise GFMError(
@@ -77,7 +77,7 @@ def _write(path: Path, save: Callable[[Path], object]) -> None:
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     try:
-        with place_aside(path) as aside:
+        with atomic_path(path) as aside:
             save(aside)
     except RuntimeError as error:  # torch reports a full disk as RuntimeError
         raise WriteError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
@@ -90,7 +90,7 @@ def _save_program(program: torch.export.ExportedProgram, path: Path, facts: str)
 
 def _name_sides(program: torch.onnx.ONNXProgram, graph: MattingGraph) -> None:
     """Name the sizes of input and output, instead of symbols and sums of symbols."""
-    ir = need("onnx_ir", "export", "ONNX")
+    ir = import_optional("onnx_ir", "export", "ONNX")
     program.model.graph.inputs[0].shape = ir.Shape(graph.sides)
     program.model.graph.outputs[0].shape = ir.Shape(["batch", 1, "height", "width"])
 

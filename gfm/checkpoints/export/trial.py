@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gfm.checkpoints.export.graph import MattingGraph
 from gfm.errors import GFMError
-from gfm.system.extras import need
+from gfm.system.extras import import_optional
 
 SIZES = ((1, 192, 256), (2, 301, 203), (1, 97, 401))
 """Number of images, height and width of each trial; a graph is traced with none of these."""
@@ -45,7 +45,7 @@ def try_onnx(path: Path, graph: MattingGraph) -> Iterator[Trial]:
     Raises:
         GFMError: Alphas differ by more than 1e-3, or ONNX Runtime is not installed.
     """
-    runtime = need("onnxruntime", "export", "trying ONNX")
+    runtime = import_optional("onnxruntime", "export", "trying ONNX")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

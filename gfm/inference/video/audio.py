@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import reading
-from gfm.system.extras import need
+from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
     from av import AudioStream
@@ -27,7 +27,7 @@ class Sound:
     """
 
     def __init__(self, clip: Path, output: "OutputContainer", wanted: VideoFormat) -> None:
-        av = need("av", "video", "video")
+        av = import_optional("av", "video", "video")
         self.clip = clip
         self.output = output
         with reading(clip):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gfm.errors import GFMError
-from gfm.system.extras import need
+from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -35,7 +35,7 @@ class Frame(NamedTuple):
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn errors of PyAV into a GFMError that names the clip."""
-    av = need("av", "video", "video")
+    av = import_optional("av", "video", "video")
     try:
         yield
     except av.FFmpegError as error:
@@ -65,7 +65,7 @@ class Clip:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        av = need("av", "video", "video")
+        av = import_optional("av", "video", "video")
         # Some versions of torchvision, such as 0.22, send FFmpeg's messages to Python. A thread of
         # the decoder would wait for Python with one, and Python for the thread, to close the clip.
         av.logging.set_level(None)

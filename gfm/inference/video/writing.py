@@ -16,8 +16,8 @@ from gfm.errors import GFMError, WriteError
 from gfm.inference.video.audio import Sound
 from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip
-from gfm.system.extras import need
-from gfm.system.files import place_aside, write_text
+from gfm.system.extras import import_optional
+from gfm.system.files import atomic_path, write_text
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -53,7 +53,7 @@ def open_writer(path: Path, wanted: VideoFormat, clip: Clip) -> Iterator[Writer]
             yield frames
             frames.finish()
         return
-    with place_aside(path) as aside:
+    with atomic_path(path) as aside:
         video = VideoFile(path, aside, wanted, clip)
         try:
             yield video
@@ -73,7 +73,7 @@ class VideoFile:
     """
 
     def __init__(self, path: Path, aside: Path, wanted: VideoFormat, clip: Clip) -> None:
-        av = need("av", "video", "video")
+        av = import_optional("av", "video", "video")
         self.path = path
         self.wanted = wanted
         self.clip = clip
@@ -112,7 +112,7 @@ class VideoFile:
         return stream
 
     def _frame(self, picture: np.ndarray) -> "VideoFrame":
-        av = need("av", "video", "video")
+        av = import_optional("av", "video", "video")
         picture = _even(picture) if self.wanted.has_even_sides else picture
         channels = picture.shape[2] if picture.ndim == 3 else 1
         kind = {1: "gray", 3: "rgb24", 4: "rgba"}[channels]
@@ -206,7 +206,7 @@ def _folder_aside(path: Path) -> Iterator[Path]:
 @contextmanager
 def _encoding(path: Path) -> Iterator[None]:
     """Turn errors of PyAV into a GFMError that names the file."""
-    av = need("av", "video", "video")
+    av = import_optional("av", "video", "video")
     try:
         yield
     except av.FFmpegError as error:

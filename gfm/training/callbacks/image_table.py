@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
 
 from gfm.compat.lightning import logged_step
-from gfm.system.ranks import merged
+from gfm.system.ranks import all_gather_dict
 from gfm.training.loggers.image_logging import log_table, photo_pictures
 
 _Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
@@ -64,7 +64,7 @@ class ImageTable(Callback):
         own, self.rows = self.rows, {}
         if not _has_table(trainer):
             return
-        table = merged(own)
+        table = all_gather_dict(own)
         metrics = {name: row for name, (row, _) in table.items()}
         pictures = {name: shown for name, (_, shown) in table.items()}
         for logger in trainer.loggers if trainer.is_global_zero else ():

@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from gfm.compat.lightning import logs_now
+from gfm.compat.lightning import should_update_logs
 
 
 class LearningRate(Callback):
@@ -20,7 +20,7 @@ class LearningRate(Callback):
     def on_before_optimizer_step(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any
     ) -> None:
-        if not logs_now(trainer):  # logging copies the value to the GPU, and waits for it
+        if not should_update_logs(trainer):  # logging copies the value to the GPU, and waits for it
             return
         for number, group in enumerate(optimizer.param_groups, start=1):
             suffix = "" if number == 1 else f"_{group.get('name', number)}"

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from gfm.compat.lightning import logs_now
+from gfm.compat.lightning import should_update_logs
 
 
 class Pace(Callback):
@@ -45,7 +45,7 @@ class Pace(Callback):
             return
         self.end = now
         self.num_samples += len(batch["image"]) * trainer.world_size
-        if logs_now(trainer):
+        if should_update_logs(trainer):
             elapsed = now - self.since
             pl_module.log("train/samples_per_second", self.num_samples / elapsed)
             pl_module.log("train/data_wait", self.wait / elapsed)

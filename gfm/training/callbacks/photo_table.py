@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from gfm.system.files import write_table
-from gfm.system.ranks import merged
+from gfm.system.ranks import all_gather_dict
 
 
 class PhotoTable(Callback):
@@ -34,6 +34,6 @@ class PhotoTable(Callback):
         self.rows[batch["name"][0]] = values
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        rows = merged(self.rows)
+        rows = all_gather_dict(self.rows)
         if trainer.is_global_zero and rows:
             write_table(self.path, {name: rows[name] for name in sorted(rows)})

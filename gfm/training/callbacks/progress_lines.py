@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from gfm.compat.lightning import logs_now
+from gfm.compat.lightning import should_update_logs
 from gfm.system.console import console
 from gfm.system.progress import Progress
 
@@ -38,7 +38,7 @@ class ProgressLines(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if self.progress and logs_now(trainer):  # such a step waits for the GPU anyway
+        if self.progress and should_update_logs(trainer):  # such a step waits for the GPU anyway
             loss = trainer.callback_metrics.get("train/loss")
             self.progress.show(trainer.global_step, f"loss {loss:.4g}" if loss is not None else "")
 

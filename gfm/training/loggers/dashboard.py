@@ -10,7 +10,7 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from gfm.checkpoints.file_io import PREVIOUS
-from gfm.compat.wandb import count_on, last_row_before
+from gfm.compat.wandb import continue_step_count, last_row_of_earlier_starts
 
 Row = dict[str, float]
 """Logged numbers by name."""
@@ -65,9 +65,9 @@ class Dashboard(WandbLogger):
     @rank_zero_only
     def _begin(self, run: Any) -> None:
         if run.offline:
-            self._before = last_row_before(run)
+            self._before = last_row_of_earlier_starts(run)
             if self._before:
-                count_on(run, self._before)
+                continue_step_count(run, self._before)
         elif run.resumed:
             self._before = dict(run.summary)
         if self.log_code:

@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 import wandb
 
 from gfm.compat.lightning import drop_wandb_option
-from gfm.compat.wandb import write_promptly
+from gfm.compat.wandb import set_flush_interval
 from gfm.system.files import make_folder, write_text
 from gfm.system.ranks import is_global_zero
 from gfm.training.loggers.dashboard import Dashboard
@@ -78,7 +78,7 @@ def wandb_logger(**options: Any) -> Dashboard:
     Args:
         options: Options of :class:`gfm.training.loggers.dashboard.Dashboard`.
     """
-    write_promptly()
+    set_flush_interval()
     os.environ.setdefault("WANDB_SILENT", "true")
     name = run_id(Path(options.get("save_dir", ".")))
     logger = Dashboard(mode=wandb_mode(), id=name, resume="allow", **options)

@@ -1,6 +1,6 @@
-"""Recognises what Lightning raises, without importing Lightning, which takes seconds.
+"""Classifies Lightning's exceptions without importing Lightning, which takes seconds.
 
-``tests/compat/test_lightning.py`` shows what breaks if a release changes these errors.
+``tests/compat/test_lightning.py`` fails if a release changes these exceptions.
 """
 
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 from gfm.errors import INTERRUPTED
 
 
-def is_of_lightning(error: BaseException) -> bool:
-    """Return whether Lightning refuses an option, such as an interval longer than the epoch."""
+def is_misconfiguration(error: BaseException) -> bool:
+    """Return whether Lightning rejected an option, such as an interval longer than the epoch."""
     module = sys.modules.get("lightning_fabric.utilities.exceptions")
     if module is not None and isinstance(error, module.MisconfigurationException):
         return True
@@ -21,14 +21,14 @@ def is_of_lightning(error: BaseException) -> bool:
     return isinstance(error, ValueError) and is_inside
 
 
-def status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | None:
+def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | None:
     """Return the exit status of a run that a signal ended; ``None`` if no signal did.
 
-    SIGTERM gives 75 (``EX_TEMPFAIL``), which tells schedulers to try again.
+    SIGTERM gives 75 (``EX_TEMPFAIL``), upon which schedulers retry.
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    # Lightning turns Control-C into such an exit if no callback handles it.
+    # Lightning exits in this way on Control-C if no callback handles it.
     if isinstance(error.__context__, KeyboardInterrupt) and error.code == 1:
         return INTERRUPTED
     module = sys.modules.get("pytorch_lightning.utilities.exceptions")

@@ -3,7 +3,7 @@
 import pytest
 
 from gfm.errors import GFMError
-from gfm.run.entry import faults
+from gfm.run.exit import report_errors
 from gfm.system.console import open_log
 from tests.reliability.entry import evaluate_status
 
@@ -12,7 +12,7 @@ def logged(path, error: Exception) -> str:
     """Return what the log of a run has that raises an error."""
 
     def run() -> None:
-        with faults():
+        with report_errors():
             open_log(path)
             raise error
 

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
-from gfm.run.continuation import continued, in_own_folder
+from gfm.run.resume import in_run_folder, resume_arguments
 
 
 @pytest.fixture
@@ -31,16 +31,18 @@ LAST = "train/second/checkpoints/last.ckpt"
 @pytest.mark.parametrize("where", ["last", "train/second", LAST])
 def test_a_run_goes_on_in_its_folder_with_its_options(runs, where):
     given = f"ckpt_path={where if where == 'last' else runs / where}"
-    arguments = continued([given, "trainer.max_epochs=7", f"paths.runs={runs}"])
+    arguments = resume_arguments([given, "trainer.max_epochs=7", f"paths.runs={runs}"])
     second = runs / "train/second"
     expected = {"backbone=r34", "run.name=second", "trainer.max_epochs=7", f"paths.run={second}"}
     assert expected | {f"ckpt_path={runs / LAST}", f"hydra.run.dir={second}"} <= set(arguments)
     assert "hydra.output_subdir=null" in arguments  # what lies there stays
-    assert sorted(continued(arguments)) == sorted(arguments)  # as of processes that it starts
+    assert sorted(resume_arguments(arguments)) == sorted(
+        arguments
+    )  # as of processes that it starts
 
 
 def test_a_checkpoint_goes_on_in_a_new_folder_if_told_to(runs):
-    arguments = continued([f"ckpt_path={runs / LAST}", f"paths.run={runs / 'third'}"])
+    arguments = resume_arguments([f"ckpt_path={runs / LAST}", f"paths.run={runs / 'third'}"])
     assert {"backbone=r34", f"paths.run={runs / 'third'}", f"ckpt_path={runs / LAST}"} <= set(
         arguments
     )
@@ -51,7 +53,9 @@ def test_a_checkpoint_goes_on_in_a_new_folder_if_told_to(runs):
 def test_what_was_added_can_be_taken_back(runs):
     file = runs / "train/second/.hydra/overrides.yaml"
     file.write_text(yaml.safe_dump(["+callbacks.x=1", "rosta=ft", "~callbacks.last"]))
-    arguments = continued(["ckpt_path=last", f"paths.runs={runs}", "~callbacks.x", "rosta=bt"])
+    arguments = resume_arguments(
+        ["ckpt_path=last", f"paths.runs={runs}", "~callbacks.x", "rosta=bt"]
+    )
     assert not any("callbacks.x" in a or a == "rosta=ft" for a in arguments)
     assert {"rosta=bt", "~callbacks.last"} <= set(arguments)
 
@@ -62,17 +66,17 @@ def test_a_run_with_configurations_of_its_own_goes_on(runs):
     where = f"hydra.searchpath=['file://{own}']"
     hydra = {"overrides": {"hydra": [where]}, "runtime": {"config_sources": sources}}
     OmegaConf.save({"hydra": hydra}, folder / "hydra.yaml")
-    arguments = continued(["ckpt_path=last", f"paths.runs={runs}"])
+    arguments = resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
     assert where in arguments
     assert arguments[:2] == ["--config-dir", str(own)]
     others = ["--config-dir", "new", "hydra.searchpath=[file://new]"]
-    arguments = continued([*others, "ckpt_path=last", f"paths.runs={runs}"])
+    arguments = resume_arguments([*others, "ckpt_path=last", f"paths.runs={runs}"])
     assert not any("own configs" in argument for argument in arguments)
 
 
 def test_a_path_may_hold_what_hydra_reads_otherwise(runs):
     folder = (runs / "train/second").rename(runs / "train/it's (2), a=b")
-    arguments = continued(["ckpt_path=last", f"paths.runs={runs}"])
+    arguments = resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
     for name in ("ckpt_path", "paths.run", "hydra.run.dir"):
         (argument,) = (a for a in arguments if a.startswith(f"{name}="))
         value = parse_override(argument).value()
@@ -82,27 +86,27 @@ def test_a_path_may_hold_what_hydra_reads_otherwise(runs):
 def test_arguments_stay_where_nothing_goes_on(tmp_path):
     (tmp_path / "alone.ckpt").touch()
     for arguments in (["rosta=tt"], [f"ckpt_path={tmp_path / 'alone.ckpt'}"], ["ckpt_path=null"]):
-        assert continued(arguments) == arguments
+        assert resume_arguments(arguments) == arguments
     sweep = ["-m", "rosta=tt,ft", "paths.run=x"]
-    assert in_own_folder(sweep) == sweep
-    assert in_own_folder(["paths.run=x"]) == ["paths.run=x", "hydra.run.dir=x"]
+    assert in_run_folder(sweep) == sweep
+    assert in_run_folder(["paths.run=x"]) == ["paths.run=x", "hydra.run.dir=x"]
 
 
 def test_nothing_to_go_on_from(tmp_path):
     with pytest.raises(GFMError, match="no run below"):
-        continued(["ckpt_path=last", f"paths.runs={tmp_path}"])
+        resume_arguments(["ckpt_path=last", f"paths.runs={tmp_path}"])
     with pytest.raises(GFMError, match="not the folder of a run"):
-        continued([f"ckpt_path={tmp_path}"])
+        resume_arguments([f"ckpt_path={tmp_path}"])
 
 
 def test_a_run_whose_options_are_lost_is_refused(runs):
     file = runs / "train/second/.hydra/overrides.yaml"
     file.write_text("rosta: ft")
     with pytest.raises(GFMError, match="is not a list of options: remove it, set ckpt_path"):
-        continued(["ckpt_path=last", f"paths.runs={runs}"])
+        resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
     file.unlink()
     with pytest.raises(GFMError, match="is not the folder of a run: it lacks"):
-        continued(["ckpt_path=last", f"paths.runs={runs}"])
+        resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
 
 
 def test_the_paths_of_this_machine_count_for_all_runs(runs):
@@ -112,5 +116,5 @@ def test_the_paths_of_this_machine_count_for_all_runs(runs):
     for name in ("train", "evaluate"):
         cfg = compose_from(CONFIGS, name, ["paths.run=x"], runs / "conf")
         assert cfg.paths.runs == str(runs)
-    arguments = continued(["--config-dir", str(runs / "conf"), "ckpt_path=last", "seed=2"])
+    arguments = resume_arguments(["--config-dir", str(runs / "conf"), "ckpt_path=last", "seed=2"])
     assert {"backbone=r34", "seed=2", f"ckpt_path={runs / LAST}"} < set(arguments)

@@ -1,0 +1,367 @@
+"""The typed configuration: every option of a run with its type, range and choices.
+
+Hydra composes YAML files and the command line; :func:`gfm.run.configuration.load` validates the
+result once and returns a frozen object, which is all that the rest of a run reads. Defaults are
+those of the YAML files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gfm.data.dataset import OnError
+from gfm.data.layout import Foreground
+from gfm.data.transforms import Interpolation
+from gfm.losses import GlanceOn
+from gfm.metrics import METRIC_NAMES, metric_names
+from gfm.models.gfm import NORMALIZATIONS
+from gfm.rosta import ROSTAS
+from gfm.training.optimization import WeightDecayOn
+
+if TYPE_CHECKING:
+    RostaName = str
+    ProtocolName = str
+    NormalizationName = str
+else:  # the tables define the names
+    RostaName = Literal[tuple(ROSTAS)]
+    ProtocolName = Literal[tuple(METRIC_NAMES)]
+    NormalizationName = Literal[tuple(NORMALIZATIONS)]
+
+Count = Annotated[int, Field(ge=1)]
+FromZero = Annotated[int, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Part = Fraction | FromZero | None
+"""A fraction of an epoch, or a number of batches; ``None`` for all."""
+
+EMPTY_IS_NONE: Final = BeforeValidator(lambda node: node or None)
+"""For groups with an empty choice, such as ``scheduler=none``."""
+
+Text = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+LINE: Final = "line"
+"""Type of an error whose message is the whole line that people read."""
+
+S = TypeVar("S", bound="Section")
+
+
+class Section(BaseModel):
+    """Options by name; none but those listed."""
+
+    # Strict: true is not 1, and "1" is not a number. NaN and infinity are not numbers either.
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options in plain containers, as Hydra composed them."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+    def replace(self: S, **changes: Any) -> S:
+        """Return a copy with different values, which are not validated again."""
+        return self.model_copy(update=changes)
+
+
+class Node(Section):
+    """An object by its class and its arguments.
+
+    Arguments that are listed are checked here, the others by the class. A default marks an
+    argument that not every class takes; unless it is set, it is not passed on.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    target: Text = Field(alias="_target_")
+
+
+class Paths(Section):
+    """Folders of the datasets and of the runs; others may be added."""
+
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, Text | None]
+    runs: Text
+    run: Text
+
+
+class Dashboard(Section):
+    """How dashboards name a run."""
+
+    name: Text
+    group: str | None
+    job_type: str
+    tags: list[Text]
+
+
+class Scales(Section):
+    """Factors on the sides of a whole photo when it is matted."""
+
+    glance: Positive
+    focus: Positive
+    resize: Positive
+    rim: Positive
+
+
+class Source(Node):
+    """What finds the files of a dataset."""
+
+    folders: Node = Field(default=None)  # type: ignore[assignment]
+
+
+class Data(Section):
+    """A dataset, as far as an evaluation needs it."""
+
+    name: Text
+    source: Source
+    num_workers: FromZero | None
+    scales: Scales
+    root: Text | None = None
+    images: Text | None = None
+    alphas: Text | None = None
+    trimaps: Text | None = None
+
+
+class TrainingData(Data):
+    """A dataset with training photos."""
+
+    batch_size: Count
+    crop_sizes: Count | Annotated[list[Count], Field(min_length=1)]
+    fallback_size: Count | None
+    input_size: Count
+    interpolation: Interpolation
+    flip_probability: Fraction
+    transition_probability: Fraction
+    num_validation_photos: Count | None
+    num_holdout: FromZero
+    on_error: OnError
+    repeats_first_epoch: bool
+    foreground: Foreground
+    denoise: bool
+    blur_sizes: Annotated[list[Count], Field(min_length=1)]
+
+
+class EvaluationData(Data):
+    """A dataset to evaluate on; options that only training reads are not checked."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="after")
+    def _knows_all_options(self) -> EvaluationData:
+        for name in set(self.model_extra or {}) - set(TrainingData.model_fields):
+            raise PydanticCustomError(LINE, "data.{name}: no such option", {"name": name})
+        return self
+
+
+class Recipe(Section):
+    """How a dataset is trained on."""
+
+    max_epochs: dict[str, FromZero]
+    validate_every: dict[str, Count]
+    learning_rate: NonNegative
+    beta2: Decay = 0.999
+    warmup: Fraction = 0
+    final_rate: Fraction = 1
+    decoder_scale: Annotated[float, Field(gt=0, le=16)] = 1
+    normalization: NormalizationName
+    norm_samples: FromZero = 0
+    precision: str
+    pretrained: bool | Literal["auto"]
+
+
+class Track(Node):
+    """What composes training samples."""
+
+    name: Text
+    backgrounds_per_foreground: Count = 1
+    denoise_probability: Fraction = 0
+    blur_probability: Fraction = 0
+    blur_sizes: Annotated[list[Count], Field(min_length=1)] = []
+    noise_probability: Fraction = 0
+    noise_sigma: NonNegative = 0
+
+
+class Backbone(Node):
+    """A network but for its RoSTA, with a name for runs; by default ``GFM`` with an encoder."""
+
+    target: Text = Field("gfm.models.gfm.GFM", alias="_target_")
+    name: Text
+    decoder_channels: Annotated[list[Count], Field(min_length=1)] | None = None
+    reduction: Count = 1
+    normalization: NormalizationName = "none"
+
+
+class Loss(Node):
+    """The criterion, with the weights of its terms."""
+
+    glance: NonNegative = 0
+    focus: NonNegative = 0
+    fusion: NonNegative = 0
+    composition: NonNegative = 0
+    glance_on: GlanceOn = "logits"
+    extra: dict[str, Node] = {}
+
+
+class Optimizer(Node):
+    """The optimiser."""
+
+    lr: NonNegative = 0
+    betas: Annotated[list[Decay], Field(min_length=2, max_length=2)] = []
+    weight_decay: NonNegative = 0
+
+
+class Scheduler(Node):
+    """The schedule of the learning rate."""
+
+    warmup: Fraction = 0
+    final: Fraction = 1
+
+
+class Inference(Node):
+    """How whole photos are matted."""
+
+    max_size: Count | None = None
+
+
+class Metrics(Node):
+    """The metrics of a validation."""
+
+    protocol: ProtocolName
+    extra: dict[str, Node] = {}
+
+
+class Norms(Node):
+    """The callback that measures the statistics of batch normalisation."""
+
+    num_samples: FromZero = 0
+
+
+class Callbacks(Section):
+    """Callbacks by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, Node | None]
+    norms: Norms | None = None
+
+
+class Trainer(Node):
+    """Lightning's Trainer, which checks the options that are not listed."""
+
+    accelerator: str
+    precision: str | int
+    max_epochs: FromZero = 0
+    max_steps: Annotated[int, Field(ge=-1)]
+    min_epochs: FromZero | None
+    min_steps: FromZero | None
+    check_val_every_n_epoch: Count | None = None
+    val_check_interval: PositiveFraction | Count | None
+    accumulate_grad_batches: Count
+    gradient_clip_val: NonNegative | None
+    limit_train_batches: Part
+    limit_val_batches: Part
+    limit_test_batches: Part
+    overfit_batches: Part
+    num_sanity_val_steps: Annotated[int, Field(ge=-1)]
+    sync_batchnorm: bool
+    log_every_n_steps: FromZero | None
+
+
+class Config(Section):
+    """Options that training and evaluation share."""
+
+    paths: Paths
+    run: Dashboard
+    trainer: Trainer
+    logger: dict[str, Node | None] | None
+    objective: Text | None
+    objective_mode: Literal["min", "max"]
+    extra_metrics: dict[str, Node]
+    trust: list[Text]
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return Path(self.paths.run)
+
+
+class TrainConfig(Config):
+    """Options of a training run."""
+
+    data: TrainingData
+    recipe: Recipe
+    track: Track
+    rosta: RostaName
+    backbone: Backbone
+    loss: Loss
+    optimizer: Optimizer
+    scheduler: Annotated[Scheduler | None, EMPTY_IS_NONE]
+    inference: Inference
+    metrics: Metrics
+    callbacks: Callbacks | None
+    seed: Seed
+    ckpt_path: Text | None
+    init_from: Text | None
+    compile: bool
+    test: Literal["best", "last", False] | None
+    layer_decay: PositiveFraction
+    weight_decay_on: WeightDecayOn
+    freeze: Text | list[Text]
+    unfreeze_every: Count | None
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # chosen by the machine
+
+    @model_validator(mode="after")
+    def _logs_the_objective(self) -> TrainConfig:
+        if (self.objective or "").startswith("val/"):
+            known = metric_names(self.metrics.protocol, self.extra_metrics)
+            _check_objective(self.objective, [f"val/{name}" for name in known], "logged")
+        return self
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Node of the network, from which a checkpoint is read again."""
+        backbone = {k: v for k, v in self.backbone.to_dict().items() if k != "name"}
+        own = {"_target_": self.backbone.target, "decoder_scale": self.recipe.decoder_scale}
+        return {**own, **backbone, "rosta": self.rosta}
+
+
+class EvaluateConfig(Config):
+    """Options of an evaluation."""
+
+    data: EvaluationData
+    inference: Annotated[Inference | None, EMPTY_IS_NONE]
+    checkpoint: Text | None
+    predictions: Text | None
+    allow_missing: bool
+    protocol: ProtocolName
+    score: Literal["float", "png"]
+    alpha_bits: Literal[8, 16]
+
+    @model_validator(mode="after")
+    def _has_one_source_that_is_scored(self) -> EvaluateConfig:
+        if (self.checkpoint is None) == (self.predictions is None):
+            raise PydanticCustomError(
+                LINE, "set either checkpoint=<weights> or predictions=<folder of PNG mattes>"
+            )
+        if self.objective is not None:
+            known = metric_names(self.protocol, self.extra_metrics)
+            _check_objective(self.objective, known, "measured")
+        return self
+
+
+def _check_objective(objective: str | None, known: Sequence[str], verb: str) -> None:
+    if objective not in known:
+        raise PydanticCustomError(
+            LINE,
+            "objective={objective} is not {verb}: choose one of {known}",
+            {"objective": objective, "verb": verb, "known": ", ".join(known)},
+        )

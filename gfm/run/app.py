@@ -1,0 +1,69 @@
+"""Starts the Hydra apps ``train`` and ``evaluate``."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gfm.run.exit import report_errors
+from gfm.run.help_text import register_help
+from gfm.run.overrides import check_overrides, quote_paths
+from gfm.run.resume import in_run_folder, resume_arguments
+from gfm.system.console import console
+from gfm.system.processes import treat_hangup_as_sigterm
+from gfm.system.ranks import creates_processes_externally, is_global_zero
+
+
+def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
+    """Run a Hydra app; errors in its arguments or configuration end in one line.
+
+    Args:
+        app: Hydra's main function.
+        resumes: Whether ``ckpt_path`` resumes a run with its options.
+    """
+    silence_libraries()
+    warnings.showwarning = _show_warning
+    treat_hangup_as_sigterm()
+    register_help()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
+    with report_errors():
+        sys.argv[1:] = prepare_arguments(sys.argv[1:], resumes)
+        app()
+
+
+def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
+    """Return the arguments that Hydra is to read instead of those of the command line.
+
+    Paths that contain ``=`` are quoted, a resumed run gets its earlier options, and a run writes
+    all its files to one folder.
+
+    Raises:
+        GFMError: An argument is malformed, or there is no run to resume.
+    """
+    arguments = quote_paths(arguments)
+    check_overrides(arguments)
+    arguments = resume_arguments(arguments) if resumes else in_run_folder(arguments)
+    if creates_processes_externally() and not is_global_zero():  # rank 0 makes the folder
+        arguments += ["hydra.output_subdir=null", "hydra.run.dir=."]
+    return arguments
+
+
+def silence_libraries() -> None:
+    """Hide advertisements, and warnings about what is intended here."""
+    for name in (
+        "pytorch_lightning.trainer",
+        "pytorch_lightning.utilities",
+        "lightning_fabric.utilities",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)  # importing the packages sets others
+    warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+    # Logging counts steps across epochs, so short epochs do no harm.
+    warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")
+    warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
+    warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    console(stderr=True).print(f"warning: {message}", markup=False, highlight=False)

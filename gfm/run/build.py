@@ -1,0 +1,143 @@
+"""Builds the objects of a training run from its configuration."""
+
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, Checkpoint
+from torch import nn
+
+from gfm.checkpoints import check_normalization, load_weights, read_weights
+from gfm.checkpoints.formats import without_pretrained
+from gfm.compat.hydra import instantiate
+from gfm.compat.lightning import launches_script_per_device
+from gfm.config import TrainConfig
+from gfm.data.datamodule import MattingDataModule
+from gfm.data.samplers import share_of_batch
+from gfm.errors import GFMError
+from gfm.models.gfm import GFM
+from gfm.run.sweep import in_sweep
+from gfm.training.callbacks import Freezing
+from gfm.training.module import MattingModule
+from gfm.training.preemption import SaveAtEnd
+from gfm.training.provenance import provenance
+from gfm.training.resume_checks import check_options, whole_checkpoint
+
+
+def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
+    """Return the checkpoint that ``ckpt_path`` asks for; ``None`` for a new run.
+
+    Raises:
+        GFMError: There is none, or an option differs on which its content depends.
+    """
+    if config.ckpt_path is None:
+        return None
+    path = whole_checkpoint(Path(config.ckpt_path))
+    check_options(path, {**config.to_dict(), "model": config.network})
+    return path
+
+
+def build_datamodule(config: TrainConfig) -> MattingDataModule:
+    """Build the data module and list its files."""
+    data = config.data
+    datamodule = MattingDataModule(
+        source=instantiate(data.source.to_dict()),
+        track=instantiate(config.track.to_dict()),
+        rosta=config.rosta,
+        batch_size=data.batch_size,
+        crop_sizes=data.crop_sizes,
+        fallback_size=data.fallback_size,
+        input_size=data.input_size,
+        interpolation=data.interpolation,
+        flip_probability=data.flip_probability,
+        transition_probability=data.transition_probability,
+        num_workers=data.num_workers,
+        seed=config.seed,
+        on_error=data.on_error,
+        num_validation_photos=data.num_validation_photos,
+        num_holdout=data.num_holdout,
+        repeats_first_epoch=data.repeats_first_epoch,
+    )
+    datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
+    return datamodule
+
+
+def build_module(
+    config: TrainConfig, datamodule: MattingDataModule, resumed: Path | None
+) -> MattingModule:
+    """Build the network with everything that trains it.
+
+    Args:
+        config: Configuration of the run.
+        datamodule: Data module, set up for training.
+        resumed: Checkpoint that Lightning will restore; its weights replace those of ``init_from``.
+
+    Raises:
+        GFMError: ``init_from`` holds a different architecture.
+    """
+    network = without_pretrained(config.network) if resumed or config.init_from else config.network
+    module = MattingModule.from_config(
+        {**config.to_dict(), "model": config.network, "provenance": provenance(datamodule)},
+        model=instantiate(network),
+    )
+    if config.init_from and not resumed:
+        source = read_weights(Path(config.init_from))
+        load_weights(module.model, source, config.init_from)
+        check_normalization(config.network, source, config.init_from)
+    if config.memory_format == "channels_last":
+        module.model.use_channels_last()
+    if config.compile:
+        module.model.compile()  # in place, so the names of the weights stay the same
+    return module
+
+
+def build_trainer(config: TrainConfig) -> pl.Trainer:
+    """Build the trainer with its callbacks and loggers.
+
+    Raises:
+        GFMError: A job of a sweep would start processes by running the script again.
+    """
+    callbacks = _build_callbacks(config)
+    trainer: pl.Trainer = instantiate(
+        config.trainer.to_dict(),
+        callbacks=callbacks,
+        logger=[instantiate(node.to_dict()) for node in (config.logger or {}).values() if node],
+        enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
+    )
+    if in_sweep() and launches_script_per_device(trainer):  # each would start the whole sweep
+        raise GFMError(
+            "jobs of a sweep cannot start processes by ddp: set trainer.strategy=ddp_spawn"
+        )
+    return trainer
+
+
+def _build_callbacks(config: TrainConfig) -> list[Callback]:
+    """Build the callbacks of the configuration; warn if none of them saves weights."""
+    nodes = config.callbacks.to_dict() if config.callbacks else {}
+    callbacks: list[Callback] = [instantiate(node) for node in nodes.values() if node]
+    if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
+        text = "no weights will be saved, because callbacks has neither best, last nor end"
+        warnings.warn(text, stacklevel=2)
+    if config.freeze:
+        callbacks.append(Freezing(config.freeze, config.unfreeze_every))
+    return callbacks
+
+
+def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM) -> None:
+    """Check that a batch divides among the processes, and that batch norms can average over it.
+
+    The loader checks the batch too, but then every process would print the error.
+
+    Raises:
+        GFMError: It does not divide; or a process gets one sample, and the deepest feature has a
+            single pixel.
+    """
+    num_processes = trainer.num_devices * trainer.num_nodes
+    num_samples = share_of_batch(config.data.batch_size, num_processes)
+    side, stride = config.data.input_size, model.encoder.strides[-1]
+    is_alone = num_samples == 1 and side <= stride and not config.trainer.sync_batchnorm
+    if is_alone and any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
+        raise GFMError(
+            f"data.batch_size=1 and data.input_size={side} leave batch normalisation one pixel: "
+            f"set data.batch_size=2 for each process, or data.input_size={2 * stride}"
+        )

@@ -1,0 +1,88 @@
+"""Turns what Hydra composed into the configuration of a run: validated, resolved, frozen."""
+
+from typing import TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
+
+from gfm.config import Config, TrainConfig
+from gfm.data.datamodule import ONLY_EVALUATED
+from gfm.errors import GFMError
+from gfm.models.hardware import choose_precision, device_type, prefers_channels_last
+from gfm.run.option_errors import explain
+from gfm.run.sweep import job_name, job_to_resume
+from gfm.system.console import console
+from gfm.system.ranks import is_global_zero
+
+C = TypeVar("C", bound=Config)
+
+
+def load(kind: type[C], cfg: DictConfig) -> C:
+    """Validate a composed configuration, and fill in what depends on the sweep and the machine.
+
+    Args:
+        kind: :class:`gfm.config.TrainConfig` or :class:`gfm.config.EvaluateConfig`.
+        cfg: Configuration as Hydra composed it.
+
+    Raises:
+        OptionsError: Options are unknown, missing, out of range, or contradict each other.
+        GFMError: The data have no training photos.
+    """
+    if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
+        raise GFMError(ONLY_EVALUATED)
+    try:
+        config = kind.model_validate(OmegaConf.to_container(cfg, resolve=True))
+    except ValidationError as error:
+        raise explain(error, kind, cfg) from None
+    return _repeat_batches(_fit_to_machine(_place_in_sweep(config)))
+
+
+def _place_in_sweep(config: C) -> C:
+    """Name a job of a sweep, and resume one that was interrupted."""
+    name, group = job_name(config.folder)
+    if name:
+        run = config.run.replace(
+            name=f"{config.run.name} {name}".strip(), group=config.run.group or group
+        )
+        config = config.replace(run=run)
+    checkpoint = job_to_resume()
+    if checkpoint and isinstance(config, TrainConfig):
+        config = config.replace(ckpt_path=str(checkpoint))
+    return config
+
+
+def _fit_to_machine(config: C) -> C:
+    """Replace ``trainer.precision=auto`` and an unset logging interval; print the precision."""
+    trainer = config.trainer
+    device = device_type(trainer.accelerator)
+    if trainer.log_every_n_steps is None:
+        # Reading a value makes the host wait for the GPU, which then runs idle.
+        trainer = trainer.replace(log_every_n_steps=1 if device == "cpu" else 10)
+    if trainer.precision == "auto":
+        precision, reason = choose_precision(device)
+        trainer = trainer.replace(precision=precision)
+        if is_global_zero():
+            console().print(f"trainer.precision=auto: {precision}, for {reason}", highlight=False)
+        if isinstance(config, TrainConfig) and prefers_channels_last(
+            device, "16" in precision, config.data.input_size
+        ):
+            config = config.replace(memory_format="channels_last")
+    return config.replace(trainer=trainer)
+
+
+def _repeat_batches(config: C) -> C:
+    """Replace ``trainer.overfit_batches`` by options that show the same samples in every epoch.
+
+    Lightning's own option would replace our sampler by one whose keys the dataset does not know,
+    and every epoch would still draw different windows.
+    """
+    num_batches = config.trainer.overfit_batches
+    if not num_batches or not isinstance(config, TrainConfig):
+        return config
+    changes = {"overfit_batches": 0.0, "limit_train_batches": num_batches}
+    if config.trainer.limit_val_batches is None:
+        changes["limit_val_batches"] = num_batches
+    return config.replace(
+        trainer=config.trainer.replace(**changes),
+        data=config.data.replace(repeats_first_epoch=True),
+    )

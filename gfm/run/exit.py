@@ -1,0 +1,127 @@
+"""Ends a process: one line for an error that users can fix, and an exit status."""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from rich.markup import escape
+
+from gfm.compat.hydra import NOISE, missing_choice
+from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
+from gfm.compat.torch import is_killed_worker, message_from_worker
+from gfm.errors import INTERRUPTED, GFMError
+from gfm.run.overrides import shell_override
+from gfm.run.sweep import ERROR, in_sweep
+from gfm.system.console import close_log, console, log_only
+from gfm.system.ranks import is_global_zero
+
+# `run_app` sets Hydra's variable, and child processes inherit it.
+_SHOW_TRACEBACK = os.environ.setdefault("GFM_TRACEBACK", os.environ.get("HYDRA_FULL_ERROR", "0"))
+
+
+@contextmanager
+def report_errors(resume: str | None = None, saved: Path | None = None) -> Iterator[None]:
+    """Report an error that users can fix in one line, and exit with status 1.
+
+    ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A failed job of a sweep does not end the
+    others: its error is printed and written to ``error.txt`` in its folder, and the context returns
+    as if nothing had happened. A run ended by SIGTERM prints how to resume it and exits with status
+    75, which tells schedulers to try again; after Control-C the status is 130.
+
+    Args:
+        resume: Words that resume an interrupted run, such as an option; ``None`` if nothing does.
+        saved: Checkpoint to resume from; unless it exists, ``resume`` is not printed.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as error:
+        status = exit_status_after_signal(error)
+        if status is None:
+            raise
+        if is_global_zero():
+            _report_signal(status, resume if saved is None or saved.exists() else None)
+        sys.exit(status)
+    except Exception as error:
+        if _is_expected(error):
+            text = _print_lines(error)
+        else:
+            text = traceback.format_exc()
+            log_only(text)
+            if not in_sweep():
+                raise
+            print(text, file=sys.stderr)
+        if not in_sweep():
+            sys.exit(1)
+        Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n")
+    finally:
+        close_log()
+
+
+def _is_expected(error: Exception) -> bool:
+    """Return whether users can fix an error, so that one line says more than a traceback."""
+    is_expected = isinstance(error, GFMError | HydraException | OmegaConfBaseException)
+    is_expected |= is_killed_worker(error) or is_misconfiguration(error) or _is_of_disk(error)
+    return is_expected and _SHOW_TRACEBACK != "1"
+
+
+def _print_lines(error: Exception) -> str:
+    """Print an error, a line for each wrong option, and return what was printed."""
+    lines: list[str] = getattr(error, "lines", None) or [one_line(error)]
+    for line in lines:
+        console(stderr=True).print("[bold red]error:[/]", escape(line), highlight=False)
+    return "\n".join(lines)
+
+
+def _report_signal(status: int, resume: str | None) -> None:
+    """Print that a signal ended the run and, if ``resume`` is given, how to resume it."""
+    text = "interrupted" if status == INTERRUPTED else "terminated"
+    if resume and in_sweep():
+        folder = HydraConfig.get().sweep.dir
+        resume = f"the same command and {shell_override('hydra.sweep.dir', folder)}"
+    if resume:
+        text += f"; progress saved: resume with {resume}"
+    console(stderr=True).print(text, highlight=False, markup=False)
+
+
+_DISK_ERRORS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "choose another folder"),
+    errno.EIO: "check the disk",
+}
+"""The fix for a full, read-only or broken disk, by the system's error number."""
+
+
+def _is_of_disk(error: BaseException) -> bool:
+    """Return whether a disk is at fault, whichever library met it."""
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS
+
+
+def one_line(error: BaseException) -> str:
+    """Return the text of an error in one line, without what Hydra, OmegaConf and workers add."""
+    if isinstance(error, OSError) and _is_of_disk(error):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; {_DISK_ERRORS[error.errno or 0]}"
+    text = str(error)
+    if is_killed_worker(error):  # the worker was killed and could not say why
+        first = text.splitlines()[0]
+        return f"{first} The usual cause is running out of memory: lower data.num_workers"
+    text = message_from_worker(error) or text
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(NOISE)]
+    key = getattr(error, "full_key", None)  # of OmegaConf, which says it in such a line
+    if key and key not in text.partition("full_key")[0]:
+        kept.insert(0, f"{key}:")
+    group, choice = missing_choice(error) or ("", "")
+    if group == "recipe":
+        return (
+            f"data={choice} has no recipe of the same name: add recipe=am2k, or write one, or "
+            "choose different data if these are only for evaluate.py"
+        )
+    return " ".join(kept) or type(error).__name__

@@ -1,0 +1,99 @@
+"""Builds the objects of an evaluation from its configuration, and publishes its results."""
+
+from pathlib import Path
+from typing import Any
+
+from gfm.checkpoints import choose_inferer, load_network
+from gfm.checkpoints.sources import find_checkpoint
+from gfm.compat.hydra import instantiate
+from gfm.config import EvaluateConfig
+from gfm.data.layout import Photo
+from gfm.errors import GFMError
+from gfm.evaluation import (
+    Journal,
+    MatteSource,
+    NetworkSource,
+    PredictionSource,
+    Scorer,
+    log_results,
+    write_results,
+)
+from gfm.metrics import metric_units
+from gfm.models.hardware import speed_up_inference
+from gfm.run.summary import metrics_table
+from gfm.system.console import console
+from gfm.system.files import fingerprint_of_content, fingerprint_of_files
+
+
+def choose_source(config: EvaluateConfig, photos: list[Photo]) -> MatteSource:
+    """Return what makes the mattes: a network, or a folder of files."""
+    if config.predictions is not None:
+        return PredictionSource(Path(config.predictions), photos, config.allow_missing)
+    path = find_checkpoint(config.checkpoint or "")
+    model, checkpoint = load_network(path, tuple(config.trust))
+    facts = {
+        "checkpoint": str(path),
+        "encoder": checkpoint.encoder_name,
+        "RoSTA": checkpoint.model["rosta"].upper(),
+    }
+    inference = config.inference.to_dict() if config.inference else None
+    inferer = choose_inferer(checkpoint, inference)
+    trainer = instantiate(config.trainer.to_dict())
+    speed_up_inference(model, trainer.strategy.root_device.type, str(trainer.precision))
+    return NetworkSource(model, inferer, trainer, fingerprint_of_content(path), facts)
+
+
+def describe(config: EvaluateConfig, photos: list[Photo]) -> tuple[dict[str, str], dict[str, str]]:
+    """Describe the data and how they are scored.
+
+    Returns:
+        The settings that must be the same to resume an interrupted evaluation, and the facts that
+        the report shows.
+    """
+    digest = fingerprint_of_files(path for p in photos for path in (p.image, p.alpha, p.trimap))
+    has_trimaps = any(photo.trimap for photo in photos)
+    facts = {
+        "data": f"{config.data.name}, {len(photos)} photos",
+        "trimaps": "from files" if has_trimaps else "made from the alphas",
+        "protocol": config.protocol,
+    }
+    protocol = " + ".join([config.protocol, *config.extra_metrics])
+    settings = {"data": f"{config.data.name} {digest}", "protocol": protocol}
+    if config.checkpoint is not None:
+        score, bits = config.score, config.alpha_bits
+        settings |= {"score": score, "alpha_bits": str(bits)}
+        facts["scored"] = "the network's floats" if score == "float" else f"files of {bits} bits"
+    return settings, facts
+
+
+def make_scorer(config: EvaluateConfig, journal: Journal) -> Scorer:
+    """Build the scorer, which writes to the folder of the evaluation."""
+    extra = {name: instantiate(node.to_dict()) for name, node in config.extra_metrics.items()}
+    how = {"score": config.score, "alpha_bits": config.alpha_bits}
+    return Scorer(config.folder / "alpha", config.protocol, journal, extra, **how)
+
+
+def publish(
+    config: EvaluateConfig,
+    source: MatteSource,
+    journal: Journal,
+    photos: list[Photo],
+    facts: dict[str, str],
+) -> dict[str, Any]:
+    """Write, log and print the results, and return the means."""
+    rows, folder = journal.rows(), config.folder
+    if not rows:
+        raise GFMError("no photo was scored: set trainer.limit_test_batches=null for all of them")
+    units = metric_units(config.protocol)
+    summary = write_results(folder, rows, photos, facts, units)
+    loggers = [instantiate(node.to_dict()) for node in (config.logger or {}).values() if node]
+    logged: dict[str, Any] = {**config.to_dict(), **facts}
+    if isinstance(source, NetworkSource):
+        logged["num_parameters"] = sum(p.numel() for p in source.model.parameters())
+    log_results(loggers, summary, rows, logged, photos, folder / "alpha")
+    title = f"{facts['data']}, {facts['protocol']} protocol"
+    if "inference" in facts:
+        title += f", {facts['inference']}, {facts['scored']} scored"
+    console().print(metrics_table(title, summary, units))
+    console().print(f"report: {folder / 'report.html'}", highlight=False)
+    return summary

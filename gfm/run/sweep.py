@@ -1,0 +1,124 @@
+"""Runs a job of a sweep: writes its result to its folder, names it, and resumes it.
+
+A sweep is many runs of one command line, ``python train.py -m``. A sweep that was killed and is
+started again in its folder skips finished jobs and resumes interrupted ones.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from gfm.errors import GFMError
+from gfm.run.resume import saved_overrides
+from gfm.system.console import console
+from gfm.system.files import write_text
+from gfm.system.run_folder import LAST_CHECKPOINT
+
+ERROR: Final = "error.txt"
+"""File in the folder of a failed job that holds its error."""
+
+RESULT: Final = "result.json"
+"""File in the folder of a job that holds its status and its metrics."""
+
+SWEPT: Final = "swept.json"
+"""File in the folder of a sweep that holds the names of the options that differ between jobs."""
+
+
+def in_sweep() -> bool:
+    """Return whether this is a job of ``python train.py -m``."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def worst_objective(cfg: DictConfig) -> float:
+    """Return the objective of a run without a result."""
+    return -math.inf if cfg.objective_mode == "max" else math.inf
+
+
+def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float], Any]]) -> float:
+    """Run, and return the objective; in a sweep, also write it to the folder of the job.
+
+    Args:
+        cfg: Composed configuration of the run.
+        run: Trains or evaluates; returns the last values that it logged first.
+
+    Raises:
+        GFMError: The folder of the job holds a run with different options.
+    """
+    if not in_sweep():
+        return _objective(run(cfg)[0], cfg)
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    result = _begin(folder)
+    if result["status"] == "finished":
+        console().print(f"{folder} is finished already", highlight=False)
+        value = result["objective"]
+        return worst_objective(cfg) if value is None else float(value)
+    start = time.monotonic()
+    metrics = run(cfg)[0]
+    value = _objective(metrics, cfg)
+    result |= {"status": "finished", "objective": value if math.isfinite(value) else None}
+    result |= {"seconds": round(time.monotonic() - start, 1), "metrics": dict(metrics)}
+    write_result(folder, result)
+    return value
+
+
+def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
+    """Return the best value of the objective in a run, or the last one if no best was logged."""
+    return metrics.get("best", metrics.get(cfg.objective, worst_objective(cfg)))
+
+
+def _begin(folder: Path) -> dict[str, Any]:
+    """Return the saved result of a job; a new job is recorded before it starts."""
+    overrides = [str(o) for o in HydraConfig.get().overrides.task]
+    result = {"status": "running", "objective": None, "overrides": overrides}
+    file = folder / RESULT
+    if file.is_file():
+        before: dict[str, Any] = json.loads(file.read_text())
+        if before["overrides"] != overrides:
+            raise GFMError(
+                f"{folder} holds a run with {' '.join(before['overrides'])}: repeat the command of "
+                "that sweep to resume it, or set hydra.sweep.dir to a new folder"
+            )
+        (folder / ERROR).unlink(missing_ok=True)
+        if before["status"] == "finished":
+            return before
+    write_result(folder, result)
+    return result
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write the result of a job to its folder."""
+    write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
+
+
+def job_to_resume() -> Path | None:
+    """Return the checkpoint of this job of a sweep, if an earlier start of it was interrupted."""
+    if not in_sweep():
+        return None
+    checkpoint = Path(HydraConfig.get().runtime.output_dir, LAST_CHECKPOINT)
+    return checkpoint if checkpoint.is_file() else None
+
+
+def job_name(run: Path) -> tuple[str, str | None]:
+    """Return the name of a job, and its group on a dashboard: the folder of the sweep.
+
+    The name is made of the options that differ between the jobs, and empty outside of a sweep. A
+    job that is resumed alone, in its folder, keeps its name.
+
+    Args:
+        run: Folder of the run.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir) if in_sweep() else run
+    sweep = next((p for p in folder.absolute().parents if (p / SWEPT).is_file()), None)
+    if sweep is None:
+        return "", None
+    swept = json.loads((sweep / SWEPT).read_text(encoding="utf-8"))
+    given = HydraConfig.get().overrides.task if in_sweep() else saved_overrides(folder)
+    overrides = [str(override).lstrip("+") for override in given]
+    return ",".join(o for o in overrides if o.split("=")[0] in swept), sweep.name

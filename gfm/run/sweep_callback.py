@@ -1,0 +1,83 @@
+"""Begins and ends a sweep: which options differ, which trials are left, and the table of jobs."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from gfm.compat.hydra import Callback, swept_options
+from gfm.run.sweep import ERROR, RESULT, SWEPT, write_result
+from gfm.run.sweep_table import print_tables, read_results, write_sweep_csv
+from gfm.system.console import console
+from gfm.system.files import write_text
+
+
+class SweepCallback(Callback):
+    """Prints and writes the runs of a sweep, the best first, and fails if one of them failed."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Write which options differ between the jobs, and resume a search."""
+        given = list(config.hydra.overrides.task)
+        searched = OmegaConf.select(config, "hydra.sweeper.params") or {}
+        given += [f"{name}={value}" for name, value in searched.items()]
+        folder = Path(config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Before the first job: jobs in other processes and on other machines read the file.
+        write_text(folder / SWEPT, json.dumps(sorted(set(swept_options(given)))) + "\n")
+        if OmegaConf.select(config, "hydra.sweeper.storage"):
+            _resume_search(config)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Mark a job that did not finish as failed."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
+        folder = Path(config.hydra.runtime.output_dir)
+        file = folder / RESULT
+        result = json.loads(file.read_text()) if file.is_file() else {}
+        overrides = [str(o) for o in config.hydra.overrides.task]
+        if result.get("overrides") == overrides and result["status"] != "finished":
+            write_result(folder, {**result, "status": "failed"})
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Read the results of all jobs, also of other processes and machines, and show them."""
+        sweep = Path(config.hydra.sweep.dir)
+        results = read_results(sweep, config.objective_mode)
+        write_sweep_csv(sweep / "sweep.csv", results)
+        print_tables(results, config.objective)
+        console().print(f"runs: {sweep}", highlight=False)
+        # A finished run counts as well if a different job failed because it needed its folder.
+        num_failed = sum(
+            result["status"] == "failed" or (sweep / result["run"] / ERROR).is_file()
+            for result in results
+        )
+        if num_failed:
+            console().print(f"[bold red]{num_failed} of {len(results)} runs failed:[/] see {ERROR}")
+            raise SystemExit(1)
+
+
+def _resume_search(config: DictConfig) -> None:
+    """Run only the trials that are left of a search whose storage outlives the process."""
+    search = config.hydra.sweeper
+    done = read_results(Path(config.hydra.sweep.dir))
+    finished = sum(result["status"] == "finished" for result in done)
+    with open_dict(config):
+        search.n_trials = max(0, search.n_trials - finished)
+        # With the same seed, the sampler would draw the same trials again.
+        if OmegaConf.select(search, "sampler.seed") is not None:
+            search.sampler.seed += _num_trials(str(search.storage), str(search.study_name))
+        if done:  # the new trials must not use the folders of the earlier ones
+            folder = f"from_{len(done)}/${{hydra.job.num}}"
+            config.hydra.overrides.hydra.append(f"hydra.sweep.subdir={folder}")
+
+
+def _num_trials(storage: str, study: str) -> int:
+    """Return how many trials an Optuna study has started in a storage."""
+    import optuna  # here, because it takes a second and belongs to an extra
+
+    optuna.logging.set_verbosity(logging.WARNING)
+    known = optuna.study.get_all_study_summaries(storage=storage)
+    return next((summary.n_trials for summary in known if summary.study_name == study), 0)
