@@ -164,7 +164,7 @@ def gradient_error(
 
     Example:
         >>> gradient_error(torch.eye(3), torch.ones(3, 3))
-        tensor(0.0034, dtype=torch.float64)
+        tensor(0.0030, dtype=torch.float64)
     """
     return _mean(gradient_errors, preds, target, trimap, region, protocol)
 

@@ -67,7 +67,7 @@ def matting_metrics(
     Example:
         >>> pred, target = torch.full((40, 50), 0.75), torch.ones(40, 50)
         >>> matting_metrics(pred, target, trimap=None, protocol="dim")
-        {'sad': 0.5, 'mse': 0.0625, 'grad': 0.0, 'conn': 0.4}
+        {'sad': 0.5, 'mse': 0.0625, 'grad': 0.0, 'conn': 0.0}
     """
     totals, num_images = suite_update(pred, target, trimap, protocol, extra)
     if num_images != 1:

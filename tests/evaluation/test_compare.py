@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import bootstrap, compare, write_page
-from gfm.evaluation.comparison_tables import show
+from gfm.evaluation.comparison import bootstrap_differences, compare_runs
+from gfm.evaluation.comparison_output import print_comparison, write_comparison
 
 
 def write(folder, rows, **config):
@@ -29,9 +29,9 @@ def test_intervals_cover_the_true_mean_as_often_as_they_say():
     """The intervals of 300 samples of 50 photos contain the true mean in 95 % of cases."""
     rng = np.random.default_rng(1)
     samples = rng.normal(0.3, 1.0, size=(50, 300))
-    held = [d.low <= 0.3 <= d.high for d in bootstrap(samples, draws=1000)]
+    held = [d.low <= 0.3 <= d.high for d in bootstrap_differences(samples, draws=1000)]
     assert 0.90 <= np.mean(held) <= 0.98
-    exact = bootstrap(samples)[0]
+    exact = bootstrap_differences(samples)[0]
     assert exact.mean == pytest.approx(samples[:, 0].mean())
     # The normal approximation holds for such samples.
     width = 2 * 1.96 * samples[:, 0].std() / 50**0.5
@@ -42,8 +42,8 @@ def test_what_makes_all_photos_hard_does_not_hide_a_difference():
     rng = np.random.default_rng(0)
     hard = rng.uniform(0, 100, size=(40, 1))
     better = hard - rng.uniform(0.5, 1.5, size=(40, 1))
-    (difference,) = bootstrap(better - hard)
-    assert difference.is_sure
+    (difference,) = bootstrap_differences(better - hard)
+    assert difference.is_significant
     assert -1.5 < difference.low < difference.mean < difference.high < -0.5
 
 
@@ -51,11 +51,11 @@ def test_photos_are_paired_by_name_and_those_without_a_value_do_not_count(tmp_pa
     first = {"a": {"sad": 1, "iou": 5}, "b": {"sad": 2, "iou": "nan"}, "c": {"sad": 3, "iou": 7}}
     second = {"c": {"sad": 2}, "b": {"sad": 2}, "d": {"sad": 9}}
     folders = [write(tmp_path / "one", first), write(tmp_path / "two", second)]
-    both = compare(folders)
-    assert (both.photos, both.metrics, both.left_out) == (["b", "c"], ["sad"], 2)
+    both = compare_runs(folders)
+    assert (both.photos, both.metrics, both.num_left_out) == (["b", "c"], ["sad"], 2)
     ((difference,),) = both.differences()
     assert (difference.mean, difference.low, difference.high) == (-0.5, -1.0, 0.0)
-    itself = compare([folders[0], folders[0]])
+    itself = compare_runs([folders[0], folders[0]])
     assert itself.means()[0].tolist() == [2.0, 6.0]
     assert [d.mean for d in itself.differences()[0]] == [0.0, 0.0]
 
@@ -66,12 +66,12 @@ def test_the_table_and_the_page_show_the_same(tmp_path, capsys):
         write(tmp_path / label, {name: {"sad": sad}, "x": {"sad": sad + 1}}, run={"name": label})
         for label, sad in (("first", 3.0), ("second", 5.25))
     ]
-    comparison = compare(folders)
-    show(comparison, "sad", 1)
+    comparison = compare_runs(folders)
+    print_comparison(comparison, "sad", 1)
     out = capsys.readouterr().out
     assert re.search(r"sad +│ +3.5 │ +5.75 │ \+2.25 \[\+2.25, \+2.25\]", out)
     assert re.search(r"<b>photo</b> +│ +3 │ +5.25 │ +\+2.25", out)
-    write_page(tmp_path / "page.html", comparison)
+    write_comparison(tmp_path / "page.html", comparison)
     page = (tmp_path / "page.html").read_text()
     assert "+2.25 [+2.25, +2.25]" in page
     assert name not in page  # nothing that a name holds becomes markup
@@ -92,4 +92,4 @@ def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path):
         ([gfm], "at least two runs"),
     ):
         with pytest.raises(GFMError, match=message):
-            compare(folders)
+            compare_runs(folders)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from gfm.data.images import write_array
+from gfm.errors import GFMError
 from gfm.evaluation.report import ReportImage, write_report
 
 HOSTILE = "\"><script>window.hacked=1</script><img src=x onerror=window.hacked=1>'&lt;${1}"
@@ -195,7 +196,7 @@ def test_unfinished_report_never_replaces_a_finished_one(tmp_path, monkeypatch):
     write(tmp_path, title="old title")
     image = make_image(tmp_path, "i", sad=1.0)
     image.truth.unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(GFMError, match=r"cannot read .*truth\.png"):
         write(tmp_path, [image], title="broken title")
     assert "old title" in (tmp_path / "r.html").read_text()
     assert not (tmp_path / "r.tmp").exists()
@@ -218,5 +219,5 @@ def test_unusable_images_are_refused_by_name(tmp_path):
         write(tmp_path, [image])
     for content in (b"", b"no picture"):
         image.truth.write_bytes(content)
-        with pytest.raises(ValueError, match=r"truth\.png"):
+        with pytest.raises(GFMError, match=r"cannot read .*truth\.png"):
             write(tmp_path, [image])

@@ -1,4 +1,4 @@
-"""An interrupted evaluation goes on where it stopped, but only with what it was begun with."""
+"""An interrupted evaluation resumes where it stopped, but only with the same settings."""
 
 import json
 
@@ -6,7 +6,8 @@ import pytest
 
 from gfm.data.images import read_alpha, write_png
 from gfm.errors import GFMError
-from gfm.evaluation import Journal, Scorer
+from gfm.evaluation.journal import Journal
+from gfm.evaluation.scoring import Scorer
 
 
 @pytest.fixture
@@ -88,9 +89,9 @@ def _change_mattes(data, mattes):
 @pytest.mark.parametrize(
     ("change", "override", "words"),
     [
-        (None, "protocol=dim", r"another protocol \(gfm, now dim\)"),
-        (_change_data, "", r"another data \(folder .*, now folder .*\)"),
-        (_change_mattes, "", "another predictions"),
+        (None, "protocol=dim", r"different settings: protocol \(gfm, now dim\)"),
+        (_change_data, "", r"different settings: data \(folder .*, now folder .*\)"),
+        (_change_mattes, "", "different settings: predictions"),
     ],
 )
 def test_refuses_what_differs(run, data, mattes, change, override, words):
@@ -98,7 +99,7 @@ def test_refuses_what_differs(run, data, mattes, change, override, words):
     if change:
         change(data, mattes)
     before = (folder / "per_image.csv").read_bytes()
-    with pytest.raises(GFMError, match=words + r".*: set paths\.run") as error:
+    with pytest.raises(GFMError, match=words + r".*; set paths\.run") as error:
         run(f"predictions={mattes}", *([override] if override else []))
     assert "\n" not in str(error.value)
     assert (folder / "per_image.csv").read_bytes() == before
@@ -109,15 +110,15 @@ def test_refuses_another_network_or_inferer(run, data, weights, mattes, tmp_path
     moved = tmp_path / "moved.safetensors"
     moved.write_bytes(weights.read_bytes())
     run(f"checkpoint={moved}")  # the same weights
-    with pytest.raises(GFMError, match=r"another inference \(native\(\), now resize\(scale=0.5"):
+    with pytest.raises(GFMError, match=r"settings: inference \(native\(\), now resize\(scale=0.5"):
         run(f"checkpoint={weights}", "inference=resize")
-    with pytest.raises(GFMError, match=r"another precision \(32-true, now bf16-mixed\)"):
+    with pytest.raises(GFMError, match=r"settings: precision \(32-true, now bf16-mixed\)"):
         run(f"checkpoint={weights}", "trainer.precision=bf16-mixed")
-    with pytest.raises(GFMError, match=r"another checkpoint \(.*, now none\) and "):
+    with pytest.raises(GFMError, match=r"settings: checkpoint \(.*, now none\) and "):
         run(f"predictions={mattes}")
     content = bytearray(moved.read_bytes())
     content[-1] ^= 1
     moved.write_bytes(content)
-    with pytest.raises(GFMError, match="another checkpoint"):
+    with pytest.raises(GFMError, match="different settings: checkpoint"):
         run(f"checkpoint={moved}")
     assert json.loads((tmp_path / "run/metrics.json").read_text())["num_images"] == 5

@@ -9,7 +9,7 @@ import pytest
 from gfm.data.images import read_alpha, read_matte
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
-from gfm.evaluation import Scorer
+from gfm.evaluation.scoring import Scorer
 from gfm.metrics import matting_metrics
 from tests.evaluation.conftest import SIZES
 
@@ -86,9 +86,9 @@ def test_an_evaluation_goes_on_with_the_same_score_alone(run, weights):
     _, folder = run(f"checkpoint={weights}")
     settings = json.loads((folder / "journal/settings.json").read_text())
     assert (settings["score"], settings["alpha_bits"]) == ("float", "8")
-    with pytest.raises(GFMError, match=r"another score \(float, now png\)"):
+    with pytest.raises(GFMError, match=r"different settings: score \(float, now png\)"):
         run(f"checkpoint={weights}", "score=png")
-    with pytest.raises(GFMError, match=r"another alpha_bits \(8, now 16\)"):
+    with pytest.raises(GFMError, match=r"different settings: alpha_bits \(8, now 16\)"):
         run(f"checkpoint={weights}", "alpha_bits=16")
 
 
