@@ -70,7 +70,7 @@ class PhotoProgress(Callback):
 
 
 class NetworkSource:
-    """A network as the :class:`gfm.evaluation.scoring.MatteSource`.
+    """Applies a network; a :class:`gfm.evaluation.scoring.MatteSource`.
 
     Args:
         model: Network with its weights.

@@ -28,7 +28,7 @@ def resize_matte(matte: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 class PredictionSource:
-    """A folder of mattes as the :class:`gfm.evaluation.scoring.MatteSource`.
+    """Reads a folder of mattes; a :class:`gfm.evaluation.scoring.MatteSource`.
 
     Needs neither a network nor Lightning. Mattes keep their 8 or 16 bits.
 

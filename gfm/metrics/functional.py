@@ -1,4 +1,4 @@
-"""The five matting metrics as functions of one region; `gfm.metrics.suite` has them all at once.
+"""The five matting metrics as functions of one region; `gfm.metrics.suite` computes all together.
 
 `docs/metrics.md` compares the protocols. Grad and Conn were defined by Rhemann et al., "A
 Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009.

@@ -87,7 +87,7 @@ class ScoringProtocol:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Regions of the trimap that metrics are reported for, besides the default region."""
+        """Regions of the trimap that suffixes of metric names refer to."""
         suffixes = (name.partition("_")[2] for name in self.metric_names)
         return tuple(dict.fromkeys(suffix for suffix in suffixes if suffix))
 

@@ -35,8 +35,10 @@ def _suite(batch: CheckedImages, protocol: ScoringProtocol, extra: ExtraMetrics)
     """Compute each metric in `metric_names` for each image; float64 of shape (metrics, N)."""
     default = protocol.default_region(batch.regions is not None)
     values = pixel_errors(batch, default, protocol)._asdict()
-    values["grad"] = gradient_errors(batch, default, protocol)
-    values["conn"] = connectivity_errors(batch, default, protocol)
+    if "grad" in protocol.metric_names:
+        values["grad"] = gradient_errors(batch, default, protocol)
+    if "conn" in protocol.metric_names:
+        values["conn"] = connectivity_errors(batch, default, protocol)
     for region in protocol.regions:
         errors = pixel_errors(batch, region, protocol)._asdict()
         values |= {f"{name}_{region}": value for name, value in errors.items()}

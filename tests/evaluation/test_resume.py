@@ -12,7 +12,7 @@ from gfm.evaluation.scoring import Scorer
 
 @pytest.fixture
 def scored(monkeypatch) -> list[str]:
-    """Names in the order they are scored; evaluating stops after the third, as if killed."""
+    """Names in scoring order; the evaluation is interrupted after the third."""
     names: list[str] = []
     add = Scorer.add
 
@@ -27,7 +27,7 @@ def scored(monkeypatch) -> list[str]:
 
 
 @pytest.mark.parametrize("source", ["checkpoint", "predictions"])
-def test_goes_on(run, scored, weights, mattes, source, capsys):
+def test_resumes_after_an_interruption(run, scored, weights, mattes, source, capsys):
     choice = f"{source}={weights if source == 'checkpoint' else mattes}"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         run(choice)
@@ -47,7 +47,7 @@ def test_goes_on(run, scored, weights, mattes, source, capsys):
         assert (folder / file).read_bytes() == (folder.with_name("whole") / file).read_bytes()
 
 
-def test_what_was_cut_off_or_lost_is_scored_again(run, mattes, monkeypatch):
+def test_photos_with_a_cut_line_or_a_lost_matte_are_scored_again(run, mattes, monkeypatch):
     summary, folder = run(f"predictions={mattes}")
     journal = folder / "journal/rows.0.jsonl"
     lines = journal.read_text().splitlines()
@@ -61,7 +61,7 @@ def test_what_was_cut_off_or_lost_is_scored_again(run, mattes, monkeypatch):
     assert (folder / "alpha/b.png").is_file()
 
 
-def test_a_journal_reads_all_processes_and_survives_a_cut_line(tmp_path):
+def test_a_journal_merges_all_processes_and_survives_a_cut_line(tmp_path):
     first = Journal(tmp_path)
     assert first.begin({"protocol": "gfm"}) == {}
     first.add("b", {"sad": 0.1 + 0.2})
@@ -94,7 +94,7 @@ def _change_mattes(data, mattes):
         (_change_mattes, "", "different settings: predictions"),
     ],
 )
-def test_refuses_what_differs(run, data, mattes, change, override, words):
+def test_refuses_different_settings(run, data, mattes, change, override, words):
     _, folder = run(f"predictions={mattes}")
     if change:
         change(data, mattes)
@@ -105,7 +105,7 @@ def test_refuses_what_differs(run, data, mattes, change, override, words):
     assert (folder / "per_image.csv").read_bytes() == before
 
 
-def test_refuses_another_network_or_inferer(run, data, weights, mattes, tmp_path):
+def test_refuses_a_different_network_or_inferer(run, data, weights, mattes, tmp_path):
     run(f"checkpoint={weights}")
     moved = tmp_path / "moved.safetensors"
     moved.write_bytes(weights.read_bytes())

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the metrics print what they say."""
+"""The examples in the docstrings of the metrics run."""
 
 import doctest
 
