@@ -14,5 +14,11 @@ class WriteError(GFMError):
     """A file cannot be written (disk full, folder read-only), so later ones cannot be either."""
 
 
+def one_line(error: Exception) -> str:
+    """Return the message of an error in one line, with the type of an unexpected one."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, GFMError) else f"{type(error).__name__}: {text}"
+
+
 INTERRUPTED: Final = 130
 """Exit status after Control-C: 128 + SIGINT, as in shells."""

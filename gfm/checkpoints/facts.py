@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gfm import __version__
-from gfm.inference.inferers import Inferer
+from gfm.inference.inferers import Inferer, format_inferer
 
 if TYPE_CHECKING:
     from gfm.checkpoints.formats import Checkpoint
@@ -29,6 +29,5 @@ def facts_of(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str
         "weights_licence": str(checkpoint.config.get("licence") or UNKNOWN_LICENCE),
     }
     if inferer is not None:
-        options = ", ".join(f"{key}={value}" for key, value in vars(inferer).items())
-        facts["looks"] = f"{type(inferer).__name__.lower()}({options})"
+        facts["looks"] = format_inferer(inferer)
     return facts

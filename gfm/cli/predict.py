@@ -126,7 +126,7 @@ def predict(
     Existing results are skipped, so repeat a stopped command to resume it. If a file fails, the
     others are still processed, and the exit status is 1.
     """
-    from gfm.inference.outputs import Background, Results, parse_outputs
+    from gfm.inference.outputs import Background, OutputMaker, parse_outputs
     from gfm.inference.predict_files import predict_files
     from gfm.inference.video.codecs import ClipOptions
 
@@ -140,7 +140,7 @@ def predict(
 
     options = (precision, inference, trust or (), branch, max_size or None, foreground)
     predictor = load_model(checkpoint, device, *options)
-    predict_files(Results(predictor, outputs, bits, behind), todo, out, outputs, clips)
+    predict_files(OutputMaker(predictor, outputs, bits, behind), todo, out, outputs, clips)
 
 
 def _find_todo(
@@ -153,10 +153,10 @@ def _find_todo(
 ) -> "list[Source]":
     """Return the photos and clips to matte; check first that clips can be read and written."""
     from gfm.inference.input_files import find_sources
-    from gfm.inference.predict_files import unmade
+    from gfm.inference.predict_files import find_missing
 
     sources = find_sources(inputs, out)
-    todo = sources if overwrite else unmade(sources, out, outputs, clips)
+    todo = sources if overwrite else find_missing(sources, out, outputs, clips)
     if len(todo) < len(sources):
         typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} exist already")
     if any(source.is_clip for source in todo):

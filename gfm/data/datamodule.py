@@ -1,17 +1,25 @@
 """The Lightning data module, which loads batches from a source of files and a track."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
 from gfm.compat.lightning import num_batches_fetched
-from gfm.data.dataset import OnError, Sample, Track, TrainingSet, ValidationSet, spread
+from gfm.data.dataset import (
+    OnError,
+    Sample,
+    SampleOptions,
+    Track,
+    TrainingSet,
+    ValidationSet,
+    spread_indices,
+)
 from gfm.data.layout import Photo, Roots
 from gfm.data.samplers import EpochSampler, ShareSampler, share_of_batch
-from gfm.data.transforms import JointTransform
+from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
 from gfm.system.processes import accept_only_parent_sigterm, block_sigterm, num_cores
@@ -133,7 +141,7 @@ class MattingDataModule(pl.LightningDataModule):
         batch_size: int = 32,
         crop_sizes: Sequence[int] | int = (640, 960, 1280),
         input_size: int = 320,
-        interpolation: Literal["linear", "area"] = "linear",
+        interpolation: Interpolation = "linear",
         flip_probability: float = 0.5,
         transition_probability: float = 0.5,
         num_workers: int | None = None,
@@ -152,17 +160,21 @@ class MattingDataModule(pl.LightningDataModule):
             )
         self.source = source
         self.track = track
-        self.kernel_sizes = [branch.kernel_size for branch in ROSTAS[rosta]]
         self.batch_size = batch_size
-        self.crop_sizes = [crop_sizes] if isinstance(crop_sizes, int) else crop_sizes
-        self.transform = JointTransform(input_size, flip_probability, interpolation)
-        self.transition_probability = transition_probability
+        self.options = SampleOptions(
+            kernel_sizes=[branch.kernel_size for branch in ROSTAS[rosta]],
+            crop_sizes=[crop_sizes] if isinstance(crop_sizes, int) else crop_sizes,
+            fallback_size=fallback_size,
+            transition_probability=transition_probability,
+            input_size=input_size,
+            interpolation=interpolation,
+            flip_probability=flip_probability,
+            seed=seed,
+            on_error=on_error,
+        )
         self.num_workers = min(8, num_cores()) if num_workers is None else num_workers
-        self.seed = seed
-        self.on_error = on_error
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
-        self.fallback_size = fallback_size
         self.num_holdout = num_holdout
 
     def prepare_data(self) -> None:
@@ -182,22 +194,11 @@ class MattingDataModule(pl.LightningDataModule):
         if stage == "fit" and not isinstance(files, Roots):
             raise GFMError(ONLY_EVALUATED)
         self.photos = files.validation()
-        chosen = spread(len(self.photos), self.num_validation_photos or len(self.photos))
+        chosen = spread_indices(len(self.photos), self.num_validation_photos or len(self.photos))
         self.validation = ValidationSet([self.photos[index] for index in chosen])
         if stage != "fit" or self.track is None or not isinstance(files, Roots):
             return
-        self.training = TrainingSet(
-            self.track,
-            files,
-            self.kernel_sizes,
-            self.transform,
-            self.crop_sizes,
-            self.transition_probability,
-            self.seed,
-            self.on_error,
-            self.fallback_size,
-            self.num_holdout,
-        )
+        self.training = TrainingSet(self.track, files, self.options, self.num_holdout)
         if self.training.held_out:
             self.validation = ValidationSet(self.training.held_out)
 
@@ -208,7 +209,7 @@ class MattingDataModule(pl.LightningDataModule):
             GFMError: A batch does not divide among the processes.
         """
         batch_size = share_of_batch(self.batch_size, rank_and_world()[1])
-        sampler = EpochSampler(len(self.training), self.seed, self.repeats_first_epoch)
+        sampler = EpochSampler(len(self.training), self.options.seed, self.repeats_first_epoch)
         return _TrainingLoader(
             self._batches_done,
             self.training,

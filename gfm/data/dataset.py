@@ -1,6 +1,7 @@
 """Datasets of training samples and of validation photos."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import Photo, Roots, Scene
 from gfm.data.matte import Matte
 from gfm.data.tracks import Layers
-from gfm.data.transforms import Crop, JointTransform, choose_window
+from gfm.data.transforms import Crop, Interpolation, JointTransform, choose_window
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.rosta import TT
@@ -46,7 +47,7 @@ def to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
 
 
-def spread(num_items: int, num_chosen: int) -> list[int]:
+def spread_indices(num_items: int, num_chosen: int) -> list[int]:
     """Choose ``num_chosen`` of ``num_items`` indices, as evenly spaced as possible.
 
     The distance between neighbours is ``num_items / num_chosen``, rounded up or down.
@@ -55,8 +56,8 @@ def spread(num_items: int, num_chosen: int) -> list[int]:
     return [i * num_items // num_chosen for i in range(num_chosen)]
 
 
-def set_aside(photos: Sequence[Photo], num_holdout: int) -> tuple[list[Photo], list[Photo]]:
-    """Split photos into those that are set aside, spread evenly over all, and the others.
+def hold_out(photos: Sequence[Photo], num_holdout: int) -> tuple[list[Photo], list[Photo]]:
+    """Split photos into those that are held out, spread evenly over all, and the others.
 
     Raises:
         GFMError: No photo would be left to train on.
@@ -66,9 +67,45 @@ def set_aside(photos: Sequence[Photo], num_holdout: int) -> tuple[list[Photo], l
             f"data.num_holdout={num_holdout} of {len(photos)} training photos: set it to "
             f"0 … {len(photos) - 1}"
         )
-    chosen = set(spread(len(photos), num_holdout))
+    chosen = set(spread_indices(len(photos), num_holdout))
     held_out = [photo for i, photo in enumerate(photos) if i in chosen]
     return held_out, [photo for i, photo in enumerate(photos) if i not in chosen]
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """How a training sample is cut from a photo; the defaults are those of the paper.
+
+    Attributes:
+        kernel_sizes: Kernel sizes of the trimaps that the RoSTA needs.
+        crop_sizes: Sides from which the window's is drawn, in pixels of the photo.
+        fallback_size: See :func:`gfm.data.transforms.choose_window`.
+        transition_probability: Probability of centring the window on the transition region.
+        input_size: Side of the sample in pixels.
+        interpolation: See :class:`gfm.data.transforms.JointTransform`.
+        flip_probability: Probability of a horizontal flip.
+        seed: Seed of all random numbers.
+        on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo. With ``skip``,
+            samples have an entry ``skipped`` with one line for each file skipped.
+
+    Raises:
+        GFMError: A crop size is below 1.
+    """
+
+    kernel_sizes: Sequence[int] = (TT.kernel_size,)
+    crop_sizes: Sequence[int] = (640, 960, 1280)
+    fallback_size: int | None = None
+    transition_probability: float = 0.5
+    input_size: int = 320
+    interpolation: Interpolation = "linear"
+    flip_probability: float = 0.5
+    seed: int = 0
+    on_error: OnError = "stop"
+
+    def __post_init__(self) -> None:
+        sizes = [*self.crop_sizes, *([] if self.fallback_size is None else [self.fallback_size])]
+        if not self.crop_sizes or min(sizes) < 1:
+            raise GFMError(f"crop sizes must be positive pixels, not {sizes}")
 
 
 class TrainingSet(Dataset[Sample]):
@@ -81,50 +118,28 @@ class TrainingSet(Dataset[Sample]):
     Args:
         track: Composes the picture.
         roots: Root folders of the datasets.
-        kernel_sizes: Kernel sizes of the trimaps that the RoSTA needs.
-        transform: Flips and resizes.
-        crop_sizes: See :func:`gfm.data.transforms.choose_window`.
-        transition_probability: See :func:`gfm.data.transforms.choose_window`.
-        seed: Seed of all random numbers.
-        on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo. With ``skip``,
-            samples have an entry ``skipped`` with one line for each file skipped.
-        fallback_size: See :func:`gfm.data.transforms.choose_window`.
-        num_holdout: Number of photos to set aside for choosing weights, spread evenly.
+        options: How samples are cut.
+        num_holdout: Number of photos to hold out for choosing weights, spread evenly.
 
     Attributes:
         photos: Photos to train on.
-        held_out: Photos that are set aside.
+        held_out: Photos that are held out.
 
     Raises:
-        GFMError: Files are missing, too many photos are set aside, or a crop size is below 1.
+        GFMError: Files are missing, or no photo would be left to train on.
     """
 
     def __init__(
-        self,
-        track: Track,
-        roots: Roots,
-        kernel_sizes: Sequence[int],
-        transform: JointTransform,
-        crop_sizes: Sequence[int],
-        transition_probability: float = 0.5,
-        seed: int = 0,
-        on_error: OnError = "stop",
-        fallback_size: int | None = None,
-        num_holdout: int = 0,
+        self, track: Track, roots: Roots, options: SampleOptions, num_holdout: int = 0
     ) -> None:
-        sizes = [*crop_sizes, *([] if fallback_size is None else [fallback_size])]
-        if not crop_sizes or min(sizes) < 1:
-            raise GFMError(f"crop sizes must be positive pixels, not {sizes}")
         self.track = track
-        self.held_out, self.photos = set_aside(track.photos(roots), num_holdout)
+        self.options = options
+        self.held_out, self.photos = hold_out(track.photos(roots), num_holdout)
         self.scenes = track.scenes(roots)
-        self.kernel_sizes = sorted(set(kernel_sizes))
-        self.transform = transform
-        self.crop_sizes = crop_sizes
-        self.fallback_size = fallback_size
-        self.transition_probability = transition_probability
-        self.seed = seed
-        self.on_error = on_error
+        self.kernel_sizes = sorted(set(options.kernel_sizes))
+        self.transform = JointTransform(
+            options.input_size, options.flip_probability, options.interpolation
+        )
 
     def __len__(self) -> int:
         return len(self.photos) * self.track.backgrounds_per_foreground
@@ -136,7 +151,7 @@ class TrainingSet(Dataset[Sample]):
             GFMError: A file is unreadable; with ``on_error="skip"``, ten photos in a row are.
         """
         epoch, index = key
-        if self.on_error == "stop":
+        if self.options.on_error == "stop":
             return self._sample(epoch, index)
         skipped: list[str] = []
         while len(skipped) < _MOST_SKIPPED:
@@ -148,17 +163,18 @@ class TrainingSet(Dataset[Sample]):
         raise GFMError(f"{len(skipped)} photos in a row cannot be used, the last: {skipped[-1]}")
 
     def _sample(self, epoch: int, index: int) -> Sample:
-        rng = np.random.default_rng((self.seed, epoch, index))
+        rng = np.random.default_rng((self.options.seed, epoch, index))
         photo = self.photos[index // self.track.backgrounds_per_foreground]
         scene = self.scenes[rng.integers(len(self.scenes))] if self.scenes else None
 
         matte = Matte(photo)
         # With every RoSTA, windows are centred on TT's transition region, as in the paper. (The
         # official code centres on a pixel where the matte itself is 128.)
+        options = self.options
         window = choose_window(
-            matte, self.crop_sizes, self.transition_probability, rng, self.fallback_size
+            matte, options.crop_sizes, options.transition_probability, rng, options.fallback_size
         )
-        crop = Crop(window, self.transform.input_size, self.transform.interpolation)
+        crop = Crop(window, options.input_size, options.interpolation)
         arrays = self.track.compose(photo, scene, matte.alpha, crop, rng)
         arrays["alpha"] = crop.of(matte.alpha)
         for size in self.kernel_sizes:

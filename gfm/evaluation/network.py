@@ -12,10 +12,10 @@ from gfm.data.datamodule import photo_loader
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
-from gfm.inference import Inferer, described
+from gfm.inference import Inferer, format_inferer
 from gfm.models.gfm import GFM
 from gfm.system.progress import Progress
-from gfm.training.preemption import leave_when_told
+from gfm.training.preemption import exit_on_signal
 
 
 class EvaluationModule(pl.LightningModule):
@@ -50,7 +50,7 @@ class PhotoProgress(Callback):
     def on_test_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> None:
-        leave_when_told(trainer)
+        exit_on_signal(trainer)
         if trainer.is_global_zero:
             self.progress.__enter__()
 
@@ -95,7 +95,7 @@ class NetworkSource:
         inference = f"{type(inferer).__name__.lower()}({options})"
         precision = str(trainer.precision)
         self.settings = {"checkpoint": weights, "inference": inference, "precision": precision}
-        self.facts = {**facts, "inference": described(inferer), "precision": precision}
+        self.facts = {**facts, "inference": format_inferer(inferer), "precision": precision}
 
     def available(self, photos: list[Photo]) -> list[Photo]:
         """Return all photos; a network can matte any of them."""

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gfm.inference.strips import cut_strips
+
 _SHORTER_SIDE = 1080  # of pictures for which the radii below are meant; others scale them
 _RADII = (90, 6)  # of the neighbourhoods in the two passes, as in the paper
 _CELLS = (8, 2)  # sides of the cells that are averaged first
-_STRIP_PIXELS = 4_000_000  # pixels computed at a time, besides the margin that they depend on
 _CACHED_PIXELS = 100_000  # pixels whose colours a processor keeps near from one step to the next
 
 
@@ -84,9 +85,7 @@ def _strips(
     top: int, bottom: int, width: int, halo: int, unit: int
 ) -> Iterator[tuple[slice, slice, slice]]:
     """Yield for each strip its rows, the rows it depends on, and its place in the latter."""
-    step = max(_STRIP_PIXELS // max(width, 1) // unit, 1) * unit
-    for start in range(top, bottom, step):
-        end = min(start + step, bottom)
+    for start, end in cut_strips(top, bottom, width, unit):
         first = max(start - halo, top)
         padded = slice(first, min(end + halo, bottom))
         yield slice(start, end), padded, slice(start - first, end - first)

@@ -1,14 +1,13 @@
 """Shrinks large pictures for the network, and enlarges their mattes without losing detail."""
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gfm.inference.strips import cut_strips
+
 _RADIUS = 4  # of the windows in which alpha is fitted to colours, in pixels of the small picture
 _NOISE = 1e-4  # variance of colours in [0, 1] that counts as noise
-_STRIP_PIXELS = 4_000_000  # pixels of the large picture computed at a time
 
 
 def looked_at_size(height: int, width: int, max_size: int | None) -> tuple[int, int]:
@@ -59,7 +58,8 @@ def enlarge(alpha: Tensor, small: Tensor, image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     layers = torch.cat([alpha, _slopes(alpha, small), small], dim=1)
     result = alpha.new_empty(alpha.shape[0], 1, height, width)
-    for rows in _strips(height, width):
+    for top, bottom in cut_strips(0, height, width):
+        rows = slice(top, bottom)
         part = _enlarge_rows(layers, rows, height, width)
         linear, slopes, known = part[:, :1], part[:, 1:4], part[:, 4:]
         colours = image[..., rows, :]
@@ -106,11 +106,6 @@ def _window_mean(values: Tensor) -> Tensor:
     side = 2 * _RADIUS + 1
     values = F.avg_pool2d(values, (side, 1), 1, (_RADIUS, 0), count_include_pad=False)
     return F.avg_pool2d(values, (1, side), 1, (0, _RADIUS), count_include_pad=False)
-
-
-def _strips(height: int, width: int) -> Iterator[slice]:
-    step = max(_STRIP_PIXELS // width, 1)
-    return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 
 def _enlarge_rows(values: Tensor, rows: slice, height: int, width: int) -> Tensor:

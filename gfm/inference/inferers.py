@@ -40,7 +40,7 @@ class Inferer(Protocol):
     def __call__(self, model: GFM, image: Tensor) -> Prediction: ...  # noqa: D102
 
 
-def described(inferer: Inferer) -> str:
+def format_inferer(inferer: Inferer) -> str:
     """Return the name and the options of an inferer, as in ``resize(scale=0.5, max_size=1600)``."""
     options = (
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"

@@ -1,4 +1,4 @@
-"""Makes the results for a photo: matte, cut-out, composite, glance and focus."""
+"""Makes the outputs for a photo: matte, cut-out, composite, glance and focus."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,8 @@ class Background:
             self.colour = ImageColor.getrgb(wanted)[:3]
         except ValueError as error:
             raise GFMError(
-                f"background {wanted!r} is no file and no colour: give a picture, white or #00aa77"
+                f"background {wanted!r} is neither a file nor a colour: choose a picture, white "
+                "or #00aa77"
             ) from error
 
     def of_size(self, height: int, width: int) -> Tensor:
@@ -61,8 +62,8 @@ class Background:
         return picture + alpha * (colours - picture)
 
 
-class Results:
-    """Makes the wanted results for a photo.
+class OutputMaker:
+    """Makes the requested outputs for a photo.
 
     Args:
         predictor: Mattes the photo.
@@ -129,7 +130,7 @@ def parse_outputs(text: str, bits: int, background: str | None) -> list[Output]:
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [part for part in wanted if part not in known]
     if unknown or not wanted:
-        raise GFMError(f"--output {text}: choose of {', '.join(known)}")
+        raise GFMError(f"--output {text}: choose from {', '.join(known)}")
     if bits not in (8, 16):
         raise GFMError(f"--bits {bits}: choose 8 or 16")
     if "composite" in wanted and background is None:

@@ -9,34 +9,34 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from gfm.errors import GFMError, WriteError
+from gfm.errors import WriteError, one_line
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)  # Python 3.10 allows no generic NamedTuple
 class Attempt(Generic[T]):
-    """An item that was read, computed and written, or that failed.
+    """The outcome of reading, computing and writing an item.
 
     Attributes:
         item: Item as it was given.
-        fault: Error in one line; ``None`` if the results are written.
+        error: Error in one line; ``None`` if the results are written.
         seconds: Time spent computing, without the time spent waiting for the item to be read.
     """
 
     item: T
-    fault: str | None
+    error: str | None
     seconds: float
 
 
-def run_overlapped(
+def process_overlapped(
     items: Iterable[T],
     read: Callable[[T], Any],
     compute: Callable[[Any], Any],
     write: Callable[[T, Any], None],
     num_threads: int = 2,
 ) -> Iterator[Attempt[T]]:
-    """Process items, reading the next one and writing the last one while one is computed.
+    """Process items, reading the next one and writing the previous one during computation.
 
     Decoding, encoding and the network release Python's lock, so threads are enough. At most
     ``num_threads`` items are read ahead, and as many wait to be written, so the memory does not
@@ -60,26 +60,26 @@ def run_overlapped(
     writing: deque[tuple[T, Future[None], float]] = deque()
     readers, writers = ThreadPoolExecutor(num_threads), ThreadPoolExecutor(num_threads)
 
-    def read_ahead() -> None:
+    def submit_reads() -> None:
         for item in islice(rest, num_threads - len(reading)):
             reading.append((item, readers.submit(read, item)))
 
     try:
-        read_ahead()
+        submit_reads()
         while reading:
             item, source = reading.popleft()
-            read_ahead()
-            fault = _fault_of(source)
-            if fault is None:
+            submit_reads()
+            error_text = _error_of(source)
+            if error_text is None:
                 start = time.perf_counter()
                 try:
                     result = compute(source.result())
                     seconds = time.perf_counter() - start
                     writing.append((item, writers.submit(write, item, result), seconds))
                 except Exception as error:  # a photo too large for the device: the others go on
-                    fault = one_line(error)
-            if fault is not None:
-                yield Attempt(item, fault, 0.0)
+                    error_text = one_line(error)
+            if error_text is not None:
+                yield Attempt(item, error_text, 0.0)
             while len(writing) > num_threads or (writing and writing[0][1].done()):
                 yield _written(*writing.popleft())
         while writing:
@@ -90,10 +90,10 @@ def run_overlapped(
 
 
 def _written(item: T, future: "Future[None]", seconds: float) -> Attempt[T]:
-    return Attempt(item, _fault_of(future), seconds)
+    return Attempt(item, _error_of(future), seconds)
 
 
-def _fault_of(future: "Future[Any]") -> str | None:
+def _error_of(future: "Future[Any]") -> str | None:
     error = future.exception()
     if error is None:
         return None
@@ -102,16 +102,10 @@ def _fault_of(future: "Future[Any]") -> str | None:
     return one_line(error)
 
 
-def one_line(error: Exception) -> str:
-    """Return the message of an error in one line, with its type unless the input is at fault."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, GFMError) else f"{type(error).__name__}: {text}"
+def read_ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
+    """Yield the same items, produced in a thread, at most ``num_items`` in advance.
 
-
-def ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
-    """Yield the same items, made in a thread and at most ``num_items`` in advance.
-
-    An error while making an item is raised when its turn comes.
+    An error is raised where its item would be yielded.
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:
@@ -122,12 +116,11 @@ def ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
 
 
 @contextmanager
-def behind(write: Callable[..., None], num_waiting: int = 2) -> Iterator[Callable[..., None]]:
-    """Provide a function that calls ``write`` in a thread, one call after the other.
+def write_behind(write: Callable[..., None], num_waiting: int = 2) -> Iterator[Callable[..., None]]:
+    """Provide a function that calls ``write`` in a thread, in order.
 
-    The function waits if more than ``num_waiting`` calls are pending. An error is raised by a later
-    call, or at the end of the context, which waits for all calls. After an error, the pending calls
-    are dropped.
+    It blocks while more than ``num_waiting`` calls are pending. An error is raised by a later call,
+    or at the end of the context, which waits for all calls; pending calls are then dropped.
     """
     calls: deque[Future[None]] = deque()
     thread = ThreadPoolExecutor(1)

@@ -1,4 +1,4 @@
-"""Mattes files of photos and clips, except those whose results exist already."""
+"""Mattes files of photos and clips, skipping those whose results exist."""
 
 import sys
 import time
@@ -10,11 +10,11 @@ from types import TracebackType
 import numpy as np
 
 from gfm.data.images import write_png
-from gfm.errors import INTERRUPTED, GFMError, WriteError
+from gfm.errors import INTERRUPTED, GFMError, WriteError, one_line
 from gfm.inference.input_files import Source
-from gfm.inference.outputs import Output, Results
+from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.photos import read_photo
-from gfm.inference.pipeline import one_line, run_overlapped
+from gfm.inference.pipeline import process_overlapped
 from gfm.inference.video.clips import predict_clip
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
@@ -31,7 +31,7 @@ def target(out: Path, output: Output, source: Source, clips: ClipOptions = _DEFA
     return name.with_name(f"{name.name}{suffix}")
 
 
-def unmade(
+def find_missing(
     sources: Sequence[Source],
     out: Path,
     outputs: Sequence[Output],
@@ -61,12 +61,12 @@ class Tally:
         self.num_files = num_files
         self.out = out
         self.computing = 0.0  # seconds
-        self._faults: list[str] = []
+        self._failures: list[str] = []
         self._start = time.monotonic()
 
-    def fault(self, source: Source, text: str) -> None:
+    def add_failure(self, source: Source, text: str) -> None:
         """Record that a file failed."""
-        self._faults.append(text if str(source) in text else f"{source}: {text}")
+        self._failures.append(text if str(source) in text else f"{source}: {text}")
 
     def __enter__(self) -> "Tally":
         return self
@@ -77,15 +77,15 @@ class Tally:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for fault in self._faults:
-            console().print(f"failed: {fault}", highlight=False, markup=False)
+        for failure in self._failures:
+            console().print(f"failed: {failure}", highlight=False, markup=False)
         if isinstance(error, KeyboardInterrupt):
-            console().print("stopped; the same command goes on from here")
+            console().print("interrupted; repeat the command to resume")
             sys.exit(INTERRUPTED)
         if error is not None:
             return
         seconds = time.monotonic() - self._start
-        num_failed = len(self._faults)
+        num_failed = len(self._failures)
         text = f"{self.num_files - num_failed:,} written to {self.out} in {duration(seconds)}"
         share = f", {self.computing / seconds:.0%} of it computing" if seconds else ""
         console().print(text + share, highlight=False, markup=False)
@@ -94,7 +94,7 @@ class Tally:
 
 
 def predict_files(
-    make: Results,
+    maker: OutputMaker,
     sources: Sequence[Source],
     out: Path,
     outputs: Sequence[Output],
@@ -102,13 +102,13 @@ def predict_files(
 ) -> None:
     """Read photos, then clips, and write their results; each file is complete or absent.
 
-    Faulty files do not stop the others; they are listed at the end.
+    Files that fail do not stop the others; they are listed at the end.
 
     Args:
-        make: Makes the results for a photo or a frame.
+        maker: Makes the results for a photo or a frame.
         sources: Photos and clips.
         out: Folder of the results.
-        outputs: Results that ``make`` makes.
+        outputs: Results that ``maker`` makes.
         clips: Options for clips.
 
     Raises:
@@ -121,11 +121,11 @@ def predict_files(
     with Tally(len(sources), out) as tally:
         photos = [source for source in sources if not source.is_clip]
         if photos:
-            _predict_photos(make, photos, out, tally)
+            _predict_photos(maker, photos, out, tally)
         for source in sources:
             if source.is_clip:
                 targets = {o: target(out, o, source, clips) for o in outputs}
-                _predict_clip(make, source, targets, clips, tally)
+                _predict_clip(maker, source, targets, clips, tally)
 
 
 def _predict_photos(
@@ -135,22 +135,26 @@ def _predict_photos(
     tally: Tally,
 ) -> None:
     with Progress(len(photos), "photo") as progress:
-        for attempt in run_overlapped(photos, _read, make, partial(_write, out)):
+        for attempt in process_overlapped(photos, _read, make, partial(_write, out)):
             tally.computing += attempt.seconds
             progress.advance()
-            if attempt.fault is not None:
-                tally.fault(attempt.item, attempt.fault)
+            if attempt.error is not None:
+                tally.add_failure(attempt.item, attempt.error)
 
 
 def _predict_clip(
-    make: Results, source: Source, targets: Mapping[Output, Path], clips: ClipOptions, tally: Tally
+    maker: OutputMaker,
+    source: Source,
+    targets: Mapping[Output, Path],
+    clips: ClipOptions,
+    tally: Tally,
 ) -> None:
     try:
-        tally.computing += predict_clip(make, source.path, targets, clips)
+        tally.computing += predict_clip(maker, source.path, targets, clips)
     except WriteError:
-        raise  # the next clip would fail in the same way
-    except Exception as error:  # such as frames that are too large; the other clips go on
-        tally.fault(source, one_line(error))
+        raise  # the next clip would fail, too
+    except Exception as error:  # such as frames that are too large; other clips are still made
+        tally.add_failure(source, one_line(error))
 
 
 def _read(source: Source) -> np.ndarray:

@@ -21,7 +21,7 @@ from gfm.training.callbacks import Freezing
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
-from gfm.training.resume_checks import check_options, whole_checkpoint
+from gfm.training.resume_checks import check_options, intact_checkpoint
 
 
 def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
@@ -32,7 +32,7 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
     """
     if config.ckpt_path is None:
         return None
-    path = whole_checkpoint(Path(config.ckpt_path))
+    path = intact_checkpoint(Path(config.ckpt_path))
     check_options(path, {**config.to_dict(), "model": config.network})
     return path
 

@@ -46,7 +46,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run.configuration import load
     from gfm.run.folders import save_config, use_folder
     from gfm.training.final_test import run_final_test
-    from gfm.training.loggers.wandb_logger import closed_at_end
+    from gfm.training.loggers.wandb_logger import finish_wandb
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load(TrainConfig, cfg)
@@ -61,7 +61,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         trainer = build.build_trainer(config)
         build.check_batch(config, trainer, module.model)
 
-        with closed_at_end():
+        with finish_wandb():
             trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             if module.objective.best is not None:  # even if nothing was left to train

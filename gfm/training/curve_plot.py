@@ -1,4 +1,4 @@
-"""Draws the curves of a run as a picture, for runs without a dashboard."""
+"""Plots the curves of a run, for runs without a dashboard."""
 
 import csv
 from collections import defaultdict
@@ -26,7 +26,7 @@ def read_curves(path: Path) -> dict[str, _Curve]:
     return dict(curves)
 
 
-def _smoothed(values: list[float]) -> list[float]:
+def _smooth(values: list[float]) -> list[float]:
     """Average each value with the values before it, over a fiftieth of the curve."""
     sums = [0.0, *accumulate(values)]
     width = max(1, len(values) // 50)
@@ -35,7 +35,7 @@ def _smoothed(values: list[float]) -> list[float]:
 
 
 def draw_curves(source: Path, target: Path) -> bool:
-    """Draw the loss terms in one panel and each validation metric in a panel of its own.
+    """Plot the loss terms in one panel, and each validation metric in a separate one.
 
     Args:
         source: ``metrics.csv`` of a run.
@@ -47,7 +47,7 @@ def draw_curves(source: Path, target: Path) -> bool:
     Raises:
         WriteError: The picture cannot be written.
     """
-    from matplotlib.figure import Figure  # here, so that a run starts a second earlier
+    from matplotlib.figure import Figure  # slow to import, and needed only at the end
 
     curves = read_curves(source)
     losses = {n.split("/")[1]: c for n, c in curves.items() if n.startswith("train/loss")}
@@ -62,7 +62,7 @@ def draw_curves(source: Path, target: Path) -> bool:
     for index, (title, lines) in enumerate(panels):
         axes = figure.add_subplot(rows, columns, index + 1)
         for label, (steps, values) in lines.items():
-            values = _smoothed(values)
+            values = _smooth(values)
             axes.plot(steps, values, label=label, marker="." if len(steps) < 30 else None)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step", fontsize=8)

@@ -8,8 +8,7 @@ import torch
 
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
-from gfm.errors import GFMError
-from gfm.inference import described
+from gfm.inference import format_inferer
 from gfm.models.hardware import speed_up_inference
 from gfm.system.run_folder import LAST_CHECKPOINT
 from gfm.training.callbacks.photo_table import PhotoTable
@@ -32,17 +31,6 @@ class FinalTest(NamedTuple):
     title: str
     choice: str
     weights: Path | None
-
-
-def weights_to_test(choice: Any) -> Weights | None:
-    """Check the option ``test``, before days of training begin.
-
-    Raises:
-        GFMError: The value is not known.
-    """
-    if choice not in ("best", "last", False, None):
-        raise GFMError(f"test={choice}: choose best (best.ckpt), last (last.ckpt) or false")
-    return choice or None
 
 
 def best_weights(trainer: pl.Trainer) -> Path | None:
@@ -93,7 +81,7 @@ def run_final_test(
     num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
     whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
     photos = f"all {num_photos} validation photos" if whole else f"some of {num_photos} photos"
-    title = f"{'best' if best else 'last'} weights, {photos}, {described(module.inferer)}"
+    title = f"{'best' if best else 'last'} weights, {photos}, {format_inferer(module.inferer)}"
     choice = "these weights were not chosen by their results on any photo"
     if best:
         choice = f"{best.name} has the {_choice(trainer, datamodule)}"
@@ -112,7 +100,7 @@ def _choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     extreme = "lowest" if kept.mode == "min" else "highest"
     num_seen, num_all = len(datamodule.validation), len(datamodule.photos)
     if datamodule.training.held_out:
-        photos = f"{len(datamodule.training.held_out)} training photos that were set aside"
+        photos = f"{len(datamodule.training.held_out)} held-out training photos"
     elif num_seen == num_all:
         photos = "the same photos"
     else:

@@ -1,4 +1,4 @@
-"""The LightningModule, which defines the steps of training, validation and test."""
+"""The LightningModule: steps of training, validation and test."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,10 +28,10 @@ from gfm.training.objective import Objective
 from gfm.training.optimization import (
     Groups,
     WeightDecayOn,
+    apply_options,
     clip_gradients,
-    describe,
+    group_options,
     parameter_groups,
-    renew,
     scale_rates,
 )
 
@@ -110,8 +110,8 @@ class MattingModule(pl.LightningModule):
     ) -> "MattingModule":
         """Load the module of a training run with the weights of a checkpoint.
 
-        This replaces Lightning's method of the same name. It downloads nothing, and builds only
-        classes of this project and of trusted packages. To load only the network, including
+        This replaces Lightning's method. It downloads nothing, and builds only classes of this
+        project and of trusted packages. To load only the network, including
         released weights, use :func:`gfm.checkpoints.load_network`.
 
         Args:
@@ -121,8 +121,8 @@ class MattingModule(pl.LightningModule):
             given: Parts to use instead of those of the run, such as ``inferer``.
 
         Raises:
-            GFMError: The file is missing, damaged or of another kind, or names a class that is not
-                trusted.
+            GFMError: The file is missing, damaged or no checkpoint of a run, or names an untrusted
+                class.
         """
         checkpoint = read_training(Path(checkpoint_path), trust)
         module = cls.from_config({**checkpoint.config, "model": checkpoint.model}, **given)
@@ -133,7 +133,7 @@ class MattingModule(pl.LightningModule):
         """Compute the loss of a batch."""
         batch = as_floats(batch)
         terms = self.criterion(self.model(batch["image"]), batch)
-        self.losses.note(self.global_step, terms, batch["name"])
+        self.losses.append(self.global_step, terms, batch["name"])
         if should_update_logs(self.trainer):
             values = self._fetch_losses()
             self.log("train/loss", values.pop("total"))
@@ -208,17 +208,17 @@ class MattingModule(pl.LightningModule):
         checkpoint["objective"] = self.objective.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the objective, and check that the checkpoint fits the parameters that learn.
+        """Restore the objective, and check that the checkpoint has the same trained parameters.
 
         Raises:
-            GFMError: Other parameters learn than in the checkpoint.
+            GFMError: Different parameters are trained than in the checkpoint.
         """
         self.objective.load(checkpoint.get("objective", {}))
         self.is_resumed = True
         learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
         if learnt != [len(group["params"]) for group in self._parameter_groups()]:
             raise GFMError(
-                "the checkpoint was made with other settings of freeze, layer_decay or "
+                "the checkpoint was written with different settings of freeze, layer_decay or "
                 "weight_decay_on: restore them, or start a new run from its weights with init_from="
             )
         restart_unfinished_validation(checkpoint, self.trainer.check_val_every_n_epoch)
@@ -227,7 +227,7 @@ class MattingModule(pl.LightningModule):
         """Apply the current options to a resumed run, instead of those in the checkpoint."""
         if self.is_resumed:
             schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
-            renew(self.trainer.optimizers[0], self.groups, schedules)
+            apply_options(self.trainer.optimizers[0], self.groups, schedules)
 
     def _parameter_groups(self) -> Groups:
         return parameter_groups(self.model, self.layer_decay, self.weight_decay_on)
@@ -236,7 +236,7 @@ class MattingModule(pl.LightningModule):
         """Return the optimiser, and a schedule that is updated at every step."""
         optimizer = self.optimizer(self._parameter_groups())
         scale_rates(optimizer)
-        self.groups = describe(optimizer)
+        self.groups = group_options(optimizer)
         if self.scheduler is None:
             return optimizer
         total_steps = int(self.trainer.estimated_stepping_batches)

@@ -1,4 +1,4 @@
-"""The objective, by which a run is judged: the best value of one logged metric."""
+"""The objective of a run: the best value of one logged metric."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from gfm.errors import GFMError
 
 
 class Objective:
-    """Remembers the best value of a metric over all validations of a run, even if it was resumed.
+    """Tracks the best value of a metric over all validations of a run, also after a resume.
 
     Args:
         name: Name of the metric as logged, such as ``val/sad``; ``None`` for no objective.

@@ -26,7 +26,7 @@ def parameter_groups(
     """Group the parameters by their learning rate, and by whether weight decay applies to them.
 
     The closer a layer of a pretrained encoder is to the image, the less it has to change (Clark et
-    al., ELECTRA, ICLR 2020). The decoders learn at the full rate, the deepest stage of the encoder
+    al., ELECTRA, ICLR 2020). The decoders train at the full rate, the deepest stage of the encoder
     at ``layer_decay`` times that rate, the stage before at ``layer_decay`` squared, and so on. An
     encoder without ``stages`` counts as one stage.
 
@@ -40,7 +40,7 @@ def parameter_groups(
         Groups with ``params``, and with ``scale`` for :func:`scale_rates`.
 
     Raises:
-        GFMError: An option is out of range, or no parameter is left to learn.
+        GFMError: An option is out of range, or no parameter is trained.
     """
     if weight_decay_on not in ("all", "weights"):
         raise GFMError(f"weight_decay_on={weight_decay_on}: choose all or weights")
@@ -48,20 +48,20 @@ def parameter_groups(
     if weight_decay_on == "weights":
         groups = [part for group in groups for part in _by_decay(group)]
     if not any(group["params"] for group in groups):
-        raise GFMError("no parameter is left to learn: freeze fewer parts")
+        raise GFMError("no parameter is left to train: freeze fewer parts")
     return groups
 
 
 def _by_decay(group: dict[str, Any]) -> Groups:
-    shrunk: list[nn.Parameter] = [p for p in group["params"] if p.ndim > 1]
-    spared = [p for p in group["params"] if p.ndim <= 1]
-    parts = [{**group, "params": shrunk}, {**group, "params": spared, "weight_decay": 0.0}]
+    decayed: list[nn.Parameter] = [p for p in group["params"] if p.ndim > 1]
+    exempt = [p for p in group["params"] if p.ndim <= 1]
+    parts = [{**group, "params": decayed}, {**group, "params": exempt, "weight_decay": 0.0}]
     return [part for part in parts if part["params"]]
 
 
 def _by_rate(model: GFM, layer_decay: float) -> Groups:
     if not 0 < layer_decay <= 1:
-        raise GFMError(f"layer_decay={layer_decay}: set it above 0, and to 1 at most")
+        raise GFMError(f"layer_decay={layer_decay}: choose a value in (0, 1]")
     trained = [p for p in model.parameters() if p.requires_grad]
     if layer_decay == 1:
         return [{"params": trained}]
@@ -80,12 +80,12 @@ def scale_rates(optimizer: Optimizer) -> None:
         group["lr"] *= group.pop("scale", 1.0)
 
 
-def describe(optimizer: Optimizer) -> Groups:
+def group_options(optimizer: Optimizer) -> Groups:
     """Return the options of each group, without its parameters."""
     return [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
 
 
-def renew(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]) -> None:
+def apply_options(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]) -> None:
     """Apply the current options to a restored optimiser, without moving in the schedule.
 
     A checkpoint restores the learning rate, the weight decay and all other options that the run had

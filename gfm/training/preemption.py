@@ -1,4 +1,4 @@
-"""Saves a run that is told to stop, so that it can be resumed."""
+"""Saves a run that is interrupted, so that it can be resumed."""
 
 import signal
 import threading
@@ -20,13 +20,13 @@ from gfm.errors import INTERRUPTED
 
 
 class SaveAtEnd(Callback):
-    """Saves the run when it ends, whether as planned, by SIGTERM or by Control-C.
+    """Saves the run when it ends, normally or by SIGTERM or Control-C.
 
-    Schedulers send SIGTERM to free a machine. Several processes receive it at different points of
-    the program. Lightning would broadcast it at once, and hang if another process is waiting for a
-    gradient. Here each process only notes the signal, and all stop together after the next step
+    Schedulers send SIGTERM to free a machine. Processes receive it at different points of the
+    program; Lightning would broadcast it at once, and hang if another rank is waiting for a
+    gradient. Here each process only records the signal, and all stop together after the next step
     that logs, or after the current validation. Control-C works in the same way; a second Control-C
-    ends the run at once and saves nothing.
+    ends the run at once without saving.
 
     Args:
         path: Checkpoint to write, from which the run can be resumed.
@@ -34,13 +34,13 @@ class SaveAtEnd(Callback):
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.noted: int | None = None
+        self.received: int | None = None
         self.saved_step = -1
         self._before: Any = signal.SIG_DFL
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        def note(number: int, *_: Any) -> None:
-            self.noted = number
+        def record(number: int, *_: Any) -> None:
+            self.received = number
             if trainer.world_size == 1:
                 set_received_sigterm(trainer, True)
             elif number == signal.SIGTERM:  # the terminal sends Control-C to all processes
@@ -48,9 +48,9 @@ class SaveAtEnd(Callback):
             if number == signal.SIGINT:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        self._before = _handle(signal.SIGINT, note)
+        self._before = _handle(signal.SIGINT, record)
         if trainer.world_size > 1:
-            signal.signal(signal.SIGTERM, note)  # until Lightning restores the earlier handler
+            signal.signal(signal.SIGTERM, record)  # until Lightning restores the earlier handler
             disable_sigterm_broadcast(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
@@ -62,13 +62,15 @@ class SaveAtEnd(Callback):
             set_received_sigterm(trainer, False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.saved_step = -1  # what was saved before has the statistics of norms from before
+        self.saved_step = -1  # earlier saves predate the new batch-norm statistics
         self._agree(trainer)
 
     def _agree(self, trainer: pl.Trainer) -> None:
         if trainer.world_size > 1:
-            noted = trainer.strategy.reduce_boolean_decision(self.noted is not None, all=False)
-            set_received_sigterm(trainer, noted)
+            is_interrupted = trainer.strategy.reduce_boolean_decision(
+                self.received is not None, all=False
+            )
+            set_received_sigterm(trainer, is_interrupted)
 
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -81,7 +83,7 @@ class SaveAtEnd(Callback):
         _handle(signal.SIGINT, self._before)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        leave_when_told(trainer)
+        exit_on_signal(trainer)
 
     def on_exception(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -90,12 +92,12 @@ class SaveAtEnd(Callback):
         if not isinstance(exception, SIGTERMException) or trainer.state.fn != TrainerFn.FITTING:
             return
         trainer.save_checkpoint(self.path)
-        if self.noted == signal.SIGINT:
+        if self.received == signal.SIGINT:
             exception.code = INTERRUPTED
 
 
-def leave_when_told(trainer: pl.Trainer) -> None:
-    """End the processes at once on a signal, in a phase with nothing to save."""
+def exit_on_signal(trainer: pl.Trainer) -> None:
+    """End all processes immediately on a signal, in a phase with nothing to save."""
 
     def interrupt(*_: Any) -> None:
         raise SIGTERMException(INTERRUPTED)
@@ -110,7 +112,7 @@ def leave_when_told(trainer: pl.Trainer) -> None:
 
 
 def _handle(number: int, handler: Any) -> Any:
-    """Set the handler of a signal in the main thread; Python does not allow it in others."""
+    """Set the handler of a signal; Python allows this only in the main thread."""
     if threading.current_thread() is threading.main_thread():
         return signal.signal(number, handler)
     return None

@@ -1,4 +1,4 @@
-"""Records what a result was made with: code, packages and data."""
+"""Records the provenance of a result: code, packages and data."""
 
 import subprocess
 from importlib.metadata import version
@@ -12,7 +12,7 @@ from gfm.system.files import fingerprint_of_files
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "albumentations")
 
 
-def commit() -> str | None:
+def git_commit() -> str | None:
     """Return the commit of this code, with ``-dirty`` if files differ from it.
 
     The result is ``None`` without git, or if the package is installed inside another repository.
@@ -50,7 +50,7 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
         paths += [photo.foreground, photo.background, photo.denoised]
     packages = {name: version(name) for name in _PACKAGES}
     return {
-        "commit": commit(),
+        "commit": git_commit(),
         "packages": {"gfm-matting": __version__, **packages},
         "data": fingerprint_of_files(paths),
     }

@@ -13,21 +13,21 @@ from gfm.compat.lightning import missing_entries
 from gfm.errors import GFMError
 
 
-def whole_checkpoint(path: Path) -> Path:
-    """Return the checkpoint to resume from: this one, or the one before it if this is damaged.
+def intact_checkpoint(path: Path) -> Path:
+    """Return the checkpoint to resume from: this one, or the previous one if it is damaged.
 
     Raises:
-        GFMError: There is no such checkpoint, or none that is whole.
+        GFMError: There is no such checkpoint, or no intact one.
     """
     previous = path.with_name(path.stem + PREVIOUS)
     if not path.is_file() and not previous.is_file():
         raise GFMError(f"no checkpoint {path}: set ckpt_path to a last.ckpt, or a run's folder")
-    content = _read_whole(path)
+    content = _read_intact(path)
     if content is None and previous.is_file():
-        warnings.warn(f"{path} is damaged; going on from {previous.name}", stacklevel=2)
-        path, content = previous, _read_whole(previous)
+        warnings.warn(f"{path} is damaged; resuming from {previous.name}", stacklevel=2)
+        path, content = previous, _read_intact(previous)
     if content is None:
-        raise GFMError(f"{path} is damaged, and there is no {previous.name} to go on from")
+        raise GFMError(f"{path} is damaged, and there is no {previous.name} to resume from")
     if "optimizer_states" not in content:
         raise GFMError(
             f"{path} holds only weights: resume from last.ckpt, or start a new run from its "
@@ -49,7 +49,7 @@ _FIXED = (
     "scheduler._target_",
     "trainer.accumulate_grad_batches",
 )
-"""Options that a resumed run cannot change, because the state in the checkpoint depends on them.
+"""Options that a resumed run cannot change, because the saved state depends on them.
 
 They concern the network, the state of the optimiser and the order of the samples.
 """
@@ -59,28 +59,27 @@ _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 
 
 def check_options(path: Path, config: Mapping[str, Any]) -> None:
-    """Check that a resumed run changes no option that it cannot change.
+    """Check that a resumed run changes no option on which the saved state depends.
 
     Args:
         path: Checkpoint, which holds the options that the run had.
         config: Current plain configuration.
 
     Raises:
-        GFMError: An option on which the state in the checkpoint depends has changed, or the file
-            was written by another program.
+        GFMError: Such an option has changed, or the file was written by a different program.
     """
     content = _read(path) or {}
     lacking = missing_entries(content)
     if lacking or not content["optimizer_states"]:
         raise GFMError(
-            f"{path} was not written by a run here (its {', '.join(lacking) or 'optimiser'} cannot "
+            f"{path} was not written by gfm (its {', '.join(lacking) or 'optimiser'} cannot "
             "be read): resume from a last.ckpt"
         )
     before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
     changes = [
         f"{key}={now.get(key)} (was {value})"
         for key, value in before.items()
-        # An option that the network no longer has was changed, too.
+        # The network may have lost an option.
         if _is_fixed(key) and (key in now or key.startswith("model.")) and now.get(key) != value
     ]
     if changes:
@@ -103,7 +102,7 @@ def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _read_whole(path: Path) -> dict[str, Any] | None:
+def _read_intact(path: Path) -> dict[str, Any] | None:
     try:
         check_archive(path)
     except (GFMError, OSError):
@@ -113,8 +112,8 @@ def _read_whole(path: Path) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        # Mapped instead of read; a file that was cut off is noticed nevertheless.
+        # Memory-mapped; a truncated file is detected nevertheless.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # torch raises errors of many kinds for a damaged file
+    except Exception:  # torch raises many kinds of errors for a damaged file
         return None
     return content if isinstance(content, dict) else None

@@ -18,10 +18,10 @@ from rich.table import Table
 
 from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import Track, TrainingSet
+from gfm.data.dataset import SampleOptions, Track, TrainingSet
 from gfm.data.layout import Roots
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
-from gfm.data.transforms import JointTransform, Window
+from gfm.data.transforms import Window
 from gfm.prepare.pack import prepare_pack
 from gfm.system.console import console
 from tests.data.oracle import Chances, official_sample
@@ -85,7 +85,7 @@ def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
 
 def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
     """Yield samples of the training set, with the labels of TT."""
-    training = TrainingSet(row.track, roots, [25], JointTransform(INPUT), CROPS)
+    training = TrainingSet(row.track, roots, SampleOptions(input_size=INPUT, crop_sizes=CROPS))
     turn = itertools.count()
 
     def sample() -> None:

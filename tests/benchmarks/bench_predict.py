@@ -28,7 +28,7 @@ from gfm.animals.sample import draw_sample
 from gfm.compat.hydra import instantiate
 from gfm.inference import Hybrid, Predictor
 from gfm.inference.input_files import Source, find_sources
-from gfm.inference.outputs import Output, Results
+from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.predict_files import predict_files
 from gfm.inference.resizing import scaled_size
 from gfm.models.gfm import GFM
@@ -111,7 +111,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
     official = copy.deepcopy(
         model
     )  # ours changes the memory format, which the official code does not
-    results = Results(Predictor(model, Hybrid(), DEVICE), OUTPUTS)
+    results = OutputMaker(Predictor(model, Hybrid(), DEVICE), OUTPUTS)
     watch = Stopwatch(model)
     best = {"official": float("inf"), "ours": float("inf")}
     share = 0.0
@@ -134,7 +134,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
         f"mattes differ by {off:.2f} of 255 on average"
     )
     if DEVICE == "cuda" or _has_bfloat16():
-        results = Results(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
+        results = OutputMaker(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
         start, watch.seconds = now(), 0.0
         predict_files(results, sources, folder / "bf16", OUTPUTS)
         seconds = now() - start

@@ -126,7 +126,7 @@ def test_control_c(predict, clip, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return {"alpha": np.zeros((48, 64), np.uint8)}
 
-    monkeypatch.setattr("gfm.inference.outputs.Results.__call__", stop)
+    monkeypatch.setattr("gfm.inference.outputs.OutputMaker.__call__", stop)
     done = predict(clip, "--output", "alpha")
     assert done.exit_code == 130
     assert "stopped; the same command goes on from here" in done.output

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import spread
+from gfm.data.dataset import spread_indices
 from gfm.data.tracks import CompositeTrack
 from gfm.errors import GFMError
 
@@ -14,16 +14,16 @@ SMALL = {"batch_size": 2, "crop_sizes": [64], "input_size": 32, "num_workers": 0
 @pytest.mark.parametrize("num_items", [1, 5, 8, 200])
 def test_photos_are_spread_evenly_whatever_their_number(num_items):
     for num_chosen in range(1, num_items + 1):
-        chosen = spread(num_items, num_chosen)
+        chosen = spread_indices(num_items, num_chosen)
         assert len(chosen) == num_chosen
         gaps = np.diff([*chosen, num_items + chosen[0]])  # round the end to the first again
         assert set(gaps) <= {num_items // num_chosen, -(-num_items // num_chosen)}
-    assert spread(num_items, num_items + 3) == list(range(num_items))
+    assert spread_indices(num_items, num_items + 3) == list(range(num_items))
 
 
 def test_five_of_eight():
-    assert spread(8, 5) == [0, 1, 3, 4, 6]
-    assert spread(200, 50) == list(range(0, 200, 4))
+    assert spread_indices(8, 5) == [0, 1, 3, 4, 6]
+    assert spread_indices(200, 50) == list(range(0, 200, 4))
 
 
 def datamodule(roots, **options) -> MattingDataModule:

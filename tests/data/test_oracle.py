@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gfm.data.dataset import TrainingSet
+from gfm.data.dataset import SampleOptions, TrainingSet
 from gfm.data.layout import Roots
 from gfm.data.matte import Matte
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
@@ -89,8 +89,8 @@ def test_noise_has_the_official_distribution(demo_roots, window):
 def test_packed_samples_are_the_same(demo_roots, tmp_path):
     packed = Roots(**prepare_pack(demo_roots, tmp_path))
     track = RssnTrack(foreground="closed_form", denoise=True)
-    options = {"kernel_sizes": [25, 50], "transform": JointTransform(16), "crop_sizes": [32, 48]}
-    raw, fast = (TrainingSet(track, roots, **options) for roots in (demo_roots, packed))
+    options = SampleOptions(kernel_sizes=[25, 50], input_size=16, crop_sizes=[32, 48])
+    raw, fast = (TrainingSet(track, roots, options) for roots in (demo_roots, packed))
     assert fast.photos[0].alpha.suffix == ".npy"
     for index in range(0, len(raw), 3):
         one, other = raw[0, index], fast[0, index]

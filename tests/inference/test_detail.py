@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from gfm.animals.sample import draw_sample
-from gfm.inference import detail
 from gfm.inference.detail import enlarge, enlarge_linearly, looked_at_size, shrink
 from tests.benchmarks.bench_cutouts import detail_errors, tensor
 
@@ -39,7 +38,7 @@ def test_strips_make_no_seams(sample, monkeypatch):
     small = shrink(image, 200)
     alpha = shrink(tensor(np.repeat(sample.alpha[..., None], 3, 2)), 200)[:, :1]
     whole = enlarge(alpha, small, image)
-    monkeypatch.setattr(detail, "_STRIP_PIXELS", 7 * 900)
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 7 * 900)
     torch.testing.assert_close(enlarge(alpha, small, image), whole)
 
 

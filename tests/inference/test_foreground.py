@@ -6,7 +6,7 @@ import torch
 
 from gfm.animals.sample import draw_sample
 from gfm.errors import GFMError
-from gfm.inference import blur_fusion
+from gfm.inference import blur_fusion, strips
 from gfm.inference.foreground import estimate_foreground
 from tests.benchmarks.bench_cutouts import colour_error, tensor
 
@@ -70,7 +70,7 @@ def test_equals_the_equations_in_full(monkeypatch):
 def test_strips_make_no_seams(sample, estimated, monkeypatch):
     tall = [tensor(np.tile(x, (3, 1, 1)[: x.ndim])) for x in (sample.image, sample.alpha)]
     whole = estimate_foreground(tall[0], tall[1] / 255)
-    monkeypatch.setattr(blur_fusion, "_STRIP_PIXELS", 360 * 200)
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 360 * 200)
     torch.testing.assert_close(estimate_foreground(tall[0], tall[1] / 255), whole)
 
 

@@ -1,4 +1,4 @@
-"""Reading, computing and writing overlap, and a fault of one item is its own."""
+"""Reading, computing and writing overlap, and an error affects only its item."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gfm.errors import GFMError, WriteError
-from gfm.inference.pipeline import ahead, behind, run_overlapped
+from gfm.inference.pipeline import process_overlapped, read_ahead, write_behind
 
 
 def test_items_come_in_order_with_their_faults():
@@ -27,8 +27,8 @@ def test_items_come_in_order_with_their_faults():
             raise OSError("odd")
         written.append(value)
 
-    outcomes = list(run_overlapped(range(7), read, compute, write))
-    faults = {o.item: o.fault for o in outcomes if o.fault}
+    outcomes = list(process_overlapped(range(7), read, compute, write))
+    faults = {o.item: o.error for o in outcomes if o.error}
     assert faults == {1: "cannot read one", 3: "RuntimeError: out of memory", 5: "OSError: odd"}
     assert sorted(o.item for o in outcomes) == list(range(7))
     assert sorted(written) == [1, 21, 41, 61]
@@ -54,8 +54,8 @@ def test_the_next_is_read_and_the_last_written_meanwhile():
         if item == 1:
             wrote_first.set()
 
-    outcomes = run_overlapped([1, 2, 3], read, compute, write, num_threads=1)
-    assert [o.fault for o in outcomes] == [None] * 3
+    outcomes = process_overlapped([1, 2, 3], read, compute, write, num_threads=1)
+    assert [o.error for o in outcomes] == [None] * 3
 
 
 def test_few_are_held_at_a_time():
@@ -74,7 +74,7 @@ def test_few_are_held_at_a_time():
         with lock:
             held -= 1
 
-    assert len(list(run_overlapped(range(60), read, lambda x: x, write, num_threads=2))) == 60
+    assert len(list(process_overlapped(range(60), read, lambda x: x, write, num_threads=2))) == 60
     assert most <= 6  # two read ahead, one computed, two or three written
 
 
@@ -85,7 +85,7 @@ def test_a_full_disk_ends_it():
         raise WriteError("cannot write: No space left on device")
 
     with pytest.raises(WriteError, match="No space"):
-        list(run_overlapped(range(1000), read.append, lambda x: x, write))
+        list(process_overlapped(range(1000), read.append, lambda x: x, write))
     assert len(read) < 20
 
 
@@ -98,7 +98,7 @@ def test_ahead_keeps_the_order_and_few():
             yield item
         raise GFMError("cannot read the rest")
 
-    coming = ahead(items(), 2)
+    coming = read_ahead(items(), 2)
     for item in range(20):
         assert next(coming) == item
         time.sleep(0.002)
@@ -114,7 +114,7 @@ def test_behind_keeps_the_order_and_few():
         time.sleep(0.002)
         written.append(item)
 
-    with behind(write, 2) as later:
+    with write_behind(write, 2) as later:
         for item in range(20):
             later(item)
             most = max(most, item + 1 - len(written))
@@ -131,7 +131,7 @@ def test_behind_tells_a_fault_and_drops_the_rest():
         written.append(item)
 
     def write_all():
-        with behind(write, 1) as later:
+        with write_behind(write, 1) as later:
             for item in range(100):
                 later(item)
 

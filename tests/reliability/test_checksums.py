@@ -13,7 +13,7 @@ import torch
 from gfm.checkpoints import Checkpoint, load_model, read_checkpoint, read_weights, write_checkpoint
 from gfm.checkpoints.file_io import AtomicCheckpointIO
 from gfm.errors import GFMError
-from gfm.training.resume_checks import whole_checkpoint
+from gfm.training.resume_checks import intact_checkpoint
 
 MODEL = {
     "_target_": "gfm.models.gfm.GFM",
@@ -136,8 +136,8 @@ def test_a_run_goes_on_from_the_one_before(tmp_path):
         AtomicCheckpointIO().save_checkpoint(content, path)
     data = path.read_bytes()
     path.write_bytes(flipped(data, len(data) // 2, 5))  # amid the weights
-    with pytest.warns(UserWarning, match="damaged; going on from last.previous.ckpt"):
-        assert whole_checkpoint(path).name == "last.previous.ckpt"
+    with pytest.warns(UserWarning, match="damaged; resuming from last.previous.ckpt"):
+        assert intact_checkpoint(path).name == "last.previous.ckpt"
     with pytest.raises(GFMError, match=r"use last\.previous\.ckpt beside it"):
         load_model(path)
     (tmp_path / "last.previous.ckpt").unlink()

@@ -12,7 +12,7 @@ import pytest
 
 from gfm.cli import main as gfm
 from gfm.evaluation.scoring import Scorer
-from gfm.inference import files
+from gfm.inference import predict_files
 from gfm.prepare import trimaps
 from tests.inference.small import write_network
 from tests.reliability.entry import evaluate_status, status_of
@@ -71,7 +71,9 @@ def test_predict(given, tmp_path, monkeypatch, capsys):
     how = ["--checkpoint", given / "small.ckpt", "--inference", "native", "--device", "cpu"]
     command = ["predict", photos, *how, "-o", out]
     with monkeypatch.context() as patch:
-        patch.setattr(files, "_read", signalled(files._read, signal.SIGINT, after=3))
+        patch.setattr(
+            predict_files, "_read", signalled(predict_files._read, signal.SIGINT, after=3)
+        )
         assert status_of(monkeypatch, gfm, *command) == 130
     words = "stopped; the same command goes on from here"
     assert capsys.readouterr().out.splitlines()[-1] == words

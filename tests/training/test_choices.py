@@ -10,7 +10,7 @@ from gfm.run.train import train
 from gfm.training.callbacks import Freezing
 from gfm.training.module import MattingModule
 from gfm.training.objective import Objective
-from gfm.training.optimization import describe, parameter_groups, renew, scale_rates
+from gfm.training.optimization import apply_options, group_options, parameter_groups, scale_rates
 from tests.conftest import compose_config
 from tests.training.test_optimization import model  # noqa: F401
 
@@ -186,9 +186,9 @@ def three_stages():
 
 
 def test_a_part_that_is_none_is_named(tiny_training):
-    with pytest.raises(GFMError, match="no part encode: choose of encoder, glance, focus"):
+    with pytest.raises(GFMError, match="no part encode: choose from encoder, glance, focus"):
         start(tiny_training, "freeze=[encode]")
-    with pytest.raises(GFMError, match="no parameter is left to learn"):
+    with pytest.raises(GFMError, match="no parameter is left to train"):
         start(tiny_training, "freeze=[encoder,glance,focus]")
 
 
@@ -219,7 +219,7 @@ def test_a_restored_optimiser_gets_the_options_of_now(model, schedule):  # noqa:
     def make(rate, decay):
         optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=rate, weight_decay=decay)
         scale_rates(optimizer)
-        groups = describe(optimizer)
+        groups = group_options(optimizer)
         return optimizer, schedule(optimizer), groups
 
     def steps(optimizer, plan, number):
@@ -235,7 +235,7 @@ def test_a_restored_optimiser_gets_the_options_of_now(model, schedule):  # noqa:
     second, again, groups = make(0.2, 0.1)
     second.load_state_dict(first.state_dict())
     again.load_state_dict(plan.state_dict())
-    renew(second, groups, [again])
+    apply_options(second, groups, [again])
     expected, straight, _ = make(0.2, 0.1)
     steps(expected, straight, 3)
     assert [g["lr"] for g in second.param_groups] == [

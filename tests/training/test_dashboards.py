@@ -15,7 +15,7 @@ from PIL import Image
 from gfm.metrics import METRIC_NAMES
 from gfm.run.train import train
 from gfm.training.loggers.dashboard import STEP
-from gfm.training.provenance import commit, provenance
+from gfm.training.provenance import git_commit, provenance
 from tests.conftest import EVERY_EPOCH, PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from tests.training.wandb_file import described, files, logged, read, rows, summary
 
@@ -247,9 +247,9 @@ def test_provenance_tells_data_and_code_apart(tiny_training, demo_roots):
         command = ["git", "rev-parse", "HEAD"]
         head = subprocess.check_output(command, cwd=PROJECT, text=True, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):
-        assert commit() is None
+        assert git_commit() is None
     else:
-        assert head.startswith(commit().removesuffix("-dirty"))
+        assert head.startswith(git_commit().removesuffix("-dirty"))
 
 
 def test_tensorboard_keeps_curves_and_pictures(tiny_training, tmp_path):

@@ -57,9 +57,7 @@ def test_the_command_that_is_printed_repeats_the_figures(
 def test_the_table_says_what_the_weights_were_chosen_on(tiny_training, capsys):
     held_out = ["data.num_holdout=2", "logger=none"]
     train(compose_config("train", [*tiny_training, *held_out]))
-    assert "best.ckpt has the lowest val/sad on 2 training photos that were set aside" in said(
-        capsys
-    )
+    assert "best.ckpt has the lowest val/sad on 2 held-out training photos" in said(capsys)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +65,7 @@ def test_the_table_says_what_the_weights_were_chosen_on(tiny_training, capsys):
     [
         (6, 0, "min", "lowest val/sad on the same photos"),
         (2, 0, "max", "highest val/sad on 2 of these photos"),
-        (6, 6, "min", "lowest val/sad on 6 training photos that were set aside"),
+        (6, 6, "min", "lowest val/sad on 6 held-out training photos"),
     ],
 )
 def test_what_weights_can_be_chosen_on(num_seen, num_held_out, mode, words):

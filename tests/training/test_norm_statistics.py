@@ -3,7 +3,7 @@
 import torch
 
 from gfm.data.batch import as_floats
-from gfm.data.dataset import spread
+from gfm.data.dataset import spread_indices
 from gfm.run.train import train
 from tests.conftest import compose_config
 
@@ -22,7 +22,7 @@ def test_statistics_are_the_means_of_training_batches(tiny_training, tmp_path):
     module, data = parts["module"].eval(), parts["datamodule"]
     first, seen = norms(module)[0], []
     first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    samples = [data.training[0, index] for index in spread(len(data.training), 4)]
+    samples = [data.training[0, index] for index in spread_indices(len(data.training), 4)]
     with torch.no_grad():
         for start in range(0, 4, data.batch_size):
             images = torch.stack([s["image"] for s in samples[start : start + data.batch_size]])

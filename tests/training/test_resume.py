@@ -12,7 +12,7 @@ from gfm.checkpoints.file_io import AtomicCheckpointIO
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.train import train
-from gfm.training.resume_checks import whole_checkpoint
+from gfm.training.resume_checks import intact_checkpoint
 from tests.conftest import EVERY_EPOCH, compose_config
 
 
@@ -193,17 +193,17 @@ def test_the_one_before_is_taken_where_the_last_is_damaged(tmp_path):
     for step in (1, 2):
         content = {"step": step, "optimizer_states": [], "weights": torch.zeros(10_000)}
         AtomicCheckpointIO().save_checkpoint(content, path)
-    assert whole_checkpoint(path) == path
+    assert intact_checkpoint(path) == path
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.warns(UserWarning, match=r"damaged; going on from last.previous.ckpt"):
-        previous = whole_checkpoint(path)
+    with pytest.warns(UserWarning, match=r"damaged; resuming from last.previous.ckpt"):
+        previous = intact_checkpoint(path)
     assert torch.load(previous, weights_only=True)["step"] == 1
     previous.unlink()
     with pytest.raises(GFMError, match=r"damaged, and there is no last.previous.ckpt"):
-        whole_checkpoint(path)
+        intact_checkpoint(path)
 
 
 def test_weights_alone_do_not_resume(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "best.ckpt")
     with pytest.raises(GFMError, match="init_from="):
-        whole_checkpoint(tmp_path / "best.ckpt")
+        intact_checkpoint(tmp_path / "best.ckpt")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gfm.inference.outputs import Output
-from gfm.inference.pipeline import ahead, behind
+from gfm.inference.pipeline import read_ahead, write_behind
 from gfm.inference.video.codecs import ClipOptions
 from gfm.inference.video.reading import Clip
 from gfm.inference.video.smoothing import Smoother
@@ -26,7 +26,7 @@ def predict_clip(
     Only a few frames are in memory at a time, even if the clip is long.
 
     Args:
-        make: Makes the results for a frame; see :class:`gfm.inference.outputs.Results`.
+        make: Makes the results for a frame; see :class:`gfm.inference.outputs.OutputMaker`.
         path: File of the clip.
         targets: Path of each result.
         options: How results are made and written.
@@ -45,8 +45,8 @@ def predict_clip(
         write = {}
         for output, target in targets.items():
             opened = open_writer(target, options.format_of(output), clip)
-            write[output] = stack.enter_context(behind(stack.enter_context(opened).write))
-        frames = stack.enter_context(closing(ahead(clip.frames())))
+            write[output] = stack.enter_context(write_behind(stack.enter_context(opened).write))
+        frames = stack.enter_context(closing(read_ahead(clip.frames())))
         progress = stack.enter_context(Progress(clip.num_frames, "frame"))
         for frame in frames:
             start = time.perf_counter()

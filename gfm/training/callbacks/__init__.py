@@ -1,4 +1,4 @@
-"""Callbacks, which log, draw and print while a run goes on."""
+"""Callbacks, which log, draw and print during a run."""
 
 from gfm.compat.lightning import BestCheckpoint
 from gfm.training.callbacks.curves import Curves

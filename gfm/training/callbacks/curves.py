@@ -1,4 +1,4 @@
-"""Summaries and curves of a run on a dashboard, complete even after an interruption."""
+"""Summaries and curves of a run on W&B, complete even after an interruption."""
 
 import math
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ _TABLES = ("val/previews", "val/per_image")
 
 
 class Curves(Callback):
-    """Gives W&B the best and the last value of each validation metric, and curves without gaps.
+    """Sends W&B the best and the last value of each validation metric, and curves without gaps.
 
-    The summary of ``val/sad`` is ``{min: …, last: …}``. Metrics of the protocol have the lowest
-    value, because they are errors; the metric that ``best.ckpt`` is chosen by has its best value;
-    other metrics have the lowest and the highest. Validations are drawn over epochs, everything
-    else over steps; rows have both.
+    The summary of ``val/sad`` is ``{min: …, last: …}``. It holds the minimum of the protocol's
+    metrics, which are errors; the best value of the metric that selects ``best.ckpt``; and the
+    minimum and maximum of other metrics. Validations are plotted over epochs, everything else over
+    steps.
 
     When a process is killed, W&B loses the rows that it has not written yet, and ``wandb sync``
-    computes the summary from each file alone. So checkpoints carry the latest rows and the best
-    values.
+    computes the summary from each file separately. Checkpoints therefore carry the latest rows and
+    the best values.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Curves(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         for logger in _dashboards(trainer) if self.restored else ():
             logger.restore(self.restored["rows"])
-            # After the restored rows, from which alone W&B would compute another summary.
+            # After the restored rows: W&B would compute the summary from them alone.
             logger.experiment.summary.update(self.restored["summary"])
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102

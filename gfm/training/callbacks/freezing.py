@@ -1,4 +1,4 @@
-"""Freezes parts of the network, for the whole run or for some epochs."""
+"""Freezes parts of the network for the whole run, or for some epochs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,28 +11,26 @@ from gfm.errors import GFMError
 
 
 class Freezing(Callback):
-    """Freezes the weights of parts of the network, and the statistics of their normalisation.
+    """Freezes the weights of parts of the network, and their batch-norm statistics.
 
-    With ``unfreeze_every``, the parts start to learn one by one, as in gradual unfreezing (Howard
-    and Ruder, ULMFiT, ACL 2018); an encoder starts stage by stage from the deepest. The optimiser
-    holds the parameters of all parts from the beginning, so a run can be resumed at any time.
+    With ``unfreeze_every``, parts are unfrozen one by one (gradual unfreezing: Howard and Ruder,
+    ULMFiT, ACL 2018), an encoder stage by stage from the deepest. The optimiser holds the
+    parameters of all parts from the beginning, so a run can be resumed at any time.
 
     Args:
         parts: Names of submodules of the network, such as ``encoder`` or ``glance.stages.0``.
-        unfreeze_every: Number of epochs after which another part starts to learn; ``None`` keeps
-            all frozen.
-
-    Raises:
-        GFMError: ``unfreeze_every`` is below 1.
+        unfreeze_every: Number of epochs after which the next part is unfrozen; ``None`` keeps all
+            frozen.
     """
 
+    # Lightning's BaseFinetuning sets requires_grad and adds parameter groups when it unfreezes.
+    # DDP has fixed its gradient buckets by then, and a resumed run would need the same groups.
+
     def __init__(self, parts: Sequence[str], unfreeze_every: int | None = None) -> None:
-        if unfreeze_every is not None and unfreeze_every < 1:
-            raise GFMError(f"unfreeze_every={unfreeze_every}: set a number of epochs above 0")
         self.parts = [parts] if isinstance(parts, str) else list(parts)
         self.unfreeze_every = unfreeze_every
-        self.modules: list[nn.Module] = []  # in the order in which they start to learn
-        self.resting: list[nn.Parameter] = []
+        self.modules: list[nn.Module] = []  # in the order of unfreezing
+        self.frozen: list[nn.Parameter] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         if stage != "fit":
@@ -44,7 +42,7 @@ class Freezing(Callback):
                 module.requires_grad_(False)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self._freeze(trainer.current_epoch)  # a run may go on in the middle of an epoch
+        self._freeze(trainer.current_epoch)  # a run may resume in the middle of an epoch
 
     def on_train_epoch_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
@@ -52,26 +50,25 @@ class Freezing(Callback):
         self._freeze(trainer.current_epoch)
 
     def _freeze(self, epoch: int) -> None:
-        num_learning = epoch // self.unfreeze_every if self.unfreeze_every else 0
+        num_unfrozen = epoch // self.unfreeze_every if self.unfreeze_every else 0
         for index, module in enumerate(self.modules):
-            module.train(index < num_learning)
-        self.resting = [p for m in self.modules[num_learning:] for p in m.parameters()]
+            module.train(index < num_unfrozen)
+        self.frozen = [p for m in self.modules[num_unfrozen:] for p in m.parameters()]
 
     def on_before_optimizer_step(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any
     ) -> None:
-        # Not by requires_grad, because processes agree at the start on the gradients to exchange.
-        # An optimiser skips parameters without a gradient.
-        for parameter in self.resting:
+        # Optimisers skip parameters without a gradient.
+        for parameter in self.frozen:
             parameter.grad = None
 
 
 def _in_order(model: nn.Module, part: str) -> list[nn.Module]:
-    """Return the modules of a part, in the order in which they start to learn."""
+    """Return the modules of a part, in the order of unfreezing."""
     try:
         module = model.get_submodule(part)
     except AttributeError:
         names = ", ".join(name for name, _ in model.named_children())
-        raise GFMError(f"freeze: the network has no part {part}: choose of {names}") from None
+        raise GFMError(f"freeze: the network has no part {part}: choose from {names}") from None
     stages = getattr(module, "stages", None) if part == "encoder" else None
     return list(reversed(stages)) if isinstance(stages, nn.ModuleList) else [module]

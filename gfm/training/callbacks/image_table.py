@@ -1,4 +1,4 @@
-"""Shows the metrics of each validation photo on the dashboard."""
+"""Logs a table of the validation photos to W&B."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ _Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
 
 
 class ImageTable(Callback):
-    """Sends each validation photo to W&B, as a row of the table ``val/per_image``.
+    """Logs each validation photo to W&B, as a row of the table ``val/per_image``.
 
     A row has the name of the photo, pictures of input, alpha, truth and error, and the metrics. The
-    final test of a training makes ``test/per_image``.
+    final test logs ``test/per_image``.
 
     Args:
-        num_pictures: Number of photos, from the first, that have pictures in the table.
+        num_pictures: Number of photos, from the first, with pictures.
         height: Height of a picture in pixels.
     """
 
@@ -43,7 +43,7 @@ class ImageTable(Callback):
         if trainer.sanity_checking or not _has_table(trainer):
             return
         pictures = {}
-        # Processes take turns, so each has its share of the first photos.
+        # Photos are dealt to the ranks in turn, so each has its share of the first ones.
         if batch_idx * trainer.world_size + trainer.global_rank < self.num_pictures:
             alpha, truth = _array(outputs["prediction"].alpha), _array(batch["alpha"])
             pictures = photo_pictures(_array(batch["image"]), alpha, truth, self.height)

@@ -12,15 +12,18 @@ from gfm.compat.lightning import should_update_logs
 class LearningRate(Callback):
     """Logs the learning rates under names that do not depend on the optimiser.
 
-    ``train/learning_rate`` is that of the first parameter group. Other groups, which
-    ``layer_decay`` makes, add their name, or else their number from 2, as in
+    ``train/learning_rate`` is that of the first parameter group. The other groups of
+    ``layer_decay`` append their name, or else their number from 2, as in
     ``train/learning_rate_2``.
     """
+
+    # Lightning's LearningRateMonitor names rates after the class of the optimiser, and sends them
+    # to loggers only: neither other callbacks nor a sweep would see them.
 
     def on_before_optimizer_step(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any
     ) -> None:
-        if not should_update_logs(trainer):  # logging copies the value to the GPU, and waits for it
+        if not should_update_logs(trainer):  # logging copies the value to the GPU and blocks
             return
         for number, group in enumerate(optimizer.param_groups, start=1):
             suffix = "" if number == 1 else f"_{group.get('name', number)}"

@@ -1,4 +1,4 @@
-"""Measures the statistics by which batch normalisation normalises whole photos."""
+"""Recomputes batch-norm statistics before each validation."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,28 +12,30 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from gfm.data.batch import as_floats
-from gfm.data.dataset import Sample, spread
+from gfm.data.dataset import Sample, spread_indices
 from gfm.data.samplers import share_of_batch
 from gfm.models.norms import BatchNorm, batch_norms
 from gfm.system.ranks import rank_and_world
 
 
 class NormStatistics(Callback):
-    """Measures the means and variances of batch normalisation anew before each validation.
+    """Recomputes the means and variances of batch normalisation before each validation.
 
-    In training, each batch is normalised by its own mean and variance. Photos are normalised by
-    running averages of these, which lag behind weights that change fast, and are noisy where
-    batches are small. Here they are averaged over many training samples, with the weights as they
-    are: "precise BN" (Wu and Johnson, Rethinking "Batch" in BatchNorm, 2021, section 3). Training
-    itself is the same with and without. Norms that are frozen keep their statistics, as do averaged
-    weights (``callbacks=ema``).
+    Training normalises each batch by its own mean and variance, validation by running averages of
+    these, which lag behind fast-changing weights and are noisy for small batches. Here they are
+    averaged over many training samples with the current weights: "precise BN" (Wu and Johnson,
+    Rethinking "Batch" in BatchNorm, 2021, section 3). Training itself does not change. Frozen norms
+    keep their statistics, as do averaged weights (``callbacks=ema``).
 
     Deviation: the paper and the official code use running averages, as ``num_samples=0`` does.
 
     Args:
-        num_samples: Number of training samples, spread evenly over the training set, of which each
-            process takes two at least; 0 keeps the running averages.
+        num_samples: Number of training samples, spread evenly over the training set, at least two
+            per process; 0 keeps the running averages.
     """
+
+    # torch.optim.swa_utils.update_bn also resets frozen norms, puts the whole network into training
+    # mode, and knows neither autocast nor ranks.
 
     def __init__(self, num_samples: int = 100) -> None:
         self.num_samples = num_samples
@@ -52,12 +54,12 @@ class NormStatistics(Callback):
                 model(image)
 
     def _batches(self, trainer: pl.Trainer) -> DataLoader[Sample]:
-        """Return the loader of this process, which has its share of each batch as in training."""
+        """Return the loader of this process, with its share of each batch as in training."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         rank, world = rank_and_world()
-        # At least two in each process: a single pixel at the deepest feature has no variance.
+        # At least two per process: a single pixel at the deepest feature has no variance.
         num_samples = min(max(self.num_samples, 2 * world), len(data.training))
-        chosen = spread(len(data.training), num_samples)
+        chosen = spread_indices(len(data.training), num_samples)
         own = chosen[rank : len(chosen) // world * world : world]
         return DataLoader(
             data.training,
@@ -69,7 +71,7 @@ class NormStatistics(Callback):
 
 @contextmanager
 def _averaging(norms: Sequence[BatchNorm]) -> Iterator[None]:
-    """Provide a context in which norms average the statistics of all batches with equal weights."""
+    """Make norms average the statistics of all batches with equal weights."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -14,7 +14,7 @@ from gfm.data.batch import Batch
 from gfm.data.images import write_png
 from gfm.inference import Prediction
 from gfm.metrics.error_map import error_picture
-from gfm.training.loggers.image_logging import Preview, classes_of, log_previews
+from gfm.training.loggers.image_logging import Preview, log_previews, pad_to_widest, to_classes
 
 PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
 
@@ -38,7 +38,7 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
     size = round(height * image.shape[2] / image.shape[1]), height
     arrays = [cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in arrays]
     arrays = [a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays]
-    # The colours are averaged instead of the errors, which would cancel where their signs differ.
+    # Colours are averaged, because errors of opposite sign would cancel.
     error = cv2.resize(error_picture(alpha - true_alpha), size, interpolation=cv2.INTER_AREA)
     return np.hstack([*arrays, error])
 
@@ -55,20 +55,20 @@ def preview(batch: Batch, prediction: Prediction, height: int) -> Preview:
     glance = (prediction.glance[0, 0].float().clamp(0, 1) * 255).round()
     maps = {"truth": batch["trimap"][0, 0], "prediction": glance}
     size = height, sheet.shape[1] // len(PANEL)
-    classes = {k: classes_of(m.cpu().numpy().astype(np.uint8), size) for k, m in maps.items()}
+    classes = {k: to_classes(m.cpu().numpy().astype(np.uint8), size) for k, m in maps.items()}
     return Preview(batch["name"][0], sheet, classes)
 
 
 class Previews(Callback):
     """Draws the first validation photos as PNG, and for W&B and TensorBoard.
 
-    The PNG shows all photos together; dashboards have one picture for each photo, with its name.
+    The PNG shows all photos together; dashboards get one picture per photo, with its name.
 
     Args:
         folder: Folder for ``epoch_<n>.png``.
         num_images: Number of photos.
         height: Height of each in pixels.
-        every_n_epochs: Least number of epochs between two validations that are drawn.
+        every_n_epochs: Minimum number of epochs between two previews.
     """
 
     def __init__(
@@ -104,8 +104,7 @@ class Previews(Callback):
             return
         self.last_epoch = trainer.current_epoch
         rows, self.rows = self.rows, []
-        width = max(row.sheet.shape[1] for row in rows)
-        sheets = [np.pad(r.sheet, ((0, 0), (0, width - r.sheet.shape[1]), (0, 0))) for r in rows]
+        sheets = pad_to_widest([row.sheet for row in rows])
         self.folder.mkdir(parents=True, exist_ok=True)
         write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", np.vstack(sheets))
         when = logged_step(trainer), trainer.current_epoch

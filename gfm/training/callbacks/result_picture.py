@@ -1,4 +1,4 @@
-"""Draws what the network learnt, in the final test of a run."""
+"""Draws test predictions at the end of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 from gfm.data.images import write_png
 from gfm.inference.foreground import estimate_foreground
 from gfm.system.console import console
+from gfm.training.loggers.image_logging import pad_to_widest
 
 COLUMNS = ("input", "alpha", "cut-out", "truth")
 
@@ -58,8 +59,8 @@ def sheet(rows: list[np.ndarray], num_columns: int = 2) -> np.ndarray:
         rows: Drawings of the same height, H×W×3 RGB, uint8.
         num_columns: Number of drawings side by side.
     """
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0))) for r in rows]
+    padded = pad_to_widest(rows)
+    width = padded[0].shape[1]
     num_columns = min(num_columns, len(padded))
     padded += [np.zeros_like(padded[0])] * (-len(padded) % num_columns)
     gap = np.full((padded[0].shape[0], 8, 3), 255, np.uint8)
@@ -79,7 +80,7 @@ def sheet(rows: list[np.ndarray], num_columns: int = 2) -> np.ndarray:
 
 
 class ResultPicture(Callback):
-    """Draws the first photos of the test with the tested weights, and prints where the picture is.
+    """Draws the predictions for the first photos of the test, and prints the path.
 
     Args:
         path: PNG file to write.
@@ -110,5 +111,5 @@ class ResultPicture(Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.rows:
             write_png(self.path, sheet(self.rows))
-            console().print(f"what it learnt: {self.path}", highlight=False, markup=False)
+            console().print(f"test predictions: {self.path}", highlight=False, markup=False)
         self.rows = []

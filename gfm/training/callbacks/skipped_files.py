@@ -11,7 +11,7 @@ from gfm.system.console import console
 
 
 class SkippedFiles(Callback):
-    """Prints each training file that ``data.on_error=skip`` left out, and the total at the end."""
+    """Prints each training file that ``data.on_error=skip`` skipped, and the total at the end."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()

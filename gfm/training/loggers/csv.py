@@ -1,4 +1,4 @@
-"""Writes ``metrics.csv`` so that it survives a kill at any moment, and continues after it."""
+"""Writes ``metrics.csv``, which survives a kill at any moment and is continued on resume."""
 
 import csv
 import io
@@ -17,11 +17,10 @@ Row = dict[str, Any]
 
 
 class ContinuedCSVLogger(Logger):
-    """Writes each row at once, and keeps the rows that were logged before an interruption.
+    """Writes each row immediately, and keeps rows from before an interruption.
 
-    A resumed run repeats some steps; their old rows are replaced by the new ones. If rows on the
-    disk have to change, for a new column or a repeated step, the whole table is written to another
-    file and renamed, so that no row is ever missing.
+    A resumed run repeats some steps, whose rows are replaced. A new column or a repeated step
+    rewrites the table atomically, so that no row is ever missing.
 
     Args:
         save_dir: Folder of ``metrics.csv``.
@@ -34,7 +33,7 @@ class ContinuedCSVLogger(Logger):
 
     @property
     def name(self) -> str:
-        """Empty, because the file lies in the folder of the run."""
+        """Empty: the file lies in the folder of the run."""
         return ""
 
     @property
@@ -49,11 +48,11 @@ class ContinuedCSVLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
-        """Do nothing, because ``config.yaml`` has them."""
+        """Do nothing: ``config.yaml`` has them."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Add a row; the first row of a resumed run decides which earlier rows stay.
+        """Append a row; the first row of a resumed run decides which earlier rows are kept.
 
         Raises:
             WriteError: The disk is full, or the folder is missing or read-only.
@@ -63,10 +62,10 @@ class ContinuedCSVLogger(Logger):
         last = max((int(old["step"]) for old in before), default=-1)
         row["step"] = last + 1 if step is None else step
         if self._columns is None:
-            if _is_test(row):  # a process that was started for the test does not know the step
+            if _is_test(row):  # a process started for the test does not know the step
                 row["step"] = max(row["step"], last)
             self._columns = sorted({*row, *(name for old in before for name in old)})
-            self._write([old for old in before if _stays(old, row)])
+            self._write([old for old in before if _is_kept(old, row)])
         elif not row.keys() <= set(self._columns):
             self._columns = sorted({*row, *self._columns})
             self._write(read_rows(self.path))
@@ -104,8 +103,8 @@ def _is_test(row: Row) -> bool:
     return any(name.startswith("test/") for name in row)
 
 
-def _stays(old: Row, first: Row) -> bool:
-    """Return whether a row from before an interruption is kept, not logged again after it."""
+def _is_kept(old: Row, first: Row) -> bool:
+    """Return whether a row from before an interruption is kept, because it is not repeated."""
     if _is_test(first):
         return not _is_test(old)
     if int(old["step"]) != first["step"]:

@@ -1,4 +1,4 @@
-"""Logs to Weights & Biases, also after an interruption, and uploads code and weights if wanted."""
+"""Logs to Weights & Biases, also after an interruption, and uploads code and weights on request."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -25,9 +25,9 @@ _CODE = (".py", ".yaml", ".yml")
 class Dashboard(WandbLogger):
     """Lightning's W&B logger, with these differences.
 
-    A run that is resumed offline starts a new file, whose steps follow those of the earlier file,
-    so that ``wandb sync`` joins the two. Rows that W&B had not written when the process was killed
-    can be logged again. Each checkpoint file is a separate artifact.
+    A run that is resumed offline starts a new file, whose steps continue those of the earlier file,
+    so that ``wandb sync`` joins them. Rows that W&B had not written when the process was killed can
+    be logged again. Each checkpoint file is a separate artifact.
 
     Args:
         weights: Folder of the checkpoints.
@@ -75,7 +75,7 @@ class Dashboard(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log metrics as Lightning does, and remember the latest numbers."""
+        """Log metrics as Lightning does, and keep the latest numbers for checkpoints."""
         super().log_metrics(metrics, step)
         numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
         if step is not None and numbers.keys() - {"epoch"}:
@@ -90,7 +90,7 @@ class Dashboard(WandbLogger):
         """
         _ = self.experiment
         self.rows.extend(rows)
-        if self._before is None:  # a new run in another folder
+        if self._before is None:  # a new run in a new folder
             return
         reached = self._before.get(STEP, -1)
         for row in list(self.rows):
@@ -106,7 +106,7 @@ class Dashboard(WandbLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Upload the checkpoints of a run that ended without an error."""
+        """Upload the checkpoints after a successful run."""
         super().finalize(status)
         if self.log_model and status == "success" and self._has_begun:
             self._upload()

@@ -1,4 +1,4 @@
-"""Shows mattes on dashboards: previews of a few photos, and a table of all."""
+"""Logs mattes to dashboards: previews of a few photos, and a table of all."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Preview:
     classes: Mapping[str, np.ndarray]
 
 
-def shrunk(picture: np.ndarray, height: int) -> np.ndarray:
+def shrink(picture: np.ndarray, height: int) -> np.ndarray:
     """Shrink a uint8 picture, H×W or H×W×3, to a height by averaging; return RGB.
 
     A smaller picture keeps its size.
@@ -45,7 +45,13 @@ def shrunk(picture: np.ndarray, height: int) -> np.ndarray:
     return small if small.ndim == 3 else cv2.cvtColor(small, cv2.COLOR_GRAY2RGB)
 
 
-def error_of(alpha: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def pad_to_widest(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Pad pictures, H×W×3, to the width of the widest with black on the right."""
+    width = max(row.shape[1] for row in rows)
+    return [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+
+
+def draw_error(alpha: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Draw the error between two mattes, H×W uint8, in colours on white."""
     return error_picture((alpha.astype(np.float32) - truth) / 255)
 
@@ -61,12 +67,12 @@ def photo_pictures(
         truth: H×W, uint8.
         height: Height of the pictures in pixels.
     """
-    # The colours are averaged instead of the errors, which would cancel where their signs differ.
-    arrays = (image, alpha, truth, error_of(alpha, truth))
-    return {name: shrunk(a, height) for name, a in zip(PICTURES, arrays, strict=True)}
+    # Colours are averaged, because errors of opposite sign would cancel.
+    arrays = (image, alpha, truth, draw_error(alpha, truth))
+    return {name: shrink(a, height) for name, a in zip(PICTURES, arrays, strict=True)}
 
 
-def classes_of(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def to_classes(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Convert a trimap or a glance to classes: 0 background, 1 transition, 2 foreground.
 
     Args:
@@ -88,7 +94,7 @@ def log_previews(
     """Show photos in W&B, with their classes as masks, or in TensorBoard.
 
     Args:
-        logger: Logger of any kind; others than these two log nothing.
+        logger: Logger; only these two log pictures.
         key: Name under which the photos are logged.
         previews: Photos to show.
         names: Names of the pictures side by side.
@@ -127,7 +133,7 @@ def log_table(
     """Log a table of photos to W&B, with their names, pictures and metrics.
 
     Args:
-        logger: Logger of any kind; only W&B has tables.
+        logger: Logger; only W&B logs tables.
         key: Name under which the table is logged.
         rows: Metrics by photo.
         pictures: Pictures by photo, see :func:`photo_pictures`; not every photo needs them.
@@ -153,7 +159,7 @@ def log_histograms(
     """Log the distribution of each metric over photos as ``<stage>/<metric>_histogram``.
 
     Args:
-        logger: Logger of any kind; only W&B and TensorBoard have histograms.
+        logger: Logger; only W&B and TensorBoard log histograms.
         stage: Stage, such as ``test``.
         rows: Metrics of each photo.
         step: Step of the optimiser.

@@ -1,4 +1,4 @@
-"""Sets up Weights & Biases so that it neither asks questions nor hangs."""
+"""Sets up Weights & Biases so that it neither prompts nor hangs."""
 
 import netrc
 import os
@@ -24,8 +24,8 @@ _ID = ".wandb_id"  # in a run's folder
 def wandb_mode(timeout: float = 3.0) -> str:
     """Return ``WANDB_MODE`` if it is set, else ``online`` if the user is logged in and connected.
 
-    Without a key W&B would stop and ask; with a key but without a network it would hang. In both
-    cases the mode is ``offline``, and ``wandb sync`` uploads the run later.
+    Without a key W&B prompts for one; with a key but no network it hangs. In both cases the mode is
+    ``offline``, and ``wandb sync`` uploads the run later.
 
     Args:
         timeout: Longest wait for the server in seconds.
@@ -53,10 +53,10 @@ def _is_in_netrc(host: str) -> bool:
 
 
 def run_id(folder: Path) -> str:
-    """Return the id by which W&B knows a run, and store it in the folder of the run.
+    """Return the W&B id of a run, and store it in the folder of the run.
 
-    A resumed run thus continues on the dashboard, even on another machine or in a folder that was
-    moved. ``WANDB_RUN_ID``, which agents of W&B set, takes precedence.
+    A resumed run thus continues on the dashboard, even on a different machine or in a moved folder.
+    ``WANDB_RUN_ID``, which W&B agents set, takes precedence.
 
     Raises:
         WriteError: The folder cannot be written.
@@ -73,7 +73,7 @@ def run_id(folder: Path) -> str:
 
 
 def wandb_logger(**options: Any) -> Dashboard:
-    """Make the W&B logger in the mode that works here.
+    """Build the W&B logger in the mode that works on this machine.
 
     Args:
         options: Options of :class:`gfm.training.loggers.dashboard.Dashboard`.
@@ -88,8 +88,8 @@ def wandb_logger(**options: Any) -> Dashboard:
 
 
 @contextmanager
-def closed_at_end() -> Iterator[None]:
-    """End the run of W&B when the block ends, as finished or as failed.
+def finish_wandb() -> Iterator[None]:
+    """Finish the W&B run when the block ends, as successful or failed.
 
     Otherwise the next run of a sweep would be logged to it.
     """
