@@ -31,12 +31,12 @@ def compare(
     runs: Runs, page: PageFile = Path("compare.html"), metric: Metric = None, photos: Photos = 5
 ) -> None:
     """Compare runs by metric and by photo, with 95 % intervals of the differences."""
-    from gfm.evaluation.comparison import compare, write_page
-    from gfm.evaluation.comparison_tables import show
+    from gfm.evaluation.comparison import compare_runs
+    from gfm.evaluation.comparison_output import print_comparison, write_comparison
 
-    comparison = compare(runs)
+    comparison = compare_runs(runs)
     if metric and metric not in comparison.metrics:
         raise GFMError(f"no metric {metric}: choose one of {', '.join(comparison.metrics)}")
-    show(comparison, metric or comparison.metrics[0], photos)
-    write_page(page, comparison)
+    print_comparison(comparison, metric or comparison.metrics[0], photos)
+    write_comparison(page, comparison)
     typer.echo(f"page: {page}")

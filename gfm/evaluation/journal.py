@@ -1,4 +1,4 @@
-"""Keeps on disk what an evaluation has scored so far: one line per photo, one file per process."""
+"""Journal of an evaluation, from which it can be resumed: a line per photo, a file per process."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from gfm.errors import GFMError
 from gfm.system.files import write_text
 
 Rows = dict[str, dict[str, float]]
-"""The metrics of each photo, by its name."""
+"""Metrics by photo."""
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -25,10 +25,10 @@ def _read(path: Path) -> dict[str, str]:
 
 
 class Journal:
-    """Rows that survive an interruption, and the settings they were made with.
+    """Scores that survive an interruption, and the settings that they belong to.
 
-    Each process appends to a file of its own, so that none waits for another; reading merges the
-    files. If a line was cut off, its photo counts as not scored.
+    Each process appends to a separate file, so that none waits for another; reading merges the
+    files. A photo whose line was cut off counts as not scored.
 
     Args:
         folder: Folder for ``settings.json`` and ``rows.<rank>.jsonl``.
@@ -39,13 +39,13 @@ class Journal:
         self._file: TextIO | None = None
 
     def begin(self, settings: Mapping[str, str]) -> Rows:
-        """Start an evaluation, or go on with one that was begun with the same settings.
+        """Start an evaluation, or resume one with the same settings.
 
         Returns:
             The rows that exist already.
 
         Raises:
-            GFMError: The folder holds rows made with other settings, or a damaged file.
+            GFMError: The folder holds an evaluation with different settings, or a damaged file.
         """
         path = self.folder / "settings.json"
         if path.is_file():
@@ -57,16 +57,16 @@ class Journal:
 
     def _compare(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
         keys = dict.fromkeys([*before, *now])
-        other = [key for key in keys if before.get(key) != now.get(key)]
-        if other:
-            changes = (f"{k} ({before.get(k, 'none')}, now {now.get(k, 'none')})" for k in other)
+        changed = [key for key in keys if before.get(key) != now.get(key)]
+        if changed:
+            changes = (f"{k} ({before.get(k, 'none')}, now {now.get(k, 'none')})" for k in changed)
             raise GFMError(
-                f"{self.folder.parent} holds an evaluation with another {' and '.join(changes)}: "
-                "set paths.run to a new folder"
+                f"{self.folder.parent} holds an evaluation with different settings: "
+                f"{' and '.join(changes)}; set paths.run to a new folder"
             )
 
     def add(self, name: str, row: Mapping[str, float]) -> None:
-        """Write the metrics of a photo at once."""
+        """Write the metrics of a photo immediately."""
         if self._file is None:
             self._file = self._open()
         self._file.write(json.dumps({"name": name, **row}) + "\n")

@@ -1,4 +1,4 @@
-"""Makes mattes with a network in Lightning's test loop, on any device and in several processes."""
+"""Mattes photos with a network in Lightning's test loop, in any number of processes."""
 
 from typing import Any
 
@@ -18,19 +18,13 @@ from gfm.system.progress import Progress
 from gfm.training.preemption import exit_on_signal
 
 
-class Evaluation(pl.LightningModule):
-    """Mattes every photo and gives the matte to the scorer.
-
-    Args:
-        model: Network with its weights.
-        inferer: Applies the network to a whole photo.
-        scorer: Scores the mattes.
-    """
+class EvaluationModule(pl.LightningModule):
+    """Mattes every photo and passes the matte to the scorer."""
 
     def __init__(self, model: GFM, inferer: Inferer, scorer: Scorer) -> None:
         super().__init__()
-        # A process may have no photo left, and then skips the loop. That is safe, because the
-        # processes exchange nothing in the loop; their rows go to the journal.
+        # A process without photos skips the loop. That is safe, because the loop has no collective
+        # operations; each process writes its rows to the journal.
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self.model = model
         self.inferer = inferer
@@ -42,12 +36,12 @@ class Evaluation(pl.LightningModule):
         self.scorer.add(alpha[0, 0].cpu().numpy(), batch)
 
 
-class ShowProgress(Callback):
-    """Shows how many photos are done, assuming that all processes are as fast as the first.
+class PhotoProgress(Callback):
+    """Shows how many photos are done, assuming that all processes are equally fast.
 
     Args:
         total: Number of all photos.
-        num_done: Number of photos that were done before.
+        num_done: Number of photos scored by an interrupted evaluation.
     """
 
     def __init__(self, total: int, num_done: int) -> None:
@@ -76,14 +70,14 @@ class ShowProgress(Callback):
 
 
 class NetworkSource:
-    """A network that makes mattes; see :class:`gfm.evaluation.scoring.MatteSource`.
+    """Applies a network; a :class:`gfm.evaluation.scoring.MatteSource`.
 
     Args:
         model: Network with its weights.
         inferer: Applies the network to a whole photo.
         trainer: Runs the test loop.
         weights: Fingerprint of the weights.
-        facts: What the report says about the network.
+        facts: Facts about the network for the report.
     """
 
     def __init__(
@@ -104,22 +98,22 @@ class NetworkSource:
         self.facts = {**facts, "inference": format_inferer(inferer), "precision": precision}
 
     def available(self, photos: list[Photo]) -> list[Photo]:
-        """Return all photos, because a network can matte any of them."""
+        """Return all photos; a network can matte any of them."""
         return photos
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Run the test loop, in which each process mattes its share of the photos.
+        """Run the test loop; each process mattes its share of the photos.
 
         Raises:
-            GFMError: A file is at fault.
+            GFMError: A file cannot be read, written or scored.
         """
         trainer = self.trainer
         if photos:
-            evaluation = Evaluation(self.model, self.inferer, scorer)
-            trainer.callbacks.append(ShowProgress(num_done + len(photos), num_done))  # type: ignore[attr-defined]
+            evaluation = EvaluationModule(self.model, self.inferer, scorer)
+            trainer.callbacks.append(PhotoProgress(num_done + len(photos), num_done))  # type: ignore[attr-defined]
             try:
                 trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
-            except ProcessRaisedException as error:  # holds the traceback of a process as text
+            except ProcessRaisedException as error:
                 message = message_from_process(error)
                 if not message:
                     raise
@@ -128,4 +122,4 @@ class NetworkSource:
         return trainer.is_global_zero
 
     def finish(self) -> None:
-        """Do nothing, because no photo is left out."""
+        """Do nothing; a network leaves no photo out."""

@@ -1,4 +1,4 @@
-"""Reads mattes that another method made: a folder of PNG files, matched to photos by stem."""
+"""Reads the mattes of any other method from a folder of PNG files, named like the photos."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,37 +18,30 @@ from gfm.system.progress import Progress
 _NUM_LISTED = 20  # missing mattes named on the terminal
 
 
-def fit(matte: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize a matte, by averaging if it shrinks and else linearly; its depth stays the same.
-
-    Args:
-        matte: H×W, of any depth.
-        height: Height of the result.
-        width: Width of the result.
-    """
+def resize_matte(matte: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize H×W of any depth, by averaging if it shrinks and linearly otherwise."""
     if matte.shape == (height, width):
         return matte
     shrinks = height * width < matte.size
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(matte, (width, height), interpolation=how)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(matte, (width, height), interpolation=interpolation)
 
 
 class PredictionSource:
-    """A folder of mattes; see :class:`gfm.evaluation.scoring.MatteSource`.
+    """Reads a folder of mattes; a :class:`gfm.evaluation.scoring.MatteSource`.
 
-    It needs neither a network nor Lightning. Mattes keep their 8 or 16 bits.
+    Needs neither a network nor Lightning. Mattes keep their 8 or 16 bits.
 
     Args:
-        folder: Folder that holds ``<name of the photo>.png``.
+        folder: Folder of ``<name of the photo>.png``.
         photos: Photos of the data.
-        allow_missing: Whether photos without a matte give a warning instead of an error.
+        allow_missing: Whether missing mattes cause a warning instead of an error.
 
     Attributes:
         missing: Names of the photos without a matte.
 
     Raises:
-        GFMError: The folder does not exist, no file in it belongs to a photo, or a name is not
-            UTF-8.
+        GFMError: The folder does not exist, no file in it matches a photo, or a name is not UTF-8.
     """
 
     def __init__(self, folder: Path, photos: Sequence[Photo], allow_missing: bool = False) -> None:
@@ -66,10 +59,10 @@ class PredictionSource:
         self.missing = [photo.name for photo in photos if photo.name not in found]
         if not self.files:
             raise GFMError(
-                f"none of the {len(found)} PNG files in {folder} is named like one of the "
+                f"none of the {len(found)} PNG files in {folder} matches one of the "
                 f"{len(photos)} photos: name them {photos[0].name}.png and so on"
             )
-        self._warn(folder, photos, [name for name in found if name not in self.files])
+        self._check_files(folder, photos, [name for name in found if name not in self.files])
         digest = fingerprint_of_files(self.files.values(), with_times=True)
         self.settings = {"predictions": f"{folder.resolve()} {digest}"}
         self.facts = {"predictions": str(folder)}
@@ -77,23 +70,23 @@ class PredictionSource:
             num, names = len(self.missing), ", ".join(self.missing)
             self.facts["missing"] = f"{num} of {len(photos)} mattes, left out of the means: {names}"
 
-    def _warn(self, folder: Path, photos: Sequence[Photo], strays: list[str]) -> None:
-        """Warn about odd files in the folder before the work starts."""
+    def _check_files(self, folder: Path, photos: Sequence[Photo], strays: list[str]) -> None:
+        """Warn about mattes of other sizes and files without a photo."""
         alphas = {photo.name: photo.alpha for photo in photos}
         sizes = {name: (image_size(p), image_size(alphas[name])) for name, p in self.files.items()}
-        resized = {name: (own, size) for name, (own, size) in sizes.items() if own != size}
+        resized = {name: (old, new) for name, (old, new) in sizes.items() if old != new}
         if resized:
-            name, (own, size) = next(iter(resized.items()))
+            name, (old, new) = next(iter(resized.items()))
             warnings.warn(
                 f"{len(resized)} of {len(self.files)} mattes in {folder} differ in size from their "
                 f"photos and are resized, for example {name} "
-                f"({own[1]}×{own[0]} to {size[1]}×{size[0]} pixels)",
+                f"({old[1]}×{old[0]} to {new[1]}×{new[0]} pixels)",
                 stacklevel=3,
             )
         if strays:
             warnings.warn(
-                f"{len(strays)} of {len(strays) + len(self.files)} PNG files in {folder} belong to "
-                f"no photo, for example {strays[0]}.png",
+                f"{len(strays)} of {len(strays) + len(self.files)} PNG files in {folder} match no "
+                f"photo, for example {strays[0]}.png",
                 stacklevel=3,
             )
 
@@ -102,15 +95,15 @@ class PredictionSource:
         return [photo for photo in photos if photo.name in self.files]
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Read and score one matte after the other.
+        """Read and score the mattes.
 
         Raises:
-            GFMError: A file is at fault.
+            GFMError: A file cannot be read, written or scored.
         """
         with Progress(num_done + len(photos), "photo", num_done) as progress:
             for sample in photo_loader(photos, num_workers):
                 matte = read_matte(self.files[sample["name"][0]])
-                scorer.add(fit(matte, *sample["alpha"].shape[-2:]), sample)
+                scorer.add(resize_matte(matte, *sample["alpha"].shape[-2:]), sample)
                 progress.advance()
         return True
 
@@ -118,7 +111,7 @@ class PredictionSource:
         """List the photos without a matte.
 
         Raises:
-            GFMError: There are such photos, and ``allow_missing`` is not set.
+            GFMError: Mattes are missing and ``allow_missing`` is not set.
         """
         if not self.missing:
             return

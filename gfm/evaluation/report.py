@@ -1,4 +1,4 @@
-"""Writes an evaluation as one self-contained HTML page: means, histograms, and errors per image."""
+"""HTML report of an evaluation: means, histograms, and the pictures and errors of each image."""
 
 import base64
 import math
@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import jinja2
 import numpy as np
 
-from gfm.data.images import is_packed, open_array
+from gfm.data.images import read_alpha, read_image, read_matte
+from gfm.evaluation.html import write_page
 from gfm.metrics.error_map import error_colours
-from gfm.system.files import open_atomic
 from gfm.system.progress import Progress
 
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
 _LOSSLESS = 101  # OpenCV's WebP quality above 100
-# Largest bytes per picture at max_side 640: together 92 kB, or 123 kB in base64; rarely reached.
+# Byte limits per picture at max_side 640: together 92 kB, or 123 kB in base64; rarely reached.
 _PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
 
 
@@ -33,11 +32,10 @@ class ReportImage:
 
     Attributes:
         name: File name without suffix; unique within a report.
-        image: Input photo.
-        prediction: Predicted alpha, 8 or 16 bit, of the size of the photo.
-        truth: True alpha, 8 or 16 bit, of the size of the photo.
-        metrics: Values by key, such as ``sad`` or ``sad_transition``; NaN where a metric has no
-            value.
+        image: Photo.
+        prediction: Predicted alpha, the size of the photo.
+        truth: True alpha, the size of the photo.
+        metrics: Values by key, such as ``sad_transition``; NaN if a metric has no value.
     """
 
     name: str
@@ -58,25 +56,24 @@ def write_report(
 ) -> Path:
     """Write an evaluation as one HTML file that needs neither a network nor other files.
 
-    Each image takes about 0.1 MB with ``max_side`` 640, so 200 images take 20 MB and 2,000 take 200
-    MB. Twice the ``max_side`` makes the file four times as large.
+    Each image takes about 0.1 MB with ``max_side`` 640, and four times as much with twice the
+    ``max_side``.
 
     Args:
-        path: HTML file; it is replaced only when the new one is complete.
+        path: HTML file, written atomically.
         title: Heading of the page.
-        facts: What was evaluated and how, shown under the heading in the given order.
+        facts: What was evaluated and how, shown below the heading in this order.
         means: Mean over all images by metric key.
         images: Evaluated images; may be empty.
-        units: Units by metric key, see :func:`gfm.metrics.metric_units`; by default none are shown.
+        units: Units by metric key, see :func:`gfm.metrics.metric_units`.
         max_side: Longest side of the embedded pictures in pixels; smaller pictures keep their size.
 
     Returns:
         ``path``.
 
     Raises:
-        FileNotFoundError: A picture is missing.
-        ValueError: A picture cannot be decoded, the three pictures of an image differ in size, or
-            two images have the same name.
+        GFMError: A picture cannot be read, or the page cannot be written.
+        ValueError: The pictures of an image differ in size, or two images have the same name.
     """
     if len({image.name for image in images}) < len(images):
         raise ValueError("Two images of the report have the same name.")
@@ -86,19 +83,14 @@ def write_report(
         {"name": image.name, "cells": [(metric, metric.cells[i]) for metric in metrics], **pictures}
         for i, (image, pictures) in enumerate(zip(images, encoded, strict=True))
     ]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    source = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
-    page = environment.from_string(source).stream(
-        title=title, facts=facts, metrics=metrics, rows=rows, legend=_legend()
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open_atomic(path) as file:
-        page.dump(file, encoding="utf-8")
+    values = {"title": title, "facts": facts, "metrics": metrics, "rows": rows}
+    write_page(path, "report.html.jinja", **values, legend=_legend())
     return path
 
 
 class _Metric:
-    """Name, unit, mean and histogram of a metric, and its value for each image, ready to print."""
+    """A metric formatted for the page: name, unit, mean, histogram, and the value of each image."""
 
     def __init__(self, key: str, unit: str, mean: float, values: Sequence[float]) -> None:
         base, _, scope = re.sub(r"[^0-9a-z]+", " ", key.lower()).strip().partition(" ")
@@ -111,17 +103,17 @@ class _Metric:
         typical = abs(mean) if math.isfinite(mean) else np.abs([*finite, 0.0]).max()
         self._decimals = int(np.clip(3 - math.floor(math.log10(typical or 1)), 0, 5))
         self.mean = self._text(mean)
-        edges, self.far = _edges(finite)
+        edges, self.has_outlier_bin = _histogram_edges(finite)
         self.cells = [self._cell(value, edges) for value in values]
         self.bars = self._bars(edges)
 
     def _cell(self, value: float, edges: np.ndarray) -> dict[str, Any]:
-        """Return text, number and bin of a value, the last two empty if it is not finite."""
+        """Return text, number and bin of a value; number and bin are empty if it is not finite."""
         if not math.isfinite(value):
             return {"text": self._text(value), "number": "", "bin": ""}
-        place = int(np.searchsorted(edges, value, side="right")) - 1
+        bin_ = int(np.searchsorted(edges, value, side="right")) - 1
         # The largest value lies on the last edge and belongs to the bin before it.
-        return {"text": self._text(value), "number": value, "bin": min(place, len(edges) - 2)}
+        return {"text": self._text(value), "number": value, "bin": min(bin_, len(edges) - 2)}
 
     def _bars(self, edges: np.ndarray) -> list[dict[str, Any]]:
         counts = Counter(cell["bin"] for cell in self.cells if cell["bin"] != "")
@@ -147,8 +139,8 @@ def _metrics(
     return [_Metric(key, units.get(key, ""), means.get(key, math.nan), values[key]) for key in keys]
 
 
-def _edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the edges of a histogram, and whether its last bin collects all far outliers.
+def _histogram_edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the edges of the bins, and whether the last bin collects all outliers.
 
     Without such a bin, a single failed image would squeeze all others into one bar.
     """
@@ -178,8 +170,8 @@ def _encode_all(images: Sequence[ReportImage], max_side: int) -> list[dict[str, 
 
 def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
     """Return the pictures of an image as data URLs, and its sizes before and after shrinking."""
-    photo = _read(image.image, cv2.IMREAD_COLOR)
-    prediction, truth = _read_alpha(image.prediction), _read_alpha(image.truth)
+    photo = read_image(image.image)
+    prediction, truth = _as_float(read_matte(image.prediction)), _as_float(read_alpha(image.truth))
     size, *others = {p.shape[1::-1] for p in (truth, prediction, photo)}
     if others:
         raise ValueError(f"{image.name}: photo, prediction and truth differ in size.")
@@ -195,31 +187,24 @@ def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
     return {
         "full_size": size,
         "size": (width, height),
-        "photo": _fit(_PHOTO_BYTES * budget, (_webp(photo, q) for q in (82, 70, 55, 40))),
-        "prediction": _fit(_ALPHA_BYTES * budget, _alpha_choices(prediction)),
-        "truth": _fit(_ALPHA_BYTES * budget, _alpha_choices(truth)),
-        "error": _fit(_ERROR_BYTES * budget, (_webp(e, _LOSSLESS) for e in errors)),
+        "photo": _data_url(_PHOTO_BYTES * budget, _encode_photo(photo)),
+        "prediction": _data_url(_ALPHA_BYTES * budget, _encode_alpha(prediction)),
+        "truth": _data_url(_ALPHA_BYTES * budget, _encode_alpha(truth)),
+        "error": _data_url(_ERROR_BYTES * budget, (_webp(e, _LOSSLESS) for e in errors)),
     }
 
 
-def _read(path: Path, flags: int) -> np.ndarray:
-    if is_packed(path):
-        array = np.array(open_array(path))
-        return array[..., ::-1] if array.ndim == 3 else array  # RGB to OpenCV's order
-    data = np.fromfile(path, np.uint8)
-    pixels = cv2.imdecode(data, flags) if data.size else None
-    if pixels is None:
-        raise ValueError(f"{path} is not a picture that can be decoded.")
-    return pixels
+def _as_float(alpha: np.ndarray) -> np.ndarray:
+    return alpha.astype(np.float32) / np.iinfo(alpha.dtype).max
 
 
-def _read_alpha(path: Path) -> np.ndarray:
-    pixels = _read(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
-    return pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+def _encode_photo(photo: np.ndarray) -> Iterator[bytes]:
+    """Yield encodings of H×W×3 RGB from fine to coarse."""
+    return (_webp(photo[..., ::-1], quality) for quality in (82, 70, 55, 40))
 
 
-def _alpha_choices(alpha: np.ndarray) -> Iterator[bytes]:
-    """Yield encodings of an alpha from exact to coarse.
+def _encode_alpha(alpha: np.ndarray) -> Iterator[bytes]:
+    """Yield encodings of H×W in [0, 1] from exact to coarse.
 
     Lossy coding comes last, because its ringing looks like errors.
     """
@@ -240,9 +225,9 @@ def _webp(pixels: np.ndarray, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _fit(limit: float, choices: Iterable[bytes]) -> str:
+def _data_url(limit: float, encodings: Iterable[bytes]) -> str:
     """Return the first WebP of at most ``limit`` bytes, or else the last, as a data URL."""
-    for data in choices:
+    for data in encodings:
         if len(data) <= limit:
             break
     return "data:image/webp;base64," + base64.b64encode(data).decode()

@@ -1,4 +1,4 @@
-"""Writes the results of an evaluation: a table, the means, a report, and metrics for loggers."""
+"""Writes the results of an evaluation as files, and logs them."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ _NUM_PREVIEWS, _NUM_PICTURES = 4, 50  # photos on a dashboard, as previews and i
 _HEIGHT = 200  # of each picture, in pixels
 
 
-def means(rows: Rows) -> dict[str, float]:
+def compute_means(rows: Rows) -> dict[str, float]:
     """Return the mean of each metric over photos."""
     names = next(iter(rows.values()))
     return {name: float(np.mean([row[name] for row in rows.values()])) for name in names}
@@ -42,23 +42,24 @@ def write_results(
     """Write ``per_image.csv``, ``report.html`` and, last, ``metrics.json``.
 
     Args:
-        folder: Folder of the evaluation; its ``alpha/`` holds the mattes.
+        folder: Folder of the evaluation, with the mattes in ``alpha/``.
         rows: Metrics by photo.
         photos: Photos of the validation set.
-        facts: What the report says about the run.
-        units: Units of the metrics by name.
+        facts: Facts about the run for the report.
+        units: Units by metric.
 
     Returns:
         The content of ``metrics.json``.
     """
-    summary = {**means(rows), "num_images": len(rows)}
+    means = compute_means(rows)
+    summary = {**means, "num_images": len(rows)}
     write_table(folder / "per_image.csv", rows)
     images = [
         ReportImage(p.name, p.image, folder / "alpha" / f"{p.name}.png", p.alpha, rows[p.name])
         for p in photos
         if p.name in rows
     ]
-    write_report(folder / "report.html", "Evaluation", facts, means(rows), images, units)
+    write_report(folder / "report.html", "Evaluation", facts, means, images, units)
     write_text(folder / "metrics.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
@@ -78,7 +79,7 @@ def log_results(
 
     Args:
         loggers: Loggers of any kind.
-        summary: Means by name.
+        summary: Means by metric.
         rows: Metrics by photo.
         facts: Configuration and facts of the evaluation.
         photos: Photos of the validation set.
@@ -108,6 +109,6 @@ def _pictures(photo: Photo, mattes: Path) -> dict[str, np.ndarray]:
 def _preview(photo: Photo, pictures: Mapping[str, np.ndarray]) -> Preview:
     alpha, truth = (pictures[name][..., 0] for name in ("alpha", "truth"))
     maps = {"truth": truth, "prediction": alpha}
-    # A matte has no trimap, so all pixels that are neither opaque nor transparent are transition.
+    # Without a trimap, all pixels that are neither transparent nor opaque count as transition.
     classes = {k: np.uint8(m > 0) + np.uint8(m == 255) for k, m in maps.items()}
     return Preview(photo.name, np.hstack(list(pictures.values())), classes)

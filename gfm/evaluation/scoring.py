@@ -1,4 +1,4 @@
-"""Writes a matte to a file, scores it, and notes its metrics."""
+"""Scores mattes of any source, and writes them and their metrics to files."""
 
 from pathlib import Path
 from typing import Protocol
@@ -22,15 +22,14 @@ class Scorer:
     Args:
         folder: Folder for the mattes, ``<name>.png``.
         protocol: ``gfm`` or ``dim``.
-        journal: Keeps the metrics.
-        extra: Additional metrics by name.
-        score: What is scored if the matte comes from a network. ``float`` scores its floats, as the
-            official code does; ``png`` scores the written files, from which anyone can repeat the
-            figures.
+        journal: Receives the metrics.
+        extra: Additional metrics.
+        score: ``float`` scores the floats of a network, as the official code does; ``png`` scores
+            the written files, so that anyone can reproduce the figures from them.
         alpha_bits: Bits per pixel of a network's mattes in the files, 8 or 16.
 
     Raises:
-        GFMError: There is no such protocol, score or depth, or an additional metric has the name of
+        GFMError: The protocol, score or depth is unknown, or an additional metric has the name of
             one of the protocol's.
     """
 
@@ -60,31 +59,30 @@ class Scorer:
         self.depth = _DEPTHS[alpha_bits]
 
     def path(self, name: str) -> Path:
-        """Return the path of the matte of a photo."""
+        """Return the path of a photo's matte."""
         return self.folder / f"{name}.png"
 
     def add(self, matte: np.ndarray, sample: Batch) -> None:
         """Write and score a matte.
 
         Args:
-            matte: H×W, of the size of the photo. Floats of a network are in [0, 1] and are rounded
-                for the file (the official code truncates them); uint8 and uint16 of a file are
-                written as they are.
-            sample: Batch of one photo as the loader returns it, with its alpha and trimap.
+            matte: H×W, the size of the photo. Floats of a network are in [0, 1] and rounded for the
+                file (the official code truncates them); uint8 and uint16 are written unchanged.
+            sample: Batch of one photo from the loader, with its alpha and trimap.
 
         Raises:
             GFMError: The matte has values outside [0, 1], the trimap of the photo is invalid, or
                 the matte cannot be written.
         """
         name = sample["name"][0]
-        is_number = np.issubdtype(matte.dtype, np.floating)
-        if is_number and not ((matte >= 0) & (matte <= 1)).all():
+        is_float = np.issubdtype(matte.dtype, np.floating)
+        if is_float and not ((matte >= 0) & (matte <= 1)).all():
             raise GFMError(f"photo {name}: the network's matte is not in [0, 1]; check its weights")
         stored = matte
-        if is_number:
+        if is_float:
             stored = np.rint(matte * np.iinfo(self.depth).max).astype(self.depth)
         write_png(self.path(name), stored)
-        if self.scores_files or not is_number:
+        if self.scores_files or not is_float:
             matte = stored.astype(np.float32) / np.iinfo(stored.dtype).max
         preds = torch.from_numpy(matte)[None, None]
         target, trimap = as_floats(sample)["alpha"].cpu(), sample["trimap"].cpu()
@@ -99,35 +97,35 @@ class MatteSource(Protocol):
     """A source of mattes.
 
     Attributes:
-        settings: Settings that must be the same for an interrupted evaluation to go on.
-        facts: What the report says about the source.
+        settings: Settings that must not change when an interrupted evaluation is resumed.
+        facts: Facts about the source for the report.
     """
 
     settings: dict[str, str]
     facts: dict[str, str]
 
     def available(self, photos: list[Photo]) -> list[Photo]:
-        """Return the photos for which there will be a matte."""
+        """Return the photos that the source can matte."""
         ...
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Give a matte of each photo to the scorer.
+        """Pass a matte of each photo to the scorer.
 
         Args:
             photos: Photos that are not scored yet.
             num_workers: Number of loader processes.
-            num_done: Number of photos that were scored before, for the progress display.
+            num_done: Number of photos scored before, for the progress display.
             scorer: Scores the mattes.
 
         Returns:
-            Whether this is the process that writes the results.
+            Whether this process writes the results.
         """
         ...
 
     def finish(self) -> None:
-        """Report what is missing, after the results are written.
+        """Report missing mattes, after the results are written.
 
         Raises:
-            GFMError: More is missing than the user allowed.
+            GFMError: Mattes are missing and the user did not allow it.
         """
         ...

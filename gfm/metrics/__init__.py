@@ -1,15 +1,12 @@
 """SAD, MSE, MAD, Grad and Conn of alpha mattes, exact under the GFM and DIM protocols."""
 
 from gfm.metrics.functional import (
-    ExtraMetrics,
     connectivity_error,
     gradient_error,
-    matting_metrics,
     mean_absolute_difference,
     mean_squared_error,
     sum_absolute_difference,
 )
-from gfm.metrics.inputs import METRIC_NAMES, metric_names, metric_units
 from gfm.metrics.matting import (
     ConnectivityError,
     GradientError,
@@ -18,6 +15,8 @@ from gfm.metrics.matting import (
     MeanSquaredError,
     SumAbsoluteDifference,
 )
+from gfm.metrics.protocols import METRIC_NAMES, metric_names, metric_units
+from gfm.metrics.suite import ExtraMetrics, matting_metrics
 
 __all__ = [
     "METRIC_NAMES",

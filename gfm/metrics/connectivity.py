@@ -1,8 +1,8 @@
-"""Conn: how two mattes differ in what is connected to their largest common part.
+"""Conn: differences in how firmly pixels are connected to the largest common part of two mattes.
 
-The official code is slow because it labels the components of ten thresholded images. Here one flood
-fill per threshold nearly always suffices: the sets are nested, and a component that holds more than
-half of a set must be its largest, so no labelling is needed to find it.
+The official code labels the components of ten thresholded images, which is slow. Here one flood
+fill per threshold nearly always suffices: the thresholded sets are nested, and a component with
+more than half of the pixels of a set must be its largest.
 """
 
 from typing import Final
@@ -12,32 +12,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import DIVISORS, CheckedImages
+from gfm.metrics.inputs import CheckedImages
+from gfm.metrics.protocols import ScoringProtocol
 
 _THETA: Final = 0.15
-_EXACT_STEPS: Final = np.arange(11) / 10
-_STEPS: Final = np.arange(0, 1.1, 0.1)  # as official: rounding puts three of them above k/10
+_LEVELS: Final = np.arange(11) / 10
 _Seed = tuple[int, int]  # (x, y) of a pixel
 
 
-def connectivity_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Compute Conn of each image on the CPU; see `connectivity_error`.
-
-    Returns:
-        Float64 of shape (N,).
-    """
+def connectivity_errors(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:
+    """Compute Conn of each image on the CPU, float64 of shape (N,); see `connectivity_error`."""
     errors = [_image_error(*arrays, protocol) for arrays in batch.arrays(region)]
     return torch.tensor(errors, dtype=torch.float64, device=batch.preds.device)
 
 
 def _image_error(
-    preds: np.ndarray, target: np.ndarray, mask: np.ndarray | None, protocol: str
+    preds: np.ndarray, target: np.ndarray, mask: np.ndarray | None, protocol: ScoringProtocol
 ) -> float:
     dtype = preds.dtype
     thresholds = _thresholds(dtype, protocol)
     depth, num_levels = _connected_depth(cv2.min(preds, target), thresholds, protocol)
     levels = np.zeros((1, 256), dtype)
-    levels[0, :11] = _STEPS.astype(np.float32)  # the official map of levels is float32
+    levels[0, :11] = _LEVELS.astype(np.float32)  # the official map of levels is float32
     levels[0, num_levels] = 1  # in the largest component at every threshold
     level = cv2.LUT(depth, levels)
     # OpenCV compares with >, the definition with >=.
@@ -46,28 +42,25 @@ def _image_error(
     for distance in distances:
         cv2.threshold(distance, theta, 0, cv2.THRESH_TOZERO, dst=distance)
     total = cv2.norm(distances[0], distances[1], cv2.NORM_L1, mask)
-    return total / DIVISORS[protocol]["conn"]
+    return total / protocol.divisors["conn"]
 
 
-def _thresholds(dtype: np.dtype, protocol: str) -> np.ndarray:
-    """Return the eleven thresholds, adjusted so that a float32 counts as the decimal it stands for.
+def _thresholds(dtype: np.dtype, protocol: ScoringProtocol) -> np.ndarray:
+    """Return the thresholds, adjusted so that a float32 counts as the decimal it stands for.
 
     153/255 is 0.6, which is below the official threshold 0.6000000000000001; rounded to float32, it
     would be above. In MATLAB's single precision both are equal.
     """
-    thresholds = _EXACT_STEPS.astype(dtype)
-    if protocol == "gfm":
-        above = _EXACT_STEPS < _STEPS
-        thresholds[above] = np.nextafter(thresholds[above], dtype.type(2))
+    thresholds = _LEVELS.astype(dtype)
+    above = np.array(protocol.thresholds) > _LEVELS
+    thresholds[above] = np.nextafter(thresholds[above], dtype.type(2))
     return thresholds
 
 
 def _connected_depth(
-    minimum: np.ndarray, thresholds: np.ndarray, protocol: str
+    minimum: np.ndarray, thresholds: np.ndarray, protocol: ScoringProtocol
 ) -> tuple[np.ndarray, int]:
-    """Count for each pixel how many thresholds in a row it is in the largest component.
-
-    Counting starts at the lowest threshold.
+    """Count the thresholds, from the lowest up, until each pixel leaves the largest component.
 
     Args:
         minimum: Pixelwise minimum of the mattes; where ``minimum >= t``, both reach t.
@@ -76,8 +69,7 @@ def _connected_depth(
 
     Returns:
         Map of the counts, uint8, and the number of thresholds that any pixel reaches. Higher
-        thresholds are left out, as in the official GFM code; the MATLAB code leaves empty sets
-        undefined.
+        thresholds are skipped as in the official GFM code; the MATLAB code is undefined there.
     """
     depth = np.zeros(minimum.shape, np.uint8)
     x, y, width, height = cv2.boundingRect(_at_least(minimum, thresholds[1]))
@@ -92,7 +84,7 @@ def _connected_depth(
             seed = _central_pixel(level_set)
         component, next_seed = _largest_component(level_set, seed, protocol)
         if not component[seed[1], seed[0]]:
-            inner_depth[:] = 0  # what was connected above is not connected here
+            inner_depth[:] = 0  # the component of the higher thresholds is not the largest here
         inner_depth += component
         seed = next_seed
     return depth, num_levels
@@ -109,11 +101,10 @@ def _central_pixel(mask: np.ndarray) -> _Seed:
     return int(columns[len(columns) // 2]), y
 
 
-def _largest_component(mask: np.ndarray, seed: _Seed, protocol: str) -> tuple[np.ndarray, _Seed]:
-    """Find the largest 4-connected component of a 0/1 image.
-
-    If the component of the seed holds more than half of the pixels, it is the largest. Otherwise
-    all components are labelled.
+def _largest_component(
+    mask: np.ndarray, seed: _Seed, protocol: ScoringProtocol
+) -> tuple[np.ndarray, _Seed]:
+    """Find the largest 4-connected component of a 0/1 image, first trying that of the seed.
 
     Returns:
         The component as a 0/1 image, and a pixel in it.
@@ -124,12 +115,11 @@ def _largest_component(mask: np.ndarray, seed: _Seed, protocol: str) -> tuple[np
         return filled >> 1, seed
     _, labels = cv2.connectedComponents(mask, connectivity=4)
     areas = np.bincount(labels.ravel())
-    areas[0] = 0  # the background is no component
+    areas[0] = 0  # label 0 is the background
     ties = np.flatnonzero(areas == areas.max())
     label = ties[0]
-    # The first of equally large ones: scikit-image numbers by rows, MATLAB by columns.
     if len(ties) > 1:
-        ordered = labels.ravel("C" if protocol == "gfm" else "F")
+        ordered = labels.ravel(protocol.component_order)
         label = ordered[np.isin(ordered, ties).argmax()]
     component = labels == label
     y, x = np.unravel_index(component.argmax(), component.shape)

@@ -8,11 +8,11 @@ _TOO_TRANSPARENT = (52, 144, 255)
 
 
 def error_colours(error: np.ndarray, levels: int = 255) -> np.ndarray:
-    """Turn a signed error into a coloured veil that is transparent where the alpha is right.
+    """Colour a signed error; the colour is transparent where the alpha is right.
 
     Args:
         error: H×W in [-1, 1], matte minus truth.
-        levels: Number of steps of either sign to which errors are rounded.
+        levels: Errors are rounded to multiples of 1 / ``levels``.
 
     Returns:
         H×W×4 BGRA, uint8.
@@ -27,7 +27,7 @@ def error_colours(error: np.ndarray, levels: int = 255) -> np.ndarray:
 
 
 def error_picture(error: np.ndarray) -> np.ndarray:
-    """Show a signed error on white, in the colours of :func:`error_colours`.
+    """Blend the colours of :func:`error_colours` over white.
 
     Args:
         error: H×W in [-1, 1], matte minus truth.

@@ -1,78 +1,33 @@
-"""Grad: how the gradients of two mattes differ."""
+"""Grad: differences between the gradients of two mattes."""
 
 from dataclasses import replace
-from functools import lru_cache, reduce
-from math import ceil, log, pi, sqrt
-from typing import Final, NamedTuple
+from functools import reduce
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import DIVISORS, CheckedImages, image_sums
-
-_SIGMA: Final = 1.4
-
-
-class _GradientFilter(NamedTuple):
-    """The derivative of a Gaussian as two 1-D kernels, and the rule at the border.
-
-    Attributes:
-        smooth: The Gaussian, applied across the direction of the derivative.
-        derivative: Its derivative.
-        cv2_border: OpenCV's name of the border rule.
-        numpy_border: NumPy's name of the same rule.
-    """
-
-    smooth: np.ndarray
-    derivative: np.ndarray
-    cv2_border: int
-    numpy_border: str
+from gfm.metrics.inputs import CheckedImages, image_sums
+from gfm.metrics.protocols import GradientFilter, ScoringProtocol
 
 
-@lru_cache
-def _gradient_filter(protocol: str) -> _GradientFilter:
-    if protocol == "gfm":
-        radius = int(4 * _SIGMA + 0.5)  # scipy.ndimage truncates at 4 sigma
-    else:
-        epsilon = 0.01  # the MATLAB kernel ends where the Gaussian falls below it
-        radius = ceil(_SIGMA * sqrt(-2 * log(sqrt(2 * pi) * _SIGMA * epsilon)))
-    x = np.arange(-radius, radius + 1, dtype=np.float64)
-    smooth = np.exp(-0.5 * (x / _SIGMA) ** 2)
-    if protocol == "gfm":
-        smooth /= smooth.sum()
-        derivative = x / _SIGMA**2 * smooth
-        # SciPy's "reflect" repeats the edge pixel (d c b a | a b c d).
-        return _GradientFilter(smooth, derivative, cv2.BORDER_REFLECT, "symmetric")
-    # Normalising both 1-D kernels normalises their outer product, which is what MATLAB does.
-    smooth /= np.linalg.norm(smooth)
-    derivative = x * smooth
-    derivative /= np.linalg.norm(derivative)
-    return _GradientFilter(smooth, derivative, cv2.BORDER_REPLICATE, "edge")
-
-
-def gradient_errors(batch: CheckedImages, region: str, protocol: str) -> Tensor:
-    """Compute Grad of each image; see `gradient_error`.
-
-    Returns:
-        Float64 of shape (N,).
-    """
-    filters = _gradient_filter(protocol)
-    if protocol == "dim":
+def gradient_errors(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:
+    """Compute Grad of each image, float64 of shape (N,); see `gradient_error`."""
+    if protocol.stretches_alpha:
         batch = replace(batch, preds=_stretch(batch.preds), target=_stretch(batch.target))
-    # Both ways give one result. OpenCV reads only host memory, but is several times as fast there.
+    # Both compute the same; OpenCV is several times faster, but reads only host memory.
     sums = _sums_cv2 if batch.preds.device.type == "cpu" else _sums_torch
-    return sums(batch, region, filters) / DIVISORS[protocol]["grad"]
+    return sums(batch, region, protocol.gradient_filter) / protocol.divisors["grad"]
 
 
 def _stretch(alpha: Tensor) -> Tensor:
-    """Scale each image to span [0, 1], as MATLAB's mat2gray does; a constant image becomes 0."""
+    """Scale each image to span [0, 1] like MATLAB's mat2gray; a constant image becomes 0."""
     low, high = alpha.amin((1, 2, 3), keepdim=True), alpha.amax((1, 2, 3), keepdim=True)
     return (alpha - low) / torch.where(high > low, high - low, 1.0)
 
 
-def _sums_cv2(batch: CheckedImages, region: str, filters: _GradientFilter) -> Tensor:
+def _sums_cv2(batch: CheckedImages, region: str, filters: GradientFilter) -> Tensor:
     smooth, derivative, border, _ = filters
 
     def magnitude(image: np.ndarray) -> np.ndarray:
@@ -94,7 +49,7 @@ def _sums_cv2(batch: CheckedImages, region: str, filters: _GradientFilter) -> Te
     return torch.tensor(sums, dtype=torch.float64)
 
 
-def _sums_torch(batch: CheckedImages, region: str, filters: _GradientFilter) -> Tensor:
+def _sums_torch(batch: CheckedImages, region: str, filters: GradientFilter) -> Tensor:
     smooth, derivative, _, border = filters
 
     def magnitude(images: Tensor) -> Tensor:
@@ -108,10 +63,7 @@ def _sums_torch(batch: CheckedImages, region: str, filters: _GradientFilter) -> 
 
 
 def _correlate(images: Tensor, kernel: np.ndarray, dim: int, border: str) -> Tensor:
-    """Correlate in 1-D along ``dim``.
-
-    This adds shifted copies, because cuDNN would round to TF32.
-    """
+    """Correlate in 1-D along ``dim`` by adding shifted copies; cuDNN would round to TF32."""
     size = images.shape[dim]
     indices = np.pad(np.arange(size), len(kernel) // 2, mode=border)  # type: ignore[call-overload]
     padded = images.index_select(dim, torch.from_numpy(indices).to(images.device))

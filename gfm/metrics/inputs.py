@@ -1,6 +1,6 @@
-"""Defines what all metrics share: protocols, checked batches of images, and regions."""
+"""Checks the images that metrics score, and divides them into the regions of a trimap."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Final
@@ -12,72 +12,28 @@ from torch import Tensor
 from gfm.compat.torch import as_tensor
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 
-# N×1×H×W, 1×H×W or H×W; or a list of such images, each of its own size.
 Images = Tensor | np.ndarray | Sequence[Tensor | np.ndarray]
-
-METRIC_NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "gfm": (
-        "sad",
-        "mse",
-        "mad",
-        "grad",
-        "conn",
-        "sad_transition",
-        "mse_transition",
-        "mad_transition",
-        "sad_foreground",
-        "sad_background",
-    ),
-    "dim": ("sad", "mse", "grad", "conn"),
-}
-"""The metrics that each protocol reports, in order; these names are defined nowhere else."""
-
-DIVISORS: Final[dict[str, dict[str, int]]] = {
-    "gfm": {"sad": 1000, "grad": 10, "conn": 1000},
-    "dim": {"sad": 1000, "grad": 1000, "conn": 1000},
-}
-"""What each protocol divides sums over pixels by; metrics without a divisor are means."""
-
-_UNITS = {10: "tens", 1000: "thousands"}
-
-
-def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names of a protocol's metrics, followed by extra ones.
-
-    Raises:
-        ValueError: There is no such protocol, or an extra name is already one of its metrics.
-    """
-    names = METRIC_NAMES[check_protocol(protocol)]
-    taken = [name for name in extra if name in names]
-    if taken:
-        raise ValueError(f"protocol {protocol!r} has a metric {taken[0]!r}: choose another name")
-    return (*names, *extra)
-
-
-def metric_units(protocol: str) -> dict[str, str]:
-    """Return the unit of each metric of a protocol: ``thousands``, ``tens`` or ``per pixel``."""
-    divisors = {name: DIVISORS[protocol].get(name.split("_")[0]) for name in METRIC_NAMES[protocol]}
-    return {name: _UNITS[by] if by else "per pixel" for name, by in divisors.items()}
-
+"""N×1×H×W, 1×H×W or H×W, or a list of such images of any sizes."""
 
 WHOLE: Final = "whole"
+"""The region that needs no trimap."""
+
 TRIMAP_VALUES: Final = {
     "transition": TRANSITION,
     "foreground": FOREGROUND,
     "background": BACKGROUND,
 }
-"""The other regions and their values in the trimap."""
+"""The other regions, and their values in a trimap."""
 
 
 @dataclass(frozen=True)
 class CheckedImages:
-    """A batch of checked images of one size.
+    """A batch of images of one size that have passed the checks.
 
     Attributes:
         preds: N×1×H×W in [0, 1], float32 or float64.
         target: Same shape and type.
-        regions: For each region of the trimap, an N×1×H×W map of 0 and 1, uint8; None without a
-            trimap.
+        regions: A 0/1 map of each region of the trimap, N×1×H×W, uint8; None without a trimap.
     """
 
     preds: Tensor
@@ -94,11 +50,11 @@ class CheckedImages:
         if region == WHOLE:
             return None
         if self.regions is None:
-            raise ValueError(f"region {region!r} is read from the trimap: pass one")
+            raise ValueError(f"region {region!r} needs a trimap: pass one")
         return self.regions[region]
 
     def arrays(self, region: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        """Yield preds, target and mask of each image, H×W in host memory, as OpenCV takes them."""
+        """Yield preds, target and mask of each image as OpenCV takes them, H×W in host memory."""
         mask = self.mask(region)
         masks = [None] * len(self.preds) if mask is None else mask[:, 0].cpu().numpy()
         return zip(
@@ -107,45 +63,30 @@ class CheckedImages:
 
 
 def image_sums(values: Tensor) -> Tensor:
-    """Sum the values of each image of N×1×H×W; float64 of shape (N,).
+    """Sum N×1×H×W over each image; float64 of shape (N,).
 
-    Rows are summed in the precision of the values, which is several times faster, and the sums of
-    rows in float64.
+    Rows are summed in the precision of the values, which is several times faster, and then added in
+    float64.
     """
     return values.sum(dim=3).double().sum(dim=(1, 2))
 
 
-def check_protocol(protocol: str) -> str:
-    """Return ``protocol`` if there is such a protocol, else raise ValueError."""
-    if protocol not in METRIC_NAMES:
-        raise ValueError(f"unknown protocol {protocol!r}: choose {' or '.join(METRIC_NAMES)}")
-    return protocol
-
-
 def check_region(region: str | None) -> str | None:
-    """Return ``region`` if it is None or a known region, else raise ValueError."""
+    """Return ``region`` if it is known or None, else raise ValueError."""
     choices = (WHOLE, *TRIMAP_VALUES)
     if region is not None and region not in choices:
-        raise ValueError(f"unknown region {region!r}: choose one of {', '.join(choices)}")
+        raise ValueError(f"unknown region {region!r}: choose {', '.join(choices)}")
     return region
 
 
-def default_region(has_trimap: bool, protocol: str) -> str:
-    """Return the region that a protocol scores.
-
-    This is the transition region for ``dim`` with a trimap, else the whole image.
-    """
-    return "transition" if protocol == "dim" and has_trimap else WHOLE
-
-
-def checked_images(preds: Images, target: Images, trimap: Images | None) -> list[CheckedImages]:
-    """Check images and bring them to N×1×H×W.
+def check_images(preds: Images, target: Images, trimap: Images | None) -> list[CheckedImages]:
+    """Check images and reshape them to N×1×H×W.
 
     Returns:
-        One batch, or one batch per image of a list.
+        One batch, or for lists one batch per image.
 
     Raises:
-        TypeError: An input is no tensor, array or list of these, or alpha is not float.
+        TypeError: An input is not a tensor, an array or a list of these, or alpha is not float.
         ValueError: Shapes differ, alpha is NaN or out of range, or the trimap holds values other
             than 0, 128 and 255.
     """
@@ -157,7 +98,7 @@ def checked_images(preds: Images, target: Images, trimap: Images | None) -> list
             raise TypeError(f"preds is a list but {name} is not: pass a list of equal length")
         if len(images) != len(preds):
             raise ValueError(
-                f"preds holds {len(preds)} images but {name} holds {len(images)}: pass as many"
+                f"preds holds {len(preds)} images but {name} holds {len(images)}: pass equally many"
             )
     if not preds:
         raise ValueError("preds is an empty list: pass at least one image")
@@ -198,7 +139,7 @@ def _from_array(name: str, images: np.ndarray) -> Tensor:
     try:
         return as_tensor(images)
     except TypeError as error:
-        raise TypeError(f"{name} is an array of {images.dtype}: pass one of numbers") from error
+        raise TypeError(f"{name} is an array of {images.dtype}: pass numbers") from error
 
 
 def _check_shapes(preds: Tensor, name: str, other: Tensor) -> None:
@@ -215,8 +156,8 @@ def _check_alpha(name: str, alpha: Tensor) -> None:
             f"{name} is {alpha.dtype}: pass floats in [0, 1], such as 8-bit images / 255"
         )
     low, high = torch.stack(torch.aminmax(alpha)).tolist()
-    if low != low:  # aminmax passes NaN on
-        raise ValueError(f"{name} contains NaN, whose error cannot be measured: find its source")
+    if low != low:  # aminmax propagates NaN
+        raise ValueError(f"{name} contains NaN: check the network or file that it comes from")
     if low < 0 or high > 1:
         raise ValueError(
             f"{name} spans [{low}, {high}], but alpha lies in [0, 1]: divide 8-bit values by 255, "

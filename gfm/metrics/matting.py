@@ -1,4 +1,4 @@
-"""The matting metrics as torchmetrics: sums of per-image values, correct under DDP."""
+"""The matting metrics as torchmetrics classes: means over images, correct under DDP."""
 
 from typing import Any, ClassVar
 
@@ -7,25 +7,20 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from gfm.metrics.connectivity import connectivity_errors
-from gfm.metrics.functional import ExtraMetrics, mean_compute, metric_update, suite_update
+from gfm.metrics.functional import metric_update
 from gfm.metrics.gradient import gradient_errors
-from gfm.metrics.inputs import (
-    CheckedImages,
-    Images,
-    check_protocol,
-    check_region,
-    metric_names,
-    metric_units,
-)
+from gfm.metrics.inputs import CheckedImages, Images, check_region
 from gfm.metrics.pixel_errors import (
     absolute_difference_means,
     absolute_difference_sums,
     squared_difference_means,
 )
+from gfm.metrics.protocols import ScoringProtocol, find_protocol, metric_names, metric_units
+from gfm.metrics.suite import ExtraMetrics, suite_update
 
 
 class _MeanOverImages(Metric):
-    """States of a mean over images: float64 sums, and the number of images."""
+    """Mean over images; the states are float64 sums and the number of images."""
 
     is_differentiable = False
     higher_is_better = False
@@ -36,7 +31,7 @@ class _MeanOverImages(Metric):
 
     def __init__(self, protocol: str, shape: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.protocol = check_protocol(protocol)
+        self.protocol = find_protocol(protocol).name
         total = torch.zeros(shape, dtype=torch.float64)
         self.add_state("total", default=total, dist_reduce_fx="sum")
         self.add_state("num_images", default=torch.tensor(0), dist_reduce_fx="sum")
@@ -47,9 +42,9 @@ class _MeanOverImages(Metric):
 
 
 class _MattingMetric(_MeanOverImages):
-    """One metric of one region; arguments and errors are those of the function of the same name."""
+    """One metric of one region, with the arguments and errors of the metric's function."""
 
-    _per_image: ClassVar["staticmethod[[CheckedImages, str, str], Tensor]"]
+    _per_image: ClassVar["staticmethod[[CheckedImages, str, ScoringProtocol], Tensor]"]
 
     def __init__(self, protocol: str = "gfm", region: str | None = None, **kwargs: Any) -> None:
         super().__init__(protocol, (), **kwargs)
@@ -57,13 +52,12 @@ class _MattingMetric(_MeanOverImages):
 
     def update(self, preds: Images, target: Images, trimap: Images | None = None) -> None:
         """Add a batch, or a list of images of different sizes."""
-        self._add(
-            *metric_update(self._per_image, preds, target, trimap, self.region, self.protocol)
-        )
+        region, protocol = self.region, self.protocol
+        self._add(*metric_update(self._per_image, preds, target, trimap, region, protocol))
 
     def compute(self) -> Tensor:
         """Return the mean over the images of all processes, a float64 scalar."""
-        return mean_compute(self.total, self.num_images)
+        return self.total / self.num_images
 
 
 class SumAbsoluteDifference(_MattingMetric):
@@ -99,17 +93,19 @@ class ConnectivityError(_MattingMetric):
 class MattingMetrics(_MeanOverImages):
     """Computes every metric of a protocol in one pass over the images.
 
-    ``gfm`` needs a trimap; ``dim`` scores its unknown region, or every pixel without a trimap.
+    ``gfm`` needs a trimap; ``dim`` scores the transition region, or every pixel without a trimap.
 
     Args:
         protocol: ``gfm`` or ``dim``.
-        extra: Metrics to compute beside those of the protocol.
+        extra: Additional metrics.
         kwargs: Arguments of `torchmetrics.Metric`.
 
     Example:
         >>> metrics = MattingMetrics("gfm")
-        >>> metrics.update(preds, target, trimap)
+        >>> preds, target = torch.full((2, 1, 40, 50), 0.75), torch.ones(2, 1, 40, 50)
+        >>> metrics.update(preds, target, torch.full(preds.shape, 128))
         >>> metrics.compute()["sad"]
+        tensor(0.5000, dtype=torch.float64)
     """
 
     def __init__(
@@ -122,7 +118,7 @@ class MattingMetrics(_MeanOverImages):
 
     @property
     def units(self) -> dict[str, str]:
-        """The unit of each metric; see :func:`gfm.metrics.metric_units`."""
+        """Unit of each metric; see :func:`gfm.metrics.metric_units`."""
         return metric_units(self.protocol)
 
     def update(self, preds: Images, target: Images, trimap: Images | None = None) -> None:
@@ -131,5 +127,5 @@ class MattingMetrics(_MeanOverImages):
 
     def compute(self) -> dict[str, Tensor]:
         """Return the mean of each metric over the images of all processes, by its name."""
-        means = mean_compute(self.total, self.num_images)
+        means = self.total / self.num_images
         return dict(zip(self.names, means.unbind(), strict=True))

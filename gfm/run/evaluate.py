@@ -39,7 +39,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.compat.hydra import instantiate
     from gfm.config import EvaluateConfig
     from gfm.data.datamodule import MattingDataModule
-    from gfm.evaluation import Journal
+    from gfm.evaluation.journal import Journal
     from gfm.run import scoring
     from gfm.run.configuration import load
     from gfm.run.folders import check_shared, save_config, use_folder

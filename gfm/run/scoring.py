@@ -9,15 +9,11 @@ from gfm.compat.hydra import instantiate
 from gfm.config import EvaluateConfig
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
-from gfm.evaluation import (
-    Journal,
-    MatteSource,
-    NetworkSource,
-    PredictionSource,
-    Scorer,
-    log_results,
-    write_results,
-)
+from gfm.evaluation.journal import Journal
+from gfm.evaluation.network import NetworkSource
+from gfm.evaluation.predictions import PredictionSource
+from gfm.evaluation.results import log_results, write_results
+from gfm.evaluation.scoring import MatteSource, Scorer
 from gfm.metrics import metric_units
 from gfm.models.hardware import speed_up_inference
 from gfm.run.summary import metrics_table
@@ -69,8 +65,8 @@ def describe(config: EvaluateConfig, photos: list[Photo]) -> tuple[dict[str, str
 def make_scorer(config: EvaluateConfig, journal: Journal) -> Scorer:
     """Build the scorer, which writes to the folder of the evaluation."""
     extra = {name: instantiate(node.to_dict()) for name, node in config.extra_metrics.items()}
-    how = {"score": config.score, "alpha_bits": config.alpha_bits}
-    return Scorer(config.folder / "alpha", config.protocol, journal, extra, **how)
+    score, alpha_bits = config.score, config.alpha_bits
+    return Scorer(config.folder / "alpha", config.protocol, journal, extra, score, alpha_bits)
 
 
 def publish(

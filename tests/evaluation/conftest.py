@@ -31,7 +31,7 @@ def to_bytes(alpha: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Use one thread, because a forked process must not use the threads of its parent."""
+    """Use one thread, because forked processes cannot use their parent's threads."""
     num_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -65,7 +65,7 @@ def mattes(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the weights of a small network, drawn at random."""
+    """Write random weights of a small network."""
     path = tmp_path_factory.mktemp("weights") / "network.safetensors"
     torch.manual_seed(0)
     write_checkpoint(path, Checkpoint(NETWORK, instantiate(NETWORK).state_dict()))
@@ -80,7 +80,7 @@ _load_once = functools.cache(load_network)
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that evaluates in this process, and returns the means and the folder."""
+    """Return a function that evaluates in this process and returns means and folder."""
     monkeypatch.setattr(scoring, "load_network", _load_once)
 
     def evaluate_with(*overrides: str, folder: str = "run") -> tuple[dict, Path]:

@@ -3,18 +3,21 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import yaml
 
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import bootstrap, compare, write_page
-from gfm.evaluation.comparison_tables import show
+from gfm.evaluation.comparison import bootstrap_differences, compare_runs
+from gfm.evaluation.comparison_output import print_comparison, write_comparison
+from tests.conftest import PROJECT
 
 
 def write(folder, rows, **config):
-    """A run's folder with these metrics by photo."""
+    """Write the folder of a run with these metrics by photo."""
     folder.mkdir()
     with (folder / "per_image.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ["name", *next(iter(rows.values()))])
@@ -25,37 +28,36 @@ def write(folder, rows, **config):
     return folder
 
 
-def test_intervals_cover_the_true_mean_as_often_as_they_say():
-    """The intervals of 300 samples of 50 photos contain the true mean in 95 % of cases."""
+def test_95_percent_intervals_cover_the_true_mean_in_95_percent_of_cases():
     rng = np.random.default_rng(1)
     samples = rng.normal(0.3, 1.0, size=(50, 300))
-    held = [d.low <= 0.3 <= d.high for d in bootstrap(samples, draws=1000)]
-    assert 0.90 <= np.mean(held) <= 0.98
-    exact = bootstrap(samples)[0]
+    covered = [d.low <= 0.3 <= d.high for d in bootstrap_differences(samples, draws=1000)]
+    assert 0.90 <= np.mean(covered) <= 0.98
+    exact = bootstrap_differences(samples)[0]
     assert exact.mean == pytest.approx(samples[:, 0].mean())
     # The normal approximation holds for such samples.
     width = 2 * 1.96 * samples[:, 0].std() / 50**0.5
     assert exact.high - exact.low == pytest.approx(width, rel=0.05)
 
 
-def test_what_makes_all_photos_hard_does_not_hide_a_difference():
+def test_pairing_reveals_a_difference_smaller_than_the_spread_of_the_photos():
     rng = np.random.default_rng(0)
     hard = rng.uniform(0, 100, size=(40, 1))
     better = hard - rng.uniform(0.5, 1.5, size=(40, 1))
-    (difference,) = bootstrap(better - hard)
-    assert difference.is_sure
+    (difference,) = bootstrap_differences(better - hard)
+    assert difference.is_significant
     assert -1.5 < difference.low < difference.mean < difference.high < -0.5
 
 
-def test_photos_are_paired_by_name_and_those_without_a_value_do_not_count(tmp_path):
+def test_photos_are_paired_by_name_and_missing_values_are_ignored(tmp_path):
     first = {"a": {"sad": 1, "iou": 5}, "b": {"sad": 2, "iou": "nan"}, "c": {"sad": 3, "iou": 7}}
     second = {"c": {"sad": 2}, "b": {"sad": 2}, "d": {"sad": 9}}
     folders = [write(tmp_path / "one", first), write(tmp_path / "two", second)]
-    both = compare(folders)
-    assert (both.photos, both.metrics, both.left_out) == (["b", "c"], ["sad"], 2)
+    both = compare_runs(folders)
+    assert (both.photos, both.metrics, both.num_left_out) == (["b", "c"], ["sad"], 2)
     ((difference,),) = both.differences()
     assert (difference.mean, difference.low, difference.high) == (-0.5, -1.0, 0.0)
-    itself = compare([folders[0], folders[0]])
+    itself = compare_runs([folders[0], folders[0]])
     assert itself.means()[0].tolist() == [2.0, 6.0]
     assert [d.mean for d in itself.differences()[0]] == [0.0, 0.0]
 
@@ -66,21 +68,21 @@ def test_the_table_and_the_page_show_the_same(tmp_path, capsys):
         write(tmp_path / label, {name: {"sad": sad}, "x": {"sad": sad + 1}}, run={"name": label})
         for label, sad in (("first", 3.0), ("second", 5.25))
     ]
-    comparison = compare(folders)
-    show(comparison, "sad", 1)
+    comparison = compare_runs(folders)
+    print_comparison(comparison, "sad", 1)
     out = capsys.readouterr().out
     assert re.search(r"sad +│ +3.5 │ +5.75 │ \+2.25 \[\+2.25, \+2.25\]", out)
     assert re.search(r"<b>photo</b> +│ +3 │ +5.25 │ +\+2.25", out)
-    write_page(tmp_path / "page.html", comparison)
+    write_comparison(tmp_path / "page.html", comparison)
     page = (tmp_path / "page.html").read_text()
     assert "+2.25 [+2.25, +2.25]" in page
-    assert name not in page  # nothing that a name holds becomes markup
+    assert name not in page  # escaped
     data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page).group(1))
     assert data["photos"] == [name, "x"]
     assert data["values"] == [[[3.0, 4.0]], [[5.25, 6.25]]]
 
 
-def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path):
+def test_runs_that_cannot_be_compared_are_refused(tmp_path):
     gfm = write(tmp_path / "gfm", {"a": {"sad": 1}}, protocol="gfm")
     dim = write(tmp_path / "dim", {"a": {"sad": 1}}, metrics={"protocol": "dim"})
     other = write(tmp_path / "other", {"z": {"sad": 1}})
@@ -92,4 +94,13 @@ def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path):
         ([gfm], "at least two runs"),
     ):
         with pytest.raises(GFMError, match=message):
-            compare(folders)
+            compare_runs(folders)
+
+
+def test_comparing_imports_neither_torch_nor_lightning():
+    """They take seconds to import."""
+    code = (
+        "import gfm.evaluation.comparison_output, sys;"
+        "sys.exit('torch' in sys.modules or 'pytorch_lightning' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)

@@ -1,4 +1,4 @@
-"""Every choice of the groups of evaluate.yaml composes and builds."""
+"""Every choice of evaluate.yaml's config groups composes and instantiates."""
 
 import pytest
 
@@ -15,7 +15,7 @@ CHOICES = [
 @pytest.mark.parametrize(("group", "name"), CHOICES, ids=lambda value: value)
 def test_every_choice(group, name, tmp_path):
     if name == "tensorboard":
-        pytest.importorskip("tensorboard", reason="wants the extra 'tensorboard'")
+        pytest.importorskip("tensorboard", reason="needs the extra 'tensorboard'")
     config = to_plain(compose_config("evaluate", [f"{group}={name}", f"paths.run={tmp_path}"]))
     assert instantiate(config["data"]["source"])
     instantiate(config["inference"])

@@ -1,4 +1,4 @@
-"""A network as the source of mattes: precision, progress, and what a dashboard gets."""
+"""Evaluations of a network: precision, and results on W&B."""
 
 import json
 
@@ -20,7 +20,7 @@ def test_bfloat16_is_close(run, weights):
         np.concatenate([read_alpha(out / f"alpha/{name}.png").ravel() for name in SIZES]) / 255.0
         for out in (folder, other)
     ]
-    # Where a class is nearly as likely as another, rounding may choose the other.
+    # Where two classes are almost equally likely, rounding may swap them.
     assert np.median(abs(mattes[0] - mattes[1])) < 0.004
     assert close["mad"] == pytest.approx(exact["mad"], abs=0.02)
     assert "bf16-mixed" in (other / "report.html").read_text()

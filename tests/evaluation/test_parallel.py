@@ -1,4 +1,4 @@
-"""Several processes give what one gives: each photo once, the same figures to the last digit."""
+"""Several processes score each photo once and give bit-identical results to one."""
 
 import re
 import subprocess
@@ -31,16 +31,16 @@ def names_by_process(folder) -> list[list[str]]:
 
 @pytest.fixture
 def fork(monkeypatch) -> str:
-    """Return the strategy whose processes need not import torch anew, which takes the longest.
+    """Return the strategy that forks, which saves importing torch again.
 
-    They keep to one thread. Where a GPU is in use they cannot be forked.
+    Forked processes use one thread. Forking is impossible once a GPU is in use.
     """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return "ddp_spawn" if torch.cuda.is_initialized() else "ddp_fork"
 
 
 def test_two_processes(run, weights, fork):
-    """Five photos do not divide by two."""
+    """Five photos cannot be divided evenly."""
     _, alone = run(f"checkpoint={weights}", folder="alone")
     choice = ["trainer=ddp_cpu", f"trainer.strategy={fork}"]
     _, both = run(f"checkpoint={weights}", *choice, folder="both")
@@ -69,7 +69,7 @@ def test_three_processes_from_the_command_line(run, weights, data, tmp_path, str
 
 @pytest.mark.slow
 def test_a_process_without_a_photo(run, weights):
-    """Goes on with one photo and two processes, of which one has nothing to do."""
+    """Resumes with one photo left for two processes."""
     _, folder = run(f"checkpoint={weights}")
     expected = (folder / "per_image.csv").read_bytes()
     (folder / "alpha/c.png").unlink()
@@ -78,7 +78,7 @@ def test_a_process_without_a_photo(run, weights):
 
 
 @pytest.mark.slow
-def test_a_fault_in_a_process_is_one_line(run, weights, data):
+def test_an_error_in_a_process_is_one_line(run, weights, data):
     (data / "images/d.png").write_bytes(b"damaged")
     with pytest.raises(GFMError, match=r"cannot read .*d\.png") as error:
         run(f"checkpoint={weights}", "trainer=ddp_cpu")
@@ -87,7 +87,7 @@ def test_a_fault_in_a_process_is_one_line(run, weights, data):
 
 @pytest.mark.slow
 def test_validation_during_training(data):
-    """The metrics that a training logs, of one process and of two."""
+    """One process and two log the same metrics."""
     logged = []
     for options in ({"devices": 1}, {"devices": 2, "strategy": "ddp_spawn"}):
         pl.seed_everything(0, verbose=False)

@@ -1,4 +1,4 @@
-"""Mattes of any method: read in every form, matched by name, and none left out in silence."""
+"""Mattes of any method: file formats, matching by name, and missing files."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from gfm.data.images import read_alpha, read_matte, write_png
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES, matting_metrics
-from gfm.run import evaluate
+from gfm.run import scoring
 from tests.evaluation.conftest import SIZES
 
 
@@ -24,7 +24,7 @@ def rows(folder):
 
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
 def test_files_and_values(run, data, mattes, protocol, monkeypatch):
-    monkeypatch.setattr(evaluate, "load_network", None)  # no network takes part
+    monkeypatch.setattr(scoring, "load_network", None)  # must not be called
     summary, folder = run(f"predictions={mattes}", f"protocol={protocol}")
     assert tuple(summary) == (*METRIC_NAMES[protocol], "num_images")
     assert json.loads((folder / "metrics.json").read_text()) == summary
@@ -41,7 +41,7 @@ def test_files_and_values(run, data, mattes, protocol, monkeypatch):
 
 
 def test_sixteen_bits_count(run, data, mattes):
-    """Errors of half an 8-bit step, which eight bits could not hold."""
+    """Errors of half an 8-bit step."""
     target = read_alpha(data / "alphas/a.png").astype(np.uint16) * 257
     wrong = np.where(target > 30000, target - 128, target + 128).astype(np.uint16)
     write_png(mattes / "a.png", wrong)
@@ -51,7 +51,7 @@ def test_sixteen_bits_count(run, data, mattes):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_mattes_in_every_form(tmp_path, dtype):
+def test_matte_formats(tmp_path, dtype):
     top = np.iinfo(dtype).max
     matte = np.linspace(0, top, 48).astype(dtype).reshape(6, 8)
     opaque, colour = np.full_like(matte, top), matte.T.reshape(6, 8)
@@ -72,7 +72,7 @@ def test_mattes_in_every_form(tmp_path, dtype):
         read_matte(tmp_path / "photo.png")
 
 
-def test_other_sizes_are_resized_and_said(run, mattes):
+def test_other_sizes_are_resized_with_a_warning(run, mattes):
     for name in ("b", "d"):
         matte = read_alpha(mattes / f"{name}.png")
         write_png(mattes / f"{name}.png", cv2.resize(matte, None, fx=0.5, fy=0.5))
@@ -98,21 +98,21 @@ def test_missing_mattes_are_listed(run, mattes):
     assert list(rows(refused)) == ["a", "c", "e"]
 
 
-def test_strays_are_said(run, mattes):
+def test_files_without_a_photo_cause_a_warning(run, mattes):
     write_png(mattes / "z.png", np.zeros((4, 4), np.uint8))
     (mattes / "notes.txt").touch()
     with pytest.warns(UserWarning, match=r"1 of 6 PNG files .* no photo, for example z.png"):
         run(f"predictions={mattes}")
 
 
-def test_faults_name_the_thing_and_the_fix(run, mattes, tmp_path):
+def test_errors_name_the_cause_and_the_fix(run, mattes, tmp_path):
     with pytest.raises(GFMError, match=r"either checkpoint=.* or predictions="):
         run()
     with pytest.raises(GFMError, match=r"either checkpoint=.* or predictions="):
         run("checkpoint=some.ckpt", f"predictions={mattes}")
     with pytest.raises(GFMError, match=r"no folder .*nowhere: set predictions="):
         run(f"predictions={tmp_path / 'nowhere'}")
-    with pytest.raises(GFMError, match="protocol=adobe: give gfm or dim"):
+    with pytest.raises(GFMError, match="protocol=adobe: choose gfm or dim"):
         run(f"predictions={mattes}", "protocol=adobe")
     with pytest.raises(GFMError, match="protocol 'gfm' has a metric 'mad': choose another name"):
         run(f"predictions={mattes}", "+extra_metrics.mad={_target_: builtins.len, _partial_: true}")
@@ -123,7 +123,7 @@ def test_faults_name_the_thing_and_the_fix(run, mattes, tmp_path):
         run(f"predictions={mattes}")
 
 
-def test_trimaps_are_checked_with_the_photos_name(run, data, mattes):
+def test_invalid_trimaps_are_reported_with_the_photos_name(run, data, mattes):
     for name, size in SIZES.items():
         (data / "trimaps").mkdir(exist_ok=True)
         write_png(data / f"trimaps/{name}.png", np.full(size, 100, np.uint8))

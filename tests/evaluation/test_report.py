@@ -1,4 +1,4 @@
-"""The evaluation report: what the page holds and what it refuses."""
+"""The content of the evaluation report, and the input that it refuses."""
 
 import base64
 import math
@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from gfm.data.images import write_array
+from gfm.errors import GFMError
 from gfm.evaluation.report import ReportImage, write_report
 
 HOSTILE = "\"><script>window.hacked=1</script><img src=x onerror=window.hacked=1>'&lt;${1}"
@@ -57,7 +58,7 @@ class Page(HTMLParser):
 
 
 def make_image(folder: Path, name: str, size=(48, 32), index=0, **metrics: float) -> ReportImage:
-    """A photo, a soft disc as truth and a prediction of it, 16 bit where ``index`` is odd."""
+    """Write a photo, a soft disc as truth and a prediction of it, 16 bit if ``index`` is odd."""
     width, height = size
     y, x = np.mgrid[:height, :width]
     truth = np.clip(height / 3 - np.hypot(x - width / 2, y - height / 2), 0, 1)
@@ -105,6 +106,14 @@ def test_packed_photos_and_truths_are_read(tmp_path):
     assert write(tmp_path, [image]) == expected
 
 
+def test_the_truth_is_shown_as_it_is_scored(tmp_path):
+    """Scoring reads the first channel of a truth in colour, not its luma."""
+    image = make_image(tmp_path, "i", sad=1.0)
+    colours = np.dstack([np.full((32, 48), blue_green_red) for blue_green_red in (0, 90, 200)])
+    cv2.imwrite(str(image.truth), colours.astype(np.uint8))
+    assert (Page(write(tmp_path, [image])).pictures()[2] == 200).all()
+
+
 def test_large_pictures_are_reduced_and_small_ones_kept(tmp_path):
     image = make_image(tmp_path, "large", size=(300, 200), sad=1.0)
     for max_side, expected in ((90, (60, 90)), (640, (200, 300))):
@@ -123,7 +132,7 @@ def test_noisy_row_stays_within_its_budget(tmp_path):
     assert sum(map(len, encoded)) < 124_000
 
 
-def test_page_needs_nothing_from_elsewhere(tmp_path):
+def test_page_is_self_contained(tmp_path):
     source = write(tmp_path, [make_image(tmp_path, "i", sad=1.0)])
     page = Page(source)
     assert not {"link", "iframe", "object"} & {tag for tag, _ in page.tags}
@@ -195,7 +204,7 @@ def test_unfinished_report_never_replaces_a_finished_one(tmp_path, monkeypatch):
     write(tmp_path, title="old title")
     image = make_image(tmp_path, "i", sad=1.0)
     image.truth.unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(GFMError, match=r"cannot read .*truth\.png"):
         write(tmp_path, [image], title="broken title")
     assert "old title" in (tmp_path / "r.html").read_text()
     assert not (tmp_path / "r.tmp").exists()
@@ -218,5 +227,5 @@ def test_unusable_images_are_refused_by_name(tmp_path):
         write(tmp_path, [image])
     for content in (b"", b"no picture"):
         image.truth.write_bytes(content)
-        with pytest.raises(ValueError, match=r"truth\.png"):
+        with pytest.raises(GFMError, match=r"cannot read .*truth\.png"):
             write(tmp_path, [image])

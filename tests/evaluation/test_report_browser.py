@@ -1,4 +1,4 @@
-"""The evaluation report in a real browser: what a person does, and what is then to be seen."""
+"""The evaluation report in a real browser: simulated input, and the resulting page."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from tests.evaluation.test_report import HOSTILE, Page, make_image, write
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
-# Runs in the page, as its nonce allows: what a person would do, and what is then to be seen.
+# Runs in the page, which its nonce allows.
 ACTIONS = """
 <script nonce="report">{
 const names = () => all(".row:not([hidden])").map((row) => row.dataset.name);

@@ -1,4 +1,4 @@
-"""Evaluations on dashboards, read back from the files of these."""
+"""Evaluations on W&B and TensorBoard, read back from their files."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.training.wandb_file import described, files, read, rows
 METRICS = METRIC_NAMES["gfm"]
 
 
-def test_wandb_has_pictures_histograms_and_the_run_described(run, weights, monkeypatch, tmp_path):
+def test_wandb_has_pictures_histograms_and_facts(run, weights, monkeypatch, tmp_path):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("HOME", str(tmp_path))
     summary, folder = run(f"checkpoint={weights}", "logger=wandb")

@@ -1,4 +1,4 @@
-"""An interrupted evaluation goes on where it stopped, but only with what it was begun with."""
+"""An interrupted evaluation resumes where it stopped, but only with the same settings."""
 
 import json
 
@@ -6,12 +6,13 @@ import pytest
 
 from gfm.data.images import read_alpha, write_png
 from gfm.errors import GFMError
-from gfm.evaluation import Journal, Scorer
+from gfm.evaluation.journal import Journal
+from gfm.evaluation.scoring import Scorer
 
 
 @pytest.fixture
 def scored(monkeypatch) -> list[str]:
-    """Names in the order they are scored; evaluating stops after the third, as if killed."""
+    """Names in scoring order; the evaluation is interrupted after the third."""
     names: list[str] = []
     add = Scorer.add
 
@@ -26,7 +27,7 @@ def scored(monkeypatch) -> list[str]:
 
 
 @pytest.mark.parametrize("source", ["checkpoint", "predictions"])
-def test_goes_on(run, scored, weights, mattes, source, capsys):
+def test_resumes_after_an_interruption(run, scored, weights, mattes, source, capsys):
     choice = f"{source}={weights if source == 'checkpoint' else mattes}"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         run(choice)
@@ -46,7 +47,7 @@ def test_goes_on(run, scored, weights, mattes, source, capsys):
         assert (folder / file).read_bytes() == (folder.with_name("whole") / file).read_bytes()
 
 
-def test_what_was_cut_off_or_lost_is_scored_again(run, mattes, monkeypatch):
+def test_photos_with_a_cut_line_or_a_lost_matte_are_scored_again(run, mattes, monkeypatch):
     summary, folder = run(f"predictions={mattes}")
     journal = folder / "journal/rows.0.jsonl"
     lines = journal.read_text().splitlines()
@@ -60,7 +61,7 @@ def test_what_was_cut_off_or_lost_is_scored_again(run, mattes, monkeypatch):
     assert (folder / "alpha/b.png").is_file()
 
 
-def test_a_journal_reads_all_processes_and_survives_a_cut_line(tmp_path):
+def test_a_journal_merges_all_processes_and_survives_a_cut_line(tmp_path):
     first = Journal(tmp_path)
     assert first.begin({"protocol": "gfm"}) == {}
     first.add("b", {"sad": 0.1 + 0.2})
@@ -88,36 +89,36 @@ def _change_mattes(data, mattes):
 @pytest.mark.parametrize(
     ("change", "override", "words"),
     [
-        (None, "protocol=dim", r"another protocol \(gfm, now dim\)"),
-        (_change_data, "", r"another data \(folder .*, now folder .*\)"),
-        (_change_mattes, "", "another predictions"),
+        (None, "protocol=dim", r"different settings: protocol \(gfm, now dim\)"),
+        (_change_data, "", r"different settings: data \(folder .*, now folder .*\)"),
+        (_change_mattes, "", "different settings: predictions"),
     ],
 )
-def test_refuses_what_differs(run, data, mattes, change, override, words):
+def test_refuses_different_settings(run, data, mattes, change, override, words):
     _, folder = run(f"predictions={mattes}")
     if change:
         change(data, mattes)
     before = (folder / "per_image.csv").read_bytes()
-    with pytest.raises(GFMError, match=words + r".*: set paths\.run") as error:
+    with pytest.raises(GFMError, match=words + r".*; set paths\.run") as error:
         run(f"predictions={mattes}", *([override] if override else []))
     assert "\n" not in str(error.value)
     assert (folder / "per_image.csv").read_bytes() == before
 
 
-def test_refuses_another_network_or_inferer(run, data, weights, mattes, tmp_path):
+def test_refuses_a_different_network_or_inferer(run, data, weights, mattes, tmp_path):
     run(f"checkpoint={weights}")
     moved = tmp_path / "moved.safetensors"
     moved.write_bytes(weights.read_bytes())
     run(f"checkpoint={moved}")  # the same weights
-    with pytest.raises(GFMError, match=r"another inference \(native\(\), now resize\(scale=0.5"):
+    with pytest.raises(GFMError, match=r"settings: inference \(native\(\), now resize\(scale=0.5"):
         run(f"checkpoint={weights}", "inference=resize")
-    with pytest.raises(GFMError, match=r"another precision \(32-true, now bf16-mixed\)"):
+    with pytest.raises(GFMError, match=r"settings: precision \(32-true, now bf16-mixed\)"):
         run(f"checkpoint={weights}", "trainer.precision=bf16-mixed")
-    with pytest.raises(GFMError, match=r"another checkpoint \(.*, now none\) and "):
+    with pytest.raises(GFMError, match=r"settings: checkpoint \(.*, now none\) and "):
         run(f"predictions={mattes}")
     content = bytearray(moved.read_bytes())
     content[-1] ^= 1
     moved.write_bytes(content)
-    with pytest.raises(GFMError, match="another checkpoint"):
+    with pytest.raises(GFMError, match="different settings: checkpoint"):
         run(f"checkpoint={moved}")
     assert json.loads((tmp_path / "run/metrics.json").read_text())["num_images"] == 5

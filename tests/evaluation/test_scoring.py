@@ -1,4 +1,4 @@
-"""A matte is scored as computed, or as rounded for its file."""
+"""A network's floats are scored, or on request the files written from them."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ import pytest
 from gfm.data.images import read_alpha, read_matte
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
-from gfm.evaluation import Scorer
+from gfm.evaluation.scoring import Scorer
 from gfm.metrics import matting_metrics
 from tests.evaluation.conftest import SIZES
 
@@ -21,7 +21,7 @@ def rows(folder) -> dict[str, dict[str, float]]:
 
 @pytest.fixture
 def floats(monkeypatch) -> dict[str, np.ndarray]:
-    """The network's mattes by photo, as they reach the scorer."""
+    """The network's mattes by photo, as passed to the scorer."""
     seen = {}
     add = Scorer.add
     monkeypatch.setattr(
@@ -41,14 +41,14 @@ def test_the_networks_floats_are_scored(run, weights, data, floats):
     for name in SIZES:
         assert floats[name].dtype == np.float32
         assert scores[name] == pytest.approx(expected(floats[name], data, name), rel=1e-9)
-        # The files hold as much of it as they can.
+        # Files are rounded, not truncated.
         file = read_matte(folder / f"alpha/{name}.png")
         np.testing.assert_array_equal(file, np.rint(floats[name] * 255).astype(np.uint8))
     assert summary["sad"] == pytest.approx(np.mean([row["sad"] for row in scores.values()]))
 
 
 @pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
-def test_files_are_scored_where_asked_for(run, weights, data, floats, bits, dtype):
+def test_files_are_scored_on_request(run, weights, data, floats, bits, dtype):
     _, folder = run(f"checkpoint={weights}", "score=png", f"alpha_bits={bits}")
     for name, row in rows(folder).items():
         file = read_matte(folder / f"alpha/{name}.png")
@@ -60,8 +60,7 @@ def test_files_are_scored_where_asked_for(run, weights, data, floats, bits, dtyp
     assert f"files of {bits} bits" in (folder / "report.html").read_text()
 
 
-def test_anyones_files_are_scored_as_they_are(run, mattes):
-    """Whatever is asked of a network's."""
+def test_options_of_a_network_do_not_affect_predictions(run, mattes):
     figures = [
         run(f"predictions={mattes}", *choice, folder=str(i))[0]
         for i, choice in enumerate([(), ("score=png",), ("alpha_bits=16",)])
@@ -69,26 +68,25 @@ def test_anyones_files_are_scored_as_they_are(run, mattes):
     assert figures[1:] == figures[:-1]
 
 
-def test_figures_of_scored_files_repeat(run, weights):
-    """``predictions=`` of what an evaluation wrote gives its figures."""
+def test_scores_of_files_are_reproduced_from_the_files(run, weights):
     summary, folder = run(f"checkpoint={weights}", "score=png")
     again, _ = run(f"predictions={folder / 'alpha'}", folder="again")
     assert again == summary
 
 
-def test_the_table_names_what_was_done(run, weights, capsys):
+def test_the_table_names_inference_and_scoring(run, weights, capsys):
     run(f"checkpoint={weights}", "inference=resize")
     title = " ".join(capsys.readouterr().out.split())
     assert "resize(scale=0.5, max_size=1600), the network's floats scored" in title
 
 
-def test_an_evaluation_goes_on_with_the_same_score_alone(run, weights):
+def test_an_evaluation_resumes_only_with_the_same_score(run, weights):
     _, folder = run(f"checkpoint={weights}")
     settings = json.loads((folder / "journal/settings.json").read_text())
     assert (settings["score"], settings["alpha_bits"]) == ("float", "8")
-    with pytest.raises(GFMError, match=r"another score \(float, now png\)"):
+    with pytest.raises(GFMError, match=r"different settings: score \(float, now png\)"):
         run(f"checkpoint={weights}", "score=png")
-    with pytest.raises(GFMError, match=r"another alpha_bits \(8, now 16\)"):
+    with pytest.raises(GFMError, match=r"different settings: alpha_bits \(8, now 16\)"):
         run(f"checkpoint={weights}", "alpha_bits=16")
 
 
@@ -100,7 +98,7 @@ def test_unknown_choices(run, weights, choice, words):
         run(f"checkpoint={weights}", choice)
 
 
-def test_a_matte_without_numbers_is_refused(run, weights, monkeypatch):
+def test_nan_is_refused(run, weights, monkeypatch):
     add = Scorer.add
     monkeypatch.setattr(Scorer, "add", lambda self, matte, s: add(self, matte * np.nan, s))
     with pytest.raises(GFMError, match=r"photo a: the network's matte is not in \[0, 1\]"):

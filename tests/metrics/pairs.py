@@ -1,4 +1,4 @@
-"""Makes pairs of mattes to score, H×W float64; those called 8-bit hold k/255."""
+"""Pairs of mattes to score, H×W float64; 8-bit ones hold k/255."""
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ def eight_bit(alpha: np.ndarray) -> np.ndarray:
 
 
 def random_levels(levels: list[float], shape: tuple[int, int], seed: int) -> np.ndarray:
-    """Return random levels, which have many small components and many ties."""
+    """Return random levels with many small components and many ties."""
     return np.random.default_rng(seed).choice(levels, shape)
 
 

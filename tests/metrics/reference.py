@@ -1,4 +1,4 @@
-"""Computes the metrics of both protocols plainly, as a reference that uses nothing of gfm.
+"""Plain reference implementation of both protocols, independent of gfm.
 
 Arrays are H×W float64 in [0, 1], trimaps H×W with 0, 128 and 255.
 """
@@ -104,7 +104,7 @@ def dim_connectivity(preds: np.ndarray, target: np.ndarray, unknown: np.ndarray)
         labels = label(((preds >= threshold) & (target >= threshold)).T, connectivity=1).T
         areas = [component.area for component in regionprops(labels)]
         if not areas:
-            continue  # the MATLAB code takes the largest of nothing here
+            continue  # the MATLAB code is undefined here
         omega = labels == 1 + np.argmax(areas)
         level[(level == -1) & ~omega] = previous
     level[level == -1] = 1

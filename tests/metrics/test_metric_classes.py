@@ -1,4 +1,4 @@
-"""The metrics as torchmetrics: accumulation, pickling, and two processes against one."""
+"""The torchmetrics classes: accumulation, pickling, and agreement of two processes with one."""
 
 import multiprocessing
 import pickle
@@ -39,7 +39,7 @@ CLASSES = {
 
 
 def images() -> list[tuple[Tensor, ...]]:
-    """Three (preds, target, trimap) of unequal sizes."""
+    """Return three (preds, target, trimap) of different sizes."""
     sizes = ((50, 70), (50, 70), (44, 91))
     arrays = [furry_pair(*size, seed, noise=0.1) for seed, size in enumerate(sizes)]
     return [tuple(torch.from_numpy(array)[None, None] for array in image) for image in arrays]
@@ -78,7 +78,7 @@ def coverage(batch: CheckedImages) -> Tensor:
 
 
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
-def test_extra_metrics_stand_beside_those_of_a_protocol(protocol: str) -> None:
+def test_extra_metrics_follow_those_of_a_protocol(protocol: str) -> None:
     metrics = MattingMetrics(protocol, {"coverage": coverage})
     metrics.update(*map(list, zip(*images(), strict=True)))
     values = metrics.compute()
@@ -126,7 +126,7 @@ def test_pickles_with_its_state() -> None:
 
 
 def share_of(rank: int, folder: Path) -> dict[str, Tensor]:
-    """Rank 0 scores two images and rank 1 one; both return the means over all three."""
+    """Score two images on rank 0 or one on rank 1; both return the means over all three."""
     distributed.init_process_group(
         "gloo",
         init_method=f"file://{folder}/rendezvous",
@@ -143,7 +143,7 @@ def share_of(rank: int, folder: Path) -> dict[str, Tensor]:
 
 
 def save_share(folder: Path) -> None:
-    # Its parent's threads do not exist in a forked process; waiting for them would take for ever.
+    # The parent's threads do not exist in a forked process; waiting for them would hang.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.save(share_of(1, folder), folder / "means.pt")
@@ -154,7 +154,7 @@ def test_two_processes_give_the_means_of_one(tmp_path: Path) -> None:
     for image in images():
         metrics.update(*image)
     expected = metrics.compute()
-    # Forked, because importing torch anew takes the longest here.
+    # Forked, to save importing torch again.
     other = multiprocessing.get_context("fork").Process(target=save_share, args=(tmp_path,))
     other.start()
     shares = [share_of(0, tmp_path)]

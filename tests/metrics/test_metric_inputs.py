@@ -1,4 +1,4 @@
-"""What the metrics refuse, and in which words; what they accept."""
+"""Inputs that the metrics refuse, with their messages, and inputs that they accept."""
 
 import numpy as np
 import pytest
@@ -85,10 +85,10 @@ def test_refuses_unknown_choices() -> None:
             metric(protocol="adobe")
 
 
-def test_asks_for_the_trimap_that_a_region_needs() -> None:
-    with pytest.raises(ValueError, match="region 'foreground' is read from the trimap"):
+def test_requires_a_trimap_for_regions() -> None:
+    with pytest.raises(ValueError, match="region 'foreground' needs a trimap"):
         sad(ALPHA, ALPHA, region="foreground")
-    with pytest.raises(ValueError, match="'gfm' scores regions of the trimap: pass one"):
+    with pytest.raises(ValueError, match="'gfm' needs a trimap: pass one"):
         MattingMetrics("gfm").update(ALPHA, ALPHA)
 
 
@@ -103,7 +103,7 @@ def test_accepts_one_image_in_three_shapes(shape: tuple[int, ...]) -> None:
     assert float(sad(preds, target)) == pytest.approx(0.042)
 
 
-def test_accepts_what_people_hold() -> None:
+def test_accepts_unusual_tensors_and_arrays() -> None:
     """Tensors with a graph, half precision, float trimaps, read-only and flipped arrays."""
     preds, target, trimap = ALPHA[:1], ALPHA[:1] ** 2, TRIMAP[:1]
     expected = matting_metrics(preds, target, trimap)
@@ -117,7 +117,7 @@ def test_accepts_what_people_hold() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_float32_counts_as_the_number_it_stands_for(dtype: type) -> None:
+def test_float32_counts_as_the_decimal_that_it_represents(dtype: type) -> None:
     """153/255 is below the official threshold 0.6000000000000001, but would not be once rounded."""
     preds, target = np.array([[153 / 255, 1]]).astype(dtype), np.ones((1, 2), dtype)
     for protocol, level in (("gfm", 0.5), ("dim", 0.6)):

@@ -1,6 +1,7 @@
-"""The metrics' values: golden figures, the independent reference, and what must hold anyway."""
+"""Values of the metrics: golden figures, an independent reference, and invariants."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from gfm.metrics import (
     mean_squared_error,
     sum_absolute_difference,
 )
-from gfm.metrics.gradient import _gradient_filter, _sums_cv2, _sums_torch
-from gfm.metrics.inputs import checked_images
+from gfm.metrics.gradient import _sums_cv2, _sums_torch
+from gfm.metrics.inputs import check_images
+from gfm.metrics.protocols import PROTOCOLS
 from tests.metrics import reference
 from tests.metrics.pairs import eight_bit, furry_pair, random_levels, random_trimap
 
@@ -50,7 +52,7 @@ def golden_triple(index: int, dtype: type) -> tuple[np.ndarray, np.ndarray, np.n
 def test_gfm_reproduces_the_official_figures(index: int, dtype: type) -> None:
     expected = json.loads((GOLDEN / "metrics.json").read_text())[index]
     values = matting_metrics(*golden_triple(index, dtype), "gfm")
-    assert values == pytest.approx(expected, rel=1e-6)  # 1e-4 and 2e-3 were asked for
+    assert values == pytest.approx(expected, rel=1e-6)
     assert tuple(values) == METRIC_NAMES["gfm"]
 
 
@@ -66,6 +68,21 @@ def test_dim_reproduces_the_matlab_figures(index: int, dtype: type) -> None:
     for region, figures in expected.items():
         assert values[region] == pytest.approx(figures, rel=1e-6)
     assert tuple(values["whole"]) == METRIC_NAMES["dim"]
+
+
+def test_a_protocol_is_one_entry_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("conn", "mad_transition", "sad")
+    mine = replace(
+        PROTOCOLS["dim"], name="mine", metric_names=names, divisors={"sad": 1, "conn": 10}
+    )
+    monkeypatch.setitem(PROTOCOLS, "mine", mine)
+    triple = golden_triple(0, np.float64)
+    expected = matting_metrics(*triple, "dim")
+    mad = mean_absolute_difference(*triple, "transition", "dim")
+    values = {"conn": 100 * expected["conn"], "mad_transition": mad, "sad": 1000 * expected["sad"]}
+    found = matting_metrics(*triple, "mine")
+    assert tuple(found) == names
+    assert found == pytest.approx({name: float(value) for name, value in values.items()})
 
 
 def split_image() -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +160,7 @@ def test_agrees_with_the_reference(name: str, dtype: type) -> None:
 
 
 def test_connectivity_agrees_with_the_reference_on_many_small_images() -> None:
-    """Few levels on few pixels: ties, switches of component and empty sets all occur."""
+    """Few levels on few pixels cause ties, switches of component and empty sets."""
     for seed in range(60):
         levels = THRESHOLD_LEVELS[seed % 3 :]
         preds, target = (random_levels(levels, (7, 8), 2 * seed + i) for i in (0, 1))
@@ -163,7 +180,7 @@ def test_of_equal_components_gfm_takes_the_first_by_rows_and_dim_by_columns() ->
     by_rows, by_columns = (
         float(connectivity_error(preds, target, protocol=protocol)) for protocol in ("gfm", "dim")
     )
-    # The chosen component is at level 1 and has no error, the other at 0 and has all of its own.
+    # The chosen component is at level 1 and has no error, the other at 0 with its full error.
     assert by_rows * 1000 == pytest.approx(4 * 0.4)
     assert by_columns * 1000 == pytest.approx(4 * 0.35)
 
@@ -183,7 +200,7 @@ def test_constant_images_have_no_gradient(protocol: str) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
 def test_regions_divide_the_image(function, protocol: str) -> None:
-    """What is summed over the three regions adds up to the whole; averages, by their pixels."""
+    """Sums over the three regions add up to the whole; means, weighted by pixels."""
     preds, target, trimap = furry_pair(60, 80)
     regions = {"transition": 128, "foreground": 255, "background": 0}
     is_mean = function in (mean_squared_error, mean_absolute_difference)
@@ -215,7 +232,7 @@ def test_an_empty_region_has_no_error(function, region: str, protocol: str) -> N
 
 
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
-def test_dim_scores_the_unknown_region_unless_told_otherwise(protocol: str) -> None:
+def test_default_regions(protocol: str) -> None:
     preds, target, trimap = furry_pair(60, 80)
     region = {"gfm": "whole", "dim": "transition"}[protocol]
     for function in FUNCTIONS:
@@ -242,14 +259,14 @@ def test_a_batch_and_a_list_are_the_mean_of_their_images(function, protocol: str
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
 @pytest.mark.parametrize("region", ["whole", "transition"])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 20), (41, 30)])
-def test_both_gradient_filters_are_one(shape, region: str, protocol: str) -> None:
-    """The accelerator's shift-and-add runs on the CPU too, so a GPU is not needed to test it."""
+def test_both_gradient_filters_agree(shape, region: str, protocol: str) -> None:
+    """The filter for GPUs runs on the CPU too, so the test needs no GPU."""
     shape = (2, 1, *shape)
     generator = torch.Generator().manual_seed(0)
     preds, target = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in "pt")
     trimap = torch.tensor([0, 128, 255])[torch.randint(3, shape, generator=generator)]
-    (batch,) = checked_images(preds, target, trimap)
-    filters = _gradient_filter(protocol)
+    (batch,) = check_images(preds, target, trimap)
+    filters = PROTOCOLS[protocol].gradient_filter
     expected = _sums_cv2(batch, region, filters)
     torch.testing.assert_close(_sums_torch(batch, region, filters), expected, rtol=1e-9, atol=1e-12)
 

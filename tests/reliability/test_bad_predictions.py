@@ -152,7 +152,7 @@ ROWS += [
         "journal of other settings",
         "results",
         SOUND,
-        ("another", "paths.run"),
+        ("different settings", "paths.run"),
         partial(in_run, "journal/settings.json", '{"data": "x"}'),
     ),
     Row(

@@ -25,7 +25,7 @@ import torch
 
 from gfm.cli import main as gfm
 from gfm.data.images import write_png
-from gfm.evaluation import Scorer
+from gfm.evaluation.scoring import Scorer
 from gfm.run import evaluate, train
 from gfm.system.console import close_log, console, open_log
 from gfm.system.files import STALE_SECONDS, remove_stale

@@ -11,7 +11,7 @@ import signal
 import pytest
 
 from gfm.cli import main as gfm
-from gfm.evaluation import Scorer
+from gfm.evaluation.scoring import Scorer
 from gfm.inference import predict_files
 from gfm.prepare import trimaps
 from tests.inference.small import write_network

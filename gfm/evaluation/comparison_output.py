@@ -1,0 +1,92 @@
+"""Prints a comparison of runs on the terminal, and writes it as an HTML page."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from gfm.evaluation.comparison import Comparison, Difference
+from gfm.evaluation.html import write_page
+from gfm.system.console import console
+
+
+def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> None:
+    """Print the runs, their means and differences, and the photos that differ most.
+
+    Args:
+        comparison: Comparison to print.
+        metric: Metric that ranks the listed photos.
+        num_photos: Number of photos to list.
+    """
+    out = console()
+    for run in comparison.runs:
+        text = f"[bold]{run.label}[/]  {escape(str(run.folder))}  {run.name}"
+        out.print(text, highlight=False)
+    if comparison.num_left_out:
+        out.print(f"{comparison.num_left_out} photos are left out, because some runs lack them")
+    out.print(_metric_table(comparison))
+    if num_photos:
+        out.print(_photo_table(comparison, metric, num_photos))
+
+
+def _table(comparison: Comparison, title: str, first: str) -> Table:
+    labels = [run.label for run in comparison.runs]
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for name in (*labels, *(f"{label} - {labels[0]}" for label in labels[1:])):
+        table.add_column(name, justify="right")
+    return table
+
+
+def _metric_table(comparison: Comparison) -> Table:
+    title = f"means of {len(comparison.photos)} photos, differences with 95 % intervals"
+    table = _table(comparison, title, "metric")
+    for metric, means, differences in comparison.rows():
+        texts = [escape(_interval(d)) for d in differences]
+        styled = (
+            f"[bold]{text}[/]" if d.is_significant else text
+            for text, d in zip(texts, differences, strict=True)
+        )
+        table.add_row(metric, *map(_number, means), *styled)
+    return table
+
+
+def _photo_table(comparison: Comparison, metric: str, num_photos: int) -> Table:
+    table = _table(comparison, f"photos whose {metric} differs most", "photo")
+    values = comparison.values[:, :, comparison.metrics.index(metric)]
+    differences = values[1:] - values[0]
+    largest = np.nan_to_num(np.abs(differences)).max(axis=0)
+    for i in np.argsort(-largest, kind="stable")[:num_photos]:
+        texts = (f"{value:+.3g}" for value in differences[:, i])
+        table.add_row(escape(comparison.photos[i]), *map(_number, values[:, i]), *texts)
+    return table
+
+
+def write_comparison(path: Path, comparison: Comparison) -> None:
+    """Write the comparison as one HTML file that needs neither a network nor other files.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    data = {
+        "labels": [run.label for run in comparison.runs],
+        "photos": comparison.photos,
+        "metrics": comparison.metrics,
+        "values": [[_rounded(column) for column in run.T] for run in comparison.values],
+    }
+    functions = {"number": _number, "interval": _interval}
+    write_page(path, "compare.html.jinja", comparison=comparison, data=data, **functions)
+
+
+def _rounded(values: np.ndarray) -> list[float | None]:
+    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values]
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def _interval(difference: Difference) -> str:
+    return f"{difference.mean:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}]"
