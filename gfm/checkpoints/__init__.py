@@ -1,6 +1,7 @@
 """Checkpoints: writing them, checking what they hold, and building networks from them."""
 
-from gfm.checkpoints.formats import Checkpoint, read_checkpoint, read_weights, write_checkpoint
+from gfm.checkpoints.checkpoint import Checkpoint, without_pretrained
+from gfm.checkpoints.formats import read_checkpoint, read_weights, write_checkpoint
 from gfm.checkpoints.networks import (
     build_network,
     check_network,
@@ -21,5 +22,6 @@ __all__ = [
     "load_weights",
     "read_checkpoint",
     "read_weights",
+    "without_pretrained",
     "write_checkpoint",
 ]

@@ -1,14 +1,8 @@
 """Facts about a network that are stored in exported files."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from gfm import __version__
+from gfm.checkpoints.checkpoint import Checkpoint
 from gfm.inference.inferers import Inferer, format_inferer
-
-if TYPE_CHECKING:
-    from gfm.checkpoints.formats import Checkpoint
 
 UNKNOWN_LICENCE = (
     "not stated; the data that the network was trained on may restrict the use of its weights"

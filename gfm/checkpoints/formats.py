@@ -7,7 +7,7 @@ checked by :mod:`gfm.checkpoints.trust`.
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from gfm.checkpoints.checkpoint import Checkpoint, without_pretrained
 from gfm.checkpoints.facts import facts_of
 from gfm.checkpoints.integrity import check_archive, check_digest, digest
-from gfm.checkpoints.released import State, convert_official, is_official
+from gfm.checkpoints.released import convert_official, is_official
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.checkpoints.trust import check_description, check_parts, check_state
 from gfm.errors import GFMError
@@ -27,36 +28,6 @@ from gfm.system.files import atomic_path
 
 _PREFIX = "model."  # marks the weights of the network among those of the LightningModule
 _EXPECTED = "a .ckpt of a training run, a released GFM .pth, or a .safetensors written by gfm"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """The content of a file.
-
-    Attributes:
-        model: Plain ``_target_`` node that builds the network with random weights.
-        state: Weights of the network.
-        config: Configuration of the run that made the file; empty for released checkpoints.
-    """
-
-    model: dict[str, Any]
-    state: State
-    config: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def encoder_name(self) -> str:
-        """Name of the encoder; for an encoder of timm, its name there."""
-        encoder = self.model.get("encoder")
-        if isinstance(encoder, dict):
-            return str(encoder.get("name", str(encoder.get("_target_")).split(".")[-1]))
-        if encoder is not None:
-            return str(encoder)
-        return str(self.model.get("_target_")).split(".")[-1].removeprefix("gfm_")
-
-    @property
-    def inferer(self) -> Any:
-        """Plain ``_target_`` node of the run's inferer; ``None`` if the file has none."""
-        return self.config.get("inference")
 
 
 def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
@@ -120,13 +91,6 @@ def read_weights(path: Path) -> Checkpoint:
         raise GFMError(f"no checkpoint {path}: set checkpoint=, or init_from=, to {_EXPECTED}")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
     return read(path)
-
-
-def without_pretrained(node: Any) -> Any:
-    """Return a network's node without ``pretrained``, as its weights will be replaced anyway."""
-    if isinstance(node, dict):
-        return {k: k != "pretrained" and without_pretrained(v) for k, v in node.items()}
-    return node
 
 
 def _read_torch(path: Path) -> Checkpoint:

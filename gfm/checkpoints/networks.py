@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gfm.checkpoints.formats import Checkpoint, read_checkpoint
+from gfm.checkpoints.checkpoint import Checkpoint
+from gfm.checkpoints.formats import read_checkpoint
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
@@ -78,24 +79,32 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
 
 
 def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Check that a network sees colours as the one that a checkpoint's weights come from.
+    """Check that a network normalises colours like the one that a checkpoint's weights come from.
+
+    Networks of other packages are compared only with networks of the same class.
 
     Args:
-        model: Description of the network, in plain containers.
-        checkpoint: Source of its weights; what describes no GFM is not compared.
+        model: Plain ``_target_`` node of the network.
+        checkpoint: Source of its weights.
         path: Name of the checkpoint in the message.
 
     Raises:
-        GFMError: The normalization differs, so that the weights would not fit the colours.
+        GFMError: The normalization differs.
     """
-    wanted, source = model, checkpoint.model
-    if not isinstance(source, dict) or source.get("_target_") != wanted.get("_target_"):
+    source = checkpoint.model
+    if not isinstance(source, dict) or _kind(source) != _kind(model):
         return
     learnt = source.get("normalization", "none")
-    if learnt != wanted.get("normalization", "none"):
+    if learnt != model.get("normalization", "none"):
         raise GFMError(
             f"the weights of {path} were trained with backbone.normalization={learnt}: set that"
         )
+
+
+def _kind(node: dict[str, Any]) -> str:
+    # The networks of gfm.models are all GFM, of which older files name the class itself.
+    target = str(node.get("_target_"))
+    return "GFM" if target.startswith("gfm.models.") else target
 
 
 def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:

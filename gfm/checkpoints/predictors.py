@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from gfm.checkpoints.formats import Checkpoint
+from gfm.checkpoints.checkpoint import Checkpoint
 from gfm.checkpoints.networks import load_network
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError

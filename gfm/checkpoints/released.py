@@ -89,11 +89,11 @@ def _two_class_rosta(path: Path) -> str:
 
 def _official_model(state: State, is_2b: bool, path: Path) -> dict[str, Any]:
     if "encoder.stages.1.0.denselayer1.conv1.weight" in state:
-        encoder = "densenet121"
+        name = "gfm_d121"
     elif "encoder.stages.2.0.conv3.weight" in state:
-        encoder = "resnet101"
+        name = "gfm_r101"
     else:
-        encoder = "resnet34_2b" if is_2b else "resnet34"
+        name = "gfm_r34_2b" if is_2b else "gfm_r34"
     if "rim.layers.0.weight" in state:
         rosta = "rim"
     else:
@@ -106,8 +106,7 @@ def _official_model(state: State, is_2b: bool, path: Path) -> dict[str, Any]:
     if not is_2b:
         decoder_channels.insert(0, state["focus.heads.0.0.weight"].shape[0])
     return {
-        "_target_": "gfm.models.gfm.GFM",
-        "encoder": {"_target_": f"gfm.models.encoders.{encoder}"},
+        "_target_": f"gfm.models.networks.{name}",
         "rosta": rosta,
         "decoder_channels": decoder_channels,
         "reduction": decoder_channels[-1] // state["focus.stages.0.3.weight"].shape[0],

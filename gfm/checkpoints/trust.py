@@ -67,8 +67,7 @@ def check_parts(model: Any, inference: Any, path: Path) -> None:
     """Check that a file describes a network and, if it has an inferer, that inferer.
 
     Args:
-        model: Plain ``_target_`` node of the network, which needs ``rosta`` and, except for
-            the networks of :mod:`gfm.models.networks`, ``encoder``.
+        model: Plain ``_target_`` node of the network, which needs ``rosta``.
         inference: Plain ``_target_`` node of the inferer, or ``None``.
         path: File, for the message.
 
@@ -76,9 +75,8 @@ def check_parts(model: Any, inference: Any, path: Path) -> None:
         GFMError: The file describes something else.
     """
     parts: dict[str, type] = {"_target_": str, "rosta": str}
-    target = model.get("_target_") if isinstance(model, dict) else None
-    if not str(target).startswith("gfm.models.networks."):  # those know their encoder
-        parts["encoder"] = dict
+    if isinstance(model, dict) and model.get("_target_") == "gfm.models.gfm.GFM":
+        parts["encoder"] = dict  # other networks take the encoder's name, or have a fixed one
     for name, kind in parts.items():
         if not isinstance(model, dict) or not isinstance(model.get(name), kind):
             raise GFMError(

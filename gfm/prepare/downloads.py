@@ -19,8 +19,6 @@ from gfm.system.extras import import_optional
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress
 
-_ENCODERS = {"r34": "resnet34", "r34_2b": "resnet34_2b", "d121": "densenet121", "r101": "resnet101"}
-
 # For each published dataset: its name in `links.json`, the dataset whose agreement applies, and a
 # hint where to put it.
 _DATA = {
@@ -217,7 +215,7 @@ def _check_weights(path: Path, name: str) -> None:
     try:
         checkpoint = read_weights(path)
         found = (checkpoint.encoder_name, checkpoint.model["rosta"])
-        if found != (_ENCODERS[backbone], rosta):
+        if found != (backbone, rosta):
             raise GFMError(f"it is {found[0]} with RoSTA {found[1].upper()}")
         with torch.device("meta"):  # without memory, because only names and shapes are compared
             model = instantiate(checkpoint.model)

@@ -7,8 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from torch import nn
 
-from gfm.checkpoints import check_normalization, load_weights, read_weights
-from gfm.checkpoints.formats import without_pretrained
+from gfm.checkpoints import check_normalization, load_weights, read_weights, without_pretrained
 from gfm.compat.hydra import instantiate
 from gfm.compat.lightning import launches_script_per_device
 from gfm.config import TrainConfig

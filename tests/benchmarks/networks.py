@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gfm.checkpoints.formats import without_pretrained
+from gfm.checkpoints import without_pretrained
 from gfm.compat.hydra import instantiate
 from gfm.config import TrainConfig
 from gfm.models.gfm import GFM

@@ -7,11 +7,14 @@ import torch
 
 from gfm.checkpoints import (
     Checkpoint,
+    check_normalization,
     load_network,
     load_weights,
     read_checkpoint,
+    without_pretrained,
     write_checkpoint,
 )
+from gfm.checkpoints.released import convert_official
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from tests.golden.formula import formula_state_dict
@@ -135,35 +138,39 @@ def test_a_checkpoint_cannot_reach_through_our_modules(tmp_path, target, module)
         read_checkpoint(tmp_path / "evil.ckpt")
 
 
-def _own_checkpoint(encoder: dict) -> Checkpoint:
-    node = {
-        "_target_": "gfm.models.gfm.GFM",
-        "encoder": encoder,
-        "rosta": "bt",
-        "decoder_channels": [8] * 5,
-    }
-    untrained = {**node, "encoder": {**encoder, "pretrained": False}}
+def _own_checkpoint(node: dict) -> Checkpoint:
+    node = {**node, "rosta": "bt", "decoder_channels": [8] * 5}
     inferer = {"_target_": "gfm.inference.Resize", "scale": 0.25}
     torch.manual_seed(0)
-    return Checkpoint(node, instantiate(untrained).state_dict(), {"inference": inferer, "seed": 1})
+    state = instantiate(without_pretrained(node)).state_dict()
+    return Checkpoint(node, state, {"inference": inferer, "seed": 1})
 
 
-ENCODERS = {
-    "torchvision": {"_target_": "gfm.models.encoders.resnet34", "pretrained": True},
+_GFM = "gfm.models.gfm.GFM"
+_NETWORKS = "gfm.models.networks"
+_TORCHVISION = {"_target_": "gfm.models.encoders.resnet34", "pretrained": True}
+_TIMM = {
+    "_target_": "gfm.models.timm_encoder.timm_encoder",
+    "name": "test_resnet",
+    "pretrained": "auto",
+}
+NODES = {
+    "r34": {"_target_": f"{_NETWORKS}.gfm_r34", "pretrained": True},
     "timm": {
-        "_target_": "gfm.models.timm_encoder.timm_encoder",
-        "name": "test_resnet",
+        "_target_": f"{_NETWORKS}.gfm_timm",
+        "encoder": "test_resnet",
         "pretrained": "auto",
     },
+    "r34 of an older run": {"_target_": _GFM, "encoder": _TORCHVISION},
+    "timm of an older run": {"_target_": _GFM, "encoder": _TIMM},
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "suffix"), [("torchvision", ".ckpt"), ("timm", ".ckpt"), ("timm", ".safetensors")]
-)
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
+@pytest.mark.parametrize("kind", NODES)
 def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
     """Nothing is downloaded, though the run started from ImageNet weights."""
-    checkpoint = _own_checkpoint(ENCODERS[kind])
+    checkpoint = _own_checkpoint(NODES[kind])
     path = tmp_path / f"model{suffix}"
     write_checkpoint(path, checkpoint)
 
@@ -176,7 +183,8 @@ def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
     own = model.state_dict()
     assert all(torch.equal(own[k], v) for k, v in checkpoint.state.items())
     assert read.config["inference"] == checkpoint.config["inference"]
-    assert read.model["encoder"]["pretrained"] is False
+    assert read.model == without_pretrained(checkpoint.model) != checkpoint.model
+    assert read.encoder_name == checkpoint.encoder_name
 
 
 def test_weights_of_another_architecture(released):
@@ -184,3 +192,42 @@ def test_weights_of_another_architecture(released):
     model = instantiate({**node, "encoder": {"_target_": "gfm.models.encoders.resnet34"}})
     with pytest.raises(GFMError, match="another architecture"):
         load_weights(model, read_checkpoint(released), released)
+
+
+@pytest.mark.parametrize(
+    ("node", "name"),
+    [
+        ({"_target_": f"{_NETWORKS}.gfm_r34_2b"}, "r34_2b"),
+        ({"_target_": f"{_NETWORKS}.gfm_timm", "encoder": "convnextv2_tiny"}, "convnextv2_tiny"),
+        ({"_target_": _GFM, "encoder": _TORCHVISION}, "resnet34"),
+        ({"_target_": _GFM, "encoder": _TIMM}, "test_resnet"),
+        ({"_target_": _GFM, "encoder": {"_target_": "lab.parts.tiny", "width": 4}}, "tiny"),
+        ({"_target_": "lab.parts.small_network"}, "small_network"),
+        ({"_target_": "lab.parts.small_network", "encoder": None}, "small_network"),
+    ],
+)
+def test_encoder_names(node, name):
+    assert Checkpoint(node, {}).encoder_name == name
+
+
+@pytest.mark.parametrize("name", ["r34_TT", "r34_2b_BT", "d121_RIM", "r101_FT"])
+def test_released_networks_are_the_named_ones(name):
+    """The channels of a released file are the defaults of its named constructor."""
+    node, _ = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
+    backbone, _, rosta = name.rpartition("_")
+    assert node["_target_"] == f"{_NETWORKS}.gfm_{backbone}"
+    with torch.device("meta"):
+        own = instantiate(node).state_dict()
+        paper = instantiate({"_target_": node["_target_"], "rosta": rosta.lower()}).state_dict()
+    assert {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in paper.items()}
+
+
+def test_normalization_is_compared_across_the_nodes_of_older_and_newer_runs():
+    older = {"_target_": _GFM, "encoder": _TORCHVISION, "normalization": "imagenet"}
+    newer = {"_target_": f"{_NETWORKS}.gfm_r34"}
+    for source, wanted in ((older, newer), (newer, older)):
+        learnt = source.get("normalization", "none")
+        with pytest.raises(GFMError, match=f"backbone.normalization={learnt}"):
+            check_normalization(wanted, Checkpoint(source, {}), "a.ckpt")
+        check_normalization(source, Checkpoint(source, {}), "a.ckpt")
+    check_normalization(newer, Checkpoint({**older, "_target_": "lab.Net"}, {}), "a.ckpt")

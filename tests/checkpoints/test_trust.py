@@ -10,8 +10,13 @@ import safetensors.torch
 import torch
 from omegaconf import OmegaConf
 
-from gfm.checkpoints import load_network, read_checkpoint, read_weights, write_checkpoint
-from gfm.checkpoints.formats import Checkpoint
+from gfm.checkpoints import (
+    Checkpoint,
+    load_network,
+    read_checkpoint,
+    read_weights,
+    write_checkpoint,
+)
 from gfm.checkpoints.trust import check_description
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError

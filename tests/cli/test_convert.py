@@ -29,7 +29,7 @@ def test_conversions_keep_the_network(released, tmp_path):
         target = tmp_path / name
         done = _convert(source, target)
         assert done.exit_code == 0, done.output
-        assert "resnet34, RoSTA BT" in done.output
+        assert "r34, RoSTA BT" in done.output
         model, _ = load_network(target)
         own = model.state_dict()
         assert own.keys() == expected.keys()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gfm.checkpoints.formats import without_pretrained
+from gfm.checkpoints import without_pretrained
 from gfm.compat.hydra import instantiate
 from gfm.config import TrainConfig
 from gfm.data.layout import Folders

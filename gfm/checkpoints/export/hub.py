@@ -10,8 +10,9 @@ from typing import Any
 import jinja2
 
 from gfm import __version__
+from gfm.checkpoints.checkpoint import Checkpoint
 from gfm.checkpoints.facts import UNKNOWN_LICENCE, facts_of
-from gfm.checkpoints.formats import Checkpoint, write_checkpoint
+from gfm.checkpoints.formats import write_checkpoint
 from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
 from gfm.system.files import make_folder, write_text

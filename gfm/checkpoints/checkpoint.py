@@ -1,0 +1,46 @@
+"""The content of a checkpoint: how its network is built, and its weights."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The content of a file.
+
+    Attributes:
+        model: Plain ``_target_`` node that builds the network with random weights.
+        state: Weights of the network.
+        config: Configuration of the run that made the file; empty for released checkpoints.
+    """
+
+    model: dict[str, Any]
+    state: dict[str, Tensor]
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def encoder_name(self) -> str:
+        """Name of the encoder: ``r34``, timm's ``convnextv2_tiny``, or of the encoder's function.
+
+        The node of a :class:`gfm.models.gfm.GFM` describes its encoder by a node, that of
+        ``gfm_timm`` by timm's name; for any other, the target alone determines the encoder.
+        """
+        node = self.model.get("encoder") or self.model
+        if isinstance(node, dict):
+            target = str(node.get("_target_")).split(".")[-1]
+            return str(node.get("name", target.removeprefix("gfm_")))
+        return str(node)
+
+    @property
+    def inferer(self) -> Any:
+        """Plain ``_target_`` node of the run's inferer; ``None`` if the file has none."""
+        return self.config.get("inference")
+
+
+def without_pretrained(node: Any) -> Any:
+    """Turn ``pretrained`` off in a network's node, because its weights will be replaced anyway."""
+    if isinstance(node, dict):
+        return {k: False if k == "pretrained" else without_pretrained(v) for k, v in node.items()}
+    return node
