@@ -1,9 +1,8 @@
 """RoSTA: the representations of semantic and transition areas, as one table.
 
 A RoSTA defines what the glance decoder classifies, what the focus decoder regresses, and how both
-are fused to alpha (Li et al., IJCV 2022, section 4.1). All targets come from one trimap, made with
-the kernel of the RoSTA: where it is 255 is the erosion of the foreground, where it is not 0 is the
-dilation.
+are fused to alpha (Li et al., IJCV 2022, section 4.1). All targets derive from one trimap, made
+with the kernel of the RoSTA: it is 255 on the erosion of the foreground, and not 0 on the dilation.
 
 ======  ============================  ====================  ===========================
 RoSTA   glance classes                focus target          alpha
@@ -25,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # the file tools make trimaps too, and should not wait for torch
+if TYPE_CHECKING:  # commands such as gfm prepare make trimaps without the wait for torch
     from collections.abc import Callable
 
     from torch import Tensor
@@ -46,7 +45,7 @@ class Rosta:
 
     Attributes:
         name: ``tt``, ``ft`` or ``bt``.
-        num_classes: Number of classes, the channels of the glance decoder.
+        num_classes: Channels of the glance decoder.
         kernel_size: Side of the elliptic kernel that makes the trimap, in pixels of the photo.
         glance_target: Turns a trimap (0, 128, 255) into class indices, both N×1×H×W; int64.
         focus_target: Turns alpha in [0, 1] and a trimap into the focus target in [0, 1], all
@@ -65,10 +64,10 @@ class Rosta:
 
     def __reduce__(self) -> tuple[Callable[[str], Rosta], tuple[str]]:
         """Pickle by name, so that networks can be sent to other processes."""
-        return _named, (self.name,)
+        return _from_name, (self.name,)
 
 
-def _named(name: str) -> Rosta:
+def _from_name(name: str) -> Rosta:
     return ROSTAS[name][0]
 
 
@@ -80,7 +79,7 @@ def _dilation(trimap: Tensor) -> Tensor:
     return trimap > 0
 
 
-def transition(trimap: Tensor) -> Tensor:
+def transition_mask(trimap: Tensor) -> Tensor:
     """Return 1 in the transition region of a trimap, for which focus is responsible, else 0."""
     return (trimap == TRANSITION).float()
 
@@ -89,13 +88,29 @@ def transition(trimap: Tensor) -> Tensor:
 # because interpolating between equal values may be off by a rounding error.
 _HALF: Final = 0.5 - 1e-4
 
+
+def fuse_tt(glance: Tensor, focus: Tensor) -> Tensor:
+    """Take focus in the transition, and glance, 0 or 1, elsewhere."""
+    return focus.where((glance - 0.5).abs() < _HALF, glance.round())
+
+
+def fuse_ft(glance: Tensor, focus: Tensor) -> Tensor:
+    """Add focus to the certain foreground."""
+    return (glance + focus).clamp(max=1)
+
+
+def fuse_bt(glance: Tensor, focus: Tensor) -> Tensor:
+    """Subtract focus from everything that is not certain background."""
+    return (glance - focus).clamp(min=0)
+
+
 TT: Final = Rosta(
     name="tt",
     num_classes=3,
     kernel_size=25,
     glance_target=lambda trimap: _dilation(trimap).long() + _erosion(trimap).long(),
     focus_target=lambda alpha, trimap: alpha,
-    fuse=lambda glance, focus: focus.where((glance - 0.5).abs() < _HALF, glance.round()),
+    fuse=fuse_tt,
 )
 FT: Final = Rosta(
     name="ft",
@@ -103,7 +118,7 @@ FT: Final = Rosta(
     kernel_size=50,
     glance_target=lambda trimap: _erosion(trimap).long(),
     focus_target=lambda alpha, trimap: (alpha - _erosion(trimap).to(alpha.dtype)).clamp(min=0),
-    fuse=lambda glance, focus: (glance + focus).clamp(max=1),
+    fuse=fuse_ft,
 )
 BT: Final = Rosta(
     name="bt",
@@ -111,7 +126,7 @@ BT: Final = Rosta(
     kernel_size=50,
     glance_target=lambda trimap: _dilation(trimap).long(),
     focus_target=lambda alpha, trimap: (_dilation(trimap).to(alpha.dtype) - alpha).clamp(min=0),
-    fuse=lambda glance, focus: (glance - focus).clamp(min=0),
+    fuse=fuse_bt,
 )
 
 ROSTAS: Final[dict[str, tuple[Rosta, ...]]] = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gfm.data.trimap import trimap_from_alpha
-from gfm.rosta import ROSTAS, transition
+from gfm.rosta import ROSTAS, transition_mask
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_focus_matters_only_in_its_transition(rosta, alpha):
     """Outside, the focus loss is blind; there FT and BT have nothing to regress."""
     trimap = torch.from_numpy(trimap_from_alpha(alpha, rosta.kernel_size))[None, None]
     target = torch.from_numpy(alpha)[None, None].double() / 255
-    outside = transition(trimap) == 0
+    outside = transition_mask(trimap) == 0
     focus = rosta.focus_target(target, trimap)
     if rosta.name != "tt":
         assert focus[outside].abs().max() == 0

@@ -2,7 +2,7 @@
 
 from gfm.checkpoints.checkpoint import Checkpoint, without_pretrained
 from gfm.checkpoints.formats import read_checkpoint, read_weights, write_checkpoint
-from gfm.checkpoints.networks import (
+from gfm.checkpoints.loading import (
     build_network,
     check_network,
     check_normalization,

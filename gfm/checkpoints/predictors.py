@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from gfm.checkpoints.checkpoint import Checkpoint
-from gfm.checkpoints.networks import load_network
+from gfm.checkpoints.loading import load_network
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.inference.foreground import ForegroundMethod

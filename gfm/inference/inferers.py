@@ -14,8 +14,7 @@ from torch import Tensor
 from gfm.errors import GFMError
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
-from gfm.models.gfm import GFM
-from gfm.models.image_checks import check_image
+from gfm.models.gfm import GFM, check_image
 
 
 class Prediction(NamedTuple):

@@ -16,7 +16,7 @@ from gfm.inference.foreground import (
 )
 from gfm.inference.inferers import Inferer, Prediction
 from gfm.inference.pictures import Picture, like, to_batch
-from gfm.models.batchnorm_folding import fold_batchnorm
+from gfm.models.batchnorm import fold_batchnorm
 from gfm.models.gfm import GFM
 
 Precision = Literal["32", "bf16", "16"]

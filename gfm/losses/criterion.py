@@ -1,4 +1,4 @@
-"""The criterion, which names, weighs and adds the terms of the loss (GFM, section 4.4)."""
+"""The criterion, which weights and adds the terms of the loss (GFM, section 4.4)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gfm.losses.terms import GlanceOn, alpha_loss, composition_loss, glance_loss, laplacian_loss
 from gfm.models.fusion import BranchOutput, MattingOutput
-from gfm.rosta import ROSTAS, Rosta, transition
+from gfm.rosta import ROSTAS, Rosta, transition_mask
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,7 @@ class WeightedTerm:
     """A loss term in addition to those of the paper.
 
     Attributes:
-        term: Function of the network's output and the batch, as :class:`Criterion` gets them, that
-            returns a scalar.
+        term: Returns a scalar for the network's output and the batch that :class:`Criterion` gets.
         weight: Weight in the total.
     """
 
@@ -30,8 +29,8 @@ class Criterion(nn.Module):
 
     ``total = glance · CE + focus · (alpha + laplacian in the transition region)
     + fusion · (alpha + laplacian everywhere) + composition · composition``.
-    With RIM, the terms of its three branches are added, and the integrated alpha has fusion and
-    composition terms of its own. (In the official code all weights of RIM are 1, each branch also
+    With RIM, the terms of its three branches are added, and the fusion and composition terms apply
+    to the integrated alpha too. (In the official code all weights of RIM are 1, each branch also
     has a composition term, and the terms of the BT branch are computed on the output of the FT
     branch.)
 
@@ -95,9 +94,9 @@ class Criterion(nn.Module):
             suffix = f"_{rosta.name}" if len(self.branches) > 1 else ""
             terms |= {name + suffix: term for name, term in branch_terms.items()}
         weighted = [self.weights[name.split("_")[0]] * term for name, term in terms.items()]
-        for name, own in self.extra.items():
-            terms[name] = own.term(output, batch)
-            weighted.append(own.weight * terms[name])
+        for name, extra in self.extra.items():
+            terms[name] = extra.term(output, batch)
+            weighted.append(extra.weight * terms[name])
         return {"total": torch.stack(weighted).sum(), **terms}
 
     def _fusion_terms(self, preds: Tensor, alpha: Tensor) -> dict[str, Tensor]:
@@ -111,7 +110,7 @@ class Criterion(nn.Module):
     ) -> dict[str, Tensor]:
         trimap = batch[f"trimap_{rosta.kernel_size}"]
         target = rosta.focus_target(batch["alpha"], trimap)
-        weight = transition(trimap)
+        weight = transition_mask(trimap)
         terms = {
             "glance": glance_loss(branch.glance, rosta.glance_target(trimap), self.glance_on),
             "focus_alpha": alpha_loss(branch.focus, target, weight),

@@ -1,7 +1,7 @@
 """The terms of the loss as functions (GFM, section 4.4).
 
-All of them are computed in float32, even under autocast, from alphas and colours in [0, 1]. They
-raise a ValueError for shapes that differ, because broadcasting would hide the mistake.
+All are computed in float32, even under autocast, from alphas and colours in [0, 1]. Shapes that
+differ raise a ValueError, because broadcasting would hide the mistake.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ from torch import Tensor
 from gfm.system.ranks import rank_and_world
 
 GlanceOn = Literal["logits", "probabilities"]
-"""What the cross-entropy of the glance decoder is computed on; see :func:`glance_loss`."""
+"""Input of the glance decoder's cross-entropy; see :func:`glance_loss`."""
 
 _EPSILON = 1e-12
 _PYRAMID_LEVELS = 5
@@ -22,11 +22,7 @@ _CHANNELS = {"image": 3, "foreground": 3, "background": 3}
 
 
 def _check_shapes(**tensors: Tensor | None) -> None:
-    """Check that tensors have as many images as the first one, and images of the same size.
-
-    Raises:
-        ValueError: They do not, or they are empty.
-    """
+    """Raise ValueError unless all tensors match the first in number and size of images."""
     given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     first, like = next(iter(given.items()))
     for name, tensor in given.items():
@@ -53,7 +49,7 @@ def glance_loss(logits: Tensor, classes: Tensor, on: GlanceOn = "logits") -> Ten
     """
     _check_shapes(classes=classes)
     if classes.dtype != torch.int64:
-        raise TypeError(f"classes is {classes.dtype}: pass indices of classes as int64")
+        raise TypeError(f"classes is {classes.dtype}: pass class indices as int64")
     if (len(logits), *logits.shape[2:]) != (len(classes), *classes.shape[2:]):
         raise ValueError(
             f"logits has shape {tuple(logits.shape)}: expected (N, C, H, W), with N, H and W of "
@@ -67,9 +63,9 @@ def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     """Compute the smoothed absolute difference, ``sum sqrt((w (p - t))² + 1e-12) / (sum w + 1)``.
 
     The ``+ 1`` keeps the loss of an empty region finite. Without a weight, the result is the mean
-    over all pixels. With several processes, the region is that of all of them together: each
-    process divides by ``(sum w + 1) / processes``. Since they average their gradients, these are
-    then the gradients of a single process with all samples.
+    over all pixels. Several processes sum ``w`` over all of them, and each divides by
+    ``(sum w + 1) / processes``. The average of their gradients is then the gradient that a single
+    process would get from all samples.
 
     Args:
         preds: N×1×H×W in [0, 1].
@@ -95,7 +91,7 @@ def _region_size(weight: Tensor) -> Tensor:
 def _gauss_kernel(device: torch.device) -> Tensor:
     # As in the official code, two one-dimensional Gaussians are added instead of multiplied;
     # released models were trained with this kernel.
-    # It is made on the device, because a copy would wait for all work queued there.
+    # Built on the device, because copying it there would synchronise.
     x = torch.arange(5, dtype=torch.float32, device=device) - 2
     gauss = torch.exp(-x.square())
     kernel = gauss[:, None] + gauss[None, :]
@@ -118,7 +114,7 @@ def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) 
     """Compute the L1 distance between Laplacian pyramids.
 
     The distance is averaged over the pixels of each level, and summed over the five levels and the
-    low-pass rest.
+    low-pass residual.
 
     Args:
         preds: N×1×H×W in [0, 1].
@@ -137,7 +133,7 @@ def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) 
 def composition_loss(
     image: Tensor, foreground: Tensor, background: Tensor, preds: Tensor
 ) -> Tensor:
-    """Compute how far the picture recomposed with the predicted alpha is from the picture.
+    """Compute the error of the image recomposed with the predicted alpha.
 
     This is ``sqrt((p F + (1 - p) B - I)² + 1e-12)``, summed over colours and averaged over pixels.
     (The official code also divides by the number of pixels, not of values.)

@@ -1,4 +1,4 @@
-"""Building blocks that the decoders share."""
+"""Building blocks of the decoders."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from gfm.models.grid_pooling import enlarge_grid, pool_to_grid
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, dilation: int = 1) -> list[nn.Module]:
-    """Make a 3×3 convolution that keeps the size, batch normalisation and ReLU."""
+    """Make a 3×3 convolution that keeps the size, a batch normalisation and a ReLU."""
     return [
         nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation),
         nn.BatchNorm2d(out_channels),
@@ -19,7 +19,7 @@ def conv_bn_relu(in_channels: int, out_channels: int, dilation: int = 1) -> list
 
 
 def conv_stack(in_channels: int, *out_channels: int, dilation: int = 1) -> list[nn.Module]:
-    """Make one :func:`conv_bn_relu` after the other, each with its number of ``out_channels``."""
+    """Chain a :func:`conv_bn_relu` for each number of ``out_channels``."""
     layers: list[nn.Module] = []
     for channels in out_channels:
         layers += conv_bn_relu(in_channels, channels, dilation)
@@ -28,24 +28,27 @@ def conv_stack(in_channels: int, *out_channels: int, dilation: int = 1) -> list[
 
 
 def upsample(factor: int) -> list[nn.Module]:
-    """Make a layer that enlarges bilinearly by ``factor``; no layer for a factor of 1."""
+    """Make a layer that enlarges bilinearly by ``factor``; none for a factor of 1."""
     if factor == 1:
         return []
     return [nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False)]
 
 
-def extend(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column of N×C×H×W until the sides are multiples of ``multiple``."""
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column of N×C×H×W until the sides are multiples of ``multiple``.
+
+    Equals ``F.pad(mode="replicate")``; by indices, exported graphs hold for sides of any length.
+    """
     for dim in (-2, -1):
         length = image.shape[dim]
-        whole = (length + multiple - 1) // multiple * multiple
-        pixels = torch.arange(whole, device=image.device).clamp(max=length - 1)
+        padded = (length + multiple - 1) // multiple * multiple
+        pixels = torch.arange(padded, device=image.device).clamp(max=length - 1)
         image = image.index_select(dim, pixels)
     return image
 
 
 class GridPool(nn.AdaptiveAvgPool2d):
-    """Averages the cells of a square grid, and can be exported for images of any size."""
+    """Averages the cells of a square grid; can be exported for images of any size."""
 
     output_size: int
 
@@ -56,7 +59,7 @@ class GridPool(nn.AdaptiveAvgPool2d):
         return super().forward(feature)
 
 
-def _spread(grid: Tensor, height: int, width: int) -> Tensor:
+def _enlarge(grid: Tensor, height: int, width: int) -> Tensor:
     """Enlarge N×C×n×n linearly to N×C×H×W, with the centres of the outer cells at the borders."""
     if torch.compiler.is_exporting():
         return enlarge_grid(grid, height, width)
@@ -68,9 +71,9 @@ class PyramidPooling(nn.Module):
     """Pyramid pooling (Zhao et al., CVPR 2017) with the grids 1×1, 3×3 and 5×5 of GFM.
 
     Args:
-        channels: Number of channels of the feature.
-        out_channels: Number of channels of the result, which has the feature's height and width.
-        sizes: Number of cells on a side of each grid.
+        channels: Channels of the feature.
+        out_channels: Channels of the result, which has the feature's height and width.
+        sizes: Cells on a side of each grid.
     """
 
     def __init__(self, channels: int, out_channels: int, sizes: Sequence[int] = (1, 3, 5)) -> None:
@@ -82,14 +85,17 @@ class PyramidPooling(nn.Module):
         self.bottleneck = nn.Conv2d(channels * (len(sizes) + 1), out_channels, 1)
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Enlarge the context of every grid, and mix it with the feature itself."""
+        """Enlarge the context of every grid, and mix it with the feature."""
         height, width = feature.shape[-2:]
-        priors = [_spread(stage(feature), height, width) for stage in self.stages]
+        priors = [_enlarge(stage(feature), height, width) for stage in self.stages]
         return F.relu(self.bottleneck(torch.cat([*priors, feature], dim=1)))
 
 
 class SqueezeExcitation(nn.Module):
-    """Channel attention (Hu et al., CVPR 2018): each channel scaled by a factor in (0, 1)."""
+    """Channel attention (Hu et al., CVPR 2018): scales each channel by a factor in (0, 1).
+
+    The layers of torchvision's module have biases, which released weights lack.
+    """
 
     def __init__(self, channels: int, reduction: int = 4) -> None:
         super().__init__()
@@ -101,6 +107,6 @@ class SqueezeExcitation(nn.Module):
         )
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Scale the channels of N×C×H×W; the shape stays the same."""
+        """Scale the channels of N×C×H×W."""
         scale: Tensor = self.fc(feature.mean(dim=(2, 3)))
         return feature * scale[:, :, None, None]

@@ -1,13 +1,12 @@
 """The glance decoder and the focus decoder (GFM, section 4.2).
 
 Both go from the encoder's deepest feature up to full resolution, with one stage per feature. They
-differ in the skip that joins each stage: the glance decoder joins the pyramid-pooled context, the
-focus decoder joins the encoder's feature. Each ends in one head per RoSTA branch, which returns
-logits.
+differ in what each stage concatenates: the glance decoder takes the pyramid-pooled context, the
+focus decoder the encoder's feature. Each ends in one head per RoSTA branch, which returns logits.
 
-Decoders know only the channels and strides of an encoder. ``decoder_channels[i]`` is the number of
-channels at feature ``i``, finest first; the middle convolution of a stage has ``reduction`` times
-fewer.
+Decoders depend only on the channels and strides of an encoder. ``decoder_channels[i]`` is the
+number of channels at feature ``i``, finest first; the middle convolution of a stage has
+``reduction`` times fewer.
 """
 
 from collections.abc import Sequence
@@ -18,10 +17,10 @@ from torch import Tensor, nn
 from gfm.models.blocks import PyramidPooling, conv_bn_relu, conv_stack, upsample
 
 
-class _Ladder(nn.Module):
+class _Decoder(nn.Module):
     """The stages of a decoder, from the deepest feature upwards, and its heads.
 
-    If the finest feature has full resolution, it has a stage of its own and each head is a single
+    If the finest feature has full resolution, it gets a stage, and each head is a single
     convolution. Otherwise each head is itself the last stage and enlarges by the finest stride.
     """
 
@@ -35,10 +34,10 @@ class _Ladder(nn.Module):
         reduction: int,
     ) -> None:
         super().__init__()
-        self.has_flat_heads = strides[0] == 1
+        self.is_full_resolution = strides[0] == 1
         x_channels = bottom_channels
         stages = []
-        for level in reversed(range(0 if self.has_flat_heads else 1, len(strides))):
+        for level in reversed(range(0 if self.is_full_resolution else 1, len(strides))):
             finer = max(level - 1, 0)
             in_channels = x_channels + skip_channels[level]
             mid_channels = decoder_channels[level] // reduction
@@ -51,7 +50,7 @@ class _Ladder(nn.Module):
         finest = decoder_channels[0]
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Conv2d(x_channels, num_outputs, 3, padding=1))
-            if self.has_flat_heads
+            if self.is_full_resolution
             else nn.Sequential(
                 *conv_stack(x_channels + skip_channels[0], finest, finest),
                 nn.Conv2d(finest, num_outputs, 3, padding=1),
@@ -60,11 +59,11 @@ class _Ladder(nn.Module):
             for num_outputs in head_channels
         )
 
-    def join(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Concatenate the input of a stage; the released weights fix the order of the channels."""
+    def concatenate(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Concatenate the input of a stage; released weights fix the order of the channels."""
         return torch.cat([x, skip], dim=1)
 
-    def climb(self, bottom: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
+    def decode(self, bottom: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
         """Run the stages and heads.
 
         Args:
@@ -72,17 +71,17 @@ class _Ladder(nn.Module):
             skips: One skip per feature, deepest first.
 
         Returns:
-            The logits of each head, N×C×H×W.
+            The N×C×H×W logits of each head.
         """
         x = bottom
         for stage, skip in zip(self.stages, skips, strict=False):
-            x = stage(self.join(x, skip))
-        if not self.has_flat_heads:
-            x = self.join(x, skips[-1])
+            x = stage(self.concatenate(x, skip))
+        if not self.is_full_resolution:
+            x = self.concatenate(x, skips[-1])
         return [head(x) for head in self.heads]
 
 
-class GlanceDecoder(_Ladder):
+class GlanceDecoder(_Decoder):
     """Classifies every pixel from its context: one map of class logits per branch."""
 
     def __init__(
@@ -104,17 +103,17 @@ class GlanceDecoder(_Ladder):
             for width, stride in zip(decoder_channels[-2::-1], strides[-2::-1], strict=True)
         )
 
-    def join(self, x: Tensor, skip: Tensor) -> Tensor:
+    def concatenate(self, x: Tensor, skip: Tensor) -> Tensor:
         """Concatenate with the context first."""
         return torch.cat([skip, x], dim=1)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Turn features, finest first, into the N×C×H×W class logits of each branch."""
         pooled = self.pyramid(features[-1])
-        return self.climb(features[-1], [pooled, *(layer(pooled) for layer in self.context)])
+        return self.decode(features[-1], [pooled, *(layer(pooled) for layer in self.context)])
 
 
-class FocusDecoder(_Ladder):
+class FocusDecoder(_Decoder):
     """Regresses details: one N×1×H×W map of logits per branch."""
 
     def __init__(
@@ -132,4 +131,4 @@ class FocusDecoder(_Ladder):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Turn features, finest first, into the N×1×H×W logits of each branch."""
-        return self.climb(self.bridge(features[-1]), features[::-1])
+        return self.decode(self.bridge(features[-1]), features[::-1])

@@ -1,8 +1,8 @@
 """Encoders, which turn an image into features from fine to coarse.
 
-A backbone has to meet only this contract: it is a module whose ``forward(image)`` returns a list of
-features, finest first, and whose ``channels`` and ``strides`` have the same length as that list.
-Each stride is a multiple of the one before; the finest may be 1, 2 or 4.
+The contract of a backbone: it is a module whose ``forward(image)`` returns a list of features,
+finest first, and whose ``channels`` and ``strides`` have the same length as that list. Each stride
+is a multiple of the one before; the finest may be 1, 2 or 4.
 """
 
 import warnings
@@ -18,7 +18,7 @@ from gfm.errors import GFMError
 
 
 class Encoder(nn.Module):
-    """Base class that states what decoders rely on.
+    """Interface on which decoders rely.
 
     ``forward`` takes an N×3×H×W image, with H and W multiples of the last stride. It returns a list
     of N×C×H/s×W/s features, finest first.
@@ -33,7 +33,7 @@ class Encoder(nn.Module):
 
 
 class StagedEncoder(Encoder):
-    """Runs stages one after another and returns the output of each as a feature."""
+    """Runs stages in sequence and returns the output of each as a feature."""
 
     def __init__(
         self, stages: Sequence[nn.Module], channels: Sequence[int], strides: Sequence[int]
@@ -54,39 +54,42 @@ class StagedEncoder(Encoder):
 
 
 Pretrained = bool | Literal["auto"]
-"""Whether to start from ImageNet weights; ``auto`` warns and goes on if they cannot be loaded."""
+"""Whether to start from ImageNet weights; ``auto`` only warns if they cannot be loaded."""
 
 
 _Net = TypeVar("_Net")
 
 
-def with_weights(make: Callable[[bool], _Net], pretrained: Pretrained, name: str, fix: str) -> _Net:
-    """Make a network with or without its ImageNet weights.
+def build_pretrained(
+    build: Callable[[bool], _Net], pretrained: Pretrained, name: str, fix: str
+) -> _Net:
+    """Build a network with or without its ImageNet weights.
 
     Args:
-        make: Makes the network; its argument says whether to load the weights.
-        pretrained: Whether weights are wanted; see :data:`Pretrained`.
+        build: Builds the network; its argument is whether to load the weights.
+        pretrained: See :data:`Pretrained`.
         name: Name of the network, for messages.
-        fix: What helps where the weights cannot be downloaded, for messages.
+        fix: Alternative to downloading the weights, for messages.
 
     Raises:
         GFMError: ``pretrained`` is true and the weights cannot be loaded.
     """
     if not pretrained:
-        return make(False)
+        return build(False)
     try:
-        return make(True)
-    except (OSError, RuntimeError) as error:  # there is no connection, or the file is damaged
+        return build(True)
+    except (OSError, RuntimeError) as error:  # offline, or the file is damaged
         reason = str(error).splitlines()[0]
-        message = f"no ImageNet weights of {name} ({reason}): set backbone.pretrained=false, {fix}"
+        failure = f"cannot load ImageNet weights of {name} ({reason})"
+        message = f"{failure}: set backbone.pretrained=false, {fix}"
         if pretrained != "auto":
             raise GFMError(message) from error
         warnings.warn(f"{message}; training starts from random weights", stacklevel=2)
-        return make(False)
+        return build(False)
 
 
 def _torchvision(name: str, pretrained: Pretrained) -> Any:
-    return with_weights(
+    return build_pretrained(
         lambda load: models.get_model(name, weights="IMAGENET1K_V1" if load else None),
         pretrained,
         name,

@@ -1,4 +1,8 @@
-"""Collaborative matting: glance and focus fused to alpha (GFM, section 4.3)."""
+"""Collaborative matting: glance and focus fused to alpha (GFM, section 4.3).
+
+The rules of the RoSTAs are ``fuse_tt``, ``fuse_ft`` and ``fuse_bt`` of :mod:`gfm.rosta`; RIM
+combines the three alphas by a learned module.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -28,7 +32,7 @@ class MattingOutput(NamedTuple):
     """Output of the network.
 
     Attributes:
-        alpha: N×1×H×W in [0, 1]; not bounded with RIM.
+        alpha: N×1×H×W in [0, 1]; unbounded with RIM.
         branches: Output of each branch by RoSTA name; RIM has three.
     """
 
@@ -71,9 +75,9 @@ class RIM(nn.Module):
         )
 
     def forward(self, alphas: list[Tensor]) -> Tensor:
-        """Combine N×1×H×W alphas in [0, 1] into one of the same shape, about [0, 1].
+        """Combine N×1×H×W alphas in [0, 1] into one of the same shape.
 
-        The result is not bounded, as in the official code; inferers clamp what they return.
+        The result is unbounded, as in the official code; inferers clamp it.
         """
         alpha: Tensor = self.layers(torch.cat(alphas, dim=1))
         return alpha

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from gfm.errors import GFMError
-from gfm.models.blocks import extend
+from gfm.models.activation_checkpointing import apply_activation_checkpointing
+from gfm.models.blocks import pad_to_multiple
 from gfm.models.decoders import FocusDecoder, GlanceDecoder
 from gfm.models.encoders import Encoder
 from gfm.models.fusion import RIM, MattingOutput, fuse
-from gfm.models.image_checks import check_image
-from gfm.models.recomputation import recompute_activations
 from gfm.rosta import ROSTAS
 
 # The official network takes 0..255 without normalisation, so released weights expect it.
@@ -20,28 +19,30 @@ NORMALIZATIONS = {
     "none": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-"""Mean and standard deviation of the colours by name; images come in [0, 1]."""
+"""Mean and standard deviation of colours in [0, 1], by name."""
 
 
 class GFM(nn.Module):
     """Glance and Focus Matting network (GFM, figure 4), for images of any size.
 
+    This is the general constructor; :mod:`gfm.models.networks` has the networks of the paper.
+
     Args:
-        encoder: Module that returns features and names their channels and strides.
+        encoder: Module that meets the contract of :class:`gfm.models.encoders.Encoder`.
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         decoder_channels: Channels of the decoders at each feature, finest first; by default those
             of the encoder, at most 512.
-        decoder_scale: Factor on the channels of the decoders; at least 8 are kept at each feature.
+        decoder_scale: Factor on the channels of the decoders, of which each feature keeps 8.
         reduction: Factor by which the middle convolution of a decoder stage has fewer channels.
         normalization: ``none`` feeds values of 0..255, as the official code does; ``imagenet``
             standardises them.
-        activation_checkpointing: Whether to keep fewer activations for the backward pass and to
-            compute them again, which saves memory and takes time.
+        activation_checkpointing: Whether to recompute activations in the backward pass, which
+            saves memory and takes time.
         channels_last: Whether to store tensors with their channels innermost, which some devices
             prefer.
 
     Raises:
-        GFMError: There is no such RoSTA, or the channels are not of this encoder.
+        GFMError: The RoSTA is unknown, or ``decoder_channels`` does not fit the encoder.
     """
 
     mean: Tensor
@@ -68,7 +69,7 @@ class GFM(nn.Module):
         if len(full) != len(channels):
             raise GFMError(
                 f"decoder_channels has {len(full)} numbers, but the encoder has {len(channels)} "
-                "features: give one number for each, finest first"
+                "features: set one number for each, finest first"
             )
         decoder_channels = [max(8, round(c * decoder_scale)) for c in full]
         num_classes = [branch.num_classes for branch in self.branches]
@@ -84,23 +85,18 @@ class GFM(nn.Module):
         if channels_last:
             self.use_channels_last()
         if activation_checkpointing:
-            recompute_activations(self)
+            apply_activation_checkpointing(self)
 
     def use_channels_last(self) -> None:
-        """Store tensors with channels innermost from now on; nothing else changes."""
+        """Store tensors with channels innermost from now on."""
         self.memory_format = torch.channels_last
         self.to(memory_format=self.memory_format)
 
     def forward(self, image: Tensor) -> MattingOutput:
-        """Compute the alpha mattes of a batch of images.
-
-        Args:
-            image: N×3×H×W RGB in [0, 1], of any size.
-        """
+        """Compute the alpha mattes of N×3×H×W RGB images in [0, 1], of any size."""
         features = self.encode(image)
-        height, width = image.shape[-2:]
-        glances = [logits[..., :height, :width] for logits in self.glance(features)]
-        focuses = [logits[..., :height, :width] for logits in self.focus(features)]
+        glances = _crop_padding(self.glance(features), image)
+        focuses = _crop_padding(self.focus(features), image)
         branches = {
             rosta.name: fuse(rosta, glance, focus)
             for rosta, glance, focus in zip(self.branches, glances, focuses, strict=True)
@@ -108,41 +104,22 @@ class GFM(nn.Module):
         return MattingOutput(self.integrate([b.alpha for b in branches.values()]), branches)
 
     def run_glance(self, image: Tensor) -> list[Tensor]:
-        """Return the class logits of each branch, without running the focus decoder.
-
-        Args:
-            image: N×3×H×W RGB in [0, 1], of any size.
-
-        Returns:
-            One tensor of N×C×H×W logits per branch.
-        """
-        features = self.encode(image)
-        height, width = image.shape[-2:]
-        return [x[..., :height, :width] for x in self.glance(features)]
+        """Return the N×C×H×W class logits of each branch, without running the focus decoder."""
+        return _crop_padding(self.glance(self.encode(image)), image)
 
     def run_focus(self, image: Tensor) -> list[Tensor]:
-        """Return the focus logits of each branch, without running the glance decoder.
-
-        Args:
-            image: N×3×H×W RGB in [0, 1], of any size.
-
-        Returns:
-            One tensor of N×1×H×W logits per branch.
-        """
-        features = self.encode(image)
-        height, width = image.shape[-2:]
-        return [x[..., :height, :width] for x in self.focus(features)]
+        """Return the N×1×H×W focus logits of each branch, without running the glance decoder."""
+        return _crop_padding(self.focus(self.encode(image)), image)
 
     def integrate(self, alphas: list[Tensor]) -> Tensor:
-        """Combine the alphas of the branches (N×1×H×W each) by RIM, or return the only one."""
+        """Combine the N×1×H×W alphas of the branches by RIM, or return the only one."""
         return self.rim(alphas) if self.rim is not None else alphas[0]
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """Normalise an image, pad it to multiples of the deepest stride, and encode it.
 
         Raises:
-            TypeError: The image is not a tensor of floats.
-            ValueError: It has another shape, or lies on another device.
+            TypeError, ValueError: See :func:`check_image`.
         """
         check_image(image, self.mean.device)
         height, width = image.shape[-2:]
@@ -150,6 +127,38 @@ class GFM(nn.Module):
         image = (image.to(self.mean.dtype) - self.mean) / self.std
         # An exported graph has to work for sides of any length.
         if torch.compiler.is_exporting() or height % stride or width % stride:
-            image = extend(image, stride)
+            image = pad_to_multiple(image, stride)
         features: list[Tensor] = self.encoder(image.contiguous(memory_format=self.memory_format))
         return features
+
+
+def _crop_padding(maps: list[Tensor], image: Tensor) -> list[Tensor]:
+    height, width = image.shape[-2:]
+    return [x[..., :height, :width] for x in maps]
+
+
+def check_image(image: Tensor, device: torch.device | None = None) -> None:
+    """Check images before a convolution fails less clearly; values are not checked, to save time.
+
+    Args:
+        image: N×3×H×W, float.
+        device: Device of the network; ``None`` if unknown.
+
+    Raises:
+        TypeError: The image is not a tensor of floats.
+        ValueError: The image has a different shape, is empty, or is on a different device.
+    """
+    if not isinstance(image, Tensor):
+        raise TypeError(f"image is a {type(image).__name__}: pass a tensor, or use Predictor")
+    if not image.is_floating_point():
+        raise TypeError(f"image is {image.dtype}: pass floats in [0, 1], such as bytes / 255")
+    shape = tuple(image.shape)
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(f"image has shape {shape}: expected (N, 3, H, W), RGB")
+    # A compiled graph is made once for all sizes, so it must not depend on one.
+    if not torch.compiler.is_compiling() and 0 in shape:
+        raise ValueError(f"image has shape {shape}: pass at least one image of at least one pixel")
+    if device is not None and image.device != device:
+        raise ValueError(
+            f"image is on {image.device} but the network is on {device}: move one of them"
+        )

@@ -1,8 +1,8 @@
-"""Pools to a grid and enlarges it, for exported graphs that take images of any size.
+"""Pools to a grid and interpolates a grid, in exported graphs that take images of any size.
 
 torch's kernels for both depend on the size of the image, so an exported graph would take only one
-size. Here, every pixel has a share in every cell, which is computed from the lengths of the sides.
-The shares are multiplied and added without a matrix product, whose factors GPUs may round.
+size. Here, both are weighted sums over pixels or cells, whose weights are computed from the lengths
+of the sides. There are no matrix products, because GPUs may round their factors.
 """
 
 import torch
@@ -11,22 +11,22 @@ from torch import Tensor
 
 def pool_to_grid(feature: Tensor, num_cells: int) -> Tensor:
     """Average N×C×H×W over ``num_cells``×``num_cells`` cells, as ``F.adaptive_avg_pool2d`` does."""
-    rows, columns = (_shares_in_cells(n, num_cells, feature) for n in feature.shape[-2:])
-    image = torch.stack([(feature * share).sum(-1) for share in columns], dim=-1)
-    return torch.stack([(image * share[:, None]).sum(-2) for share in rows], dim=-2)
+    rows, columns = (_pooling_weights(n, num_cells, feature) for n in feature.shape[-2:])
+    image = torch.stack([(feature * weights).sum(-1) for weights in columns], dim=-1)
+    return torch.stack([(image * weights[:, None]).sum(-2) for weights in rows], dim=-2)
 
 
 def enlarge_grid(grid: Tensor, height: int, width: int) -> Tensor:
     """Enlarge N×C×n×n to N×C×H×W linearly, as ``F.interpolate`` does with aligned corners."""
-    rows, columns = (_shares_of_cells(n, grid) for n in (height, width))
-    parts = [grid[..., i : i + 1, :] * share[:, None] for i, share in enumerate(rows)]
+    rows, columns = (_interpolation_weights(n, grid) for n in (height, width))
+    parts = [grid[..., i : i + 1, :] * weights[:, None] for i, weights in enumerate(rows)]
     image = torch.stack(parts).sum(0)
-    parts = [image[..., i : i + 1] * share for i, share in enumerate(columns)]
+    parts = [image[..., i : i + 1] * weights for i, weights in enumerate(columns)]
     return torch.stack(parts).sum(0)
 
 
-def _shares_in_cells(length: int, num_cells: int, image: Tensor) -> Tensor:
-    """Return the share of each pixel in the mean of each cell, ``num_cells``×``length``."""
+def _pooling_weights(length: int, num_cells: int, image: Tensor) -> Tensor:
+    """Return the weight of each pixel in the mean of each cell, ``num_cells``×``length``."""
     cell = torch.arange(num_cells, device=image.device)[:, None]
     start = cell * length // num_cells
     end = ((cell + 1) * length + num_cells - 1) // num_cells
@@ -34,8 +34,8 @@ def _shares_in_cells(length: int, num_cells: int, image: Tensor) -> Tensor:
     return ((pixel >= start) & (pixel < end)).to(image.dtype) / (end - start)
 
 
-def _shares_of_cells(length: int, grid: Tensor) -> Tensor:
-    """Return the share of each cell in each pixel, n×``length``."""
+def _interpolation_weights(length: int, grid: Tensor) -> Tensor:
+    """Return the weight of each cell in each pixel, n×``length``."""
     cell = torch.arange(grid.shape[-1], device=grid.device)[:, None]
     pixel = torch.arange(length, device=grid.device, dtype=grid.dtype)
     last = torch.sym_max(length - 1, 1)

@@ -1,8 +1,8 @@
-"""Makes an encoder of any timm network with a pyramid of features, or of a plain transformer.
+"""Turns any timm network with a pyramid of features, or a plain transformer, into an encoder.
 
 The networks of timm differ in the layout of their features, in the sizes of images they accept, and
-in the parameters that their features leave unused. None of this is listed per network: each network
-is built once without memory (on the ``meta`` device), given an image, and its outputs are examined.
+in the parameters that their features leave unused. None of this is listed per network: each is
+built once without memory (on the ``meta`` device), given an image, and its outputs are examined.
 """
 
 import difflib
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from gfm.errors import GFMError
-from gfm.models.encoders import Encoder, Pretrained, with_weights
+from gfm.models.encoders import Encoder, Pretrained, build_pretrained
 from gfm.system.extras import import_optional
 
-# Some networks accept only one size of image; the first option that lifts this is used.
+# Some networks accept only one size of image unless given one of these options.
 _SIZE_OPTIONS: Sequence[Mapping[str, bool]] = (
     {},
     {"strict_img_size": False},
@@ -36,7 +36,7 @@ class TimmEncoder(Encoder):
     (Yao et al., Information Fusion 2024).
 
     Args:
-        net: Network made with ``features_only``.
+        net: Network built with ``features_only``.
         strides: Stride of each of its features.
     """
 
@@ -46,7 +46,7 @@ class TimmEncoder(Encoder):
         info: Any = net.feature_info
         last = {stride: index for index, stride in enumerate(strides)}
         self.indices = list(last.values())
-        # Networks with channels last say so; the others say nothing.
+        # Only networks with channels last state their format.
         self.is_nhwc = getattr(getattr(net, "output_fmt", None), "value", "") == "NHWC"
 
         missing = [s for s in (2, 4, 8, 16) if strides[0] > _FINEST and _divides(s, strides[0])]
@@ -79,23 +79,19 @@ def _divides(stride: int, coarser: int) -> bool:
 
 
 def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
-    """Make an encoder from a network of timm.
+    """Make an encoder from a network of timm, named with or without the tag of its weights.
 
     Parameters that no feature depends on are frozen, so every remaining one gets a gradient.
 
-    Args:
-        name: Name of the network in timm, with or without the tag of its weights.
-        pretrained: Whether to load ImageNet weights; see :data:`gfm.models.encoders.Pretrained`.
-
     Raises:
-        GFMError: timm is not installed, has no such network, or the network gives no pyramid of
-            features for images of any size.
+        GFMError: timm is not installed or lacks the network, or the network does not return a
+            pyramid of features for images of any size.
     """
     timm = import_optional("timm", "timm", "backbone=timm")
     if not timm.is_model(name):
         raise GFMError(f"timm has no network {name!r}: {_suggest(timm, name)}")
     options, strides, unused = _examine(name)
-    net = with_weights(
+    net = build_pretrained(
         lambda load: timm.create_model(name, pretrained=load, features_only=True, **options),
         pretrained,
         name,
@@ -112,7 +108,7 @@ def _suggest(timm: Any, name: str) -> str:
     close = difflib.get_close_matches(stem, names, n=3) or [n for n in names if stem in n][:3]
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return "timm.list_models() lists those it has"
+    return "choose one of timm.list_models()"
 
 
 @functools.cache
@@ -120,8 +116,8 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
     """Find out how to use a network.
 
     Returns:
-        The options with which it accepts any size, the strides of its features, and the names of
-        the parameters that they leave unused.
+        Options with which it accepts any size, strides of its features, and names of the
+        parameters that they leave unused.
     """
     timm = import_optional("timm", "timm", "backbone=timm")
     reason = ""
@@ -130,7 +126,7 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
             with torch.device("meta"):
                 net = timm.create_model(name, features_only=True, **options).train()
                 return options, *_probe(net)
-        # A foreign network may raise anything; the first failure is the informative one.
+        # Networks may raise anything; the first error is the informative one.
         except Exception as error:
             reason = reason or (str(error) or type(error).__name__).splitlines()[0]
     raise GFMError(
@@ -139,10 +135,10 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
 
 
 def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
-    """Return the strides and unused parameters of a network, by running it on an odd shape.
+    """Return the strides and unused parameters of a network, by running it on a 3:4 image.
 
     Raises:
-        ValueError: Its features are no pyramid.
+        ValueError: Its features do not form a pyramid.
     """
     strides = tuple(net.feature_info.reduction())
     pyramid = list(dict.fromkeys(strides))
@@ -158,7 +154,7 @@ def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
 
 
 def _unused(net: nn.Module, outputs: Sequence[Tensor]) -> frozenset[str]:
-    """Return the names of the parameters that learn, but that outputs do not depend on."""
+    """Return the names of the trainable parameters on which no output depends."""
     nodes = [get_gradient_edge(output).node for output in outputs]
     seen = set(nodes)
     while nodes:
@@ -166,5 +162,5 @@ def _unused(net: nn.Module, outputs: Sequence[Tensor]) -> frozenset[str]:
             if node is not None and node not in seen:
                 seen.add(node)
                 nodes.append(node)
-    learnt = ((name, p) for name, p in net.named_parameters() if p.requires_grad)
-    return frozenset(name for name, p in learnt if get_gradient_edge(p).node not in seen)
+    trainable = ((name, p) for name, p in net.named_parameters() if p.requires_grad)
+    return frozenset(name for name, p in trainable if get_gradient_edge(p).node not in seen)

@@ -12,7 +12,7 @@ import torch
 
 from gfm.checkpoints.formats import read_weights
 from gfm.checkpoints.links import links, released_file, weights_names
-from gfm.checkpoints.networks import check_weights
+from gfm.checkpoints.loading import check_weights
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.system.extras import import_optional

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from gfm.config import Config, TrainConfig
 from gfm.data.datamodule import ONLY_EVALUATED
 from gfm.errors import GFMError
-from gfm.models.hardware import choose_precision, device_type, prefers_channels_last
+from gfm.models.performance import choose_precision, device_type, prefers_channels_last
 from gfm.run.option_errors import explain
 from gfm.run.sweep import job_name, job_to_resume
 from gfm.system.console import console

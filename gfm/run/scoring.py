@@ -15,7 +15,7 @@ from gfm.evaluation.predictions import PredictionSource
 from gfm.evaluation.results import log_results, write_results
 from gfm.evaluation.scoring import MatteSource, Scorer
 from gfm.metrics import metric_units
-from gfm.models.hardware import speed_up_inference
+from gfm.models.performance import choose_inference_format
 from gfm.run.summary import metrics_table
 from gfm.system.console import console
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
@@ -35,7 +35,7 @@ def choose_source(config: EvaluateConfig, photos: list[Photo]) -> MatteSource:
     inference = config.inference.to_dict() if config.inference else None
     inferer = choose_inferer(checkpoint, inference)
     trainer = instantiate(config.trainer.to_dict())
-    speed_up_inference(model, trainer.strategy.root_device.type, str(trainer.precision))
+    choose_inference_format(model, trainer.strategy.root_device.type, str(trainer.precision))
     return NetworkSource(model, inferer, trainer, fingerprint_of_content(path), facts)
 
 

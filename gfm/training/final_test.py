@@ -9,7 +9,7 @@ import torch
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
 from gfm.inference import format_inferer
-from gfm.models.hardware import speed_up_inference
+from gfm.models.performance import choose_inference_format
 from gfm.system.run_folder import LAST_CHECKPOINT
 from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
@@ -74,7 +74,7 @@ def run_final_test(
         load_weights(module.model, read_weights(path), str(path))
     # As in evaluate.py, so that both give the same figures.
     device = trainer.strategy.root_device.type
-    speed_up_inference(module.model, device, str(trainer.precision))
+    choose_inference_format(module.model, device, str(trainer.precision))
     trainer.callbacks.append(PhotoTable(run / "per_image.csv"))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -26,7 +26,7 @@ from gfm.inference import Hybrid, Resize
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
-from gfm.models.hardware import speed_up_inference
+from gfm.models.performance import choose_inference_format
 from tests.benchmarks.networks import model_node
 
 
@@ -64,7 +64,7 @@ def official_resize(model: GFM, photo: np.ndarray) -> Tensor:
 def print_resize(model: GFM, image: Tensor) -> None:
     photo = (image[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy()
     fast = copy.deepcopy(model)
-    speed_up_inference(fast, image.device.type, "32-true")
+    choose_inference_format(fast, image.device.type, "32-true")
 
     def official() -> Tensor:
         return official_resize(model, photo)

@@ -8,7 +8,7 @@ import torch
 
 from gfm.data.trimap import trimap_from_alpha
 from gfm.losses import terms
-from gfm.rosta import BT, FT, TT, transition
+from gfm.rosta import BT, FT, TT, transition_mask
 from tests.golden.formula import GOLDEN
 
 REFERENCE = json.loads((GOLDEN / "losses.json").read_text())
@@ -37,7 +37,7 @@ def test_glance(given):
 
 
 def test_focus(given):
-    weight = transition(given["trimap"])
+    weight = transition_mask(given["trimap"])
     targets = {
         "": given["alpha"],
         "_ft": given["alpha"] - given["erosion"] / 255,

@@ -76,8 +76,9 @@ def test_gradients_are_off_by_rounding_alone():
 
 TINY_NETWORK = [
     "backbone=r34",
-    "backbone.encoder._target_=tests.models.test_compile.tiny_encoder",
-    "~backbone.encoder.pretrained",
+    "backbone._target_=gfm.models.gfm.GFM",
+    "~backbone.pretrained",
+    "+backbone.encoder={_target_: tests.models.test_compile.tiny_encoder}",
     "backbone.decoder_channels=null",
 ]
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from gfm.data.batch import as_floats
 from gfm.data.dataset import Sample, spread_indices
 from gfm.data.samplers import share_of_batch
-from gfm.models.norms import BatchNorm, batch_norms
+from gfm.models.batchnorm import BatchNorm, find_batchnorms
 from gfm.system.ranks import rank_and_world
 
 
@@ -47,7 +47,7 @@ class NormStatistics(Callback):
         if not self.num_samples or not fits:
             return
         model = cast(nn.Module, pl_module.model)
-        norms = [norm for norm in batch_norms(model) if norm.weight.requires_grad]
+        norms = [norm for norm in find_batchnorms(model) if norm.weight.requires_grad]
         with _averaging(norms), torch.no_grad(), trainer.precision_plugin.val_step_context():
             for batch in self._batches(trainer):
                 image = as_floats({"image": batch["image"].to(pl_module.device)})["image"]

@@ -1,7 +1,8 @@
-"""Activation checkpointing: blocks keep only their input, and compute the rest again for gradients.
+"""Activation checkpointing: blocks keep only their input, and recompute the rest for gradients.
 
 It works for any network, because blocks are found by how modules are nested, not by their names.
-Parameters, buffers and their names stay the same, so checkpoints can be loaded with and without it.
+Parameters, buffers and their names stay the same, so checkpoint files load with and without it.
+torch's private ``apply_activation_checkpointing`` counts batches twice in running statistics.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,35 +13,35 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from gfm.models.norms import batch_norms
+from gfm.models.batchnorm import find_batchnorms
 
 
-def recompute_activations(module: nn.Module) -> None:
-    """Make every block of a network drop its activations between forward and backward pass.
+def apply_activation_checkpointing(network: nn.Module) -> None:
+    """Make every block drop its activations between forward and backward pass.
 
     Gradients and running statistics stay the same.
     """
-    for block in _blocks(module):
+    for block in _blocks(network):
         # Set on the instance, because a wrapping module would rename every parameter.
-        object.__setattr__(block, "forward", _Recomputed(block))
+        object.__setattr__(block, "forward", _CheckpointedForward(block))
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the largest parts below the stages: residual blocks, or rows of convolutions."""
+    """Yield the largest parts below the stages: residual blocks, or sequences of convolutions."""
     for child in module.children():
         is_leaf = next(child.children(), None) is None
-        is_row = isinstance(child, nn.Sequential) and not any(
+        is_flat_sequence = isinstance(child, nn.Sequential) and not any(
             next(part.children(), None) for part in child
         )
         is_element = isinstance(module, nn.Sequential | nn.ModuleList)
         is_container = isinstance(child, nn.Sequential | nn.ModuleList)
-        if not is_leaf and (is_row or (is_element and not is_container)):
+        if not is_leaf and (is_flat_sequence or (is_element and not is_container)):
             yield child
         else:
             yield from _blocks(child)
 
 
-class _Recomputed:
+class _CheckpointedForward:
     """Replaces the ``forward`` of a block."""
 
     def __init__(self, block: nn.Module) -> None:
@@ -53,20 +54,20 @@ class _Recomputed:
         return checkpoint(self.run, *args, use_reentrant=False, context_fn=self.contexts, **kwargs)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the block on copies of lists, because blocks of HRNet change the list they get."""
-        own = (list(a) if isinstance(a, list) else a for a in args)
-        return self.forward(*own, **kwargs)
+        """Run the block on copies of lists, because blocks of HRNet modify the list they get."""
+        copies = (list(a) if isinstance(a, list) else a for a in args)
+        return self.forward(*copies, **kwargs)
 
     def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """Return a context for the forward pass, and one for its repetition."""
+        """Return a context for the forward pass, and one for recomputing it."""
         return nullcontext(), self.without_statistics()
 
     @contextmanager
     def without_statistics(self) -> Iterator[None]:
-        """Keep a repeated batch from counting again in the running statistics."""
+        """Keep a recomputed batch from counting twice in the running statistics."""
         # Looked up only now, because SyncBatchNorm replaces them if several processes train.
-        norms = batch_norms(self.block)
-        kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+        norms = find_batchnorms(self.block)
+        saved = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
         for norm in norms:
             norm.momentum = 0.0
             if norm.num_batches_tracked is not None:
@@ -74,5 +75,5 @@ class _Recomputed:
         try:
             yield
         finally:
-            for norm, (momentum, count) in zip(norms, kept, strict=True):
+            for norm, (momentum, count) in zip(norms, saved, strict=True):
                 norm.momentum, norm.num_batches_tracked = momentum, count

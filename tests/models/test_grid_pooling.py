@@ -1,10 +1,10 @@
-"""Pooling by shares is that by torch's kernels, for every size; so is padding."""
+"""Pooling and interpolating by weights equal torch's kernels for every size; so does padding."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from gfm.models.blocks import extend
+from gfm.models.blocks import pad_to_multiple
 from gfm.models.grid_pooling import enlarge_grid, pool_to_grid
 
 SIDES = [(h, w) for h in range(1, 40) for w in (1, 2, 4, 5, 7, 33, 50)]
@@ -30,7 +30,7 @@ def test_enlarging(num_cells):
 
 
 @pytest.mark.parametrize("size", [(33, 47), (1, 1), (32, 65)])
-def test_extend_repeats_the_border(size):
+def test_padding_repeats_the_border(size):
     image = torch.rand(2, 3, *size)
     pad = (0, -size[1] % 32, 0, -size[0] % 32)
-    assert torch.equal(extend(image, 32), F.pad(image, pad, mode="replicate"))
+    assert torch.equal(pad_to_multiple(image, 32), F.pad(image, pad, mode="replicate"))

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gfm.models import encoders
+from gfm.models.activation_checkpointing import apply_activation_checkpointing
 from gfm.models.gfm import GFM
-from gfm.models.recomputation import recompute_activations
 from gfm.models.timm_encoder import timm_encoder
 
 
@@ -22,7 +22,7 @@ def _step(model: GFM, seed: int = 0) -> None:
 
 def _assert_same_step(model: GFM, change=lambda model: model) -> None:
     spared = copy.deepcopy(model)
-    recompute_activations(spared)
+    apply_activation_checkpointing(spared)
     model, spared = change(model), change(spared)
     for each in (model, spared):
         _step(each)
@@ -91,7 +91,7 @@ def _kept_bytes(model: GFM) -> int:
 def test_less_is_kept():
     model = _gfm(timm_encoder("test_resnet"))
     whole = _kept_bytes(model)
-    recompute_activations(model)
+    apply_activation_checkpointing(model)
     assert _kept_bytes(model) < 0.6 * whole
 
 

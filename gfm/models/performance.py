@@ -1,4 +1,4 @@
-"""Chooses the precision and the memory format in which a device is fastest."""
+"""Chooses the precision and memory format that run fastest on a device."""
 
 import torch
 
@@ -6,14 +6,14 @@ from gfm.compat.torch import cpu_capabilities
 from gfm.models.gfm import GFM
 
 _CPU_INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
-"""CPU instructions that calculate in bfloat16, the fastest first."""
+"""CPU instructions that compute in bfloat16, the fastest first."""
 _LARGE_INPUT = 256
 """Side in pixels from which CPUs train faster with channels last: not at 160, but at 320."""
 _NAMES = {"cuda": "GPU", "mps": "GPU", "cpu": "CPU"}
 
 
 def device_type(accelerator: str) -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``: what Lightning takes for ``auto`` or ``gpu``."""
+    """Return the device type, such as ``cuda``, that Lightning chooses for an accelerator."""
     if accelerator not in ("auto", "gpu"):
         return accelerator
     if torch.cuda.is_available():
@@ -22,23 +22,22 @@ def device_type(accelerator: str) -> str:
 
 
 def bfloat16_hardware(device: str) -> str | None:
-    """Return the hardware of a device that calculates in bfloat16; ``None`` if it has none.
+    """Name the hardware of a device type that computes in bfloat16; ``None`` if it has none.
 
     GPUs before Ampere, and CPUs without one of the instructions above, emulate bfloat16, which is
     several times slower than float32.
     """
     if device == "cuda":
-        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.cuda.get_device_name() if has_it else None
+        is_supported = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.cuda.get_device_name() if is_supported else None
     if device == "cpu":
-        has = cpu_capabilities()
-        found = (name for flag, name in _CPU_INSTRUCTIONS.items() if has.get(flag))
-        return next(found, None)
+        flags = cpu_capabilities()
+        return next((name for flag, name in _CPU_INSTRUCTIONS.items() if flags.get(flag)), None)
     return None
 
 
 def choose_precision(device: str) -> tuple[str, str]:
-    """Return Lightning's name of the best precision for a device, and the reason."""
+    """Return Lightning's name of the fastest precision for a device type, and the reason."""
     hardware = bfloat16_hardware(device)
     if hardware:
         return "bf16-mixed", f"{hardware} calculates in bfloat16"
@@ -48,7 +47,7 @@ def choose_precision(device: str) -> tuple[str, str]:
 def prefers_channels_last(device: str, is_half: bool, training_size: int | None = None) -> bool:
     """Return whether a network is faster with channels innermost in memory.
 
-    On CPUs it is faster in inference and in training with bfloat16 on large inputs, but slower in
+    On CPUs this holds for inference, and for training in bfloat16 on large inputs, but not for
     other training (docs/models.md has the figures). On GPUs, tensor cores need this format for half
     precision.
 
@@ -64,11 +63,11 @@ def prefers_channels_last(device: str, is_half: bool, training_size: int | None 
     return device != "mps" and is_half and bool(bfloat16_hardware(device))
 
 
-def speed_up_inference(model: GFM, device: str, precision: str) -> None:
-    """Change the memory format of a network to the one with the faster inference.
+def choose_inference_format(model: GFM, device: str, precision: str) -> None:
+    """Switch a network to channels last where that makes inference faster.
 
     Args:
-        model: Network; only its memory format changes.
+        model: Network, changed in place.
         device: Device type as in :func:`device_type`.
         precision: Lightning's name of the precision.
     """

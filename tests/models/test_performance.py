@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gfm.models import hardware
-from gfm.models.hardware import (
+from gfm.models import performance
+from gfm.models.performance import (
     bfloat16_hardware,
     choose_precision,
     device_type,
@@ -16,7 +16,7 @@ from gfm.models.hardware import (
 def cpu(monkeypatch):
     """A CPU of the instruction sets that are added to it."""
     flags: dict[str, bool] = {"avx2": True, "avx512_f": True, "amx_bf16": False}
-    monkeypatch.setattr(hardware, "cpu_capabilities", lambda: flags)
+    monkeypatch.setattr(performance, "cpu_capabilities", lambda: flags)
     return flags
 
 

@@ -1,35 +1,43 @@
-"""Batch normalisation that was merged into convolutions changes no output."""
+"""Batch normalisation is found in any network; folded into convolutions, it changes no output."""
 
 import copy
 
 import pytest
 import torch
+from timm.layers import BatchNormAct2d
 from torch import nn
 
 from gfm.compat.hydra import instantiate
-from gfm.models.batchnorm_folding import fold_batchnorm
+from gfm.models.batchnorm import find_batchnorms, fold_batchnorm
 from tests.benchmarks.networks import model_node
 
 
+def test_layers_of_torch_and_timm_are_found_and_no_others():
+    norms = [nn.BatchNorm1d(2), nn.BatchNorm2d(2), nn.BatchNorm3d(2), nn.SyncBatchNorm(2)]
+    norms.append(BatchNormAct2d(2))
+    others = [nn.InstanceNorm2d(2, affine=True, track_running_stats=True), nn.GroupNorm(1, 2)]
+    assert find_batchnorms(nn.Sequential(*others, nn.Sequential(*norms), nn.ReLU())) == norms
+
+
 @pytest.mark.parametrize(("backbone", "is_all"), [("r34", True), ("r34_2b", True), ("d121", False)])
-def test_merged_norms_change_nothing(backbone, is_all):
+def test_folding_changes_no_output(backbone, is_all):
     node = model_node(backbone) | {"decoder_scale": 0.1}
     model = instantiate(node).double().eval()
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = find_batchnorms(model)
     for norm in norms:
         for values in (norm.running_mean, norm.weight.data, norm.bias.data):
             values.normal_(std=0.3)
         norm.running_var.uniform_(0.5, 2)
-    merged = copy.deepcopy(model)
-    fold_batchnorm(merged)
-    left = [module for module in merged.modules() if isinstance(module, nn.BatchNorm2d)]
+    folded = copy.deepcopy(model)
+    fold_batchnorm(folded)
+    left = find_batchnorms(folded)
     assert len(left) < len(norms)
     assert not left or not is_all
     image = torch.rand(1, 3, 64, 96, dtype=torch.float64)
     with torch.inference_mode():
         for run in ("run_glance", "run_focus"):
             for expected, found in zip(
-                getattr(model, run)(image), getattr(merged, run)(image), strict=True
+                getattr(model, run)(image), getattr(folded, run)(image), strict=True
             ):
                 assert expected.std() > 1e-3
                 torch.testing.assert_close(expected, found, rtol=1e-9, atol=1e-9)
