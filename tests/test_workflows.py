@@ -137,7 +137,7 @@ def test_a_run_in_its_own_folder_leaves_no_other(trained, desk):
 
 def test_lightning_loads_a_checkpoint(trained, desk, monkeypatch):
     path = desk / "my run/checkpoints/best.ckpt"
-    with pytest.raises(GFMError, match=r"asks for lab.parts.tiny.*trust=\[lab\]"):
+    with pytest.raises(GFMError, match=r"uses lab.parts.tiny.*trust=\[lab\]"):
         MattingModule.load_from_checkpoint(path)
     monkeypatch.syspath_prepend(str(desk / "code"))
     module = MattingModule.load_from_checkpoint(path, map_location="cpu", trust=["lab"])
@@ -161,7 +161,7 @@ def test_a_checkpoint_builds_nothing_that_is_not_trusted(trained, desk, tmp_path
     for part, node in hidden.items():
         parts = {**content["hyper_parameters"], part: node}
         torch.save({**content, "hyper_parameters": parts}, tmp_path / "evil.ckpt")
-        with pytest.raises(GFMError, match="asks for"):
+        with pytest.raises(GFMError, match="uses"):
             MattingModule.load_from_checkpoint(tmp_path / "evil.ckpt", trust=["lab"])
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: writing them, checking what they hold, and building networks from them."""
+"""Writes, reads and checks checkpoints, and builds networks from them."""
 
 from gfm.checkpoints.checkpoint import Checkpoint, without_pretrained
 from gfm.checkpoints.formats import read_checkpoint, read_weights, write_checkpoint

@@ -1,4 +1,4 @@
-"""Facts about a network that are stored in exported files."""
+"""Metadata of exported files."""
 
 from gfm import __version__
 from gfm.checkpoints.checkpoint import Checkpoint
@@ -13,7 +13,7 @@ def facts_of(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str
     """Return architecture, RoSTA, version and licence by name.
 
     Args:
-        checkpoint: Checkpoint of the network; ``licence`` in its ``config`` is that of the weights.
+        checkpoint: Its ``config`` may have the ``licence`` of the weights.
         inferer: Inferer that is part of the exported graph, if any.
     """
     facts = {

@@ -1,4 +1,4 @@
-"""Writes checkpoints so that a file is always complete."""
+"""Writes checkpoints atomically."""
 
 import os
 from pathlib import Path
@@ -10,17 +10,16 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from gfm.errors import GFMError
 
 PREVIOUS = ".previous.ckpt"
-"""Suffix of the checkpoint before: a new ``last.ckpt`` renames it to ``last.previous.ckpt``."""
+"""Suffix of the previous checkpoint: a new ``last.ckpt`` renames it ``last.previous.ckpt``."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint under another name in the same folder, then renames it.
+    """Writes a checkpoint to a temporary file in the same folder, then renames it.
 
-    Lightning assembles the file in memory, and moves it from the system's temporary folder. From
-    another disk, that is a copy, which a crash can cut short. Here the previous checkpoint stays
-    until the new one is complete and on the disk, and nothing is assembled in memory. If a run can
-    be resumed from the checkpoint, the previous one is kept as well, in case the new one is damaged
-    later.
+    Lightning assembles the file in memory, and moves it from the system's temporary folder. Across
+    disks, that is a copy, which a crash can truncate. Here nothing is assembled in memory, and the
+    previous checkpoint stays until the new one is complete and on the disk. If a run can be resumed
+    from the checkpoint, the previous one is kept even then, in case the new one gets damaged.
     """
 
     def save_checkpoint(
@@ -32,8 +31,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             GFMError: The disk is full or read-only; a file that was at ``path`` is untouched.
         """
         path = Path(path)
-        # Always the same name, unlike in gfm.system.files, so that killed runs leave one file, not
-        # many: it can take gigabytes.
+        # Always the same name, unlike in gfm.system.files, so that killed runs leave one file of
+        # gigabytes, not many.
         aside = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +41,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 file.flush()
                 os.fsync(file.fileno())
             if "optimizer_states" in checkpoint and path.exists():
-                _keep(path)
+                _keep_previous(path)
             os.replace(aside, path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             aside.unlink(missing_ok=True)
@@ -53,7 +52,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _reason(error: BaseException) -> str:
-    """Return the system's reason for an error; torch raises its own error after the system's."""
+    """Return the system's reason for an error, which torch hides behind its own error."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
@@ -62,7 +61,7 @@ def _reason(error: BaseException) -> str:
     return str(error).splitlines()[0]
 
 
-def _keep(path: Path) -> None:
+def _keep_previous(path: Path) -> None:
     previous = path.with_name(path.stem + PREVIOUS)
     previous.unlink(missing_ok=True)
     try:

@@ -1,7 +1,7 @@
-"""Reads and writes files of weights: checkpoints of runs, released official ones, safetensors.
+"""Reads and writes weights: checkpoints of runs, released official ones, safetensors.
 
-Only tensors and plain containers are ever unpickled. The description of the network in a file is
-checked by :mod:`gfm.checkpoints.trust`.
+Only tensors and plain containers are ever unpickled; :mod:`gfm.checkpoints.trust` checks the
+description of the network.
 """
 
 import json
@@ -26,7 +26,7 @@ from gfm.checkpoints.trust import check_description, check_parts, check_state
 from gfm.errors import GFMError
 from gfm.system.files import atomic_path
 
-_PREFIX = "model."  # marks the weights of the network among those of the LightningModule
+_PREFIX = "model."  # of the network's weights in the LightningModule
 _EXPECTED = "a .ckpt of a training run, a released GFM .pth, or a .safetensors written by gfm"
 
 
@@ -34,12 +34,11 @@ def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
     """Read any supported file, and check that its network may be built.
 
     Args:
-        path: File, or any source of :func:`gfm.checkpoints.sources.find_checkpoint`.
-        trust: Other packages whose classes the file may name.
+        path: Any source of :func:`gfm.checkpoints.sources.find_checkpoint`.
+        trust: Additional packages whose classes the file may use.
 
     Raises:
-        GFMError: The file is missing, damaged or of another kind, or names a class that is not
-            trusted.
+        GFMError: The file is missing, damaged or unsupported, or uses a class that is not trusted.
     """
     checkpoint = read_weights(path)
     for node, package in ((checkpoint.model, "gfm.models"), (checkpoint.inferer, "gfm.inference")):
@@ -48,7 +47,7 @@ def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
     return replace(checkpoint, model=without_pretrained(checkpoint.model))
 
 
-_PARTS = {
+_TRAINING_PARTS = {
     "inference": ["gfm.inference"],
     "loss": ["gfm.losses"],
     "metrics": ["gfm.metrics"],
@@ -61,30 +60,26 @@ _PARTS = {
 def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
     """Read a checkpoint of a training run, and check that all its parts may be built.
 
-    Args:
-        path: File to read.
-        trust: Packages other than this one and torch whose classes the file may name.
-
     Raises:
         GFMError: As in :func:`read_checkpoint`, or the file does not describe a training run.
     """
     checkpoint = read_checkpoint(path, trust)
-    missing = [part for part in _PARTS if part not in checkpoint.config]
+    missing = [part for part in _TRAINING_PARTS if part not in checkpoint.config]
     if missing:
         raise GFMError(
             f"{path} does not describe a training run (it lacks {', '.join(missing)}): read its "
             "network with gfm.checkpoints.load_network"
         )
-    for part, packages in _PARTS.items():
+    for part, packages in _TRAINING_PARTS.items():
         check_description(checkpoint.config[part], packages, trust, path)
     return checkpoint
 
 
 def read_weights(path: Path) -> Checkpoint:
-    """Read only the weights of any supported file; its descriptions are not checked.
+    """Read any supported file without checking its descriptions, when only weights are needed.
 
     Raises:
-        GFMError: The file is missing, damaged or of another kind.
+        GFMError: The file is missing, damaged or unsupported.
     """
     path = find_checkpoint(path)
     if not path.is_file():
@@ -97,37 +92,37 @@ def _read_torch(path: Path) -> Checkpoint:
     try:
         check_archive(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of old ways in which files were written
+            warnings.simplefilter("ignore")  # torch warns of outdated formats
             content = torch.load(path, map_location="cpu", weights_only=True)
     except GFMError:
         raise
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # whatever a damaged pickle leads torch to raise
+    except Exception as error:  # a damaged pickle may make torch raise anything
         raise GFMError(
-            f"{path} is damaged, or holds other objects than weights: expected {_EXPECTED}"
+            f"{path} is damaged, or contains objects other than weights: expected {_EXPECTED}"
         ) from error
     if isinstance(content, dict) and "pytorch-lightning_version" in content:
-        return _of_run(content, path)
+        return _from_run(content, path)
     if isinstance(content, dict) and all(isinstance(v, Tensor) for v in content.values()):
         if not is_official(content):
             first = next(iter(content), "nothing")
-            raise GFMError(f"{path} is not a GFM network (it holds {first}…): expected {_EXPECTED}")
+            raise GFMError(f"{path} is not a GFM network (it has {first}…): expected {_EXPECTED}")
         check_state(content, path)
         try:
             return Checkpoint(*convert_official(content, path))
         except (LookupError, ZeroDivisionError) as error:
-            raise GFMError(f"{path} is not a GFM network: it lacks tensors of one") from error
-    raise GFMError(f"{path} holds no weights: expected {_EXPECTED}")
+            raise GFMError(f"{path} is not a GFM network: tensors are missing") from error
+    raise GFMError(f"{path} does not contain weights: expected {_EXPECTED}")
 
 
-def _of_run(content: dict[Any, Any], path: Path) -> Checkpoint:
+def _from_run(content: dict[Any, Any], path: Path) -> Checkpoint:
     config = content.get("hyper_parameters")
     if not isinstance(config, dict) or "model" not in config:
-        raise GFMError(f"{path} is a checkpoint of another program: expected {_EXPECTED}")
+        raise GFMError(f"{path} was written by a different program: expected {_EXPECTED}")
     state = check_state(content.get("state_dict"), path)
-    own = {k.removeprefix(_PREFIX): v for k, v in state.items() if k.startswith(_PREFIX)}
-    return Checkpoint(config["model"], own, config)
+    weights = {k.removeprefix(_PREFIX): v for k, v in state.items() if k.startswith(_PREFIX)}
+    return Checkpoint(config["model"], weights, config)
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
@@ -137,22 +132,22 @@ def _read_safetensors(path: Path) -> Checkpoint:
         state = safetensors.torch.load_file(path)
         expected = metadata.pop(_DIGEST, None)
         check_digest(path, state, metadata, expected)
-        config = {k: json.loads(metadata[k]) for k in _KEPT if k in metadata}
+        config = {k: json.loads(metadata[k]) for k in _STORED if k in metadata}
         return Checkpoint(json.loads(metadata["model"]), state, config)
     except (safetensors.SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
         raise GFMError(
-            f"{path} is damaged, or gfm did not write it: expected {_EXPECTED}"
+            f"{path} is damaged, or was not written by gfm: expected {_EXPECTED}"
         ) from error
 
 
 _DIGEST = "sha256"  # the key of the digest in the metadata of safetensors
-_KEPT = ("inference", "licence")  # the parts of a run's configuration that are stored
+_STORED = ("inference", "licence")  # parts of a run's configuration that safetensors store
 
 
 def _save_safetensors(aside: Path, checkpoint: Checkpoint) -> None:
     state = {k: v.contiguous() for k, v in checkpoint.state.items()}
     described = {"model": checkpoint.model}
-    described |= {k: checkpoint.config[k] for k in _KEPT if checkpoint.config.get(k)}
+    described |= {k: checkpoint.config[k] for k in _STORED if checkpoint.config.get(k)}
     metadata = facts_of(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
     metadata[_DIGEST] = digest(state, metadata)
     safetensors.torch.save_file(state, aside, metadata)
@@ -171,20 +166,16 @@ _WRITERS = {".ckpt": _save_ckpt, ".safetensors": _save_safetensors}
 
 
 def check_suffix(path: Path) -> None:
-    """Check that :func:`write_checkpoint` can write a file with this suffix.
-
-    Raises:
-        GFMError: It cannot.
-    """
+    """Raise GFMError unless :func:`write_checkpoint` supports the suffix."""
     if path.suffix not in _WRITERS:
         raise GFMError(f"cannot write {path}: choose {' or '.join(sorted(_WRITERS))}")
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a ``.safetensors``, or a ``.ckpt`` like that of a run; the file is complete or absent.
+    """Write a ``.safetensors``, or a ``.ckpt`` like that of a run, atomically.
 
     Raises:
-        GFMError: The path has another suffix, or cannot be written.
+        GFMError: The suffix is neither, or the file cannot be written.
     """
     check_suffix(path)
     try:

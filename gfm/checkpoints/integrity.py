@@ -1,4 +1,4 @@
-"""Finds damage that reading a file does not show, such as a bit that a disk or a copy has flipped.
+"""Detects damage that reading a file does not reveal, such as a bit flipped by a disk or a copy.
 
 Archives of ``torch.save`` hold a CRC-32 checksum of every entry, which ``torch.load`` does not
 compare. Safetensors have no checksums, so their metadata stores the result of :func:`digest`.
@@ -17,7 +17,7 @@ from torch import Tensor
 from gfm.checkpoints.file_io import PREVIOUS
 from gfm.errors import GFMError
 
-_ARCHIVE = b"PK\x03\x04"  # an archive begins with it; a file of torch before 1.6 does not
+_ARCHIVE = b"PK\x03\x04"  # start of a zip archive, unlike files of torch before 1.6
 _BLOCK = 1 << 20
 _FOLDER = 0x10  # the MS-DOS attribute that marks an entry as a folder
 
@@ -25,7 +25,7 @@ _FOLDER = 0x10  # the MS-DOS attribute that marks an entry as a folder
 def check_archive(path: Path) -> None:
     """Compare every entry of a ``.ckpt`` or ``.pth`` with its checksum; this reads the whole file.
 
-    Files written by torch before 1.6 have no checksums and are not checked.
+    Files written by torch before 1.6 lack checksums, and are not checked.
 
     Raises:
         GFMError: An entry, or the archive's list of entries, is damaged.
@@ -49,10 +49,10 @@ def check_archive(path: Path) -> None:
 
 
 def _check_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
-    """Check that entries are as torch writes them: files, not compressed, no larger than the file.
+    """Check that entries are as torch writes them: files, uncompressed, no larger than the archive.
 
-    From an entry that is marked as a folder, torch would read nothing and return uninitialised
-    memory. A compressed entry could take hours to unpack.
+    For an entry that is marked as a folder, torch would return uninitialised memory. A compressed
+    entry could take hours to unpack.
     """
     if any(entry.compress_type or entry.external_attr & _FOLDER for entry in entries):
         raise zipfile.BadZipFile("compressed, or a folder")
@@ -61,7 +61,7 @@ def _check_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    """Read an entry to its end, where ``zipfile`` compares it with its checksum."""
+    """Read an entry to its end, where ``zipfile`` compares the checksum."""
     with archive.open(entry) as content:
         while content.read(_BLOCK):
             pass
@@ -70,16 +70,11 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
 def _damaged(path: Path) -> str:
     previous = path.with_name(path.stem + PREVIOUS)
     fix = f"use {previous.name} beside it" if previous.is_file() else "copy or download it again"
-    return f"{path} is damaged (cut short, or its checksum does not match): {fix}"
+    return f"{path} is damaged (truncated, or its checksum does not match): {fix}"
 
 
 def digest(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """Return the SHA-256 of tensors (names, types, shapes and bytes) and metadata.
-
-    Args:
-        state: Tensors by name, on any device.
-        metadata: Metadata of the file without the digest itself.
-    """
+    """Return the SHA-256 of tensors (names, types, shapes and bytes) and of all other metadata."""
     found = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name, tensor in sorted(state.items()):
         found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
@@ -96,23 +91,23 @@ def check_digest(
     Args:
         path: File, for the message.
         state: Tensors by name.
-        metadata: Metadata of the file without the digest itself.
+        metadata: Metadata of the file without the digest.
         expected: Digest in the file; ``None`` for a file of an older version, which is not checked.
 
     Raises:
         GFMError: They differ.
     """
     if expected is None:
-        # The key of the digest may be what is damaged; its value then stands under another key.
-        sound = not any(
-            len(text) == 64 and _holds(state, metadata, key) for key, text in metadata.items()
+        # Damage may have renamed the digest's key.
+        is_intact = not any(
+            len(text) == 64 and _is_digest(state, metadata, key) for key, text in metadata.items()
         )
     else:
-        sound = digest(state, metadata) == expected
-    if not sound:
+        is_intact = digest(state, metadata) == expected
+    if not is_intact:
         raise GFMError(_damaged(path))
 
 
-def _holds(state: Mapping[str, Tensor], metadata: Mapping[str, str], key: str) -> bool:
-    """Return whether the value of a key is the digest of all the rest."""
+def _is_digest(state: Mapping[str, Tensor], metadata: Mapping[str, str], key: str) -> bool:
+    """Return whether the value of a key is the digest of everything else."""
     return digest(state, {k: v for k, v in metadata.items() if k != key}) == metadata[key]

@@ -1,4 +1,4 @@
-"""Links to the weights and datasets that the authors publish, from ``links.json``."""
+"""Links to the weights and datasets that the authors publish."""
 
 import json
 import os
@@ -22,9 +22,7 @@ def weights_names() -> list[str]:
 
 
 def released_file(name: str) -> Path:
-    """Return the path at which ``gfm download weights NAME`` stores released weights.
-
-    It lies in the folder ``GFM_CACHE``, or else in the cache of the user.
+    """Return where ``gfm download weights NAME`` stores weights: in ``GFM_CACHE``, or a user cache.
 
     Raises:
         GFMError: No weights are released under this name.

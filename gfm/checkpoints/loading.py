@@ -1,4 +1,4 @@
-"""Builds the network of a checkpoint, and loads its weights."""
+"""Builds the network of a checkpoint and loads its weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +17,8 @@ from gfm.models.gfm import GFM
 def load_network(path: Path | str, trust: Sequence[str] = ()) -> tuple[GFM, Checkpoint]:
     """Load the network of a checkpoint with its weights, in evaluation mode.
 
-    Args:
-        path: File, or any source of :func:`gfm.checkpoints.sources.find_checkpoint`.
-        trust: Other packages whose classes the file may name.
-
-    Raises:
-        GFMError: The file is missing, damaged or of another kind, or names a class that is not
-            trusted.
+    Arguments and errors are those of :func:`gfm.checkpoints.read_checkpoint`, and the weights have
+    to fit the network.
     """
     checkpoint = read_checkpoint(Path(path), trust)
     return build_network(checkpoint, path), checkpoint
@@ -33,27 +28,26 @@ def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
     """Build the network of a checkpoint that was already read, in evaluation mode.
 
     Raises:
-        GFMError: The weights do not fit the network that the file describes. The message names
-            ``path``.
+        GFMError: The weights of ``path`` do not fit the network that it describes.
     """
     check_network(checkpoint, path)
     model = _build(checkpoint, path)
-    load_weights(model, checkpoint, path)
+    model.load_state_dict(checkpoint.state)
     return model.eval()
 
 
 def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
-    """Check that the weights of a checkpoint fit the network that it describes.
+    """Check that the weights of ``path`` fit the network that it describes.
 
     The network is first built without memory, because a wrong description may ask for any amount.
 
     Raises:
-        GFMError: They do not fit. The message names ``path``.
+        GFMError: They do not fit.
     """
     try:
         with torch.device("meta"):
             model = _build(checkpoint, path)
-    except GFMError:  # it cannot be built, or a class of the user's own needs memory
+    except GFMError:  # it cannot be built, or a user's class needs memory
         model = _build(checkpoint, path)
     check_weights(model, checkpoint, path)
 
@@ -64,15 +58,15 @@ def _build(checkpoint: Checkpoint, path: Path | str) -> GFM:
     except GFMError as error:
         raise GFMError(f"{path}: {error}") from error
     if not isinstance(model, nn.Module):
-        raise GFMError(f"{path} describes no network, but a {type(model).__name__}")
+        raise GFMError(f"{path} describes a {type(model).__name__}, not a network")
     return model
 
 
 def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Copy the weights of a checkpoint into a network of the same architecture.
+    """Copy the weights of ``path`` into a network of the same architecture.
 
     Raises:
-        GFMError: The backbone or the RoSTA differs. The message names ``path``.
+        GFMError: The backbone or the RoSTA differs.
     """
     check_weights(model, checkpoint, path)
     model.load_state_dict(checkpoint.state)
@@ -108,11 +102,10 @@ def _kind(node: dict[str, Any]) -> str:
 
 
 def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Compare names, shapes and types of a checkpoint's weights with those of a network.
+    """Compare names, shapes and types of the weights of ``path`` with those of a network.
 
     Raises:
-        GFMError: The backbone or the RoSTA differs, or a weight is not a finite number. The message
-            names ``path``.
+        GFMError: The backbone or the RoSTA differs, or a weight is not a finite number.
     """
     own = model.state_dict()
     given = checkpoint.state
@@ -120,12 +113,12 @@ def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
     extra = [k for k in given if k not in own]
     if wrong or extra:
         raise GFMError(
-            f"{path} is of another architecture: {len(wrong)} tensors missing or of another shape, "
-            f"{len(extra)} unknown (such as {[*wrong, *extra][0]}); choose its backbone, rosta "
-            "and recipe.decoder_scale"
+            f"{path} has a different architecture: {len(wrong)} tensors missing or of a different "
+            f"shape, {len(extra)} unknown (such as {[*wrong, *extra][0]}); choose its backbone, "
+            "rosta and recipe.decoder_scale"
         )
     for name, tensor in given.items():
-        # Counters may be floats, because some programs convert everything that they save.
+        # Counters may be floats, because some programs convert everything they save.
         if (
             own[name].is_floating_point() and not tensor.is_floating_point()
         ) or tensor.is_complex():

@@ -1,4 +1,4 @@
-"""Loads a network from a checkpoint, ready to matte pictures."""
+"""Loads a network from a checkpoint, ready to matte images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ def choose_inferer(
             scales of the run's data), or a ``_target_`` node; empty for the default.
 
     Raises:
-        GFMError: There is no inferer of this name, or the node cannot be built.
+        GFMError: The name is unknown, or the node cannot be built.
     """
     if isinstance(wanted, str):
         return named_inferer(wanted, _scales(checkpoint))
@@ -50,7 +50,7 @@ def load_model(
     max_size: int | None = 1080,
     foreground: ForegroundMethod = "blur",
 ) -> Predictor:
-    """Load a network that is ready to matte pictures.
+    """Load a network that is ready to matte images.
 
     After ``matte = load_model("best.ckpt")``, ``matte(image)`` is the alpha of an image from
     Pillow, NumPy or torch, and ``matte.cutout(image)`` is the foreground with its colours.
@@ -63,23 +63,23 @@ def load_model(
         precision: See :class:`gfm.inference.Predictor`.
         inference: ``hybrid``, ``resize``, ``rim``, ``native`` or an inferer; by default that of the
             run that made the checkpoint, or else that of the official test.
-        trust: Other packages whose classes the file may name.
+        trust: Additional packages whose classes the file may use.
         branch: See :class:`gfm.inference.Predictor`.
         max_size: See :class:`gfm.inference.Predictor`.
         foreground: See :class:`gfm.inference.Predictor`.
 
     Raises:
-        GFMError: The file is missing, damaged or of another kind, or names a class that is not
-            trusted; or there is no such device, inference or branch.
+        GFMError: The file is missing, damaged or unsupported, or uses a class that is not trusted;
+            or the device, inference or branch is not available.
     """
-    place = _device(device)
+    device = _resolve_device(device)
     model, checkpoint = load_network(path, trust)
     inferer = choose_inferer(checkpoint, inference)
-    return Predictor(model, inferer, place, precision, branch, max_size, foreground)
+    return Predictor(model, inferer, device, precision, branch, max_size, foreground)
 
 
 def _scales(checkpoint: Checkpoint) -> dict[str, float]:
-    """Return the scales of the data of the run; empty if the file has none."""
+    """Return the scales of the run's data; empty if the file has none."""
     data = checkpoint.config.get("data")
     scales = data.get("scales") if isinstance(data, dict) else None
     if not isinstance(scales, dict):
@@ -87,15 +87,15 @@ def _scales(checkpoint: Checkpoint) -> dict[str, float]:
     return {str(k): float(v) for k, v in scales.items() if isinstance(v, int | float)}
 
 
-def _device(device: torch.device | str | None) -> torch.device:
+def _resolve_device(device: torch.device | str | None) -> torch.device:
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
+        device = torch.device(device)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise GFMError(
             f"cannot use device {device} ({str(error).splitlines()[0]}): choose cpu, or cuda on a "
             "machine with a GPU that this torch supports"
         ) from error
-    return place
+    return device

@@ -1,4 +1,4 @@
-"""Converts released official checkpoints: renames their tensors, and describes their network."""
+"""Converts released official checkpoints: renames their tensors and describes their network."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ State = dict[str, Tensor]
 _DECODERS = {"g": "glance", "f": "focus"}
 
 
-def _our_name(key: str, is_2b: bool) -> str:
+def _convert_key(key: str, is_2b: bool) -> str:
     """Return our name of an official tensor.
 
     The official code counts decoder stages from the finest, ours from the deepest. The deepest
@@ -32,17 +32,17 @@ def _our_name(key: str, is_2b: bool) -> str:
         return f"{_DECODERS[match[1]]}.heads.{head}.{key[match.end() :]}"
     if match := re.match(r"decoder(\d)_([gf])\.", key):
         return f"{_DECODERS[match[2]]}.stages.{deep - int(match[1])}.{key[match.end() :]}"
-    return _encoder_name(key, is_2b)
+    return _convert_encoder_key(key, is_2b)
 
 
-def _encoder_name(key: str, is_2b: bool) -> str:
+def _convert_encoder_key(key: str, is_2b: bool) -> str:
     match = re.match(r"encoder(\d)\.", key)
     if not match:
         return key
     stage, rest = int(match[1]), key[match.end() :]
     if not is_2b:
         return f"encoder.stages.{stage}.{rest}"
-    # The stem and the first stage of r34_2b have the same resolution, and so form one stage here.
+    # The stem and the first stage of r34_2b share a resolution, and so form one stage here.
     return f"encoder.stages.{f'0.{stage}' if stage < 2 else stage - 1}.{rest}"
 
 
@@ -55,8 +55,8 @@ def is_official(state: State) -> bool:
 def convert_official(official: State, path: Path | str) -> tuple[dict[str, Any], State]:
     """Convert the weights of an official checkpoint.
 
-    Names and shapes of the tensors show the backbone and the RoSTA, but do not distinguish FT from
-    BT.
+    Names and shapes of the tensors determine the backbone and the RoSTA, but not whether it is FT
+    or BT.
 
     Args:
         official: Tensors by name, with or without the prefix ``module.`` of DataParallel.
@@ -66,28 +66,27 @@ def convert_official(official: State, path: Path | str) -> tuple[dict[str, Any],
         The ``_target_`` node of the network, and its weights under our names.
 
     Raises:
-        GFMError: The RoSTA is FT or BT, and the name of the file does not say which.
+        GFMError: The RoSTA is FT or BT, and the name of the file does not distinguish them.
     """
     official = {k.removeprefix("module."): v for k, v in official.items()}
     is_2b = "encoder6.1.conv1.weight" in official
     state = {
-        _our_name(key, is_2b): tensor
+        _convert_key(key, is_2b): tensor
         for key, tensor in official.items()
-        # Leaves out the second names of the encoder's tensors, and an unused layer of r34_2b.
+        # Skip duplicate names of the encoder's tensors, and an unused layer of r34_2b.
         if not (key.startswith(("resnet.", "densenet.")) or (is_2b and key.startswith("psp1.")))
     }
-    return _official_model(state, is_2b, Path(path)), state
+    return _describe_network(state, is_2b, Path(path)), state
 
 
 def _two_class_rosta(path: Path) -> str:
-    # FT and BT have the same tensors; only the file's name, as released, tells them apart.
     named = {"ft", "bt"} & set(re.split(r"[^a-z]+", path.stem.lower()))
     if len(named) != 1:
-        raise GFMError(f"{path} is of RoSTA FT or BT: rename it to end in _ft or _bt")
+        raise GFMError(f"{path} has RoSTA FT or BT: rename it to end in _ft or _bt")
     return named.pop()
 
 
-def _official_model(state: State, is_2b: bool, path: Path) -> dict[str, Any]:
+def _describe_network(state: State, is_2b: bool, path: Path) -> dict[str, Any]:
     if "encoder.stages.1.0.denselayer1.conv1.weight" in state:
         name = "gfm_d121"
     elif "encoder.stages.2.0.conv3.weight" in state:

@@ -1,4 +1,4 @@
-"""Finds a checkpoint that is given as a file, a folder, a model of the Hub, or a released name."""
+"""Finds a checkpoint given as a file, a folder, a model of the Hub, or a released name."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from gfm.errors import GFMError
 from gfm.system.extras import import_optional
 
 HUB_WEIGHTS = "model.safetensors"
-"""File of weights in a folder for the Hub; it also describes the network."""
+"""File in a folder for the Hub that contains weights and a description of the network."""
 
 # A Path turns the two slashes into one.
 _HUB = re.compile(r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>.+))?")
@@ -24,7 +24,7 @@ def find_checkpoint(source: Path | str) -> Path:
             ``released:r34_2b_tt`` for weights that ``gfm download`` fetched.
 
     Raises:
-        GFMError: The folder holds no weights, the download fails, or released weights are not
+        GFMError: The folder lacks weights, the download fails, or released weights are not
             downloaded yet.
     """
     text = str(source)
@@ -34,12 +34,12 @@ def find_checkpoint(source: Path | str) -> Path:
         name = text.removeprefix("released:")
         path = released_file(name)
         if not path.is_file():
-            raise GFMError(f"{text} is not here yet: gfm download weights {name}")
+            raise GFMError(f"{text} is not downloaded yet: run gfm download weights {name}")
         return path
     path = Path(source)
     if path.is_dir():
         if not (path / HUB_WEIGHTS).is_file():
-            raise GFMError(f"the folder {path} holds no {HUB_WEIGHTS}: name a file in it")
+            raise GFMError(f"the folder {path} has no {HUB_WEIGHTS}: choose a file in it")
         return path / HUB_WEIGHTS
     return path
 
@@ -51,4 +51,4 @@ def _from_hub(name: str, revision: str | None) -> Path:
         return Path(hub.hf_hub_download(name, HUB_WEIGHTS, revision=revision))
     except (OSError, ValueError, errors.HfHubHTTPError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise GFMError(f"cannot get {HUB_WEIGHTS} of hf://{name}: {reason}") from error
+        raise GFMError(f"cannot download {HUB_WEIGHTS} of hf://{name}: {reason}") from error

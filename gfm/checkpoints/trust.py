@@ -1,4 +1,4 @@
-"""Checks that a checkpoint describes its network by plain data and names of trusted classes."""
+"""Checks that a checkpoint describes its network by plain data and trusted classes only."""
 
 import importlib
 import inspect
@@ -11,8 +11,10 @@ from torch import Tensor
 
 from gfm.errors import GFMError
 
-_NAMEABLE_PART = {"gfm.inference": "gfm.inference.inferers"}
-"""The part of a package whose classes a file may name; the rest of it reads and writes files."""
+_DEFINED_IN = {"gfm.inference": "gfm.inference.inferers"}
+"""Module that must define the classes a file uses from a package, whose rest accesses files."""
+
+_USE_SOUND_FILE = "use a file written by a training run or gfm"
 
 
 def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], path: Path) -> None:
@@ -20,59 +22,46 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
 
     Args:
         node: Plain ``_target_`` node, or ``None``.
-        packages: Packages whose public classes and functions the node may name.
-        trust: Packages that the user trusts, and which the node may name as well.
+        packages: Packages whose public classes and functions the node may use.
+        trust: Additional packages that the user trusts.
         path: File, for the message.
 
     Raises:
-        GFMError: The node names anything else, holds an interpolation, which would be resolved, or
-            holds anything but text, numbers, lists and dictionaries.
+        GFMError: The node uses anything else, contains an interpolation, which Hydra would
+            resolve, or anything but text, numbers, lists and dictionaries.
     """
     _check_values(node, path)
     for target in _targets(node):
-        refusal = _refusal(target, packages, trust)
+        refusal = _why_refused(target, packages, trust)
         if refusal:
-            raise GFMError(f"{path} asks for {target}, {refusal}")
+            raise GFMError(f"{path} uses {target}, {refusal}")
 
 
 def packages_to_trust(node: Any) -> list[str]:
-    """Return the packages beside this one whose classes a description names, in order."""
+    """Return the packages other than gfm whose classes a description uses, in order."""
     packages = {str(target).split(".")[0] for target in _targets(node)}
     return sorted(packages - {"gfm"})
 
 
 def check_state(state: Any, path: Path) -> dict[str, Tensor]:
-    """Check that the weights in a file are dense tensors by name, and return them.
-
-    Args:
-        state: Weights as they were read from the file.
-        path: File, for the message.
-
-    Raises:
-        GFMError: They are something else.
-    """
+    """Return the weights in a file; raise GFMError unless they are dense tensors by name."""
     if not isinstance(state, dict):
         raise GFMError(f"{path} has a {type(state).__name__} in place of its network's tensors")
     for name, tensor in state.items():
         is_tensor = isinstance(name, str) and isinstance(tensor, Tensor)
         if not is_tensor or tensor.layout != torch.strided or tensor.device.type == "meta":
             raise GFMError(
-                f"{path} has an entry {name!r} that is not a dense tensor with a name: train "
-                "again, or copy or download the file again"
+                f"{path} has an entry {name!r} that is not a named dense tensor: train again, or "
+                "copy or download the file again"
             )
     return state
 
 
 def check_parts(model: Any, inference: Any, path: Path) -> None:
-    """Check that a file describes a network and, if it has an inferer, that inferer.
-
-    Args:
-        model: Plain ``_target_`` node of the network, which needs ``rosta``.
-        inference: Plain ``_target_`` node of the inferer, or ``None``.
-        path: File, for the message.
+    """Check the keys of a network's node, and of an inferer's if a file has one.
 
     Raises:
-        GFMError: The file describes something else.
+        GFMError: A required key is missing or invalid.
     """
     parts: dict[str, type] = {"_target_": str, "rosta": str}
     if isinstance(model, dict) and model.get("_target_") == "gfm.models.gfm.GFM":
@@ -80,30 +69,29 @@ def check_parts(model: Any, inference: Any, path: Path) -> None:
     for name, kind in parts.items():
         if not isinstance(model, dict) or not isinstance(model.get(name), kind):
             raise GFMError(
-                f"{path} describes no network (it lacks {name}): use a file that a training run or "
-                "gfm has written"
+                f"{path} does not describe a network ({name} is missing or invalid): "
+                f"{_USE_SOUND_FILE}"
             )
     if inference and not (isinstance(inference, dict) and "_target_" in inference):
         raise GFMError(
-            f"{path} has inference={inference!r}, which names no class: use a file that a training "
-            "run or gfm has written"
+            f"{path} has inference={inference!r}, which lacks _target_: {_USE_SOUND_FILE}"
         )
 
 
-_DEEPEST = 50  # most levels of nesting in a description; that of a run has five
+_MAX_DEPTH = 50  # levels of nesting in a description; that of a run has five
 
 
 def _check_values(node: Any, path: Path, depth: int = 0) -> None:
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise GFMError(
-            f"{path} describes its network with more than {_DEEPEST} levels of nesting: use a file "
-            "that a training run or gfm has written"
+            f"{path} describes its network with more than {_MAX_DEPTH} levels of nesting: "
+            f"{_USE_SOUND_FILE}"
         )
     if isinstance(node, str):
         if "${" in node:
             raise GFMError(
-                f"{path} holds an interpolation, {node!r}, which is never resolved: remove it from "
-                "the file, or train again"
+                f"{path} contains an interpolation, {node!r}, which is never resolved: remove it "
+                "from the file, or train again"
             )
     elif isinstance(node, dict):
         for key, value in node.items():
@@ -131,38 +119,37 @@ def _targets(node: Any) -> Iterator[Any]:
             yield from _targets(value)
 
 
-def _refusal(target: Any, packages: Sequence[str], trust: Sequence[str]) -> str | None:
-    """Return why a target may not be named, and what helps; ``None`` if it may be named."""
-    sound = "use a file that a training run or gfm has written"
+def _why_refused(target: Any, packages: Sequence[str], trust: Sequence[str]) -> str | None:
+    """Return why a target must not be used, and the fix; ``None`` if it may be used."""
     if not isinstance(target, str) or not target.rpartition(".")[0]:
-        return f"which is not the name of a class in a module: {sound}"
-    homes = [_NAMEABLE_PART.get(package, package) for package in packages]
-    if _is_inside(target, packages) and _fault(target, homes) is None:
+        return f"which is not the name of a class in a module: {_USE_SOUND_FILE}"
+    modules = [_DEFINED_IN.get(package, package) for package in packages]
+    if _is_inside(target, packages) and _why_not_defined(target, modules) is None:
         return None
     if _is_inside(target, trust):
-        return _fault(target, trust)
+        return _why_not_defined(target, trust)
     refusal = f"which {' or '.join(packages)} does not define"
-    own = target.split(".")[0]
-    if own == "gfm":
-        return f"{refusal}: update gfm-matting, or {sound}"
-    return f"{refusal}; if you trust it, {_trusting(*trust, own)}"
+    package = target.split(".")[0]
+    if package == "gfm":
+        return f"{refusal}: update gfm-matting, or {_USE_SOUND_FILE}"
+    return f"{refusal}; if you trust it, {_trust_option(*trust, package)}"
 
 
-def _fault(target: str, homes: Sequence[str]) -> str | None:
-    """Return why a target is not a public class or function that some packages define.
+def _why_not_defined(target: str, packages: Sequence[str]) -> str | None:
+    """Return why a target is not a public class or function defined in some packages.
 
     The name alone is not enough: ``gfm.models.encoders.torch.load`` belongs to torch. The module of
     the target is imported.
     """
     module, _, name = target.rpartition(".")
     if name.startswith("_"):
-        return f"whose name is private: call it {name.lstrip('_')}, and train again"
+        return f"whose name is private: rename it {name.lstrip('_')}, and train again"
     try:
         found = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # a module may raise anything when it is imported
+    except Exception as error:  # importing a module may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return (
-            f"but {module} cannot be imported ({reason}): install or mend it, or add its folder to "
+            f"but {module} cannot be imported ({reason}): install or fix it, or add its folder to "
             "PYTHONPATH"
         )
     if found is None:
@@ -171,20 +158,20 @@ def _fault(target: str, homes: Sequence[str]) -> str | None:
         kind = type(found).__name__
         return f"which is a {kind}, not a class or a function: define it by class or def"
     home = str(found.__module__)
-    if not _is_inside(home, homes):
-        own = home.split(".")[0]
+    if not _is_inside(home, packages):
+        package = home.split(".")[0]
         return (
             f"which {home} defines: wrap it in a class or a function of {module}, or, "
-            f"if you trust {own} as well, {_trusting(*homes, own)}"
+            f"if you trust {package} as well, {_trust_option(*packages, package)}"
         )
     return None
 
 
-def _trusting(*packages: str) -> str:
-    """Return how to trust packages, for a message."""
-    named = dict.fromkeys(packages)  # each once
-    options = " ".join(f"--trust {package}" for package in named)
-    return f"set trust=[{','.join(named)}], for gfm {options}"
+def _trust_option(*packages: str) -> str:
+    """Return the option that trusts packages, for a message."""
+    unique = dict.fromkeys(packages)
+    options = " ".join(f"--trust {package}" for package in unique)
+    return f"set trust=[{','.join(unique)}], for gfm {options}"
 
 
 def _is_inside(name: str, packages: Sequence[str]) -> bool:

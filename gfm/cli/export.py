@@ -14,7 +14,7 @@ from gfm.run.exit import report_errors
 
 if TYPE_CHECKING:
     from gfm.checkpoints import Checkpoint
-    from gfm.checkpoints.export import Trial
+    from gfm.checkpoints.export import Verification
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,11 +53,11 @@ def onnx(
     trust: TrustOption = None,
 ) -> None:
     """Write an ONNX file that turns an RGB image of any size into alpha."""
-    from gfm.checkpoints.export import try_onnx, write_onnx
+    from gfm.checkpoints.export import verify_onnx, write_onnx
 
     graph, facts = _graph(source, target, ".onnx", inference, pixels, licence, trust)
     write_onnx(target, graph, facts)
-    _report(target, facts, try_onnx(target, graph) if check else iter(()))
+    _report(target, facts, verify_onnx(target, graph) if check else iter(()))
 
 
 @app.command()
@@ -72,11 +72,11 @@ def torch(
     trust: TrustOption = None,
 ) -> None:
     """Write a .pt2 for torch.export.load(...).module(), which does not need this package."""
-    from gfm.checkpoints.export import try_program, write_program
+    from gfm.checkpoints.export import verify_program, write_program
 
     graph, facts = _graph(source, target, ".pt2", inference, pixels, licence, trust)
     write_program(target, graph, facts)
-    _report(target, facts, try_program(target, graph) if check else iter(()))
+    _report(target, facts, verify_program(target, graph) if check else iter(()))
 
 
 @app.command()
@@ -106,10 +106,10 @@ def hub(
     trust: TrustOption = None,
 ) -> None:
     """Write a folder for the Hugging Face Hub: safetensors, config.json and a model card."""
-    from gfm.checkpoints.export.hub import metrics_of_run, read_metrics, write_hub_folder
+    from gfm.checkpoints.export.hub import read_metrics, read_run_metrics, write_hub_folder
 
     checkpoint = _read(source, licence, trust)
-    found = read_metrics(metrics) if metrics else metrics_of_run(Path(source))
+    found = read_metrics(metrics) if metrics else read_run_metrics(Path(source))
     write_hub_folder(target, checkpoint, found, target.resolve().name)
     typer.echo(f"{target}: {summarize(checkpoint)}; {len(found)} metrics")
     typer.echo(f"load it: load_model({str(target)!r})")
@@ -137,11 +137,11 @@ def _graph(
 ) -> tuple[Any, dict[str, str]]:
     """Return the graph of a checkpoint, and the metadata of the exported file."""
     from gfm.checkpoints import build_network, choose_inferer
-    from gfm.checkpoints.export import MattingGraph, as_pixels
+    from gfm.checkpoints.export import MattingGraph, parse_pixels
     from gfm.checkpoints.facts import facts_of
 
     _check_suffix(target, suffix)
-    kind = as_pixels(pixels)
+    kind = parse_pixels(pixels)
     checkpoint = _read(source, licence, trust)
     inferer = choose_inferer(checkpoint, inference)
     model = build_network(checkpoint, source)
@@ -155,7 +155,7 @@ def _check_suffix(target: Path, suffix: str) -> None:
         raise GFMError(f"cannot write {target}: {target.parent} is not a folder")
 
 
-def _report(target: Path, facts: dict[str, str], trials: "Iterator[Trial]") -> None:
+def _report(target: Path, facts: dict[str, str], trials: "Iterator[Verification]") -> None:
     """Print what was written, and the comparison for each size of image."""
     megabytes = target.stat().st_size / 1e6
     rosta, looks = facts["rosta"].upper(), facts["looks"]

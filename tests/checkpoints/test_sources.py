@@ -80,8 +80,8 @@ def test_what_is_not_known_is_not_claimed(run, tmp_path):
     card = (tmp_path / "bare" / "README.md").read_text()
     assert "license: other" in card
     assert "Of the weights: not stated" in card
-    assert "None are known" in card
-    assert "Not stated by the checkpoint" in card
+    assert "Unknown. `python evaluate.py" in card
+    assert "The checkpoint does not name them" in card
 
 
 def test_metrics_of_an_evaluation(run, tmp_path):
@@ -90,7 +90,7 @@ def test_metrics_of_an_evaluation(run, tmp_path):
     assert "| sad | 1.5 |" in (tmp_path / "a" / "README.md").read_text()
     done = _export("hub", run, tmp_path / "b", "--metrics", run)
     assert done.exit_code == 1
-    assert "is no metrics.json" in done.stderr
+    assert "is not a metrics.json" in done.stderr
 
 
 def test_facts_in_safetensors(run, tmp_path):
@@ -140,7 +140,7 @@ def test_from_the_hub(folder, tmp_path, monkeypatch, given):
         found = find_checkpoint(given)
         assert found.read_bytes() == weights
         assert load_model(given, device="cpu").model.rim is None
-        with pytest.raises(GFMError, match=r"cannot get model\.safetensors of hf://me/other"):
+        with pytest.raises(GFMError, match=r"cannot download model\.safetensors of hf://me/other"):
             find_checkpoint("hf://me/other")
     finally:
         server.shutdown()
@@ -149,11 +149,11 @@ def test_from_the_hub(folder, tmp_path, monkeypatch, given):
 
 def test_what_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("GFM_CACHE", str(tmp_path))
-    with pytest.raises(GFMError, match=r"is not here yet: gfm download weights r34_2b_tt"):
+    with pytest.raises(GFMError, match=r"not downloaded yet: run gfm download weights r34_2b_tt"):
         find_checkpoint("released:r34_2b_tt")
     with pytest.raises(GFMError, match="choose one of d121_tt"):
         find_checkpoint("released:r50_tt")
-    with pytest.raises(GFMError, match=r"holds no model\.safetensors"):
+    with pytest.raises(GFMError, match=r"has no model\.safetensors"):
         find_checkpoint(tmp_path)
     assert (
         released_file("gfm_r34_tt")

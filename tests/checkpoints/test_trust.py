@@ -139,7 +139,7 @@ def test_no_interpolation_is_resolved_in_any_field_of_any_format(
             nodes = {"model": network(), "inference": inferer()}
             nodes[part] = with_text(original(), way, text, is_key)
             FORMATS[name](path, **nodes, state=small)
-            with pytest.raises(GFMError, match=r"holds an interpolation.*never resolved") as error:
+            with pytest.raises(GFMError, match=r"an interpolation.*never resolved") as error:
                 load_network(path)
             assert "\n" not in str(error.value)
             assert text.split(":")[0][:4] in str(error.value)
@@ -167,7 +167,7 @@ def test_a_sound_file_of_every_format_is_read(tmp_path, state, calls):
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("part", ["model", "inference"])
 def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, name, part):
-    words = r"asks for tests\.checkpoints.*trust=\[tests\]"
+    words = r"uses tests\.checkpoints.*trust=\[tests\]"
     for more in (FOREIGN, {"a": [{"b": FOREIGN}]}, [[FOREIGN]]):
         nodes = {"model": network(), "inference": inferer()}
         nodes[part] = {**nodes[part], "more": more}
@@ -192,7 +192,7 @@ def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, n
 )
 def test_inference_names_an_inferer_and_nothing_else(tmp_path, target):
     """Other names of the package are refused: they could read and write files."""
-    with pytest.raises(GFMError, match=f"asks for {target}, which gfm.inference"):
+    with pytest.raises(GFMError, match=f"uses {target}, which gfm.inference"):
         check_description({"_target_": target}, ["gfm.inference"], (), tmp_path)
     for name in ("Hybrid", "Resize", "Native", "inferers.Hybrid"):
         check_description({"_target_": f"gfm.inference.{name}"}, ["gfm.inference"], (), tmp_path)
@@ -217,11 +217,11 @@ def test_other_dictionaries_are_looked_into(tmp_path, state, calls):
     path = tmp_path / "run.ckpt"
     hidden = OrderedDict(network(), reduction=HIDDEN["create"])
     write_ckpt(path, hidden, inferer(), state)
-    with pytest.raises(GFMError, match="holds an interpolation"):
+    with pytest.raises(GFMError, match="contains an interpolation"):
         load_network(path)
     named = OrderedDict(network(), encoder=OrderedDict(FOREIGN))
     write_ckpt(path, named, inferer(), state)
-    with pytest.raises(GFMError, match=r"asks for tests\.checkpoints"):
+    with pytest.raises(GFMError, match=r"uses tests\.checkpoints"):
         load_network(path)
     assert calls == []
 
@@ -252,7 +252,7 @@ def training_config() -> dict:
 @pytest.mark.parametrize("part", ["model", "inference", "loss", "metrics", "optimizer"])
 def test_nothing_of_a_training_is_resolved_or_foreign(tmp_path, state, calls, part):
     path = tmp_path / "last.ckpt"
-    for value, words in ((FOREIGN, "asks for tests"), (HIDDEN["create"], "interpolation")):
+    for value, words in ((FOREIGN, "uses tests"), (HIDDEN["create"], "interpolation")):
         config = training_config()
         config[part]["more"] = value
         checkpoint = Checkpoint(config.pop("model"), state, config)

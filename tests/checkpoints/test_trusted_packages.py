@@ -22,16 +22,16 @@ REFUSALS = {
     r"other as well, set trust=\[lab,other\], for gfm --trust lab --trust other",
     "lab.parts.rmtree": r"which shutil defines: wrap it",
     "lab.parts.small": "which is a partial, not a class or a function: define it by class or def",
-    "lab.parts._tiny": "whose name is private: call it tiny, and train again",
+    "lab.parts._tiny": "whose name is private: rename it tiny, and train again",
     "lab.parts.large": r"which lab\.parts does not define: add it there, or train again",
     "lab.gone.tiny": r"but lab\.gone cannot be imported \(ModuleNotFoundError: No module named "
-    r"'lab\.gone'\): install or mend it, or add its folder to PYTHONPATH",
-    "lab.broken.tiny": r"but lab\.broken cannot be imported \(SyntaxError: .*\): install or mend",
+    r"'lab\.gone'\): install or fix it, or add its folder to PYTHONPATH",
+    "lab.broken.tiny": r"but lab\.broken cannot be imported \(SyntaxError: .*\): install or fix",
     "third.tiny": r"which gfm\.models does not define; if you trust it, set trust=\[lab,third\], "
     "for gfm --trust lab --trust third",
     "gfm.compat.hydra.instantiate": r"which gfm\.models does not define: update gfm-matting, or "
-    "use a file that",
-    "tiny": "which is not the name of a class in a module: use a file that",
+    "use a file written",
+    "tiny": "which is not the name of a class in a module: use a file written",
 }
 """What is said of a target when ``lab`` is trusted."""
 
@@ -51,7 +51,7 @@ def lab(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("target", REFUSALS)
 def test_a_refusal_in_spite_of_trust_says_why(lab, target):
-    with pytest.raises(GFMError, match=f"asks for {target}, {REFUSALS[target]}") as error:
+    with pytest.raises(GFMError, match=f"uses {target}, {REFUSALS[target]}") as error:
         check_description({"_target_": target}, ["gfm.models"], ["lab"], Path("a.ckpt"))
     assert "\n" not in str(error.value)
 

@@ -60,7 +60,7 @@ ROWS += [
         "metrics that are none",
         "results",
         ("export", "hub", NET, "{here}/hub", "--metrics", NET),
-        ("no metrics.json",),
+        ("not a metrics.json",),
     ),
 ]
 

@@ -5,7 +5,7 @@ import torch
 from omegaconf import OmegaConf
 
 from gfm.config import EvaluateConfig, TrainConfig
-from gfm.models import hardware
+from gfm.models import performance
 from gfm.run import configuration
 from gfm.run.configuration import load
 from gfm.run.option_errors import OptionsError
@@ -15,7 +15,7 @@ from tests.conftest import compose_config
 
 @pytest.fixture
 def has_bfloat16(monkeypatch):
-    monkeypatch.setattr(hardware, "cpu_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr(performance, "cpu_capabilities", lambda: {"amx_bf16": True})
 
 
 CPU = "trainer.accelerator=cpu"
@@ -30,7 +30,7 @@ def test_the_demo_takes_what_the_machine_has(has_bfloat16, tmp_path, capsys):
 
 
 def test_a_machine_without_it_trains_the_demo_in_float32(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(hardware, "cpu_capabilities", dict)
+    monkeypatch.setattr(performance, "cpu_capabilities", dict)
     config = load(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("32-true", "contiguous")
     assert "32-true, for this CPU has no bfloat16 in hardware" in capsys.readouterr().out
@@ -74,7 +74,7 @@ def test_an_evaluation_knows_auto_too(has_bfloat16, tmp_path):
 
 def test_a_run_is_what_was_decided(has_bfloat16, tiny_training, tmp_path, monkeypatch):
     """Precision and memory format, in the run and in what it leaves."""
-    monkeypatch.setattr(hardware, "_LARGE_INPUT", 32)
+    monkeypatch.setattr(performance, "_LARGE_INPUT", 32)
     options = ["trainer.precision=auto", "logger=none", "trainer.limit_val_batches=0", "test=false"]
     _, objects = train(compose_config("train", [*tiny_training, *options]))
     assert objects["trainer"].precision == "bf16-mixed"

@@ -1,4 +1,4 @@
-"""Combines a network and its inferer in one graph that needs no code of this project."""
+"""Combines a network and its inferer in a graph that runs without this package."""
 
 from typing import Literal
 
@@ -15,18 +15,14 @@ Pixels = Literal["uint8", "float"]
 """RGB input of a graph: N×H×W×3 uint8, as files are decoded, or N×3×H×W float32 in [0, 1]."""
 
 EXPORT_SIZE = (75, 101)
-"""(height, width) of the image that a graph is traced with; the graph works for any other size."""
+"""(height, width) of the image with which a graph is traced; it works for any other size."""
 
 OLDEST_TORCH = (2, 10)
-"""Version of torch from which a graph can be traced; earlier ones fix the remainder of 32."""
+"""Oldest torch that can trace a graph; earlier ones fix the sides modulo 32."""
 
 
-def as_pixels(name: str) -> Pixels:
-    """Check that a name is one of :data:`Pixels`, and return it.
-
-    Raises:
-        GFMError: It is not.
-    """
+def parse_pixels(name: str) -> Pixels:
+    """Return a name as one of :data:`Pixels`, or raise GFMError."""
     kinds: dict[str, Pixels] = {"uint8": "uint8", "float": "float"}
     if name in kinds:
         return kinds[name]
@@ -39,7 +35,7 @@ class MattingGraph(nn.Module):
     Args:
         model: Network with its weights.
         inferer: Applies the network to a whole photo.
-        pixels: Kind of the input.
+        pixels: Format of the input.
     """
 
     def __init__(self, model: GFM, inferer: Inferer, pixels: Pixels = "uint8") -> None:
@@ -49,31 +45,27 @@ class MattingGraph(nn.Module):
         self.pixels = pixels
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute alpha, N×1×H×W, float32 in [0, 1].
-
-        Args:
-            image: Images as described at :data:`Pixels`.
-        """
+        """Compute alpha, N×1×H×W float32 in [0, 1], of images in the format of :data:`Pixels`."""
         if self.pixels == "uint8":
             image = image.permute(0, 3, 1, 2).float() / 255
         return self.inferer(self.model, image).alpha
 
     @property
-    def meaning(self) -> str:
-        """Description of the input for people."""
+    def input_description(self) -> str:
+        """Description of the input for users."""
         if self.pixels == "uint8":
             return "RGB, N×H×W×3, uint8"
         return "RGB, N×3×H×W, float32 in [0, 1]"
 
     @property
-    def sides(self) -> list[int | str]:
-        """Shape of the input, with names instead of numbers for the sizes that may vary."""
+    def input_shape(self) -> list[int | str]:
+        """Shape of the input, with names for the sizes that may vary."""
         if self.pixels == "uint8":
             return ["batch", "height", "width", 3]
         return ["batch", 3, "height", "width"]
 
     def example(self, num_images: int, height: int, width: int) -> Tensor:
-        """Make random images of the kind that the graph takes, as smooth as photos."""
+        """Make random images in the format of the input, as smooth as photos."""
         random = torch.Generator().manual_seed(height)
         small = torch.rand(num_images, 3, height // 16 + 2, width // 16 + 2, generator=random)
         image = nn.functional.interpolate(small, size=(height, width), mode="bilinear")
@@ -86,7 +78,7 @@ def trace(graph: MattingGraph) -> ExportedProgram:
     """Trace the graph for any number of images of any size.
 
     Raises:
-        GFMError: This version of torch can trace it for some sizes only.
+        GFMError: This version of torch can trace it only for some sizes.
     """
     if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
         oldest = ".".join(map(str, OLDEST_TORCH))
@@ -94,7 +86,9 @@ def trace(graph: MattingGraph) -> ExportedProgram:
             f"torch {torch.__version__} cannot export for images of any size: "
             f"pip install 'torch>={oldest}', or write a .safetensors with gfm export safetensors"
         )
-    shape = {i: Dim(side, min=1) for i, side in enumerate(graph.sides) if isinstance(side, str)}
+    shape = {
+        i: Dim(side, min=1) for i, side in enumerate(graph.input_shape) if isinstance(side, str)
+    }
     with torch.no_grad(), size_oblivious_export():
         example = (graph.example(2, *EXPORT_SIZE),)
         return torch.export.export(graph.eval(), example, dynamic_shapes={"image": shape})

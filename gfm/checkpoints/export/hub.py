@@ -1,4 +1,4 @@
-"""Writes a folder for the Hub: weights, their description, and a model card."""
+"""Writes a folder for the Hub: weights, their description and a model card."""
 
 import csv
 import json
@@ -24,8 +24,8 @@ def write_hub_folder(
     """Write ``model.safetensors``, ``config.json`` and the model card, ``README.md``.
 
     Args:
-        folder: Folder to write; made if it is missing.
-        checkpoint: Checkpoint of the network; its ``config`` describes the training data.
+        folder: Folder to write, created if missing.
+        checkpoint: Its ``config`` describes the training data.
         metrics: Metrics of an evaluation by name; may be empty.
         name: Name of the model on the card.
 
@@ -42,22 +42,22 @@ def read_metrics(path: Path) -> dict[str, float]:
     """Read the means of an evaluation from its ``metrics.json``.
 
     Raises:
-        GFMError: There is no such file, or it holds something else.
+        GFMError: The file is missing, or is not a ``metrics.json``.
     """
     try:
         content = json.loads(path.read_text())
         return {str(key): float(value) for key, value in content.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise GFMError(
-            f"{path} is no metrics.json: give that of python evaluate.py checkpoint=…"
+            f"{path} is not a metrics.json: pass the one written by evaluate.py checkpoint=…"
         ) from error
 
 
-def metrics_of_run(checkpoint: Path) -> dict[str, float]:
+def read_run_metrics(checkpoint: Path) -> dict[str, float]:
     """Read the metrics that the final test of a run logged for its ``best.ckpt``.
 
     Returns:
-        Metrics by name without ``test/``; empty for any other file, or if there was no test.
+        Metrics by name without ``test/``; empty for any other file, or without a final test.
     """
     table = checkpoint.parent.parent / "metrics.csv"
     if checkpoint.name != "best.ckpt" or not table.is_file():
@@ -81,7 +81,7 @@ def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, A
 
 
 def _training(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data, track, recipe and length that a configuration names; it may be empty."""
+    """Return the data, track, recipe and number of epochs, as far as a configuration has them."""
     found: dict[str, Any] = {}
     for key, group in (("data", "data"), ("track", "track"), ("recipe", "recipe")):
         node = config.get(group)

@@ -1,4 +1,4 @@
-"""Writes a network for other programs as ``.onnx`` or ``.pt2``; files are complete or absent."""
+"""Writes a network as ``.onnx`` or ``.pt2``, atomically."""
 
 import json
 import logging
@@ -15,16 +15,16 @@ from gfm.system.extras import import_optional
 from gfm.system.files import atomic_path
 
 OPSET = 18
-"""ONNX opset: the oldest that the exporter writes; runtimes from 2023 on can read it."""
+"""Oldest opset that the exporter writes; runtimes from 2023 on can read it."""
 
 FACTS = "facts.json"
-"""Name of the file within a ``.pt2`` that holds facts about the network."""
+"""File of metadata in a ``.pt2``."""
 
 _LARGEST = 2**31 - 2**24  # bytes; an ONNX file of 2 GiB or more cannot be read
 
 
 def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
-    """Write an ``.onnx`` with input ``image`` and output ``alpha`` for any number and size.
+    """Write an ``.onnx`` with input ``image`` and output ``alpha``, of any number and size.
 
     Args:
         path: File to write.
@@ -54,8 +54,8 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
             verbose=False,
         )
     assert program is not None
-    _name_sides(program, graph)
-    program.model.metadata_props.update({**facts, "pixels": graph.meaning})
+    _name_dimensions(program, graph)
+    program.model.metadata_props.update({**facts, "pixels": graph.input_description})
     _write(path, lambda aside: program.save(str(aside), external_data=False))
 
 
@@ -67,7 +67,7 @@ def write_program(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> 
     """
     with _quiet():
         program = trace(graph)
-    text = json.dumps({**facts, "pixels": graph.meaning}, indent=1)
+    text = json.dumps({**facts, "pixels": graph.input_description}, indent=1)
     _write(path, lambda aside: _save_program(program, aside, text))
 
 
@@ -84,14 +84,14 @@ def _write(path: Path, save: Callable[[Path], object]) -> None:
 
 
 def _save_program(program: torch.export.ExportedProgram, path: Path, facts: str) -> None:
-    with path.open("wb") as file:  # torch would refuse a path that does not end in .pt2
+    with path.open("wb") as file:  # torch rejects paths that do not end in .pt2
         torch.export.save(program, file, extra_files={FACTS: facts})
 
 
-def _name_sides(program: torch.onnx.ONNXProgram, graph: MattingGraph) -> None:
-    """Name the sizes of input and output, instead of symbols and sums of symbols."""
+def _name_dimensions(program: torch.onnx.ONNXProgram, graph: MattingGraph) -> None:
+    """Name the dimensions of input and output, which would be sums of symbols."""
     ir = import_optional("onnx_ir", "export", "ONNX")
-    program.model.graph.inputs[0].shape = ir.Shape(graph.sides)
+    program.model.graph.inputs[0].shape = ir.Shape(graph.input_shape)
     program.model.graph.outputs[0].shape = ir.Shape(["batch", 1, "height", "width"])
 
 

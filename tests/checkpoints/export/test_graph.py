@@ -8,10 +8,16 @@ import torch
 from torch import nn
 from torch.torch_version import TorchVersion
 
-from gfm.checkpoints.export import MattingGraph, try_onnx, try_program, write_onnx, write_program
+from gfm.checkpoints.export import (
+    MattingGraph,
+    verify_onnx,
+    verify_program,
+    write_onnx,
+    write_program,
+)
 from gfm.checkpoints.export.graph import OLDEST_TORCH
 from gfm.checkpoints.export.programs import FACTS
-from gfm.checkpoints.export.trial import SIZES
+from gfm.checkpoints.export.verification import SIZES
 from gfm.errors import GFMError
 from gfm.inference import Hybrid, Native, Resize
 from gfm.models.encoders import StagedEncoder
@@ -59,13 +65,13 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
     graph = MattingGraph(small(rosta), inferer, pixels)
     path = tmp_path / "new" / "graph.onnx"
     write_onnx(path, graph, {"rosta": rosta})
-    trials = list(try_onnx(path, graph))
+    trials = list(verify_onnx(path, graph))
     assert [trial.size for trial in trials] == list(SIZES)
     assert max(trial.difference for trial in trials) < 1e-3
     assert max(trial.num_undecided / np.prod(trial.size) for trial in trials) < 0.01
 
     session = runtime.InferenceSession(str(path))
-    assert session.get_inputs()[0].shape == graph.sides
+    assert session.get_inputs()[0].shape == graph.input_shape
     assert session.get_outputs()[0].shape == ["batch", 1, "height", "width"]
     for size in EXTRA_SIZES:
         alpha = session.run(None, {"image": graph.example(*size).numpy()})[0]
@@ -84,7 +90,7 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     graph = MattingGraph(small(rosta), inferer, pixels)
     path = tmp_path / "graph.pt2"
     write_program(path, graph, {"rosta": rosta})
-    assert max(trial.difference for trial in try_program(path, graph)) < 1e-5
+    assert max(trial.difference for trial in verify_program(path, graph)) < 1e-5
     texts = {FACTS: ""}
     module = torch.export.load(path, extra_files=texts).module()
     for size in EXTRA_SIZES:
@@ -107,7 +113,7 @@ def test_a_file_that_differs_is_told(tmp_path):
     write_program(tmp_path / "a.pt2", graph, {})
     nn.init.constant_(graph.model.focus.heads[0][-2].bias, 1.0)
     with pytest.raises(GFMError, match=r"a\.pt2 differs from the network by"):
-        list(try_program(tmp_path / "a.pt2", graph))
+        list(verify_program(tmp_path / "a.pt2", graph))
 
 
 @exports
@@ -120,7 +126,7 @@ def test_every_official_architecture(tmp_path, name):
     inferer = Resize(1 / 3) if name.endswith("RIM") else Hybrid()
     graph = MattingGraph(official_model(name), inferer)
     write_onnx(tmp_path / "a.onnx", graph, {})
-    for trial in try_onnx(tmp_path / "a.onnx", graph):
+    for trial in verify_onnx(tmp_path / "a.onnx", graph):
         print(name, trial)
         assert trial.num_undecided < 0.05 * np.prod(trial.size)
 

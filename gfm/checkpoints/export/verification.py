@@ -1,4 +1,4 @@
-"""Compares an exported file with the network: their results and their speed."""
+"""Compares the results and the speed of an exported file with those of the network."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,21 +13,21 @@ from gfm.errors import GFMError
 from gfm.system.extras import import_optional
 
 SIZES = ((1, 192, 256), (2, 301, 203), (1, 97, 401))
-"""Number of images, height and width of each trial; a graph is traced with none of these."""
+"""Number, height and width of the test images; graphs are traced with a different size."""
 
 TOLERANCE = 1e-3
 
-_MARGIN = 1e-4  # difference of two logits within which rounding may decide the class
+_MARGIN = 1e-4  # difference of logits within which rounding may decide the class
 
 
-class Trial(NamedTuple):
-    """The result of a trial with images of one size.
+class Verification(NamedTuple):
+    """The result for images of one size.
 
     Attributes:
         size: Number of images, height and width.
         difference: Largest difference between the alphas.
-        num_undecided: Number of pixels that are left out because two classes are almost equally
-            likely, so that rounding decides between them.
+        num_undecided: Number of pixels left out because two classes are almost equally likely, so
+            that rounding decides between them.
         torch_seconds: Time of the network.
         file_seconds: Time of the file.
     """
@@ -39,13 +39,13 @@ class Trial(NamedTuple):
     file_seconds: float
 
 
-def try_onnx(path: Path, graph: MattingGraph) -> Iterator[Trial]:
-    """Compare an ``.onnx`` file in ONNX Runtime with the network, with equally many threads.
+def verify_onnx(path: Path, graph: MattingGraph) -> Iterator[Verification]:
+    """Compare an ``.onnx`` file in ONNX Runtime with the network, using as many threads.
 
     Raises:
         GFMError: Alphas differ by more than 1e-3, or ONNX Runtime is not installed.
     """
-    runtime = import_optional("onnxruntime", "export", "trying ONNX")
+    runtime = import_optional("onnxruntime", "export", "verifying ONNX")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -53,33 +53,35 @@ def try_onnx(path: Path, graph: MattingGraph) -> Iterator[Trial]:
     def run(image: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
 
-    return _trials(path, graph, run)
+    return _verify(path, graph, run)
 
 
-def try_program(path: Path, graph: MattingGraph) -> Iterator[Trial]:
+def verify_program(path: Path, graph: MattingGraph) -> Iterator[Verification]:
     """Compare a ``.pt2`` file with the network.
 
     Raises:
         GFMError: Alphas differ by more than 1e-3.
     """
-    return _trials(path, graph, torch.export.load(path).module())
+    return _verify(path, graph, torch.export.load(path).module())
 
 
-def _trials(path: Path, graph: MattingGraph, run: Callable[[Tensor], Tensor]) -> Iterator[Trial]:
+def _verify(
+    path: Path, graph: MattingGraph, run: Callable[[Tensor], Tensor]
+) -> Iterator[Verification]:
     for size in SIZES:
         image = graph.example(*size)
         with torch.inference_mode():
-            expected, torch_seconds = _timed(graph, image)
-            actual, file_seconds = _timed(run, image)
-            undecided = _undecided(graph, image, expected)
+            expected, torch_seconds = _measure(graph, image)
+            actual, file_seconds = _measure(run, image)
+            undecided = _find_undecided(graph, image, expected)
         difference = (actual - expected).abs().where(~undecided, 0).max().item()
         if not difference <= TOLERANCE:
             raise GFMError(f"{path} differs from the network by {difference:.2g} at {size}")
-        yield Trial(size, difference, int(undecided.sum()), torch_seconds, file_seconds)
+        yield Verification(size, difference, int(undecided.sum()), torch_seconds, file_seconds)
 
 
-def _timed(run: Callable[[Tensor], Tensor], image: Tensor) -> tuple[Tensor, float]:
-    """Return the result, and the time of the faster of two further runs."""
+def _measure(run: Callable[[Tensor], Tensor], image: Tensor) -> tuple[Tensor, float]:
+    """Return the result, and the time of the fastest of two further runs."""
     result, seconds = run(image), []
     for _ in range(2):
         start = time.perf_counter()
@@ -88,8 +90,8 @@ def _timed(run: Callable[[Tensor], Tensor], image: Tensor) -> tuple[Tensor, floa
     return result, min(seconds)
 
 
-def _undecided(graph: MattingGraph, image: Tensor, alpha: Tensor) -> Tensor:
-    """Find the pixels whose alpha changes if the logit of a class grows by a rounding error."""
+def _find_undecided(graph: MattingGraph, image: Tensor, alpha: Tensor) -> Tensor:
+    """Mark the pixels whose alpha changes if the logit of a class grows by a rounding error."""
     undecided = torch.zeros_like(alpha, dtype=torch.bool)
     for favoured in range(max(branch.num_classes for branch in graph.model.branches)):
 
