@@ -12,7 +12,7 @@ from gfm.rosta import ROSTAS, transition_mask
 
 @pytest.fixture(scope="module")
 def alpha() -> np.ndarray:
-    """A soft disc with a hole: certain foreground, certain background and all between."""
+    """A soft disc with a hole: certain foreground, certain background and everything between."""
     y, x = np.mgrid[:200, :240]
     distance = np.hypot(y - 100, x - 110)
     soft = np.clip((80 - distance) / 12, 0, 1) * np.clip((distance - 4) / 3, 0, 1)
@@ -33,7 +33,7 @@ def test_perfect_decoders_fuse_to_alpha(rosta, alpha):
 
 @pytest.mark.parametrize("rosta", ROSTAS["rim"], ids=lambda rosta: rosta.name)
 def test_focus_matters_only_in_its_transition(rosta, alpha):
-    """Outside, the focus loss is blind; there FT and BT have nothing to regress."""
+    """Outside, the focus loss is masked, and FT and BT have nothing to regress."""
     trimap = torch.from_numpy(trimap_from_alpha(alpha, rosta.kernel_size))[None, None]
     target = torch.from_numpy(alpha)[None, None].double() / 255
     outside = transition_mask(trimap) == 0
@@ -52,6 +52,6 @@ def test_tt_follows_focus_wherever_an_enlarged_glance_is_in_between():
     torch.testing.assert_close(fused, torch.tensor([0.0, 0.0, 0.3, 0.3, 0.3, 1.0, 1.0]))
 
 
-def test_can_go_to_other_processes():
+def test_rostas_can_be_pickled():
     for branches in ROSTAS.values():
         assert pickle.loads(pickle.dumps(branches)) == branches

@@ -1,9 +1,12 @@
-"""The content of a checkpoint: how its network is built, and its weights."""
+"""The content of a checkpoint: how its network is built, its weights, and facts about it."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
+
+from gfm import __version__
+from gfm.inference.inferers import Inferer, format_inferer
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,26 @@ def without_pretrained(node: Any) -> Any:
     if isinstance(node, dict):
         return {k: False if k == "pretrained" else without_pretrained(v) for k, v in node.items()}
     return node
+
+
+UNKNOWN_LICENCE = (
+    "not stated; the data that the network was trained on may restrict the use of its weights"
+)
+
+
+def collect_facts(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str, str]:
+    """Collect the metadata of exported files: architecture, RoSTA, version and licence by name.
+
+    Args:
+        checkpoint: Its ``config`` may have the ``licence`` of the weights.
+        inferer: Inferer that is part of the exported graph, if any.
+    """
+    facts = {
+        "generator": f"gfm-matting {__version__}",
+        "architecture": f"GFM (Li et al., IJCV 2022), {checkpoint.encoder_name}",
+        "rosta": str(checkpoint.model.get("rosta")),
+        "weights_licence": str(checkpoint.config.get("licence") or UNKNOWN_LICENCE),
+    }
+    if inferer is not None:
+        facts["looks"] = format_inferer(inferer)
+    return facts

@@ -1,13 +1,16 @@
-"""Writes checkpoints atomically."""
+"""Writes checkpoints and exported files atomically."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
+from safetensors import SafetensorError
 
-from gfm.errors import GFMError
+from gfm.errors import GFMError, WriteError
+from gfm.system.files import atomic_path
 
 PREVIOUS = ".previous.ckpt"
 """Suffix of the previous checkpoint: a new ``last.ckpt`` renames it ``last.previous.ckpt``."""
@@ -33,22 +36,36 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         # Always the same name, unlike in gfm.system.files, so that killed runs leave one file of
         # gigabytes, not many.
-        aside = path.with_name(f".{path.name}.tmp")
+        temporary = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as file:
+            with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
             if "optimizer_states" in checkpoint and path.exists():
                 _keep_previous(path)
-            os.replace(aside, path)
+            os.replace(temporary, path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise GFMError(
                 f"cannot write {path} ({_reason(error)}): free disk space, then resume from the "
                 "last checkpoint"
             ) from error
+
+
+def write_file(path: Path, save: Callable[[Path], object]) -> None:
+    """Make the folder of a file, and let ``save`` write it atomically to a temporary path.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            save(temporary)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise WriteError(f"cannot write {path}: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:

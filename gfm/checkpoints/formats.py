@@ -17,14 +17,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gfm.checkpoints.checkpoint import Checkpoint, without_pretrained
-from gfm.checkpoints.facts import facts_of
+from gfm.checkpoints.checkpoint import Checkpoint, collect_facts, without_pretrained
+from gfm.checkpoints.file_io import write_file
 from gfm.checkpoints.integrity import check_archive, check_digest, digest
 from gfm.checkpoints.released import convert_official, is_official
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.checkpoints.trust import check_description, check_parts, check_state
 from gfm.errors import GFMError
-from gfm.system.files import atomic_path
 
 _PREFIX = "model."  # of the network's weights in the LightningModule
 _EXPECTED = "a .ckpt of a training run, a released GFM .pth, or a .safetensors written by gfm"
@@ -144,22 +143,22 @@ _DIGEST = "sha256"  # the key of the digest in the metadata of safetensors
 _STORED = ("inference", "licence")  # parts of a run's configuration that safetensors store
 
 
-def _save_safetensors(aside: Path, checkpoint: Checkpoint) -> None:
+def _save_safetensors(path: Path, checkpoint: Checkpoint) -> None:
     state = {k: v.contiguous() for k, v in checkpoint.state.items()}
     described = {"model": checkpoint.model}
     described |= {k: checkpoint.config[k] for k in _STORED if checkpoint.config.get(k)}
-    metadata = facts_of(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
+    metadata = collect_facts(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
     metadata[_DIGEST] = digest(state, metadata)
-    safetensors.torch.save_file(state, aside, metadata)
+    safetensors.torch.save_file(state, path, metadata)
 
 
-def _save_ckpt(aside: Path, checkpoint: Checkpoint) -> None:
+def _save_ckpt(path: Path, checkpoint: Checkpoint) -> None:
     content = {
         "pytorch-lightning_version": version("pytorch-lightning"),
         "state_dict": {f"{_PREFIX}{k}": v for k, v in checkpoint.state.items()},
         "hyper_parameters": {**checkpoint.config, "model": checkpoint.model},
     }
-    torch.save(content, aside)
+    torch.save(content, path)
 
 
 _WRITERS = {".ckpt": _save_ckpt, ".safetensors": _save_safetensors}
@@ -178,10 +177,4 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         GFMError: The suffix is neither, or the file cannot be written.
     """
     check_suffix(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as aside:
-            _WRITERS[path.suffix](aside, checkpoint)
-    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise GFMError(f"cannot write {path}: {reason}") from error
+    write_file(path, lambda temporary: _WRITERS[path.suffix](temporary, checkpoint))

@@ -137,15 +137,15 @@ def _graph(
 ) -> tuple[Any, dict[str, str]]:
     """Return the graph of a checkpoint, and the metadata of the exported file."""
     from gfm.checkpoints import build_network, choose_inferer
+    from gfm.checkpoints.checkpoint import collect_facts
     from gfm.checkpoints.export import MattingGraph, parse_pixels
-    from gfm.checkpoints.facts import facts_of
 
     _check_suffix(target, suffix)
     kind = parse_pixels(pixels)
     checkpoint = _read(source, licence, trust)
     inferer = choose_inferer(checkpoint, inference)
     model = build_network(checkpoint, source)
-    return MattingGraph(model, inferer, kind), facts_of(checkpoint, inferer)
+    return MattingGraph(model, inferer, kind), collect_facts(checkpoint, inferer)
 
 
 def _check_suffix(target: Path, suffix: str) -> None:

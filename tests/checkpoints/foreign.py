@@ -1,4 +1,4 @@
-"""Defines a callable outside of the package, which only the check of checkpoints refuses."""
+"""Defines a callable outside the package, which only the check of checkpoints refuses."""
 
 CALLS: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Checkpoints reach the disk whole or not at all."""
+"""Checkpoints are written atomically."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""Files to networks: ours, released ones, safetensors, and what is refused."""
+"""Networks are read from our files, released ones and safetensors; other files are refused."""
 
 import pickle
 
@@ -46,7 +46,7 @@ def test_data_parallel_prefix(tmp_path):
     assert _same(load_network(tmp_path / "gfm_r34_tt.pth")[0], official_model("r34_TT"))
 
 
-def test_two_class_file_without_a_name(released, tmp_path):
+def test_a_name_has_to_distinguish_ft_from_bt(released, tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(released.read_bytes())
     with pytest.raises(GFMError, match="FT or BT: rename"):
@@ -107,7 +107,7 @@ def test_foreign_files(tmp_path):
         load_network(tmp_path / "other.ckpt")
 
 
-def test_a_checkpoint_cannot_name_any_class(tmp_path):
+def test_a_checkpoint_cannot_use_any_class(tmp_path):
     config = {"model": {"_target_": "gfm.models.gfm.GFM", "encoder": {"_target_": "os.system"}}}
     lightning = {"pytorch-lightning_version": "2", "state_dict": {}, "hyper_parameters": config}
     torch.save(lightning, tmp_path / "evil.ckpt")
@@ -187,7 +187,7 @@ def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
     assert read.encoder_name == checkpoint.encoder_name
 
 
-def test_weights_of_another_architecture(released):
+def test_weights_of_a_different_architecture(released):
     node = {"_target_": "gfm.models.gfm.GFM", "rosta": "tt"}
     model = instantiate({**node, "encoder": {"_target_": "gfm.models.encoders.resnet34"}})
     with pytest.raises(GFMError, match="a different architecture"):

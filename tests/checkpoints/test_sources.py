@@ -31,7 +31,7 @@ MODEL = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run's best checkpoint, beside what its test logged."""
+    """Return the best checkpoint of a run, beside the log of its final test."""
     torch.manual_seed(0)
     model = GFM(resnet34(), "tt", [4] * 5)
     folder = tmp_path_factory.mktemp("run")
@@ -73,7 +73,7 @@ def test_a_hub_folder(run, folder):
     assert all(torch.equal(own[k], v) for k, v in expected.items())
 
 
-def test_what_is_not_known_is_not_claimed(run, tmp_path):
+def test_unknown_facts_are_marked_on_the_card(run, tmp_path):
     bare = tmp_path / "bare.safetensors"
     assert _export("safetensors", run, bare).exit_code == 0
     assert _export("hub", bare, tmp_path / "bare").exit_code == 0
@@ -147,7 +147,7 @@ def test_from_the_hub(folder, tmp_path, monkeypatch, given):
         server.server_close()
 
 
-def test_what_is_not_there(tmp_path, monkeypatch):
+def test_missing_sources(tmp_path, monkeypatch):
     monkeypatch.setenv("GFM_CACHE", str(tmp_path))
     with pytest.raises(GFMError, match=r"not downloaded yet: run gfm download weights r34_2b_tt"):
         find_checkpoint("released:r34_2b_tt")
@@ -172,7 +172,7 @@ def test_what_is_not_there(tmp_path, monkeypatch):
         (["onnx", "missing.ckpt", "a.onnx"], "no checkpoint missing.ckpt"),
     ],
 )
-def test_faults_end_in_one_line(run, tmp_path, monkeypatch, words, message):
+def test_errors_end_in_one_line(run, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     done = _export(*(run if word == "RUN" else word for word in words))
     assert done.exit_code == 1
@@ -190,7 +190,7 @@ def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
 
 @exports
 def test_torch_export_by_command(run, tmp_path):
-    """Written, tried at three sizes, and said so."""
+    """The file is written, verified at three sizes, and reported."""
     done = _export("torch", run, tmp_path / "a.pt2", "--pixels", "float")
     assert done.exit_code == 0, done.output
     lines = done.output.strip().splitlines()

@@ -1,4 +1,4 @@
-"""What a file describes is data: nothing in it is resolved, nothing foreign is called."""
+"""Descriptions in files are plain data: nothing is resolved, and nothing untrusted is called."""
 
 import json
 import sys
@@ -41,11 +41,11 @@ HIDDEN = {
     "amid text": "resnet34${watch:2}",
     "escaped": r"\${watch:3}",
 }
-"""All that it resolves, and what it may come to resolve."""
+"""Everything that it resolves, or might resolve in a later version."""
 
 
 def network() -> dict:
-    """The description of a small network."""
+    """Describe a small network."""
     return {
         "_target_": "gfm.models.gfm.GFM",
         "encoder": {"_target_": "gfm.models.encoders.resnet34", "pretrained": False},
@@ -66,7 +66,7 @@ def state():
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Collect what was resolved or called that should not have been."""
+    """Collect forbidden resolutions and calls."""
     seen = []
     OmegaConf.register_new_resolver("watch", seen.append)
     monkeypatch.setenv("GFM_HIDDEN", TEXT)
@@ -104,7 +104,7 @@ FORMATS = {
 
 
 def fields(node, way=()):
-    """Ways to all values of a description, and to its keys."""
+    """Yield the paths to all values and keys of a description."""
     parts = node.items() if isinstance(node, dict) else enumerate(node)
     for key, value in parts:
         yield (*way, key), False
@@ -115,7 +115,7 @@ def fields(node, way=()):
 
 
 def with_text(node, way, text, is_key):
-    """A description with a text in place of one value, or of its key."""
+    """Put a text in place of a value, or of its key."""
     inner = node
     for key in way[:-1]:
         inner = inner[key]
@@ -128,12 +128,12 @@ def with_text(node, way, text, is_key):
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("resolver", HIDDEN)
-def test_no_interpolation_is_resolved_in_any_field_of_any_format(
+def test_interpolations_are_refused_in_every_field_of_every_format(
     tmp_path, state, calls, name, resolver
 ):
     text = HIDDEN[resolver]
     path = tmp_path / name
-    small = {k: v for k, v in state.items() if v.numel() < 9}  # which fails only after the check
+    small = {k: v for k, v in state.items() if v.numel() < 9}  # would fail only after the check
     for part, original in (("model", network), ("inference", inferer)):
         for way, is_key in fields(original()):
             nodes = {"model": network(), "inference": inferer()}
@@ -147,9 +147,9 @@ def test_no_interpolation_is_resolved_in_any_field_of_any_format(
 
 
 @pytest.mark.parametrize("resolver", [*CALLS, "own resolver", "amid text"])
-def test_what_is_hidden_so_would_be_called_but_for_the_check(calls, resolver):
-    """Else the test above would prove nothing."""
-    with suppress(GFMError):  # of what is built from the result
+def test_hidden_calls_run_without_the_check(calls, resolver):
+    """Otherwise the test above would prove nothing."""
+    with suppress(GFMError):  # the result builds nothing useful
         instantiate({"_target_": "gfm.models.blocks.upsample", "factor": HIDDEN[resolver]})
     own = {"own resolver": 1, "amid text": 2}
     assert calls == [own.get(resolver, "executed")]
@@ -190,7 +190,7 @@ def test_a_foreign_callable_is_not_called_however_deep(tmp_path, state, calls, n
         "hydra.utils.get_method",
     ],
 )
-def test_inference_names_an_inferer_and_nothing_else(tmp_path, target):
+def test_inference_uses_only_inferers(tmp_path, target):
     """Other names of the package are refused: they could read and write files."""
     with pytest.raises(GFMError, match=f"uses {target}, which gfm.inference"):
         check_description({"_target_": target}, ["gfm.inference"], (), tmp_path)
@@ -213,7 +213,7 @@ def test_other_values_are_refused(tmp_path, value):
         check_description(node, ["gfm.models"], (), tmp_path)
 
 
-def test_other_dictionaries_are_looked_into(tmp_path, state, calls):
+def test_other_kinds_of_dictionaries_are_checked(tmp_path, state, calls):
     path = tmp_path / "run.ckpt"
     hidden = OrderedDict(network(), reduction=HIDDEN["create"])
     write_ckpt(path, hidden, inferer(), state)
@@ -226,8 +226,8 @@ def test_other_dictionaries_are_looked_into(tmp_path, state, calls):
     assert calls == []
 
 
-def test_the_rest_of_a_file_is_carried_but_never_resolved(tmp_path, state, calls):
-    """A configuration holds all kinds of text; converted, it is the same text."""
+def test_the_rest_of_a_file_is_copied_but_never_resolved(tmp_path, state, calls):
+    """A configuration contains arbitrary text, which conversion preserves."""
     path, out = tmp_path / "run.ckpt", tmp_path / "out.ckpt"
     config = {"inference": inferer(), "run": {"name": HIDDEN["create"]}, "logger": [FOREIGN]}
     write_checkpoint(path, Checkpoint(network(), state, config))
@@ -238,7 +238,7 @@ def test_the_rest_of_a_file_is_carried_but_never_resolved(tmp_path, state, calls
 
 
 def training_config() -> dict:
-    """Return a configuration of a run as its checkpoint holds it."""
+    """Return the configuration of a run as its checkpoint contains it."""
     return {
         "model": network(),
         "inference": inferer(),
@@ -250,7 +250,7 @@ def training_config() -> dict:
 
 
 @pytest.mark.parametrize("part", ["model", "inference", "loss", "metrics", "optimizer"])
-def test_nothing_of_a_training_is_resolved_or_foreign(tmp_path, state, calls, part):
+def test_all_parts_of_a_training_are_checked(tmp_path, state, calls, part):
     path = tmp_path / "last.ckpt"
     for value, words in ((FOREIGN, "uses tests"), (HIDDEN["create"], "interpolation")):
         config = training_config()

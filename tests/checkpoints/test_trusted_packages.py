@@ -1,4 +1,4 @@
-"""A checkpoint that is refused in spite of ``trust`` is told why, and what helps."""
+"""Refusing a checkpoint in spite of ``trust`` gives the reason and the fix."""
 
 import sys
 from pathlib import Path
@@ -33,12 +33,12 @@ REFUSALS = {
     "use a file written",
     "tiny": "which is not the name of a class in a module: use a file written",
 }
-"""What is said of a target when ``lab`` is trusted."""
+"""Message for each target when ``lab`` is trusted."""
 
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """Make two packages, of which one has a name of the other's class."""
+    """Make two packages, one of which imports a class of the other."""
     files = {"lab/parts.py": LAB, "lab/broken.py": "def", "other/parts.py": "class Net: pass"}
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ def lab(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("target", REFUSALS)
-def test_a_refusal_in_spite_of_trust_says_why(lab, target):
+def test_a_refusal_in_spite_of_trust_gives_the_reason(lab, target):
     with pytest.raises(GFMError, match=f"uses {target}, {REFUSALS[target]}") as error:
         check_description({"_target_": target}, ["gfm.models"], ["lab"], Path("a.ckpt"))
     assert "\n" not in str(error.value)

@@ -11,7 +11,7 @@ from gfm.rosta import ROSTAS
 
 
 def _perfect(rosta_name: str, batch: dict) -> MattingOutput:
-    """Return what a network would return that makes no error."""
+    """Return the output of a perfect network."""
     branches = {}
     for rosta in ROSTAS[rosta_name]:
         trimap = batch[f"trimap_{rosta.kernel_size}"]
@@ -46,7 +46,7 @@ def _soft_disc() -> np.ndarray:
     ("part", "spoil"), [("glance", lambda x: x.flip(1)), ("focus", lambda x: x * 0.9)]
 )
 @pytest.mark.parametrize("rosta", ROSTAS)
-def test_a_decoder_that_errs_costs(rosta, part, spoil):
+def test_errors_of_a_decoder_raise_the_loss(rosta, part, spoil):
     batch = _batch(_soft_disc())
     output = _perfect(rosta, batch)
     for name, branch in output.branches.items():
@@ -56,7 +56,7 @@ def test_a_decoder_that_errs_costs(rosta, part, spoil):
 
 
 @pytest.mark.parametrize("rosta", ROSTAS)
-def test_the_minimum_is_where_everything_is_right(rosta):
+def test_the_minimum_is_at_the_perfect_output(rosta):
     batch = _batch(_soft_disc())
     criterion = Criterion(rosta)
     best = criterion(_perfect(rosta, batch), batch)

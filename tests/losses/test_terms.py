@@ -57,7 +57,7 @@ def test_fusion(given):
     _check("composition_whole", terms.composition_loss(*layers, preds))
 
 
-def test_two_class_targets_are_those_of_their_own_kernel():
+def test_two_class_targets_use_their_kernel():
     alpha = np.load(GOLDEN / "labels.npz")["alpha"]
     labels = np.load(GOLDEN / "labels.npz")
     trimap = torch.from_numpy(trimap_from_alpha(alpha, FT.kernel_size))

@@ -1,4 +1,4 @@
-"""Activation checkpointing and memory format change nothing but memory and time."""
+"""Activation checkpointing and memory format change only memory and time."""
 
 import copy
 
@@ -21,14 +21,14 @@ def _step(model: GFM, seed: int = 0) -> None:
 
 
 def _assert_same_step(model: GFM, change=lambda model: model) -> None:
-    spared = copy.deepcopy(model)
-    apply_activation_checkpointing(spared)
-    model, spared = change(model), change(spared)
-    for each in (model, spared):
+    checkpointed = copy.deepcopy(model)
+    apply_activation_checkpointing(checkpointed)
+    model, checkpointed = change(model), change(checkpointed)
+    for each in (model, checkpointed):
         _step(each)
-    for (name, p), q in zip(model.named_parameters(), spared.parameters(), strict=True):
+    for (name, p), q in zip(model.named_parameters(), checkpointed.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad, msg=lambda text, name=name: f"{name}: {text}")
-    for (name, p), q in zip(model.named_buffers(), spared.named_buffers(), strict=True):
+    for (name, p), q in zip(model.named_buffers(), checkpointed.named_buffers(), strict=True):
         assert name == q[0]
         assert torch.equal(p, q[1]), name
 
@@ -71,8 +71,8 @@ def test_gradients_and_statistics_of_larger_networks(name):
     _assert_same_step(_gfm(own() if own else timm_encoder(name)))
 
 
-def _kept_bytes(model: GFM) -> int:
-    """Return the bytes that a forward pass keeps for the backward pass, without parameters."""
+def _saved_bytes(model: GFM) -> int:
+    """Return the bytes that a forward pass saves for the backward pass, without parameters."""
     parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
     storages: dict[int, int] = {}
 
@@ -88,14 +88,14 @@ def _kept_bytes(model: GFM) -> int:
     return sum(storages.values())
 
 
-def test_less_is_kept():
+def test_less_is_saved():
     model = _gfm(timm_encoder("test_resnet"))
-    whole = _kept_bytes(model)
+    whole = _saved_bytes(model)
     apply_activation_checkpointing(model)
-    assert _kept_bytes(model) < 0.6 * whole
+    assert _saved_bytes(model) < 0.6 * whole
 
 
-def test_options_leave_the_names_of_weights():
+def test_options_keep_the_names_of_weights():
     with torch.device("meta"):
         plain = _gfm(encoders.resnet34())
         other = _gfm(encoders.resnet34(), activation_checkpointing=True, channels_last=True)

@@ -1,4 +1,4 @@
-"""torch.compile changes a training step by float rounding alone."""
+"""torch.compile changes a training step only by rounding."""
 
 import copy
 
@@ -21,11 +21,11 @@ def tiny_encoder() -> StagedEncoder:
 
 
 def _smooth(module: nn.Module) -> None:
-    """SiLU for ReLU.
+    """Replace ReLU by SiLU.
 
-    Where a value lies within rounding of ReLU's kink, one way to compute has a gradient and the
-    other none. On random weights such a flip outweighs all rounding, and it strikes eager float32
-    as often as compiled.
+    Where a value lies within rounding of ReLU's kink, one computation has a gradient and the other
+    does not. On random weights such a flip outweighs all rounding, and it affects eager float32 as
+    often as compiled.
     """
     for name, child in module.named_children():
         if isinstance(child, nn.ReLU):
@@ -42,21 +42,22 @@ def _gradients(model: GFM, image: Tensor) -> Gradients:
 
 
 def _errors(gradients: Gradients, truth: Gradients) -> tuple[float, float]:
-    """Relative, in L2: of all parameters as one vector, and of the worst single parameter."""
+    """Return relative L2 errors: of all parameters as one vector, and of the worst parameter."""
     lengths = {name: gradient.norm().item() for name, gradient in truth.items()}
     off = {name: (gradients[name] - truth[name]).norm().item() for name in truth}
     whole = sum(length**2 for length in lengths.values()) ** 0.5
-    # A bias before batch normalisation has no gradient but rounding.
+    # The gradient of a bias before batch normalisation is only rounding.
     worst = max(off[name] / length for name, length in lengths.items() if length > 1e-6 * whole)
     return sum(each**2 for each in off.values()) ** 0.5 / whole, worst
 
 
 @pytest.mark.slow
-def test_gradients_are_off_by_rounding_alone():
+def test_gradients_differ_only_by_rounding():
     """Compiled is at most five times as far from float64 as eager float32, 1e-4 at worst.
 
-    A single parameter may be twenty times as far: sums over all pixels, as of batch normalisation's
-    bias, depend on the order of adding, and eager's was found five to ten times as exact.
+    A single parameter may be twenty times as far: sums over all pixels, such as for batch
+    normalisation's bias, depend on the order of addition, and eager's were five to ten times as
+    exact.
     """
     torch.manual_seed(0)
     eager = GFM(tiny_encoder(), "tt")
@@ -85,7 +86,7 @@ TINY_NETWORK = [
 
 @pytest.mark.slow
 def test_compiled_training(tiny_training, tmp_path):
-    """Takes the steps of an eager run, and its checkpoints have the same names of weights."""
+    """It takes the steps of an eager run, and saves weights under the same names."""
     others = [option for option in tiny_training if option not in SMALL_NETWORK]
     # Validation would compile the network once more.
     others += [*TINY_NETWORK, "callbacks=none", "logger=none", "trainer.limit_val_batches=0"]

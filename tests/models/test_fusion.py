@@ -1,4 +1,4 @@
-"""Collaborative matting stays on its device: nothing asks for a value, so nothing waits."""
+"""Collaborative matting never synchronises with the device."""
 
 import pytest
 import torch
@@ -9,12 +9,12 @@ from gfm.models.gfm import GFM
 from gfm.models.timm_encoder import timm_encoder
 from gfm.rosta import ROSTAS
 
-# What copies a value to the host, or has a size that only values tell.
+# Operations that copy a value to the host, or whose output size depends on values.
 SYNCING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique")
 
 
 class Recorder(TorchDispatchMode):
-    """Names of the operations that ran."""
+    """Records the names of the operations that run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Recorder(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("rosta", ROSTAS)
-def test_no_operation_waits_for_the_device(rosta):
+def test_no_operation_synchronises(rosta):
     model = GFM(timm_encoder("test_resnet"), rosta).train()
     with Recorder() as recorder:
         model(torch.rand(2, 3, 33, 47)).alpha.mean().backward()
@@ -34,14 +34,14 @@ def test_no_operation_waits_for_the_device(rosta):
     assert recorder.names.isdisjoint(SYNCING)
 
 
-def test_the_recorder_sees_what_waits():
+def test_the_recorder_sees_synchronising_operations():
     with Recorder() as recorder:
         bool(torch.ones(1) > 0)
     assert not recorder.names.isdisjoint(SYNCING)
 
 
 @pytest.mark.parametrize("rosta", ROSTAS["rim"], ids=lambda rosta: rosta.name)
-def test_a_batch_fuses_as_its_images_do(rosta):
+def test_a_batch_fuses_like_its_images(rosta):
     generator = torch.Generator().manual_seed(0)
     glance = torch.randn(3, rosta.num_classes, 8, 9, generator=generator)
     focus = torch.randn(3, 1, 8, 9, generator=generator)

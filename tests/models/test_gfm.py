@@ -1,4 +1,4 @@
-"""The sixteen official architectures, and what the network promises beyond them."""
+"""The sixteen official architectures, and further properties of the network."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ TOLERANCE = 1e-4
 
 
 def official_model(name: str) -> GFM:
-    # FT and BT are told apart by the file's name.
+    # The file's name distinguishes FT from BT.
     node, state = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
     with pytest.MonkeyPatch.context() as patch:  # random weights take long, and are replaced
         for init in ("kaiming_normal_", "kaiming_uniform_", "uniform_", "normal_"):
@@ -78,7 +78,7 @@ def test_any_size(small, size, training):
 
 @pytest.mark.parametrize("rosta", ROSTAS)
 def test_every_parameter_is_used(rosta):
-    """Else plain DDP stops at the second step."""
+    """Otherwise plain DDP stops at the second step."""
     torch.manual_seed(0)
     encoder = {"_target_": "gfm.models.encoders.resnet34_2b"}
     target = "gfm.models.gfm.GFM"
@@ -103,8 +103,8 @@ def test_one_decoder_at_a_time_gives_the_same(small):
 
 
 @pytest.mark.parametrize("strides", [(1, 2), (2, 4, 8), (4, 8), (4, 16), (2, 14)])
-def test_a_backbone_of_your_own(strides):
-    """The recipe of docs/models.md: a row of stages; the finest stride is 1, 2 or 4."""
+def test_custom_backbones(strides):
+    """The recipe of docs/models.md: a sequence of stages; the finest stride is 1, 2 or 4."""
     channels = [4 * (i + 1) for i in range(len(strides))]
     factors = [strides[0], *(b // a for a, b in pairwise(strides))]
     stages = [

@@ -1,4 +1,4 @@
-"""Which precision and memory format suit a device, on machines that are made up."""
+"""Choosing precision and memory format, on mocked devices."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from gfm.models.performance import (
 
 @pytest.fixture
 def cpu(monkeypatch):
-    """A CPU of the instruction sets that are added to it."""
+    """Mock a CPU; tests add its instruction sets."""
     flags: dict[str, bool] = {"avx2": True, "avx512_f": True, "amx_bf16": False}
     monkeypatch.setattr(performance, "cpu_capabilities", lambda: flags)
     return flags
@@ -22,7 +22,7 @@ def cpu(monkeypatch):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """A GPU that calculates in bfloat16 or, emulating it, does not."""
+    """Mock a GPU that computes in bfloat16, or only emulates it."""
 
     def make(has_bfloat16: bool) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

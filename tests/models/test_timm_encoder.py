@@ -1,4 +1,4 @@
-"""Networks of timm as encoders: their features, their parameters, what is refused."""
+"""Networks of timm as encoders: features, parameters and refused networks."""
 
 import sys
 
@@ -20,7 +20,7 @@ STRIDES = {  # small networks, one of each kind
     "test_vit": (2, 4, 8, 16),  # one stride only, the others are added
     "vgg11_bn": (1, 2, 4, 8, 16, 32),
 }
-TRIED = [  # those of docs/models.md, and more
+TRIED = [  # the networks of docs/models.md, and more
     *TIMM,
     "swinv2_tiny_window8_256",
     "eva02_tiny_patch14_224",
@@ -41,7 +41,7 @@ TRIED = [  # those of docs/models.md, and more
 
 
 @pytest.mark.parametrize("name", STRIDES)
-def test_features_keep_the_contract(name):
+def test_features_meet_the_contract(name):
     with torch.device("meta"):
         encoder = timm_encoder(name)
         features = encoder(torch.zeros(1, 3, 96, 160))
@@ -52,7 +52,7 @@ def test_features_keep_the_contract(name):
 
 
 def test_features_are_those_of_the_network():
-    """Also where channels come last: their means are as the network itself has them."""
+    """The means of the channels agree, also for a network with channels last."""
     torch.manual_seed(0)
     encoder = timm_encoder("test_mambaout").eval()
     image = torch.rand(1, 3, 64, 96)
@@ -120,7 +120,7 @@ def test_unused_parameters_are_frozen(monkeypatch):
         return net
 
     monkeypatch.setattr(timm, "create_model", with_a_spare_layer)
-    encoder = timm_encoder("test_resnet.r160_in1k")  # another name: what was seen is remembered
+    encoder = timm_encoder("test_resnet.r160_in1k")  # a different name, as results are cached
     assert [n for n, p in encoder.named_parameters() if not p.requires_grad] == ["net.conv1.spare"]
 
 
@@ -149,7 +149,7 @@ def test_timm_is_optional(monkeypatch):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """The Hugging Face cache of a machine without network."""
+    """Mock the Hugging Face cache of an offline machine."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -173,7 +173,7 @@ def test_weights_come_from_the_cache(hub):
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_resnet.r160_in1k"])
-def test_no_weights_to_be_had(hub, name):
+def test_weights_that_cannot_be_loaded(hub, name):
     with pytest.raises(GFMError, match=f"ImageNet weights of {name} .*pretrained=false"):
         timm_encoder(name, pretrained=True)
     with pytest.warns(UserWarning, match="random weights"):

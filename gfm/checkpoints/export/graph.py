@@ -1,6 +1,6 @@
 """Combines a network and its inferer in a graph that runs without this package."""
 
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,9 @@ OLDEST_TORCH = (2, 10)
 
 def parse_pixels(name: str) -> Pixels:
     """Return a name as one of :data:`Pixels`, or raise GFMError."""
-    kinds: dict[str, Pixels] = {"uint8": "uint8", "float": "float"}
-    if name in kinds:
-        return kinds[name]
-    raise GFMError(f"unknown pixels {name!r}: choose uint8 or float")
+    if name not in get_args(Pixels):
+        raise GFMError(f"unknown pixels {name!r}: choose {' or '.join(get_args(Pixels))}")
+    return cast(Pixels, name)
 
 
 class MattingGraph(nn.Module):

@@ -10,8 +10,7 @@ from typing import Any
 import jinja2
 
 from gfm import __version__
-from gfm.checkpoints.checkpoint import Checkpoint
-from gfm.checkpoints.facts import UNKNOWN_LICENCE, facts_of
+from gfm.checkpoints.checkpoint import UNKNOWN_LICENCE, Checkpoint, collect_facts
 from gfm.checkpoints.formats import write_checkpoint
 from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
@@ -72,7 +71,7 @@ def read_run_metrics(checkpoint: Path) -> dict[str, float]:
 def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, Any]:
     return {
         "library_name": "gfm-matting",
-        **facts_of(checkpoint),
+        **collect_facts(checkpoint),
         "model": checkpoint.model,
         "inference": checkpoint.inferer,
         "training": _training(checkpoint.config),
@@ -83,8 +82,8 @@ def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, A
 def _training(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data, track, recipe and number of epochs, as far as a configuration has them."""
     found: dict[str, Any] = {}
-    for key, group in (("data", "data"), ("track", "track"), ("recipe", "recipe")):
-        node = config.get(group)
+    for key in ("data", "track", "recipe"):
+        node = config.get(key)
         if isinstance(node, dict) and node.get("name"):
             found[key] = node["name"]
     if isinstance(config.get("trainer"), dict) and config["trainer"].get("max_epochs"):

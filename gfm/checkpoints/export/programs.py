@@ -3,16 +3,16 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from gfm.checkpoints.export.graph import MattingGraph, trace
-from gfm.errors import GFMError, WriteError
+from gfm.checkpoints.file_io import write_file
+from gfm.errors import GFMError
 from gfm.system.extras import import_optional
-from gfm.system.files import atomic_path
 
 OPSET = 18
 """Oldest opset that the exporter writes; runtimes from 2023 on can read it."""
@@ -56,7 +56,7 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
     assert program is not None
     _name_dimensions(program, graph)
     program.model.metadata_props.update({**facts, "pixels": graph.input_description})
-    _write(path, lambda aside: program.save(str(aside), external_data=False))
+    write_file(path, lambda temporary: program.save(str(temporary), external_data=False))
 
 
 def write_program(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
@@ -68,19 +68,7 @@ def write_program(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> 
     with _quiet():
         program = trace(graph)
     text = json.dumps({**facts, "pixels": graph.input_description}, indent=1)
-    _write(path, lambda aside: _save_program(program, aside, text))
-
-
-def _write(path: Path, save: Callable[[Path], object]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
-    try:
-        with atomic_path(path) as aside:
-            save(aside)
-    except RuntimeError as error:  # torch reports a full disk as RuntimeError
-        raise WriteError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+    write_file(path, lambda temporary: _save_program(program, temporary, text))
 
 
 def _save_program(program: torch.export.ExportedProgram, path: Path, facts: str) -> None:

@@ -34,7 +34,7 @@ exports = pytest.mark.skipif(
 
 
 def small(rosta: str) -> GFM:
-    """A network of few layers, all of whose parts a graph has to hold."""
+    """Build a network of few layers with every part of a large one."""
     torch.manual_seed(0)
     channels, strides = (4, 8, 8), (2, 8, 32)
     stages = [
@@ -65,10 +65,10 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
     graph = MattingGraph(small(rosta), inferer, pixels)
     path = tmp_path / "new" / "graph.onnx"
     write_onnx(path, graph, {"rosta": rosta})
-    trials = list(verify_onnx(path, graph))
-    assert [trial.size for trial in trials] == list(SIZES)
-    assert max(trial.difference for trial in trials) < 1e-3
-    assert max(trial.num_undecided / np.prod(trial.size) for trial in trials) < 0.01
+    results = list(verify_onnx(path, graph))
+    assert [result.size for result in results] == list(SIZES)
+    assert max(result.difference for result in results) < 1e-3
+    assert max(result.num_undecided / np.prod(result.size) for result in results) < 0.01
 
     session = runtime.InferenceSession(str(path))
     assert session.get_inputs()[0].shape == graph.input_shape
@@ -90,7 +90,7 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     graph = MattingGraph(small(rosta), inferer, pixels)
     path = tmp_path / "graph.pt2"
     write_program(path, graph, {"rosta": rosta})
-    assert max(trial.difference for trial in verify_program(path, graph)) < 1e-5
+    assert max(result.difference for result in verify_program(path, graph)) < 1e-5
     texts = {FACTS: ""}
     module = torch.export.load(path, extra_files=texts).module()
     for size in EXTRA_SIZES:
@@ -100,7 +100,7 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     assert json.loads(texts[FACTS])["rosta"] == rosta
 
 
-def test_an_older_torch_is_told(tmp_path, monkeypatch):
+def test_an_older_torch_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
     with pytest.raises(GFMError, match=r"torch 2\.9\.1 cannot export .* 'torch>=2\.10'"):
         write_program(tmp_path / "a.pt2", MattingGraph(small("tt"), Native()), {})
@@ -108,7 +108,7 @@ def test_an_older_torch_is_told(tmp_path, monkeypatch):
 
 
 @exports
-def test_a_file_that_differs_is_told(tmp_path):
+def test_a_different_result_is_an_error(tmp_path):
     graph = MattingGraph(small("tt"), Native())
     write_program(tmp_path / "a.pt2", graph, {})
     nn.init.constant_(graph.model.focus.heads[0][-2].bias, 1.0)
@@ -120,16 +120,16 @@ def test_a_file_that_differs_is_told(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(official_keys()))
 def test_every_official_architecture(tmp_path, name):
-    """Backbone × RoSTA, as the paper looks at photos; each takes a minute."""
+    """Backbone × RoSTA with the paper's inference; each takes a minute."""
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     inferer = Resize(1 / 3) if name.endswith("RIM") else Hybrid()
     graph = MattingGraph(official_model(name), inferer)
     write_onnx(tmp_path / "a.onnx", graph, {})
-    for trial in verify_onnx(tmp_path / "a.onnx", graph):
-        print(name, trial)
-        assert trial.num_undecided < 0.05 * np.prod(trial.size)
+    for result in verify_onnx(tmp_path / "a.onnx", graph):
+        print(name, result)
+        assert result.num_undecided < 0.05 * np.prod(result.size)
 
 
-def test_all_rostas_are_tried():
+def test_all_rostas_are_exported():
     assert {rosta for rosta, _, _ in CASES} == set(ROSTAS)
