@@ -1,6 +1,6 @@
 """The typed configuration: every option of a run with its type, range and choices.
 
-Hydra composes YAML files and the command line; :func:`gfm.run.configuration.load` validates the
+Hydra composes YAML files and the command line; :func:`gfm.run.configuration.load_config` validates the
 result once and returns a frozen object, which is all that the rest of a run reads. Defaults are
 those of the YAML files.
 """
@@ -95,7 +95,9 @@ class Paths(Section):
 
 
 class Dashboard(Section):
-    """How dashboards name a run."""
+    """How dashboards name a run; other options may be added."""
+
+    model_config = ConfigDict(extra="allow")
 
     name: Text
     group: str | None
@@ -258,7 +260,7 @@ class Trainer(Node):
     """Lightning's Trainer, which checks the options that are not listed."""
 
     accelerator: str
-    precision: str | int
+    precision: str | int | None
     max_epochs: FromZero = 0
     max_steps: Annotated[int, Field(ge=-1)]
     min_epochs: FromZero | None

@@ -275,7 +275,7 @@ def test_control_c_saves_and_says_how_to_go_on(desk, demo_folder):
     print(error)
     (line,) = error.strip().splitlines()
     (folder,) = (desk / "stopped/train").iterdir()
-    assert line.startswith("interrupted; what is done was saved: go on with ckpt_path=")
+    assert line.startswith("interrupted; progress saved: resume with ckpt_path=")
     assert line.endswith(str(folder.relative_to(desk)))
     stopped = step_of(folder / "checkpoints/last.ckpt")
     assert stopped >= 4

@@ -17,7 +17,7 @@ from gfm.system.ranks import is_global_zero
 C = TypeVar("C", bound=Config)
 
 
-def load(kind: type[C], cfg: DictConfig) -> C:
+def load_config(kind: type[C], cfg: DictConfig) -> C:
     """Validate a composed configuration, and fill in what depends on the sweep and the machine.
 
     Args:

@@ -41,13 +41,13 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.data.datamodule import MattingDataModule
     from gfm.evaluation.journal import Journal
     from gfm.run import scoring
-    from gfm.run.configuration import load
+    from gfm.run.configuration import load_config
     from gfm.run.folders import check_shared, save_config, use_folder
     from gfm.system.console import console
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(folder)
-        config = load(EvaluateConfig, cfg)
+        config = load_config(EvaluateConfig, cfg)
         source = instantiate(config.data.source.to_dict())
         datamodule = MattingDataModule(source, num_workers=config.data.num_workers)
         datamodule.setup("test")

@@ -40,6 +40,8 @@ def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> Opt
         name = ".".join(path)
         if fault["type"] == LINE:
             line = fault["msg"]
+        elif fault["type"] == "value_error":  # raised by a validator
+            line = str(fault["ctx"]["error"])
         elif fault["type"] == "extra_forbidden":
             name = ".".join(map(str, fault["loc"]))
             line = f"{name}: no such option; see --help"
@@ -118,6 +120,8 @@ def _describe_number(node: Mapping[str, Any]) -> str:
     kind = "a whole number" if node["type"] == "integer" else "a number"
     low, high = node.get("minimum"), node.get("maximum")
     above, below = node.get("exclusiveMinimum"), node.get("exclusiveMaximum")
+    if low is None and above is None:
+        return kind
     start = f"of at least {low:g}" if low is not None else f"above {above:g}"
     if high is None and below is None:
         return f"{kind} {start}"

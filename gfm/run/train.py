@@ -43,13 +43,13 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
     from gfm.config import TrainConfig
     from gfm.run import build, summary
-    from gfm.run.configuration import load
+    from gfm.run.configuration import load_config
     from gfm.run.folders import save_config, use_folder
     from gfm.training.final_test import run_final_test
     from gfm.training.loggers.wandb_logger import finish_wandb
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
-        config = load(TrainConfig, cfg)
+        config = load_config(TrainConfig, cfg)
         resumed = build.find_checkpoint_to_resume(config)
         save_config(config)
         summary.announce(config)

@@ -129,5 +129,5 @@ def test_control_c(predict, clip, tmp_path, monkeypatch):
     monkeypatch.setattr("gfm.inference.outputs.OutputMaker.__call__", stop)
     done = predict(clip, "--output", "alpha")
     assert done.exit_code == 130
-    assert "stopped; the same command goes on from here" in done.output
+    assert "interrupted; repeat the command to resume" in done.output
     assert not files(tmp_path / "out")

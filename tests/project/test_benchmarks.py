@@ -11,7 +11,7 @@ from tests.benchmarks.networks import OFFICIAL, model_node, parameters
 from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
-BATCHES = [*bench_training.overrides("r34", 32, 2), *bench_training.READY]
+BATCHES = [*bench_training.overrides("r34", 32, 2)]
 
 
 @pytest.mark.parametrize("variant", bench_training.VARIANTS)

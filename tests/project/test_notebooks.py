@@ -11,6 +11,8 @@ import torch
 import yaml
 
 from gfm.compat.hydra import instantiate
+from gfm.config import TrainConfig
+from gfm.run.configuration import load_config
 from tests.conftest import PROJECT, compose_config
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -77,8 +79,8 @@ def test_a_yaml_works_with_the_class_of_its_notebook(path, name, text, tmp_path,
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, module, raising=False)
     places = [f"hydra.searchpath=[file://{tmp_path / folder}]", f"paths.run={tmp_path}"]
-    config = compose_config("train", [*places, f"{group}={Path(file).stem}"])
-    model = instantiate(config.model)
+    cfg = compose_config("train", [*places, f"{group}={Path(file).stem}"])
+    model = instantiate(load_config(TrainConfig, cfg).network)
     assert model.encoder.channels == [16, 32, 64]
     assert model(torch.rand(1, 3, 32, 48)).alpha.shape == (1, 1, 32, 48)
 

@@ -50,7 +50,7 @@ def test_a_run_saves_and_leaves_nothing_behind(tiny, tmp_path):
             os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == os.EX_TEMPFAIL, output
     assert "Traceback" not in output
-    assert output.strip().splitlines()[-1].startswith("terminated; what is done was saved")
+    assert output.strip().splitlines()[-1].startswith("terminated; progress saved")
     last = tmp_path / "run/checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == 2
 

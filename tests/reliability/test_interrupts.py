@@ -60,7 +60,7 @@ def test_an_evaluation(given, tmp_path, monkeypatch, capsys, source, number, sta
     with monkeypatch.context() as patch:
         patch.setattr(Scorer, "add", signalled(Scorer.add, number, after=3))
         assert evaluate_status(monkeypatch, *options) == status
-    said = f"{word}; what is done was saved: go on with the same command and paths.run="
+    said = f"{word}; progress saved: resume with the same command and paths.run="
     assert capsys.readouterr().err.splitlines()[-1] == f"{said}{tmp_path / 'run'}"
     assert evaluate_status(monkeypatch, *options) == 0
     assert f"3 of {NUM_PHOTOS} photos are scored" in capsys.readouterr().out
@@ -75,7 +75,7 @@ def test_predict(given, tmp_path, monkeypatch, capsys):
             predict_files, "_read", signalled(predict_files._read, signal.SIGINT, after=3)
         )
         assert status_of(monkeypatch, gfm, *command) == 130
-    words = "stopped; the same command goes on from here"
+    words = "interrupted; repeat the command to resume"
     assert capsys.readouterr().out.splitlines()[-1] == words
     assert not list(out.rglob("*.tmp"))
     assert status_of(monkeypatch, gfm, *command) == 0
@@ -86,7 +86,7 @@ def test_a_command_that_has_not_begun_its_work(given, tmp_path, monkeypatch, cap
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    words = "interrupted; what is done was saved: go on with the same command"
+    words = "interrupted; progress saved: resume with the same command"
     monkeypatch.setattr("gfm.checkpoints.load_model", interrupt)
     monkeypatch.setattr("gfm.cli.datasets.find_roots", interrupt)
     photos = given / "AM-2k/validation/original"

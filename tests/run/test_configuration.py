@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from gfm.config import EvaluateConfig, TrainConfig
 from gfm.models import performance
 from gfm.run import configuration
-from gfm.run.configuration import load
+from gfm.run.configuration import load_config
 from gfm.run.option_errors import OptionsError
 from gfm.run.train import train
 from tests.conftest import compose_config
@@ -22,7 +22,7 @@ CPU = "trainer.accelerator=cpu"
 
 
 def test_the_demo_takes_what_the_machine_has(has_bfloat16, tmp_path, capsys):
-    config = load(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
+    config = load_config(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("bf16-mixed", "contiguous")
     assert config.trainer.log_every_n_steps == 1
     said = capsys.readouterr().out
@@ -31,7 +31,7 @@ def test_the_demo_takes_what_the_machine_has(has_bfloat16, tmp_path, capsys):
 
 def test_a_machine_without_it_trains_the_demo_in_float32(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(performance, "cpu_capabilities", dict)
-    config = load(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
+    config = load_config(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("32-true", "contiguous")
     assert "32-true, for this CPU has no bfloat16 in hardware" in capsys.readouterr().out
 
@@ -45,7 +45,9 @@ def test_a_machine_without_it_trains_the_demo_in_float32(monkeypatch, tmp_path, 
     ],
 )
 def test_what_is_chosen_stays(has_bfloat16, tmp_path, options, precision):
-    config = load(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}", *options]))
+    config = load_config(
+        TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}", *options])
+    )
     assert config.trainer.precision == precision
     is_auto = "trainer.precision=auto" in options
     assert (config.memory_format == "channels_last") == is_auto
@@ -57,18 +59,20 @@ def test_gpus_log_every_ten_steps(monkeypatch, tmp_path, name, precision):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
     options = ["data=am2k", f"trainer={name}", f"paths.run={tmp_path}"]
-    config = load(TrainConfig, compose_config("train", options))
+    config = load_config(TrainConfig, compose_config("train", options))
     assert (config.trainer.log_every_n_steps, config.trainer.precision) == (10, precision)
-    config = load(TrainConfig, compose_config("train", [*options, "trainer.log_every_n_steps=1"]))
+    config = load_config(
+        TrainConfig, compose_config("train", [*options, "trainer.log_every_n_steps=1"])
+    )
     assert config.trainer.log_every_n_steps == 1
 
 
 def test_an_evaluation_knows_auto_too(has_bfloat16, tmp_path):
     options = [CPU, f"paths.run={tmp_path}", "paths.runs=.", "checkpoint=best.ckpt"]
-    config = load(EvaluateConfig, compose_config("evaluate", options))
+    config = load_config(EvaluateConfig, compose_config("evaluate", options))
     assert config.trainer.precision == "32-true"
     options.append("trainer.precision=auto")
-    config = load(EvaluateConfig, compose_config("evaluate", options))
+    config = load_config(EvaluateConfig, compose_config("evaluate", options))
     assert config.trainer.precision == "bf16-mixed"
 
 
@@ -86,7 +90,7 @@ def test_a_run_is_what_was_decided(has_bfloat16, tiny_training, tmp_path, monkey
 
 def refused(kind, name, *options: str) -> list[str]:
     with pytest.raises(OptionsError) as caught:
-        load(kind, compose_config(name, list(options)))
+        load_config(kind, compose_config(name, list(options)))
     return caught.value.lines
 
 
@@ -127,13 +131,13 @@ def test_options_that_contradict_each_other(tiny):
 
 def test_options_of_users_classes_pass_through(tiny):
     own = ["+loss.temperature=2", "+callbacks.mine={_target_: mine.Callback, levels: [1, 2]}"]
-    config = load(TrainConfig, compose_config("train", [*tiny, *own]))
+    config = load_config(TrainConfig, compose_config("train", [*tiny, *own]))
     assert config.to_dict()["loss"]["temperature"] == 2
     assert config.to_dict()["callbacks"]["mine"] == {"_target_": "mine.Callback", "levels": [1, 2]}
 
 
 def test_the_configuration_is_frozen_and_round_trips(tiny):
-    config = load(TrainConfig, compose_config("train", tiny))
+    config = load_config(TrainConfig, compose_config("train", tiny))
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 1
     assert TrainConfig.model_validate(config.to_dict()) == config
