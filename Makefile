@@ -1,11 +1,11 @@
-# Everything runs in .venv, which the first target makes; nothing else is touched.
+# Everything runs in .venv, which the first target creates; the system's Python stays as it is.
 PYTHON ?= python3
 ACTIVATE = . .venv/bin/activate &&
 
 .DEFAULT_GOAL := help
 .PHONY: help train test notebooks lint format bench docs clean
 
-help:  ## show this list
+help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -14,10 +14,10 @@ help:  ## show this list
 	.venv/bin/python -m pip install --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-train: .venv/.installed  ## train on the embedded demo data: a few minutes on two cores (ARGS="rosta=ft ...")
+train: .venv/.installed  ## train on the built-in demo data: a few minutes on two cores (ARGS="rosta=ft ...")
 	$(ACTIVATE) python train.py backbone=r34_2b track=comp_rssn $(ARGS)
 
-test: .venv/.installed  ## run the tests, two at once (ARGS="-k losses")
+test: .venv/.installed  ## run the tests in two processes (ARGS="-k losses")
 	$(ACTIVATE) python -m pytest -n 2 $(ARGS)
 
 notebooks: .venv/.installed  ## execute the notebooks
@@ -26,14 +26,14 @@ notebooks: .venv/.installed  ## execute the notebooks
 lint: .venv/.installed  ## check style, types and the order of packages
 	$(ACTIVATE) ruff check . && ruff format --check . && mypy && lint-imports --no-cache
 
-format: .venv/.installed  ## bring the code into style
+format: .venv/.installed  ## format the code
 	$(ACTIVATE) ruff check --fix . && ruff format .
 
-bench: .venv/.installed  ## compare our speed with reference formulations, side by side (ARGS=models)
+bench: .venv/.installed  ## compare the speed with reference implementations (ARGS=models)
 	$(ACTIVATE) python -m tests.benchmarks $(ARGS)
 
-docs: .venv/.installed  ## build the documentation site; any warning fails (docs/_build/html/index.html)
+docs: .venv/.installed  ## build the documentation; any warning is an error (docs/_build/html/index.html)
 	$(ACTIVATE) python -m sphinx -W --keep-going -q docs docs/_build/html
 
-clean:  ## remove the environment, the built pages and what the tools cached; runs/ and data/ stay
+clean:  ## remove the environment, the built documentation and tool caches; keep runs/ and data/
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache docs/_build docs/_generated

@@ -1,4 +1,4 @@
-"""Sphinx configuration: ``make docs`` builds the pages into ``docs/_build``."""
+"""Configure Sphinx; ``make docs`` builds the pages into ``docs/_build``."""
 
 import sys
 from pathlib import Path
@@ -24,8 +24,8 @@ exclude_patterns = ["_build", "_generated"]
 myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]
 
-smartquotes = False  # which would make one dash of --workers
-default_role = "py:obj"  # `name` in a docstring is a link where it can be
+smartquotes = False  # would turn the two dashes of --workers into one
+default_role = "py:obj"  # `name` in a docstring becomes a link if it can be resolved
 add_module_names = False
 python_maximum_signature_line_length = 80
 autodoc_default_options = {"members": True, "member-order": "bysource"}
@@ -49,10 +49,10 @@ pygments_dark_style = "monokai"
 
 
 def skip(app: Any, what: str, name: str, obj: Any, *_: Any) -> bool | None:
-    """Leaves out the fields of named tuples, which the class docstring describes."""
+    """Skip fields of named tuples, which the class docstring describes."""
     return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
 
 
 def setup(app: Any) -> None:
-    """Called by Sphinx."""
+    """Register the hook with Sphinx."""
     app.connect("autodoc-skip-member", skip)

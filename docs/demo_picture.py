@@ -1,21 +1,27 @@
-"""Draws the demo data and makes the picture of them: ``python docs/demo_picture.py FOLDER``."""
+"""Draw the demo data and the two pictures of them: ``python docs/demo_picture.py FOLDER``."""
 
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from gfm.animals import DrawnAnimals
+from gfm.animals.sample import draw_background, draw_sample
 from gfm.data.compositing import blend
 from gfm.data.images import read_alpha, read_image
+from gfm.inference.foreground import estimate_foreground
 
-PHOTOS = (1, 39, 20, 34)
-WIDTH, GAP = 1600, 6  # pixels: the whole picture, and the space around its parts
+IMAGES = Path(__file__).parent / "images"
+PHOTOS = (1, 39, 20, 34)  # of the demo data
+CUTOUTS = ((3, 4), (20, 6))  # drawn photo, new background
+SEED, HEIGHT, WIDTH = 7, 720, 1080  # of the cut-outs; others draw different animals
+PAGE, GAP = 1600, 6  # pixels: width of a picture, space around its parts
 
 
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the middle of ``image``, as much as fits, resized."""
+    """Crop ``image`` around its middle to the new aspect ratio and resize it."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     rows, columns = int(height * scale), int(width * scale)
     top, left = (image.shape[0] - rows) // 3, (image.shape[1] - columns) // 2
@@ -23,21 +29,28 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def line(images: list[np.ndarray]) -> np.ndarray:
-    """Put pictures of one size side by side, with space before and below each."""
+def place_side_by_side(images: list[np.ndarray]) -> np.ndarray:
+    """Join images of one size to a line, with space before and below each."""
     padded = [np.pad(i, ((0, GAP), (GAP, 0), (0, 0)), constant_values=255) for i in images]
     row = np.concatenate(padded, axis=1)
-    return np.pad(row, ((0, 0), (0, WIDTH - row.shape[1]), (0, 0)), constant_values=255)
+    return np.pad(row, ((0, 0), (0, PAGE - row.shape[1]), (0, 0)), constant_values=255)
 
 
-def main() -> None:
-    """Write ``docs/images/demo.jpg``: photo, alpha, foreground, new background; then scenes."""
-    roots = DrawnAnimals(sys.argv[1]).find()
+def write(lines: list[np.ndarray], name: str) -> None:
+    """Write ``docs/images/<name>`` from lines of equal width, top to bottom."""
+    picture = np.concatenate([np.full((GAP, PAGE, 3), 255, np.uint8), *lines])
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(IMAGES / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def draw_demo_data(folder: str) -> None:
+    """Write ``demo.jpg``: photo, alpha, foreground, new background; then scenes."""
+    roots = DrawnAnimals(folder).find()
     assert roots.bg20k is not None
     scenes = [read_image(path) for path in sorted((roots.bg20k / "train").iterdir())]
-    train, wide = roots.photos / "train", (WIDTH - 5 * GAP) // 4
+    train, wide = roots.photos / "train", (PAGE - 5 * GAP) // 4
     tall = round(wide * 2 / 3)
-    lines = [np.full((GAP, WIDTH, 3), 255, np.uint8)]
+    lines = []
     for row, photo in enumerate(PHOTOS):
         stem = f"m_{photo + 1:08d}"
         image = fit(read_image(train / f"original/{stem}.jpg"), tall, wide)
@@ -45,12 +58,33 @@ def main() -> None:
         foreground = fit(read_image(train / f"fg/{stem}.png"), tall, wide)
         scene = fit(scenes[3 * row + 1], tall, wide)
         grey = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
-        lines.append(line([image, grey, foreground, blend(foreground, scene, alpha)]))
-    lines.append(line([fit(scene, tall // 2, (WIDTH - 9 * GAP) // 8) for scene in scenes[:8]]))
-    picture = cv2.cvtColor(np.concatenate(lines), cv2.COLOR_RGB2BGR)
-    file = Path(__file__).parent / "images/demo.jpg"
-    cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+        lines.append(place_side_by_side([image, grey, foreground, blend(foreground, scene, alpha)]))
+    small = (PAGE - 9 * GAP) // 8
+    lines.append(place_side_by_side([fit(scene, tall // 2, small) for scene in scenes[:8]]))
+    write(lines, "demo.jpg")
+
+
+def draw_cutouts() -> None:
+    """Write ``matting.jpg``: photo, exact matte, and the cut-out on a new background.
+
+    The colours of the cut-outs are estimated from photo and matte, as by ``gfm predict``.
+    """
+    wide = (PAGE - 4 * GAP) // 3
+    tall = round(wide * HEIGHT / WIDTH)
+    lines = []
+    for photo, scene in CUTOUTS:
+        sample = draw_sample(SEED, photo, HEIGHT, WIDTH)
+        background, _ = draw_background(SEED, scene, HEIGHT, WIDTH)
+        image = torch.from_numpy(sample.image).permute(2, 0, 1)[None] / 255
+        alpha = torch.from_numpy(sample.alpha)[None, None] / 255
+        colours = 255 * estimate_foreground(image, alpha)[0].permute(1, 2, 0).numpy()
+        cutout = blend(colours.round().astype(np.uint8), background, sample.alpha)
+        grey = cv2.cvtColor(sample.alpha, cv2.COLOR_GRAY2RGB)
+        parts = [fit(part, tall, wide) for part in (sample.image, grey, cutout)]
+        lines.append(place_side_by_side(parts))
+    write(lines, "matting.jpg")
 
 
 if __name__ == "__main__":
-    main()
+    draw_demo_data(sys.argv[1])
+    draw_cutouts()

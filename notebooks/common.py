@@ -1,4 +1,4 @@
-"""What all notebooks share: quiet libraries, configurations as on the command line, figures."""
+"""Shared code of the notebooks: quiet libraries, configurations as on the command line, figures."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ warnings.filterwarnings("ignore", 'install "ipywidgets"')
 
 
 def configuration(name: str, *overrides: str) -> DictConfig:
-    """``train`` or ``evaluate`` as its command line would compose it from the same overrides."""
+    """Compose ``train`` or ``evaluate`` from overrides, as the command line does."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(name, list(overrides))
 
@@ -30,15 +30,15 @@ def show(
     width: float = 12,
     **options: object,
 ) -> np.ndarray:
-    """Draws pictures as a grid; returns its axes, rows by columns.
+    """Draw pictures as a grid and return its axes, rows by columns.
 
     Args:
-        rows: of pictures: arrays H×W or H×W×3, or tensors C×H×W. Those of integers span 0 to
-            255, others 0 to 1.
-        titles: above the columns.
-        labels: left of the rows.
-        width: of the figure in inches.
-        options: of matplotlib's ``imshow``, such as ``cmap``.
+        rows: Rows of pictures: arrays H×W or H×W×3, or tensors C×H×W; integers in 0..255, floats
+            in [0, 1].
+        titles: Above the columns.
+        labels: To the left of the rows.
+        width: Of the figure, in inches.
+        options: For matplotlib's ``imshow``, such as ``cmap``.
     """
     rows = [[_array(picture) for picture in row] for row in rows]
     columns = len(rows[0])
@@ -57,7 +57,7 @@ def show(
         largest = 255 if picture.dtype.kind in "iu" else 1
         ax.imshow(picture, **{"cmap": "gray", "vmin": 0, "vmax": largest, **options})
         ax.set(xticks=[], yticks=[])
-        ax.autoscale(False)  # what is drawn over a picture leaves its frame as it is
+        ax.autoscale(False)  # drawing over a picture must not change its limits
         ax.spines[:].set_visible(False)
     for ax, title in zip(axes[0], titles, strict=False):
         ax.set_title(title, fontsize=11)

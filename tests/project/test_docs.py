@@ -1,4 +1,4 @@
-"""The configuration reference leaves nothing out, and the commands of the pages compose."""
+"""The configuration reference is complete, and the commands of the pages compose."""
 
 import importlib.util
 import re
@@ -23,7 +23,7 @@ def reference():
 
 
 def _values(node, key: str) -> Iterator[tuple[str, object]]:
-    """Every key with a value, with dots; lists of numbers and words count as values."""
+    """Yield every dotted key with its value; lists of numbers and words count as values."""
     if isinstance(node, dict):
         parts = node.items()
     elif isinstance(node, list) and any(isinstance(part, dict) for part in node):
@@ -46,13 +46,13 @@ def test_every_key_value_and_comment_is_there(reference, path):
             mapping, name = key.rsplit(".", 1)
             assert rows[mapping][name] == value
 
-    shown = reference.choice(text, "group").replace("\\", "")
+    shown = reference.format_choice(text, "group").replace("\\", "")
     comments = [line.partition("# ")[2].strip() for line in text.splitlines()]
     assert all(c in shown for c in comments if not c.startswith("@package"))
 
 
 def _overrides(line: str) -> list[str]:
-    """Return the overrides of a command, of a sweep those of its first run."""
+    """Return the overrides of a command; for a sweep, those of its first run."""
     words = shlex.split(re.sub(r"<.*?>", "x", line), comments=True)
     is_sweep = "-m" in words
     options = [w for w in words if "=" in w and not w.startswith(("hydra/", "hydra."))]

@@ -1,4 +1,4 @@
-"""Every command of the README runs, where it needs AM-2k on the demo data in its place."""
+"""Every command of the README and the pages after it runs, on demo data in the place of AM-2k."""
 
 import os
 import re
@@ -17,7 +17,9 @@ from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING
 from tests.golden.formula import formula_state_dict
 from tests.inference.video.clips import draw_frames, write_clip
 
-TEXT = (PROJECT / "README.md").read_text(encoding="utf-8")
+README = PROJECT / "README.md"
+PAGES = [README, PROJECT / "docs/getting_started.md", PROJECT / "docs/evaluating.md"]
+TEXT = "".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = "".join(re.findall(r"^```bash\n(.*?)^```", TEXT, re.M | re.S))
 COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines()]
 PLACES = {
@@ -64,8 +66,11 @@ def folder(tmp_path_factory, demo_folder, demo_roots):
     shutil.copytree(demo_roots.photos / "validation/mask", place / "PPM-100/matte")
     shutil.copytree(demo_roots.photos / "validation/mask", place / "their_mattes")
     shutil.copytree(demo_roots.photos / "validation/original", place / "photos")
+    shutil.copy(min((place / "photos").iterdir()), place / "photo.jpg")
     write_clip(place / "clip.mp4", draw_frames(2), [0, 40])
     torch.save(formula_state_dict("r34_2b_TT"), place / "gfm_r34_2b_tt.pth")
+    (place / "cache/weights").mkdir(parents=True)
+    torch.save(formula_state_dict("r34_TT"), place / "cache/weights/gfm_r34_tt.pth")
     return place
 
 
@@ -75,6 +80,7 @@ def here(folder, monkeypatch):
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("GFM_CACHE", str(folder / "cache"))  # as if downloaded
     return folder
 
 
@@ -98,10 +104,12 @@ def placed(words) -> list[str]:
     return words
 
 
-SCRIPTS = [" ".join(words[1:]) for words in COMMANDS if words and words[0] == "python"]
+def commands(program: str) -> list[str]:
+    """Return what follows the name of ``program`` in its commands, each once."""
+    return list(dict.fromkeys(shlex.join(w[1:]) for w in COMMANDS if w and w[0] == program))
 
 
-@pytest.mark.parametrize("command", SCRIPTS)
+@pytest.mark.parametrize("command", commands("python"))
 def test_python(command, here, trained, tmp_path, capfd):
     script, *options = placed(shlex.split(command))
     if "ckpt_path=last" in options:
@@ -120,7 +128,7 @@ def test_python(command, here, trained, tmp_path, capfd):
     assert status == 0, capfd.readouterr().err
 
 
-@pytest.mark.parametrize("command", [" ".join(w[1:]) for w in COMMANDS if w and w[0] == "gfm"])
+@pytest.mark.parametrize("command", commands("gfm"))
 def test_gfm(command, here, trained):
     pytest.importorskip("pymatting", reason="gfm prepare wants the extra 'prepare'")
     words = placed(shlex.split(command))
@@ -142,9 +150,29 @@ def test_no_figure_is_left_open():
 
 
 def test_nothing_else_is_shown():
-    assert {words[0] for words in COMMANDS if words} == {"make", "python", "gfm"}
+    assert {words[0] for words in COMMANDS if words} == {"make", "python", "gfm", "pip"}
+
+
+def test_pip_installs_extras_that_exist():
+    project = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    for command in commands("pip"):
+        (extra,) = re.findall(r"\[(\w+)\]", command)
+        assert f"\n{extra} = [" in project, command
+
+
+def test_the_readme_fits_on_a_few_screens():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT):
-        assert link.startswith("https://") or (PROJECT / link).exists(), link
+    """Those of the other pages are checked when Sphinx builds them."""
+    for link in re.findall(r"\]\((?!https://)([^)]+)\)", README.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        assert (PROJECT / name).exists(), link
+        if anchor:
+            titles = re.findall(r"^#+ (.*)", (PROJECT / name).read_text(encoding="utf-8"), re.M)
+            assert anchor in map(_anchor, titles), link
