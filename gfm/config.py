@@ -1,7 +1,7 @@
 """The typed configuration: every option of a run with its type, range and choices.
 
-Hydra composes YAML files and the command line; :func:`gfm.run.configuration.load_config` validates the
-result once and returns a frozen object, which is all that the rest of a run reads. Defaults are
+Hydra composes YAML files and the command line; :func:`gfm.run.configuration.load_config` validates
+the result once and returns a frozen object, which is all that the rest of a run reads. Defaults are
 those of the YAML files.
 """
 

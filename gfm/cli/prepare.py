@@ -7,6 +7,7 @@ import typer
 
 from gfm.cli.options import OverwriteOption
 from gfm.errors import INTERRUPTED, GFMError
+from gfm.rosta import TT
 from gfm.run.exit import report_errors
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def denoise(
 @report_errors("the same command")
 def trimaps(
     overrides: Overrides = None,
-    kernel_size: Annotated[int, typer.Option(help="Side of the elliptic kernel in pixels.")] = 25,
+    kernel_size: Annotated[
+        int, typer.Option(help="Side of the elliptic kernel in pixels.")
+    ] = TT.kernel_size,
     workers: Workers = None,
     shard: Shard = "1/1",
     overwrite: OverwriteOption = False,

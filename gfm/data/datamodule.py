@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from gfm.compat.lightning import num_batches_fetched
+from gfm.data.batch import split_batch
 from gfm.data.dataset import (
     OnError,
     Sample,
@@ -18,7 +19,7 @@ from gfm.data.dataset import (
     spread_indices,
 )
 from gfm.data.layout import Photo, Roots
-from gfm.data.samplers import EpochSampler, ShareSampler, share_of_batch
+from gfm.data.samplers import EpochSampler, ShareSampler
 from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
@@ -39,7 +40,7 @@ class DatasetSource(Protocol):
 
 
 ONLY_EVALUATED: Final = "these data are only for evaluate.py: train on data=demo or data=am2k"
-"""What is said of data without training photos."""
+"""Error message for datasets without training photos."""
 
 
 class _Loader(DataLoader[Sample]):
@@ -124,7 +125,7 @@ class MattingDataModule(pl.LightningDataModule):
         num_validation_photos: Number of photos validated during training, spread evenly over the
             set; ``None`` takes all.
         fallback_size: See :func:`gfm.data.transforms.choose_window`.
-        num_holdout: Number of training photos to set aside, spread evenly. If not 0, these are
+        num_holdout: Number of training photos to hold out, spread evenly. If not 0, these are
             validated during training, and the validation set is used only by the final test.
         repeats_first_epoch: Whether every epoch shows the samples of the first, which shows whether
             the network can learn them.
@@ -208,7 +209,7 @@ class MattingDataModule(pl.LightningDataModule):
         Raises:
             GFMError: A batch does not divide among the processes.
         """
-        batch_size = share_of_batch(self.batch_size, rank_and_world()[1])
+        batch_size = split_batch(self.batch_size, rank_and_world()[1])
         sampler = EpochSampler(len(self.training), self.options.seed, self.repeats_first_epoch)
         return _TrainingLoader(
             self._batches_done,

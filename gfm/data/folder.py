@@ -25,7 +25,7 @@ class FolderSet:
         root: Folder that holds the others; ``None`` if a run was not given it.
         images: Name of the folder of photos.
         alphas: Name of the folder of mattes; photos without a matte are left out.
-        trimaps: Name of the folder of trimaps. If there is no such folder, trimaps are made from
+        trimaps: Name of the folder of trimaps. Without the folder, trimaps are derived from
             the mattes.
     """
 

@@ -58,7 +58,7 @@ def check_chunks(path: Path, data: memoryview) -> None:
         data: Content of any picture; only a PNG is checked.
 
     Raises:
-        GFMError: A chunk goes on beyond the end of the file.
+        GFMError: A chunk extends beyond the end of the file.
     """
     place = len(_PNG)
     if bytes(data[:place]) != _PNG:

@@ -5,28 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
-from gfm.errors import GFMError
 from gfm.system.ranks import rank_and_world
-
-
-def share_of_batch(batch_size: int, num_processes: int) -> int:
-    """Divide a batch among the processes.
-
-    Returns:
-        The number of samples for each process.
-
-    Raises:
-        GFMError: The batch does not divide evenly.
-    """
-    share, rest = divmod(batch_size, num_processes)
-    if rest:
-        fits = [k * num_processes for k in (share, share + 1) if k]
-        raise GFMError(
-            f"data.batch_size={batch_size} is the batch of all processes together, and does not "
-            f"divide among {num_processes}: set it to {' or '.join(map(str, fits))}, or change "
-            "trainer.devices"
-        )
-    return share
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

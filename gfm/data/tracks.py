@@ -72,7 +72,7 @@ class OriginalTrack:
 
 @dataclass(frozen=True)
 class CompositeTrack:
-    """COMP: foregrounds over backgrounds of another dataset, blended without changes.
+    """COMP: foregrounds blended over backgrounds of a different dataset.
 
     Attributes:
         name: Name of the track.

@@ -56,7 +56,7 @@ def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
         if other is not source:
             raise GFMError(
                 f"the results of {other} and {source} would both be called {source.name}: "
-                "rename one, or give them to two commands with folders of their own"
+                "rename one, or matte them by two commands with different folders"
             )
     return list(found.values())
 

@@ -1,7 +1,7 @@
 """Serves the page of ``gfm demo``, which shows the matte, cut-out and new background of a picture.
 
 The page is served to this machine only. A Content-Security-Policy in each answer keeps the browser
-from contacting any other host: fonts are the system's, and there is no telemetry.
+from contacting any other host: fonts are the system's, and telemetry is off.
 """
 
 import os

@@ -121,7 +121,7 @@ def find_data(name: str, folder: Path | None = None) -> Download:
 
 
 def download(item: Download) -> Path:
-    """Download a file or folder and check it; an interrupted download goes on where it stopped.
+    """Download a file or folder and check it; an interrupted download is resumed.
 
     A file that exists already is only checked.
 
@@ -129,7 +129,7 @@ def download(item: Download) -> Path:
         The path of the file or folder.
 
     Raises:
-        GFMError: There is no network, the host refuses, or the downloaded file is something else.
+        GFMError: The network is down, the host refuses, or the downloaded file is a different one.
     """
     gdown: Any = import_optional("gdown", "download", "gfm download")
     if item.is_folder:
@@ -183,7 +183,7 @@ def _faults_of_download(item: Download) -> Iterator[None]:
         is_lost = isinstance(error, lost) or isinstance(error.__cause__, lost)
         reason = "no connection" if is_lost else str(error).strip().splitlines()[0]
         raise GFMError(
-            f"cannot download {item.name} ({reason}): repeat the command later to go on where it "
+            f"cannot download {item.name} ({reason}): repeat the command later to resume where it "
             f"stopped, or get {item.link} with a browser and put it at {item.target}"
         ) from error
     except OSError as error:

@@ -67,7 +67,7 @@ class Job:
     Attributes:
         title: Name of the work, for messages.
         items: Items to make.
-        make: Makes one item; raises GFMError if its sources are at fault.
+        make: Makes one item; raises GFMError for bad sources.
         bytes_of: Estimates the bytes that an item of (height, width) will take on the disk.
         is_close: Whether the estimate is close enough to refuse a disk that is too small.
     """
@@ -115,7 +115,7 @@ def run(job: Job, options: Options) -> None:
     try:
         _make(job, todo, options, faults)
     except KeyboardInterrupt:
-        console().print("stopped; run the same command again to go on")
+        console().print("interrupted; repeat the command to resume")
         sys.exit(INTERRUPTED)
     made = len(todo) - len(faults)
     console().print(f"{made:,} made in {duration(time.monotonic() - start)}", highlight=False)
@@ -186,4 +186,4 @@ def _size(item: Item) -> tuple[int, int]:
     try:
         return image_size(item.sources[0])
     except GFMError:
-        return 0, 0  # the item will fail when its turn comes
+        return 0, 0  # making the item will fail

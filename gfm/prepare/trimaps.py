@@ -10,7 +10,6 @@ from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
-KERNEL_SIZE = 25
 """Side of the kernel in pixels, as for the published trimaps of AM-2k and the RoSTA TT."""
 
 _BYTES_PER_PIXEL = 0.02  # of a PNG file, measured
@@ -29,7 +28,7 @@ def make(kernel_size: int, item: Item) -> None:
 def prepare_trimaps(
     root: Path,
     folders: Folders = AM2K,
-    kernel_size: int = KERNEL_SIZE,
+    kernel_size: int = TT.kernel_size,
     options: Options = DEFAULTS,
 ) -> None:
     """Write the folder ``validation/trimap``.

@@ -11,8 +11,8 @@ from gfm.checkpoints import check_normalization, load_weights, read_weights, wit
 from gfm.compat.hydra import instantiate
 from gfm.compat.lightning import launches_script_per_device
 from gfm.config import TrainConfig
+from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.samplers import share_of_batch
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 from gfm.run.sweep import in_sweep
@@ -132,7 +132,7 @@ def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM) -> None:
             single pixel.
     """
     num_processes = trainer.num_devices * trainer.num_nodes
-    num_samples = share_of_batch(config.data.batch_size, num_processes)
+    num_samples = split_batch(config.data.batch_size, num_processes)
     side, stride = config.data.input_size, model.encoder.strides[-1]
     is_alone = num_samples == 1 and side <= stride and not config.trainer.sync_batchnorm
     if is_alone and any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):

@@ -33,7 +33,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         The means, and the objects of the run by name; both empty except on global rank zero.
 
     Raises:
-        GFMError: Another run is using the folder, or the input is at fault.
+        GFMError: Another run is using the folder, or the input is bad.
     """
     # Imported here, because --help should not wait for torch and Lightning.
     from gfm.compat.hydra import instantiate

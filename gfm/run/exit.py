@@ -99,7 +99,7 @@ _DISK_ERRORS = {
 
 
 def _is_of_disk(error: BaseException) -> bool:
-    """Return whether a disk is at fault, whichever library met it."""
+    """Return whether the disk caused an error, in whichever library."""
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 

@@ -22,7 +22,7 @@ class OptionsError(GFMError):
 
 
 def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> OptionsError:
-    """Return an error that says what each wrong option may be.
+    """Return an error that lists what each wrong option allows.
 
     An option that takes its value from another by interpolation is reported only if nothing else
     is wrong: the user has set the other.

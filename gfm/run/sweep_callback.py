@@ -17,7 +17,7 @@ from gfm.system.files import write_text
 
 
 class SweepCallback(Callback):
-    """Prints and writes the runs of a sweep, the best first, and fails if one of them failed."""
+    """Prints and writes the runs of a sweep, best first, and fails if a run failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Write which options differ between the jobs, and resume a search."""

@@ -35,7 +35,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         The last metrics, and the objects of the run by name.
 
     Raises:
-        GFMError: Another run is using the folder, or the input is at fault.
+        GFMError: Another run is using the folder, or the input is bad.
     """
     # Imported here, because --help should not wait for torch and Lightning.
     import pytorch_lightning as pl

@@ -24,7 +24,7 @@ STALE_SECONDS = 600
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside ``path``, and rename what is written there to ``path`` at the end.
 
-    Every file of the project is written in this way, so that nobody ever sees half a file. The
+    Every file of the project is written in this way, so that readers never see half a file. The
     content is flushed to the disk before the file is renamed.
 
     Raises:

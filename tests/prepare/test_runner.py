@@ -204,7 +204,7 @@ def test_control_c_ends_in_one_line(items, tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    assert out.splitlines()[-1] == "stopped; run the same command again to go on"
+    assert out.splitlines()[-1] == "interrupted; repeat the command to resume"
     assert "Traceback" not in err
     assert 0 < len(_made(tmp_path)) < 350
 

@@ -101,9 +101,7 @@ def test_preparing_in_one_process(given, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(trimaps, "make", signalled(trimaps.make, signal.SIGINT, after=2))
         assert status_of(monkeypatch, gfm, *command) == 130
-    assert (
-        capsys.readouterr().out.splitlines()[-1] == "stopped; run the same command again to go on"
-    )
+    assert capsys.readouterr().out.splitlines()[-1] == "interrupted; repeat the command to resume"
     folder = given / "AM-2k/validation/trimap"
     assert [path.name for path in sorted(folder.iterdir())] == ["m_00000.png", "m_00001.png"]
     assert status_of(monkeypatch, gfm, *command) == 0

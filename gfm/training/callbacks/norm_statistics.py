@@ -11,9 +11,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
 from torch.utils.data import DataLoader
 
-from gfm.data.batch import as_floats
+from gfm.data.batch import as_floats, split_batch
 from gfm.data.dataset import Sample, spread_indices
-from gfm.data.samplers import share_of_batch
 from gfm.models.batchnorm import BatchNorm, find_batchnorms
 from gfm.system.ranks import rank_and_world
 
@@ -63,7 +62,7 @@ class NormStatistics(Callback):
         own = chosen[rank : len(chosen) // world * world : world]
         return DataLoader(
             data.training,
-            batch_size=min(share_of_batch(data.batch_size, world), len(own)),
+            batch_size=min(split_batch(data.batch_size, world), len(own)),
             sampler=[(trainer.current_epoch, index) for index in own],
             drop_last=True,
         )
