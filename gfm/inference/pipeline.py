@@ -76,9 +76,7 @@ def process_overlapped(
                     result = compute(source.result())
                     seconds = time.perf_counter() - start
                     writing.append((item, writers.submit(write, item, result), seconds))
-                except (
-                    Exception
-                ) as error:  # such as a photo too large for the device: continue with the others
+                except Exception as error:  # such as a photo too large for the device
                     error_text = one_line(error)
             if error_text is not None:
                 yield Attempt(item, error_text, 0.0)

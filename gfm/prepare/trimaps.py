@@ -9,8 +9,7 @@ from gfm.data.layout import AM2K, Folders, validation_photos
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
-
-"""Side of the kernel in pixels, as for the published trimaps of AM-2k and the RoSTA TT."""
+from gfm.rosta import TT
 
 _BYTES_PER_PIXEL = 0.02  # of a PNG file, measured
 

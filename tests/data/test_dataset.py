@@ -11,6 +11,7 @@ import torch
 
 from gfm.data import datamodule as datamodules
 from gfm.data import samplers
+from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import ValidationSet
 from gfm.data.layout import validation_photos
@@ -208,6 +209,6 @@ def test_a_batch_that_does_not_divide(demo_roots, monkeypatch):
     text = r"data.batch_size=4 .* does not divide among 3: set it to 3 or 6, or change trainer.dev"
     with pytest.raises(GFMError, match=text):
         module(demo_roots, "ori", batch_size=4).train_dataloader()
-    assert samplers.split_batch(32, 8) == 4
+    assert split_batch(32, 8) == 4
     with pytest.raises(GFMError, match="among 8: set it to 8, or"):
-        samplers.split_batch(4, 8)
+        split_batch(4, 8)
