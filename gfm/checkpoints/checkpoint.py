@@ -57,9 +57,8 @@ UNKNOWN_LICENCE = (
 def collect_facts(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str, str]:
     """Collect the metadata of exported files: architecture, RoSTA, version and licence by name.
 
-    Args:
-        checkpoint: Its ``config`` may have the ``licence`` of the weights.
-        inferer: Inferer that is part of the exported graph, if any.
+    The licence of the weights comes from ``checkpoint.config``; ``inferer`` is that of the exported
+    graph, if any.
     """
     facts = {
         "generator": f"gfm-matting {__version__}",

@@ -89,13 +89,9 @@ def digest(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 def check_digest(
     path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], expected: str | None
 ) -> None:
-    """Compare tensors and metadata with their digest.
+    """Compare tensors and all other metadata with the digest in a file.
 
-    Args:
-        path: File, for the message.
-        state: Tensors by name.
-        metadata: Metadata of the file without the digest.
-        expected: Digest in the file; ``None`` for a file of an older version, which is not checked.
+    Files of older versions have none (``expected`` is ``None``), and are not checked.
 
     Raises:
         GFMError: They differ.

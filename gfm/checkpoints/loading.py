@@ -73,14 +73,9 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
 
 
 def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Check that a network normalises colours like the one that a checkpoint's weights come from.
+    """Check that the network of a ``_target_`` node normalises colours like that of ``path``.
 
     Networks of other packages are compared only with networks of the same class.
-
-    Args:
-        model: Plain ``_target_`` node of the network.
-        checkpoint: Source of its weights.
-        path: Name of the checkpoint in the message.
 
     Raises:
         GFMError: The normalization differs.

@@ -67,10 +67,7 @@ def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     ``(sum w + 1) / processes``. The average of their gradients is then the gradient that a single
     process would get from all samples.
 
-    Args:
-        preds: N×1×H×W in [0, 1].
-        target: N×1×H×W in [0, 1].
-        weight: N×1×H×W, 1 where the loss counts and 0 elsewhere.
+    All are N×1×H×W: ``preds`` and ``target`` in [0, 1], ``weight`` 1 where the loss counts, else 0.
     """
     _check_shapes(preds=preds, target=target, weight=weight)
     difference = preds.float() - target.float()
@@ -114,12 +111,8 @@ def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) 
     """Compute the L1 distance between Laplacian pyramids.
 
     The distance is averaged over the pixels of each level, and summed over the five levels and the
-    low-pass residual.
-
-    Args:
-        preds: N×1×H×W in [0, 1].
-        target: N×1×H×W in [0, 1].
-        weight: N×1×H×W; multiplies both before the pyramids are built.
+    low-pass residual. All are N×1×H×W, ``preds`` and ``target`` in [0, 1]. ``weight`` multiplies
+    both before the pyramids are built.
     """
     _check_shapes(preds=preds, target=target, weight=weight)
     with torch.autocast(preds.device.type, enabled=False):
@@ -136,13 +129,8 @@ def composition_loss(
     """Compute the error of the image recomposed with the predicted alpha.
 
     This is ``sqrt((p F + (1 - p) B - I)² + 1e-12)``, summed over colours and averaged over pixels.
-    (The official code also divides by the number of pixels, not of values.)
-
-    Args:
-        image: N×3×H×W in [0, 1].
-        foreground: N×3×H×W in [0, 1].
-        background: N×3×H×W in [0, 1].
-        preds: N×1×H×W in [0, 1].
+    (The official code also divides by the number of pixels, not of values.) Images are N×3×H×W,
+    ``preds`` N×1×H×W, all in [0, 1].
     """
     _check_shapes(preds=preds, image=image, foreground=foreground, background=background)
     preds = preds.float()

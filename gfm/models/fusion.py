@@ -54,12 +54,9 @@ def classify(glance: Tensor) -> Tensor:
 
 
 def fuse(rosta: Rosta, glance: Tensor, focus: Tensor) -> BranchOutput:
-    """Fuse one branch by the rule of its RoSTA; the gradient flows through focus only.
+    """Fuse N×C×H×W class logits and N×1×H×W focus logits by the rule of a RoSTA.
 
-    Args:
-        rosta: Representation of the branch.
-        glance: N×C×H×W class logits.
-        focus: N×1×H×W logits.
+    The gradient flows through focus only.
     """
     probability = focus.float().sigmoid()
     return BranchOutput(glance, probability, rosta.fuse(classify(glance), probability))

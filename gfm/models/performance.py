@@ -64,12 +64,9 @@ def prefers_channels_last(device: str, is_half: bool, training_size: int | None 
 
 
 def choose_inference_format(model: GFM, device: str, precision: str) -> None:
-    """Switch a network to channels last where that makes inference faster.
+    """Switch a network to channels last, in place, where that makes inference faster.
 
-    Args:
-        model: Network, changed in place.
-        device: Device type as in :func:`device_type`.
-        precision: Lightning's name of the precision.
+    ``device`` is a device type as in :func:`device_type`, ``precision`` Lightning's name of it.
     """
     if prefers_channels_last(device, "16" in precision):
         model.use_channels_last()

@@ -22,11 +22,8 @@ def write_hub_folder(
 ) -> None:
     """Write ``model.safetensors``, ``config.json`` and the model card, ``README.md``.
 
-    Args:
-        folder: Folder to write, created if missing.
-        checkpoint: Its ``config`` describes the training data.
-        metrics: Metrics of an evaluation by name; may be empty.
-        name: Name of the model on the card.
+    The card has the name of the model, the training data in the checkpoint's ``config``, and the
+    metrics of an evaluation, which may be empty.
 
     Raises:
         GFMError: The folder cannot be written.

@@ -26,10 +26,7 @@ _LARGEST = 2**31 - 2**24  # bytes; an ONNX file of 2 GiB or more cannot be read
 def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
     """Write an ``.onnx`` with input ``image`` and output ``alpha``, of any number and size.
 
-    Args:
-        path: File to write.
-        graph: Graph on the CPU.
-        facts: Metadata of the file.
+    The graph has to be on the CPU; ``facts`` become metadata.
 
     Raises:
         GFMError: The network is too large for one file, a package is missing, or the file cannot
@@ -40,7 +37,7 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
     num_bytes = sum(p.numel() * p.element_size() for p in graph.parameters())
     if num_bytes > _LARGEST:
         raise GFMError(
-            f"the weights take {num_bytes / 1e9:.1f} GB, but an ONNX file holds at most 2 GB: "
+            f"the weights take {num_bytes / 1e9:.1f} GB, but an ONNX file is limited to 2 GB: "
             "write a .pt2 with gfm export torch"
         )
     with _quiet():
