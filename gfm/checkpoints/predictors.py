@@ -11,7 +11,7 @@ from gfm.checkpoints.loading import load_network
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.inference.foreground import ForegroundMethod
-from gfm.inference.inferers import Inferer, named_inferer
+from gfm.inference.inferers import Inferer, make_inferer
 from gfm.inference.predictor import Precision, Predictor
 
 
@@ -22,14 +22,14 @@ def choose_inferer(
 
     Args:
         checkpoint: Checkpoint whose network will be applied.
-        wanted: An inferer, a name for :func:`gfm.inference.inferers.named_inferer` (which gets the
+        wanted: An inferer, a name for :func:`gfm.inference.inferers.make_inferer` (which gets the
             scales of the run's data), or a ``_target_`` node; empty for the default.
 
     Raises:
         GFMError: The name is unknown, or the node cannot be built.
     """
     if isinstance(wanted, str):
-        return named_inferer(wanted, _scales(checkpoint))
+        return make_inferer(wanted, _scales(checkpoint))
     if callable(wanted):
         return wanted
     node = wanted or checkpoint.inferer
@@ -37,7 +37,7 @@ def choose_inferer(
         inferer: Inferer = instantiate(node)
         return inferer
     # As in the official code, where HYBRID is only for networks with a single branch.
-    return named_inferer("rim" if checkpoint.model["rosta"] == "rim" else "hybrid")
+    return make_inferer("rim" if checkpoint.model["rosta"] == "rim" else "hybrid")
 
 
 def load_model(

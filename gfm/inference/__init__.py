@@ -1,4 +1,4 @@
-"""Mattes whole photos, and makes cut-outs and composites of them."""
+"""Mattes whole photos, and makes cut-outs and composites."""
 
 from gfm.inference.inferers import Hybrid, Inferer, Native, Prediction, Resize, format_inferer
 from gfm.inference.predictor import Predictor

@@ -1,8 +1,7 @@
-"""Resizes as :mod:`gfm.inference.resizing` does, for exported graphs of any input size.
+"""Resizes like :mod:`gfm.inference.resizing`, for exported graphs that take any input size.
 
-There, the number of pixels that contribute depends on the size. Here, every pixel contributes to
-every other with a weight that is mostly zero. This takes more work, but no branch that depends on
-the size.
+There, the number of contributing pixels depends on the size. Here every pixel contributes to every
+other, mostly with weight 0: more work, but nothing branches on the size.
 """
 
 import torch
@@ -10,12 +9,7 @@ from torch import Tensor
 
 
 def resize_densely(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as :func:`gfm.inference.resizing.resize` does.
-
-    Args:
-        image: N×C×H×W, float.
-        size: (height, width) of the result, both at least 32 pixels.
-    """
+    """Resize N×C×H×W floats to (height, width), both at least 32 pixels."""
     height, width = image.shape[-2:]
     image = _in_order(image.float()) @ _matrix(width, size[1], image.device).T
     image = _in_order(image.mT) @ _matrix(height, size[0], image.device).T
@@ -23,14 +17,14 @@ def resize_densely(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _in_order(image: Tensor) -> Tensor:
-    # Not `contiguous`, which branches on the layout, and so on the size.
+    # `contiguous` would branch on the layout, and so on the size.
     return image.clone(memory_format=torch.contiguous_format)
 
 
 def _matrix(length: int, target: int, device: torch.device) -> Tensor:
     """Return the weights of ``length`` pixels in each of ``target`` pixels, target×length."""
-    # Each target lies between pixels `low` and `low + 1`. They are counted from -1, so that no
-    # number is negative.
+    # A target lies between the pixels `low` and `low + 1`. One is added before dividing, because
+    # `low` may be -1, and no dividend may be negative.
     twice = (2 * torch.arange(target, device=device)[:, None] + 1) * length + target
     low = twice // (2 * target) - 1
     after = (twice - (low + 1) * (2 * target)).float() / (2 * target)
@@ -50,7 +44,7 @@ def _matrix(length: int, target: int, device: torch.device) -> Tensor:
 
     pixel = torch.arange(length, device=device)[None]
     last = length - 1
-    # The image is mirrored at its border pixels, which are not repeated.
+    # Mirrored at the border pixels, which are not repeated.
     matrix = weights(pixel) + weights(-pixel).where(pixel > 0, 0)
     matrix = matrix + weights(2 * last - pixel).where(pixel < last, 0)
     return matrix / matrix.sum(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Shrinks large pictures for the network, and enlarges their mattes without losing detail."""
+"""Shrinks large pictures for the network, and enlarges their mattes with the picture's detail."""
 
 import torch
 import torch.nn.functional as F
@@ -7,11 +7,11 @@ from torch import Tensor
 from gfm.inference.strips import cut_strips
 
 _RADIUS = 4  # of the windows in which alpha is fitted to colours, in pixels of the small picture
-_NOISE = 1e-4  # variance of colours in [0, 1] that counts as noise
+_NOISE = 1e-4  # variance of the noise of colours in [0, 1]
 
 
-def looked_at_size(height: int, width: int, max_size: int | None) -> tuple[int, int]:
-    """Return (height, width) with a shorter side of at most ``max_size``, in the same ratio."""
+def limit_size(height: int, width: int, max_size: int | None) -> tuple[int, int]:
+    """Scale (height, width) so that the shorter side is at most ``max_size`` pixels."""
     shorter = min(height, width)
     if max_size is None or shorter <= max_size:
         return height, width
@@ -19,33 +19,26 @@ def looked_at_size(height: int, width: int, max_size: int | None) -> tuple[int, 
 
 
 def shrink(image: Tensor, max_size: int | None) -> Tensor:
-    """Shrink a picture for the network with anti-aliasing.
+    """Shrink N×3×H×W pictures (uint8, or float in [0, 1]) to :func:`limit_size`, in float32.
 
-    (The official test shrinks by linear interpolation without anti-aliasing, which makes fur look
-    noisy.)
-
-    Args:
-        image: N×3×H×W, uint8 or float in [0, 1].
-        max_size: Longest allowed shorter side in pixels; ``None`` keeps the size.
-
-    Returns:
-        N×3×H×W, float32 in [0, 1].
+    Unlike the official test this uses anti-aliasing, without which fur looks noisy.
     """
     small = image.float() if image.is_floating_point() else image / 255
-    size = looked_at_size(image.shape[-2], image.shape[-1], max_size)
+    size = limit_size(image.shape[-2], image.shape[-1], max_size)
     if size == tuple(image.shape[-2:]):
         return small
     return F.interpolate(small, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def enlarge(alpha: Tensor, small: Tensor, image: Tensor) -> Tensor:
-    """Enlarge the matte of a shrunken picture to the full size, adding detail from the picture.
+    """Enlarge the matte of a shrunken picture to full size, with the detail of the picture.
 
     As in a guided filter (He et al., TPAMI 2013), alpha is fitted by a linear function of the
-    colours in every small window. Its slopes s tell how alpha changes with the colours, and
+    colours in every small window. With its slopes s,
     alpha(large) = linear(alpha) + linear(s) · (image - linear(small)),
-    where linear(…) enlarges by linear interpolation. Where alpha is constant the slopes are 0, and
-    no detail is added. ``docs/predicting.md`` has the errors at full size.
+    where linear(…) is linear interpolation. Where alpha is constant the slopes are 0, so nothing is
+    added. ``docs/predicting.md`` has the errors at full size. (OpenCV's guided filter is only in
+    its contrib package, and takes guides of the size of the matte.)
 
     Args:
         alpha: Matte of the shrunken picture, N×1×h×w in [0, 1].
@@ -58,26 +51,25 @@ def enlarge(alpha: Tensor, small: Tensor, image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     layers = torch.cat([alpha, _slopes(alpha, small), small], dim=1)
     result = alpha.new_empty(alpha.shape[0], 1, height, width)
-    for top, bottom in cut_strips(0, height, width):
-        rows = slice(top, bottom)
+    for rows in cut_strips(0, height, width):
         part = _enlarge_rows(layers, rows, height, width)
-        linear, slopes, known = part[:, :1], part[:, 1:4], part[:, 4:]
+        linear, slopes, blurred = part[:, :1], part[:, 1:4], part[:, 4:]
         colours = image[..., rows, :]
         colours = colours if colours.is_floating_point() else colours / 255
-        result[..., rows, :] = linear + (slopes * (colours - known)).sum(1, keepdim=True)
+        result[..., rows, :] = linear + (slopes * (colours - blurred)).sum(1, keepdim=True)
     return result.clamp_(0, 1)
 
 
 def enlarge_linearly(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize N×C×h×w to another (height, width) by linear interpolation."""
+    """Enlarge N×C×h×w to (height, width) by linear interpolation."""
     return F.interpolate(values.float(), size, mode="bilinear", align_corners=False)
 
 
 def _slopes(alpha: Tensor, image: Tensor) -> Tensor:
-    """Return the slopes of alpha as a linear function of the colours nearby, N×3×H×W.
+    """Fit alpha by a linear function of the colours in each window; return the slopes, N×3×H×W.
 
-    They are the least-squares solution in each window, (Σ + noise)⁻¹ · cov(colours, alpha), where Σ
-    is the covariance of the colours.
+    The least-squares solution is (Σ + noise)⁻¹ · cov(colours, alpha), with the covariance Σ of the
+    colours.
     """
     means = _window_mean(torch.cat([image, alpha], dim=1))
     mean, mean_alpha = means[:, :3], means[:, 3:]
@@ -89,7 +81,7 @@ def _slopes(alpha: Tensor, image: Tensor) -> Tensor:
         products[:, k] - mean[:, i] * mean[:, j] + (_NOISE if i == j else 0)
         for k, (i, j) in enumerate(pairs)
     )
-    # The inverse of a symmetric 3×3 matrix, by its cofactors.
+    # The inverse of a symmetric 3×3 matrix by cofactors; torch.linalg is slower for tiny ones.
     c_rr, c_rg, c_rb = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c_gg, c_gb, c_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
     determinant = rr * c_rr + rg * c_rg + rb * c_rb
@@ -109,10 +101,10 @@ def _window_mean(values: Tensor) -> Tensor:
 
 
 def _enlarge_rows(values: Tensor, rows: slice, height: int, width: int) -> Tensor:
-    """Compute only the given rows of :func:`enlarge_linearly`."""
+    """Compute the given rows of :func:`enlarge_linearly`."""
     length = values.shape[-2]
-    wanted = torch.arange(rows.start, rows.stop, device=values.device, dtype=torch.float64)
-    position = ((wanted + 0.5) * (length / height) - 0.5).clamp(0, length - 1)
+    indices = torch.arange(rows.start, rows.stop, device=values.device, dtype=torch.float64)
+    position = ((indices + 0.5) * (length / height) - 0.5).clamp(0, length - 1)
     low = position.long()
     after = (position - low).to(values.dtype)[:, None]
     high = (low + 1).clamp(max=length - 1)

@@ -1,8 +1,8 @@
-"""Inferers, which matte a whole photo, and differ in the scales at which the network sees it.
+"""Inferers: each mattes a whole photo, and decides at which scales the network sees it.
 
-``Resize`` and ``Hybrid`` follow the official test code. Sides are rounded down to multiples of 32
-and limited; pictures are shrunk with Gaussian anti-aliasing, as scikit-image does; and results are
-enlarged linearly. The official code has nothing like ``Native``, which does not resize.
+``Resize`` and ``Hybrid`` follow the official test code: sides are limited and rounded down to
+multiples of 32, pictures are shrunk with Gaussian anti-aliasing as in scikit-image, and results are
+enlarged linearly. ``Native``, which does not resize, has no official counterpart.
 """
 
 import math
@@ -18,13 +18,14 @@ from gfm.models.gfm import GFM, check_image
 
 
 class Prediction(NamedTuple):
-    """A matted photo.
+    """The result for a batch of photos.
 
     Attributes:
         alpha: N×1×H×W in [0, 1].
         glance: N×1×H×W: 0 background, 0.5 transition, 1 foreground; with two classes only 0 and 1.
+            For RIM, that of its first branch; likewise ``focus``.
         focus: N×1×H×W in [0, 1].
-        alphas: Alpha of each RoSTA branch by name.
+        alphas: Alpha of each branch by the name of its RoSTA.
     """
 
     alpha: Tensor
@@ -34,13 +35,13 @@ class Prediction(NamedTuple):
 
 
 class Inferer(Protocol):
-    """Mattes images N×3×H×W in [0, 1] with a network; predictions have the same size."""
+    """Mattes N×3×H×W images in [0, 1]; the prediction has the same size."""
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction: ...  # noqa: D102
 
 
 def format_inferer(inferer: Inferer) -> str:
-    """Return the name and the options of an inferer, as in ``resize(scale=0.5, max_size=1600)``."""
+    """Format an inferer as ``resize(scale=0.5, max_size=1600)``."""
     options = (
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in vars(inferer).items()
@@ -49,26 +50,26 @@ def format_inferer(inferer: Inferer) -> str:
 
 
 class Native:
-    """Shows the network the photo as it is."""
+    """Runs the network at the size of the photo."""
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
         """See :class:`Inferer`."""
         output = model(image)
         first = next(iter(output.branches.values()))
         alphas = {name: branch.alpha for name, branch in output.branches.items()}
-        alpha = output.alpha.clamp(0, 1)  # that of RIM is not bounded
+        alpha = output.alpha.clamp(0, 1)  # RIM's is unbounded
         return Prediction(alpha, classify(first.glance), first.focus, alphas)
 
 
 class Resize:
-    """Shows the network the photo at one scale (RESIZE, and the official inference of RIM).
+    """Runs the network at one scale (official: RESIZE, and the only inference of RIM).
 
     Args:
         scale: Factor on both sides.
-        max_size: Longest side in pixels that the network sees.
+        max_size: Limit of each side that the network sees, in pixels.
 
     Raises:
-        GFMError: A number is not above 0.
+        GFMError: A number is not positive.
     """
 
     def __init__(self, scale: float = 0.5, max_size: int = 1600) -> None:
@@ -84,23 +85,24 @@ class Resize:
         prediction = Native()(model, small)
         alpha, glance, focus = (resize(p, (height, width)) for p in prediction[:3])
         alphas = dict.fromkeys(prediction.alphas, alpha)
-        if len(alphas) > 1:  # RIM; with a single branch, its alpha is that of the network
+        if len(alphas) > 1:  # RIM; the alpha of a single branch is that of the network
             alphas = {k: resize(p, (height, width)) for k, p in prediction.alphas.items()}
         return Prediction(alpha, glance, focus, alphas)
 
 
 class Hybrid:
-    """Runs glance at a small scale for semantics, and focus at a larger one for detail (HYBRID).
+    """Runs glance at a small scale for semantics, and focus at a larger one for detail.
 
-    Only one decoder runs at each scale. The fusion is computed at full size.
+    This is the official HYBRID. Only the decoder that is needed runs at each scale, and the results
+    are fused at full size.
 
     Args:
         glance_scale: Factor on both sides for the glance decoder.
         focus_scale: Factor on both sides for the focus decoder.
-        max_size: Longest side in pixels that the network sees.
+        max_size: Limit of each side that the network sees, in pixels.
 
     Raises:
-        GFMError: A number is not above 0.
+        GFMError: A number is not positive.
     """
 
     def __init__(
@@ -133,19 +135,19 @@ def _check_positive(**options: Any) -> None:
     for name, value in options.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not 0 < value < math.inf:
-            raise GFMError(f"inference.{name}={value}: give a number above 0")
+            raise GFMError(f"inference.{name}={value}: choose a number above 0")
 
 
-def named_inferer(name: str, scales: Mapping[str, float] | None = None) -> Inferer:
-    """Return an inferer by its name in ``configs/inference``.
+def make_inferer(name: str, scales: Mapping[str, float] | None = None) -> Inferer:
+    """Make an inferer from its name in ``configs/inference``.
 
     Args:
         name: ``hybrid``, ``resize``, ``rim`` or ``native``.
-        scales: Factors on the sides of a photo, named ``glance``, ``focus``, ``resize`` and
-            ``rim``; the official ones by default.
+        scales: Factors on both sides of a photo for ``glance``, ``focus``, ``resize`` and ``rim``;
+            by default the official ones.
 
     Raises:
-        GFMError: There is no inferer of this name.
+        GFMError: The name is unknown.
     """
     scales = {"glance": 1 / 3, "focus": 1 / 2, "resize": 1 / 2, "rim": 1 / 3, **(scales or {})}
     if name == "hybrid":

@@ -1,4 +1,4 @@
-"""Finds the photos and clips that a command is given by files, folders, patterns or a pipe."""
+"""Finds the photos and clips given as files, folders, patterns or standard input."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ class Source(NamedTuple):
 
     Attributes:
         path: Path of the file, or :data:`gfm.inference.photos.STDIN`.
-        name: Name without suffix; for a file in a given folder, with its sub-folders.
+        name: Name without suffix; with the sub-folders below a given folder or pattern.
     """
 
     path: Path
@@ -34,11 +34,11 @@ class Source(NamedTuple):
 
 
 def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
-    """Find photos and clips, each once, in the given order; those of a folder are sorted by name.
+    """Find photos and clips, each once, in the given order; folders are sorted by name.
 
     Args:
-        inputs: Files, folders (searched with their sub-folders), patterns such as
-            ``'photos/**/*.jpg'``, or ``-`` for standard input.
+        inputs: Files, folders (searched recursively), patterns such as ``'photos/**/*.jpg'``, or
+            ``-`` for standard input.
         out: Folder of results, which is not searched.
 
     Raises:
@@ -67,45 +67,44 @@ def _expand(text: str, out: Path) -> Iterator[Source]:
     if text == "-":
         yield Source(STDIN, Path("stdin"))
     elif path.is_dir():
-        yield from _walk(path, out)
+        yield from _name_below(path, _walk(path, out))
     elif path.exists():
         yield Source(path, Path(path.stem))
     elif glob.has_magic(text):
-        yield from _match(text, out)
+        parts = path.parts
+        fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+        yield from _name_below(Path(*parts[:fixed]), _match(text, out))
     else:
         raise GFMError(f"no file or folder {text}")
 
 
-def _walk(folder: Path, out: Path) -> Iterator[Source]:
-    count, known = 0, (*PHOTO_SUFFIXES, *CLIP_SUFFIXES)
-    for parent, folders, files in os.walk(folder):
+def _name_below(root: Path, paths: list[Path]) -> Iterator[Source]:
+    for path in paths:
+        check_name(path)
+        yield Source(path, path.relative_to(root).with_suffix(""))
+
+
+def _walk(folder: Path, out: Path) -> list[Path]:
+    """List the visible photos and clips of a folder and its sub-folders except ``out``."""
+    found, suffixes = [], (*PHOTO_SUFFIXES, *CLIP_SUFFIXES)
+    for parent, folders, names in os.walk(folder):
         place = Path(parent)
         folders[:] = sorted(f for f in folders if f[0] != "." and not _is_same(place / f, out))
-        for name in sorted(files):
-            path = place / name
-            if path.suffix.lower() in known and not name.startswith("."):
-                count += 1
-                check_name(path)
-                yield Source(path, path.relative_to(folder).with_suffix(""))
-    if not count:
-        raise GFMError(f"no photos or clips in {folder}: looked for {', '.join(known)}")
+        visible = [place / name for name in sorted(names) if name[0] != "."]
+        found += [path for path in visible if path.suffix.lower() in suffixes]
+    if not found:
+        raise GFMError(f"no photos or clips in {folder}: looked for {', '.join(suffixes)}")
+    return found
 
 
-def _match(pattern: str, out: Path) -> Iterator[Source]:
-    """Yield the files of a pattern; names begin at its first part with a wildcard."""
-    parts = Path(pattern).parts
-    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    root = Path(*parts[:fixed])
+def _match(pattern: str, out: Path) -> list[Path]:
+    """List the files that match a pattern, except those in ``out``."""
     paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
-    inside = out.resolve()
-    count = 0
-    for path in paths:
-        if path.is_file() and inside not in path.resolve().parents:
-            count += 1
-            check_name(path)
-            yield Source(path, path.relative_to(root).with_suffix(""))
-    if not count:
+    out = out.resolve()
+    found = [path for path in paths if path.is_file() and out not in path.resolve().parents]
+    if not found:
         raise GFMError(f"no file matches {pattern}")
+    return found
 
 
 def _is_same(a: Path, b: Path) -> bool:

@@ -22,54 +22,51 @@ class Background:
     """A background for composites: a colour, or a picture that is cropped to the photo's shape.
 
     Args:
-        wanted: File, or colour such as ``white``, ``#0a7`` or ``rgb(0, 170, 119)``.
+        source: File, or colour such as ``white``, ``#0a7`` or ``rgb(0, 170, 119)``.
 
     Raises:
-        GFMError: It is neither.
+        GFMError: ``source`` is neither.
     """
 
-    def __init__(self, wanted: str) -> None:
-        self.picture: Image.Image | None = None
-        self._fitted: Tensor | None = None
-        if Path(wanted).is_file():
-            self.picture = Image.fromarray(read_photo(Path(wanted)))
+    def __init__(self, source: str) -> None:
+        self._picture: Image.Image | None = None
+        self._fitted = torch.empty(1, 3, 0, 0)
+        if Path(source).is_file():
+            self._picture = Image.fromarray(read_photo(Path(source)))
             return
         try:
-            self.colour = ImageColor.getrgb(wanted)[:3]
+            self._fitted = torch.tensor(ImageColor.getrgb(source)[:3]).view(1, 3, 1, 1) / 255
         except ValueError as error:
             raise GFMError(
-                f"background {wanted!r} is neither a file nor a colour: choose a picture, white "
+                f"background {source!r} is neither a file nor a colour: choose a picture, white "
                 "or #00aa77"
             ) from error
 
-    def of_size(self, height: int, width: int) -> Tensor:
-        """Return the background as 1×3×H×W in [0, 1]; a colour is 1×3×1×1."""
-        # The frames of a clip have one size, so the picture is resized only once for them.
-        if self._fitted is not None and self._fitted.shape[-2:] in ((1, 1), (height, width)):
-            return self._fitted
-        if self.picture is None:
-            array = np.array(self.colour, np.uint8)[None, None]
-        else:
-            fitted = ImageOps.fit(self.picture, (width, height), Image.Resampling.LANCZOS)
-            array = np.array(fitted)
-        self._fitted = torch.from_numpy(array).permute(2, 0, 1)[None] / 255
-        return self._fitted
+    def compose(self, foreground: Tensor, alpha: Tensor) -> Tensor:
+        """Return the composite, 1×3×H×W, of the foreground's colours on this background."""
+        background = self._fit(alpha.shape[-2], alpha.shape[-1]).to(alpha.device)
+        return background + alpha * (foreground - background)
 
-    def behind(self, colours: Tensor, alpha: Tensor) -> Tensor:
-        """Return the composite of a foreground, 1×3×H×W, from its colours and its alpha."""
-        height, width = alpha.shape[-2:]
-        picture = self.of_size(height, width).to(alpha.device)
-        return picture + alpha * (colours - picture)
+    def _fit(self, height: int, width: int) -> Tensor:
+        """Return the background as 1×3×H×W in [0, 1]; a colour is 1×3×1×1."""
+        # Cached, because all frames of a clip have the same size.
+        if self._picture is not None and self._fitted.shape[-2:] != (height, width):
+            fitted = ImageOps.fit(self._picture, (width, height), Image.Resampling.LANCZOS)
+            self._fitted = torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None] / 255
+        return self._fitted
 
 
 class OutputMaker:
-    """Makes the requested outputs for a photo.
+    """Makes the requested outputs for a photo or a frame.
 
     Args:
         predictor: Mattes the photo.
-        outputs: Results to make.
+        outputs: Outputs to make.
         bits: Bits per pixel of mattes and focus maps, 8 or 16.
-        background: Background of composites; needed if one is wanted.
+        background: Background of composites.
+
+    Raises:
+        ValueError: A composite is requested without a background.
     """
 
     def __init__(
@@ -79,6 +76,8 @@ class OutputMaker:
         bits: int = 8,
         background: Background | None = None,
     ) -> None:
+        if "composite" in outputs and background is None:
+            raise ValueError("outputs include a composite: pass a background")
         self.predictor = predictor
         self.outputs = tuple(outputs)
         self.maximum = 255 if bits == 8 else 65535
@@ -88,62 +87,60 @@ class OutputMaker:
     def __call__(
         self, image: np.ndarray, smoother: Smoother | None = None
     ) -> dict[Output, np.ndarray]:
-        """Make the results, ready to be written.
+        """Make the outputs as arrays that can be written.
 
         Args:
-            image: Photo, or frame of a clip, H×W×3 RGB, uint8.
-            smoother: Smoother of the clip; it changes the matte and everything made with it.
+            image: H×W×3 RGB, uint8.
+            smoother: Smoother of the clip; it changes the matte and everything made from it.
 
         Returns:
-            Arrays by name. ``alpha`` and ``focus``: H×W, uint8 or uint16. ``glance``: H×W, uint8,
-            with 0 for background, 128 for transition and 255 for foreground, and values between if
-            it was enlarged. ``cutout``: H×W×4, uint8. ``composite``: H×W×3, uint8.
+            Arrays by output. ``alpha`` and ``focus``: H×W, uint8 or uint16. ``glance``: H×W, uint8,
+            with 0 for background, 128 for transition and 255 for foreground, and values between
+            where it was enlarged. ``cutout``: H×W×4, uint8. ``composite``: H×W×3, uint8.
         """
         batch = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.predictor.device)
-        found = self.predictor.predict(batch)
-        if smoother is not None:
-            found = found._replace(alpha=smoother(batch, found.alpha))
-        made: dict[Output, np.ndarray] = {}
-        colours = None
+        prediction = self.predictor.predict(batch)
+        alpha = prediction.alpha if smoother is None else smoother(batch, prediction.alpha)
+        arrays: dict[Output, np.ndarray] = {}
+        if "alpha" in self.outputs:
+            arrays["alpha"] = _to_array(alpha, self.maximum)
         if {"cutout", "composite"} & set(self.outputs):
-            colours = estimate_foreground(batch, found.alpha, self.predictor.foreground)
-        for output in self.outputs:
-            if output == "cutout" and colours is not None:
-                made[output] = _pixels(torch.cat([colours, found.alpha], dim=1))
-            elif output == "composite" and colours is not None and self.background:
-                made[output] = _pixels(self.background.behind(colours, found.alpha))
-            elif output == "glance":
-                made[output] = _pixels(found.glance)
-            else:
-                values = found.alpha if output == "alpha" else found.focus
-                made[output] = _pixels(values, self.maximum)
-        return made
+            foreground = estimate_foreground(batch, alpha, self.predictor.foreground)
+            if "cutout" in self.outputs:
+                arrays["cutout"] = _to_array(torch.cat([foreground, alpha], dim=1))
+            if "composite" in self.outputs and self.background is not None:
+                arrays["composite"] = _to_array(self.background.compose(foreground, alpha))
+        if "glance" in self.outputs:
+            arrays["glance"] = _to_array(prediction.glance)
+        if "focus" in self.outputs:
+            arrays["focus"] = _to_array(prediction.focus, self.maximum)
+        return arrays
 
 
 def parse_outputs(text: str, bits: int, background: str | None) -> list[Output]:
-    """Convert text such as ``alpha,cutout`` to a list, adding a composite if there is a background.
+    """Parse text such as ``alpha,cutout``; with a background, add a composite.
 
     Raises:
-        GFMError: An output is unknown, a composite has no background, or bits are not 8 or 16.
+        GFMError: An output is unknown, a composite lacks a background, or bits are not 8 or 16.
     """
     known = get_args(Output)
-    wanted = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [part for part in wanted if part not in known]
-    if unknown or not wanted:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names or not set(names) <= set(known):
         raise GFMError(f"--output {text}: choose from {', '.join(known)}")
     if bits not in (8, 16):
         raise GFMError(f"--bits {bits}: choose 8 or 16")
-    if "composite" in wanted and background is None:
-        raise GFMError("--output composite needs --background: a picture, or a colour")
-    outputs = [output for output in known if output in wanted]
-    return outputs if background is None else list(dict.fromkeys([*outputs, "composite"]))
+    if "composite" in names and background is None:
+        raise GFMError("--output composite needs --background: choose a picture or a colour")
+    if background is not None:
+        names.append("composite")
+    return [output for output in known if output in names]
 
 
-def _pixels(values: Tensor, maximum: int = 255) -> np.ndarray:
-    """Convert 1×C×H×W in [0, 1] to an H×W(×C) array of whole numbers."""
-    whole = (values[0].float() * maximum).round_().clamp_(0, maximum)
+def _to_array(values: Tensor, maximum: int = 255) -> np.ndarray:
+    """Convert 1×C×H×W in [0, 1] to an H×W(×C) array of uint8 or uint16."""
+    integers = (values[0].float() * maximum).round_().clamp_(0, maximum)
     # Still on the device, because copying and transposing bytes is faster than floats.
-    whole = whole.to(torch.uint8 if maximum == 255 else torch.int32)
-    array = whole.permute(1, 2, 0).contiguous().cpu().numpy()
+    integers = integers.to(torch.uint8 if maximum == 255 else torch.int32)
+    array = integers.permute(1, 2, 0).contiguous().cpu().numpy()
     array = array if maximum == 255 else array.astype(np.uint16)
     return array[..., 0] if array.shape[-1] == 1 else array

@@ -1,7 +1,7 @@
-"""Serves the page of ``gfm demo``, which shows the matte, cut-out and new background of a picture.
+"""Serves the page of ``gfm demo``, which shows a picture's matte, cut-out and new background.
 
-The page is served to this machine only. A Content-Security-Policy in each answer keeps the browser
-from contacting any other host: fonts are the system's, and telemetry is off.
+Only this machine can open the page. A Content-Security-Policy keeps the browser from contacting any
+other host; fonts are the system's, and telemetry is off.
 """
 
 import os
@@ -10,14 +10,14 @@ from typing import Any
 from PIL import Image, ImageColor, ImageOps
 
 from gfm.errors import GFMError
-from gfm.inference import Predictor
+from gfm.inference.predictor import Predictor
 from gfm.system.extras import import_optional
 
-RULE = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "frame-ancestors 'none'; form-action 'self'"
 )
-"""Content-Security-Policy that allows only this server, and the inline code of the page."""
+"""Allows only this server, and the inline code of the page."""
 
 BACKGROUND = "#3f8f5f"
 """Default colour behind the cut-out."""
@@ -37,23 +37,17 @@ def import_gradio() -> Any:
 def compose(
     cutout: Image.Image, colour: str = BACKGROUND, background: Image.Image | None = None
 ) -> Image.Image:
-    """Put a cut-out on a colour, or on a picture that is resized and cropped to its size.
-
-    Args:
-        cutout: RGBA with the colours of the foreground alone.
-        colour: Colour as in CSS.
-        background: Picture of any size, used instead of the colour.
-    """
+    """Put an RGBA cut-out on a CSS colour, or on a picture that is fitted to its size."""
     if background is None:
-        canvas = Image.new("RGB", cutout.size, _rgb(colour))
+        canvas = Image.new("RGB", cutout.size, _parse_colour(colour))
     else:
         canvas = ImageOps.fit(background.convert("RGB"), cutout.size)
     canvas.paste(cutout, mask=cutout.getchannel("A"))
     return canvas
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    """Parse ``#3f8f5f``, or ``rgba(63.2, 143, 95, 1)`` as colour pickers write it."""
+def _parse_colour(colour: str) -> tuple[int, int, int]:
+    """Parse ``#3f8f5f``, or ``rgba(63.2, 143, 95, 1)``, which Gradio writes and Pillow rejects."""
     if colour.startswith("rgb"):
         numbers = [float(n) for n in colour[colour.index("(") + 1 : -1].split(",")[:3]]
         red, green, blue = (round(n) for n in numbers)
@@ -61,16 +55,11 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return ImageColor.getrgb(colour)[:3]
 
 
-class Page:
-    """Reacts to the user; another background does not run the network again.
+class _EventHandlers:
+    """Update the page; a new background does not run the network again."""
 
-    Args:
-        matte: Network that mattes the pictures.
-        gradio: The imported package.
-    """
-
-    def __init__(self, matte: Predictor, gradio: Any) -> None:
-        self.matte = matte
+    def __init__(self, predictor: Predictor, gradio: Any) -> None:
+        self.predictor = predictor
         self.gradio = gradio
 
     def cut_out(self, image: Image.Image | None) -> tuple[Any, Any, Any]:
@@ -78,7 +67,7 @@ class Page:
         if image is None:
             return None, None, None
         try:
-            cutout = self.matte.cutout(image)
+            cutout = self.predictor.cutout(image)
         except GFMError as error:
             raise self.gradio.Error(str(error)) from error
         return cutout.getchannel("A"), cutout, cutout
@@ -90,22 +79,17 @@ class Page:
         colour: str,
         background: Image.Image | None,
     ) -> tuple[Any, Any]:
-        """Return the new picture, and the pair that the slider compares."""
+        """Return the composite, and the pair of pictures that the slider compares."""
         if image is None or cutout is None:
             return None, None
         result = compose(cutout, colour, background)
         return result, (image, result)
 
 
-def make_page(matte: Predictor, title: str) -> Any:
-    """Build the page as Gradio's ``Blocks``; see :func:`serve`.
-
-    Args:
-        matte: Network that mattes the pictures.
-        title: Title that names the network.
-    """
+def make_page(predictor: Predictor, title: str) -> Any:
+    """Build the page as Gradio ``Blocks``; see :func:`serve`."""
     gradio = import_gradio()
-    page = Page(matte, gradio)
+    handlers = _EventHandlers(predictor, gradio)
     # Uploaded files are deleted after an hour.
     with gradio.Blocks(title=title, analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
         gradio.Markdown(f"### {title}")
@@ -119,47 +103,48 @@ def make_page(matte: Predictor, title: str) -> Any:
                     type="pil", label="… or a picture", sources=["upload"], height=160
                 )
             with gradio.Column(scale=3):
-                with gradio.Tab("Wipe"):
-                    slider = gradio.ImageSlider(
-                        type="pil",
-                        label="Picture | result",
-                        elem_id="wipe",
-                        interactive=False,
-                        format="png",
-                    )
-                shown = {}
-                for name, mode in (("Matte", "L"), ("Cut-out", "RGBA"), ("Result", "RGB")):
-                    with gradio.Tab(name):
-                        shown[name] = gradio.Image(
-                            type="pil",
-                            label=name,
-                            image_mode=mode,
-                            format="png",
-                            interactive=False,
-                            elem_id=name.lower(),
-                            buttons=["download", "fullscreen"],
-                        )
+                slider, shown = _add_results(gradio)
         cutout = gradio.State()
-        matted = image.change(page.cut_out, image, [shown["Matte"], shown["Cut-out"], cutout])
+        matted = image.change(handlers.cut_out, image, [shown["Matte"], shown["Cut-out"], cutout])
         choices, results = [image, cutout, colour, background], [shown["Result"], slider]
-        matted.then(page.show, choices, results)
-        colour.change(page.show, choices, results)
-        background.change(page.show, choices, results)
+        matted.then(handlers.show, choices, results)
+        colour.change(handlers.show, choices, results)
+        background.change(handlers.show, choices, results)
     return blocks
 
 
-def serve(page: Any, port: int | None = None, opens: bool = False, waits: bool = True) -> str:
-    """Serve a page to this machine only.
+def _add_results(gradio: Any) -> tuple[Any, dict[str, Any]]:
+    """Add a tab that compares picture and result, and one for each result."""
+    with gradio.Tab("Wipe"):
+        slider = gradio.ImageSlider(
+            type="pil", label="Picture | result", elem_id="wipe", interactive=False, format="png"
+        )
+    shown = {}
+    for name, mode in (("Matte", "L"), ("Cut-out", "RGBA"), ("Result", "RGB")):
+        with gradio.Tab(name):
+            shown[name] = gradio.Image(
+                type="pil",
+                label=name,
+                image_mode=mode,
+                format="png",
+                interactive=False,
+                elem_id=name.lower(),
+                buttons=["download", "fullscreen"],
+            )
+    return slider, shown
+
+
+def serve(
+    page: Any, port: int | None = None, open_browser: bool = False, block: bool = True
+) -> str:
+    """Serve a page from :func:`make_page` to this machine only, and return its address.
 
     Args:
-        page: Page from :func:`make_page`.
+        page: The page.
         port: Port to listen on; by default the first free one from 7860.
-        opens: Whether to open the page in a browser.
-        waits: Whether to return only when the user stops the page; otherwise it is served until
+        open_browser: Whether to open the page in a browser.
+        block: Whether to return only when the user stops the server; otherwise it runs until
             ``page.close()``.
-
-    Returns:
-        The address of the page.
 
     Raises:
         GFMError: The port is in use.
@@ -171,34 +156,34 @@ def serve(page: Any, port: int | None = None, opens: bool = False, waits: bool =
         _, address, _ = page.launch(
             server_name="127.0.0.1",
             server_port=port,
-            inbrowser=opens,
+            inbrowser=open_browser,
             share=False,
             quiet=True,
             prevent_thread_lock=True,
             ssr_mode=False,
             footer_links=[],
             theme=gradio.themes.Base(**fonts),
-            app_kwargs={"middleware": [middleware.Middleware(_Ruled)]},
+            app_kwargs={"middleware": [middleware.Middleware(_PolicyMiddleware)]},
         )
     except OSError as error:
         raise GFMError(f"cannot listen on port {port}: choose another with --port") from error
-    print(f"{address} (stop it with Control-C)" if waits else address, flush=True)
-    if waits:
+    print(f"{address} (stop it with Control-C)" if block else address, flush=True)
+    if block:
         page.block_thread()
     return str(address)
 
 
-class _Ruled:
-    """ASGI middleware that adds :data:`RULE` to every answer."""
+class _PolicyMiddleware:
+    """ASGI middleware that adds :data:`CONTENT_SECURITY_POLICY` to every response."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def ruled(message: Any) -> None:
+        async def send_with_policy(message: Any) -> None:
             if message["type"] == "http.response.start":
-                header = (b"content-security-policy", RULE.encode())
+                header = (b"content-security-policy", CONTENT_SECURITY_POLICY.encode())
                 message = {**message, "headers": [*message["headers"], header]}
             await send(message)
 
-        await self.app(scope, receive, ruled)
+        await self.app(scope, receive, send_with_policy)

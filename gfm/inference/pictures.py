@@ -11,40 +11,38 @@ from gfm.compat.torch import as_tensor
 from gfm.errors import GFMError
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
-"""Kind of a picture; results are of the same kind."""
+"""Type of a picture; results have the same type."""
 
 _SHAPES = "an array H×W×3 or N×H×W×3, or a tensor 3×H×W or N×3×H×W"
+_DTYPES = "pass uint8, or floats in [0, 1]"
 
 
 def to_batch(picture: Image.Image | np.ndarray | Tensor) -> Tensor:
-    """Convert a picture, or several of the same size, to a batch.
+    """Convert a picture, or several of the same size, to N×3×H×W, uint8 or float32 in [0, 1].
 
     Args:
         picture: A Pillow image of any mode, an RGB array H×W×3 or N×H×W×3, or an RGB tensor 3×H×W
             or N×3×H×W. Values are uint8, uint16 (only arrays), or floats in [0, 1].
 
-    Returns:
-        N×3×H×W, uint8 or float32 in [0, 1].
-
     Raises:
-        GFMError: The picture has another shape, type or range.
+        GFMError: The picture has a different shape, type or range.
     """
     tensor = _to_tensor(picture)
     if tensor.ndim not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
-        raise GFMError(f"a picture of shape {_shape(picture)}: give {_SHAPES}")
+        raise GFMError(f"picture has shape {_shape(picture)}: pass {_SHAPES}")
     tensor = tensor if tensor.ndim == 4 else tensor[None]
     if tensor.dtype == torch.uint8:
         return tensor
     if not tensor.is_floating_point():
-        raise GFMError(f"a picture of {tensor.dtype}: give uint8, or floats in [0, 1]")
+        raise GFMError(f"picture is {tensor.dtype}: {_DTYPES}")
     low, high = (x.item() for x in tensor.aminmax())
     if not (low >= 0 and high <= 1):  # also true for NaN
-        raise GFMError(f"a picture of floats from {low:g} to {high:g}: give uint8, or [0, 1]")
+        raise GFMError(f"picture ranges from {low:g} to {high:g}: {_DTYPES}")
     return tensor.float()
 
 
 def _to_tensor(picture: Any) -> Tensor:
-    """Return a picture as a tensor with channels before height and width; its type may be any."""
+    """Convert a picture of any dtype to a tensor with the channels before height and width."""
     if isinstance(picture, Image.Image):
         picture = np.array(to_rgb(picture))
     if isinstance(picture, np.ndarray):
@@ -53,15 +51,12 @@ def _to_tensor(picture: Any) -> Tensor:
         try:
             tensor = as_tensor(picture)
         except TypeError as error:
-            raise GFMError(
-                f"a picture of {picture.dtype}: give uint8, or floats in [0, 1]"
-            ) from error
+            raise GFMError(f"picture is {picture.dtype}: {_DTYPES}") from error
         return tensor.movedim(-1, -3) if tensor.ndim in (3, 4) else tensor
     if not isinstance(picture, Tensor):
-        kind = type(picture).__name__
-        raise GFMError(f"a picture that is a {kind}: give one of Pillow, {_SHAPES}")
+        raise GFMError(f"picture is a {type(picture).__name__}: pass a Pillow image, {_SHAPES}")
     if picture.is_meta or picture.layout != torch.strided:
-        raise GFMError("a picture that is a sparse tensor or has no data: give a dense one")
+        raise GFMError("picture is a sparse or meta tensor: pass a dense one")
     return picture
 
 
@@ -70,32 +65,32 @@ def _shape(picture: Any) -> tuple[int, ...]:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image of any mode to RGB of 8 bits; its opacity is ignored.
+    """Convert an image of any mode to 8-bit RGB, ignoring its opacity.
 
     Raises:
-        GFMError: The image holds floats, for which Pillow does not define which value is white.
+        GFMError: The image holds floats, whose white value Pillow does not define.
     """
     if image.mode == "F":
-        raise GFMError("a picture of floats from Pillow (mode F): give it as an array in [0, 1]")
-    if image.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip
+        raise GFMError("picture is a Pillow image of floats (mode F): pass an array in [0, 1]")
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
         grey = np.asarray(image, dtype=np.float64) / 257
         image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
-    elif image.mode in ("La", "RGBa"):  # colours multiplied by opacity
+    elif image.mode in ("La", "RGBa"):  # premultiplied by opacity
         image = image.convert(image.mode.upper())
     return image.convert("RGB")
 
 
-def like(picture: Picture, result: Tensor) -> Picture:
-    """Convert a result to the same kind of object as the picture that it was made from.
+def convert_like(picture: Picture, result: Tensor) -> Picture:
+    """Convert a result to the type of the picture from which it was made.
 
     Args:
         picture: Picture as in :func:`to_batch`.
         result: N×C×H×W in [0, 1], with one channel (matte), three (RGB) or four (RGBA).
 
     Returns:
-        For a Pillow image, one of mode L, RGB or RGBA. For an array, one of shape (N×)H×W or
-        (N×)H×W×C; mattes are float32, and colours are uint8 if the picture was, else float32. For a
-        tensor, one of shape (N×)C×H×W, float32, on the device of the picture.
+        A Pillow image of mode L, RGB or RGBA; an array of shape (N×)H×W or (N×)H×W×C, float32 for
+        mattes, and for colours uint8 if the picture is, else float32; or a float32 tensor of shape
+        (N×)C×H×W on the device of the picture.
     """
     if isinstance(picture, Image.Image):
         return Image.fromarray(_channels_last(to_bytes(result[0])))

@@ -1,4 +1,4 @@
-"""Reads, computes and writes at the same time."""
+"""Overlaps reading, computing and writing, in threads."""
 
 import time
 from collections import deque
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)  # Python 3.10 allows no generic NamedTuple
-class Attempt(Generic[T]):
+class Outcome(Generic[T]):
     """The outcome of reading, computing and writing an item.
 
     Attributes:
-        item: Item as it was given.
+        item: The item.
         error: Error in one line; ``None`` if the results are written.
-        seconds: Time spent computing, without the time spent waiting for the item to be read.
+        seconds: Time spent computing, which excludes reading and writing.
     """
 
     item: T
@@ -35,22 +35,20 @@ def process_overlapped(
     compute: Callable[[Any], Any],
     write: Callable[[T, Any], None],
     num_threads: int = 2,
-) -> Iterator[Attempt[T]]:
-    """Process items, reading the next one and writing the previous one during computation.
+) -> Iterator[Outcome[T]]:
+    """Process items in order, reading the next one and writing the previous one meanwhile.
 
-    Decoding, encoding and the network release Python's lock, so threads are enough. At most
-    ``num_threads`` items are read ahead, and as many wait to be written, so the memory does not
-    grow with the number of items. An item that fails does not stop the others.
+    Decoding, encoding and the network release the GIL, so threads suffice. At most ``num_threads``
+    items are read ahead, and as many wait to be written, so memory does not grow with the number of
+    items. (``Executor.map`` can do this from Python 3.14.) An item that fails does not stop the
+    others.
 
     Args:
-        items: Items to process, in this order.
+        items: Items to process.
         read: Reads an item, in a thread.
-        compute: Computes the results from what was read, in the calling thread.
-        write: Writes the results, in a thread.
-        num_threads: Number of threads for reading, and again for writing.
-
-    Yields:
-        The attempt at each item.
+        compute: Computes results from the value read, in the calling thread.
+        write: Writes the results of an item, in a thread.
+        num_threads: Number of threads for reading, and for writing.
 
     Raises:
         WriteError: Writing failed; the next item would fail in the same way.
@@ -79,21 +77,19 @@ def process_overlapped(
                 except Exception as error:  # such as a photo too large for the device
                     error_text = one_line(error)
             if error_text is not None:
-                yield Attempt(item, error_text, 0.0)
+                yield Outcome(item, error_text, 0.0)
             while len(writing) > num_threads or (writing and writing[0][1].done()):
-                yield _written(*writing.popleft())
-        while writing:
-            yield _written(*writing.popleft())
+                item, written, seconds = writing.popleft()
+                yield Outcome(item, _error_of(written), seconds)
+        for item, written, seconds in writing:
+            yield Outcome(item, _error_of(written), seconds)
     finally:
         readers.shutdown(cancel_futures=True)
         writers.shutdown(cancel_futures=True)
 
 
-def _written(item: T, future: "Future[None]", seconds: float) -> Attempt[T]:
-    return Attempt(item, _error_of(future), seconds)
-
-
 def _error_of(future: "Future[Any]") -> str | None:
+    """Wait for a future and return its error in one line; raise errors that end everything."""
     error = future.exception()
     if error is None:
         return None
@@ -103,16 +99,16 @@ def _error_of(future: "Future[Any]") -> str | None:
 
 
 def read_ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
-    """Yield the same items, produced in a thread, at most ``num_items`` in advance.
+    """Yield items that a thread produces, at most ``num_items`` in advance.
 
-    An error is raised where its item would be yielded.
+    An error is raised in the place of its item.
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:
-        making = deque(thread.submit(next, source, end) for _ in range(num_items))
-        while (item := making.popleft().result()) is not end:
-            making.append(thread.submit(next, source, end))
-            yield item  # type: ignore[misc]  # mypy does not know that it is not the end
+        pending = deque(thread.submit(next, source, end) for _ in range(num_items))
+        while (item := pending.popleft().result()) is not end:
+            pending.append(thread.submit(next, source, end))
+            yield item  # type: ignore[misc]  # `end` is excluded above
 
 
 @contextmanager
@@ -120,19 +116,20 @@ def write_behind(write: Callable[..., None], num_waiting: int = 2) -> Iterator[C
     """Provide a function that calls ``write`` in a thread, in order.
 
     It blocks while more than ``num_waiting`` calls are pending. An error is raised by a later call,
-    or at the end of the context, which waits for all calls; pending calls are then dropped.
+    or at the end of the context, which waits for all calls; after an error, pending calls are
+    dropped.
     """
-    calls: deque[Future[None]] = deque()
+    pending: deque[Future[None]] = deque()
     thread = ThreadPoolExecutor(1)
 
-    def later(*arguments: Any) -> None:
-        calls.append(thread.submit(write, *arguments))
-        while len(calls) > num_waiting:
-            calls.popleft().result()
+    def submit(*arguments: Any) -> None:
+        pending.append(thread.submit(write, *arguments))
+        while len(pending) > num_waiting:
+            pending.popleft().result()
 
     try:
-        yield later
-        while calls:
-            calls.popleft().result()
+        yield submit
+        while pending:
+            pending.popleft().result()
     finally:
         thread.shutdown(cancel_futures=True)

@@ -1,11 +1,12 @@
-"""Mattes files of photos and clips, skipping those whose results exist."""
+"""Mattes photos and clips from file to file."""
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from gfm.system.progress import Progress, duration
 _DEFAULT = ClipOptions()
 
 
-def target(out: Path, output: Output, source: Source, clips: ClipOptions = _DEFAULT) -> Path:
+def result_path(out: Path, output: Output, source: Source, clips: ClipOptions = _DEFAULT) -> Path:
     """Return the path of a result, such as ``out/alpha/<sub-folders>/<name>.png`` or ``.mkv``."""
     name = out / output / source.name
     suffix = clips.format_of(output).suffix if source.is_clip else ".png"
@@ -41,56 +42,8 @@ def find_missing(
     return [
         source
         for source in sources
-        if not all(target(out, output, source, clips).exists() for output in outputs)
+        if not all(result_path(out, output, source, clips).exists() for output in outputs)
     ]
-
-
-class Tally:
-    """Context manager that counts the files that fail, and prints a summary at the end.
-
-    Args:
-        num_files: Number of files to process.
-        out: Folder of the results.
-
-    Raises:
-        GFMError: At the end, if some files failed.
-        SystemExit: On Control-C, with status 130.
-    """
-
-    def __init__(self, num_files: int, out: Path) -> None:
-        self.num_files = num_files
-        self.out = out
-        self.computing = 0.0  # seconds
-        self._failures: list[str] = []
-        self._start = time.monotonic()
-
-    def add_failure(self, source: Source, text: str) -> None:
-        """Record that a file failed."""
-        self._failures.append(text if str(source) in text else f"{source}: {text}")
-
-    def __enter__(self) -> "Tally":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for failure in self._failures:
-            console().print(f"failed: {failure}", highlight=False, markup=False)
-        if isinstance(error, KeyboardInterrupt):
-            console().print("interrupted; repeat the command to resume")
-            sys.exit(INTERRUPTED)
-        if error is not None:
-            return
-        seconds = time.monotonic() - self._start
-        num_failed = len(self._failures)
-        text = f"{self.num_files - num_failed:,} written to {self.out} in {duration(seconds)}"
-        share = f", {self.computing / seconds:.0%} of it computing" if seconds else ""
-        console().print(text + share, highlight=False, markup=False)
-        if num_failed:
-            raise GFMError(f"{num_failed:,} of {self.num_files:,} failed (listed above)")
 
 
 def predict_files(
@@ -100,46 +53,83 @@ def predict_files(
     outputs: Sequence[Output],
     clips: ClipOptions = _DEFAULT,
 ) -> None:
-    """Read photos, then clips, and write their results; each file is complete or absent.
+    """Matte photos, then clips, and write the results atomically.
 
     Files that fail do not stop the others; they are listed at the end.
 
     Args:
-        maker: Makes the results for a photo or a frame.
+        maker: Makes the outputs for a photo or a frame.
         sources: Photos and clips.
-        out: Folder of the results.
-        outputs: Results that ``maker`` makes.
+        out: Folder for the results.
+        outputs: Outputs that ``maker`` makes.
         clips: Options for clips.
 
     Raises:
         GFMError: Some files failed, or the folder cannot be written.
         SystemExit: On Control-C, with status 130.
     """
-    folders = {target(out, o, source, clips).parent for o in outputs for source in sources}
+    folders = {result_path(out, o, source, clips).parent for o in outputs for source in sources}
     for folder in sorted(folders):
         make_folder(folder)
-    with Tally(len(sources), out) as tally:
+    with _summarize(len(sources), out) as summary:
         photos = [source for source in sources if not source.is_clip]
         if photos:
-            _predict_photos(maker, photos, out, tally)
+            _predict_photos(maker, photos, out, summary)
         for source in sources:
             if source.is_clip:
-                targets = {o: target(out, o, source, clips) for o in outputs}
-                _predict_clip(maker, source, targets, clips, tally)
+                targets = {o: result_path(out, o, source, clips) for o in outputs}
+                _predict_clip(maker, source, targets, clips, summary)
+
+
+@dataclass
+class _Summary:
+    """The failures, and the seconds spent computing."""
+
+    failures: list[str] = field(default_factory=list)
+    computing: float = 0.0
+
+    def add_failure(self, source: Source, text: str) -> None:
+        """Record the error of a file that failed."""
+        self.failures.append(text if str(source) in text else f"{source}: {text}")
+
+
+@contextmanager
+def _summarize(num_files: int, out: Path) -> Iterator[_Summary]:
+    """Provide a summary to fill, and print it at the end.
+
+    Raises:
+        GFMError: Some files failed.
+        SystemExit: On Control-C, with status 130.
+    """
+    start = time.monotonic()
+    summary = _Summary()
+    try:
+        try:
+            yield summary
+        finally:
+            for failure in summary.failures:
+                console().print(f"failed: {failure}", highlight=False, markup=False)
+    except KeyboardInterrupt:
+        console().print("interrupted; repeat the command to resume")
+        sys.exit(INTERRUPTED)
+    seconds = time.monotonic() - start
+    num_failed = len(summary.failures)
+    text = f"{num_files - num_failed:,} written to {out} in {duration(seconds)}"
+    share = f", {summary.computing / seconds:.0%} of it computing" if seconds else ""
+    console().print(text + share, highlight=False, markup=False)
+    if num_failed:
+        raise GFMError(f"{num_failed:,} of {num_files:,} failed (listed above)")
 
 
 def _predict_photos(
-    make: Callable[[np.ndarray], Mapping[Output, np.ndarray]],
-    photos: Sequence[Source],
-    out: Path,
-    tally: Tally,
+    maker: OutputMaker, photos: Sequence[Source], out: Path, summary: _Summary
 ) -> None:
     with Progress(len(photos), "photo") as progress:
-        for attempt in process_overlapped(photos, _read, make, partial(_write, out)):
-            tally.computing += attempt.seconds
+        for outcome in process_overlapped(photos, _read, maker, partial(_write, out)):
+            summary.computing += outcome.seconds
             progress.advance()
-            if attempt.error is not None:
-                tally.add_failure(attempt.item, attempt.error)
+            if outcome.error is not None:
+                summary.add_failure(outcome.item, outcome.error)
 
 
 def _predict_clip(
@@ -147,20 +137,20 @@ def _predict_clip(
     source: Source,
     targets: Mapping[Output, Path],
     clips: ClipOptions,
-    tally: Tally,
+    summary: _Summary,
 ) -> None:
     try:
-        tally.computing += predict_clip(maker, source.path, targets, clips)
+        summary.computing += predict_clip(maker, source.path, targets, clips)
     except WriteError:
-        raise  # the next clip would fail, too
-    except Exception as error:  # such as frames that are too large; other clips are still made
-        tally.add_failure(source, one_line(error))
+        raise  # the next clip would fail in the same way
+    except Exception as error:  # such as frames too large for the device; continue with the others
+        summary.add_failure(source, one_line(error))
 
 
 def _read(source: Source) -> np.ndarray:
     return read_photo(source.path)
 
 
-def _write(out: Path, source: Source, made: Mapping[Output, np.ndarray]) -> None:
-    for output, picture in made.items():
-        write_png(target(out, output, source), picture)
+def _write(out: Path, source: Source, arrays: Mapping[Output, np.ndarray]) -> None:
+    for output, array in arrays.items():
+        write_png(result_path(out, output, source), array)

@@ -15,37 +15,36 @@ from gfm.inference.foreground import (
     estimate_foreground,
 )
 from gfm.inference.inferers import Inferer, Prediction
-from gfm.inference.pictures import Picture, like, to_batch
+from gfm.inference.pictures import Picture, convert_like, to_batch
 from gfm.models.batchnorm import fold_batchnorm
 from gfm.models.gfm import GFM
 
 Precision = Literal["32", "bf16", "16"]
-_TYPES = {"bf16": torch.bfloat16, "16": torch.float16}
+_DTYPES = {"bf16": torch.bfloat16, "16": torch.float16}
 
 
 class Predictor:
     """Mattes pictures: ``alpha = predictor(image)``.
 
-    It takes one picture from Pillow, NumPy or torch, a batch of pictures of the same size, or a
-    sequence of pictures of any size. The results are of the same kind as the pictures; see
-    :mod:`gfm.inference.pictures`.
+    It takes a picture from Pillow, NumPy or torch, a batch of pictures of the same size, or a
+    sequence of pictures of any size, and returns the same type; see :mod:`gfm.inference.pictures`.
 
     Args:
-        model: Network with its weights. It is taken over: batch normalisation is merged into its
+        model: Network with its weights. It is modified: batch normalisation is folded into its
             convolutions, so it cannot be trained afterwards.
         inferer: Applies the network to a whole picture.
         device: Device to which the network is moved.
-        precision: ``32``, or ``bf16`` or ``16`` for convolutions in half precision.
-        branch: Branch of a RIM network (``tt``, ``ft`` or ``bt``) whose matte is returned; by
-            default that of all three together.
-        max_size: Longest allowed shorter side in pixels. A larger picture is shrunk to it for the
-            network, as in the official test, and its matte is enlarged along the edges of the
-            picture; see :func:`gfm.inference.detail.enlarge`. ``None`` never shrinks.
-        foreground: Estimate of the colours of cut-outs, ``blur`` or ``ml``; see
+        precision: ``32``, or ``bf16`` or ``16`` for autocast.
+        branch: Branch of a RIM network (``tt``, ``ft`` or ``bt``) whose matte is returned instead
+            of the integrated one.
+        max_size: Limit of the shorter side in pixels. Larger pictures are shrunk for the network,
+            as in the official test, and their mattes are enlarged along the picture's edges; see
+            :func:`gfm.inference.detail.enlarge`. ``None`` never shrinks.
+        foreground: Method that estimates the colours of cut-outs, ``blur`` or ``ml``; see
             :mod:`gfm.inference.foreground`.
 
     Raises:
-        GFMError: There is no such precision, branch or estimate, or the size is not positive.
+        GFMError: The precision, branch or method is unknown, or the size is not positive.
     """
 
     def __init__(
@@ -58,17 +57,17 @@ class Predictor:
         max_size: int | None = 1080,
         foreground: ForegroundMethod = "blur",
     ) -> None:
-        if precision not in ("32", *_TYPES):
+        if precision not in ("32", *_DTYPES):
             raise GFMError(f"unknown precision {precision!r}: choose 32, bf16 or 16")
         names = [rosta.name for rosta in model.branches]
         if branch is not None and branch not in names:
-            raise GFMError(f"this network has no branch {branch!r}: it has {', '.join(names)}")
+            raise GFMError(f"the network has no branch {branch!r}: choose {', '.join(names)}")
         if max_size is not None and max_size < 1:
-            raise GFMError(f"max_size={max_size} pixels: give at least 1, or none")
+            raise GFMError(f"max_size={max_size}: set at least 1 pixel, or None for no limit")
         check_foreground_method(foreground)
         self.device = torch.device(device)
         fold_batchnorm(model.eval())
-        # Channels innermost in memory are 1.3 times as fast on CPUs, and suit half precision.
+        # 1.3 times as fast on CPUs, and the layout that half precision prefers on GPUs.
         model.use_channels_last()
         self.model = model.to(self.device)
         self.inferer = inferer
@@ -82,60 +81,63 @@ class Predictor:
     @overload
     def __call__(self, image: Sequence[Picture]) -> list[Picture]: ...
     def __call__(self, image: Any) -> Any:
-        """Return the matte of a picture in its size.
-
-        For a Pillow image it has mode L; otherwise it is float32 in [0, 1].
+        """Return the matte in the size of the picture: mode L for Pillow, else float32 in [0, 1].
 
         Raises:
-            GFMError: A picture has an unknown shape, type or range.
+            GFMError: A picture has an unsupported shape, type or range.
         """
-        if isinstance(image, Sequence):
+        if _is_list(image):
             return [self(one) for one in image]
-        return like(image, self.predict(to_batch(image)).alpha)
+        return convert_like(image, self.predict(to_batch(image)).alpha)
 
     @overload
     def cutout(self, image: Picture) -> Picture: ...
     @overload
     def cutout(self, image: Sequence[Picture]) -> list[Picture]: ...
     def cutout(self, image: Any) -> Any:
-        """Return a cut-out, which is RGBA with the estimated colours of the foreground.
+        """Return an RGBA cut-out with the foreground's estimated colours.
 
-        At soft edges, these are not the colours of the picture, which include the background.
+        At soft edges the picture's colours would include the background.
 
         Raises:
-            GFMError: A picture has an unknown shape, type or range.
+            GFMError: A picture has an unsupported shape, type or range.
         """
-        if isinstance(image, Sequence):
+        if _is_list(image):
             return [self.cutout(one) for one in image]
         batch = to_batch(image).to(self.device)
         alpha = self.predict(batch).alpha
         colours = estimate_foreground(batch, alpha, self.foreground)
-        return like(image, torch.cat([colours, alpha], dim=1))
+        return convert_like(image, torch.cat([colours, alpha], dim=1))
 
     @torch.no_grad()
     def predict(self, image: Tensor) -> Prediction:
-        """Return alpha, glance, focus and the alphas of all branches.
+        """Return alpha, glance, focus and the alphas of all branches, on the network's device.
 
         Args:
             image: N×3×H×W RGB, uint8 or float in [0, 1], on any device.
-
-        Returns:
-            Prediction in float32 and in the size of the picture, on the device of the network.
         """
         image = image.to(self.device)
         small = shrink(image, self.max_size)
         with self._autocast():
-            found = self.inferer(self.model, small)
+            prediction = self.inferer(self.model, small)
         if self.branch is not None:
-            found = found._replace(alpha=found.alphas[self.branch])
+            prediction = prediction._replace(alpha=prediction.alphas[self.branch])
+        alpha = prediction.alpha.float().clamp(0, 1)
         size = (image.shape[-2], image.shape[-1])
         if small.shape[-2:] == size:
-            return found._replace(alpha=found.alpha.float().clamp(0, 1))
-        glance, focus = (enlarge_linearly(x, size) for x in (found.glance, found.focus))
-        alpha = enlarge(found.alpha.float().clamp(0, 1), small, image)
-        alphas = {name: enlarge_linearly(x, size) for name, x in found.alphas.items()}
-        return Prediction(alpha, glance, focus, alphas)
+            return prediction._replace(alpha=alpha)
+        return Prediction(
+            enlarge(alpha, small, image),
+            enlarge_linearly(prediction.glance, size),
+            enlarge_linearly(prediction.focus, size),
+            {name: enlarge_linearly(x, size) for name, x in prediction.alphas.items()},
+        )
 
     def _autocast(self) -> Any:
-        kind = _TYPES.get(self.precision)
-        return torch.autocast(self.device.type, kind) if kind else nullcontext()
+        dtype = _DTYPES.get(self.precision)
+        return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
+
+
+def _is_list(image: Any) -> bool:
+    # The name of a file is a sequence too, but of names.
+    return isinstance(image, Sequence) and not isinstance(image, str | bytes)

@@ -1,4 +1,4 @@
-"""Resizes photos and mattes as the official test code does."""
+"""Resizes photos and mattes like the official test code."""
 
 from fractions import Fraction
 
@@ -12,11 +12,10 @@ _MULTIPLE = 32
 
 
 def _taps(length: int, target: int) -> tuple[Tensor, Tensor]:
-    """Return which of ``length`` pixels make each of ``target`` pixels, and their weights.
+    """Return the indices and weights of the pixels that contribute to each target pixel.
 
-    Returns:
-        Indices (int64) and weights (float32, of sum 1), both of shape target×taps. There are 2 taps
-        for enlarging, 6 for shrinking to a half, and 10 for shrinking to a third.
+    Both have shape target×taps: indices are int64, weights float32 with sum 1. There are 2 taps for
+    enlarging, 6 for shrinking to a half, and 10 for shrinking to a third.
     """
     sigma = max((length / target - 1) / 2, 0)
     radius = int(4 * sigma + 0.5)
@@ -24,13 +23,13 @@ def _taps(length: int, target: int) -> tuple[Tensor, Tensor]:
     gauss = torch.exp(-0.5 * (offsets[:-1].double() / (sigma or 1)).square())
     gauss = gauss / gauss.sum()
 
-    # The Gaussians around the two nearest pixels, weighted by how near they are.
+    # Interpolate linearly between the Gaussians around the two nearest pixels.
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * (length / target) - 0.5
     low = position.floor()
     after = (position - low)[:, None]
     weights = F.pad(gauss, (0, 1)) * (1 - after) + F.pad(gauss, (1, 0)) * after
 
-    period = max(2 * length - 2, 1)  # mirrored at the border pixels, repeatedly
+    period = max(2 * length - 2, 1)  # mirror at the border pixels, repeatedly
     indices = (low.long()[:, None] + offsets).abs() % period
     return torch.minimum(indices, period - indices), weights.float()
 
@@ -48,37 +47,32 @@ def _resize_rows(image: Tensor, target: int) -> Tensor:
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize linearly; if a side shrinks, first smooth it by a Gaussian of sigma (factor - 1) / 2.
+    """Resize N×C×H×W floats in [0, 1] to (height, width) linearly, in float32.
 
-    This equals ``skimage.transform.resize`` with its defaults, which the official code uses. It
-    mirrors the image at the border, where ``torch.nn.functional.interpolate`` repeats the last
-    pixel. Rows are picked and added instead of multiplied by a matrix, because GPUs round the
-    factors of a matrix product to 10 bits, so that equal pixels would not stay equal.
+    Sides that shrink are first smoothed by a Gaussian with sigma (factor - 1) / 2.
 
-    Args:
-        image: N×C×H×W in [0, 1], float.
-        size: (height, width) of the result.
-
-    Returns:
-        float32 in [0, 1].
+    This equals ``skimage.transform.resize`` with its defaults, as in the official code. At the
+    border it mirrors the image, where ``torch.nn.functional.interpolate`` repeats the last pixel.
+    It selects and adds rows instead of multiplying by a matrix, because GPUs round the factors of
+    matrix products to 10 bits, so that equal pixels would become unequal.
     """
     if torch.compiler.is_exporting():
         return resize_densely(image, size).clamp(0, 1)
     height, width = size
     rows = _resize_rows(image.float(), height)
-    # Columns are resized as rows, because picking whole rows is many times faster.
+    # Columns are resized as rows, because selecting whole rows is many times faster.
     columns = _resize_rows(rows.transpose(-1, -2).contiguous(), width)
     return columns.transpose(-1, -2).clamp(0, 1)
 
 
 def scaled_size(height: int, width: int, scale: float, max_size: int) -> tuple[int, int]:
     """Scale (height, width) down to multiples of 32, at least 32 and at most ``max_size``."""
-    # In whole numbers, as sides are in an exported graph; so 1/3 is exact instead of 0.333…
+    # In integers, like the sides in an exported graph, so that 1/3 is exact instead of 0.333…
     exact = Fraction(scale).limit_denominator(1_000_000)
 
     def side(length: int) -> int:
         multiples = length * exact.numerator // (exact.denominator * _MULTIPLE)
         at_most = torch.sym_min(max_size // _MULTIPLE, multiples)
-        return _MULTIPLE * torch.sym_max(1, at_most)  # type: ignore[return-value]  # int of ints
+        return _MULTIPLE * torch.sym_max(1, at_most)  # type: ignore[return-value]  # ints give an int
 
     return side(height), side(width)

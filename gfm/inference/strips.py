@@ -1,19 +1,23 @@
-"""Cuts large pictures into strips that are computed one after another, which bounds the memory."""
+"""Splits large pictures into strips of rows, so that work on them takes little memory."""
 
 from collections.abc import Iterator
 
 _STRIP_PIXELS = 4_000_000
 
 
-def cut_strips(top: int, bottom: int, width: int, unit: int = 1) -> Iterator[tuple[int, int]]:
-    """Yield the first row of each strip, and the row after its last.
+def cut_strips(
+    start: int, stop: int, width: int, multiple: int = 1, num_pixels: int | None = None
+) -> Iterator[slice]:
+    """Yield the rows of each strip between the rows ``start`` and ``stop`` (exclusive).
 
     Args:
-        top: First row of the picture.
-        bottom: Row after the last.
+        start: First row.
+        stop: Row after the last.
         width: Width of the picture in pixels.
-        unit: Number of rows of which all strips but the last are a multiple.
+        multiple: Divides the height of every strip except the last.
+        num_pixels: Maximum size of a strip, unless ``multiple`` rows exceed it; by default 4
+            million pixels.
     """
-    step = max(_STRIP_PIXELS // max(width, 1) // unit, 1) * unit
-    for start in range(top, bottom, step):
-        yield start, min(start + step, bottom)
+    height = max((num_pixels or _STRIP_PIXELS) // max(width, 1) // multiple, 1) * multiple
+    for top in range(start, stop, height):
+        yield slice(top, min(top + height, stop))

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfm.animals.sample import DemoSample, draw_sample
-from gfm.inference.detail import enlarge, enlarge_linearly, looked_at_size, shrink
+from gfm.inference.detail import enlarge, enlarge_linearly, limit_size, shrink
 from gfm.inference.foreground import estimate_foreground
 
 
@@ -63,7 +63,7 @@ def detail_errors(sample: DemoSample, max_size: int = 1080) -> dict[str, list[tu
     image, alpha = tensor(sample.image), tensor(sample.alpha) / 255
     height, width = sample.alpha.shape
     small = shrink(image, max_size)
-    size = looked_at_size(height, width, max_size)
+    size = limit_size(height, width, max_size)
     half = F.interpolate(alpha, (size[0] // 2, size[1] // 2), mode="area")
     known = {
         "exact": F.interpolate(alpha, size, mode="area"),

@@ -6,7 +6,7 @@ import torch
 
 from gfm.animals.sample import draw_sample
 from gfm.inference import strips
-from gfm.inference.detail import enlarge, enlarge_linearly, looked_at_size, shrink
+from gfm.inference.detail import enlarge, enlarge_linearly, limit_size, shrink
 from tests.benchmarks.bench_cutouts import detail_errors, tensor
 
 
@@ -50,7 +50,7 @@ def test_without_slopes_it_is_the_linear_one():
 
 
 def test_sizes():
-    assert looked_at_size(5776, 8664, 1080) == (1080, 1620)
-    assert looked_at_size(1620, 1080, 1080) == (1620, 1080)
-    assert looked_at_size(3000, 2000, 1080) == (1620, 1080)
-    assert looked_at_size(3000, 2000, None) == (3000, 2000)
+    assert limit_size(5776, 8664, 1080) == (1080, 1620)
+    assert limit_size(1620, 1080, 1080) == (1620, 1080)
+    assert limit_size(3000, 2000, 1080) == (1620, 1080)
+    assert limit_size(3000, 2000, None) == (3000, 2000)

@@ -118,7 +118,7 @@ def test_in_a_browser(browser, tmp_path, monkeypatch):
     Image.new("RGB", (90, 200), (10, 20, 200)).save(tmp_path / "blue.png")
     oracle = Oracle(sample)
     page = make_page(oracle, "gfm: a test")
-    address = serve(page, waits=False)
+    address = serve(page, block=False)
     try:
         browser.get(address)
         inputs = _wait(lambda: browser.find_elements(By.CSS_SELECTOR, "input[type=file]"))

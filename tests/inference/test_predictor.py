@@ -144,7 +144,7 @@ def test_half_precision_is_near(weights, matte):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"branch": "ft"}, "no branch 'ft': it has tt"),
+        ({"branch": "ft"}, "no branch 'ft': choose tt"),
         ({"precision": "64"}, "choose 32, bf16 or 16"),
         ({"inference": "hybird"}, "choose hybrid, resize, rim or native"),
         ({"device": "abacus"}, "cannot use device abacus"),

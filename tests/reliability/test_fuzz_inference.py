@@ -11,7 +11,7 @@ from torch import Tensor
 from gfm.data.trimap import trimap_from_alpha
 from gfm.inference import Hybrid, Native, Resize
 from gfm.inference.dense_resizing import resize_densely
-from gfm.inference.detail import enlarge, looked_at_size, shrink
+from gfm.inference.detail import enlarge, limit_size, shrink
 from gfm.inference.foreground import estimate_foreground
 from gfm.inference.resizing import resize, scaled_size
 from gfm.models.fusion import MattingOutput, classify, fuse
@@ -155,7 +155,7 @@ def test_fused_alpha_lies_in_range_whatever_the_decoders_say(size, seed):
 @tries(60)
 @given(SIZES, st.integers(1, 40), SEEDS)
 def test_large_pictures_are_shrunk_and_mattes_enlarged(size, max_size, seed):
-    height, width = looked_at_size(*size, max_size)
+    height, width = limit_size(*size, max_size)
     assert min(height, width) == min(max_size, *size)
     image = noise(2, 3, *size, seed=seed)
     small = shrink(image, max_size)

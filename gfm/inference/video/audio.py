@@ -1,11 +1,11 @@
-"""Copies the sound of a clip to the results."""
+"""Copies the audio of a clip to the results."""
 
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gfm.inference.video.codecs import VideoFormat
-from gfm.inference.video.reading import reading
+from gfm.inference.video.reading import translate_read_errors
 from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
 
 _OPUS_RATE = 48_000  # samples per second; Opus accepts no other common rate
-# Containers in which sound packets before time 0 would delay all pictures.
+# Containers in which audio packets before time 0 would delay the whole video.
 _FROM_ZERO = ("matroska", "webm")
 
 
-class Sound:
-    """Copies the sound of a clip packet by packet, and encodes it again if that is necessary.
+class AudioCopier:
+    """Copies the audio of a clip packet by packet, and re-encodes it only if necessary.
 
     Args:
-        clip: File with the sound.
-        output: File to write to, which is still empty.
-        wanted: Format of ``output``.
+        clip: File to read.
+        output: File to write, still empty.
+        video_format: Format of ``output``.
     """
 
-    def __init__(self, clip: Path, output: "OutputContainer", wanted: VideoFormat) -> None:
+    def __init__(self, clip: Path, output: "OutputContainer", video_format: VideoFormat) -> None:
         av = import_optional("av", "video", "video")
         self.clip = clip
         self.output = output
-        with reading(clip):
+        with translate_read_errors(clip):
             self.container: InputContainer = av.open(str(clip))
             streams = self.container.streams.audio
-            self.tracks = {s.index: _track(s, output, wanted) for s in streams}
+            self.tracks = {s.index: _add_track(s, output, video_format) for s in streams}
             self.packets = self.container.demux(*streams) if streams else iter(())
-        self._starts_at_zero = wanted.container in _FROM_ZERO
-        self._waiting: Any = None
+        self._starts_at_zero = video_format.container in _FROM_ZERO
+        self._next_packet: Any = None  # read, but not due yet
 
     def write_until(self, seconds: float) -> None:
-        """Write the sound up to a time, so that pictures and sound are interleaved."""
-        while (packet := self._next()) is not None:
+        """Write the audio up to a time, so that it is interleaved with the frames."""
+        while (packet := self._read_packet()) is not None:
             if packet.dts is not None and packet.dts * packet.time_base > seconds:
-                self._waiting = packet
+                self._next_packet = packet
                 return
             stream, is_copied = self.tracks[packet.stream.index]
             if not is_copied:
-                with reading(self.clip):
+                with translate_read_errors(self.clip):
                     frames = packet.decode()
                 for frame in frames:
                     self.output.mux(stream.encode(frame))
@@ -54,13 +54,13 @@ class Sound:
                 packet.stream = stream
                 self.output.mux(packet)
 
-    def _next(self) -> Any:
-        packet, self._waiting = self._waiting, None
-        with reading(self.clip):
+    def _read_packet(self) -> Any:
+        packet, self._next_packet = self._next_packet, None
+        with translate_read_errors(self.clip):
             return packet or next(self.packets, None)
 
     def finish(self) -> None:
-        """Write the rest of the sound."""
+        """Write the rest of the audio."""
         self.write_until(math.inf)
         for stream, is_copied in self.tracks.values():
             if not is_copied:
@@ -71,14 +71,14 @@ class Sound:
         self.container.close()
 
 
-def _track(
-    stream: "AudioStream", output: "OutputContainer", wanted: VideoFormat
+def _add_track(
+    stream: "AudioStream", output: "OutputContainer", video_format: VideoFormat
 ) -> tuple["AudioStream", bool]:
-    """Return the output stream for a stream, and whether packets are copied to it."""
+    """Add an output stream for ``stream``; return it, and whether packets are copied to it."""
     name = stream.codec_context.codec.canonical_name
-    if name in output.supported_codecs and name not in wanted.refused_audio:
+    if name in output.supported_codecs and name not in video_format.refused_audio:
         return output.add_stream_from_template(stream), True
-    codec = wanted.audio_codec
+    codec = video_format.audio_codec
     rate = _OPUS_RATE if codec == "libopus" else stream.rate
     encoder: AudioStream = output.add_stream(codec, rate=rate, layout=stream.layout.name)  # type: ignore[assignment]
     return encoder, False

@@ -1,4 +1,4 @@
-"""Makes the results for a clip: decodes, mattes and encodes its frames at the same time."""
+"""Mattes a clip, while threads decode the next frames and encode the previous ones."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -15,24 +15,23 @@ from gfm.inference.video.smoothing import Smoother
 from gfm.inference.video.writing import open_writer
 from gfm.system.progress import Progress
 
-Make = Callable[[np.ndarray, Smoother | None], Mapping[Output, np.ndarray]]
+MakeOutputs = Callable[[np.ndarray, Smoother | None], Mapping[Output, np.ndarray]]
+"""Makes the outputs for a frame, as :class:`gfm.inference.outputs.OutputMaker` does."""
 
 
 def predict_clip(
-    make: Make, path: Path, targets: Mapping[Output, Path], options: ClipOptions
+    make_outputs: MakeOutputs, path: Path, targets: Mapping[Output, Path], options: ClipOptions
 ) -> float:
-    """Read a clip and write its results; each file is complete or absent.
-
-    Only a few frames are in memory at a time, even if the clip is long.
+    """Matte a clip and write the results atomically, with only a few frames in memory.
 
     Args:
-        make: Makes the results for a frame; see :class:`gfm.inference.outputs.OutputMaker`.
+        make_outputs: Makes the outputs for a frame.
         path: File of the clip.
         targets: Path of each result.
-        options: How results are made and written.
+        options: Formats and smoothing.
 
     Returns:
-        Seconds spent computing, without the time spent waiting for frames to be read and written.
+        Seconds spent computing, which excludes waiting for frames to be read and written.
 
     Raises:
         GFMError: The clip is damaged, or a result cannot be encoded.
@@ -41,18 +40,18 @@ def predict_clip(
     smoother = Smoother() if options.is_smooth else None
     computing = 0.0
     with ExitStack() as stack:
-        clip = stack.enter_context(Clip(path))
+        clip = stack.enter_context(closing(Clip(path)))
         write = {}
         for output, target in targets.items():
-            opened = open_writer(target, options.format_of(output), clip)
-            write[output] = stack.enter_context(write_behind(stack.enter_context(opened).write))
+            writer = stack.enter_context(open_writer(target, options.format_of(output), clip))
+            write[output] = stack.enter_context(write_behind(writer.write))
         frames = stack.enter_context(closing(read_ahead(clip.frames())))
         progress = stack.enter_context(Progress(clip.num_frames, "frame"))
         for frame in frames:
             start = time.perf_counter()
-            made = make(frame.image, smoother)
+            arrays = make_outputs(frame.image, smoother)
             computing += time.perf_counter() - start
-            for output, picture in made.items():
-                write[output](picture, frame.time)
+            for output, array in arrays.items():
+                write[output](array, frame.time)
             progress.advance()
     return computing

@@ -1,4 +1,4 @@
-"""The formats in which the results for a clip can be written."""
+"""The formats in which the results of a clip can be written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,27 +11,27 @@ SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """A video format.
+    """A video format, by the names of FFmpeg.
 
     Attributes:
-        title: Name for people.
-        suffix: Ending of the file's name.
-        container: FFmpeg's name of the file format; empty for a folder of PNG files.
-        codec: FFmpeg's name of the encoder.
-        pixels: FFmpeg's name of the pixel format.
-        deep_pixels: Pixel format of 16-bit mattes; empty if there is none.
+        title: Name in messages.
+        suffix: End of the file name.
+        container: File format; empty for a folder of PNG files.
+        codec: Video encoder.
+        pixel_format: Pixel format of the encoder.
+        pixel_format_16: Pixel format of 16-bit mattes; empty if unsupported.
         options: Options of the encoder.
-        audio_codec: Encoder for sound that the container cannot hold as it is.
-        refused_audio: Audio codecs that the container cannot hold although FFmpeg lists them.
-        has_even_sides: Whether sides have to be even, because colours have half the resolution.
+        audio_codec: Encoder for audio that cannot be copied to the container.
+        refused_audio: Codecs that cannot be copied although FFmpeg lists them as supported.
+        has_even_sides: Whether sides must be even, because colours have half the resolution.
     """
 
     title: str
     suffix: str
     container: str = ""
     codec: str = ""
-    pixels: str = ""
-    deep_pixels: str = ""
+    pixel_format: str = ""
+    pixel_format_16: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     audio_codec: str = "aac"
     refused_audio: tuple[str, ...] = ()
@@ -39,32 +39,49 @@ class VideoFormat:
 
 
 ALPHA_FORMATS = {
-    # Every frame is independent (g), so that an editor can jump to any of them, and has a checksum.
+    # Every frame is independent (g), so that editors can seek to any of them, and has a checksum.
     "ffv1": VideoFormat(
-        *("FFV1", ".mkv", "matroska", "ffv1", "gray", "gray16le"),
-        {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
+        title="FFV1",
+        suffix=".mkv",
+        container="matroska",
+        codec="ffv1",
+        pixel_format="gray",
+        pixel_format_16="gray16le",
+        options={"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
     ),
     "h264": VideoFormat(
-        *("H.264", ".mp4", "mp4", "libx264", "yuv420p", ""),
-        {"crf": "16", "preset": "fast"},
+        title="H.264",
+        suffix=".mp4",
+        container="mp4",
+        codec="libx264",
+        pixel_format="yuv420p",
+        options={"crf": "16", "preset": "fast"},
         has_even_sides=True,
     ),
 }
-"""Formats of mattes, and of the outputs of the two decoders."""
+"""Formats of mattes, glance and focus."""
 
 CUTOUT_FORMATS = {
     "prores": VideoFormat(
-        *("ProRes 4444", ".mov", "mov", "prores_ks", "yuva444p10le", ""),
-        {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
+        title="ProRes 4444",
+        suffix=".mov",
+        container="mov",
+        codec="prores_ks",
+        pixel_format="yuva444p10le",
+        options={"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
         refused_audio=("opus", "flac"),
     ),
     # libvpx encodes opacity only with auto-alt-ref 0.
     "vp9": VideoFormat(
-        *("VP9", ".webm", "webm", "libvpx-vp9", "yuva420p", ""),
-        {"crf": "20", "b": "0", "cpu-used": "5", "row-mt": "1", "auto-alt-ref": "0"},
+        title="VP9",
+        suffix=".webm",
+        container="webm",
+        codec="libvpx-vp9",
+        pixel_format="yuva420p",
+        options={"crf": "20", "b": "0", "cpu-used": "5", "row-mt": "1", "auto-alt-ref": "0"},
         audio_codec="libopus",
     ),
-    "png": VideoFormat("PNG", "_frames"),
+    "png": VideoFormat(title="PNG", suffix="_frames"),
 }
 """Formats of cut-outs."""
 
@@ -74,8 +91,8 @@ class ClipOptions:
     """Options for clips.
 
     Attributes:
-        alpha: Format of mattes, one of :data:`ALPHA_FORMATS`.
-        cutout: Format of cut-outs, one of :data:`CUTOUT_FORMATS`.
+        alpha: Key of :data:`ALPHA_FORMATS`.
+        cutout: Key of :data:`CUTOUT_FORMATS`.
         is_smooth: Whether mattes are smoothed over time.
     """
 
@@ -90,11 +107,7 @@ class ClipOptions:
         return ALPHA_FORMATS["h264" if output == "composite" else self.alpha]
 
     def check(self, bits: int) -> None:
-        """Check that mattes of 8 or 16 bits can be written.
-
-        Raises:
-            GFMError: The format has no 16 bits.
-        """
-        chosen = ALPHA_FORMATS[self.alpha]
-        if bits == 16 and not chosen.deep_pixels:
-            raise GFMError(f"--bits 16: {chosen.title} has 8; choose --alpha-video ffv1")
+        """Raise GFMError if the format of mattes does not support 8 or 16 ``bits``."""
+        alpha = ALPHA_FORMATS[self.alpha]
+        if bits == 16 and not alpha.pixel_format_16:
+            raise GFMError(f"--bits 16: {alpha.title} has 8; choose --alpha-video ffv1")

@@ -1,10 +1,9 @@
-"""Reads the frames of a clip, upright, with the times at which they are shown."""
+"""Reads the upright frames of a clip and their timestamps."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,16 +15,16 @@ if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
     from av.container import InputContainer
 
-_UNSPECIFIED = 2  # FFmpeg's number of a colour space that the file does not name
-_SLACK = Fraction(1, 4)  # seconds by which the duration stated in a file may be wrong
+_UNSPECIFIED = 2  # FFmpeg's code for an unspecified colour space
+_DURATION_TOLERANCE = Fraction(1, 4)  # seconds by which a clip may be shorter than its header says
 
 
 class Frame(NamedTuple):
-    """A picture of a clip.
+    """A frame of a clip.
 
     Attributes:
         image: H×W×3 RGB, uint8, upright.
-        time: Time at which it is shown, in units of the clip's ``time_base``.
+        time: Presentation timestamp in units of the clip's ``time_base``.
     """
 
     image: np.ndarray
@@ -33,8 +32,8 @@ class Frame(NamedTuple):
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn errors of PyAV into a GFMError that names the clip."""
+def translate_read_errors(path: Path) -> Iterator[None]:
+    """Turn PyAV's errors into a GFMError that names the clip."""
     av = import_optional("av", "video", "video")
     try:
         yield
@@ -46,17 +45,14 @@ def reading(path: Path) -> Iterator[None]:
 
 
 class Clip:
-    """An opened clip, which is a context manager.
-
-    Args:
-        path: File of the clip.
+    """An open clip.
 
     Attributes:
-        rate: Frames per second on average.
-        time_base: Seconds per unit of time.
-        num_frames: Number of frames as stated in the file, or else estimated from its duration;
-            ``None`` if the file states neither.
-        pixel_aspect: Width of an upright pixel divided by its height.
+        rate: Average frames per second.
+        time_base: Seconds per unit of timestamps.
+        num_frames: Number of frames according to the header, or estimated from the duration;
+            ``None`` if both are unknown.
+        pixel_aspect: Width of an upright pixel divided by its height, once a frame has been read.
 
     Raises:
         GFMError: The file is missing, damaged, a picture or without video, or PyAV is not
@@ -66,74 +62,59 @@ class Clip:
     def __init__(self, path: Path) -> None:
         self.path = path
         av = import_optional("av", "video", "video")
-        # Some versions of torchvision, such as 0.22, send FFmpeg's messages to Python. A thread of
-        # the decoder would wait for Python with one, and Python for the thread, to close the clip.
+        # Some versions of torchvision, such as 0.22, forward FFmpeg's messages to Python, which can
+        # deadlock: closing the clip waits for a decoder thread that waits for the GIL.
         av.logging.set_level(None)
-        with reading(path):
+        with translate_read_errors(path):
             self._container: InputContainer = av.open(str(path))
-        if self._container.format.name.endswith("_pipe"):
+        try:
+            stream = self._stream = _find_video(self._container, path)
+        except GFMError:
             self._container.close()
-            raise GFMError(f"cannot read {path}: a picture, not a clip; rename it")
-        # The cover picture of a song would count as video.
-        streams = [
-            stream
-            for stream in self._container.streams.video
-            if not stream.disposition & type(stream.disposition).attached_pic
-        ]
-        if not streams:
-            self._container.close()
-            raise GFMError(f"cannot read {path}: it holds no video")
-        self._stream: VideoStream = streams[0]
-        self._stream.thread_type = "AUTO"
-        self.rate = Fraction(self._stream.average_rate or self._stream.guessed_rate or 25)
-        self.time_base = Fraction(self._stream.time_base or 1 / self.rate)
-        self.pixel_aspect = Fraction(self._stream.sample_aspect_ratio or 1)
-        self._seconds = self._duration()
-        count = self._stream.frames or round(float((self._seconds or 0) * self.rate))
-        self.num_frames = count or None
+            raise
+        stream.thread_type = "AUTO"
+        self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+        self.time_base = Fraction(stream.time_base or 1 / self.rate)
+        self.pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
+        # Of the longest stream, which may be audio.
+        duration = self._container.duration
+        self._seconds = None if duration is None else Fraction(duration, 1_000_000)
+        num_frames = stream.frames or round(float((self._seconds or 0) * self.rate))
+        self.num_frames = num_frames or None
 
-    def __enter__(self) -> "Clip":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._container.close()
 
-    def _duration(self) -> Fraction | None:
-        """Return the duration in seconds that the file states, which includes the sound."""
-        duration = self._container.duration
-        return None if duration is None else Fraction(duration, 1_000_000)
-
     def frames(self) -> Iterator[Frame]:
-        """Yield all frames in the order in which they are shown, at increasing times.
+        """Yield all frames in presentation order, with increasing timestamps.
 
         Raises:
-            GFMError: The file is damaged or ends early.
+            GFMError: The file is damaged or truncated.
         """
         last: int | None = None
         step = max(round(1 / (self.rate * self.time_base)), 1)
         shape = None
-        for decoded in self._decoded():
+        for decoded in self._decode():
             time = decoded.pts
             if last is not None and (time is None or time <= last):
                 time = last + (step if time is None else 1)
             last = time or 0
-            image = _upright(_rgb(decoded), _display_matrix(decoded))
+            matrix = _display_matrix(decoded)
+            image = _apply_display_matrix(_to_rgb(decoded), matrix)
+            if shape is None and _swaps_sides(matrix):
+                self.pixel_aspect = 1 / self.pixel_aspect
             if shape is not None and image.shape != shape:
-                raise GFMError(f"cannot read {self.path}: its pictures change their size")
+                raise GFMError(f"cannot read {self.path}: its frames differ in size")
             shape = image.shape
             yield Frame(image, last)
         if shape is None:
-            raise GFMError(f"cannot read {self.path}: it holds no frames")
+            raise GFMError(f"cannot read {self.path}: it contains no frames")
 
-    def _decoded(self) -> "Iterator[VideoFrame]":
+    def _decode(self) -> "Iterator[VideoFrame]":
         end = Fraction(0)
-        with reading(self.path):
-            # The sound is read as well, because the stated duration is that of the longest stream.
+        with translate_read_errors(self.path):
+            # All streams are read, because the duration is that of the longest.
             for packet in self._container.demux():
                 if packet.pts is not None and packet.time_base is not None:
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -141,29 +122,40 @@ class Clip:
                     continue
                 for frame in self._stream.decode(packet):
                     if packet.is_corrupt or frame.is_corrupt:
-                        raise GFMError(f"cannot read {self.path}: damaged after {_at(frame.time)}")
+                        time = _format_seconds(frame.time)
+                        raise GFMError(f"cannot read {self.path}: damaged after {time}")
                     yield frame
         end -= Fraction(self._container.start_time or 0, 1_000_000)
-        if self._seconds is not None and end < self._seconds - 2 / self.rate - _SLACK:
+        tolerance = 2 / self.rate + _DURATION_TOLERANCE
+        if self._seconds is not None and end < self._seconds - tolerance:
             raise GFMError(
-                f"cannot read {self.path}: it ends after {_at(end)} of {_at(self._seconds)}; "
-                "copy it again"
+                f"cannot read {self.path}: it ends after {_format_seconds(end)} of "
+                f"{_format_seconds(self._seconds)}; copy it again"
             )
 
 
-def _at(seconds: float | Fraction | None) -> str:
+def _find_video(container: "InputContainer", path: Path) -> "VideoStream":
+    if container.format.name.endswith("_pipe"):
+        raise GFMError(f"cannot read {path}: a picture, not a clip; rename it")
+    for stream in container.streams.video:
+        if not stream.disposition & type(stream.disposition).attached_pic:  # cover of a song
+            return stream
+    raise GFMError(f"cannot read {path}: it contains no video")
+
+
+def _format_seconds(seconds: float | Fraction | None) -> str:
     return f"{max(float(seconds or 0), 0):.1f} s"
 
 
-def _rgb(frame: "VideoFrame") -> np.ndarray:
-    # If the file does not say, HD counts as BT.709 and smaller frames as BT.601, as in players.
+def _to_rgb(frame: "VideoFrame") -> np.ndarray:
+    # Unspecified colours are taken as BT.709 in HD and as BT.601 in smaller frames, as players do.
     guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
     colours = guess if frame.colorspace == _UNSPECIFIED else None
     return frame.to_ndarray(format="rgb24", src_colorspace=colours)
 
 
 def _display_matrix(frame: "VideoFrame") -> np.ndarray:
-    """Return the 3×3 matrix that turns the picture; its columns are what x, y and 1 become."""
+    """Return FFmpeg's 3×3 display matrix, which rotates or mirrors the frame."""
     side_data: Any = frame.side_data
     try:
         matrix = side_data["DISPLAYMATRIX"]
@@ -172,14 +164,19 @@ def _display_matrix(frame: "VideoFrame") -> np.ndarray:
     return np.frombuffer(bytes(matrix), np.int32).reshape(3, 3)
 
 
-def _upright(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Turn a picture by multiples of 90 degrees, and mirror it, as a display matrix says.
+def _swaps_sides(matrix: np.ndarray) -> bool:
+    sizes = np.abs(matrix[:2, :2].astype(np.int64))
+    return bool(sizes[0, 0] + sizes[1, 1] < sizes[0, 1] + sizes[1, 0])
+
+
+def _apply_display_matrix(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Rotate a picture by multiples of 90 degrees, and mirror it.
 
     The pixel (x, y) is shown at (a·x + c·y, b·x + d·y), where the first row of the matrix begins
     with a, b, and the second with c, d.
     """
     (a, b), (c, d) = matrix[0][:2], matrix[1][:2]
-    if abs(int(a)) + abs(int(d)) < abs(int(b)) + abs(int(c)):
+    if _swaps_sides(matrix):
         image, a, d = image.swapaxes(0, 1), c, b
     if d < 0:
         image = image[::-1]

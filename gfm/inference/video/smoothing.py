@@ -1,4 +1,4 @@
-"""Reduces the flicker of a clip's mattes by averaging each with those before, along the motion."""
+"""Reduces the flicker of a clip's mattes by a recursive average along the motion."""
 
 import cv2
 import numpy as np
@@ -6,25 +6,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_SHORTER_SIDE = 360  # of the small pictures in which motion is measured, in pixels
+_SHORTER_SIDE = 360  # of the small pictures in which motion is estimated, in pixels
 _WINDOW = 5  # side of the neighbourhoods that are compared, in pixels of the small pictures
-_LEAST_TOLERANCE = 0.01  # of colours in [0, 1]; smaller differences count as none
-_MOST_TOLERANCE = 0.06  # limits the tolerance after a cut, where everything differs
+_MIN_TOLERANCE = 0.01  # of colours in [0, 1]
+_MAX_TOLERANCE = 0.06  # reached after a cut, where everything differs
 
 
 class Smoother:
     """A recursive filter along the motion, for the frames of one clip in order.
 
-    The last smoothed matte is moved as the picture moved (dense optical flow: Kroeger et al., Fast
-    Optical Flow using Dense Inverse Search, ECCV 2016), and
-    result = alpha + weight · (moved - alpha), weight = strength · exp(-(difference / tolerance)²).
-    The difference is that between the moved last picture and this one, averaged over a
-    neighbourhood. So the weight is small where the motion is estimated wrongly, and 0 outside the
-    border and after a cut. The tolerance follows the noise of the pictures. ``docs/predicting.md``
-    has the gain and the cost.
+    The previous smoothed matte is warped by the optical flow (Kroeger et al., Fast Optical Flow
+    using Dense Inverse Search, ECCV 2016), and
+    result = alpha + weight · (warped - alpha), weight = strength · exp(-(difference / tolerance)²).
+    The difference between the warped previous picture and the current one is averaged over a
+    neighbourhood. So the weight is small where the flow is wrong, and 0 beyond the border and after
+    a cut. The tolerance adapts to the noise. ``docs/predicting.md`` has the gain and the cost.
 
     Args:
-        strength: Weight of the past, in [0, 1), where the pictures agree.
+        strength: Weight of the past where the pictures agree, in [0, 1).
     """
 
     def __init__(self, strength: float = 0.7) -> None:
@@ -40,7 +39,7 @@ class Smoother:
             image: 1×3×H×W, uint8.
             alpha: 1×1×H×W in [0, 1], on the same device.
         """
-        small = _small(image)
+        small = _shrink(image)
         grey = np.ascontiguousarray((small[0].mean(0) * 255).round().byte().cpu().numpy())
         result = alpha
         if self._last is not None:
@@ -49,23 +48,22 @@ class Smoother:
             flow = flow.permute(2, 0, 1)[None].to(alpha.device)
             weight = self.strength * _agreement(small, last_small, flow)
             weight = F.interpolate(weight, alpha.shape[-2:], mode="bilinear", align_corners=False)
-            result = torch.lerp(alpha, _moved(last_alpha, flow), weight)
+            result = torch.lerp(alpha, _warp(last_alpha, flow), weight)
         self._last = small, grey, result
         return result
 
 
-def _small(image: Tensor) -> Tensor:
+def _shrink(image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     shrink = max(min(height, width) / _SHORTER_SIDE, 1)
     size = (round(height / shrink), round(width / shrink))
     return F.interpolate(image / 255, size, mode="area") if shrink > 1 else image / 255
 
 
-def _moved(values: Tensor, flow: Tensor, beyond: str = "border") -> Tensor:
-    """Sample values 1×C×H×W at the places to which the flow points from each pixel.
+def _warp(values: Tensor, flow: Tensor, padding_mode: str = "border") -> Tensor:
+    """Sample values, 1×C×H×W, where the flow, 1×2×h×w in pixels of its size, points.
 
-    The flow is 1×2×h×w, in its own pixels. Outside the border, the values of the border are used
-    (``beyond="border"``), or 0 (``beyond="zeros"``).
+    ``padding_mode`` as in ``torch.nn.functional.grid_sample``.
     """
     height, width = values.shape[-2:]
     scale = torch.tensor([width / flow.shape[-1], height / flow.shape[-2]], device=flow.device)
@@ -75,16 +73,16 @@ def _moved(values: Tensor, flow: Tensor, beyond: str = "border") -> Tensor:
         torch.arange(width, device=flow.device),
         indexing="ij",
     )
-    places = torch.stack([x, y], dim=-1) + flow[0].permute(1, 2, 0) * scale
+    positions = torch.stack([x, y], dim=-1) + flow[0].permute(1, 2, 0) * scale
     size = torch.tensor([width, height], device=flow.device)
-    grid = ((2 * places + 1) / size - 1)[None]
-    return F.grid_sample(values, grid, padding_mode=beyond, align_corners=False)
+    grid = ((2 * positions + 1) / size - 1)[None]
+    return F.grid_sample(values, grid, padding_mode=padding_mode, align_corners=False)
 
 
 def _agreement(small: Tensor, last: Tensor, flow: Tensor) -> Tensor:
     """Rate how well the pictures agree at both ends of the flow, 1×1×h×w in [0, 1]."""
-    inside = _moved(torch.ones_like(last[:, :1]), flow, "zeros")
-    off = (small - _moved(last, flow)).abs().mean(1, keepdim=True)
-    off = F.avg_pool2d(off, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
-    tolerance = (2 * off.median()).clamp(_LEAST_TOLERANCE, _MOST_TOLERANCE)
-    return inside * torch.exp(-(off / tolerance).square())
+    inside = _warp(torch.ones_like(last[:, :1]), flow, "zeros")
+    difference = (small - _warp(last, flow)).abs().mean(1, keepdim=True)
+    difference = F.avg_pool2d(difference, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
+    tolerance = (2 * difference.median()).clamp(_MIN_TOLERANCE, _MAX_TOLERANCE)
+    return inside * torch.exp(-(difference / tolerance).square())

@@ -138,10 +138,12 @@ def test_sound_of_other_clips(predict, tmp_path, suffix, audio, kept):
     assert len(sound) == pytest.approx(48000 * 0.32, abs=2500)
 
 
-def test_wide_pixels(predict, tmp_path):
-    clip = write_clip(tmp_path / "wide.mp4", pixel_aspect=(4, 3))
-    with av.open(str(predict(clip, "cutout"))) as made:
-        assert made.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+@pytest.mark.parametrize(("rotation", "aspect"), [(0, (4, 3)), (180, (4, 3)), (90, (3, 4))])
+def test_wide_pixels(predict, tmp_path, rotation, aspect):
+    """The pixels of a clip that is rotated by 90 degrees become tall."""
+    clip = write_clip(tmp_path / "wide.mp4", pixel_aspect=(4, 3), rotation=rotation)
+    with av.open(str(predict(clip, "cutout"))) as video:
+        assert video.streams.video[0].sample_aspect_ratio == Fraction(*aspect)
 
 
 def fail_at_fourth(error):
@@ -167,7 +169,7 @@ def test_a_frame_that_cannot_be_written(predict, clip, tmp_path, monkeypatch):
     def full(*_):
         raise av.error.OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writing.VideoFile, "_frame", full)
+    monkeypatch.setattr(writing.VideoWriter, "_make_frame", full)
     with pytest.raises(WriteError, match=r"cannot write .*alpha\.mkv: No space left"):
         predict(clip, "alpha")
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Frames of clips: upright, at their times, and none of a damaged one."""
 
 import shutil
+from contextlib import closing
 
 import av
 import numpy as np
@@ -13,7 +14,7 @@ from tests.inference.video.clips import STEADY, UNSTEADY, draw_frames, write_cli
 
 
 def read(path):
-    with Clip(path) as clip:
+    with closing(Clip(path)) as clip:
         frames = list(clip.frames())
         times = [round(float(1000 * frame.time * clip.time_base)) for frame in frames]
         return [frame.image for frame in frames], times, clip.num_frames
@@ -87,7 +88,7 @@ def test_no_clips(tmp_path):
     with pytest.raises(GFMError, match="a picture, not a clip; rename it"):
         read(tmp_path / "photo.mp4")
     write_clip(tmp_path / "song.mkv", frames=[], times=[], audio="aac", seconds=1)
-    with pytest.raises(GFMError, match="it holds no video"):
+    with pytest.raises(GFMError, match="it contains no video"):
         read(tmp_path / "song.mkv")
     (tmp_path / "text.mp4").write_text("text")
     with pytest.raises(GFMError, match=r"text\.mp4: not a clip, or damaged"):
