@@ -13,7 +13,7 @@ from gfm import load_model
 from gfm.checkpoints import load_network, predictors
 from gfm.cli import app
 from tests.inference.small import write_network
-from tests.inference.video.clips import draw_frames, read_sound, read_video, write_clip
+from tests.inference.video.clips import draw_frames, read_audio, read_video, write_clip
 
 _load_once = functools.cache(load_network)
 
@@ -64,7 +64,7 @@ def test_clips_and_photos(predict, clip, drawn, tmp_path, weights):
     alphas, times = read_video(tmp_path / "out/alpha/clip.mkv", "gray")
     assert np.abs(np.subtract(alphas, expected, dtype=int)).max() <= 1
     assert times == [0.04 * i for i in range(8)]
-    assert read_sound(tmp_path / "out/composite/clip.mp4")[0] == "aac"
+    assert read_audio(tmp_path / "out/composite/clip.mp4")[0] == "aac"
 
 
 def test_formats_and_bits(predict, clip, tmp_path):

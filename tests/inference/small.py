@@ -1,4 +1,4 @@
-"""Makes a network with random weights that mattes small photos fast."""
+"""Writes a small network with random weights that mattes quickly."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from gfm.compat.hydra import instantiate
 
 
 def write_network(path: Path, rosta: str = "tt", config: dict[str, Any] | None = None) -> Path:
-    """Write the checkpoint of the network."""
+    """Write the checkpoint of a small network with random weights."""
     node = {
         "_target_": "gfm.models.gfm.GFM",
         "encoder": {"_target_": "gfm.models.encoders.resnet34"},
@@ -20,7 +20,7 @@ def write_network(path: Path, rosta: str = "tt", config: dict[str, Any] | None =
     }
     torch.manual_seed(0)
     model = instantiate(node)
-    for head in model.glance.heads:  # so that a random network finds every class in a picture
+    for head in model.glance.heads:  # so that all classes occur
         last = [m for m in head.modules() if isinstance(m, nn.Conv2d)][-1]
         last.weight.data -= last.weight.data.mean((1, 2, 3), keepdim=True)
         last.bias.data.zero_()

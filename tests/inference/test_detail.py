@@ -1,4 +1,4 @@
-"""Mattes of large pictures against the truth of drawn animals, at full size."""
+"""Enlarged mattes of large pictures against the exact ones of drawn animals."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ def sample():
     return draw_sample(7, 0, 600, 900)
 
 
-def test_detail_is_kept(sample):
-    """Against linear enlargement, of a matte known at 200 pixels, sharp and soft."""
+def test_more_accurate_than_linear_enlargement(sample):
+    """From a matte of 200 pixels, exact or soft."""
     errors = detail_errors(sample, max_size=200)
     (sad, mse), (own_sad, own_mse) = errors["exact"]
     assert own_sad < 0.6 * sad
@@ -26,7 +26,7 @@ def test_detail_is_kept(sample):
     assert own_mse < 0.7 * mse
 
 
-def test_certain_regions_stay(sample):
+def test_constant_mattes_stay_constant(sample):
     image = tensor(sample.image)
     small = shrink(image, 200)
     for value in (0.0, 1.0):
@@ -43,7 +43,7 @@ def test_strips_make_no_seams(sample, monkeypatch):
     torch.testing.assert_close(enlarge(alpha, small, image), whole)
 
 
-def test_without_slopes_it_is_the_linear_one():
+def test_linear_where_slopes_are_zero():
     alpha, image = torch.rand(1, 1, 17, 23), torch.full((1, 3, 50, 60), 0.5)
     own = enlarge(alpha, torch.full((1, 3, 17, 23), 0.5), image)
     torch.testing.assert_close(own, enlarge_linearly(alpha, (50, 60)))

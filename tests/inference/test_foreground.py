@@ -1,4 +1,6 @@
-"""Colours of cut-outs against those that the demo's animals were drawn with."""
+"""Estimated colours of cut-outs against the true ones of drawn animals."""
+
+import sys
 
 import numpy as np
 import pytest
@@ -21,20 +23,20 @@ def estimated(sample):
     return estimate_foreground(tensor(sample.image), tensor(sample.alpha) / 255)
 
 
-def test_colours_are_far_nearer_than_the_photos(sample, estimated):
-    """More so in larger photos; docs/predicting.md has the table."""
+def test_blur_fusion_is_closer_than_the_photo(sample, estimated):
+    """Even more in larger photos; docs/predicting.md has the table."""
     photo = colour_error(sample, tensor(sample.image) / 255)
     assert colour_error(sample, estimated) < 0.7 * photo
 
 
-def test_multi_level_as_well(sample):
+def test_multi_level_is_closer_than_the_photo(sample):
     pytest.importorskip("pymatting", reason="wants the extra 'prepare'")
     colours = estimate_foreground(tensor(sample.image), tensor(sample.alpha) / 255, "ml")
     photo = colour_error(sample, tensor(sample.image) / 255)
     assert colour_error(sample, colours) < 0.7 * photo
 
 
-def test_opaque_pixels_keep_their_colours_and_far_ones_are_black(sample, estimated):
+def test_opaque_pixels_keep_their_colours_and_distant_ones_are_black(sample, estimated):
     image, alpha = tensor(sample.image) / 255, tensor(sample.alpha)
     opaque = (alpha == 255).expand_as(image)
     assert torch.equal(estimated[opaque], image[opaque])
@@ -43,8 +45,8 @@ def test_opaque_pixels_keep_their_colours_and_far_ones_are_black(sample, estimat
     assert not estimated[far.expand_as(image)].any()
 
 
-def test_equals_the_equations_in_full(monkeypatch):
-    """Cells of one pixel give the means of the paper, which are summed one by one here."""
+def test_equals_the_equations_of_the_paper(monkeypatch):
+    """With cells of one pixel, against means that are computed pixel by pixel."""
     monkeypatch.setattr(blur_fusion, "_CELLS", (1, 1))
     monkeypatch.setattr(blur_fusion, "_RADII", (4, 2))
     monkeypatch.setattr(blur_fusion, "_SHORTER_SIDE", 12)
@@ -74,13 +76,13 @@ def test_strips_make_no_seams(sample, estimated, monkeypatch):
     torch.testing.assert_close(estimate_foreground(tall[0], tall[1] / 255), whole)
 
 
-def test_nothing_and_everything_in_the_foreground(sample):
+def test_empty_and_full_mattes(sample):
     image = tensor(sample.image)
     assert not estimate_foreground(image, torch.zeros(1, 1, 240, 360)).any()
     assert torch.equal(estimate_foreground(image, torch.ones(1, 1, 240, 360)), image / 255)
 
 
-def test_the_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pymatting", None)
+def test_missing_pymatting(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymatting.foreground.estimate_foreground_ml", None)
     with pytest.raises(GFMError, match=r"ml needs pymatting.*: pip install"):
         estimate_foreground(torch.zeros(1, 3, 8, 8), torch.ones(1, 1, 8, 8), "ml")

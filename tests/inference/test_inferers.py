@@ -1,12 +1,10 @@
-"""Inferers against golden figures and scikit-image."""
+"""Inferers against golden figures of the official code."""
 
 import numpy as np
 import pytest
 import torch
-from skimage.transform import resize as skimage_resize
 
 from gfm.inference import Hybrid, Native, Resize
-from gfm.inference.resizing import resize, scaled_size
 from tests.golden.formula import GOLDEN
 from tests.models.test_gfm import official_model
 
@@ -42,22 +40,6 @@ def test_official_rim(image):
     _close(prediction.alpha, "RIM_RIM/fusion")
     for rosta in ("tt", "ft", "bt"):
         _close(prediction.alphas[rosta], f"RIM_RIM/{rosta}")
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [((50, 70), (33, 90)), ((7, 5), (30, 2)), ((96, 96), (32, 32)), ((1, 5), (3, 9))],
-)
-def test_resize_is_that_of_scikit_image(before, after):
-    array = np.random.default_rng(0).random(before, np.float32)
-    ours = resize(torch.from_numpy(array)[None, None], after)[0, 0].numpy()
-    np.testing.assert_allclose(ours, skimage_resize(array, after), rtol=0, atol=1e-5)
-
-
-def test_sides_are_capped_multiples_of_32():
-    assert scaled_size(1080, 1620, 0.5, 1600) == (512, 800)
-    assert scaled_size(4000, 9000, 0.5, 1600) == (1600, 1600)
-    assert scaled_size(20, 70, 0.5, 1600) == (32, 32)
 
 
 @pytest.mark.parametrize("inferer", [Hybrid(), Resize(), Native()], ids=lambda s: type(s).__name__)

@@ -1,4 +1,4 @@
-"""Which photos a command means, and what their results are called."""
+"""Photos and clips found from inputs, and the names of their results."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_a_photo_named_twice_counts_once(place):
     assert names("a/x.jpg", "a/x.jpg", "a/x.j*") == ["x"]
 
 
-def test_results_are_not_taken_for_photos(place):
+def test_results_are_not_inputs(place):
     assert names("a", out="a/sub") == ["x", "y"]
     assert names("a/**/x.*", out="a/sub") == ["x"]
 
@@ -49,13 +49,13 @@ def test_results_are_not_taken_for_photos(place):
         (["a/x.jpg", "a/sub/x.webp"], "would both be called x: "),
     ],
 )
-def test_faults(place, inputs, message):
+def test_errors(place, inputs, message):
     (place / "empty").mkdir()
     with pytest.raises(GFMError, match=message):
         find_sources(inputs, Path("out"))
 
 
-def test_a_photo_and_a_clip_of_one_name(place):
+def test_a_photo_and_a_clip_of_the_same_name(place):
     for name in ("a/x.MOV", "a/sub/y.webm"):
         (place / name).touch()
     sources = find_sources(["a/x.jpg", "a/x.MOV", "a"], Path("out"))

@@ -1,4 +1,4 @@
-"""``gfm demo``: what its page computes, and the page itself in a real browser."""
+"""The page of ``gfm demo``: its composites, and the whole page in a real browser."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ DRIVER = shutil.which("chromedriver")
 
 
 class Oracle:
-    """Knows the matte and the colours of one picture."""
+    """A predictor that returns the exact cut-out of one picture."""
 
     def __init__(self, sample) -> None:
         self.sample = sample
@@ -74,12 +74,12 @@ def _wait(find, seconds=90.0):
                 return found
         except WebDriverException:  # not there yet
             pass
-        assert time.monotonic() < end, "the page does not show it"
+        assert time.monotonic() < end, "the page does not show the result"
         time.sleep(0.2)
 
 
 def _hosts(driver) -> set[str]:
-    """Return the hosts that the browser sent requests to."""
+    """Return the hosts to which the browser sent requests."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     addresses = [
         m["params"]["request"]["url"]
@@ -90,7 +90,7 @@ def _hosts(driver) -> set[str]:
 
 
 def _picture(driver, css: str, size: tuple[int, int]) -> Image.Image | None:
-    """The picture that an element shows, once it has that size."""
+    """Return the picture that an element shows, or None until it has the given size."""
     source = driver.execute_async_script(
         """const [css, done] = arguments;
         const image = document.querySelector(css);
@@ -149,11 +149,11 @@ def test_in_a_browser(browser, tmp_path, monkeypatch):
             return bool(np.abs(pixels[outside] - (10, 20, 200)).max() <= 1)
 
         _wait(blue)
-        assert oracle.num_calls == calls, "another background needs no other matte"
+        assert oracle.num_calls == calls, "a new background ran the network again"
         browser.find_element(By.CSS_SELECTOR, "#result button[aria-label*=ownload]").click()
         saved = _wait(lambda: list((tmp_path / "downloads").glob("*.png")))
         assert Image.open(saved[0]).size == (360, 240)
-        assert _hosts(browser) == {address.split("/")[2]}, "no other host is asked for anything"
+        assert _hosts(browser) == {address.split("/")[2]}, "the browser contacted other hosts"
         blocked = browser.execute_async_script(
             """const done = arguments[0];
             document.addEventListener("securitypolicyviolation", (e) => done(e.blockedURI));
@@ -161,6 +161,6 @@ def test_in_a_browser(browser, tmp_path, monkeypatch):
             image.onload = image.onerror = () => setTimeout(() => done("nothing"), 1000);
             image.src = "http://127.0.0.1:9/a.png";"""
         )
-        assert blocked == "http://127.0.0.1:9/a.png", "nor could it be"
+        assert blocked == "http://127.0.0.1:9/a.png", "the policy allows other hosts"
     finally:
         page.close()

@@ -1,4 +1,4 @@
-"""Photos of every kind become upright sRGB."""
+"""Photos of all formats are read upright and in sRGB."""
 
 import io
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from gfm.errors import GFMError
-from gfm.inference.photos import read_photo
+from gfm.inference.photos import STDIN, read_photo
 
 COLOURS = np.zeros((8, 12, 3), np.uint8)
 COLOURS[:4, :6] = (200, 30, 40)
@@ -21,8 +21,8 @@ def save(path, image, **options):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_turns_photos(tmp_path, orientation):
-    """Turn pixels as the tag's definition says, without Pillow."""
+def test_exif_orientation(tmp_path, orientation):
+    """Against the definition of the tag, without Pillow."""
     turned = {
         1: lambda x: x,
         2: lambda x: x[:, ::-1],
@@ -40,7 +40,7 @@ def test_exif_turns_photos(tmp_path, orientation):
 
 
 def test_profiles_are_converted(tmp_path):
-    """A profile whose primaries are exchanged: what is called red is green."""
+    """A profile with red and green exchanged."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     data = bytearray(srgb.tobytes())
     tags = {bytes(data[i : i + 4]): i for i in range(132, 132 + 12 * data[131], 12)}
@@ -76,8 +76,6 @@ def test_standard_input(monkeypatch):
     Image.fromarray(COLOURS).save(data, "PNG")
     stdin = io.TextIOWrapper(io.BytesIO(data.getvalue()))
     monkeypatch.setattr("sys.stdin", stdin)
-    from gfm.inference.photos import STDIN
-
     np.testing.assert_array_equal(read_photo(STDIN), COLOURS)
 
 

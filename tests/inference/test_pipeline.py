@@ -9,7 +9,7 @@ from gfm.errors import GFMError, WriteError
 from gfm.inference.pipeline import process_overlapped, read_ahead, write_behind
 
 
-def test_items_come_in_order_with_their_faults():
+def test_errors_affect_only_their_items():
     written = []
 
     def read(item):
@@ -28,14 +28,14 @@ def test_items_come_in_order_with_their_faults():
         written.append(value)
 
     outcomes = list(process_overlapped(range(7), read, compute, write))
-    faults = {o.item: o.error for o in outcomes if o.error}
-    assert faults == {1: "cannot read one", 3: "RuntimeError: out of memory", 5: "OSError: odd"}
+    errors = {o.item: o.error for o in outcomes if o.error}
+    assert errors == {1: "cannot read one", 3: "RuntimeError: out of memory", 5: "OSError: odd"}
     assert sorted(o.item for o in outcomes) == list(range(7))
     assert sorted(written) == [1, 21, 41, 61]
 
 
-def test_the_next_is_read_and_the_last_written_meanwhile():
-    """Each stage waits for the one that can only come at the same time."""
+def test_reading_and_writing_overlap_with_computing():
+    """Computing waits for events that only a concurrent read and write set."""
     read_next, wrote_first = threading.Event(), threading.Event()
 
     def read(item):
@@ -58,27 +58,27 @@ def test_the_next_is_read_and_the_last_written_meanwhile():
     assert [o.error for o in outcomes] == [None] * 3
 
 
-def test_few_are_held_at_a_time():
-    lock, held, most = threading.Lock(), 0, 0
+def test_few_items_are_in_memory():
+    lock, in_memory, most = threading.Lock(), 0, 0
 
     def read(item):
-        nonlocal held, most
+        nonlocal in_memory, most
         with lock:
-            held += 1
-            most = max(most, held)
+            in_memory += 1
+            most = max(most, in_memory)
         return item
 
     def write(item, _):
-        nonlocal held
+        nonlocal in_memory
         time.sleep(0.002)
         with lock:
-            held -= 1
+            in_memory -= 1
 
     assert len(list(process_overlapped(range(60), read, lambda x: x, write, num_threads=2))) == 60
     assert most <= 6  # two read ahead, one computed, two or three written
 
 
-def test_a_full_disk_ends_it():
+def test_a_full_disk_stops_everything():
     read = []
 
     def write(item, _):
@@ -89,40 +89,40 @@ def test_a_full_disk_ends_it():
     assert len(read) < 20
 
 
-def test_ahead_keeps_the_order_and_few():
-    made = []
+def test_read_ahead_is_ordered_and_bounded():
+    produced = []
 
     def items():
         for item in range(20):
-            made.append(item)
+            produced.append(item)
             yield item
         raise GFMError("cannot read the rest")
 
-    coming = read_ahead(items(), 2)
+    items_ahead = read_ahead(items(), 2)
     for item in range(20):
-        assert next(coming) == item
+        assert next(items_ahead) == item
         time.sleep(0.002)
-        assert len(made) <= item + 3
+        assert len(produced) <= item + 3
     with pytest.raises(GFMError, match="the rest"):
-        next(coming)
+        next(items_ahead)
 
 
-def test_behind_keeps_the_order_and_few():
+def test_write_behind_is_ordered_and_bounded():
     written, most = [], 0
 
     def write(item):
         time.sleep(0.002)
         written.append(item)
 
-    with write_behind(write, 2) as later:
+    with write_behind(write, 2) as submit:
         for item in range(20):
-            later(item)
+            submit(item)
             most = max(most, item + 1 - len(written))
     assert written == list(range(20))
     assert most <= 3
 
 
-def test_behind_tells_a_fault_and_drops_the_rest():
+def test_write_behind_raises_an_error_and_drops_the_rest():
     written = []
 
     def write(item):
@@ -131,9 +131,9 @@ def test_behind_tells_a_fault_and_drops_the_rest():
         written.append(item)
 
     def write_all():
-        with write_behind(write, 1) as later:
+        with write_behind(write, 1) as submit:
             for item in range(100):
-                later(item)
+                submit(item)
 
     with pytest.raises(GFMError, match="cannot encode"):
         write_all()

@@ -1,4 +1,4 @@
-"""``load_model`` and what it returns: pictures of any kind in, the same kind out."""
+"""``load_model`` and its predictor: results have the type of the pictures."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def matte(weights):
     return load_model(weights, device="cpu", inference="native")
 
 
-def test_every_kind_of_picture_gives_the_same_matte(matte):
+def test_all_types_of_pictures_give_the_same_matte(matte):
     expected = matte(PHOTO)
     assert expected.shape == (70, 90)
     assert expected.dtype == np.float32
@@ -61,7 +61,7 @@ def test_batches_and_sequences(matte):
     assert sizes == [(70, 90), (40, 90)]
 
 
-def test_cutouts_have_the_foregrounds_colours(matte):
+def test_cutouts_have_the_estimated_colours(matte):
     cutout = matte.cutout(PHOTO)
     assert (cutout.shape, cutout.dtype) == ((70, 90, 4), np.uint8)
     np.testing.assert_array_equal(cutout[..., 3], np.round(matte(PHOTO) * 255))
@@ -84,12 +84,12 @@ def test_cutouts_have_the_foregrounds_colours(matte):
         (torch.zeros(3, 0, 5), "shape"),
     ],
 )
-def test_odd_pictures(matte, picture, message):
+def test_unsupported_pictures(matte, picture, message):
     with pytest.raises(GFMError, match=message):
         matte(picture)
 
 
-def test_the_way_of_looking_is_that_of_the_run_or_the_official_one(folder, weights):
+def test_inferer_of_the_run_or_the_official_one(folder, weights):
     assert isinstance(load_model(weights).inferer, Hybrid)
     rim = write_network(folder / "rim.ckpt", "rim")
     inferer = load_model(rim).inferer
@@ -103,8 +103,8 @@ def test_the_way_of_looking_is_that_of_the_run_or_the_official_one(folder, weigh
     assert load_model(trained, inference="resize").inferer.scale == 0.3
     hybrid = load_model(trained, inference="hybrid").inferer
     assert (hybrid.glance_scale, hybrid.focus_scale) == (0.1, 0.2)
-    own = Resize(0.7)
-    assert load_model(trained, inference=own).inferer is own
+    inferer = Resize(0.7)
+    assert load_model(trained, inference=inferer).inferer is inferer
 
 
 def test_a_branch_of_rim(folder):
@@ -116,7 +116,7 @@ def test_a_branch_of_rim(folder):
     assert not np.allclose(mattes[0], mattes[1])
 
 
-def test_large_pictures_are_looked_at_smaller(weights):
+def test_large_pictures_are_shrunk_for_the_network(weights):
     seen = []
 
     def inferer(model, image):
@@ -132,7 +132,7 @@ def test_large_pictures_are_looked_at_smaller(weights):
     assert seen == [(40, 51), (51, 40), (70, 90)]
 
 
-def test_half_precision_is_near(weights, matte):
+def test_half_precision_is_close(weights, matte):
     rough = load_model(weights, device="cpu", inference="native", precision="bf16")
     off = np.abs(
         rough.predict(torch.from_numpy(PHOTO).permute(2, 0, 1)[None]).focus
@@ -157,7 +157,7 @@ def test_wrong_options(weights, options, message):
         load_model(weights, **options)
 
 
-def test_importing_the_package_is_light():
+def test_the_package_imports_no_torch():
     code = "import gfm, sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     with pytest.raises(AttributeError, match="no attribute 'load_modle'"):

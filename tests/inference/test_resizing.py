@@ -1,4 +1,4 @@
-"""Resizing is exact where GPUs calculate with ten bits."""
+"""Resizing against scikit-image, and with TF32, which rounds products on GPUs to 10 bits."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from skimage.transform import resize as skimage_resize
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gfm.inference import Hybrid, Resize
-from gfm.inference.resizing import resize
+from gfm.inference.resizing import resize, scaled_size
 from gfm.metrics import MattingMetrics
 from tests.models.test_gfm import official_model
 
@@ -16,7 +16,7 @@ PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "matmul", "linear", "convolution", 
 
 
 class Tf32(TorchDispatchMode):
-    """Rounds what is multiplied to 10 bits of mantissa, as ``float32_matmul_precision=high``."""
+    """Rounds factors to 10 bits of mantissa, as ``float32_matmul_precision=high`` does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,8 +37,8 @@ class Tf32(TorchDispatchMode):
         return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
 
 
-def by_matrix(image: torch.Tensor, height: int) -> torch.Tensor:
-    """Resize columns by a product with the matrix that ``resize`` gives for a unit matrix."""
+def resize_by_matrix(image: torch.Tensor, height: int) -> torch.Tensor:
+    """Resize columns by a product with the matrix that ``resize`` makes of a unit matrix."""
     basis = torch.eye(image.shape[-2])[None, None]
     matrix = resize(basis, (height, image.shape[-2]))[0, 0]
     return matrix @ image
@@ -47,11 +47,11 @@ def by_matrix(image: torch.Tensor, height: int) -> torch.Tensor:
 def test_equal_pixels_stay_equal():
     certain = torch.ones(1, 1, 37, 53)
     with Tf32():
-        off = (by_matrix(certain, 111) - 1).abs().max()
-        assert 1e-4 < off < 2e-3  # the emulation bites: fusion takes this for transition
+        off = (resize_by_matrix(certain, 111) - 1).abs().max()
+        assert 1e-4 < off < 2e-3  # the emulation works: fusion would see transition here
         for size in [(111, 160), (20, 16), (37, 53), (13, 90)]:
             torch.testing.assert_close(resize(certain, size), torch.ones(1, 1, *size))
-            assert resize(certain, size).max() <= 1  # or metrics refuse it
+            assert resize(certain, size).max() <= 1  # as metrics require
             assert not resize(torch.zeros_like(certain), size).any()
 
 
@@ -66,6 +66,22 @@ def test_no_product_is_rounded(size):
     np.testing.assert_allclose(ours, official, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((50, 70), (33, 90)), ((7, 5), (30, 2)), ((96, 96), (32, 32)), ((1, 5), (3, 9))],
+)
+def test_equals_scikit_image(before, after):
+    array = np.random.default_rng(0).random(before, np.float32)
+    ours = resize(torch.from_numpy(array)[None, None], after)[0, 0].numpy()
+    np.testing.assert_allclose(ours, skimage_resize(array, after), rtol=0, atol=1e-5)
+
+
+def test_sides_are_limited_multiples_of_32():
+    assert scaled_size(1080, 1620, 0.5, 1600) == (512, 800)
+    assert scaled_size(4000, 9000, 0.5, 1600) == (1600, 1600)
+    assert scaled_size(20, 70, 0.5, 1600) == (32, 32)
+
+
 @pytest.fixture(scope="module")
 def model():
     return official_model("r34_TT")
@@ -73,7 +89,7 @@ def model():
 
 @pytest.mark.parametrize("inferer", [Hybrid(), Resize()], ids=lambda each: type(each).__name__)
 def test_certain_pixels_stay_certain(inferer, model, monkeypatch):
-    """The network says foreground on the left, background on the right, and a focus in between."""
+    """With a network that predicts foreground on the left and background on the right."""
     logits = torch.zeros(1, 3, 1, 2)
     logits[0, 2, 0, 0] = logits[0, 0, 0, 1] = 9
 

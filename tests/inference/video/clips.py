@@ -11,7 +11,7 @@ import numpy as np
 MILLISECOND = Fraction(1, 1000)
 CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
 STEADY = [40 * i for i in range(8)]
-"""Times in milliseconds of 25 frames per second."""
+"""Timestamps in milliseconds of 25 frames per second."""
 UNSTEADY = [0, 40, 90, 120, 160, 200, 300, 320]
 
 
@@ -37,9 +37,9 @@ def write_clip(
     seconds: float | None = None,
     pixel_aspect: tuple[int, int] = (1, 1),
 ) -> Path:
-    """Write a clip of frames that are shown at times in milliseconds.
+    """Write a clip of frames with timestamps in milliseconds.
 
-    If an audio codec is given, it has a tone, as long as the pictures or as the given seconds.
+    With an audio codec, it has a tone as long as the frames, or as ``seconds``.
     """
     frames = draw_frames(len(times)) if frames is None else frames
     kind = "mp4" if path.suffix == ".m4v" else None
@@ -47,15 +47,15 @@ def write_clip(
         stream = _add_video(output, path.suffix, codec, frames[0], rotation) if frames else None
         if stream:
             stream.codec_context.sample_aspect_ratio = Fraction(*pixel_aspect)
-        sound = output.add_stream(audio, rate=48000, layout="stereo") if audio else None
+        tone = output.add_stream(audio, rate=48000, layout="stereo") if audio else None
         for picture, time in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
             frame.pts, frame.time_base = time, MILLISECOND
             output.mux(stream.encode(frame))
         if stream:
             output.mux(stream.encode())
-        if sound:
-            _write_tone(output, sound, seconds or (times[-1] + 40) / 1000)
+        if tone:
+            _write_tone(output, tone, seconds or (times[-1] + 40) / 1000)
     return path
 
 
@@ -79,10 +79,10 @@ def _write_tone(output: Any, stream: Any, seconds: float) -> None:
 
 
 def read_video(path: Path, kind: str = "rgb24") -> tuple[list[np.ndarray], list[float]]:
-    """Return the frames, and the times in seconds at which they are shown."""
+    """Return the frames, and their timestamps in seconds."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        if path.suffix == ".webm":  # FFmpeg's own decoder of VP9 knows no opacity
+        if path.suffix == ".webm":  # FFmpeg's VP9 decoder ignores opacity
             decoder = av.CodecContext.create("libvpx-vp9", "r")
             frames = [f for packet in container.demux(stream) for f in decoder.decode(packet)]
         else:
@@ -91,7 +91,7 @@ def read_video(path: Path, kind: str = "rgb24") -> tuple[list[np.ndarray], list[
         return [frame.to_ndarray(format=kind) for frame in frames], times
 
 
-def read_sound(path: Path) -> tuple[str, np.ndarray]:
+def read_audio(path: Path) -> tuple[str, np.ndarray]:
     """Return the name of the audio codec, and the samples of the first channel."""
     with av.open(str(path)) as container:
         frames = list(container.decode(audio=0))

@@ -12,7 +12,7 @@ class Moving(NamedTuple):
     """A drawn clip.
 
     Attributes:
-        frames: H×W×3 RGB, uint8, with the noise of a sensor.
+        frames: H×W×3 RGB, uint8, with sensor noise.
         alphas: H×W in [0, 1], float32.
     """
 
@@ -23,14 +23,14 @@ class Moving(NamedTuple):
 def draw_moving(
     num_frames: int, height: int, width: int, index: int = 0, noise: float = 4.0, seed: int = 3
 ) -> Moving:
-    """Draw frames of an animal that sways and comes nearer, while the camera pans.
+    """Draw frames of an animal that sways and approaches while the camera pans, at 25 per second.
 
     Args:
-        num_frames: Number of frames, 25 for each second.
+        num_frames: Number of frames.
         height: Height of a frame.
         width: Width of a frame.
         index: Number of the animal.
-        noise: Standard deviation of a pixel from frame to frame, on the scale of 0..255.
+        noise: Standard deviation of the noise of a pixel, on the scale of 0..255.
         seed: Seed of animal, background and noise.
     """
     rng = np.random.default_rng([seed, index])

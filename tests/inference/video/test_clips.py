@@ -1,4 +1,4 @@
-"""Results of clips: pixels, times, sound, and files that are whole or not there."""
+"""Results of clips: pixels, timestamps, audio, atomic writes."""
 
 from fractions import Fraction
 
@@ -14,14 +14,14 @@ from gfm.inference.video.codecs import ClipOptions
 from tests.inference.video.clips import (
     UNSTEADY,
     draw_frames,
-    read_sound,
+    read_audio,
     read_video,
     write_clip,
 )
 
 
 def make(image, smoother=None):
-    """A matte that is soft, and the colours as they are."""
+    """Make a soft matte, and outputs with the colours of the frame."""
     alpha = np.linspace(0, 255, image.shape[1]).astype(np.uint8)[None].repeat(len(image), 0)
     return {"alpha": alpha, "cutout": np.dstack([image, alpha]), "composite": image}
 
@@ -43,7 +43,7 @@ def predict(tmp_path):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """Turned, unsteady, with a tone."""
+    """Rotated, with irregular timestamps and a tone."""
     place = tmp_path_factory.mktemp("clips") / "clip.mp4"
     return write_clip(place, times=UNSTEADY, rotation=90, audio="aac")
 
@@ -62,12 +62,12 @@ ALPHA = make(UPRIGHT)["alpha"]
         ("composite", {}),
     ],
 )
-def test_times_turn_and_sound_are_kept(predict, clip, output, options):
+def test_timestamps_rotation_and_audio_are_kept(predict, clip, output, options):
     path = predict(clip, output, **options)
     frames, times = read_video(path)
     assert [round(1000 * time) for time in times] == UNSTEADY
     assert frames[0].shape == UPRIGHT.shape
-    codec, sound = read_sound(path)
+    codec, sound = read_audio(path)
     assert codec == ("opus" if path.suffix == ".webm" else "aac")
     assert len(sound) == pytest.approx(48000 * 0.36, abs=2500)
     rising = (np.diff(np.signbit(sound).astype(int)) == -1).sum()
@@ -83,7 +83,7 @@ def test_ffv1_is_exact(predict, clip, bits, kind):
     np.testing.assert_array_equal(read_video(path, kind)[0], drawn)
 
 
-def test_h264_shows_the_matte_as_it_is(predict, clip):
+def test_h264_preserves_the_matte(predict, clip):
     shown = read_video(predict(clip, "alpha", alpha="h264"))[0][3]
     assert np.abs(shown.astype(int) - ALPHA[..., None]).max() <= 4
 
@@ -91,7 +91,7 @@ def test_h264_shows_the_matte_as_it_is(predict, clip):
 @pytest.mark.parametrize("cutout", ["prores", "vp9"])
 def test_opacity_and_colours_of_cutouts(predict, clip, cutout):
     frames, _ = read_video(predict(clip, "cutout", cutout=cutout), "rgba")
-    # ProRes keeps it; but FFmpeg reads 12 bits as 8 by cutting, which is one off.
+    # ProRes is lossless here, but FFmpeg truncates 12 bits to 8, which is off by one.
     assert np.abs(frames[2][..., 3].astype(int) - ALPHA).max() <= 3
     assert np.median(np.abs(frames[0][..., :3].astype(int) - UPRIGHT)) <= 3
 
@@ -106,12 +106,12 @@ def test_a_folder_of_png(predict, clip, tmp_path):
     assert first == "# timestamp format v2"
     assert [float(time) for time in times] == UNSTEADY
     (folder / "000001.png").write_bytes(b"old")
-    predict(clip, "cutout", cutout="png")  # in its place
+    predict(clip, "cutout", cutout="png")  # replaces the folder
     assert cv2.imread(str(folder / "000001.png")) is not None
     assert [p.name for p in tmp_path.iterdir()] == [folder.name]
 
 
-def test_a_folder_of_something_else_stays(predict, clip, tmp_path):
+def test_other_folders_are_not_replaced(predict, clip, tmp_path):
     (tmp_path / "cutout_frames").mkdir()
     (tmp_path / "cutout_frames/mine.png").write_bytes(b"mine")
     with pytest.raises(WriteError, match="it holds other files"):
@@ -121,7 +121,7 @@ def test_a_folder_of_something_else_stays(predict, clip, tmp_path):
 
 @pytest.mark.parametrize("output", ["alpha", "cutout", "composite"])
 def test_odd_sides(predict, tmp_path, output):
-    """Halved colours want even ones: the last row and column are repeated."""
+    """H.264 needs even sides, so the last row and column are repeated."""
     frames = [np.full((33, 47, 3), 90, np.uint8)] * 2
     clip = write_clip(tmp_path / "odd.webm", frames, [0, 40])
     shown = read_video(predict(clip, output, cutout="vp9"))[0][0]
@@ -131,9 +131,9 @@ def test_odd_sides(predict, tmp_path, output):
 @pytest.mark.parametrize(
     ("suffix", "audio", "kept"), [(".mov", "pcm_s16le", "pcm_s16le"), (".webm", "libopus", "aac")]
 )
-def test_sound_of_other_clips(predict, tmp_path, suffix, audio, kept):
+def test_audio_is_copied_or_reencoded(predict, tmp_path, suffix, audio, kept):
     clip = write_clip(tmp_path / f"clip{suffix}", audio=audio)
-    codec, sound = read_sound(predict(clip, "cutout", cutout="prores"))
+    codec, sound = read_audio(predict(clip, "cutout", cutout="prores"))
     assert codec == kept
     assert len(sound) == pytest.approx(48000 * 0.32, abs=2500)
 
@@ -157,7 +157,7 @@ def fail_at_fourth(error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")])
-def test_what_stops_leaves_nothing(predict, clip, tmp_path, error):
+def test_an_interrupted_clip_leaves_no_results(predict, clip, tmp_path, error):
     (tmp_path / "alpha.mkv").write_bytes(b"old")
     with pytest.raises(type(error)):
         predict(clip, "alpha", "cutout", "composite", make=fail_at_fourth(error))

@@ -1,4 +1,4 @@
-"""Frames of clips: upright, at their times, and none of a damaged one."""
+"""Frames of clips: upright, with their timestamps; damaged clips are rejected."""
 
 import shutil
 from contextlib import closing
@@ -21,7 +21,7 @@ def read(path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".m4v"])
-def test_frames_and_times_of_every_kind(tmp_path, suffix):
+def test_frames_and_timestamps_of_all_formats(tmp_path, suffix):
     frames, times, num_frames = read(write_clip(tmp_path / f"clip{suffix}", times=UNSTEADY))
     assert times == UNSTEADY
     assert num_frames == pytest.approx(len(UNSTEADY), abs=1)
@@ -36,8 +36,8 @@ def test_avi(tmp_path):
 
 
 @pytest.mark.parametrize(("rotation", "turns"), [(90, 1), (180, 2), (-90, 3)])
-def test_turned_clips_are_upright(tmp_path, rotation, turns):
-    """The angle counts against the clock, in the file as in NumPy."""
+def test_rotated_clips_are_upright(tmp_path, rotation, turns):
+    """Angles are counterclockwise in the file and in NumPy."""
     frames, _, _ = read(write_clip(tmp_path / "clip.mp4", rotation=rotation))
     upright = np.rot90(draw_frames()[0], turns)
     assert frames[0].shape == upright.shape
@@ -46,7 +46,7 @@ def test_turned_clips_are_upright(tmp_path, rotation, turns):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize("kept", [0.6, 0.02])
-def test_a_clip_that_ends_early(tmp_path, suffix, kept):
+def test_a_truncated_clip(tmp_path, suffix, kept):
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(25)]
     options = {"movflags": "faststart"} if suffix == ".mp4" else {}
@@ -58,7 +58,7 @@ def test_a_clip_that_ends_early(tmp_path, suffix, kept):
         read(path)
 
 
-def test_a_hole(tmp_path):
+def test_a_damaged_clip(tmp_path):
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(8)]
     path = write_clip(tmp_path / "clip.mp4", noise)
@@ -69,20 +69,20 @@ def test_a_hole(tmp_path):
         read(path)
 
 
-def test_threads_of_a_decoder_do_not_wait_for_python(tmp_path):
-    """Messages of FFmpeg that Python logs would stop a damaged clip from being closed."""
+def test_ffmpeg_does_not_log_to_python(tmp_path):
+    """Otherwise, closing a damaged clip could deadlock."""
     path = write_clip(tmp_path / "clip.mp4")
     av.logging.set_level(av.logging.ERROR)  # as some versions of torchvision do
     read(path)
     assert av.logging.get_level() is None
 
 
-def test_sound_may_last_longer(tmp_path):
+def test_audio_may_be_longer(tmp_path):
     path = write_clip(tmp_path / "clip.mkv", times=STEADY, audio="aac", seconds=2)
     assert read(path)[1] == STEADY
 
 
-def test_no_clips(tmp_path):
+def test_files_that_are_not_clips(tmp_path):
     Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
     shutil.move(tmp_path / "photo.png", tmp_path / "photo.mp4")
     with pytest.raises(GFMError, match="a picture, not a clip; rename it"):
