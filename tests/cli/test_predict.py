@@ -161,9 +161,9 @@ def test_a_branch(photos, tmp_path):
     ("arguments", "message"),
     [
         (["nothing.jpg"], "no file or folder nothing.jpg"),
-        (["--output", "mask"], "--output mask: choose of alpha, cutout"),
+        (["--output", "mask"], "--output mask: choose from alpha, cutout"),
         (["--output", "composite"], "needs --background"),
-        (["--background", "reddish"], "is no file and no colour"),
+        (["--background", "reddish"], "is neither a file nor a colour"),
         (["--bits", "12"], "choose 8 or 16"),
         (["--branch", "ft"], "no branch"),
         (["--device", "cuda:99"], "cannot use device cuda:99"),
