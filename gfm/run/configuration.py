@@ -1,5 +1,6 @@
 """Turns what Hydra composed into the configuration of a run: validated, resolved, frozen."""
 
+from pathlib import Path
 from typing import TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -30,25 +31,30 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
     """
     if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
         raise GFMError(ONLY_EVALUATED)
+    cfg = _place_in_sweep(cfg)
     try:
         config = kind.model_validate(OmegaConf.to_container(cfg, resolve=True))
     except ValidationError as error:
         raise explain(error, kind, cfg) from None
-    return _repeat_batches(_fit_to_machine(_place_in_sweep(config)))
+    return _repeat_batches(_fit_to_machine(config))
 
 
-def _place_in_sweep(config: C) -> C:
-    """Name a job of a sweep, and resume one that was interrupted."""
-    name, group = job_name(config.folder)
-    if name:
-        run = config.run.replace(
-            name=f"{config.run.name} {name}".strip(), group=config.run.group or group
-        )
-        config = config.replace(run=run)
+def _place_in_sweep(cfg: DictConfig) -> DictConfig:
+    """Name a job of a sweep, and resume one that was interrupted.
+
+    This comes before interpolations are resolved, because loggers take the name from ``run``.
+    """
+    name, group = job_name(Path(cfg.paths.run))
     checkpoint = job_to_resume()
-    if checkpoint and isinstance(config, TrainConfig):
-        config = config.replace(ckpt_path=str(checkpoint))
-    return config
+    if not name and not group and not checkpoint:
+        return cfg
+    cfg = cfg.copy()
+    if group:
+        cfg.run.name = f"{cfg.run.name} {name}".strip()
+        cfg.run.group = cfg.run.group or group
+    if checkpoint and "ckpt_path" in cfg:
+        cfg.ckpt_path = str(checkpoint)
+    return cfg
 
 
 def _fit_to_machine(config: C) -> C:

@@ -27,6 +27,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from unittest import mock
 
 import torch
 from rich.console import Console
@@ -76,15 +77,18 @@ def measure(
 
     With ``is_ready``, batches need no loading.
     """
-    if is_ready:
-        build.build_datamodule = ReadyBatches
     watch = ["_target_: tests.benchmarks.ready.Stopwatch", f"updates: {updates}"]
     watch += [f"seconds: {seconds}"]
     chosen = [*chosen, f"+callbacks.watch={{{', '.join(watch)}}}"]
     silence_libraries()
     reset_peak()
     base = peak_mebibytes()
-    with tempfile.TemporaryDirectory() as run, contextlib.redirect_stdout(io.StringIO()):
+    loader = ReadyBatches if is_ready else build.build_datamodule
+    with (
+        mock.patch.object(build, "build_datamodule", loader),
+        tempfile.TemporaryDirectory() as run,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         _, objects = train(compose_config("train", [*chosen, f"paths.run={run}"]))
     (watch,) = [c for c in objects["trainer"].callbacks if isinstance(c, Stopwatch)]
     wait = sum(watch.waits) / max(1, len(watch.waits))

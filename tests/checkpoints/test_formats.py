@@ -17,7 +17,7 @@ from gfm.checkpoints import (
 from gfm.checkpoints.released import convert_official
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
-from tests.golden.formula import formula_state_dict
+from tests.golden.formula import formula_state_dict, official_keys
 from tests.models.test_gfm import official_model
 
 
@@ -210,16 +210,19 @@ def test_encoder_names(node, name):
     assert Checkpoint(node, {}).encoder_name == name
 
 
-@pytest.mark.parametrize("name", ["r34_TT", "r34_2b_BT", "d121_RIM", "r101_FT"])
-def test_released_networks_are_the_named_ones(name):
-    """The channels of a released file are the defaults of its named constructor."""
-    node, _ = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
+@pytest.mark.parametrize("name", sorted(official_keys()))
+def test_named_constructors_build_the_official_networks(name):
+    """Their defaults have the paper's channels, and a released file is described by them."""
     backbone, _, rosta = name.rpartition("_")
-    assert node["_target_"] == f"{_NETWORKS}.gfm_{backbone}"
     with torch.device("meta"):
-        own = instantiate(node).state_dict()
-        paper = instantiate({"_target_": node["_target_"], "rosta": rosta.lower()}).state_dict()
-    assert {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in paper.items()}
+        official = {key: torch.empty(shape) for key, shape, _ in official_keys()[name]}
+        node, state = convert_official(official, f"gfm_{name.lower()}.pth")
+        named = {"_target_": f"{_NETWORKS}.gfm_{backbone}", "rosta": rosta.lower()}
+        defaults, described = (instantiate(n).state_dict() for n in (named, node))
+    assert node["_target_"] == named["_target_"]
+    expected = {k: v.shape for k, v in state.items()}
+    assert {k: v.shape for k, v in defaults.items()} == expected
+    assert {k: v.shape for k, v in described.items()} == expected
 
 
 def test_normalization_is_compared_across_the_nodes_of_older_and_newer_runs():

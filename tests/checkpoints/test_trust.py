@@ -4,6 +4,7 @@ import json
 import sys
 from collections import OrderedDict
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -17,7 +18,7 @@ from gfm.checkpoints import (
     read_weights,
     write_checkpoint,
 )
-from gfm.checkpoints.trust import check_description
+from gfm.checkpoints.trust import check_description, check_parts
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.training.module import MattingModule
@@ -260,3 +261,17 @@ def test_all_parts_of_a_training_are_checked(tmp_path, state, calls, part):
         with pytest.raises(GFMError, match=words):
             MattingModule.load_from_checkpoint(path)
     assert calls == []
+
+
+@pytest.mark.parametrize("encoder", [{}, {"encoder": None}, {"encoder": "resnet34"}])
+def test_the_general_network_needs_a_node_for_its_encoder(encoder):
+    node = {"_target_": "gfm.models.gfm.GFM", "rosta": "tt", **encoder}
+    with pytest.raises(GFMError, match=r"a\.ckpt does not describe a network \(encoder is missing"):
+        check_parts(node, None, Path("a.ckpt"))
+
+
+@pytest.mark.parametrize("encoder", [{}, {"encoder": "convnextv2_tiny"}])
+def test_named_networks_need_none(encoder):
+    check_parts({"_target_": "gfm.models.networks.gfm_r34", "rosta": "tt", **encoder}, None, Path())
+    with pytest.raises(GFMError, match="rosta is missing"):
+        check_parts({"_target_": "gfm.models.networks.gfm_r34", **encoder}, None, Path())

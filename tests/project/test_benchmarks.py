@@ -24,7 +24,7 @@ def test_every_variant_of_training_composes(variant, tmp_path):
 def test_plain_training_is_the_paper_s_network_in_float32_on_every_machine(tmp_path):
     config = compose_config("train", [*BATCHES, f"paths.run={tmp_path}"])
     assert config.trainer.precision == "32-true"
-    assert config.model.decoder_scale == 1
+    assert config.recipe.decoder_scale == 1
     assert set(config.callbacks) == {"learning_rate", "pace"}
 
 

@@ -89,7 +89,7 @@ def test_an_official_file_that_lacks_tensors(tmp_path):
     path = tmp_path / "gfm_r34_ft.pth"
     names = ("psp_module.bottleneck.weight", "bridge_block.0.weight")
     torch.save({name: torch.ones(1) for name in names}, path)
-    with pytest.raises(GFMError, match="lacks tensors"):
+    with pytest.raises(GFMError, match="tensors are missing"):
         read_checkpoint(path)
 
 

@@ -129,7 +129,7 @@ def _noted(*totals: float) -> LossWatch:
     watch = LossWatch()
     for step, total in enumerate(totals, start=7):
         terms = {"total": torch.tensor(total), "glance": torch.tensor(2 * total)}
-        watch.note(step, terms, [f"photo{step}"])
+        watch.append(step, terms, [f"photo{step}"])
     return watch
 
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from gfm.training.callbacks.result_picture import sheet, tiles
-from gfm.training.curve_plot import _smoothed, draw_curves, read_curves
+from gfm.training.curve_plot import _smooth, draw_curves, read_curves
 
 CSV = """epoch,step,train/loss,train/loss_glance,val/sad
 0,1,2.0,1.5,
@@ -50,10 +50,10 @@ def test_curves_are_read_and_drawn(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]
 
 
-def test_long_curves_are_smoothed_and_short_ones_are_not():
-    assert _smoothed([4.0, 2.0, 0.0]) == [4, 2, 0]
+def test_long_curves_are_smooth_and_short_ones_are_not():
+    assert _smooth([4.0, 2.0, 0.0]) == [4, 2, 0]
     noisy = [float(i % 2) for i in range(200)]
-    assert set(_smoothed(noisy)[3:]) == {0.5}
+    assert set(_smooth(noisy)[3:]) == {0.5}
 
 
 def test_without_rows_there_are_no_curves(tmp_path):
