@@ -140,7 +140,7 @@ def predict(
 
     options = (precision, inference, trust or (), branch, max_size or None, foreground)
     predictor = load_model(checkpoint, device, *options)
-    predict_files(OutputMaker(predictor, outputs, bits, behind), todo, out, outputs, clips)
+    predict_files(OutputMaker(predictor, outputs, bits, behind), todo, out, clips)
 
 
 def _find_todo(

@@ -47,11 +47,7 @@ def find_missing(
 
 
 def predict_files(
-    maker: OutputMaker,
-    sources: Sequence[Source],
-    out: Path,
-    outputs: Sequence[Output],
-    clips: ClipOptions = _DEFAULT,
+    maker: OutputMaker, sources: Sequence[Source], out: Path, clips: ClipOptions = _DEFAULT
 ) -> None:
     """Matte photos, then clips, and write the results atomically.
 
@@ -61,15 +57,14 @@ def predict_files(
         maker: Makes the outputs for a photo or a frame.
         sources: Photos and clips.
         out: Folder for the results.
-        outputs: Outputs that ``maker`` makes.
         clips: Options for clips.
 
     Raises:
         GFMError: Some files failed, or the folder cannot be written.
         SystemExit: On Control-C, with status 130.
     """
-    folders = {result_path(out, o, source, clips).parent for o in outputs for source in sources}
-    for folder in sorted(folders):
+    paths = [result_path(out, o, source, clips) for o in maker.outputs for source in sources]
+    for folder in sorted({path.parent for path in paths}):
         make_folder(folder)
     with _summarize(len(sources), out) as summary:
         photos = [source for source in sources if not source.is_clip]
@@ -77,7 +72,7 @@ def predict_files(
             _predict_photos(maker, photos, out, summary)
         for source in sources:
             if source.is_clip:
-                targets = {o: result_path(out, o, source, clips) for o in outputs}
+                targets = {o: result_path(out, o, source, clips) for o in maker.outputs}
                 _predict_clip(maker, source, targets, clips, summary)
 
 

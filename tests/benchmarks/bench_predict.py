@@ -121,7 +121,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
             official_loop(official, sources, folder / "official")
         best["official"] = min(best["official"], now() - start)
         start, watch.seconds = now(), 0.0
-        predict_files(results, sources, folder / "ours", OUTPUTS)
+        predict_files(results, sources, folder / "ours")
         seconds = now() - start
         if seconds < best["ours"]:
             best["ours"], share = seconds, watch.seconds / seconds
@@ -136,7 +136,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
     if DEVICE == "cuda" or _has_bfloat16():
         results = OutputMaker(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
         start, watch.seconds = now(), 0.0
-        predict_files(results, sources, folder / "bf16", OUTPUTS)
+        predict_files(results, sources, folder / "bf16")
         seconds = now() - start
         share = watch.seconds / seconds
         off = difference(folder / "bf16/alpha", folder / "ours/alpha")
