@@ -1,5 +1,6 @@
-"""Statistics of batch normalisation, measured anew before a validation."""
+"""Batch-norm statistics are recomputed before each validation."""
 
+import pytest
 import torch
 
 from gfm.data.batch import as_floats
@@ -35,13 +36,14 @@ def test_statistics_are_the_means_of_training_batches(tiny_training, tmp_path):
 
 
 def test_training_is_the_same(tiny_training, tmp_path):
-    anew, running = (run(tiny_training, tmp_path, n)["module"] for n in (4, 0))
-    for one, other in zip(anew.parameters(), running.parameters(), strict=True):
+    recomputed, running = (run(tiny_training, tmp_path, n)["module"] for n in (4, 0))
+    for one, other in zip(recomputed.parameters(), running.parameters(), strict=True):
         assert torch.equal(one, other)
-    assert not torch.equal(norms(anew)[0].running_mean, norms(running)[0].running_mean)
+    assert not torch.equal(norms(recomputed)[0].running_mean, norms(running)[0].running_mean)
 
 
-def test_frozen_norms_keep_theirs(tiny_training, tmp_path):
-    module = run(tiny_training, tmp_path, 4, "freeze=[encoder]")["module"]
+@pytest.mark.parametrize("more", [(), ("unfreeze_every=5",)])
+def test_frozen_norms_keep_their_statistics(tiny_training, tmp_path, more):
+    module = run(tiny_training, tmp_path, 4, "freeze=[encoder]", *more)["module"]
     encoder = [m for m in module.model.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert all(bool((norm.running_mean == 0).all()) for norm in encoder)

@@ -15,6 +15,7 @@ from gfm.data.batch import as_floats, split_batch
 from gfm.data.dataset import Sample, spread_indices
 from gfm.models.batchnorm import BatchNorm, find_batchnorms
 from gfm.system.ranks import rank_and_world
+from gfm.training.callbacks.freezing import Freezing
 
 
 class NormStatistics(Callback):
@@ -34,7 +35,7 @@ class NormStatistics(Callback):
     """
 
     # torch.optim.swa_utils.update_bn also resets frozen norms, puts the whole network into training
-    # mode, and knows neither autocast nor ranks.
+    # mode, and supports neither autocast nor several processes.
 
     def __init__(self, num_samples: int = 100) -> None:
         self.num_samples = num_samples
@@ -46,7 +47,11 @@ class NormStatistics(Callback):
         if not self.num_samples or not fits:
             return
         model = cast(nn.Module, pl_module.model)
-        norms = [norm for norm in find_batchnorms(model) if norm.weight.requires_grad]
+        # Gradual unfreezing leaves requires_grad set, so ask its callback as well.
+        freezing = (c for c in trainer.callbacks if isinstance(c, Freezing))  # type: ignore[attr-defined]
+        frozen = {id(parameter) for callback in freezing for parameter in callback.frozen}
+        trained = (n for n in find_batchnorms(model) if n.weight.requires_grad)
+        norms = [norm for norm in trained if id(norm.weight) not in frozen]
         with _averaging(norms), torch.no_grad(), trainer.precision_plugin.val_step_context():
             for batch in self._batches(trainer):
                 image = as_floats({"image": batch["image"].to(pl_module.device)})["image"]
