@@ -17,7 +17,7 @@ class Objective:
         mode: ``min`` or ``max``, the better direction.
 
     Raises:
-        GFMError: There is no such mode.
+        GFMError: The mode is neither.
     """
 
     def __init__(self, name: str | None, mode: str = "min") -> None:
@@ -59,7 +59,7 @@ def check_objective(name: str, metrics: Iterable[str]) -> None:
         metrics: Names of the validation metrics, without ``val/``.
 
     Raises:
-        GFMError: The objective begins with ``val/``, but there is no such metric.
+        GFMError: The objective begins with ``val/``, but is not a validation metric.
     """
     known = [f"val/{metric}" for metric in metrics]
     if name.startswith("val/") and name not in known:

@@ -93,7 +93,7 @@ def apply_options(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRSc
 
     Args:
         optimizer: Optimiser restored from a checkpoint.
-        groups: Current options from :func:`describe`, with the learning rate before any schedule.
+        groups: Options from :func:`group_options`, with the learning rates before any schedule.
         schedules: Schedules restored from the checkpoint.
     """
     for group, new in zip(optimizer.param_groups, groups, strict=True):

@@ -17,7 +17,7 @@ def intact_checkpoint(path: Path) -> Path:
     """Return the checkpoint to resume from: this one, or the previous one if it is damaged.
 
     Raises:
-        GFMError: There is no such checkpoint, or no intact one.
+        GFMError: The checkpoint is missing, or neither file is intact.
     """
     previous = path.with_name(path.stem + PREVIOUS)
     if not path.is_file() and not previous.is_file():

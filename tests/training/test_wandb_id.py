@@ -1,4 +1,4 @@
-"""A run is known to Weights & Biases by an id that lies in its folder."""
+"""A run's folder stores its Weights & Biases id."""
 
 import socket
 

@@ -25,10 +25,10 @@ class SkippedFiles(Callback):
         batch_idx: int,
     ) -> None:
         lines = "\n".join(batch.get("skipped", [])).splitlines()
-        for fault in filter(None, lines):
-            if fault not in self.counts:
-                console().print(f"[yellow]skipped:[/] {escape(fault)}", highlight=False)
-            self.counts[fault] += 1
+        for error in filter(None, lines):
+            if error not in self.counts:
+                console().print(f"[yellow]skipped:[/] {escape(error)}", highlight=False)
+            self.counts[error] += 1
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.counts:
