@@ -7,8 +7,8 @@ from pathlib import Path
 from gfm.animals.sample import draw_background, draw_sample
 from gfm.data.images import write_jpeg, write_png
 from gfm.data.trimap import trimap_from_alpha
+from gfm.rosta import TT
 
-TRIMAP_KERNEL = 25
 COCO_SHAPE = (480, 640)
 
 FILES = {
@@ -103,7 +103,7 @@ def draw_files(folder: Path, drawing: Drawing) -> None:
     if drawing.is_animal:
         pictures = dict(vars(draw_sample(*place)))
         if drawing.kind == "validation":
-            pictures["trimap"] = trimap_from_alpha(pictures["alpha"], TRIMAP_KERNEL)
+            pictures["trimap"] = trimap_from_alpha(pictures["alpha"], TT.kernel_size)
     else:
         pictures = dict(zip(("photo", "clean"), draw_background(*place), strict=True))
     for name, path in drawing.files.items():

@@ -120,9 +120,7 @@ def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
     """
     if is_packed(path):
         return _packed(path, 3)
-    # Sorted, because the picture may be turned against the other.
-    sides = zip(sorted(image_size(path)), sorted(size), strict=True)
-    room = min(have // max(want, 1) for have, want in sides)
+    room = min(have // max(want, 1) for have, want in zip(image_size(path), size, strict=True))
     flag = next((flag for factor, flag in _REDUCED if room >= factor), cv2.IMREAD_COLOR)
     return cv2.cvtColor(_decode(path, flag), cv2.COLOR_BGR2RGB)
 

@@ -4,66 +4,37 @@ from collections.abc import Sequence
 from typing import Any
 
 from gfm.models import encoders
-from gfm.models.encoders import Pretrained
+from gfm.models.encoders import Pretrained, StagedEncoder
 from gfm.models.gfm import GFM
 from gfm.models.timm_encoder import timm_encoder
 
 
-def gfm_r34(
-    rosta: str = "tt",
-    *,
-    pretrained: Pretrained = False,
-    decoder_channels: Sequence[int] | None = None,
-    **options: Any,
-) -> GFM:
+def gfm_r34(rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any) -> GFM:
     """Build GFM(r): ResNet-34.
 
     Args:
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         pretrained: Whether the encoder starts from ImageNet weights.
-        decoder_channels: Channels of the decoders at each feature, finest first; by default the
-            paper's.
-        options: Further options of :class:`gfm.models.gfm.GFM`.
+        options: Options of :class:`gfm.models.gfm.GFM`. ``decoder_channels`` and ``reduction`` are
+            by default, or with ``None``, those of the paper.
     """
-    channels = decoder_channels or (64, 64, 128, 256, 512)
-    return GFM(encoders.resnet34(pretrained), rosta, channels, **options)
+    return _build(encoders.resnet34(pretrained), rosta, (64, 64, 128, 256, 512), **options)
 
 
-def gfm_r34_2b(
-    rosta: str = "tt",
-    *,
-    pretrained: Pretrained = False,
-    decoder_channels: Sequence[int] | None = None,
-    **options: Any,
-) -> GFM:
+def gfm_r34_2b(rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any) -> GFM:
     """Build GFM(r2b): ResNet-34 with two extra blocks; arguments as in :func:`gfm_r34`."""
-    channels = decoder_channels or (64, 128, 256, 512, 512, 512)
-    return GFM(encoders.resnet34_2b(pretrained), rosta, channels, **options)
+    return _build(encoders.resnet34_2b(pretrained), rosta, (64, 128, 256, 512, 512, 512), **options)
 
 
-def gfm_d121(
-    rosta: str = "tt",
-    *,
-    pretrained: Pretrained = False,
-    decoder_channels: Sequence[int] | None = None,
-    **options: Any,
-) -> GFM:
+def gfm_d121(rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any) -> GFM:
     """Build GFM(d): DenseNet-121; arguments as in :func:`gfm_r34`."""
-    channels = decoder_channels or (64, 64, 128, 256, 512)
-    return GFM(encoders.densenet121(pretrained), rosta, channels, **options)
+    return _build(encoders.densenet121(pretrained), rosta, (64, 64, 128, 256, 512), **options)
 
 
-def gfm_r101(
-    rosta: str = "tt",
-    *,
-    pretrained: Pretrained = False,
-    decoder_channels: Sequence[int] | None = None,
-    reduction: int = 2,
-    **options: Any,
-) -> GFM:
+def gfm_r101(rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any) -> GFM:
     """Build GFM(r'): ResNet-101; arguments as in :func:`gfm_r34`."""
-    channels = decoder_channels or (64, 256, 512, 1024, 2048)
-    return GFM(encoders.resnet101(pretrained), rosta, channels, reduction=reduction, **options)
+    options = {**options, "reduction": options.get("reduction") or 2}
+    return _build(encoders.resnet101(pretrained), rosta, (64, 256, 512, 1024, 2048), **options)
 
 
 def gfm_timm(
@@ -75,6 +46,19 @@ def gfm_timm(
         encoder: Name of the model in timm, such as ``convnextv2_tiny``.
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         pretrained: Whether the encoder starts from ImageNet weights.
-        options: Further options of :class:`gfm.models.gfm.GFM`.
+        options: Options of :class:`gfm.models.gfm.GFM`.
     """
     return GFM(timm_encoder(encoder, pretrained), rosta, **options)
+
+
+def _build(
+    encoder: StagedEncoder,
+    rosta: str,
+    paper_channels: Sequence[int],
+    decoder_channels: Sequence[int] | None = None,
+    reduction: int | None = None,
+    **options: Any,
+) -> GFM:
+    return GFM(
+        encoder, rosta, decoder_channels or paper_channels, reduction=reduction or 1, **options
+    )

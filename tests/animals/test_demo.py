@@ -17,6 +17,7 @@ from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import Roots
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError, WriteError
+from gfm.rosta import TT
 
 HEIGHT, WIDTH = 120, 180
 SMALL = {
@@ -34,7 +35,6 @@ TINY = {
     **dict.fromkeys(("height", "background_height"), 64),
     **dict.fromkeys(("width", "background_width"), 96),
 }
-TRIMAP_KERNEL = 25
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_trimap_belongs_to_the_alpha(roots: Roots) -> None:
     for path in (roots.photos / "validation/trimap").iterdir():
         trimap = read_alpha(path)
         alpha = read_alpha(roots.photos / "validation/mask" / path.name)
-        np.testing.assert_array_equal(trimap, trimap_from_alpha(alpha, TRIMAP_KERNEL))
+        np.testing.assert_array_equal(trimap, trimap_from_alpha(alpha, TT.kernel_size))
         assert set(np.unique(trimap)) == {0, 128, 255}
 
 

@@ -218,10 +218,12 @@ def test_named_constructors_build_the_official_networks(name):
         official = {key: torch.empty(shape) for key, shape, _ in official_keys()[name]}
         node, state = convert_official(official, f"gfm_{name.lower()}.pth")
         named = {"_target_": f"{_NETWORKS}.gfm_{backbone}", "rosta": rosta.lower()}
-        defaults, described = (instantiate(n).state_dict() for n in (named, node))
+        nulls = {**named, "decoder_channels": None, "reduction": None}
+        defaults, unset, described = (instantiate(n).state_dict() for n in (named, nulls, node))
     assert node["_target_"] == named["_target_"]
     expected = {k: v.shape for k, v in state.items()}
     assert {k: v.shape for k, v in defaults.items()} == expected
+    assert {k: v.shape for k, v in unset.items()} == expected
     assert {k: v.shape for k, v in described.items()} == expected
 
 

@@ -137,3 +137,8 @@ def test_large_pictures_are_decoded_small(tmp_path):
         assert np.abs(small.astype(int) - expected).mean() < 2
     with pytest.raises(GFMError, match=r"missing\.jpg"):
         read_image_for(tmp_path / "missing.jpg", (1, 1))
+
+
+def test_landscape_pictures_are_not_decoded_too_small_for_portrait_sizes(tmp_path):
+    cv2.imwrite(str(tmp_path / "scene.jpg"), np.zeros((640, 960, 3), np.uint8))
+    assert read_image_for(tmp_path / "scene.jpg", (480, 320)).shape == (640, 960, 3)
