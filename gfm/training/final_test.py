@@ -99,8 +99,8 @@ def _choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     kept: Any = next(c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None))
     extreme = "lowest" if kept.mode == "min" else "highest"
     num_seen, num_all = len(datamodule.validation), len(datamodule.photos)
-    if datamodule.training.held_out:
-        photos = f"{len(datamodule.training.held_out)} held-out training photos"
+    if datamodule.held_out and datamodule.held_out != datamodule.photos:
+        photos = f"{len(datamodule.held_out)} held-out training photos"
     elif num_seen == num_all:
         photos = "the same photos"
     else:
