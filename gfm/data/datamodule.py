@@ -20,8 +20,8 @@ from gfm.data.dataset import (
     spread_indices,
 )
 from gfm.data.layout import Datasets, Photo
-from gfm.data.split import hold_out
 from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.split import hold_out
 from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS

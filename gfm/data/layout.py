@@ -240,7 +240,7 @@ def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Sc
     if root is None:
         raise GFMError(f"this track needs background pictures: set {option}=<folder>")
     folder = root / "train" if (root / "train").is_dir() else root
-    images = files_by_stem(folder, f"{option}=<folder of backgrounds>")
+    images = files_by_stem(folder, f"{option}=<folder of backgrounds>, or track=ori")
     if not is_denoised:
         return [Scene(path) for path in images.values()]
     denoised = files_by_stem(root / "train_denoise", _REMEDY["denoised_image"])

@@ -27,13 +27,15 @@ from gfm.data.paths import as_path
 from gfm.errors import GFMError
 from gfm.system.files import check_file
 
+# Lower-case names of folders in published datasets, the most telling first.
 _IMAGES = (
-    "images image original originals original_image blurred_image im imgs img photos photo "
-    "inputs input rgb merged fg"
-).split()
+    *("images", "image", "original", "originals", "original_image", "blurred_image"),
+    *("photos", "photo", "imgs", "img", "im", "inputs", "input", "rgb", "merged", "fg"),
+)
 _ALPHAS = (
-    "alphas alpha mattes matte masks mask gt gts pha ground_truth groundtruth target targets"
-).split()
+    *("alphas", "alpha", "mattes", "matte", "masks", "mask", "gts", "gt", "pha"),
+    *("ground_truth", "groundtruth", "targets", "target"),
+)
 _TRIMAPS = ("trimaps", "trimap")
 _TRAINING = ("train", "training")
 _VALIDATION = ("validation", "valid", "val", "testval", "test")
@@ -227,7 +229,7 @@ def _has_opacity(path: Path) -> bool:
     with Image.open(path) as image:
         if not image.has_transparency_data:
             return False
-        return image.convert("RGBA").getextrema()[3][0] < 255
+        return np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
 
 
 def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path) -> None:
@@ -238,16 +240,12 @@ def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path
     """
     stems = set(images)
     unmatched = [stem for stem in alphas if stem not in stems]
-    suffixes = {stem.removeprefix(s) for stem in unmatched for s in stems if stem.startswith(s)}
-    if (
-        unmatched
-        and len(suffixes) == 1
-        and all(stem.removesuffix(next(iter(suffixes))) in stems for stem in unmatched)
-    ):
-        name = alphas[unmatched[0]].name
-        raise GFMError(
-            f"the mattes of {folder} are named like {name}: set data.alpha_suffix={suffixes.pop()}"
-        )
+    for suffix in {stem.removeprefix(s) for stem in unmatched for s in stems if stem.startswith(s)}:
+        if all(stem.removesuffix(suffix) in stems for stem in unmatched):
+            name = alphas[unmatched[0]].name
+            raise GFMError(
+                f"the mattes of {folder} are named like {name}: set data.alpha_suffix={suffix}"
+            )
     without = sorted(stems - alphas.keys())
     if without:
         warnings.warn(

@@ -51,7 +51,9 @@ def _choose(photos: Sequence[Photo], num_holdout: int | float) -> set[str]:
         number = min(max(math.ceil(num_holdout * len(photos)), _FEWEST), len(photos))
         number = number if num_holdout else 0
     if not 0 <= number <= len(photos):
-        raise GFMError(f"data.num_holdout={num_holdout}: it holds out some of {len(photos)} training photos")
+        raise GFMError(
+            f"data.num_holdout={num_holdout}: it holds out some of {len(photos)} training photos"
+        )
     by_hash = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode()).digest())
     return {photo.name for photo in by_hash[: int(number)]}
 

@@ -42,6 +42,23 @@ def best_weights(trainer: pl.Trainer) -> Path | None:
     return None
 
 
+BEFORE = "before.csv"
+"""Table of the metrics of each photo before training, in the folder of a run."""
+
+AFTER = "per_image.csv"
+"""Table of the metrics of each photo in the final test, in the folder of a run."""
+
+
+def validate_first(
+    trainer: pl.Trainer, module: MattingModule, datamodule: MattingDataModule, run: Path
+) -> None:
+    """Validate the weights that a run starts from, and write ``before.csv`` with each photo."""
+    table = PhotoTable(run / BEFORE)
+    trainer.callbacks.append(table)  # type: ignore[attr-defined]
+    trainer.validate(module, datamodule, verbose=False)
+    trainer.callbacks.remove(table)  # type: ignore[attr-defined]
+
+
 def run_final_test(
     trainer: pl.Trainer,
     module: MattingModule,
@@ -75,7 +92,7 @@ def run_final_test(
     # As in evaluate.py, so that both give the same figures.
     device = trainer.strategy.root_device.type
     choose_inference_format(module.model, device, str(trainer.precision))
-    trainer.callbacks.append(PhotoTable(run / "per_image.csv"))  # type: ignore[attr-defined]
+    trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
