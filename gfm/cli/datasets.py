@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gfm.compat.hydra import compose_from, instantiate
-from gfm.data.folder import FolderSet
 from gfm.data.layout import Folders, Roots
+from gfm.data.mixture import Mixture
+from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 from gfm.run.overrides import check_overrides
@@ -35,8 +36,10 @@ def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Root
         raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
     cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
     source = instantiate(cfg.data.source).find()
-    if isinstance(source, FolderSet):
-        return _roots_of_folder_set(source)
+    if isinstance(source, Mixture):
+        source = source.main
+    if isinstance(source, Pairs):
+        return _roots_of_pairs(source)
     if not source.photos.is_dir():
         raise GFMError(f"no folder {source.photos}: set {source.folders.option}")
     return replace(source, **{k: _backgrounds(source, k, overrides) for k in ("bg20k", "coco")})
@@ -51,13 +54,13 @@ def _backgrounds(source: Roots, name: str, overrides: Sequence[str]) -> Path | N
     return None
 
 
-def _roots_of_folder_set(source: FolderSet) -> Roots:
-    if source.root is None or not source.root.is_dir():
-        raise GFMError(f"no folder {source.root}: set data.root")
+def _roots_of_pairs(source: Pairs) -> Roots:
+    root, *_ = source.parts()
+    found = source.find_folders(root)
     folders = Folders(
         option="data.root",
-        validation_image=source.images,
-        validation_alpha=source.alphas,
-        validation_trimap=source.trimaps or "",
+        validation_image=found.images,
+        validation_alpha=found.alphas,
+        validation_trimap=found.trimaps or "",
     )
-    return Roots(source.root, folders=folders)
+    return Roots(root, folders=folders)
