@@ -2,6 +2,7 @@
 
 from gfm.compat.lightning import BestCheckpoint
 from gfm.training.callbacks.curves import Curves
+from gfm.training.callbacks.early_end import EarlyEnd
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.learning_rate import LearningRate
@@ -15,6 +16,7 @@ from gfm.training.callbacks.skipped_files import SkippedFiles
 __all__ = [
     "BestCheckpoint",
     "Curves",
+    "EarlyEnd",
     "Freezing",
     "ImageTable",
     "LearningRate",
