@@ -87,16 +87,7 @@ def show_results(
         console().print("evaluate these weights with")
         console().print(f"  [bold]{escape(command)}[/]", highlight=False)
         if config.validate_first:
-            command = shlex.join(
-                [
-                    "gfm",
-                    "predict",
-                    "photo.jpg",
-                    "--checkpoint",
-                    os.path.relpath(weights),
-                    "-o",
-                    "mattes",
-                ]
-            )
+            predict = ["gfm", "predict", "photo.jpg", "-o", "mattes", "--checkpoint"]
+            command = shlex.join([*predict, os.path.relpath(weights)])
             console().print("matte other photos with")
             console().print(f"  [bold]{escape(command)}[/]", highlight=False)
