@@ -103,7 +103,9 @@ def test_a_run_from_weights_to_a_verdict(mine, weights, tmp_path, capsys):
 
     command = next(word for word in text.split("evaluate these weights with")[1:])
     words = shlex.split(command.partition(" matte other photos")[0])
-    options = [word for word in words if "=" in word]
+    assert any(word.startswith("data.split=") for word in words)
+    # Options of a command line are repeated, but here there was none.
+    options = [*(word for word in words if "=" in word), f"data.root={mine}"]
     again, _ = evaluate(
         compose_config("evaluate", [*options, f"paths.run={tmp_path / 'e'}", "data.num_workers=0"])
     )
