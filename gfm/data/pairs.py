@@ -84,8 +84,7 @@ class Pairs:
             GFMError: The root is not set, a folder or the partner of a file is missing, or the
                 photos lack what the options ask for.
         """
-        root = self._root()
-        photos = self._photos(_child(root, _TRAINING) or root)
+        photos = self._photos(self.parts()[0])
         if is_denoised:
             raise GFMError("data=pairs has no denoised photos: set data.denoise=false")
         if foreground == "image":
@@ -100,22 +99,27 @@ class Pairs:
         Raises:
             GFMError: As in :meth:`training`.
         """
-        folder = _child(self._root(), _VALIDATION)
-        return self._photos(folder) if folder else []
+        return [photo for folder in self.parts()[1:] for photo in self._photos(folder)]
 
     def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list[Scene]:
         """List the backgrounds; see :func:`gfm.data.layout.scenes`."""
         return scenes(getattr(self, name), f"paths.{name}", is_denoised)
 
-    def _root(self) -> Path:
+    def parts(self) -> list[Path]:
+        """Return the folder of the training photos and, if there is one, the validation folder.
+
+        Raises:
+            GFMError: The root is not set, or is not a folder.
+        """
         if self.root is None:
             raise GFMError("set data.root=<folder of photos and mattes>")
         if not self.root.is_dir():
             raise GFMError(f"no folder {self.root}: set data.root")
-        return self.root
+        validation = _child(self.root, _VALIDATION)
+        return [_child(self.root, _TRAINING) or self.root, *([validation] if validation else [])]
 
     def _photos(self, folder: Path) -> list[Photo]:
-        found = self._find_folders(folder)
+        found = self.find_folders(folder)
         images = files_by_stem(folder / found.images, _SET_IMAGES)
         if found.images == found.alphas and not self.alpha_suffix:
             return [self._cutout(stem, path) for stem, path in images.items()]
@@ -150,13 +154,17 @@ class Pairs:
         scene = backgrounds[int.from_bytes(digest[:8], "big") % len(backgrounds)]
         return Photo(name, image=path, alpha=path, scene=scene.image)
 
-    def _find_folders(self, folder: Path) -> "_Names":
-        """Find the folders of photos, mattes and trimaps by name, or else by content."""
+    def find_folders(self, folder: Path) -> "Names":
+        """Find the folders of photos, mattes and trimaps in a part by name, or else by content.
+
+        Raises:
+            GFMError: They cannot be told apart.
+        """
         images = self.images or _child_name(folder, _IMAGES)
         alphas = self.alphas or _child_name(folder, _ALPHAS)
         trimaps = self.trimaps or _child_name(folder, _TRIMAPS)
         if images and alphas:
-            return _Names(images, alphas, trimaps)
+            return Names(images, alphas, trimaps)
         others = [
             p for p in _folders_of_pictures(folder) if p.name not in (images, alphas, trimaps)
         ]
@@ -171,7 +179,7 @@ class Pairs:
         if images and not alphas and (self.alpha_suffix or _all(folder / images, _has_opacity)):
             alphas = images
         if images and alphas:
-            return _Names(images, alphas, trimaps)
+            return Names(images, alphas, trimaps)
         missing = [n for n, name in (("images", images), ("alphas", alphas)) if not name]
         options = " and ".join(f"data.{name}" for name in missing)
         there = ", ".join(path.name for path in _folders_of_pictures(folder)) or "no sub-folder"
@@ -181,8 +189,8 @@ class Pairs:
         )
 
 
-class _Names(NamedTuple):
-    """Names of the folders of a dataset."""
+class Names(NamedTuple):
+    """Names of the folders of a part; those of photos and mattes are the same for cut-outs."""
 
     images: str
     alphas: str
