@@ -39,9 +39,9 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """
     # Imported here, because --help should not wait for torch and Lightning.
     import pytorch_lightning as pl
-    import torch
 
     from gfm.config import TrainConfig
+    from gfm.models.performance import allow_tf32
     from gfm.run import build, summary
     from gfm.run.configuration import load_config
     from gfm.run.folders import save_config, use_folder
@@ -55,7 +55,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         summary.announce(config)
 
         pl.seed_everything(config.seed, workers=True, verbose=False)
-        torch.set_float32_matmul_precision("high")
+        allow_tf32(True)
         datamodule = build.build_datamodule(config)
         module = build.build_module(config, datamodule, resumed)
         trainer = build.build_trainer(config)
