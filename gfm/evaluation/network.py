@@ -45,28 +45,26 @@ class PhotoProgress(Callback):
     """
 
     def __init__(self, total: int, num_done: int) -> None:
-        self.progress = Progress(total, "photo", num_done)
+        self.total = total
+        self.num_done = num_done
+        self.progress: Progress | None = None  # it holds locks, which cannot be sent to processes
 
     def on_test_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> None:
         exit_on_signal(trainer)
         if trainer.is_global_zero:
-            self.progress.__enter__()
+            self.progress = Progress(self.total, "photo", self.num_done).__enter__()
 
     def on_test_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        if trainer.is_global_zero:
+        if self.progress:
             self.progress.advance(trainer.world_size)
 
-    def teardown(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str
-    ) -> None:
-        self.progress.__exit__()
+    def teardown(self, *_: Any) -> None:  # noqa: D102
+        if self.progress:
+            self.progress.__exit__()
 
-    def on_exception(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
-        self.progress.__exit__()
+    on_exception = teardown
 
 
 class NetworkSource:

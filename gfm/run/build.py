@@ -17,6 +17,7 @@ from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 from gfm.run.sweep import in_sweep
 from gfm.training.callbacks import Freezing
+from gfm.training.failures import FailTogether
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
@@ -113,7 +114,8 @@ def build_trainer(config: TrainConfig) -> pl.Trainer:
 def _build_callbacks(config: TrainConfig) -> list[Callback]:
     """Build the callbacks of the configuration; warn if none of them saves weights."""
     nodes = config.callbacks.to_dict() if config.callbacks else {}
-    callbacks: list[Callback] = [instantiate(node) for node in nodes.values() if node]
+    chosen = [instantiate(node) for node in nodes.values() if node]
+    callbacks: list[Callback] = [FailTogether(), *chosen]
     if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
         text = "no weights will be saved, because callbacks has neither best, last nor end"
         warnings.warn(text, stacklevel=2)
