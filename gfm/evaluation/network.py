@@ -15,6 +15,7 @@ from gfm.evaluation.scoring import Scorer
 from gfm.inference import Inferer, format_inferer
 from gfm.models.gfm import GFM
 from gfm.system.progress import Progress
+from gfm.training.failures import FailTogether
 from gfm.training.preemption import exit_on_signal
 
 
@@ -34,6 +35,10 @@ class EvaluationModule(pl.LightningModule):
         """Matte and score one photo."""
         alpha = self.inferer(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
         self.scorer.add(alpha[0, 0].cpu().numpy(), batch)
+
+    def on_test_end(self) -> None:
+        """Close the journal, so that rank zero can read the rows of all processes."""
+        self.scorer.journal.close()
 
 
 class PhotoProgress(Callback):
@@ -60,7 +65,7 @@ class PhotoProgress(Callback):
         if self.progress:
             self.progress.advance(trainer.world_size)
 
-    def teardown(self, *_: Any) -> None:  # noqa: D102
+    def teardown(self, *_: Any, **__: Any) -> None:  # noqa: D102
         if self.progress:
             self.progress.__exit__()
 
@@ -103,12 +108,12 @@ class NetworkSource:
         """Run the test loop; each process mattes its share of the photos.
 
         Raises:
-            GFMError: A file cannot be read, written or scored.
+            GFMError: A file cannot be read, written or scored, or the row of a photo is lost.
         """
         trainer = self.trainer
         if photos:
             evaluation = EvaluationModule(self.model, self.inferer, scorer)
-            trainer.callbacks.append(PhotoProgress(num_done + len(photos), num_done))  # type: ignore[attr-defined]
+            trainer.callbacks += [FailTogether(), PhotoProgress(num_done + len(photos), num_done)]  # type: ignore[attr-defined]
             try:
                 trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
             except ProcessRaisedException as error:
@@ -116,8 +121,21 @@ class NetworkSource:
                 if not message:
                     raise
                 raise GFMError(message) from error
-            trainer.strategy.barrier()  # all processes have written their rows
+            trainer.strategy.barrier()  # all processes have closed their journals
+            limit = trainer.limit_test_batches
+            if trainer.is_global_zero and isinstance(limit, float) and limit == 1.0:  # not 1 batch
+                _check_complete(photos, scorer)
         return trainer.is_global_zero
 
     def finish(self) -> None:
         """Do nothing; a network leaves no photo out."""
+
+
+def _check_complete(photos: list[Photo], scorer: Scorer) -> None:
+    rows = scorer.journal.rows()
+    lost = [photo.name for photo in photos if photo.name not in rows]
+    if lost:
+        raise GFMError(
+            f"the metrics of {len(lost)} of {len(photos)} photos are lost, for example those of "
+            f"{lost[0]}: repeat the command with paths.run={scorer.journal.folder.parent}"
+        )
