@@ -1,7 +1,8 @@
 """The Lightning data module, which loads batches from a source of files and a track."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -18,8 +19,9 @@ from gfm.data.dataset import (
     ValidationSet,
     spread_indices,
 )
-from gfm.data.layout import Photo, Roots
+from gfm.data.layout import Datasets, Photo
 from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.split import hold_out
 from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
@@ -27,20 +29,10 @@ from gfm.system.processes import accept_only_parent_sigterm, block_sigterm, num_
 from gfm.system.ranks import rank_and_world
 
 
-class Datasets(Protocol):
-    """Datasets on disk; only :class:`gfm.data.layout.Roots` have training photos."""
-
-    def validation(self) -> list[Photo]: ...  # noqa: D102
-
-
 class DatasetSource(Protocol):
     """Finds the datasets, or makes them first."""
 
     def find(self) -> Datasets: ...  # noqa: D102
-
-
-ONLY_EVALUATED: Final = "these data are only for evaluate.py: train on data=demo or data=am2k"
-"""Error message for datasets without training photos."""
 
 
 class _Loader(DataLoader[Sample]):
@@ -105,6 +97,16 @@ class _TrainingLoader(_Loader):
         pass
 
 
+def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
+    """Check that no photo that is trained on is validated, too."""
+    both = {p.image.resolve() for p in trained} & {p.image.resolve() for p in validated}
+    if both:
+        raise GFMError(
+            f"{len(both)} photos are in both training and validation, such as {min(both)}: remove "
+            "them from one, or hold out training photos with data.num_holdout=0.2 instead"
+        )
+
+
 class MattingDataModule(pl.LightningDataModule):
     """Makes the loaders for training, validation and the final test.
 
@@ -125,8 +127,10 @@ class MattingDataModule(pl.LightningDataModule):
         num_validation_photos: Number of photos validated during training, spread evenly over the
             set; ``None`` takes all.
         fallback_size: See :func:`gfm.data.transforms.choose_window`.
-        num_holdout: Number of training photos to hold out, spread evenly. If not 0, these are
-            validated during training, and the validation set is used only by the final test.
+        num_holdout: Number of training photos to hold out, or as a float their share; see
+            :func:`gfm.data.split.hold_out`. If not 0, these are validated during training. The
+            final test uses the validation set, or the held-out photos if there is none.
+        split: ``split.csv`` of an earlier run, whose held-out photos are held out.
         repeats_first_epoch: Whether every epoch shows the samples of the first, which shows whether
             the network can learn them.
 
@@ -151,7 +155,8 @@ class MattingDataModule(pl.LightningDataModule):
         num_validation_photos: int | None = None,
         repeats_first_epoch: bool = False,
         fallback_size: int | None = None,
-        num_holdout: int = 0,
+        num_holdout: int | float = 0,
+        split: Path | str | None = None,
     ) -> None:
         super().__init__()
         if num_validation_photos is not None and num_validation_photos < 1:
@@ -177,6 +182,9 @@ class MattingDataModule(pl.LightningDataModule):
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
         self.num_holdout = num_holdout
+        self.split = Path(split) if split else None
+        self.photos: list[Photo] = []
+        self.held_out: list[Photo] = []
 
     def prepare_data(self) -> None:
         """Let the source make files that are missing; Lightning calls this once per machine."""
@@ -186,22 +194,43 @@ class MattingDataModule(pl.LightningDataModule):
         """List the files.
 
         Args:
-            stage: ``fit`` for training; otherwise only the validation photos are listed.
+            stage: ``fit`` for training; otherwise only the validation photos are listed, unless
+                they are already.
 
         Raises:
-            GFMError: Files are missing, or the data have no training photos.
+            GFMError: Files are missing, no photo is left for training or validation, or one is in
+                both.
         """
+        if stage != "fit" and self.photos:
+            return  # they stay those of the training
         files = self.source.find()
-        if stage == "fit" and not isinstance(files, Roots):
-            raise GFMError(ONLY_EVALUATED)
-        self.photos = files.validation()
-        chosen = spread_indices(len(self.photos), self.num_validation_photos or len(self.photos))
-        self.validation = ValidationSet([self.photos[index] for index in chosen])
-        if stage != "fit" or self.track is None or not isinstance(files, Roots):
-            return
-        self.training = TrainingSet(self.track, files, self.options, self.num_holdout)
-        if self.training.held_out:
-            self.validation = ValidationSet(self.training.held_out)
+        self.photos, self.held_out = files.validation(), []
+        if stage == "fit" and self.track is not None:
+            trained = self._hold_out(self.track.photos(files))
+            if not trained:
+                raise GFMError(
+                    f"{len(self.held_out)} of {len(self.held_out)} training photos are held out: "
+                    "add photos, or hold out fewer with data.num_holdout"
+                )
+            _check_apart(trained, self.photos)
+            scenes = self.track.scenes(files)
+            self.training = TrainingSet(self.track, trained, scenes, self.options)
+        elif not self.photos:
+            self._hold_out(files.training("image", False))
+        self.photos = self.photos or self.held_out
+        if not self.photos:
+            raise GFMError(
+                "there are no validation photos: hold some out with data.num_holdout=0.2, or "
+                "evaluate on all with data.num_holdout=1.0"
+            )
+        number = self.num_validation_photos or len(self.photos)
+        chosen = [self.photos[index] for index in spread_indices(len(self.photos), number)]
+        self.validation = ValidationSet(self.held_out or chosen)
+
+    def _hold_out(self, photos: list[Photo]) -> list[Photo]:
+        """Hold photos out, and return the others."""
+        self.held_out, others = hold_out(photos, self.num_holdout, self.split)
+        return others
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return a loader that starts where the run is; a last, smaller batch is left out.

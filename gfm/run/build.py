@@ -13,9 +13,12 @@ from gfm.compat.lightning import launches_script_per_device
 from gfm.config import TrainConfig
 from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
+from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 from gfm.run.sweep import in_sweep
+from gfm.system.ranks import is_global_zero
+from gfm.system.run_folder import SPLIT
 from gfm.training.callbacks import Freezing
 from gfm.training.failures import FailTogether
 from gfm.training.module import MattingModule
@@ -56,10 +59,17 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
         on_error=data.on_error,
         num_validation_photos=data.num_validation_photos,
         num_holdout=data.num_holdout,
+        split=data.split,
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
     return datamodule
+
+
+def save_split(datamodule: MattingDataModule, folder: Path) -> None:
+    """Write which training photos are held out, if any, to the folder of a run."""
+    if is_global_zero() and datamodule.held_out:
+        write_split(folder / SPLIT, datamodule.held_out, datamodule.training.photos)
 
 
 def build_module(

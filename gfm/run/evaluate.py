@@ -49,7 +49,12 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         check_shared(folder)
         config = load_config(EvaluateConfig, cfg)
         source = instantiate(config.data.source.to_dict())
-        datamodule = MattingDataModule(source, num_workers=config.data.num_workers)
+        datamodule = MattingDataModule(
+            source,
+            num_workers=config.data.num_workers,
+            num_holdout=config.data.num_holdout,
+            split=config.data.split,
+        )
         datamodule.setup("test")
         photos = datamodule.photos
         source = scoring.choose_source(config, photos)

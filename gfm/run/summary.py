@@ -1,5 +1,7 @@
 """Prints the first and the last lines of a run."""
 
+import os
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from gfm.config import TrainConfig
+from gfm.run.before_after import show_before_and_after
 from gfm.run.evaluation_command import evaluation_command
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
@@ -75,6 +78,7 @@ def show_results(
         values = {k: v for k, v in tested.metrics.items() if k.startswith("test/")}
         console().print(metrics_table(tested.title, values, module.metrics.units))
         console().print(tested.choice, highlight=False)
+        show_before_and_after(config.folder, module.metrics.units)
     elif validated:
         console().print(metrics_table("last validation", validated, module.metrics.units))
     weights = tested.weights if tested else best_weights(trainer)
@@ -82,3 +86,17 @@ def show_results(
         command = evaluation_command(config, trainer, weights)
         console().print("evaluate these weights with")
         console().print(f"  [bold]{escape(command)}[/]", highlight=False)
+        if config.validate_first:
+            command = shlex.join(
+                [
+                    "gfm",
+                    "predict",
+                    "photo.jpg",
+                    "--checkpoint",
+                    os.path.relpath(weights),
+                    "-o",
+                    "mattes",
+                ]
+            )
+            console().print("matte other photos with")
+            console().print(f"  [bold]{escape(command)}[/]", highlight=False)

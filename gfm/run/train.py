@@ -45,7 +45,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run import build, summary
     from gfm.run.configuration import load_config
     from gfm.run.folders import save_config, use_folder
-    from gfm.training.final_test import run_final_test
+    from gfm.training.final_test import run_final_test, validate_first
     from gfm.training.loggers.wandb_logger import finish_wandb
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
@@ -60,8 +60,11 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         module = build.build_module(config, datamodule, resumed)
         trainer = build.build_trainer(config)
         build.check_batch(config, trainer, module.model)
+        build.save_split(datamodule, folder)
 
         with finish_wandb():
+            if config.validate_first and not resumed:
+                validate_first(trainer, module, datamodule, folder)
             trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             if module.objective.best is not None:  # even if nothing was left to train

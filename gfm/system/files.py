@@ -68,6 +68,22 @@ def write_table(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
     write_text(path, text.getvalue())
 
 
+def read_table(path: Path) -> dict[str, dict[str, float]]:
+    """Read a table of :func:`write_table`.
+
+    Raises:
+        GFMError: The file is missing or damaged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        return {line.pop("name"): {k: float(v) for k, v in line.items()} for line in lines}
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise GFMError(
+            f"{path} is damaged or not the table of an evaluation: repeat the evaluation"
+        ) from error
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder if it is missing, check that it is writable, and clean up after killed runs.
 

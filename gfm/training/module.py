@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -179,7 +180,9 @@ class MattingModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the means over the photos of all processes, and the best objective so far."""
         values = {**self.trainer.callback_metrics, **self._log_means("val")}
-        if not self.trainer.sanity_checking and (best := self.objective.update(values)) is not None:
+        if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
+            return  # no weights of this run yet
+        if (best := self.objective.update(values)) is not None:
             self.log("best", best, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:

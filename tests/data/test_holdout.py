@@ -36,7 +36,7 @@ def test_photos_set_aside_are_validated_and_never_trained_on(demo_roots):
     whole = datamodule(demo_roots)
     module = datamodule(demo_roots, num_holdout=2, num_validation_photos=1)
     names = [photo.name for photo in whole.training.photos]
-    held_out = {photo.name for photo in module.training.held_out}
+    held_out = {photo.name for photo in module.held_out}
     assert held_out == {names[0], names[2]}
     seen = {name for batch in module.train_dataloader() for name in batch["name"]}
     assert seen == set(names) - held_out
@@ -50,7 +50,7 @@ def test_photos_set_aside_are_validated_and_never_trained_on(demo_roots):
 
 def test_nothing_is_set_aside_unless_asked_for(demo_roots):
     module = datamodule(demo_roots)
-    assert module.training.held_out == []
+    assert module.held_out == []
     assert len(module.training.photos) == 4
 
 

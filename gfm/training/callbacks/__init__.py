@@ -2,6 +2,7 @@
 
 from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint
 from gfm.training.callbacks.curves import Curves
+from gfm.training.callbacks.early_end import EarlyEnd
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.learning_rate import LearningRate
@@ -16,6 +17,7 @@ __all__ = [
     "EMA",
     "BestCheckpoint",
     "Curves",
+    "EarlyEnd",
     "Freezing",
     "ImageTable",
     "LastCheckpoint",
