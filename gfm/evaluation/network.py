@@ -1,5 +1,6 @@
 """Mattes photos with a network in Lightning's test loop, in any number of processes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -100,9 +101,9 @@ class NetworkSource:
         self.settings = {"checkpoint": weights, "inference": inference, "precision": precision}
         self.facts = {**facts, "inference": format_inferer(inferer), "precision": precision}
 
-    def available(self, photos: list[Photo]) -> list[Photo]:
+    def available(self, photos: Sequence[Photo]) -> list[Photo]:
         """Return all photos; a network can matte any of them."""
-        return photos
+        return list(photos)
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
         """Run the test loop; each process mattes its share of the photos.
