@@ -8,7 +8,7 @@ import typer
 from gfm import __version__
 from gfm.cli import compare, convert, demo, download, export, finetune, predict, prepare
 from gfm.cli.hydra_apps import HYDRA_APPS, become
-from gfm.system.processes import treat_hangup_as_sigterm
+from gfm.system.processes import handle_like_sigterm
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Glance and Focus Matting."
@@ -42,5 +42,5 @@ def main() -> None:
     """Run the command line."""
     if len(sys.argv) > 1 and sys.argv[1] in HYDRA_APPS:
         become(sys.argv[1], sys.argv[2:])
-    treat_hangup_as_sigterm()
+    handle_like_sigterm()
     app()

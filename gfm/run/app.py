@@ -12,7 +12,7 @@ from gfm.run.help_text import register_help
 from gfm.run.overrides import check_overrides, quote_paths
 from gfm.run.resume import in_run_folder, resume_arguments
 from gfm.system.console import console
-from gfm.system.processes import treat_hangup_as_sigterm
+from gfm.system.processes import handle_like_sigterm
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 
 
@@ -25,7 +25,7 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
     """
     silence_libraries()
     warnings.showwarning = _show_warning
-    treat_hangup_as_sigterm()
+    handle_like_sigterm()
     register_help()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
     with report_errors():

@@ -40,13 +40,16 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def treat_hangup_as_sigterm() -> None:
-    """Handle SIGHUP, which a closing terminal sends, like SIGTERM, so that the run is saved.
+def handle_like_sigterm() -> None:
+    """Handle SIGHUP and SIGUSR1 like SIGTERM, so that the run is saved.
 
-    A process started with ``nohup`` keeps ignoring SIGHUP.
+    A closing terminal sends SIGHUP, which a process started with ``nohup`` keeps ignoring. SLURM
+    sends SIGUSR1 if ``--signal`` says so. On it, Lightning would save in the signal handler, where
+    ranks that are a step apart wait for each other forever.
     """
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def test_options_that_contradict_each_other(tiny):
     (line,) = refused(TrainConfig, "train", *tiny, "objective=val/iou")
     assert line.startswith("objective=val/iou is not logged: choose one of val/sad, ")
     (line,) = refused(EvaluateConfig, "evaluate", f"{tiny[0]}", "paths.run=x", "predictions=null")
-    assert line == "set either checkpoint=<weights> or predictions=<folder of PNG mattes>"
+    assert line == "set either checkpoint=<weights> or predictions=<folder of mattes>"
 
 
 def test_options_of_users_classes_pass_through(tiny):
