@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from torch import nn
 
@@ -34,6 +35,12 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
     path = intact_checkpoint(Path(config.ckpt_path))
     check_options(path, {**config.to_dict(), "model": config.network})
     return path
+
+
+def seed_everything(config: TrainConfig) -> None:
+    """Seed all generators, and allow TF32 in matrix products."""
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    torch.set_float32_matmul_precision("high")
 
 
 def build_datamodule(config: TrainConfig) -> MattingDataModule:

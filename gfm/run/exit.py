@@ -73,7 +73,7 @@ def _is_expected(error: Exception) -> bool:
 
 def _print_lines(error: Exception) -> str:
     """Print an error, a line for each wrong option, and return what was printed."""
-    lines: list[str] = getattr(error, "lines", None) or [one_line(error)]
+    lines: list[str] = getattr(error, "lines", None) or [describe_error(error)]
     for line in lines:
         console(stderr=True).print("[bold red]error:[/]", escape(line), highlight=False)
     return "\n".join(lines)
@@ -103,7 +103,7 @@ def _is_of_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
-def one_line(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the text of an error in one line, without what Hydra, OmegaConf and workers add."""
     if isinstance(error, OSError) and _is_of_disk(error):
         place = f"{error.filename}: " if error.filename else ""

@@ -1,7 +1,5 @@
 """Reads the results of a sweep from its folders, and makes a file and a table of them."""
 
-import csv
-import io
 import json
 import math
 import statistics
@@ -13,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gfm.system.console import console
-from gfm.system.files import write_text
+from gfm.system.files import write_table
 
 _SHOWN = ("test/sad", "test/mse", "test/grad", "test/conn")
 """Metrics that the table over seeds shows beside the objective."""
@@ -41,18 +39,20 @@ def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
 
 def write_sweep_csv(path: Path, results: Sequence[dict[str, Any]]) -> None:
     """Write a row for each run: its objective, options, final metrics, time, status and folder."""
-    options = [_options(result) for result in results]
-    metrics = [{k: v for k, v in _metrics(r).items() if k != "best"} for r in results]
-    names = dict.fromkeys([*(n for row in options for n in row), *(n for m in metrics for n in m)])
-    text = io.StringIO()
-    columns = ["run", "status", "objective", *names, "seconds", "folder"]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for result, own, values in zip(results, options, metrics, strict=True):
-        known = {k: result.get(k) for k in ("run", "status", "objective", "seconds")}
-        folder = (path.parent / result["run"]).as_posix()
-        writer.writerow({**values, **own, **known, "folder": folder})
-    write_text(path, text.getvalue())
+    rows = [
+        {
+            **_metrics(result),
+            **_options(result),
+            **result,
+            "folder": str(path.parent / result["run"]),
+        }
+        for result in results
+    ]
+    options, metrics = ([name for r in results for name in of(r)] for of in (_options, _metrics))
+    names = dict.fromkeys(["status", "objective", *options, *metrics, "seconds", "folder"])
+    names.pop("best", None)
+    table = {row["run"]: {name: row.get(name) for name in names} for row in rows}
+    write_table(path, table, index="run")
 
 
 def print_tables(results: Sequence[dict[str, Any]], objective: str) -> None:

@@ -38,9 +38,6 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         GFMError: Another run is using the folder, or the input is bad.
     """
     # Imported here, because --help should not wait for torch and Lightning.
-    import pytorch_lightning as pl
-    import torch
-
     from gfm.config import TrainConfig
     from gfm.run import build, summary
     from gfm.run.configuration import load_config
@@ -54,8 +51,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         save_config(config)
         summary.announce(config)
 
-        pl.seed_everything(config.seed, workers=True, verbose=False)
-        torch.set_float32_matmul_precision("high")
+        build.seed_everything(config)
         datamodule = build.build_datamodule(config)
         module = build.build_module(config, datamodule, resumed)
         trainer = build.build_trainer(config)

@@ -12,7 +12,7 @@ from gfm.data.dataset import ValidationSet
 from gfm.data.folder import FolderSet
 from gfm.data.images import write_png
 from gfm.errors import GFMError
-from gfm.run.exit import one_line
+from gfm.run.exit import describe_error
 from gfm.run.train import train
 from tests.conftest import compose_config
 
@@ -92,7 +92,7 @@ def test_it_is_not_for_training(root, tmp_path):
     overrides = ["data=folder", f"data.root={root}", f"paths.run={tmp_path / 'run'}"]
     with pytest.raises(MissingConfigException) as missing:
         compose_config("train", overrides)
-    assert "data=folder has no recipe of the same name: add recipe=am2k" in one_line(missing.value)
+    assert "data=folder has no recipe of the same name: add recipe=am2k" in describe_error(missing.value)
     with pytest.raises(GFMError, match=r"only for evaluate\.py: train on data=demo or data=am2k"):
         train(compose_config("train", [*overrides, "recipe=am2k", "logger=none"]))
     source = instantiate(compose_config("train", [*overrides, "recipe=am2k"])["data"]["source"])
