@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gfm.errors import GFMError
-from gfm.run.resume import saved_overrides
+from gfm.run.saved_options import saved_overrides
 from gfm.system.console import console
 from gfm.system.files import write_text
 from gfm.system.run_folder import LAST_CHECKPOINT
