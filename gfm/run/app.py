@@ -14,6 +14,7 @@ from gfm.run.resume import in_run_folder, resume_arguments
 from gfm.system.console import console
 from gfm.system.processes import treat_hangup_as_sigterm
 from gfm.system.ranks import creates_processes_externally, is_global_zero
+from gfm.system.safe_path import keep_current_folder_off_path
 
 
 def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
@@ -23,6 +24,7 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
         app: Hydra's main function.
         resumes: Whether ``ckpt_path`` resumes a run with its options.
     """
+    keep_current_folder_off_path()
     silence_libraries()
     warnings.showwarning = _show_warning
     treat_hangup_as_sigterm()

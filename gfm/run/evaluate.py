@@ -66,7 +66,3 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         summary = scoring.publish(config, source, journal, photos, {**source.facts, **facts})
         source.finish()
     return summary, {"folder": folder, "rows": journal.rows()}
-
-
-if __name__ == "__main__":
-    main()

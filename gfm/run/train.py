@@ -69,7 +69,3 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
             metrics |= tested.metrics if tested else {}
         summary.show_results(config, trainer, metrics, tested)
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
-
-
-if __name__ == "__main__":
-    main()

@@ -92,7 +92,9 @@ def test_it_is_not_for_training(root, tmp_path):
     overrides = ["data=folder", f"data.root={root}", f"paths.run={tmp_path / 'run'}"]
     with pytest.raises(MissingConfigException) as missing:
         compose_config("train", overrides)
-    assert "data=folder has no recipe of the same name: add recipe=am2k" in describe_error(missing.value)
+    assert "data=folder has no recipe of the same name: add recipe=am2k" in describe_error(
+        missing.value
+    )
     with pytest.raises(GFMError, match=r"only for evaluate\.py: train on data=demo or data=am2k"):
         train(compose_config("train", [*overrides, "recipe=am2k", "logger=none"]))
     source = instantiate(compose_config("train", [*overrides, "recipe=am2k"])["data"]["source"])
