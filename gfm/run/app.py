@@ -68,4 +68,4 @@ def silence_libraries() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    console(stderr=True).print(f"warning: {message}", markup=False, highlight=False)
+    console(stderr=True).print(f"warning: {message}")

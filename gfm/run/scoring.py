@@ -101,5 +101,5 @@ def publish(
     if "inference" in facts:
         title += f", {facts['inference']}, {facts['scored']} scored"
     console().print(metrics_table(title, summary, units))
-    console().print(f"report: {folder / 'report.html'}", highlight=False)
+    console().print(f"report: {folder / 'report.html'}")
     return summary

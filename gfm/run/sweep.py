@@ -56,7 +56,7 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
     folder = Path(HydraConfig.get().runtime.output_dir)
     result = _begin(folder)
     if result["status"] == "finished":
-        console().print(f"{folder} is finished already", highlight=False)
+        console().print(f"{folder} is finished already")
         value = result["objective"]
         return worst_objective(cfg) if value is None else float(value)
     start = time.monotonic()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from gfm.system.console import console
 from gfm.system.files import write_table
@@ -77,10 +77,10 @@ def _runs(results: Sequence[dict[str, Any]], objective: str) -> Table:
     table.add_column("seconds", justify="right")
     for result in results:
         own = " ".join(option for option in result["overrides"] if option not in shared)
-        value = "none" if result["objective"] is None else f"{result['objective']:.5g}"
+        value = Text("none" if result["objective"] is None else f"{result['objective']:.5g}")
         if result["status"] != "finished":
-            value = f"[red]{result['status']}[/]"
-        table.add_row(result["run"], escape(own), value, f"{result.get('seconds', 0):.0f}")
+            value = Text(result["status"], "red")
+        table.add_row(result["run"], own, value, f"{result.get('seconds', 0):.0f}")
     return table
 
 
@@ -100,7 +100,7 @@ def _seeds(
         values = [[result["objective"] for result in group], *scores]
         cells = [_mean_and_deviation(column) for column in values]
         own = " ".join(option for option in options if option not in shared)
-        table.add_row(escape(own) or "-", str(len(group)), *cells)
+        table.add_row(own or "-", str(len(group)), *cells)
     return table
 
 
