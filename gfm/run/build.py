@@ -16,6 +16,7 @@ from gfm.data.datamodule import MattingDataModule
 from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
+from gfm.models.performance import allow_tf32
 from gfm.run.sweep import in_sweep
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import SPLIT
@@ -38,6 +39,12 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
     path = intact_checkpoint(Path(config.ckpt_path))
     check_options(path, {**config.to_dict(), "model": config.network})
     return path
+
+
+def seed_everything(config: TrainConfig) -> None:
+    """Seed all generators, and allow TF32."""
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    allow_tf32(True)
 
 
 def build_datamodule(config: TrainConfig) -> MattingDataModule:

@@ -56,15 +56,15 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def write_table(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Write named rows of numbers as CSV: the column ``name``, then one per number.
+def write_table(path: Path, rows: Mapping[str, Mapping[str, Any]], index: str = "name") -> None:
+    """Write named rows as CSV; the column ``index`` holds the names.
 
-    All rows have the same columns, and there is at least one. See :func:`atomic_path` for errors.
+    All rows have the same columns. See :func:`atomic_path` for errors.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["name", *next(iter(rows.values()))], lineterminator="\n")
+    writer = csv.DictWriter(text, [index, *next(iter(rows.values()), ())], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({"name": name, **row} for name, row in rows.items())
+    writer.writerows({index: name, **row} for name, row in rows.items())
     write_text(path, text.getvalue())
 
 

@@ -9,7 +9,13 @@ from torch.multiprocessing import start_processes
 from gfm.system.ranks import all_gather_dict, creates_processes_externally, is_global_zero
 
 NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
-OTHERS = ("WORLD_SIZE", "TORCHELASTIC_RUN_ID", "JSM_NAMESPACE_SIZE", "SLURM_NTASKS", "SLURM_JOB_NAME")
+OTHERS = (
+    "WORLD_SIZE",
+    "TORCHELASTIC_RUN_ID",
+    "JSM_NAMESPACE_SIZE",
+    "SLURM_NTASKS",
+    "SLURM_JOB_NAME",
+)
 CASES = {
     "alone": ({}, True, False),
     "torchrun, second node": (
