@@ -125,7 +125,6 @@ class Clip:
                         time = _format_seconds(frame.time)
                         raise GFMError(f"cannot read {self.path}: damaged after {time}")
                     yield frame
-        end -= Fraction(self._container.start_time or 0, 1_000_000)
         tolerance = 2 / self.rate + _DURATION_TOLERANCE
         if self._seconds is not None and end < self._seconds - tolerance:
             raise GFMError(
