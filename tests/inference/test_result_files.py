@@ -75,7 +75,9 @@ def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
 
     def open_heic(file, _):
         file.seek(12)
-        return Image.open(io.BytesIO(file.read()))
+        image = Image.open(io.BytesIO(file.read()))
+        image.format = "HEIF"
+        return image
 
     def register():
         Image.register_open("HEIF", open_heic, lambda prefix: prefix[4:12] == b"ftypheic")
