@@ -1,6 +1,7 @@
 """Atomic writes, checks of paths, and fingerprints of files."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -29,18 +30,31 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises:
         WriteError: The disk is full, or the folder is missing or read-only.
+        GFMError: The name is too long, or belongs to a folder.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+        raise write_error(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new hidden path in the same folder, whose name is short."""
+    return path.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
+
+
+def write_error(path: Path, error: OSError) -> GFMError:
+    """Return a WriteError, or a GFMError if the fault lies with this path alone."""
+    is_of_path = error.errno in (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
+    kind = GFMError if is_of_path else WriteError
+    return kind(f"cannot write {path}: {error.strerror or error}")
 
 
 @contextmanager
@@ -90,7 +104,7 @@ def make_folder(folder: Path) -> None:
     Raises:
         WriteError: The folder cannot be made or written.
     """
-    probe = folder / f".{uuid.uuid4().hex[:8]}.tmp"
+    probe = temporary_beside(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
