@@ -129,6 +129,15 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     return callbacks
 
 
+def check_trained(trainer: pl.Trainer) -> None:
+    """Raise GFMError if a fit has ended without a single step."""
+    if trainer.global_step == 0:
+        raise GFMError(
+            "no step was trained, so there are no weights to save or test: set trainer.max_epochs, "
+            "trainer.max_steps and trainer.limit_train_batches above 0 (max_steps=-1: no limit)"
+        )
+
+
 def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM) -> None:
     """Check that a batch divides among the processes, and that batch norms can average over it.
 
