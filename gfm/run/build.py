@@ -21,7 +21,7 @@ from gfm.training.callbacks import Freezing
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
-from gfm.training.resume_checks import check_options, intact_checkpoint
+from gfm.training.resume_checks import check_options, check_samples, intact_checkpoint
 
 
 def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
@@ -79,11 +79,15 @@ def build_module(
         resumed: Checkpoint that Lightning will restore; its weights replace those of ``init_from``.
 
     Raises:
-        GFMError: ``init_from`` holds a different architecture.
+        GFMError: ``init_from`` holds a different architecture, or the resumed run was trained on
+            other photos.
     """
+    origin = provenance(datamodule)
+    if resumed:
+        check_samples(resumed, origin["samples"])
     network = without_pretrained(config.network) if resumed or config.init_from else config.network
     module = MattingModule.from_config(
-        {**config.to_dict(), "model": config.network, "provenance": provenance(datamodule)},
+        {**config.to_dict(), "model": config.network, "provenance": origin},
         model=instantiate(network),
     )
     if config.init_from and not resumed:
