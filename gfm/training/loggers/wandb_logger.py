@@ -14,6 +14,7 @@ import wandb
 
 from gfm.compat.lightning import drop_wandb_option
 from gfm.compat.wandb import set_flush_interval
+from gfm.compat.wandb_settings import check_wandb
 from gfm.system.files import make_folder, write_text
 from gfm.system.ranks import is_global_zero
 from gfm.training.loggers.dashboard import Dashboard
@@ -77,7 +78,11 @@ def wandb_logger(**options: Any) -> Dashboard:
 
     Args:
         options: Options of :class:`gfm.training.loggers.dashboard.Dashboard`.
+
+    Raises:
+        GFMError: W&B refuses an option, or an environment variable.
     """
+    check_wandb(options)
     set_flush_interval()
     os.environ.setdefault("WANDB_SILENT", "true")
     name = run_id(Path(options.get("save_dir", ".")))
