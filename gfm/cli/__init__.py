@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gfm import __version__
-from gfm.cli import compare, convert, demo, download, export, predict, prepare
+from gfm.cli import compare, convert, demo, download, export, finetune, predict, prepare
 from gfm.cli.hydra_apps import HYDRA_APPS, become
 from gfm.system.processes import treat_hangup_as_sigterm
 
@@ -19,6 +19,7 @@ app.command("check")(prepare.check)
 app.command("demo")(demo.demo)
 app.command("download")(download.download)
 app.command("convert")(convert.convert)
+app.command("finetune")(finetune.finetune)
 app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)
 

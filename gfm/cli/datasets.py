@@ -7,14 +7,15 @@ from pathlib import Path
 
 from gfm.compat.hydra import compose_from, instantiate
 from gfm.data.layout import Folders, Roots
+from gfm.data.mixture import Mixture
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 from gfm.run.overrides import check_overrides, override, quote_paths
 
 
-def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> Roots | Pairs:
-    """Return the datasets that arguments select, by default AM-2k.
+def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> list[Roots | Pairs]:
+    """Return the datasets that arguments select, by default AM-2k; several if they are mixed.
 
     Backgrounds that are neither given nor at their default path are ``None``.
 
@@ -36,13 +37,13 @@ def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> R
     if config_dir is not None and not config_dir.is_dir():
         raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
     cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
-    source: Roots | Pairs = instantiate(cfg.data.source).find()
-    if isinstance(source, Pairs):
-        source.parts()  # checks the root
-    elif not source.photos.is_dir():
+    found: Roots | Pairs | Mixture = instantiate(cfg.data.source).find()
+    others = found.also if isinstance(found, Mixture) else ()
+    source = found.main if isinstance(found, Mixture) else found
+    if isinstance(source, Roots) and not source.photos.is_dir():
         raise GFMError(f"no folder {source.photos}: set {source.folders.option}")
     bg20k, coco = (_backgrounds(source, name, overrides) for name in ("bg20k", "coco"))
-    return replace(source, bg20k=bg20k, coco=coco)
+    return [replace(source, bg20k=bg20k, coco=coco), *(Pairs(Path(other)) for other in others)]
 
 
 def _as_overrides(argument: str) -> list[str]:
@@ -76,7 +77,7 @@ def find_roots(arguments: Sequence[str], config_dir: Path | None = None) -> Root
     """
     for argument in arguments:
         _check_option(argument)
-    source = find_datasets(arguments, config_dir)
+    source, *_ = find_datasets(arguments, config_dir)
     return _roots_of_pairs(source) if isinstance(source, Pairs) else source
 
 

@@ -105,18 +105,12 @@ class Pairs:
         """List the backgrounds; see :func:`gfm.data.layout.scenes`."""
         return scenes(getattr(self, name), f"paths.{name}", is_denoised)
 
-    def parts(self) -> list[Path]:
-        """Return the folder of the training photos and, if there is one, the validation folder.
-
-        Raises:
-            GFMError: The root is not set, or is not a folder.
-        """
+    def _root(self) -> Path:
         if self.root is None:
             raise GFMError("set data.root=<folder of photos and mattes>")
         if not self.root.is_dir():
             raise GFMError(f"no folder {self.root}: set data.root")
-        validation = _child(self.root, _VALIDATION)
-        return [_child(self.root, _TRAINING) or self.root, *([validation] if validation else [])]
+        return self.root
 
     def _photos(self, folder: Path) -> list[Photo]:
         found = self.find_folders(folder)
@@ -154,8 +148,21 @@ class Pairs:
         scene = backgrounds[int.from_bytes(digest[:8], "big") % len(backgrounds)]
         return Photo(name, image=path, alpha=path, scene=scene.image)
 
-    def find_folders(self, folder: Path) -> "Names":
-        """Find the folders of photos, mattes and trimaps in a part by name, or else by content.
+    def parts(self) -> list[Path]:
+        """Return the folders that hold those of photos and mattes: training, then validation.
+
+        Raises:
+            GFMError: The root is not set or missing.
+        """
+        root = self._root()
+        validation = _child(root, _VALIDATION)
+        return [_child(root, _TRAINING) or root, *([validation] if validation else [])]
+
+    def find_folders(self, folder: Path) -> "FolderNames":
+        """Find the folders of photos, mattes and trimaps by name, or else by content.
+
+        Args:
+            folder: One of :meth:`parts`.
 
         Raises:
             GFMError: They cannot be told apart.
@@ -164,7 +171,7 @@ class Pairs:
         alphas = self.alphas or _child_name(folder, _ALPHAS)
         trimaps = self.trimaps or _child_name(folder, _TRIMAPS)
         if images and alphas:
-            return Names(images, alphas, trimaps)
+            return FolderNames(images, alphas, trimaps)
         others = [
             p for p in _folders_of_pictures(folder) if p.name not in (images, alphas, trimaps)
         ]
@@ -179,7 +186,7 @@ class Pairs:
         if images and not alphas and (self.alpha_suffix or _all(folder / images, _has_opacity)):
             alphas = images
         if images and alphas:
-            return Names(images, alphas, trimaps)
+            return FolderNames(images, alphas, trimaps)
         missing = [n for n, name in (("images", images), ("alphas", alphas)) if not name]
         options = " and ".join(f"data.{name}" for name in missing)
         there = ", ".join(path.name for path in _folders_of_pictures(folder)) or "no sub-folder"
@@ -189,8 +196,8 @@ class Pairs:
         )
 
 
-class Names(NamedTuple):
-    """Names of the folders of a part; those of photos and mattes are the same for cut-outs."""
+class FolderNames(NamedTuple):
+    """Names of the folders of a dataset; those of photos and of mattes are equal for cut-outs."""
 
     images: str
     alphas: str

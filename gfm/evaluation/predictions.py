@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gfm.data.datamodule import photo_loader
 from gfm.data.images import image_size, read_matte
 from gfm.data.layout import Photo
+from gfm.data.loaders import photo_loader
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
 from gfm.system.files import check_name, fingerprint_of_files

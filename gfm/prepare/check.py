@@ -119,11 +119,11 @@ def inspect(group: Group) -> tuple[dict[Path, Look], list[str]]:
     return looks, problems
 
 
-def check(source: Roots | Pairs, num_workers: int | None = None) -> list[str]:
-    """Print every problem of a dataset, notes on its content, and what it holds.
+def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> list[str]:
+    """Print every problem of datasets, notes on their content, and what they hold.
 
     Args:
-        source: The dataset, with its backgrounds.
+        sources: The datasets, with their backgrounds.
         num_workers: Number of processes; ``None`` means one per core.
 
     Returns:
@@ -132,7 +132,7 @@ def check(source: Roots | Pairs, num_workers: int | None = None) -> list[str]:
     Raises:
         GFMError: A worker was killed, or the folders of one's own photos are not found.
     """
-    found = parts(source)
+    found = [part for source in sources for part in parts(source)]
     groups: dict[int, list[Group]] = {}
     problems: list[str] = []
     for index, part in enumerate(found):

@@ -59,6 +59,7 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
         num_validation_photos=data.num_validation_photos,
         num_holdout=data.num_holdout,
         split=data.split,
+        also_share=data.also_share,
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded

@@ -122,6 +122,6 @@ def one_line(error: BaseException) -> str:
     if group == "recipe":
         return (
             f"data={choice} has no recipe of the same name: add recipe=am2k, or write one, or "
-            "choose different data if these are only for evaluate.py"
+            "train on your own photos with data=pairs"
         )
     return " ".join(kept) or type(error).__name__

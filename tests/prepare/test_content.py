@@ -45,7 +45,7 @@ def photos(root):
 
 def seen(root, capsys, **options):
     """Return the problems and the notes."""
-    problems = check(Pairs(root, **options), 1)
+    problems = check([Pairs(root, **options)], 1)
     lines = capsys.readouterr().out.splitlines()
     return problems, [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
 
@@ -195,7 +195,7 @@ def test_cut_outs_alone(tmp_path, capsys):
 def test_folders_of_any_name(root, name):
     here = root.rename(root.with_name(name))
     for arguments in ([str(here)], ["data=pairs", f"data.root={here}"]):
-        assert find_datasets(arguments).root == here
+        assert find_datasets(arguments)[0].root == here
     result = CliRunner().invoke(app, ["check", "--workers", "1", str(here)])
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1] == "no problems"

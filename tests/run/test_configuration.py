@@ -103,7 +103,7 @@ def test_all_wrong_options_are_named_at_once(tiny):
         "data.crop_sizes=[]",
     ]
     assert refused(TrainConfig, "train", *tiny, *wrong) == [
-        "data.batch_size=0: choose a whole number of at least 1",
+        "data.batch_size=0: choose a whole number of at least 1, or null",
         "data.crop_sizes=[]: choose a whole number of at least 1, or a list with items, each a "
         "whole number of at least 1",
         "data.typo: no such option; see --help",
