@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfm.data.images import read_image, write_jpeg, write_png
+from gfm.data.images import read_image
 from gfm.data.layout import Roots
 from gfm.data.listing import files_by_stem
 from gfm.errors import GFMError
@@ -28,7 +28,7 @@ _FAULTS = {
     "nlm": ("skimage", "scikit-image is missing: pip install -c constraints.txt -e '.[prepare]'"),
     "bm3d": ("bm3d", "bm3d is missing (licence: non-commercial use only): pip install bm3d"),
 }
-_BYTES_PER_PIXEL = {".png": 1.1, ".jpg": 0.25}  # measured on photos
+_BYTES = {".png": 1.1, ".jpg": 0.25}  # per pixel, measured on photos
 
 
 def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
@@ -89,15 +89,13 @@ def denoise(image: np.ndarray, method: str = "nlm", sigma: float = 10.0) -> np.n
     return np.clip(result * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def make(method: str, sigma: float, item: Item) -> None:
-    """Write a picture without noise.
+def make(method: str, sigma: float, item: Item) -> tuple[np.ndarray]:
+    """Return a picture without noise.
 
     Raises:
         GFMError: The source is unreadable.
-        WriteError: The target cannot be written.
     """
-    write = write_png if item.targets[0].suffix == ".png" else write_jpeg
-    write(item.targets[0], denoise(read_image(item.sources[0]), method, sigma))
+    return (denoise(read_image(item.sources[0]), method, sigma),)
 
 
 def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
@@ -115,16 +113,6 @@ def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
     if roots.bg20k:
         result["bg20k"] = (roots.bg20k / "train", roots.bg20k / "train_denoise", ".jpg")
     return {name: folders for name, folders in result.items() if folders[0].is_dir()}
-
-
-def items(source: Path, target: Path, suffix: str) -> list[Item]:
-    """List an item for every picture of a folder.
-
-    Raises:
-        GFMError: Two pictures have the same stem.
-    """
-    files = files_by_stem(source, None)
-    return [Item((path,), (target / f"{stem}{suffix}",)) for stem, path in files.items()]
 
 
 def prepare_denoise(
@@ -160,9 +148,8 @@ def prepare_denoise(
             raise GFMError(f"--only {name}: no such source; choose from {', '.join(found)}")
     for name in only or found:
         source, target, suffix = found[name]
-        todo = items(source, target, suffix)
-        run(Job(f"denoise {name}", todo, partial(make, method, sigma), _num_bytes), options)
-
-
-def _num_bytes(item: Item, size: tuple[int, int]) -> float:
-    return _BYTES_PER_PIXEL[item.targets[0].suffix] * size[0] * size[1]
+        items = [
+            Item((path,), (target / f"{stem}{suffix}",), _BYTES[suffix])
+            for stem, path in files_by_stem(source, None).items()
+        ]
+        run(Job(f"denoise {name}", items, partial(make, method, sigma)), options)
