@@ -365,7 +365,7 @@ class EvaluateConfig(Config):
     def _has_one_source_that_is_scored(self) -> EvaluateConfig:
         if (self.checkpoint is None) == (self.predictions is None):
             raise PydanticCustomError(
-                LINE, "set either checkpoint=<weights> or predictions=<folder of PNG mattes>"
+                LINE, "set either checkpoint=<weights> or predictions=<folder of mattes>"
             )
         if self.objective is not None:
             known = metric_names(self.protocol, self.extra_metrics)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gfm.cli.hydra_apps import become
+from gfm.cli.hydra_apps import run_hydra_app
 from gfm.cli.options import CheckpointOption
 from gfm.run.exit import report_errors
 from gfm.run.overrides import check_overrides, override, quote_paths
@@ -51,7 +51,7 @@ def finetune(
     """
     arguments = finetune_arguments(folder, weights, options or [], backgrounds, also or [])
     typer.echo(f"this runs: {shlex.join(['gfm', 'train', *arguments])}")
-    become("train", arguments)
+    run_hydra_app("train", arguments)
 
 
 def finetune_arguments(

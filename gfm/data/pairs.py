@@ -12,36 +12,18 @@ grey. P3M-500, AIM-500, PPM-100, AM-2k and Distinctions-646 have such a layout.
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from gfm.data.images import is_packed, open_array, read_image
+from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
 from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, scenes
-from gfm.data.listing import files_by_stem, partner, pictures
+from gfm.data.listing import files_by_stem, partner
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
-from gfm.system.files import check_file
 
-# Lower-case names of folders in published datasets, the most telling first.
-_IMAGES = (
-    *("images", "image", "original", "originals", "original_image", "blurred_image"),
-    *("photos", "photo", "imgs", "img", "im", "inputs", "input", "rgb", "merged", "fg"),
-)
-_ALPHAS = (
-    *("alphas", "alpha", "mattes", "matte", "masks", "mask", "gts", "gt", "pha"),
-    *("ground_truth", "groundtruth", "targets", "target"),
-)
-_TRIMAPS = ("trimaps", "trimap")
-_TRAINING = ("train", "training")
-_VALIDATION = ("validation", "valid", "val", "testval", "test")
-
-_NUM_SAMPLES = 4  # pictures that tell what a folder holds
-_JPEG_TINT = 8  # largest difference between the channels of a grey picture stored in colour
+_SET_IMAGES = "data.images to the name of the photos' folder"
+_SET_ALPHAS = "data.alphas to the name of the mattes' folder"
 
 
 @dataclass(frozen=True)
@@ -155,96 +137,13 @@ class Pairs:
             GFMError: The root is not set or missing.
         """
         root = self._root()
-        validation = _child(root, _VALIDATION)
-        return [_child(root, _TRAINING) or root, *([validation] if validation else [])]
+        validation = find_child(root, VALIDATION)
+        return [find_child(root, TRAINING) or root, *([validation] if validation else [])]
 
-    def find_folders(self, folder: Path) -> "FolderNames":
-        """Find the folders of photos, mattes and trimaps by name, or else by content.
-
-        Args:
-            folder: One of :meth:`parts`.
-
-        Raises:
-            GFMError: They cannot be told apart.
-        """
-        images = self.images or _child_name(folder, _IMAGES)
-        alphas = self.alphas or _child_name(folder, _ALPHAS)
-        trimaps = self.trimaps or _child_name(folder, _TRIMAPS)
-        if images and alphas:
-            return FolderNames(images, alphas, trimaps)
-        others = [
-            p for p in _folders_of_pictures(folder) if p.name not in (images, alphas, trimaps)
-        ]
-        grey = [path.name for path in others if _all(path, _is_grey)]
-        coloured = [path.name for path in others if path.name not in grey]
-        if not alphas and len(grey) == 1:
-            alphas = grey[0]
-        if not images and len(coloured) == 1:
-            images = coloured[0]
-        if not images and not alphas and pictures(folder):
-            images = "."
-        if images and not alphas and (self.alpha_suffix or _all(folder / images, _has_opacity)):
-            alphas = images
-        if images and alphas:
-            return FolderNames(images, alphas, trimaps)
-        missing = [n for n, name in (("images", images), ("alphas", alphas)) if not name]
-        options = " and ".join(f"data.{name}" for name in missing)
-        there = ", ".join(path.name for path in _folders_of_pictures(folder)) or "no sub-folder"
-        what = "photos" if missing[0] == "images" else "mattes"
-        raise GFMError(
-            f"cannot tell where {folder} holds its {what} (it has {there}): set {options}"
-        )
-
-
-class FolderNames(NamedTuple):
-    """Names of the folders of a dataset; those of photos and of mattes are equal for cut-outs."""
-
-    images: str
-    alphas: str
-    trimaps: str | None
-
-
-_SET_IMAGES = "data.images to the name of the photos' folder"
-_SET_ALPHAS = "data.alphas to the name of the mattes' folder"
-
-
-def _folders_of_pictures(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and pictures(path)]
-
-
-def _child(folder: Path, names: Iterable[str]) -> Path | None:
-    """Return the sub-folder with the first of the names that there is, in any case."""
-    children = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-    return next((children[name] for name in names if name in children), None)
-
-
-def _child_name(folder: Path, names: Iterable[str]) -> str | None:
-    child = _child(folder, names)
-    return child.name if child else None
-
-
-def _all(folder: Path, has: Callable[[Path], bool]) -> bool:
-    """Return whether samples of a folder's pictures all have a property."""
-    paths = [path for found in pictures(folder).values() for path in found]
-    chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]
-    return bool(chosen) and all(has(path) for path in chosen)
-
-
-def _is_grey(path: Path) -> bool:
-    if is_packed(path):
-        return open_array(path).ndim == 2
-    image = read_image(path)
-    return int((image.max(axis=2) - image.min(axis=2)).max()) <= _JPEG_TINT
-
-
-def _has_opacity(path: Path) -> bool:
-    if is_packed(path):
-        return False
-    check_file(path)
-    with Image.open(path) as image:
-        if not image.has_transparency_data:
-            return False
-        return np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
+    def find_folders(self, folder: Path) -> FolderNames:
+        """Find the folders in one of :meth:`parts`; see :func:`find_folders`."""
+        names = self.images, self.alphas, self.trimaps
+        return find_folders(folder, *names, are_together=bool(self.alpha_suffix))
 
 
 def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.errors import HydraException
 
@@ -32,6 +34,14 @@ def override(name: str, value: object) -> str:
 def shell_override(name: str, value: object) -> str:
     """Return the override ``name=value`` as it can be pasted into a shell."""
     return shlex.quote(override(name, value))
+
+
+def program(name: str) -> list[str]:
+    """Return the words that start the app ``train`` or ``evaluate`` as this process was started."""
+    script = Path(sys.argv[0])
+    if script.name in ("train.py", "evaluate.py") and script.resolve().parent == CONFIGS.parent:
+        return ["python", str(script.with_name(f"{name}.py"))]
+    return ["gfm", name]
 
 
 def quote_paths(arguments: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from gfm.data.images import read_image, write_png
 from gfm.data.pairs import Pairs
 from gfm.data.tracks import CompositeTrack, OriginalTrack
 from gfm.errors import GFMError
-from gfm.run.exit import one_line
+from gfm.run.exit import describe_error
 from gfm.run.train import train
 from tests.conftest import compose_config
 
@@ -222,7 +222,7 @@ def test_plain_test_set_is_not_for_training(root, tmp_path):
     overrides = ["data=folder", f"data.root={root}", f"paths.run={tmp_path / 'run'}"]
     with pytest.raises(MissingConfigException) as missing:
         compose_config("train", overrides)
-    assert "train on your own photos with data=pairs" in one_line(missing.value)
+    assert "train on your own photos with data=pairs" in describe_error(missing.value)
     with pytest.raises(GFMError, match=r"only for evaluate\.py: .* with data=pairs data\.root"):
         train(compose_config("train", [*overrides, "recipe=am2k", "logger=none"]))
 
