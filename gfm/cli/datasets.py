@@ -90,10 +90,7 @@ def _roots_of_pairs(pairs: Pairs) -> Roots:
     for kind, folder in zip(("train", "validation")[-len(parts) :], parts, strict=True):
         found = pairs.find_folders(folder)
         if found.images == found.alphas or pairs.alpha_suffix:
-            raise GFMError(
-                f"gfm prepare needs photos and mattes of the same names in two folders, unlike "
-                f"those in {folder}"
-            )
+            raise GFMError(f"gfm prepare needs two folders with the same names, unlike {folder}")
         place = folder.relative_to(pairs.root)
         names[f"{kind}_image"] = str(place / found.images)
         names[f"{kind}_alpha"] = str(place / found.alphas)

@@ -32,15 +32,7 @@ _BYTES = {".png": 1.1, ".jpg": 0.25}  # per pixel, measured on photos
 
 
 def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Denoise by non-local means (Buades et al., CVPR 2005).
-
-    Args:
-        image: H×W×3 in [0, 1], float32.
-        sigma: Standard deviation of the noise, on the scale of 0..1.
-
-    Returns:
-        H×W×3.
-    """
+    """Denoise H×W×3 in [0, 1] by non-local means (Buades et al., CVPR 2005)."""
     from skimage.restoration import denoise_nl_means
 
     result: np.ndarray = denoise_nl_means(
@@ -56,15 +48,7 @@ def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def bm3d(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Denoise by block-matching and 3D filtering (Dabov et al., TIP 2007).
-
-    Args:
-        image: H×W×3 in [0, 1], float32.
-        sigma: Standard deviation of the noise, on the scale of 0..1.
-
-    Returns:
-        H×W×3.
-    """
+    """Denoise H×W×3 in [0, 1] by block-matching and 3D filtering (Dabov et al., TIP 2007)."""
     from bm3d import bm3d_rgb
 
     result: np.ndarray = bm3d_rgb(image, sigma)
@@ -90,11 +74,7 @@ def denoise(image: np.ndarray, method: str = "nlm", sigma: float = 10.0) -> np.n
 
 
 def make(method: str, sigma: float, item: Item) -> tuple[np.ndarray]:
-    """Return a picture without noise.
-
-    Raises:
-        GFMError: The source is unreadable.
-    """
+    """Return a picture without noise; see :class:`gfm.prepare.runner.Job`."""
     return (denoise(read_image(item.sources[0]), method, sigma),)
 
 
@@ -127,8 +107,8 @@ def prepare_denoise(
     Args:
         roots: Roots of the datasets.
         method: ``nlm`` or ``bm3d``; see the module.
-        sigma: Standard deviation of the noise to remove, on the scale of 0..255; the default is
-            that of the noise which RSSN adds afterwards.
+        sigma: Standard deviation of the noise to remove, on the scale of 0..255; by default that of
+            the noise that RSSN adds.
         only: Names of sources, see :func:`kinds`; if empty, all that exist.
         options: Options of the run.
 

@@ -1,6 +1,6 @@
 """Estimates the colours of foreground and background from a photo and its matte.
 
-A pixel of hair shows foreground and background at once: I = α·F + (1 - α)·B. Composites over other
+A pixel of hair mixes foreground and background: I = α·F + (1 - α)·B. Composites over other
 backgrounds need F, and the composition loss needs F and B. pymatting provides two methods:
 
 - ``cf``: closed form (Levin et al., TPAMI 2008), the method of the paper.
@@ -32,7 +32,7 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
         method: ``cf`` or ``ml``; see the module.
 
     Returns:
-        Foreground and background, H×W×3 uint8 each.
+        Foreground and background, H×W×3, uint8.
 
     Raises:
         GFMError: The sizes differ.
@@ -55,11 +55,7 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
 
 
 def make(method: str, item: Item) -> tuple[np.ndarray, np.ndarray]:
-    """Return the foreground and the background of a photo.
-
-    Raises:
-        GFMError: A source is unreadable, or their sizes differ.
-    """
+    """Return the foreground and the background; see :class:`gfm.prepare.runner.Job`."""
     image, alpha = item.sources
     return estimate(read_image(image), read_alpha(alpha), method)
 

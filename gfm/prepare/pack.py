@@ -30,9 +30,8 @@ class PackItem(Item):
 
     Attributes:
         is_grey: Whether it is a matte or a trimap.
-        kernel_sizes: Kernel sizes of the trimaps to derive, which follow the picture among the
-            targets.
-        max_side: Longest side in pixels to which the picture is shrunk; 0 keeps its size.
+        kernel_sizes: Kernels of the trimaps to derive, which are the targets after the picture.
+        max_side: Longest side in pixels of the packed picture; 0 keeps its size.
     """
 
     is_grey: bool = False
@@ -41,16 +40,11 @@ class PackItem(Item):
 
     def num_bytes(self, size: tuple[int, int]) -> float:
         """Return the bytes of the targets for a source of (height, width)."""
-        shrunk = shrunk_size(size, self.max_side)
-        return super().num_bytes(shrunk) + _HEADER * len(self.targets)
+        return super().num_bytes(shrunk_size(size, self.max_side)) + _HEADER * len(self.targets)
 
 
 def make(item: Item) -> list[np.ndarray]:
-    """Decode a picture; for a training matte, derive its labels, too.
-
-    Raises:
-        GFMError: The source is unreadable.
-    """
+    """Decode a picture, and derive the labels of a training matte."""
     assert isinstance(item, PackItem)
     source = item.sources[0]
     array = read_alpha(source) if item.is_grey else read_image(source)
@@ -59,10 +53,7 @@ def make(item: Item) -> list[np.ndarray]:
 
 
 def shrink(image: np.ndarray, max_side: int) -> np.ndarray:
-    """Shrink a picture by averaging, so that no side is longer than ``max_side`` pixels.
-
-    With ``max_side`` 0 it keeps its size.
-    """
+    """Shrink a picture by averaging until no side exceeds ``max_side`` pixels; 0 keeps its size."""
     height, width = shrunk_size((image.shape[0], image.shape[1]), max_side)
     if (height, width) == image.shape[:2]:
         return image
@@ -116,9 +107,9 @@ def prepare_pack(
 
     Args:
         roots: Roots of the datasets.
-        out: Folder that gets one folder of the same name for each dataset. By default a packed
-            dataset lies beside its source, with ``_packed`` added to its name.
-        max_side: Longest side of backgrounds in pixels; see :class:`PackItem`.
+        out: Folder that gets one folder of the same name for each dataset; by default
+            ``<dataset>_packed`` beside each dataset.
+        max_side: Longest side of backgrounds in pixels; 0 keeps their size.
         only: Any of ``photos``, ``bg20k`` and ``coco``; if empty, all that exist.
         options: Options of the run.
 

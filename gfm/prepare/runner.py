@@ -88,11 +88,7 @@ class Job:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """Parse a shard: ``2/8`` gives (2, 8).
-
-    Raises:
-        GFMError: The text is not i/n with 1 ≤ i ≤ n.
-    """
+    """Parse a shard: ``2/8`` gives (2, 8); raise GFMError unless it is i/n with 1 ≤ i ≤ n."""
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise GFMError(f"--shard {text}: give i/n with i from 1 to n, such as 2/8")
@@ -103,8 +99,8 @@ def run(job: Job, options: Options) -> None:
     """Make what is missing; print what it will take, and what went wrong.
 
     Raises:
-        GFMError: The disk is too small or cannot be written, the sources lie in a folder to write
-            to, a worker was killed, or some items failed. In the last case all others were made.
+        GFMError: The disk is too small or cannot be written, sources lie in a folder to write to, a
+            worker was killed, or some items failed; then all others have been made.
         SystemExit: On Control-C, with status 130.
     """
     index, count = options.shard
@@ -133,7 +129,7 @@ def run(job: Job, options: Options) -> None:
 
 
 def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> None:
-    """Make the items and append failures to ``faults``; however it ends, print the failures."""
+    """Make the items, append failures to ``faults`` and, however it ends, print them."""
     num_workers = min(options.num_workers or num_cores(), len(todo))
     make = partial(_write, job.make, options.overwrite)
     seconds: list[float] = []

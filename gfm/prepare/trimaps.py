@@ -17,11 +17,7 @@ _BYTES = 0.02  # per pixel, of a PNG file, measured
 
 
 def make(kernel_size: int, item: Item) -> tuple[np.ndarray]:
-    """Return the trimap of a matte.
-
-    Raises:
-        GFMError: The matte is unreadable.
-    """
+    """Return the trimap of a matte; see :class:`gfm.prepare.runner.Job`."""
     return (trimap_from_alpha(read_alpha(item.sources[0]), kernel_size),)
 
 
@@ -31,16 +27,10 @@ def prepare_trimaps(
     kernel_size: int = TT.kernel_size,
     options: Options = DEFAULTS,
 ) -> None:
-    """Write the folder ``validation/trimap``.
-
-    Args:
-        root: Root of the dataset.
-        folders: Names of its folders.
-        kernel_size: Side of the kernel in pixels; see :func:`gfm.data.trimap.trimap_from_alpha`.
-        options: Options of the run.
+    """Write the folder ``validation/trimap``; see :func:`gfm.data.trimap.trimap_from_alpha`.
 
     Raises:
-        GFMError: The kernel size or the name of the folder is missing or wrong, or see
+        GFMError: The kernel size is not positive, the folder has no name, or see
             :func:`gfm.prepare.runner.run`.
     """
     if kernel_size < 1:

@@ -133,6 +133,14 @@ def test_failures_are_listed_and_the_others_made(items, tmp_path, capsys):
     assert lines[0].count("2.png") == 1
 
 
+def test_a_name_that_is_too_long_fails_alone(items, tmp_path, capsys):
+    items[2] = replace(items[2], targets=(tmp_path / "target" / ("x" * 260 + ".png"),))
+    with pytest.raises(GFMError, match="1 of 7 failed"):
+        run(job(items), ONE)
+    assert _made(tmp_path) == list("013456")
+    assert "File name too long" in capsys.readouterr().out
+
+
 def test_surprises_are_failures_too(items, capsys):
     def surprise(item):
         raise ValueError("odd\nfile")
