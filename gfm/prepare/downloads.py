@@ -19,7 +19,7 @@ from gfm.system.extras import import_optional
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress
 
-# For each published dataset: its name in `links.json`, whose agreement applies, and where to put it.
+# For each published dataset: its name in `links.json`, whose agreement applies, where to put it.
 _DATA = {
     "am2k": ("AM-2k", "AM-2k", "unpack it to data/AM-2k, or set paths.am2k"),
     "bg20k": ("BG-20k", "BG-20k", "unpack it to data/BG-20k, or set paths.bg20k"),
