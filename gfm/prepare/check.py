@@ -64,18 +64,19 @@ def _parts_of_roots(roots: Roots) -> Iterator[Part]:
 
 def _parts_of_pairs(pairs: Pairs) -> Iterator[Part]:
     for folder in pairs.parts():
+        root = pairs.root or folder
         names = pairs.find_folders(folder)
         images, alphas = folder / names.images, folder / names.alphas
         suffix = pairs.alpha_suffix
         if images == alphas and not suffix:
-            yield Part(folder, (Folder(images, "cutout", True),))
+            yield Part(root, (Folder(images, "cutout", True),))
             continue
         mixed = suffix if images == alphas else ""
         found = [Folder(alphas, "alpha", True, suffix), Folder(images, "photo", True, "", mixed)]
         if names.trimaps:
             found.append(Folder(folder / names.trimaps, "trimap"))
         options = f"set data.images={names.alphas} data.alphas={names.images}"
-        yield Part(folder, tuple(found), options)
+        yield Part(root, tuple(found), options)
 
 
 def _scene_parts(source: Roots | Pairs) -> Iterator[Part]:

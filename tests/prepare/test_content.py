@@ -189,6 +189,11 @@ def test_cut_outs_alone(tmp_path, capsys):
     assert seen(tmp_path, capsys) == ([], [])
     cut_outs = [Photo(n, tmp_path / f"{n}.png", tmp_path / f"{n}.png") for n in NAMES]
     assert check_photos(cut_outs) == []
+    save(tmp_path / "b.png", np.dstack([photo(1), np.full_like(SOFT, 255)]))
+    (problem,), _ = seen(tmp_path, capsys, images=".", alphas=".")
+    assert "1 of 6 mattes are opaque everywhere: a cut-out has transparency: b.png" in problem
+    with pytest.raises(GFMError, match="opaque everywhere"):
+        check_photos(cut_outs)
 
 
 @pytest.mark.parametrize("name", ["a=b", "photos [2024]", "with blanks", "照片", "shoot:camera:1"])
