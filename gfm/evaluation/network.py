@@ -55,9 +55,7 @@ class PhotoProgress(Callback):
         self.num_done = num_done
         self.progress: Progress | None = None  # it holds locks, which cannot be sent to processes
 
-    def on_test_start(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_test_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         exit_on_signal(trainer)
         if trainer.is_global_zero:
             self.progress = Progress(self.total, "photo", self.num_done).__enter__()

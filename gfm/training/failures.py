@@ -9,7 +9,7 @@ from typing import Final
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from gfm.errors import GFMError
 from gfm.system.console import console

@@ -33,7 +33,7 @@ from gfm.training.optimization import (
     clip_gradients,
     group_options,
     parameter_groups,
-    scale_rates,
+    scale_learning_rates,
 )
 
 
@@ -208,7 +208,7 @@ class MattingModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the objective; a loss that is not finite keeps the weights from being saved."""
         self._fetch_losses()
-        checkpoint["objective"] = self.objective.state()
+        checkpoint["objective"] = self.objective.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the objective, and check that the checkpoint has the same trained parameters.
@@ -216,7 +216,7 @@ class MattingModule(pl.LightningModule):
         Raises:
             GFMError: Different parameters are trained than in the checkpoint.
         """
-        self.objective.load(checkpoint.get("objective", {}))
+        self.objective.load_state_dict(checkpoint.get("objective", {}))
         self.is_resumed = True
         learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
         if learnt != [len(group["params"]) for group in self._parameter_groups()]:
@@ -238,7 +238,7 @@ class MattingModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and a schedule that is updated at every step."""
         optimizer = self.optimizer(self._parameter_groups())
-        scale_rates(optimizer)
+        scale_learning_rates(optimizer)
         self.groups = group_options(optimizer)
         if self.scheduler is None:
             return optimizer

@@ -41,11 +41,11 @@ class Objective:
     def _is_better(self, value: float, other: float) -> bool:
         return value < other if self.mode == "min" else value > other
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the state that a checkpoint stores."""
         return {"name": self.name, "mode": self.mode, "best": self.best}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the best value from a checkpoint, if it was made with the same objective."""
         if (state.get("name"), state.get("mode")) == (self.name, self.mode):
             self.best = state.get("best")

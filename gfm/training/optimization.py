@@ -37,7 +37,7 @@ def parameter_groups(
             shifts of normalisation layers.
 
     Returns:
-        Groups with ``params``, and with ``scale`` for :func:`scale_rates`.
+        Groups with ``params``, and with ``scale`` for :func:`scale_learning_rates`.
 
     Raises:
         GFMError: An option is out of range, or no parameter is trained.
@@ -74,7 +74,7 @@ def _by_rate(model: GFM, layer_decay: float) -> Groups:
     return [{"params": [p for p in trained if id(p) not in inside], "scale": 1.0}, *groups]
 
 
-def scale_rates(optimizer: Optimizer) -> None:
+def scale_learning_rates(optimizer: Optimizer) -> None:
     """Multiply the learning rate of each group by its ``scale``, and remove the ``scale``."""
     for group in optimizer.param_groups:
         group["lr"] *= group.pop("scale", 1.0)

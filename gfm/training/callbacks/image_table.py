@@ -32,13 +32,7 @@ class ImageTable(Callback):
         self.rows: _Rows = {}
 
     def on_validation_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, batch_idx: int, *__: Any
     ) -> None:
         if trainer.sanity_checking or not _has_table(trainer):
             return
@@ -50,11 +44,9 @@ class ImageTable(Callback):
         metrics = {name: float(value) for name, value in outputs["metrics"].items()}
         self.rows[batch["name"][0]] = metrics, pictures
 
-    on_test_batch_end = on_validation_batch_end
+    on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
 
-    def on_validation_epoch_end(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         self._log(trainer, "val/per_image")
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102

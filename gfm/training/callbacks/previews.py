@@ -82,13 +82,7 @@ class Previews(Callback):
         self.rows: list[Preview] = []
 
     def on_validation_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, batch_idx: int, *__: Any
     ) -> None:
         since = trainer.current_epoch - self.last_epoch
         is_due = since == 0 or since >= self.every_n_epochs
@@ -97,9 +91,7 @@ class Previews(Callback):
         if batch_idx < self.num_images:
             self.rows.append(preview(batch, outputs["prediction"], self.height))
 
-    def on_validation_epoch_end(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         if not self.rows:
             return
         self.last_epoch = trainer.current_epoch

@@ -109,26 +109,14 @@ class ResultPicture(Callback):
         self.before: dict[str, Tensor] = {}
 
     def on_validation_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
         is_first = trainer.state.fn == TrainerFn.VALIDATING  # not one of the training
         if is_first and trainer.is_global_zero and len(self.before) < self.num_images:
             self.before[batch["name"][0]] = outputs["prediction"].alpha[0].cpu()
 
     def on_test_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
         if trainer.is_global_zero and len(self.rows) < self.num_images:
             before = self.before.get(batch["name"][0])
