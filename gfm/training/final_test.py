@@ -1,10 +1,11 @@
 """Tests the best or the last weights on all validation photos when training ends."""
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
@@ -15,6 +16,13 @@ from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
 
 Weights = Literal["best", "last"]
+
+
+BEFORE = "before.csv"
+"""Table of the metrics of each photo before training, in the folder of a run."""
+
+AFTER = "per_image.csv"
+"""Table of the metrics of each photo in the final test, in the folder of a run."""
 
 
 class FinalTest(NamedTuple):
@@ -31,22 +39,6 @@ class FinalTest(NamedTuple):
     title: str
     choice: str
     weights: Path | None
-
-
-def best_weights(trainer: pl.Trainer) -> Path | None:
-    """Return the checkpoint that was chosen by the objective, if there is one."""
-    for kept in trainer.checkpoint_callbacks:
-        path = Path(getattr(kept, "best_model_path", ""))
-        if getattr(kept, "monitor", None) and path.is_file():
-            return path
-    return None
-
-
-BEFORE = "before.csv"
-"""Table of the metrics of each photo before training, in the folder of a run."""
-
-AFTER = "per_image.csv"
-"""Table of the metrics of each photo in the final test, in the folder of a run."""
 
 
 def validate_first(
@@ -73,20 +65,17 @@ def run_final_test(
 
     Args:
         trainer: Trainer after training.
-        module: Module to test; the weights are loaded into it if it has others.
+        module: Module to test, which receives the weights.
         datamodule: Data module with the photos.
         run: Folder of the run.
         which: ``best`` for the weights that the objective chose, or the last weights if it chose
             none; ``last``; or ``None`` for no test.
-
-    Returns:
-        The result; ``None`` if nothing was tested.
     """
     if not which or trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return None
-    best = best_weights(trainer) if which == "best" else None
-    last = run / LAST_CHECKPOINT if (run / LAST_CHECKPOINT).is_file() else None
-    path = best or last
+    best = _best_checkpoint(trainer) if which == "best" else None
+    last = run / LAST_CHECKPOINT
+    path = Path(best.best_model_path) if best else last if last.is_file() else None
     if path is not None and (best or not _is_current(path, trainer)):
         load_weights(module.model, read_weights(path), str(path))
     # As in evaluate.py, so that both give the same figures.
@@ -95,14 +84,18 @@ def run_final_test(
     trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
-    whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
-    photos = f"all {num_photos} validation photos" if whole else f"some of {num_photos} photos"
-    title = f"{'best' if best else 'last'} weights, {photos}, {format_inferer(module.inferer)}"
+    title = f"{'best' if best else 'last'} weights, {_tested_photos(trainer, datamodule)}"
+    title += f", {format_inferer(module.inferer)}"
     choice = "these weights were not chosen by their results on any photo"
     if best:
-        choice = f"{best.name} has the {_choice(trainer, datamodule)}"
+        choice = _describe_choice(best, datamodule)
     return FinalTest(metrics, title, choice, path)
+
+
+def _best_checkpoint(trainer: pl.Trainer) -> ModelCheckpoint | None:
+    """Return the callback that saved the weights with the best objective, if there is one."""
+    kept = (c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
+    return next((c for c in kept if c.monitor and Path(c.best_model_path).is_file()), None)
 
 
 def _is_current(path: Path, trainer: pl.Trainer) -> bool:
@@ -112,14 +105,17 @@ def _is_current(path: Path, trainer: pl.Trainer) -> bool:
     return bool(content.get("global_step") == trainer.global_step)
 
 
-def _choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
-    kept: Any = next(c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None))
-    extreme = "lowest" if kept.mode == "min" else "highest"
+def _tested_photos(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
+    num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
+    is_whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
+    return f"{'all' if is_whole else 'some of'} {num_photos} validation photos"
+
+
+def _describe_choice(best: ModelCheckpoint, datamodule: MattingDataModule) -> str:
     num_seen, num_all = len(datamodule.validation), len(datamodule.photos)
     if datamodule.held_out and datamodule.held_out != datamodule.photos:
         photos = f"{len(datamodule.held_out)} held-out training photos"
-    elif num_seen == num_all:
-        photos = "the same photos"
     else:
-        photos = f"{num_seen} of these photos"
-    return f"{extreme} {kept.monitor} on {photos}"
+        photos = "the same photos" if num_seen == num_all else f"{num_seen} of these photos"
+    extreme = "lowest" if best.mode == "min" else "highest"
+    return f"{Path(best.best_model_path).name} has the {extreme} {best.monitor} on {photos}"

@@ -15,24 +15,15 @@ class Objective:
     Args:
         name: Name of the metric as logged, such as ``val/sad``; ``None`` for no objective.
         mode: ``min`` or ``max``, the better direction.
-
-    Raises:
-        GFMError: The mode is neither.
     """
 
     def __init__(self, name: str | None, mode: str = "min") -> None:
-        if mode not in ("min", "max"):
-            raise GFMError(f"objective_mode={mode} is neither min nor max")
         self.name = name
         self.mode = mode
         self.best: float | None = None
 
     def update(self, values: Mapping[str, Tensor]) -> float | None:
-        """Add the values of a validation, and return the best value so far, if there is one.
-
-        Args:
-            values: Values by their logged names.
-        """
+        """Add the values of a validation by logged name; return the best value so far, if any."""
         value = float(values[self.name]) if self.name and self.name in values else math.nan
         if not math.isnan(value) and (self.best is None or self._is_better(value, self.best)):
             self.best = value
@@ -52,14 +43,14 @@ class Objective:
 
 
 def check_objective(name: str, metrics: Iterable[str]) -> None:
-    """Check that validations log the objective.
+    """Check that validations log the objective if its name begins with ``val/``.
 
     Args:
         name: Name of the objective.
         metrics: Names of the validation metrics, without ``val/``.
 
     Raises:
-        GFMError: The objective begins with ``val/``, but is not a validation metric.
+        GFMError: They do not.
     """
     known = [f"val/{metric}" for metric in metrics]
     if name.startswith("val/") and name not in known:

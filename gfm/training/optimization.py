@@ -16,7 +16,6 @@ from gfm.models.gfm import GFM
 Groups = list[dict[str, Any]]
 """Parameter groups as optimisers take them."""
 
-
 WeightDecayOn = Literal["all", "weights"]
 
 
@@ -40,10 +39,8 @@ def parameter_groups(
         Groups with ``params``, and with ``scale`` for :func:`scale_learning_rates`.
 
     Raises:
-        GFMError: An option is out of range, or no parameter is trained.
+        GFMError: No parameter is trained.
     """
-    if weight_decay_on not in ("all", "weights"):
-        raise GFMError(f"weight_decay_on={weight_decay_on}: choose all or weights")
     groups = _by_rate(model, layer_decay)
     if weight_decay_on == "weights":
         groups = [part for group in groups for part in _by_decay(group)]
@@ -60,8 +57,6 @@ def _by_decay(group: dict[str, Any]) -> Groups:
 
 
 def _by_rate(model: GFM, layer_decay: float) -> Groups:
-    if not 0 < layer_decay <= 1:
-        raise GFMError(f"layer_decay={layer_decay}: choose a value in (0, 1]")
     trained = [p for p in model.parameters() if p.requires_grad]
     if layer_decay == 1:
         return [{"params": trained}]

@@ -111,8 +111,6 @@ def test_an_objective_ignores_what_is_no_number():
     other = Objective("val/sad", "min")
     other.load_state_dict(objective.state_dict())
     assert other.best is None
-    with pytest.raises(GFMError, match="neither min nor max"):
-        Objective("val/sad", "low")
 
 
 def test_previews_every_n_epochs(tiny_training, tmp_path):
@@ -209,8 +207,6 @@ def test_weight_decay_spares_norms_and_biases(model):  # noqa: F811
         for name, parameter in model.named_parameters():
             spared = name.endswith("bias") or parameter.ndim == 1
             assert by_parameter[id(parameter)] == (0.0 if spared else 0.1), name
-    with pytest.raises(GFMError, match="choose all or weights"):
-        parameter_groups(model, 1.0, "norms")
 
 
 @pytest.mark.parametrize(

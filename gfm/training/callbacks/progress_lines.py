@@ -24,9 +24,8 @@ class ProgressLines(Callback):
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         if trainer.is_global_zero and not console().is_terminal:
             total = int(trainer.estimated_stepping_batches)
-            self.progress = Progress(
-                total, "step", trainer.global_step, self.interval, has_bar=False
-            )
+            done, interval = trainer.global_step, self.interval
+            self.progress = Progress(total, "step", done, interval, has_bar=False)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         if self.progress and should_update_logs(trainer):  # such a step waits for the GPU anyway
