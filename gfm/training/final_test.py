@@ -1,7 +1,7 @@
 """Tests the best or the last weights on all validation photos when training ends."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -41,6 +41,17 @@ class FinalTest(NamedTuple):
     weights: Path | None
 
 
+def best_weights(trainer: pl.Trainer) -> Path | None:
+    """Return the checkpoint that was chosen by the objective, if there is one."""
+    path = Path(getattr(_monitor(trainer), "best_model_path", ""))
+    return path if path.is_file() else None
+
+
+def _monitor(trainer: pl.Trainer) -> ModelCheckpoint | None:
+    kept = (c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
+    return next((c for c in kept if c.monitor), None)
+
+
 def validate_first(
     trainer: pl.Trainer, module: MattingModule, datamodule: MattingDataModule, run: Path
 ) -> None:
@@ -73,9 +84,9 @@ def run_final_test(
     """
     if not which or trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return None
-    best = _best_checkpoint(trainer) if which == "best" else None
+    best = best_weights(trainer) if which == "best" else None
     last = run / LAST_CHECKPOINT
-    path = Path(best.best_model_path) if best else last if last.is_file() else None
+    path = best or (last if last.is_file() else None)
     if path is not None and (best or not _is_current(path, trainer)):
         load_weights(module.model, read_weights(path), str(path))
     # As in evaluate.py, so that both give the same figures.
@@ -88,14 +99,8 @@ def run_final_test(
     title += f", {format_inferer(module.inferer)}"
     choice = "these weights were not chosen by their results on any photo"
     if best:
-        choice = _describe_choice(best, datamodule)
+        choice = _describe_choice(trainer, best, datamodule)
     return FinalTest(metrics, title, choice, path)
-
-
-def _best_checkpoint(trainer: pl.Trainer) -> ModelCheckpoint | None:
-    """Return the callback that saved the weights with the best objective, if there is one."""
-    kept = (c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
-    return next((c for c in kept if c.monitor and Path(c.best_model_path).is_file()), None)
 
 
 def _is_current(path: Path, trainer: pl.Trainer) -> bool:
@@ -111,11 +116,12 @@ def _tested_photos(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     return f"{'all' if is_whole else 'some of'} {num_photos} validation photos"
 
 
-def _describe_choice(best: ModelCheckpoint, datamodule: MattingDataModule) -> str:
+def _describe_choice(trainer: pl.Trainer, best: Path, datamodule: MattingDataModule) -> str:
     num_seen, num_all = len(datamodule.validation), len(datamodule.photos)
     if datamodule.held_out and datamodule.held_out != datamodule.photos:
         photos = f"{len(datamodule.held_out)} held-out training photos"
     else:
         photos = "the same photos" if num_seen == num_all else f"{num_seen} of these photos"
-    extreme = "lowest" if best.mode == "min" else "highest"
-    return f"{Path(best.best_model_path).name} has the {extreme} {best.monitor} on {photos}"
+    monitor: Any = _monitor(trainer)
+    extreme = "lowest" if monitor.mode == "min" else "highest"
+    return f"{best.name} has the {extreme} {monitor.monitor} on {photos}"

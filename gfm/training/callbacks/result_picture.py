@@ -45,19 +45,20 @@ def tiles(
     Returns:
         H×W×3 RGB, uint8.
     """
-    photo = image.permute(1, 2, 0).cpu().numpy()
-    opacity = alpha.float().clamp(0, 1)
-    colours = estimate_foreground(image[None].float() / 255, opacity[None].to(image.device))[0]
-    matte = opacity[0].cpu().numpy()[..., None]
-    cutout = 255 * colours.permute(1, 2, 0).cpu().numpy()
-    cutout = matte * cutout + (1 - matte) * _new_background(*matte.shape[:2])
-    mattes = [alpha] if before is None else [before, alpha]
-    grey = [255 * m.float().clamp(0, 1).permute(1, 2, 0).cpu().numpy() for m in mattes]
-    drawn = [photo, *(np.repeat(m, 3, 2) for m in grey), cutout]
-    drawn.append(np.repeat(truth.permute(1, 2, 0).cpu().numpy(), 3, 2))
-    size = round(height * photo.shape[1] / photo.shape[0]), height
-    small = [cv2.resize(x.astype(np.float32), size, interpolation=cv2.INTER_AREA) for x in drawn]
-    return np.hstack([np.round(x).astype(np.uint8) for x in small])
+    opacity = alpha.float().clamp(0, 1).to(image.device)
+    colours = estimate_foreground(image[None].float() / 255, opacity[None])[0]
+    matte = _array(opacity)
+    cutout = matte * _array(255 * colours) + (1 - matte) * _new_background(*matte.shape[:2])
+    mattes = [opacity] if before is None else [before.float().clamp(0, 1), opacity]
+    drawn = [_array(image), *(_array(255 * m) for m in mattes), cutout, _array(truth)]
+    size = round(height * image.shape[2] / image.shape[1]), height
+    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA).round() for x in drawn]
+    return np.hstack([np.dstack([x] * 3) if x.ndim == 2 else x for x in small]).astype(np.uint8)
+
+
+def _array(picture: Tensor) -> np.ndarray:
+    """Convert C×H×W to float32, H×W×C."""
+    return picture.permute(1, 2, 0).float().cpu().numpy()
 
 
 def sheet(

@@ -24,9 +24,8 @@ class Preview:
     Attributes:
         name: Name of the photo.
         sheet: The pictures, H×W×3 RGB, uint8.
-        classes: Class maps by their source, such as ``truth``: H×W, uint8, with 0 for background, 1
-            for transition and 2 for foreground. They have the size of one picture, and are drawn
-            over the first one.
+        classes: Maps by their source, such as ``truth``, to be drawn over the first picture: of its
+            size, uint8, with 0 for background, 1 for transition and 2 for foreground.
     """
 
     name: str
@@ -136,7 +135,7 @@ def log_table(
         logger: Logger; only W&B logs tables.
         key: Name under which the table is logged.
         rows: Metrics by photo.
-        pictures: Pictures by photo, see :func:`photo_pictures`; not every photo needs them.
+        pictures: Those of :func:`photo_pictures` by photo; not every photo needs them.
         step: Step of the optimiser.
         epoch: Epoch, if there is one.
     """
@@ -158,11 +157,7 @@ def log_histograms(
 ) -> None:
     """Log the distribution of each metric over photos as ``<stage>/<metric>_histogram``.
 
-    Args:
-        logger: Logger; only W&B and TensorBoard log histograms.
-        stage: Stage, such as ``test``.
-        rows: Metrics of each photo.
-        step: Step of the optimiser.
+    Only W&B and TensorBoard log histograms.
     """
     columns: dict[str, list[float]] = {}
     for row in rows:
