@@ -7,10 +7,10 @@ import sys
 import pytest
 import pytorch_lightning as pl
 import torch
+from gfm.data.folder import FolderSet
 
 from gfm.compat.hydra import instantiate
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.folder import FolderSet
 from gfm.errors import GFMError
 from gfm.inference import Native
 from gfm.metrics import METRIC_NAMES, MattingMetrics
