@@ -37,6 +37,7 @@ FromZero = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+OpenFraction = Annotated[float, Field(gt=0, lt=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Limit = Annotated[int, Field(ge=-1)]
@@ -139,6 +140,7 @@ class Data(Section):
     alphas: Text | None = None
     trimaps: Text | None = None
     alpha_suffix: str = ""
+    also: list[Text] = []
     num_holdout: FromZero | Fraction = 0
     split: Text | None = None
 
@@ -156,6 +158,7 @@ class TrainingData(Data):
     num_validation_photos: Count | None
     on_error: OnError
     repeats_first_epoch: bool
+    also_share: OpenFraction | list[OpenFraction] = 0.5
     foreground: Foreground
     denoise: bool
     blur_sizes: Annotated[list[Count], Field(min_length=1)]

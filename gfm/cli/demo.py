@@ -1,5 +1,9 @@
 """Defines ``gfm demo``; imports what it needs when it runs, so that --help is quick."""
 
+import signal
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +11,7 @@ import typer
 
 from gfm.cli.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
 from gfm.run.exit import report_errors
+from gfm.system.console import console
 
 Port = Annotated[
     int | None,
@@ -25,10 +30,16 @@ def demo(
     trust: TrustOption = None,
 ) -> None:
     """Serve a local web page that mattes pictures and replaces their backgrounds."""
-    from gfm.inference.page import import_gradio, make_page, serve
+    from gfm.inference.page import import_gradio, serve
 
     import_gradio()  # before a large file is read
     from gfm.checkpoints import load_model
 
     matte = load_model(checkpoint, device, inference=inference, trust=trust or [])
-    serve(make_page(matte, f"gfm: {Path(checkpoint).name}"), port, browser)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # to clean up
+    with (
+        serve(matte, f"gfm: {Path(checkpoint).name}", port, browser) as address,
+        suppress(KeyboardInterrupt),
+    ):
+        console().print(f"{address} (stop it with Control-C)", highlight=False)
+        threading.Event().wait()

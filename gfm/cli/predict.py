@@ -1,7 +1,7 @@
 """Defines ``gfm predict``; imports what it needs when it runs, so that --help is quick."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,13 +13,6 @@ from gfm.cli.options import (
     TrustOption,
 )
 from gfm.run.exit import report_errors
-from gfm.system.extras import import_optional
-
-if TYPE_CHECKING:
-    from gfm.inference.input_files import Source
-    from gfm.inference.outputs import Output
-    from gfm.inference.video.codecs import ClipOptions
-
 
 # Repeats the choices of gfm.inference, because --help should not wait for torch.
 Precision = Literal["32", "bf16", "16"]
@@ -126,40 +119,24 @@ def predict(
     Existing results are skipped, so repeat a stopped command to resume it. If a file fails, the
     others are still processed, and the exit status is 1.
     """
+    from gfm.inference.input_files import find_inputs
     from gfm.inference.outputs import Background, OutputMaker, parse_outputs
     from gfm.inference.predict_files import predict_files
+    from gfm.inference.result_files import select_sources
     from gfm.inference.video.codecs import ClipOptions
 
     outputs = parse_outputs(output, bits, background)
     clips = ClipOptions(alpha_video, cutout_video, smooth)
     behind = Background(background) if background is not None else None
-    todo = _find_todo(inputs, out, overwrite, outputs, bits, clips)
+    others = [Path(path) for path in (checkpoint, background) if path is not None]
+    found = find_inputs(inputs, out)
+    todo, failures = select_sources(found, out, outputs, clips, overwrite, others)
     if not todo:
         return
+    if any(source.is_clip for source in todo):
+        clips.check(bits)
     from gfm.checkpoints import load_model
 
     options = (precision, inference, trust or (), branch, max_size or None, foreground)
     predictor = load_model(checkpoint, device, *options)
-    predict_files(OutputMaker(predictor, outputs, bits, behind), todo, out, clips)
-
-
-def _find_todo(
-    inputs: list[str],
-    out: Path,
-    overwrite: bool,
-    outputs: "list[Output]",
-    bits: int,
-    clips: "ClipOptions",
-) -> "list[Source]":
-    """Return the photos and clips to matte; check first that clips can be read and written."""
-    from gfm.inference.input_files import find_sources
-    from gfm.inference.predict_files import find_missing
-
-    sources = find_sources(inputs, out)
-    todo = sources if overwrite else find_missing(sources, out, outputs, clips)
-    if len(todo) < len(sources):
-        typer.echo(f"{len(sources) - len(todo):,} of {len(sources):,} exist already")
-    if any(source.is_clip for source in todo):
-        import_optional("av", "video", "video")
-        clips.check(bits)
-    return todo
+    predict_files(OutputMaker(predictor, outputs, bits, behind), todo, out, clips, failures)

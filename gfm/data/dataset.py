@@ -13,6 +13,7 @@ from gfm.data.compositing import blend, fit_background
 from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import Datasets, Photo, Scene
 from gfm.data.matte import Matte
+from gfm.data.mixture import PhotoOrder
 from gfm.data.tracks import Layers
 from gfm.data.transforms import Crop, Interpolation, JointTransform, choose_window
 from gfm.data.trimap import trimap_from_alpha
@@ -57,6 +58,11 @@ def spread_indices(num_items: int, num_chosen: int) -> list[int]:
     return [i * num_items // num_chosen for i in range(num_chosen)]
 
 
+def spread(photos: Sequence[Photo], number: int) -> list[Photo]:
+    """Choose a number of photos, spread evenly; see :func:`spread_indices`."""
+    return [photos[index] for index in spread_indices(len(photos), number)]
+
+
 @dataclass(frozen=True)
 class SampleOptions:
     """How a training sample is cut from a photo; the defaults are those of the paper.
@@ -70,6 +76,8 @@ class SampleOptions:
         interpolation: See :class:`gfm.data.transforms.JointTransform`.
         flip_probability: Probability of a horizontal flip.
         seed: Seed of all random numbers.
+        also_share: Share of the samples that added datasets have; see
+            :class:`gfm.data.mixture.PhotoOrder`.
         on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo. With ``skip``,
             samples have an entry ``skipped`` with one line for each file skipped.
 
@@ -85,6 +93,7 @@ class SampleOptions:
     interpolation: Interpolation = "linear"
     flip_probability: float = 0.5
     seed: int = 0
+    also_share: float | Sequence[float] = 0.5
     on_error: OnError = "stop"
 
     def __post_init__(self) -> None:
@@ -118,13 +127,16 @@ class TrainingSet(Dataset[Sample]):
         self.photos = photos
         self.scenes = scenes
         self.options = options
+        self.order = PhotoOrder(
+            photos, track.backgrounds_per_foreground, options.also_share, options.seed
+        )
         self.kernel_sizes = sorted(set(options.kernel_sizes))
         self.transform = JointTransform(
             options.input_size, options.flip_probability, options.interpolation
         )
 
     def __len__(self) -> int:
-        return len(self.photos) * self.track.backgrounds_per_foreground
+        return len(self.order)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample of ``(epoch, index)``.
@@ -146,7 +158,7 @@ class TrainingSet(Dataset[Sample]):
 
     def _sample(self, epoch: int, index: int) -> Sample:
         rng = np.random.default_rng((self.options.seed, epoch, index))
-        photo = self.photos[index // self.track.backgrounds_per_foreground]
+        photo = self.order.photo(epoch, index)
         scene = self.scenes[int(rng.integers(len(self.scenes)))] if self.scenes else None
 
         matte = Matte(photo)
@@ -166,7 +178,10 @@ class TrainingSet(Dataset[Sample]):
 
 
 class ValidationSet(Dataset[Sample]):
-    """Whole photos, each with ``image``, ``alpha`` and ``trimap`` (uint8), and its ``name``.
+    """Whole photos, each with ``image``, ``alpha`` and ``trimap`` (uint8).
+
+    A sample also has the ``name`` of the photo, and that of its ``dataset`` (empty for the main
+    one).
 
     A missing trimap is made from the alpha with TT's kernel. A cut-out is shown over its scene.
 
@@ -193,4 +208,5 @@ class ValidationSet(Dataset[Sample]):
         if photo.scene:
             image = blend(image, fit_background(photo.scene, alpha.shape), alpha)
         arrays = {"image": image, "alpha": alpha, "trimap": trimap}
-        return {"name": photo.name, **{k: to_tensor(array) for k, array in arrays.items()}}
+        names = {"name": photo.name, "dataset": photo.dataset}
+        return {**names, **{k: to_tensor(array) for k, array in arrays.items()}}

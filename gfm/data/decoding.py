@@ -87,10 +87,10 @@ def decode_channels(
 
     Returns:
         The channels of its colours, one or three (red first), and the opacity if there is one;
-        H×W each.
+        H×W each, uint8 or uint16.
 
     Raises:
-        GFMError: The data are no picture, damaged or too large.
+        GFMError: The data are no picture, damaged or too large, or hold other numbers.
     """
     header = read_header(name, BytesIO(data))
     if header.format == "PNG":  # of which Pillow reduces colours of 16 bits to 8
@@ -102,9 +102,11 @@ def decode_channels(
             other = "RGBA" if image.has_transparency_data else "RGB"
             image = image.convert(_CONVERTED.get(image.mode, other))
         array = np.array(image)
-    channels = cv2.split(array.astype(array.dtype.newbyteorder("="), copy=False))
-    has_opacity = len(channels) in (2, 4)
-    return channels[: len(channels) - has_opacity], channels[-1] if has_opacity else None
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype not in (np.uint8, np.uint16):
+        raise GFMError(f"{name} holds {array.dtype}: save mattes as PNG of 8 or 16 bit")
+    *colours, last = cv2.split(array)
+    return (colours, last) if len(colours) in (1, 3) else ([*colours, last], None)
 
 
 def _decode(name: Path | str, data: bytes, flags: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 Packed pictures (``.npy``, see ``gfm prepare pack``) need no decoding.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -141,21 +142,31 @@ def read_matte(path: Path) -> np.ndarray:
     Raises:
         GFMError: The file is missing, unreadable or no picture, or it is in colour and opaque.
     """
-    colours, opacity = decode_channels(path, load(path))
-    grey = colours[0]
-    if grey.dtype not in (np.uint8, np.uint16):
-        raise GFMError(f"{path} holds {grey.dtype}: save mattes as PNG of 8 or 16 bit")
+    matte = pick_matte(*decode_channels(path, load(path)))
+    if matte is None:
+        raise GFMError(
+            f"{path} is in colour and opaque: a matte is grey, or the opacity of an RGBA picture; "
+            "replace it, or exchange the folders of photos and mattes"
+        )
+    return matte
+
+
+def pick_matte(colours: Sequence[np.ndarray], opacity: np.ndarray | None) -> np.ndarray | None:
+    """Return the matte among the channels of a picture, or ``None`` if it is in colour and opaque.
+
+    Args:
+        colours: One or three channels, H×W each, uint8 or uint16.
+        opacity: H×W of the same type, if there is one.
+    """
     if opacity is not None and opacity.min() != opacity.max():
         return opacity
+    grey, *others = colours
     noise = _NOISE * (257 if grey.dtype == np.uint16 else 1)
-    if all(cv2.absdiff(grey, colour).max() <= noise for colour in colours[1:]):
+    if all(cv2.absdiff(grey, other).max() <= noise for other in others):
         return grey
     if opacity is not None and not opacity.any():
         return opacity  # a cut-out of nothing, whose colours do not count
-    raise GFMError(
-        f"{path} is in colour and opaque: a matte is grey, or the opacity of an RGBA picture; "
-        "replace it, or exchange the folders of photos and mattes"
-    )
+    return None
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

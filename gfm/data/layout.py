@@ -122,6 +122,7 @@ class Photo:
         denoised: The foreground without noise, or the photo where foregrounds are not used.
         labels: Labels of a packed training photo by kind; see :mod:`gfm.prepare.pack`.
         scene: Background for a validation photo that is a cut-out, whose own background is unknown.
+        dataset: Name of the dataset, if it was added to another; see :mod:`gfm.data.mixture`.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Photo:
     denoised: Path | None = None
     labels: Mapping[str, Path] = field(default_factory=dict, hash=False)
     scene: Path | None = None
+    dataset: str = ""
 
     @property
     def is_cutout(self) -> bool:
@@ -178,7 +180,7 @@ def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str
             stem,
             alpha=path,
             labels={kind: partner(found, stem, path) for kind, found in labels.items()},
-            **{name: partner(files[name], stem, path) for name in files},
+            **{name: partner(files[name], stem, path) for name in files},  # type: ignore[arg-type]
         )
         for stem, path in alphas.items()
     ]

@@ -12,36 +12,18 @@ grey. P3M-500, AIM-500, PPM-100, AM-2k and Distinctions-646 have such a layout.
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from gfm.data.images import is_packed, open_array, read_image
+from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
 from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, scenes
-from gfm.data.listing import files_by_stem, partner, pictures
+from gfm.data.listing import files_by_stem, partner
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
-from gfm.system.files import check_file
 
-# Lower-case names of folders in published datasets, the most telling first.
-_IMAGES = (
-    *("images", "image", "original", "originals", "original_image", "blurred_image"),
-    *("photos", "photo", "imgs", "img", "im", "inputs", "input", "rgb", "merged", "fg"),
-)
-_ALPHAS = (
-    *("alphas", "alpha", "mattes", "matte", "masks", "mask", "gts", "gt", "pha"),
-    *("ground_truth", "groundtruth", "targets", "target"),
-)
-_TRIMAPS = ("trimaps", "trimap")
-_TRAINING = ("train", "training")
-_VALIDATION = ("validation", "valid", "val", "testval", "test")
-
-_NUM_SAMPLES = 4  # pictures that tell what a folder holds
-_JPEG_TINT = 8  # largest difference between the channels of a grey picture stored in colour
+_SET_IMAGES = "data.images to the name of the photos' folder"
+_SET_ALPHAS = "data.alphas to the name of the mattes' folder"
 
 
 @dataclass(frozen=True)
@@ -84,8 +66,7 @@ class Pairs:
             GFMError: The root is not set, a folder or the partner of a file is missing, or the
                 photos lack what the options ask for.
         """
-        root = self._root()
-        photos = self._photos(_child(root, _TRAINING) or root)
+        photos = self._photos(self.parts()[0])
         if is_denoised:
             raise GFMError("data=pairs has no denoised photos: set data.denoise=false")
         if foreground == "image":
@@ -100,8 +81,7 @@ class Pairs:
         Raises:
             GFMError: As in :meth:`training`.
         """
-        folder = _child(self._root(), _VALIDATION)
-        return self._photos(folder) if folder else []
+        return [photo for folder in self.parts()[1:] for photo in self._photos(folder)]
 
     def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list[Scene]:
         """List the backgrounds; see :func:`gfm.data.layout.scenes`."""
@@ -115,7 +95,7 @@ class Pairs:
         return self.root
 
     def _photos(self, folder: Path) -> list[Photo]:
-        found = self._find_folders(folder)
+        found = self.find_folders(folder)
         images = files_by_stem(folder / found.images, _SET_IMAGES)
         if found.images == found.alphas and not self.alpha_suffix:
             return [self._cutout(stem, path) for stem, path in images.items()]
@@ -150,86 +130,20 @@ class Pairs:
         scene = backgrounds[int.from_bytes(digest[:8], "big") % len(backgrounds)]
         return Photo(name, image=path, alpha=path, scene=scene.image)
 
-    def _find_folders(self, folder: Path) -> "_Names":
-        """Find the folders of photos, mattes and trimaps by name, or else by content."""
-        images = self.images or _child_name(folder, _IMAGES)
-        alphas = self.alphas or _child_name(folder, _ALPHAS)
-        trimaps = self.trimaps or _child_name(folder, _TRIMAPS)
-        if images and alphas:
-            return _Names(images, alphas, trimaps)
-        others = [
-            p for p in _folders_of_pictures(folder) if p.name not in (images, alphas, trimaps)
-        ]
-        grey = [path.name for path in others if _all(path, _is_grey)]
-        coloured = [path.name for path in others if path.name not in grey]
-        if not alphas and len(grey) == 1:
-            alphas = grey[0]
-        if not images and len(coloured) == 1:
-            images = coloured[0]
-        if not images and not alphas and pictures(folder):
-            images = "."
-        if images and not alphas and (self.alpha_suffix or _all(folder / images, _has_opacity)):
-            alphas = images
-        if images and alphas:
-            return _Names(images, alphas, trimaps)
-        missing = [n for n, name in (("images", images), ("alphas", alphas)) if not name]
-        options = " and ".join(f"data.{name}" for name in missing)
-        there = ", ".join(path.name for path in _folders_of_pictures(folder)) or "no sub-folder"
-        what = "photos" if missing[0] == "images" else "mattes"
-        raise GFMError(
-            f"cannot tell where {folder} holds its {what} (it has {there}): set {options}"
-        )
+    def parts(self) -> list[Path]:
+        """Return the folders that hold those of photos and mattes: training, then validation.
 
+        Raises:
+            GFMError: The root is not set or missing.
+        """
+        root = self._root()
+        validation = find_child(root, VALIDATION)
+        return [find_child(root, TRAINING) or root, *([validation] if validation else [])]
 
-class _Names(NamedTuple):
-    """Names of the folders of a dataset."""
-
-    images: str
-    alphas: str
-    trimaps: str | None
-
-
-_SET_IMAGES = "data.images to the name of the photos' folder"
-_SET_ALPHAS = "data.alphas to the name of the mattes' folder"
-
-
-def _folders_of_pictures(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and pictures(path)]
-
-
-def _child(folder: Path, names: Iterable[str]) -> Path | None:
-    """Return the sub-folder with the first of the names that there is, in any case."""
-    children = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-    return next((children[name] for name in names if name in children), None)
-
-
-def _child_name(folder: Path, names: Iterable[str]) -> str | None:
-    child = _child(folder, names)
-    return child.name if child else None
-
-
-def _all(folder: Path, has: Callable[[Path], bool]) -> bool:
-    """Return whether samples of a folder's pictures all have a property."""
-    paths = [path for found in pictures(folder).values() for path in found]
-    chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]
-    return bool(chosen) and all(has(path) for path in chosen)
-
-
-def _is_grey(path: Path) -> bool:
-    if is_packed(path):
-        return open_array(path).ndim == 2
-    image = read_image(path)
-    return int((image.max(axis=2) - image.min(axis=2)).max()) <= _JPEG_TINT
-
-
-def _has_opacity(path: Path) -> bool:
-    if is_packed(path):
-        return False
-    check_file(path)
-    with Image.open(path) as image:
-        if not image.has_transparency_data:
-            return False
-        return np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
+    def find_folders(self, folder: Path) -> FolderNames:
+        """Find the folders in one of :meth:`parts`; see :func:`find_folders`."""
+        names = self.images, self.alphas, self.trimaps
+        return find_folders(folder, *names, are_together=bool(self.alpha_suffix))
 
 
 def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path) -> None:

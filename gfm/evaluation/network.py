@@ -9,8 +9,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from gfm.compat.torch import message_from_process
 from gfm.data.batch import Batch, as_floats
-from gfm.data.datamodule import photo_loader
 from gfm.data.layout import Photo
+from gfm.data.loaders import photo_loader
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
 from gfm.inference import Inferer, format_inferer

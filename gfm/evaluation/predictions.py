@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from gfm.data.datamodule import photo_loader
 from gfm.data.images import image_size
 from gfm.data.layout import Photo
+from gfm.data.loaders import photo_loader
 from gfm.errors import GFMError
 from gfm.evaluation.prediction_files import (
     find_mattes,

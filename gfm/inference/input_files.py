@@ -2,15 +2,23 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from gfm.errors import GFMError
+from gfm.inference import heic
+from gfm.inference.earlier_results import find_earlier_results
 from gfm.inference.photos import STDIN
 from gfm.inference.photos import SUFFIXES as PHOTO_SUFFIXES
 from gfm.inference.video.codecs import SUFFIXES as CLIP_SUFFIXES
+from gfm.system.console import console
 from gfm.system.files import check_name
+
+_SUFFIXES = {*PHOTO_SUFFIXES, *heic.SUFFIXES, *CLIP_SUFFIXES}
+_RAW = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 
 
 class Source(NamedTuple):
@@ -33,79 +41,129 @@ class Source(NamedTuple):
         return "standard input" if self.path == STDIN else str(self.path)
 
 
-def find_sources(inputs: Sequence[str], out: Path) -> list[Source]:
-    """Find photos and clips, each once, in the given order; folders are sorted by name.
+class Failure(NamedTuple):
+    """Why some files have no results."""
+
+    text: str
+    num_files: int = 1
+
+
+def list_failures(failures: Iterable[Failure]) -> None:
+    """Print why files have no results."""
+    for failure in failures:
+        console().print(f"failed: {failure.text}", highlight=False, markup=False)
+
+
+@dataclass
+class Inputs:
+    """The files that the inputs of a command lead to.
+
+    Attributes:
+        sources: Photos and clips, each once.
+        failures: Files and folders that cannot be read.
+        left_out: Number of files in folders that are not matted, by suffix or kind.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
+    """Find photos and clips in the given order; folders are sorted by name.
+
+    Results of earlier commands are left out of folders and patterns.
 
     Args:
         inputs: Files, folders (searched recursively), patterns such as ``'photos/**/*.jpg'``, or
             ``-`` for standard input.
-        out: Folder of results, which is not searched.
+        out: Folder of results.
 
     Raises:
-        GFMError: An input does not exist or its name is not UTF-8, or the results of two photos or
-            two clips would have the same name.
+        GFMError: An input does not exist.
     """
-    found: dict[Path, Source] = {}
+    found = Inputs()
+    entries: dict[Path, Source] = {}
+    named = set()
     for text in inputs:
-        for source in _expand(text, out):
-            found.setdefault(source.path, source)
-    names: dict[tuple[Path, bool], Source] = {}
-    for source in found.values():
-        # A photo and a clip may share a name, as on phones.
-        other = names.setdefault((source.name, source.is_clip), source)
-        if other is not source:
-            raise GFMError(
-                f"the results of {other} and {source} would both be called {source.name}: "
-                "rename one, or matte them by two commands with different folders"
-            )
-    return list(found.values())
+        sources = list(_expand(text, found))
+        if not sources and not found.failures:
+            found.failures.append(Failure(f"no photos or clips in {text}"))
+        for source in sources:
+            entry = Path(os.path.realpath(source.path.parent), source.path.name)
+            entries.setdefault(entry, source)
+            if source.path == Path(text):
+                named.add(entry)
+    results = find_earlier_results([entry for entry in entries if entry not in named], out)
+    found.left_out["results of earlier commands"] += len(results)
+    found.left_out += Counter()  # without zeros
+    found.sources = [source for entry, source in entries.items() if entry not in results]
+    return found
 
 
-def _expand(text: str, out: Path) -> Iterator[Source]:
+def _expand(text: str, found: Inputs) -> Iterator[Source]:
+    """Yield what an input leads to, and record in ``found`` what cannot be used."""
     path = Path(text)
-    check_name(text)
     if text == "-":
         yield Source(STDIN, Path("stdin"))
-    elif path.is_dir():
-        yield from _name_below(path, _walk(path, out))
-    elif path.exists():
-        yield Source(path, Path(path.stem))
+    elif os.path.isdir(text):
+        yield from _name_below(path, _walk(path, found), found)
+    elif os.path.exists(text):
+        if path.suffix.lower() in _RAW:
+            found.failures.append(Failure(f"cannot read {path}: raw; convert it to TIFF or JPEG"))
+        else:
+            yield from _name_below(path.parent, [path], found)
     elif glob.has_magic(text):
-        parts = path.parts
-        fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-        yield from _name_below(Path(*parts[:fixed]), _match(text, out))
+        yield from _name_below(*_match(text), found)
     else:
+        check_name(text)
         raise GFMError(f"no file or folder {text}")
 
 
-def _name_below(root: Path, paths: list[Path]) -> Iterator[Source]:
+def _name_below(root: Path, paths: Iterable[Path], found: Inputs) -> Iterator[Source]:
     for path in paths:
-        check_name(path)
-        yield Source(path, path.relative_to(root).with_suffix(""))
+        try:
+            check_name(path)
+        except GFMError as error:
+            found.failures.append(Failure(str(error)))
+        else:
+            yield Source(path, path.relative_to(root).with_suffix(""))
 
 
-def _walk(folder: Path, out: Path) -> list[Path]:
-    """List the visible photos and clips of a folder and its sub-folders except ``out``."""
-    found, suffixes = [], (*PHOTO_SUFFIXES, *CLIP_SUFFIXES)
-    for parent, folders, names in os.walk(folder):
-        place = Path(parent)
-        folders[:] = sorted(f for f in folders if f[0] != "." and not _is_same(place / f, out))
-        visible = [place / name for name in sorted(names) if name[0] != "."]
-        found += [path for path in visible if path.suffix.lower() in suffixes]
-    if not found:
-        raise GFMError(f"no photos or clips in {folder}: looked for {', '.join(suffixes)}")
-    return found
+def _walk(folder: Path, found: Inputs) -> Iterator[Path]:
+    """Yield the visible photos and clips of a folder and its sub-folders, each folder once."""
+
+    def record(error: OSError) -> None:
+        found.failures.append(Failure(f"cannot read {error.filename}: {error.strerror}"))
+
+    visited = set()
+    for parent, folders, names in os.walk(folder, onerror=record, followlinks=True):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        if (place := os.path.realpath(parent)) in visited:  # links may lead around in circles
+            folders.clear()
+            continue
+        visited.add(place)
+        for name in sorted(name for name in names if name[0] != "."):
+            path = Path(parent, name)
+            if path.suffix.lower() in _SUFFIXES:
+                yield path
+            else:
+                found.left_out[path.suffix.lower() or "without suffix"] += 1
 
 
-def _match(pattern: str, out: Path) -> list[Path]:
-    """List the files that match a pattern, except those in ``out``."""
-    paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
-    out = out.resolve()
-    found = [path for path in paths if path.is_file() and out not in path.resolve().parents]
-    if not found:
-        raise GFMError(f"no file matches {pattern}")
-    return found
+def _match(pattern: str) -> tuple[Path, list[Path]]:
+    """Return the files that match a pattern, and the folder above its first wildcard.
 
-
-def _is_same(a: Path, b: Path) -> bool:
-    return b.exists() and a.samefile(b)
+    Brackets in the name of an existing folder are part of the name.
+    """
+    parts, fixed = Path(pattern).parts, 0
+    while fixed < len(parts) - 1 and (
+        not glob.has_magic(parts[fixed]) or Path(*parts[: fixed + 1]).is_dir()
+    ):
+        fixed += 1
+    root, rest = Path(*parts[:fixed]), os.path.join(*parts[fixed:])
+    for wildcards in (rest, rest.replace("[", "[[]")):
+        paths = [root / name for name in glob.glob(wildcards, root_dir=root, recursive=True)]
+        if paths := sorted(path for path in paths if path.is_file()):
+            return root, paths
+    raise GFMError(f"no file matches {pattern}")

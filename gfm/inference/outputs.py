@@ -1,5 +1,6 @@
 """Makes the outputs for a photo: matte, cut-out, composite, glance and focus."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from gfm.errors import GFMError
 from gfm.inference.foreground import estimate_foreground
+from gfm.inference.heic import enable_heic
 from gfm.inference.photos import read_photo
 from gfm.inference.predictor import Predictor
 from gfm.inference.video.smoothing import Smoother
@@ -31,7 +33,8 @@ class Background:
     def __init__(self, source: str) -> None:
         self._picture: Image.Image | None = None
         self._fitted = torch.empty(1, 3, 0, 0)
-        if Path(source).is_file():
+        if os.path.isfile(source):
+            enable_heic(Path(source))
             self._picture = Image.fromarray(read_photo(Path(source)))
             return
         try:

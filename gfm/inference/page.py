@@ -1,23 +1,27 @@
 """Serves the page of ``gfm demo``, which shows a picture's matte, cut-out and new background.
 
-Only this machine can open the page. A Content-Security-Policy keeps the browser from contacting any
-other host; fonts are the system's, and telemetry is off.
+Only this machine can open the page; see :mod:`gfm.inference.page_guard`. Fonts are the system's,
+and telemetry is off.
 """
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageColor, ImageOps
 
-from gfm.errors import GFMError
+from gfm.errors import GFMError, one_line
+from gfm.inference.heic import enable_heic
+from gfm.inference.page_guard import Guard
+from gfm.inference.photos import read_photo
 from gfm.inference.predictor import Predictor
 from gfm.system.extras import import_optional
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
-    "frame-ancestors 'none'; form-action 'self'"
-)
-"""Allows only this server, and the inline code of the page."""
+MAX_UPLOAD = 200_000_000
+"""Size in bytes of the largest picture that can be uploaded."""
 
 BACKGROUND = "#3f8f5f"
 """Default colour behind the cut-out."""
@@ -62,32 +66,44 @@ class _EventHandlers:
         self.predictor = predictor
         self.gradio = gradio
 
-    def cut_out(self, image: Image.Image | None) -> tuple[Any, Any, Any]:
-        """Return the matte of a picture, and its cut-out twice: to show, and to keep."""
-        if image is None:
+    def cut_out(self, path: str | None) -> tuple[Any, Any, Any]:
+        """Return the matte of an uploaded picture, its cut-out, and both to keep."""
+        if path is None:
             return None, None, None
-        try:
-            cutout = self.predictor.cutout(image)
-        except GFMError as error:
-            raise self.gradio.Error(str(error)) from error
-        return cutout.getchannel("A"), cutout, cutout
+        with self._show_errors(path):
+            picture = _read(path)
+            cutout = self.predictor.cutout(picture)
+        return cutout.getchannel("A"), cutout, (picture, cutout)
 
     def show(
-        self,
-        image: Image.Image | None,
-        cutout: Image.Image | None,
-        colour: str,
-        background: Image.Image | None,
+        self, kept: tuple[Image.Image, Image.Image] | None, colour: str, background: str | None
     ) -> tuple[Any, Any]:
         """Return the composite, and the pair of pictures that the slider compares."""
-        if image is None or cutout is None:
+        if kept is None:
             return None, None
-        result = compose(cutout, colour, background)
-        return result, (image, result)
+        picture, cutout = kept
+        with self._show_errors(background or ""):
+            result = compose(cutout, colour, _read(background) if background else None)
+        return result, (picture, result)
+
+    @contextmanager
+    def _show_errors(self, path: str) -> Iterator[None]:
+        """Show an error on the page, naming the file as the user does."""
+        try:
+            yield
+        except Exception as error:
+            text = one_line(error).replace(path, Path(path).name) if path else one_line(error)
+            is_expected = isinstance(error, GFMError)
+            raise self.gradio.Error(text, print_exception=not is_expected) from error
 
 
-def make_page(predictor: Predictor, title: str) -> Any:
-    """Build the page as Gradio ``Blocks``; see :func:`serve`."""
+def _read(path: str) -> Image.Image:
+    enable_heic(Path(path))
+    return Image.fromarray(read_photo(Path(path)))
+
+
+def _make_page(predictor: Predictor, title: str) -> Any:
+    """Build the page as Gradio ``Blocks``."""
     gradio = import_gradio()
     handlers = _EventHandlers(predictor, gradio)
     # Uploaded files are deleted after an hour.
@@ -95,22 +111,31 @@ def make_page(predictor: Predictor, title: str) -> Any:
         gradio.Markdown(f"### {title}")
         with gradio.Row():
             with gradio.Column(scale=2):
-                image = gradio.Image(
-                    type="pil", image_mode="RGB", label="Picture", sources=["upload", "clipboard"]
-                )
-                colour = gradio.ColorPicker(BACKGROUND, label="Background: a colour …")
-                background = gradio.Image(
-                    type="pil", label="… or a picture", sources=["upload"], height=160
-                )
+                image, colour, background = _add_inputs(gradio)
             with gradio.Column(scale=3):
                 slider, shown = _add_results(gradio)
-        cutout = gradio.State()
-        matted = image.change(handlers.cut_out, image, [shown["Matte"], shown["Cut-out"], cutout])
-        choices, results = [image, cutout, colour, background], [shown["Result"], slider]
-        matted.then(handlers.show, choices, results)
-        colour.change(handlers.show, choices, results)
-        background.change(handlers.show, choices, results)
+        kept = gradio.State()
+        mattes, results = [shown["Matte"], shown["Cut-out"], kept], [shown["Result"], slider]
+        choices = [kept, colour, background]
+        cleared = image.change(lambda: [None] * 5, None, [*mattes, *results])
+        matted = cleared.then(handlers.cut_out, image, mattes)
+        matted.success(handlers.show, choices, results)
+        for choice in (colour, background):
+            choice.change(handlers.show, choices, results)
     return blocks
+
+
+def _add_inputs(gradio: Any) -> tuple[Any, Any, Any]:
+    """Add a picture, a colour and a background; pictures are passed on as paths of files."""
+    sources = ["upload", "clipboard"]
+    image = gradio.Image(type="filepath", label="Picture", sources=sources)
+    colour = gradio.ColorPicker(BACKGROUND, label="Background: a colour …")
+    background = gradio.Image(
+        type="filepath", label="… or a picture", sources=["upload"], height=160
+    )
+    for picture in (image, background):  # Gradio would read it without its colour profile
+        picture.preprocess = lambda payload: payload and payload.path
+    return image, colour, background
 
 
 def _add_results(gradio: Any) -> tuple[Any, dict[str, Any]]:
@@ -134,17 +159,19 @@ def _add_results(gradio: Any) -> tuple[Any, dict[str, Any]]:
     return slider, shown
 
 
+@contextmanager
 def serve(
-    page: Any, port: int | None = None, open_browser: bool = False, block: bool = True
-) -> str:
-    """Serve a page from :func:`make_page` to this machine only, and return its address.
+    predictor: Predictor, title: str, port: int | None = None, open_browser: bool = False
+) -> Iterator[str]:
+    """Serve the page to this machine only, and provide its address.
+
+    Uploads and results are in a folder that only this user can read. It is removed at the end.
 
     Args:
-        page: The page.
+        predictor: Mattes the pictures.
+        title: Title of the page.
         port: Port to listen on; by default the first free one from 7860.
         open_browser: Whether to open the page in a browser.
-        block: Whether to return only when the user stops the server; otherwise it runs until
-            ``page.close()``.
 
     Raises:
         GFMError: The port is in use.
@@ -152,38 +179,38 @@ def serve(
     gradio = import_gradio()
     middleware = import_optional("starlette.middleware", "demo", "gfm demo")
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-    try:
-        _, address, _ = page.launch(
-            server_name="127.0.0.1",
-            server_port=port,
-            inbrowser=open_browser,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            ssr_mode=False,
-            footer_links=[],
-            theme=gradio.themes.Base(**fonts),
-            app_kwargs={"middleware": [middleware.Middleware(_PolicyMiddleware)]},
-        )
-    except OSError as error:
-        raise GFMError(f"cannot listen on port {port}: choose another with --port") from error
-    print(f"{address} (stop it with Control-C)" if block else address, flush=True)
-    if block:
-        page.block_thread()
-    return str(address)
+    with _private_folder():
+        page = _make_page(predictor, title)
+        try:
+            _, address, _ = page.launch(
+                server_name="127.0.0.1",
+                server_port=port,
+                inbrowser=open_browser,
+                share=False,
+                quiet=True,
+                prevent_thread_lock=True,
+                ssr_mode=False,
+                show_error=True,
+                max_file_size=MAX_UPLOAD,
+                footer_links=[],
+                theme=gradio.themes.Base(**fonts),
+                app_kwargs={"middleware": [middleware.Middleware(Guard, MAX_UPLOAD)]},
+            )
+        except OSError as error:
+            raise GFMError(f"cannot listen on port {port}: choose another with --port") from error
+        try:
+            yield str(address)
+        finally:
+            page.close(verbose=False)
 
 
-class _PolicyMiddleware:
-    """ASGI middleware that adds :data:`CONTENT_SECURITY_POLICY` to every response."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def send_with_policy(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                header = (b"content-security-policy", CONTENT_SECURITY_POLICY.encode())
-                message = {**message, "headers": [*message["headers"], header]}
-            await send(message)
-
-        await self.app(scope, receive, send_with_policy)
+@contextmanager
+def _private_folder() -> Iterator[None]:
+    """Make Gradio, and uploads in progress, use a folder that only this user can read."""
+    before = tempfile.tempdir, os.environ.get("GRADIO_TEMP_DIR", "")
+    with tempfile.TemporaryDirectory(prefix="gfm-demo-") as folder:
+        tempfile.tempdir = os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir, os.environ["GRADIO_TEMP_DIR"] = before

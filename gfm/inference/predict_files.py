@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from gfm.data.images import write_png
 from gfm.errors import INTERRUPTED, GFMError, WriteError, one_line
-from gfm.inference.input_files import Source
+from gfm.inference.input_files import Failure, Source, list_failures
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.photos import read_photo
 from gfm.inference.pipeline import process_overlapped
+from gfm.inference.result_files import result_path
 from gfm.inference.video.clips import predict_clip
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
@@ -25,29 +26,12 @@ from gfm.system.progress import Progress, duration
 _DEFAULT = ClipOptions()
 
 
-def result_path(out: Path, output: Output, source: Source, clips: ClipOptions = _DEFAULT) -> Path:
-    """Return the path of a result, such as ``out/alpha/<sub-folders>/<name>.png`` or ``.mkv``."""
-    name = out / output / source.name
-    suffix = clips.format_of(output).suffix if source.is_clip else ".png"
-    return name.with_name(f"{name.name}{suffix}")
-
-
-def find_missing(
+def predict_files(
+    maker: OutputMaker,
     sources: Sequence[Source],
     out: Path,
-    outputs: Sequence[Output],
     clips: ClipOptions = _DEFAULT,
-) -> list[Source]:
-    """Return the photos and clips for which a result is missing."""
-    return [
-        source
-        for source in sources
-        if not all(result_path(out, output, source, clips).exists() for output in outputs)
-    ]
-
-
-def predict_files(
-    maker: OutputMaker, sources: Sequence[Source], out: Path, clips: ClipOptions = _DEFAULT
+    failures: Sequence[Failure] = (),
 ) -> None:
     """Matte photos, then clips, and write the results atomically.
 
@@ -58,19 +42,19 @@ def predict_files(
         sources: Photos and clips.
         out: Folder for the results.
         clips: Options for clips.
+        failures: Files that failed before, to list and count with the others.
 
     Raises:
         GFMError: Some files failed, or the folder cannot be written.
         SystemExit: On Control-C, with status 130.
     """
-    paths = [result_path(out, o, source, clips) for o in maker.outputs for source in sources]
-    for folder in sorted({path.parent for path in paths}):
-        make_folder(folder)
-    with _summarize(len(sources), out) as summary:
-        photos = [source for source in sources if not source.is_clip]
-        if photos:
+    for output in maker.outputs:  # if one fails, all photos would
+        make_folder(out / output)
+    with _summarize(len(sources), out, failures) as summary:
+        ready = _make_folders(sources, out, maker.outputs, summary)
+        if photos := [source for source in ready if not source.is_clip]:
             _predict_photos(maker, photos, out, summary)
-        for source in sources:
+        for source in ready:
             if source.is_clip:
                 targets = {o: result_path(out, o, source, clips) for o in maker.outputs}
                 _predict_clip(maker, source, targets, clips, summary)
@@ -80,16 +64,16 @@ def predict_files(
 class _Summary:
     """The failures, and the seconds spent computing."""
 
-    failures: list[str] = field(default_factory=list)
+    failures: list[Failure]
     computing: float = 0.0
 
     def add_failure(self, source: Source, text: str) -> None:
         """Record the error of a file that failed."""
-        self.failures.append(text if str(source) in text else f"{source}: {text}")
+        self.failures.append(Failure(text if str(source) in text else f"{source}: {text}"))
 
 
 @contextmanager
-def _summarize(num_files: int, out: Path) -> Iterator[_Summary]:
+def _summarize(num_sources: int, out: Path, failures: Sequence[Failure]) -> Iterator[_Summary]:
     """Provide a summary to fill, and print it at the end.
 
     Raises:
@@ -97,23 +81,43 @@ def _summarize(num_files: int, out: Path) -> Iterator[_Summary]:
         SystemExit: On Control-C, with status 130.
     """
     start = time.monotonic()
-    summary = _Summary()
+    summary = _Summary(list(failures))
     try:
         try:
             yield summary
         finally:
-            for failure in summary.failures:
-                console().print(f"failed: {failure}", highlight=False, markup=False)
+            list_failures(summary.failures)
     except KeyboardInterrupt:
         console().print("interrupted; repeat the command to resume")
         sys.exit(INTERRUPTED)
     seconds = time.monotonic() - start
-    num_failed = len(summary.failures)
-    text = f"{num_files - num_failed:,} written to {out} in {duration(seconds)}"
+    num_written = num_sources - (len(summary.failures) - len(failures))
+    text = f"{num_written:,} written to {out} in {duration(seconds)}"
     share = f", {summary.computing / seconds:.0%} of it computing" if seconds else ""
     console().print(text + share, highlight=False, markup=False)
-    if num_failed:
-        raise GFMError(f"{num_failed:,} of {num_files:,} failed (listed above)")
+    if summary.failures:
+        num_failed = sum(failure.num_files for failure in summary.failures)
+        raise GFMError(f"{num_failed:,} of {num_written + num_failed:,} failed (listed above)")
+
+
+def _make_folders(
+    sources: Sequence[Source], out: Path, outputs: Sequence[Output], summary: _Summary
+) -> list[Source]:
+    """Make the folders of all results; return the photos and clips for which that succeeded."""
+    errors: dict[Path, str] = {}
+    for folder in sorted({(out / o / source.name).parent for o in outputs for source in sources}):
+        try:
+            make_folder(folder)
+        except GFMError as error:
+            errors[folder] = str(error)
+    ready = []
+    for source in sources:
+        folders = [(out / output / source.name).parent for output in outputs]
+        if found := [errors[folder] for folder in folders if folder in errors]:
+            summary.add_failure(source, found[0])
+        else:
+            ready.append(source)
+    return ready
 
 
 def _predict_photos(

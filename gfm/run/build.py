@@ -16,6 +16,7 @@ from gfm.data.datamodule import MattingDataModule
 from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
+from gfm.models.performance import allow_tf32
 from gfm.run.sweep import in_sweep
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import SPLIT
@@ -40,6 +41,12 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
     return path
 
 
+def seed_everything(config: TrainConfig) -> None:
+    """Seed all generators, and allow TF32."""
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    allow_tf32(True)
+
+
 def build_datamodule(config: TrainConfig) -> MattingDataModule:
     """Build the data module and list its files."""
     data = config.data
@@ -60,6 +67,7 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
         num_validation_photos=data.num_validation_photos,
         num_holdout=data.num_holdout,
         split=data.split,
+        also_share=data.also_share,
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded

@@ -75,7 +75,7 @@ def _fit_to_machine(config: C) -> C:
         precision, reason = choose_precision(device)
         trainer = trainer.replace(precision=precision)
         if is_global_zero():
-            console().print(f"trainer.precision=auto: {precision}, for {reason}", highlight=False)
+            console().print(f"trainer.precision=auto: {precision}, for {reason}")
         if isinstance(config, TrainConfig) and prefers_channels_last(
             device, "16" in precision, config.data.input_size
         ):

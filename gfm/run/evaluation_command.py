@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import pytorch_lightning as pl
 
 from gfm.checkpoints.trust import packages_to_trust
 from gfm.config import Data, TrainConfig
-from gfm.run.configs import CONFIGS
-from gfm.run.overrides import override
-from gfm.run.resume import saved_config_folders, saved_overrides
+from gfm.run.overrides import override, program
+from gfm.run.saved_options import config_folders, saved_overrides
 from gfm.system.run_folder import SPLIT
 
 
@@ -24,26 +22,19 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
         trainer: Trainer after the run.
         weights: Checkpoint to evaluate.
     """
-    config_dir, search = saved_config_folders(config.folder)
+    folders = config_folders()
+    if folders.config_dir:
+        folders = folders._replace(config_dir=os.path.relpath(folders.config_dir))
     return shlex.join(
         [
-            *_program(),
-            *(["--config-dir", os.path.relpath(config_dir)] if config_dir else []),
+            *program("evaluate"),
+            *folders.arguments,
             override("checkpoint", os.path.relpath(weights)),
             *_data(config),
-            *([search] if search else []),
             *_trust(config),
             *_how(trainer),
         ]
     )
-
-
-def _program() -> list[str]:
-    """Return the evaluate command matching how this run was started."""
-    script = Path(sys.argv[0])
-    if script.name == "train.py" and script.resolve().parent == CONFIGS.parent:
-        return ["python", str(script.with_name("evaluate.py"))]
-    return ["gfm", "evaluate"]
 
 
 _KEPT = ("data=", "data.source", "paths.", "trainer=")

@@ -1,6 +1,7 @@
 """Atomic writes, checks of paths, and fingerprints of files."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -29,18 +30,31 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises:
         WriteError: The disk is full, or the folder is missing or read-only.
+        GFMError: The name is too long, or belongs to a folder.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+        raise write_error(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new hidden path in the same folder, whose name is short."""
+    return path.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
+
+
+def write_error(path: Path, error: OSError) -> GFMError:
+    """Return a WriteError, or a GFMError if the fault lies with this path alone."""
+    is_of_path = error.errno in (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
+    kind = GFMError if is_of_path else WriteError
+    return kind(f"cannot write {path}: {error.strerror or error}")
 
 
 @contextmanager
@@ -56,15 +70,15 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def write_table(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Write named rows of numbers as CSV: the column ``name``, then one per number.
+def write_table(path: Path, rows: Mapping[str, Mapping[str, Any]], index: str = "name") -> None:
+    """Write named rows as CSV; the column ``index`` holds the names.
 
-    All rows have the same columns, and there is at least one. See :func:`atomic_path` for errors.
+    All rows have the same columns. See :func:`atomic_path` for errors.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["name", *next(iter(rows.values()))], lineterminator="\n")
+    writer = csv.DictWriter(text, [index, *next(iter(rows.values()), ())], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({"name": name, **row} for name, row in rows.items())
+    writer.writerows({index: name, **row} for name, row in rows.items())
     write_text(path, text.getvalue())
 
 
@@ -90,7 +104,7 @@ def make_folder(folder: Path) -> None:
     Raises:
         WriteError: The folder cannot be made or written.
     """
-    probe = folder / f".{uuid.uuid4().hex[:8]}.tmp"
+    probe = temporary_beside(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()

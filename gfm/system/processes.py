@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from gfm.errors import GFMError, WriteError
+from gfm.errors import GFMError, WriteError, one_line
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -169,11 +169,8 @@ def _attempt(work: Callable[[T], R], item: T) -> TaskResult[T, R]:
         result = work(item)
     except WriteError:
         raise
-    except GFMError as error:
-        message = str(error)
     except MemoryError:
         message = "not enough memory: try again with fewer --workers"
     except Exception as error:  # libraries raise anything on an unusual file; continue with others
-        text = " ".join(str(error).split())
-        message = f"{type(error).__name__}: {text}"
+        message = one_line(error)
     return TaskResult(item, result, message, time.monotonic() - start)

@@ -8,9 +8,3 @@ LAST_CHECKPOINT: Final = Path("checkpoints/last.ckpt")
 
 SPLIT: Final = Path("split.csv")
 """Table of the photos that are held out and of those that are trained on."""
-
-OVERRIDES: Final = Path(".hydra/overrides.yaml")
-"""Overrides that the run was started with."""
-
-HYDRA: Final = Path(".hydra/hydra.yaml")
-"""Hydra's own configuration, including the search path of configuration files."""

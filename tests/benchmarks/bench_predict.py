@@ -27,7 +27,7 @@ from skimage.transform import resize as skimage_resize
 from gfm.animals.sample import draw_sample
 from gfm.compat.hydra import instantiate
 from gfm.inference import Hybrid, Predictor
-from gfm.inference.input_files import Source, find_sources
+from gfm.inference.input_files import Source, find_inputs
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.predict_files import predict_files
 from gfm.inference.resizing import scaled_size
@@ -107,7 +107,7 @@ def difference(ours: Path, theirs: Path) -> float:
 
 
 def compare(folder: Path, model: GFM, num_rounds: int) -> None:
-    sources = find_sources([str(folder / "photos")], folder)
+    sources = find_inputs([str(folder / "photos")], folder).sources
     official = copy.deepcopy(
         model
     )  # ours changes the memory format, which the official code does not

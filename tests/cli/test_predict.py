@@ -1,6 +1,7 @@
 """``gfm predict``: photos in, mattes, cut-outs, composites and maps out."""
 
 import functools
+import shutil
 from typing import get_args
 
 import cv2
@@ -130,6 +131,56 @@ def test_damaged_photos_are_listed_and_the_others_processed(predict, photos, tmp
     assert done.stdout.count("failed: ") == 1
     assert "broken.jpg" in done.stdout
     assert done.stderr.strip() == "error: 1 of 4 failed (listed above)"
+
+
+def test_a_fault_of_one_file_does_not_stop_the_others(predict, photos, tmp_path):
+    """Among them the same result twice, and results that cannot be written."""
+    for name in ("x.jpg", "x.webp", f"{'n' * 240}.jpg", "folder.jpg", "file/y.jpg"):
+        (photos / name).parent.mkdir(exist_ok=True)
+        shutil.copy(photos / "a.jpg", photos / name)
+    (photos / "notes.txt").touch()
+    out = tmp_path / "out"
+    (out / "alpha/folder.png").mkdir(parents=True)
+    (out / "cutout").mkdir()
+    (out / "cutout/file").touch()
+    done = predict(photos)
+    assert done.exit_code == 1
+    assert files(out / "alpha") == ["a.png", "b.png", f"{'n' * 240}.png", "sub/a.png"]
+    lines = done.stdout.splitlines()
+    assert lines[0] == "left out: 1 .txt"
+    assert [line.split(": ")[0] for line in lines[1:4]] == ["failed"] * 3
+    assert f"x.jpg, {photos}/x.webp: all have the result {out}/alpha/x.png" in lines[1]
+    assert f"failed: {photos}/file/y.jpg: cannot write to {out}/cutout/file: " in lines[2]
+    assert f"cannot write {out}/alpha/folder.png: Is a directory" in lines[3]
+    assert lines[4].startswith("4 written")
+    assert done.stderr == "error: 4 of 8 failed (listed above)\n"
+
+
+def test_results_beside_their_photos(predict, photos, monkeypatch):
+    """Repeated, the command does not matte mattes."""
+    assert predict(photos, "-o", photos).exit_code == 0
+    made = files(photos)
+    assert len(made) == 9
+    done = predict(photos, "-o", photos)
+    assert "3 of 3 exist already" in done.output
+    assert "left out: 6 results of earlier commands" in done.output
+    monkeypatch.chdir(photos)
+    assert "2 of 2 exist already" in predict("*.*", "-o", ".").output
+    assert files(photos) == made
+
+
+def test_inputs_are_not_overwritten(predict, photos, tmp_path):
+    source = tmp_path / "out/alpha/b.png"
+    source.parent.mkdir(parents=True)
+    shutil.copy(photos / "b.png", source)
+    before = source.read_bytes()
+    for words in ([], ["--output", "alpha"], ["--overwrite"]):
+        done = predict(source.parent, *words)
+        assert done.exit_code == 1
+        assert done.stderr.startswith(f"error: {source}: its result would replace the input")
+    assert predict(photos / "b.png", "--background", source).exit_code == 1
+    assert files(tmp_path / "out") == ["alpha/b.png"]
+    assert source.read_bytes() == before
 
 
 def test_standard_input(predict, photos, tmp_path):

@@ -104,7 +104,7 @@ def test_without_the_extra(predict, clip, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     done = predict(clip)
     assert done.exit_code == 1
-    assert done.stderr == "error: video needs av: pip install 'gfm-matting[video]'\n"
+    assert done.stderr == f"error: {clip}: video needs av: pip install 'gfm-matting[video]'\n"
     assert not (tmp_path / "out").exists()
 
 

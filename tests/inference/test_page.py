@@ -4,14 +4,18 @@ import base64
 import io
 import json
 import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gfm.animals.sample import draw_sample
-from gfm.inference.page import compose, make_page, serve
+from gfm.errors import GFMError
+from gfm.inference import page
+from gfm.inference.page import compose, serve
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 DRIVER = shutil.which("chromedriver")
@@ -39,6 +43,105 @@ def test_compose():
     assert [over.getpixel((0, 0)), over.getpixel((1, 0))] == [(200, 100, 0), (10, 20, 30)]
     picture = Image.new("L", (50, 50), 7)
     assert compose(cutout, "#000000", picture).getpixel((3, 1)) == (7, 7, 7)
+
+
+class Faulty:
+    """A predictor that fails for blue pictures."""
+
+    def cutout(self, image):
+        if image.getpixel((0, 0))[2] > 200:
+            raise RuntimeError("out of memory")
+        return image.convert("RGBA")
+
+
+@pytest.fixture(scope="module")
+def served():
+    """The address of a page, and the folder of its uploads, which is removed at the end."""
+    pytest.importorskip("gradio")
+    limit, page.MAX_UPLOAD = page.MAX_UPLOAD, 50_000
+    try:
+        with serve(Faulty(), "gfm: a test") as address:
+            folder = Path(tempfile.gettempdir())
+            yield address.rstrip("/"), folder
+    finally:
+        page.MAX_UPLOAD = limit
+    assert not folder.exists()
+    assert tempfile.gettempdir() != str(folder)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:{port}"}, 200),
+        ({"Host": "evil.example:{port}"}, 421),
+        ({"Host": "127.0.0.1.evil.example"}, 421),
+        ({"Host": "["}, 400),
+        ({"Origin": "http://127.0.0.1:{port}"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_other_web_pages_are_refused(served, headers, status):
+    httpx = pytest.importorskip("httpx")
+    port = served[0].rpartition(":")[2]
+    headers = {name: value.format(port=port) for name, value in headers.items()}
+    files = {"files": ("a.txt", b"text")}
+    for method, path, options in (
+        ("GET", "/config", {}),
+        ("POST", "/gradio_api/upload", {"files": files}),
+    ):
+        answer = httpx.request(method, served[0] + path, headers=headers, **options)
+        assert answer.status_code == status, answer.text
+        assert ("content-security-policy" in answer.headers) == (status == 200)
+
+
+def test_uploads_are_limited_and_private(served):
+    httpx = pytest.importorskip("httpx")
+    address, folder = served
+
+    def upload(size):
+        files = {"files": ("a.png", bytes(size))}
+        return httpx.post(f"{address}/gradio_api/upload", files=files).status_code
+
+    before = set(folder.rglob("*.png"))
+    assert upload(60_000) == 413
+    assert upload(2_000_000) == 413
+    unknown_size = httpx.post(f"{address}/gradio_api/upload", content=iter([b"1", b"2"]))
+    assert unknown_size.status_code == 411
+    assert set(folder.rglob("*.png")) == before
+    assert upload(40_000) == 200
+    assert len(set(folder.rglob("*.png")) - before) == 1
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_errors_are_shown_by_name(served, tmp_path):
+    gradio_client = pytest.importorskip("gradio_client")
+    (tmp_path / "broken.jpg").write_text("no picture")
+    Image.new("RGB", (8, 8), (0, 0, 255)).save(tmp_path / "blue.png")
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "red.png")
+    client = gradio_client.Client(served[0], verbose=False)
+
+    def cut_out(name):
+        picture = gradio_client.handle_file(tmp_path / name)
+        return client.predict(picture, api_name="/cut_out")
+
+    for name, message in (
+        ("broken.jpg", r"^cannot read broken\.jpg: "),
+        ("blue.png", "^RuntimeError: out of memory"),
+    ):
+        with pytest.raises(gradio_client.exceptions.AppError, match=message):
+            cut_out(name)
+    assert len(cut_out("red.png")) == 2
+    result, _ = client.predict("#000000", None, api_name="/show")
+    assert Image.open(result["path"] if isinstance(result, dict) else result).size == (8, 8)
+
+
+def test_a_port_in_use(served):
+    port = int(served[0].rpartition(":")[2])
+    with pytest.raises(GFMError, match="choose another with --port"), serve(Faulty(), "", port):
+        pass
 
 
 @pytest.fixture
@@ -108,18 +211,15 @@ def _picture(driver, css: str, size: tuple[int, int]) -> Image.Image | None:
     return image if image.size == size else None
 
 
-def test_in_a_browser(browser, tmp_path, monkeypatch):
+def test_in_a_browser(browser, tmp_path):
     pytest.importorskip("gradio")
     from selenium.webdriver.common.by import By
 
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     sample = draw_sample(0, 3, 240, 360)
     Image.fromarray(sample.image).save(tmp_path / "animal.png")
     Image.new("RGB", (90, 200), (10, 20, 200)).save(tmp_path / "blue.png")
     oracle = Oracle(sample)
-    page = make_page(oracle, "gfm: a test")
-    address = serve(page, block=False)
-    try:
+    with serve(oracle, "gfm: a test") as address:
         browser.get(address)
         inputs = _wait(lambda: browser.find_elements(By.CSS_SELECTOR, "input[type=file]"))
         inputs[0].send_keys(str(tmp_path / "animal.png"))
@@ -162,5 +262,8 @@ def test_in_a_browser(browser, tmp_path, monkeypatch):
             image.src = "http://127.0.0.1:9/a.png";"""
         )
         assert blocked == "http://127.0.0.1:9/a.png", "the policy allows other hosts"
-    finally:
-        page.close()
+
+        (tmp_path / "broken.png").write_text("no picture")
+        inputs = browser.find_elements(By.CSS_SELECTOR, "input[type=file]")
+        inputs[0].send_keys(str(tmp_path / "broken.png"))
+        _wait(lambda: "cannot read broken.png" in browser.find_element(By.TAG_NAME, "body").text)

@@ -103,9 +103,9 @@ def test_all_wrong_options_are_named_at_once(tiny):
         "data.crop_sizes=[]",
     ]
     assert refused(TrainConfig, "train", *tiny, *wrong) == [
-        "data.batch_size=0: choose a whole number of at least 1",
+        "data.batch_size=0: choose a whole number of at least 1, or null",
         "data.crop_sizes=[]: choose a whole number of at least 1, or a list with items, each a "
-        "whole number of at least 1",
+        "whole number of at least 1, or null",
         "data.typo: no such option; see --help",
         "loss.focus=-1: choose a number of at least 0",
         "test=worst: choose best or last or false, or null",

@@ -8,10 +8,13 @@ from torch.multiprocessing import start_processes
 
 from gfm.system.ranks import all_gather_dict, creates_processes_externally, is_global_zero
 
-NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID")
+NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 OTHERS = (
-    *("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE"),
-    *("SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_NAME"),
+    "WORLD_SIZE",
+    "TORCHELASTIC_RUN_ID",
+    "JSM_NAMESPACE_SIZE",
+    "SLURM_NTASKS",
+    "SLURM_JOB_NAME",
 )
 CASES = {
     "alone": ({}, True, False),

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from gfm.errors import GFMError
 
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".wmv", ".asf"),
+    *(".flv", ".f4v", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".m2v", ".vob", ".ogv", ".mxf"),
+)
 """Suffixes of files that count as clips."""
 
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gfm.errors import GFMError
+from gfm.inference.video.colours import RgbConverter
 from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
     from av.container import InputContainer
 
-_UNSPECIFIED = 2  # FFmpeg's code for an unspecified colour space
 _DURATION_TOLERANCE = Fraction(1, 4)  # seconds by which a clip may be shorter than its header says
+
+_COUNT_FROM_ZERO = ("matroska,webm", "asf")  # formats whose duration includes the time before
 
 
 class Frame(NamedTuple):
@@ -76,11 +78,14 @@ class Clip:
         self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
         self.time_base = Fraction(stream.time_base or 1 / self.rate)
         self.pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
-        # Of the longest stream, which may be audio.
-        duration = self._container.duration
-        self._seconds = None if duration is None else Fraction(duration, 1_000_000)
+        self._start = Fraction(self._container.start_time or 0, 1_000_000)
+        self._seconds = None  # of the longest stream, which may be audio
+        if self._container.duration is not None:
+            self._seconds = Fraction(self._container.duration, 1_000_000)
+            if self._container.format.name in _COUNT_FROM_ZERO:
+                self._seconds -= self._start
         num_frames = stream.frames or round(float((self._seconds or 0) * self.rate))
-        self.num_frames = num_frames or None
+        self.num_frames = num_frames if num_frames > 0 else None
 
     def close(self) -> None:
         """Close the file."""
@@ -94,14 +99,14 @@ class Clip:
         """
         last: int | None = None
         step = max(round(1 / (self.rate * self.time_base)), 1)
-        shape = None
+        shape, to_rgb = None, RgbConverter(self.path)
         for decoded in self._decode():
             time = decoded.pts
             if last is not None and (time is None or time <= last):
                 time = last + (step if time is None else 1)
             last = time or 0
             matrix = _display_matrix(decoded)
-            image = _apply_display_matrix(_to_rgb(decoded), matrix)
+            image = _apply_display_matrix(to_rgb(decoded), matrix)
             if shape is None and _swaps_sides(matrix):
                 self.pixel_aspect = 1 / self.pixel_aspect
             if shape is not None and image.shape != shape:
@@ -125,7 +130,7 @@ class Clip:
                         time = _format_seconds(frame.time)
                         raise GFMError(f"cannot read {self.path}: damaged after {time}")
                     yield frame
-        end -= Fraction(self._container.start_time or 0, 1_000_000)
+        end -= self._start
         tolerance = 2 / self.rate + _DURATION_TOLERANCE
         if self._seconds is not None and end < self._seconds - tolerance:
             raise GFMError(
@@ -145,13 +150,6 @@ def _find_video(container: "InputContainer", path: Path) -> "VideoStream":
 
 def _format_seconds(seconds: float | Fraction | None) -> str:
     return f"{max(float(seconds or 0), 0):.1f} s"
-
-
-def _to_rgb(frame: "VideoFrame") -> np.ndarray:
-    # Unspecified colours are taken as BT.709 in HD and as BT.601 in smaller frames, as players do.
-    guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
-    colours = guess if frame.colorspace == _UNSPECIFIED else None
-    return frame.to_ndarray(format="rgb24", src_colorspace=colours)
 
 
 def _display_matrix(frame: "VideoFrame") -> np.ndarray:

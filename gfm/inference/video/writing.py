@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from gfm.data.images import write_png
-from gfm.errors import GFMError, WriteError
+from gfm.errors import GFMError
 from gfm.inference.video.audio import AudioCopier
 from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip
 from gfm.system.extras import import_optional
-from gfm.system.files import atomic_path, write_text
+from gfm.system.files import atomic_path, temporary_beside, write_error, write_text
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -179,23 +178,23 @@ def _atomic_folder(path: Path) -> Iterator[Path]:
     """Provide a hidden folder beside ``path`` that is renamed to ``path`` at the end.
 
     Raises:
-        WriteError: The folder cannot be written, or ``path`` exists but is not such a folder.
+        WriteError: The folder cannot be written.
+        GFMError: ``path`` exists but is not such a folder, or its name is too long.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    if path.exists() and not (path / TIMESTAMPS).is_file():
-        raise WriteError(f"cannot write {path}: it holds other files; move them away")
+    temporary, old = temporary_beside(path), temporary_beside(path)
+    if os.path.exists(path) and not (path / TIMESTAMPS).is_file():
+        raise GFMError(f"cannot write {path}: it holds other files; move them away")
     try:
         temporary.mkdir()
         yield temporary
         if path.exists():  # a folder cannot replace one that is not empty
-            old = temporary.with_name(f"{temporary.name[:-4]}.old.tmp")
             path.rename(old)
             os.replace(temporary, path)
             shutil.rmtree(old)
         else:
             os.replace(temporary, path)
     except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+        raise write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -207,5 +206,6 @@ def _translate_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as error:
-        text = f"cannot write {path}: {error.strerror or error}"
-        raise (WriteError(text) if isinstance(error, OSError) else GFMError(text)) from error
+        if isinstance(error, OSError):
+            raise write_error(path, error) from error
+        raise GFMError(f"cannot write {path}: {error.strerror or error}") from error

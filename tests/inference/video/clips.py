@@ -9,7 +9,8 @@ import av
 import numpy as np
 
 MILLISECOND = Fraction(1, 1000)
-CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
+CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4", ".wmv": "wmv2", ".flv": "flv"}
+KINDS = {".m4v": "mp4", ".mts": "mpegts", ".wmv": "asf"}
 STEADY = [40 * i for i in range(8)]
 """Timestamps in milliseconds of 25 frames per second."""
 UNSTEADY = [0, 40, 90, 120, 160, 200, 300, 320]
@@ -42,8 +43,7 @@ def write_clip(
     With an audio codec, it has a tone as long as the frames, or as ``seconds``.
     """
     frames = draw_frames(len(times)) if frames is None else frames
-    kind = "mp4" if path.suffix == ".m4v" else None
-    with av.open(str(path), "w", format=kind, options=options or {}) as output:
+    with av.open(str(path), "w", format=KINDS.get(path.suffix), options=options or {}) as output:
         stream = _add_video(output, path.suffix, codec, frames[0], rotation) if frames else None
         if stream:
             stream.codec_context.sample_aspect_ratio = Fraction(*pixel_aspect)
@@ -63,7 +63,7 @@ def _add_video(output: Any, suffix: str, codec: str, picture: np.ndarray, rotati
     stream = output.add_stream(codec or CODECS.get(suffix, "libx264"), rate=25)
     stream.height, stream.width = picture.shape[:2]
     stream.pix_fmt = "yuv420p"
-    if suffix != ".avi":
+    if suffix not in (".avi", ".wmv", ".flv"):
         stream.codec_context.time_base = MILLISECOND
     if rotation:
         stream.set_display_rotation(rotation)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gfm.errors import GFMError
+from gfm.inference.video.codecs import SUFFIXES
 from gfm.inference.video.reading import Clip
 from tests.inference.video.clips import STEADY, UNSTEADY, draw_frames, write_clip
 
@@ -35,6 +36,25 @@ def test_avi(tmp_path):
     assert times == sorted(set(times))
 
 
+@pytest.mark.parametrize("suffix", [".3gp", ".mts", ".wmv", ".flv"])
+def test_formats_of_cameras(tmp_path, suffix):
+    assert suffix in SUFFIXES
+    frames, times, _ = read(write_clip(tmp_path / f"clip{suffix}"))
+    assert len(frames) == len(STEADY)
+    assert np.diff(times).tolist() == [40] * 7
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".mp4", ".wmv"])
+def test_clips_that_start_late(tmp_path, suffix):
+    """Matroska, WebM and WMV count the time before the first frame in their duration."""
+    late = [5000 + time for time in STEADY]
+    options = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    path = write_clip(tmp_path / f"late{suffix}", times=late, options=options)
+    _, times, num_frames = read(path)
+    assert times == late
+    assert num_frames == len(late)
+
+
 @pytest.mark.parametrize(("rotation", "turns"), [(90, 1), (180, 2), (-90, 3)])
 def test_rotated_clips_are_upright(tmp_path, rotation, turns):
     """Angles are counterclockwise in the file and in NumPy."""
@@ -45,12 +65,12 @@ def test_rotated_clips_are_upright(tmp_path, rotation, turns):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-@pytest.mark.parametrize("kept", [0.6, 0.02])
-def test_a_truncated_clip(tmp_path, suffix, kept):
+@pytest.mark.parametrize(("kept", "start"), [(0.6, 0), (0.6, 5000), (0.02, 0)])
+def test_a_truncated_clip(tmp_path, suffix, kept, start):
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(25)]
     options = {"movflags": "faststart"} if suffix == ".mp4" else {}
-    times = [40 * i for i in range(25)]
+    times = [start + 40 * i for i in range(25)]
     path = write_clip(tmp_path / f"clip{suffix}", noise, times, options=options)
     data = path.read_bytes()
     path.write_bytes(data[: round(kept * len(data))])

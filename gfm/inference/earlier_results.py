@@ -1,0 +1,50 @@
+"""Recognises the results of earlier commands among the files of a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from gfm.inference.outputs import Output
+from gfm.inference.video.codecs import ALPHA_FORMATS, CUTOUT_FORMATS
+
+_OUTPUTS = get_args(Output)
+_CLIP_SUFFIXES = {form.suffix for form in (*ALPHA_FORMATS.values(), *CUTOUT_FORMATS.values())}
+_GREY, _RGB, _RGBA = 0, 2, 6  # colour types of PNG
+_COLOUR_TYPES = {"cutout": _RGBA, "composite": _RGB}
+
+
+def find_earlier_results(paths: Sequence[Path], out: Path) -> set[Path]:
+    """Return the results of earlier commands, which may have written to other folders than ``out``.
+
+    A result lies below a folder named after an output and has its format. Because pictures in
+    colour have the format of a composite, and clips of any kind that of a result, these count only
+    in ``out``, or if a file outside such folders has the same name.
+    """
+    places = {path: [p for p in path.parents if p.name in _OUTPUTS] for path in paths}
+    names = {path.stem for path in paths if not places[path]}
+    here = out.resolve()
+    return {
+        path
+        for path in paths
+        for place in places[path]
+        if _is_result(path, place.name, path.stem in names, place.parent == here)
+    }
+
+
+def _is_result(path: Path, output: str, has_source: bool, is_in_out: bool) -> bool:
+    if path.suffix in _CLIP_SUFFIXES:
+        return has_source or is_in_out
+    if path.suffix != ".png":
+        return False
+    has_format = _colour_type(path) == _COLOUR_TYPES.get(output, _GREY)
+    return has_source or (has_format and (is_in_out or output != "composite"))
+
+
+def _colour_type(path: Path) -> int | None:
+    """Read the colour type of a PNG file."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(26)
+    except OSError:
+        return None
+    return header[25] if header.startswith(b"\x89PNG") and len(header) == 26 else None

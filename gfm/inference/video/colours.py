@@ -1,0 +1,68 @@
+"""Converts decoded frames to 8-bit RGB in the colours of BT.709."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gfm.system.console import console
+from gfm.system.extras import import_optional
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+# FFmpeg's codes.
+_UNSPECIFIED = 2
+_PQ, _HLG = 16, 18  # transfer functions of HDR
+_WIDE = (9, 11, 12)  # primaries: BT.2020, and P3 for cinemas and displays
+
+# HDR is tone-mapped, whereas SDR colours are kept exact where BT.709 has them.
+_INTENTS = {True: "perceptual", False: "relative_colorimetric"}
+
+
+class RgbConverter:
+    """Converts the frames of a clip, HDR and wide gamuts by FFmpeg's filter ``scale``.
+
+    FFmpeg before 7.1 cannot do that: a warning is printed, and the colours are read as BT.709.
+
+    Args:
+        path: Path of the clip, for the warning.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._graph: Any = None
+        self._can_convert = True
+
+    def __call__(self, frame: "VideoFrame") -> np.ndarray:
+        """Return H×W×3, uint8."""
+        is_hdr = frame.color_trc in (_PQ, _HLG)
+        if self._can_convert and (is_hdr or frame.color_primaries in _WIDE):
+            av = import_optional("av", "video", "video")
+            try:
+                self._graph = self._graph or _make_graph(frame, _INTENTS[is_hdr])
+                self._graph.push(frame)
+                return self._graph.pull().to_ndarray()
+            except (av.FFmpegError, ValueError):
+                self._can_convert = False
+                colours = "HDR" if is_hdr else "wide-gamut"
+                text = f"warning: {self.path}: PyAV cannot convert {colours} colours: update av"
+                console().print(text, highlight=False, markup=False)
+        # Unspecified colours are taken as BT.709 in HD and as BT.601 in smaller frames, as players
+        # do.
+        guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
+        space = guess if frame.colorspace == _UNSPECIFIED else None
+        return frame.to_ndarray(format="rgb24", src_colorspace=space)
+
+
+def _make_graph(frame: "VideoFrame", intent: str) -> Any:
+    """Make a graph of filters that converts frames like the given one."""
+    av = import_optional("av", "video", "video")
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    scale = graph.add("scale", f"out_primaries=bt709:out_transfer=bt709:intent={intent}")
+    nodes = (source, scale, graph.add("format", "rgb24"), graph.add("buffersink"))
+    graph.link_nodes(*nodes).configure()
+    return graph

@@ -1,0 +1,95 @@
+"""Names of results, and inputs that are refused because of them."""
+
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from gfm.errors import GFMError
+from gfm.inference.input_files import Inputs, Source, find_inputs
+from gfm.inference.outputs import Background
+from gfm.inference.photos import STDIN, read_photo
+from gfm.inference.result_files import reject_conflicts, reject_unreadable, select_sources
+from gfm.inference.video.codecs import ClipOptions
+
+
+def sources(*paths):
+    return [Source(Path(path), Path(Path(path).stem)) for path in paths]
+
+
+def test_inputs_with_the_same_results_are_refused_and_the_others_kept(tmp_path):
+    given = sources("IMG_1.JPG", "IMG_1.webp", "IMG_2.JPG", "IMG_1.mov", "sub/IMG_1.png")
+    accepted, (failure,) = reject_conflicts(given, tmp_path, ["alpha"])
+    assert accepted == [given[2], given[3]]
+    assert failure.num_files == 3
+    result = tmp_path / "alpha/IMG_1.png"
+    assert failure.text == (
+        f"IMG_1.JPG, IMG_1.webp, sub/IMG_1.png: all have the result {result}; rename all but one"
+    )
+
+
+def test_inputs_are_not_replaced(tmp_path):
+    """Whatever the path to them, and whichever input it is."""
+    for name in ("alpha/p.png", "cutout/clip_frames/1.png", "alpha/b.png", "q.jpg", "clip.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path / "alpha")
+    (tmp_path / "alpha/hard.png").hardlink_to(tmp_path / "q.jpg")
+    names = ("link/p.png", "b.jpg", "q.jpg", "clip.mp4", "cutout/clip_frames/1.png", "hard.jpg")
+    given = [*sources(*(tmp_path / name for name in names)), Source(STDIN, Path("stdin"))]
+    background = tmp_path / "alpha/b.png"
+    accepted, failures = reject_conflicts(
+        given, tmp_path, ["alpha", "cutout"], ClipOptions(cutout="png"), [background, Path("no")]
+    )
+    assert [str(s.name) for s in accepted] == ["q", "1", "stdin"]
+    assert [failure.text.split(";")[0] for failure in failures] == [
+        f"{given[0]}: its result would replace the input {tmp_path / 'alpha/p.png'}",
+        f"{given[1]}: its result would replace the input {background}",
+        f"{given[3]}: its result would replace the input {tmp_path / 'cutout/clip_frames'}",
+        f"{given[5]}: its result would replace the input {tmp_path / 'alpha/hard.png'}",
+    ]
+
+
+def test_missing_packages_are_named_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "av", None)
+    given = sources("a.HEIC", "b.jpg", "c.heif", "d.mp4")
+    readable, failures = reject_unreadable(given)
+    assert readable == [given[1]]
+    assert [(failure.text, failure.num_files) for failure in failures] == [
+        ("a.HEIC and 1 more: HEIC needs pillow_heif: pip install 'gfm-matting[heic]'", 2),
+        ("d.mp4: video needs av: pip install 'gfm-matting[video]'", 1),
+    ]
+    with pytest.raises(GFMError, match=r"^d.mp4: video needs av"):
+        select_sources(Inputs(sources("d.mp4")), Path("out"), ["alpha"], ClipOptions(), False)
+
+
+def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
+    """A stand-in for pillow-heif: a PNG with another signature."""
+    Image.new("RGB", (5, 4), (9, 8, 7)).save(tmp_path / "plain.png")
+    content = (tmp_path / "plain.png").read_bytes()
+    (tmp_path / "photo.heic").write_bytes(b"....ftypheic" + content)
+
+    def open_heic(file, _):
+        file.seek(12)
+        image = Image.open(io.BytesIO(file.read()))
+        image.format = "HEIF"
+        return image
+
+    def register():
+        Image.register_open("HEIF", open_heic, lambda prefix: prefix[4:12] == b"ftypheic")
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register))
+    try:
+        found = find_inputs([str(tmp_path / "photo.heic")], tmp_path)
+        assert reject_unreadable(found.sources) == (found.sources, [])
+        assert read_photo(found.sources[0].path)[0, 0].tolist() == [9, 8, 7]
+    finally:
+        Image.OPEN.pop("HEIF")
+        Image.ID.remove("HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(GFMError, match="HEIC needs pillow_heif: pip install"):
+        Background(str(tmp_path / "photo.heic"))

@@ -1,0 +1,28 @@
+"""Atomic writes: names of any length, and errors that concern one file or all."""
+
+import errno
+
+import pytest
+
+from gfm.errors import GFMError, WriteError
+from gfm.system.files import atomic_path, write_text
+
+
+@pytest.mark.parametrize("length", [242, 255])
+def test_names_as_long_as_the_system_allows(tmp_path, length):
+    write_text(tmp_path / ("n" * length), "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["n" * length]
+
+
+def test_errors_of_one_file_and_of_all(tmp_path):
+    """Work on other files continues after the former."""
+    (tmp_path / "folder").mkdir()
+    for name in ("n" * 256, "folder"):
+        with pytest.raises(GFMError, match="cannot write") as caught:
+            write_text(tmp_path / name, "text")
+        assert not isinstance(caught.value, WriteError)
+    with pytest.raises(WriteError), atomic_path(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(WriteError):
+        write_text(tmp_path / "missing/a", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
