@@ -29,14 +29,10 @@ _PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
 
 @dataclass(frozen=True)
 class ReportImage:
-    """An evaluated image: the paths of its three pictures, and its metrics.
+    """A photo, its predicted and its true alpha, all of the same size, and its metrics.
 
-    Attributes:
-        name: File name without suffix; unique within a report.
-        image: Photo.
-        prediction: Predicted alpha, the size of the photo.
-        truth: True alpha, the size of the photo.
-        metrics: Values by key, such as ``sad_transition``; NaN if a metric has no value.
+    Names are unique within a report. Keys of metrics are such as ``sad_transition``, and a metric
+    without a value is NaN.
     """
 
     name: str
@@ -177,11 +173,13 @@ def _encode(image: ReportImage) -> dict[str, Any]:
         cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA)
         for p in (photo, prediction, truth)
     )
+    # Encodings from fine to coarse, of which the first that fits is taken.
+    colours = (_webp(photo[..., ::-1], quality) for quality in (82, 70, 55, 40))
     errors = (error_colours(prediction - truth, levels) for levels in (63, 31, 15))
     return {
         "full_size": size,
         "size": (width, height),
-        "photo": _data_url(_PHOTO_BYTES, _encode_photo(photo)),
+        "photo": _data_url(_PHOTO_BYTES, colours),
         "prediction": _data_url(_ALPHA_BYTES, _encode_alpha(prediction)),
         "truth": _data_url(_ALPHA_BYTES, _encode_alpha(truth)),
         "error": _data_url(_ERROR_BYTES, (_webp(e, _LOSSLESS) for e in errors)),
@@ -190,11 +188,6 @@ def _encode(image: ReportImage) -> dict[str, Any]:
 
 def _as_float(alpha: np.ndarray) -> np.ndarray:
     return alpha.astype(np.float32) / np.iinfo(alpha.dtype).max
-
-
-def _encode_photo(photo: np.ndarray) -> Iterator[bytes]:
-    """Yield encodings of H×W×3 RGB from fine to coarse."""
-    return (_webp(photo[..., ::-1], quality) for quality in (82, 70, 55, 40))
 
 
 def _encode_alpha(alpha: np.ndarray) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Options of a training: what is kept, what learns, what decays, what is drawn."""
+"""Training options: checkpoints, freezing, weight decay and previews."""
 
 import itertools
 

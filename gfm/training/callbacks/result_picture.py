@@ -61,19 +61,16 @@ def _array(picture: Tensor) -> np.ndarray:
     return picture.permute(1, 2, 0).float().cpu().numpy()
 
 
-def sheet(
-    rows: list[np.ndarray], num_columns: int = 2, names: Sequence[str] = COLUMNS
-) -> np.ndarray:
-    """Arrange drawings of photos in columns, each below the names of its tiles.
+def sheet(rows: list[np.ndarray], names: Sequence[str] = COLUMNS) -> np.ndarray:
+    """Arrange drawings of photos in two columns below the names of their tiles.
 
     Args:
         rows: Drawings of the same height, H×W×3 RGB, uint8.
-        num_columns: Number of drawings side by side.
         names: Names of the tiles of a drawing.
     """
     padded = pad_to_widest(rows)
     width = padded[0].shape[1]
-    num_columns = min(num_columns, len(padded))
+    num_columns = min(2, len(padded))
     padded += [np.zeros_like(padded[0])] * (-len(padded) % num_columns)
     gap = np.full((padded[0].shape[0], 8, 3), 255, np.uint8)
     lines = []
