@@ -15,7 +15,7 @@ from gfm.errors import GFMError
 from gfm.system.console import console
 
 _INTERVAL: Final = 1.0  # seconds between two looks at the store
-_GRACE: Final = 2.0  # seconds in which a process may still report an error that it has, too
+_GRACE: Final = 5.0  # seconds to report errors: Lightning kills rank zero once another has ended
 _GRACE_AT_END: Final = 30.0  # seconds in which a process may end after rank zero
 _LIMIT: Final = 60.0  # seconds in which a failed process may end; NCCL may block its exit
 
