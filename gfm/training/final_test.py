@@ -5,7 +5,6 @@ from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
@@ -47,9 +46,9 @@ def best_weights(trainer: pl.Trainer) -> Path | None:
     return path if path.is_file() else None
 
 
-def _monitor(trainer: pl.Trainer) -> ModelCheckpoint | None:
-    kept = (c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
-    return next((c for c in kept if c.monitor), None)
+def _monitor(trainer: pl.Trainer) -> Any:
+    """Return the callback that keeps the best weights; ``None`` if there is none."""
+    return next((c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None)), None)
 
 
 def validate_first(
@@ -99,7 +98,7 @@ def run_final_test(
     title += f", {format_inferer(module.inferer)}"
     choice = "these weights were not chosen by their results on any photo"
     if best:
-        choice = _describe_choice(trainer, best, datamodule)
+        choice = f"{best.name} has the {_describe_choice(trainer, datamodule)}"
     return FinalTest(metrics, title, choice, path)
 
 
@@ -116,12 +115,12 @@ def _tested_photos(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     return f"{'all' if is_whole else 'some of'} {num_photos} validation photos"
 
 
-def _describe_choice(trainer: pl.Trainer, best: Path, datamodule: MattingDataModule) -> str:
+def _describe_choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     num_seen, num_all = len(datamodule.validation), len(datamodule.photos)
     if datamodule.held_out and datamodule.held_out != datamodule.photos:
         photos = f"{len(datamodule.held_out)} held-out training photos"
     else:
         photos = "the same photos" if num_seen == num_all else f"{num_seen} of these photos"
-    monitor: Any = _monitor(trainer)
+    monitor = _monitor(trainer)
     extreme = "lowest" if monitor.mode == "min" else "highest"
-    return f"{best.name} has the {extreme} {monitor.monitor} on {photos}"
+    return f"{extreme} {monitor.monitor} on {photos}"
