@@ -129,10 +129,7 @@ def bootstrap_differences(
 ) -> list[Difference]:
     """Compute the mean of paired differences and its 95 % interval for each metric.
 
-    Args:
-        differences: Photos × metrics; NaN leaves a photo out of that metric.
-        draws: Number of bootstrap samples.
-        seed: Seed of the random draws.
+    The differences are photos × metrics; NaN leaves a photo out of that metric.
     """
     return [_bootstrap(column[~np.isnan(column)], draws, seed) for column in differences.T]
 

@@ -45,9 +45,7 @@ class EvaluationModule(pl.LightningModule):
 class PhotoProgress(Callback):
     """Shows how many photos are done, assuming that all processes are equally fast.
 
-    Args:
-        total: Number of all photos.
-        num_done: Number of photos scored by an interrupted evaluation.
+    Of the total, ``num_done`` were scored before an interruption.
     """
 
     def __init__(self, total: int, num_done: int) -> None:
@@ -74,12 +72,7 @@ class PhotoProgress(Callback):
 class NetworkSource:
     """Applies a network; a :class:`gfm.evaluation.scoring.MatteSource`.
 
-    Args:
-        model: Network with its weights.
-        inferer: Applies the network to a whole photo.
-        trainer: Runs the test loop.
-        weights: Fingerprint of the weights.
-        facts: Facts about the network for the report.
+    The trainer runs the test loop; ``weights`` is a fingerprint; the facts are for the report.
     """
 
     def __init__(

@@ -52,15 +52,8 @@ def write_report(
 ) -> None:
     """Write an evaluation as one HTML file that needs neither a network nor other files.
 
-    Each image takes about 0.1 MB.
-
-    Args:
-        path: HTML file, written atomically.
-        title: Heading of the page.
-        facts: What was evaluated and how, shown below the heading in this order.
-        means: Mean over all images by metric key.
-        images: Evaluated images; may be empty.
-        units: Units by metric key, see :func:`gfm.metrics.metric_units`.
+    Each image takes about 0.1 MB. The facts, what was evaluated and how, are shown in their order.
+    Means and units (:func:`gfm.metrics.metric_units`) are by metric key.
 
     Raises:
         GFMError: A picture cannot be read, or the page cannot be written.

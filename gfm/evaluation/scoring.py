@@ -102,13 +102,9 @@ class MatteSource(Protocol):
         """Return the photos that the source can matte."""
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Pass a matte of each photo to the scorer.
+        """Pass a matte of each photo to the scorer, read by ``num_workers`` processes.
 
-        Args:
-            photos: Photos that are not scored yet.
-            num_workers: Number of loader processes.
-            num_done: Number of photos scored before, for the progress display.
-            scorer: Scores the mattes.
+        The photos are those that are not among the ``num_done`` scored before.
 
         Returns:
             Whether this process writes the results.

@@ -32,12 +32,7 @@ def _smooth(values: list[float]) -> list[float]:
 def draw_curves(source: Path, target: Path) -> bool:
     """Plot the loss terms in one panel, and each validation metric in a separate one.
 
-    Args:
-        source: ``metrics.csv`` of a run.
-        target: PNG file to write.
-
-    Returns:
-        Whether there was anything to draw.
+    Reads ``metrics.csv`` and writes PNG; returns whether there was anything to draw.
 
     Raises:
         WriteError: The picture cannot be written.

@@ -71,15 +71,8 @@ def run_final_test(
     """Test the best or the last weights, unless training was interrupted.
 
     All validation photos are tested, which may be more than the validations during training used.
-    The metrics of each photo are written to ``per_image.csv``, as in an evaluation.
-
-    Args:
-        trainer: Trainer after training.
-        module: Module to test, which receives the weights.
-        datamodule: Data module with the photos.
-        run: Folder of the run.
-        which: ``best`` for the weights that the objective chose, or the last weights if it chose
-            none; ``last``; or ``None`` for no test.
+    The metrics of each photo are written to ``per_image.csv`` in the folder of the run, as in an
+    evaluation. If the objective chose no weights, ``best`` tests the last ones.
     """
     if not which or trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return None

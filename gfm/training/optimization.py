@@ -83,13 +83,9 @@ def group_options(optimizer: Optimizer) -> Groups:
 def apply_options(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]) -> None:
     """Apply the current options to a restored optimiser, without moving in the schedule.
 
-    A checkpoint restores the learning rate, the weight decay and all other options that the run had
-    before.
-
-    Args:
-        optimizer: Optimiser restored from a checkpoint.
-        groups: Options from :func:`group_options`, with the learning rates before any schedule.
-        schedules: Schedules restored from the checkpoint.
+    A checkpoint restores the optimiser with the learning rate, the weight decay and all other
+    options that the run had before, and the schedules. The current options are those of
+    :func:`group_options`, with the learning rates before any schedule.
     """
     for group, new in zip(optimizer.param_groups, groups, strict=True):
         rate = new["lr"]

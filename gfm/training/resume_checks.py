@@ -51,9 +51,7 @@ _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 def check_options(path: Path, config: Mapping[str, Any]) -> None:
     """Check that a resumed run changes no option on which the saved state depends.
 
-    Args:
-        path: Checkpoint, which holds the options that the run had.
-        config: Plain configuration of this start.
+    The checkpoint holds the options that the run had, ``config`` those of now.
 
     Raises:
         GFMError: Such an option has changed, or the file was written by a different program.

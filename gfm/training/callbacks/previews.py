@@ -27,11 +27,7 @@ PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
 def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> np.ndarray:
     """Draw input, glance, focus, alpha, truth and error side by side.
 
-    Args:
-        image: 3×H×W, uint8.
-        truth: True alpha, 1×H×W, uint8.
-        prediction: Prediction for a batch of one.
-        height: Height of the result in pixels.
+    The image is 3×H×W, the true alpha 1×H×W, both uint8; the prediction is that of a batch of one.
 
     Returns:
         RGB, height×W×3, uint8.

@@ -35,15 +35,11 @@ def tiles(
 ) -> np.ndarray:
     """Draw a photo, its alpha, its cut-out on a new background, and the true alpha side by side.
 
-    Args:
-        image: 3×H×W, uint8.
-        alpha: Predicted alpha, 1×H×W in [0, 1].
-        truth: True alpha, 1×H×W, uint8.
-        height: Height of the drawing in pixels.
-        before: Alpha before fine-tuning, like ``alpha``, to be drawn beside it.
+    The image is 3×H×W and the true alpha 1×H×W, both uint8; the predicted alpha is 1×H×W in [0, 1],
+    as is that ``before`` fine-tuning, which is drawn beside it.
 
     Returns:
-        H×W×3 RGB, uint8.
+        RGB, height×W×3, uint8.
     """
     opacity = alpha.float().clamp(0, 1).to(image.device)
     colours = estimate_foreground(image[None].float() / 255, opacity[None])[0]
@@ -62,12 +58,7 @@ def _array(picture: Tensor) -> np.ndarray:
 
 
 def sheet(rows: list[np.ndarray], names: Sequence[str] = COLUMNS) -> np.ndarray:
-    """Arrange drawings of photos in two columns below the names of their tiles.
-
-    Args:
-        rows: Drawings of the same height, H×W×3 RGB, uint8.
-        names: Names of the tiles of a drawing.
-    """
+    """Arrange drawings of the same height, H×W×3, in two columns below the names of their tiles."""
     padded = pad_to_widest(rows)
     width = padded[0].shape[1]
     num_columns = min(2, len(padded))
