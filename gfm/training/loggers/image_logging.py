@@ -84,7 +84,7 @@ def log_previews(
     step: int,
     epoch: int | None = None,
 ) -> None:
-    """Show photos in W&B, with their classes as masks, or in TensorBoard; other loggers ignore them.
+    """Show photos in W&B, with their classes as masks, or in TensorBoard; others ignore them.
 
     The names are those of the pictures side by side. Captions show the epoch, if there is one.
     """
