@@ -105,7 +105,7 @@ def _is_current(path: Path, trainer: pl.Trainer) -> bool:
 def _tested_photos(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
     is_whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
-    return f"{'all' if is_whole else 'some of'} {num_photos} validation photos"
+    return f"all {num_photos} validation photos" if is_whole else f"some of {num_photos} photos"
 
 
 def _describe_choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
