@@ -22,10 +22,8 @@ def git_commit() -> str | None:
     file = Path(__file__)
 
     def git(*words: str) -> str:
-        command = ["git", *words]
-        return subprocess.check_output(
-            command, cwd=file.parent, stderr=subprocess.DEVNULL, text=True
-        ).strip()
+        options: dict[str, Any] = {"cwd": file.parent, "stderr": subprocess.DEVNULL, "text": True}
+        return str(subprocess.check_output(["git", *words], **options)).strip()
 
     try:
         git("ls-files", "--error-unmatch", file.name)
@@ -48,19 +46,14 @@ def describe_samples(datamodule: MattingDataModule) -> str:
 
 
 def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
-    """Return what checkpoints and dashboards record about a training run.
-
-    Args:
-        datamodule: Data module, set up for training.
+    """Return what checkpoints and dashboards record about a run, after its data are set up.
 
     Returns:
         ``commit``, ``packages`` with their versions, ``data``, a fingerprint of all files, and
         ``samples``, see :func:`describe_samples`.
     """
-    paths: list[Path | None] = []
     training = datamodule.training
-    for scene in training.scenes:
-        paths += [scene.image, scene.denoised]
+    paths = [path for scene in training.scenes for path in (scene.image, scene.denoised)]
     for photo in (*training.photos, *datamodule.held_out, *datamodule.photos):
         paths += [photo.image, photo.alpha, photo.trimap, *photo.labels.values()]
         paths += [photo.foreground, photo.background, photo.denoised]

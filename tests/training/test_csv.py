@@ -1,4 +1,4 @@
-"""metrics.csv: what was logged stays, whenever a run is killed and however it goes on."""
+"""metrics.csv keeps all logged rows, whenever a run is killed and resumed."""
 
 import csv
 import os

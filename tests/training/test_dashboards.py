@@ -173,7 +173,7 @@ def _start(demo_folder, folder, *more):
 
 
 def _alone():
-    """The environment of a process that starts a W&B service of its own, as all do outside."""
+    """Return the environment of a process that starts a separate W&B service, as runs do."""
     kept = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     return {**kept, "OMP_NUM_THREADS": "1"}
 
@@ -205,7 +205,7 @@ def test_curves_have_no_gap_where_a_run_was_killed(
     for name, count in (("train/loss", 8), ("val/sad", 4), ("train/learning_rate", 8)):
         curve = [(row[STEP], row[name]) for part in both for row in part if name in row]
         known = dict(curve)
-        assert all(known[step] == value for step, value in curve)  # what is there twice agrees
+        assert all(known[step] == value for step, value in curve)  # repeated steps agree
         assert len(known) == count
         assert [step for step, _ in curve] == sorted(step for step, _ in curve)
     seen = [row["val/sad"] for part in both for row in part if "val/sad" in row]
@@ -225,7 +225,7 @@ def test_runs_of_a_sweep_are_told_apart(demo_folder, demo_roots, tmp_path, offli
     ]
     assert [run.run_group for run in runs] == [sweep.name] * 2
     assert [run.job_type for run in runs] == ["train"] * 2
-    # One of them that goes on alone is still of the sweep.
+    # A job that is resumed alone still belongs to the sweep.
     command = [sys.executable, "train.py", f"ckpt_path={sweep / '1'}", "trainer.max_epochs=2"]
     subprocess.run(command, cwd=PROJECT, env=_alone(), check=True, capture_output=True)
     again = [next(r.run for r in read(f) if r.HasField("run")) for f in files(sweep / "1")]

@@ -32,7 +32,7 @@ class Terminator(pl.Callback):
             os.kill(os.getpid(), self.number)
 
 
-NOBODY = "+callbacks.t={_target_: pytorch_lightning.Callback}"
+IDLE = "+callbacks.t={_target_: pytorch_lightning.Callback}"
 
 
 def srun(options: list[str]) -> list[tuple[int, str]]:
@@ -77,7 +77,7 @@ def test_processes_of_a_job_stop_together_and_go_on(tmp_path, name, in_validatio
     assert [status for status, _ in results] == [75, 75], results
     last = run / "checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == steps
-    results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", NOBODY])
+    results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", IDLE])
     assert [status for status, _ in results] == [0, 0], results
     assert torch.load(last, weights_only=True)["global_step"] == 6
 
@@ -87,7 +87,7 @@ def test_a_loaders_worker_heeds_its_parent_alone():
     batches = iter(loader)
     next(batches)
     (worker,) = multiprocessing.active_children()
-    for _ in range(10):  # whichever of its threads gets it
+    for _ in range(10):  # any of its threads may receive it
         subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
         time.sleep(0.05)
     assert worker.is_alive()

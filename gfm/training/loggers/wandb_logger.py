@@ -74,10 +74,7 @@ def run_id(folder: Path) -> str:
 
 
 def wandb_logger(**options: Any) -> Dashboard:
-    """Build the W&B logger in the mode that works on this machine.
-
-    Args:
-        options: Options of :class:`gfm.training.loggers.dashboard.Dashboard`.
+    """Build a :class:`~gfm.training.loggers.dashboard.Dashboard` in the mode that works here.
 
     Raises:
         GFMError: W&B refuses an option, or an environment variable.
@@ -98,14 +95,10 @@ def finish_wandb() -> Iterator[None]:
 
     Otherwise the next run of a sweep would be logged to it.
     """
+    exit_code = 1
     try:
         yield
-    except BaseException:
-        _finish(exit_code=1)
-        raise
-    _finish(exit_code=0)
-
-
-def _finish(exit_code: int) -> None:
-    if wandb.run is not None:
-        wandb.finish(exit_code)
+        exit_code = 0
+    finally:
+        if wandb.run is not None:
+            wandb.finish(exit_code)
