@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import CheckedImages
+from gfm.metrics.inputs import CheckedImages, wide_dtype
 from gfm.metrics.protocols import ScoringProtocol
+from gfm.metrics.windows import differing_windows
 
 _THETA: Final = 0.15
 _LEVELS: Final = np.arange(11) / 10
@@ -21,9 +22,10 @@ _Seed = tuple[int, int]  # (x, y) of a pixel
 
 
 def connectivity_errors(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:
-    """Compute Conn of each image on the CPU, float64 of shape (N,); see `connectivity_error`."""
+    """Compute Conn of each image on the CPU, of shape (N,); see `connectivity_error`."""
     errors = [_image_error(*arrays, protocol) for arrays in batch.arrays(region)]
-    return torch.tensor(errors, dtype=torch.float64, device=batch.preds.device)
+    device = batch.preds.device
+    return torch.tensor(errors, dtype=wide_dtype(device), device=device)
 
 
 def _image_error(
@@ -35,13 +37,15 @@ def _image_error(
     levels = np.zeros((1, 256), dtype)
     levels[0, :11] = _LEVELS.astype(np.float32)  # the official map of levels is float32
     levels[0, num_levels] = 1  # in the largest component at every threshold
-    level = cv2.LUT(depth, levels)
     # OpenCV compares with >, the definition with >=.
     theta = float(np.nextafter(dtype.type(_THETA), dtype.type(0)))
-    distances = [cv2.subtract(alpha, level) for alpha in (preds, target)]
-    for distance in distances:
-        cv2.threshold(distance, theta, 0, cv2.THRESH_TOZERO, dst=distance)
-    total = cv2.norm(distances[0], distances[1], cv2.NORM_L1, mask)
+    total = 0.0
+    for window in differing_windows(preds, target):
+        level = cv2.LUT(depth[window], levels)
+        first, second = (cv2.subtract(alpha[window], level) for alpha in (preds, target))
+        for distance in (first, second):
+            cv2.threshold(distance, theta, 0, cv2.THRESH_TOZERO, dst=distance)
+        total += cv2.norm(first, second, cv2.NORM_L1, None if mask is None else mask[window])
     return total / protocol.divisors["conn"]
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Final
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,11 +41,6 @@ class CheckedImages:
     target: Tensor
     regions: dict[str, Tensor] | None
 
-    @cached_property
-    def errors(self) -> Tensor:
-        """``|preds - target|``, N×1×H×W."""
-        return (self.preds - self.target).abs_()
-
     def mask(self, region: str) -> Tensor | None:
         """Return the 0/1 uint8 map of ``region``, or None for the whole image."""
         if region == WHOLE:
@@ -56,19 +52,34 @@ class CheckedImages:
     def arrays(self, region: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         """Yield preds, target and mask of each image as OpenCV takes them, H×W in host memory."""
         mask = self.mask(region)
-        masks = [None] * len(self.preds) if mask is None else mask[:, 0].cpu().numpy()
-        return zip(
-            self.preds[:, 0].cpu().numpy(), self.target[:, 0].cpu().numpy(), masks, strict=True
-        )
+        masks = [None] * len(self.preds) if mask is None else _host_arrays(mask)
+        return zip(_host_arrays(self.preds), _host_arrays(self.target), masks, strict=True)
 
 
-def image_sums(values: Tensor) -> Tensor:
-    """Sum N×1×H×W over each image; float64 of shape (N,).
+def _host_arrays(images: Tensor) -> np.ndarray:
+    return images[:, 0].cpu().numpy()
 
-    Rows are summed in the precision of the values, which is several times faster, and then added in
-    float64.
-    """
-    return values.sum(dim=3).double().sum(dim=(1, 2))
+
+def is_on_host(images: Tensor) -> bool:
+    """Return whether OpenCV, which is several times as fast as torch, can read images."""
+    return images.device.type == "cpu"
+
+
+def wide_dtype(device: torch.device) -> torch.dtype:
+    """Return the type of sums and means on a device: float64, but float32 on GPUs of Apple."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def image_sums(values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Sum non-negative N×1×H×W over each image, or where a 0/1 mask is 1; of shape (N,)."""
+    dtype = wide_dtype(values.device)
+    if is_on_host(values):
+        masks = [None] * len(values) if mask is None else _host_arrays(mask)
+        pairs = zip(_host_arrays(values), masks, strict=True)
+        return torch.tensor([cv2.norm(v, cv2.NORM_L1, m) for v, m in pairs], dtype=dtype)
+    masked = values if mask is None else values * mask
+    # Rows are summed in the precision of the values, which is several times as fast.
+    return masked.sum(dim=3).to(dtype).sum(dim=(1, 2))
 
 
 def check_region(region: str | None) -> str | None:

@@ -5,15 +5,16 @@ official code (``gfm``); Xu et al., "Deep Image Matting", CVPR 2017, MATLAB eval
 (``dim``). `docs/metrics.md` compares the two.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, log, pi, sqrt
 from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
+from torch import Tensor
 
-from gfm.metrics.inputs import WHOLE
+from gfm.metrics.inputs import WHOLE, CheckedImages
 
 _SIGMA: Final = 1.4
 
@@ -95,6 +96,9 @@ class ScoringProtocol:
         """Return the region that metrics without a suffix score."""
         return self.trimap_region if has_trimap else WHOLE
 
+
+PerImage = Callable[[CheckedImages, str, ScoringProtocol], Tensor]
+"""Function of a batch, a region and a protocol to one value per image, of shape (N,)."""
 
 GFM: Final = ScoringProtocol(
     name="gfm",

@@ -1,8 +1,9 @@
 """Pools to a grid and interpolates a grid where torch's kernels do not serve.
 
 They depend on the size of the image, so an exported graph would take only one size, and on CUDA the
-gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, whose weights are computed from the lengths
-of the sides. There are no matrix products, because GPUs may round their factors.
+gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, whose
+weights are computed from the lengths of the sides. There are no matrix products, because GPUs may
+round their factors.
 """
 
 import torch

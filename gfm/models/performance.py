@@ -75,9 +75,9 @@ def choose_inference_format(model: GFM, device: str, precision: str) -> None:
 
 
 def allow_tf32(is_allowed: bool) -> None:
-    """Choose whether this process rounds factors of float32 products to TF32 on GPUs from Ampere on.
+    """Choose whether GPUs from Ampere on round the factors of float32 products to TF32.
 
-    It makes training faster. By default torch allows it for convolutions, but not for matrices.
+    That makes training faster. torch's default allows it for convolutions, but not for matrices.
     """
     torch.backends.cudnn.allow_tf32 = is_allowed
     torch.set_float32_matmul_precision("high" if is_allowed else "highest")

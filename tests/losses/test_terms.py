@@ -139,7 +139,7 @@ class _TF32Convolution(torch.autograd.Function):
 def test_tensor_cores_hardly_turn_the_gradient(given, monkeypatch, noise, in_region):
     """Rounded to TF32, the gradient keeps its direction even where predictions are almost right."""
     alpha = given["alpha"]
-    preds = (alpha + noise * torch.randn(alpha.shape, generator=torch.Generator().manual_seed(0)))
+    preds = alpha + noise * torch.randn(alpha.shape, generator=torch.Generator().manual_seed(0))
     preds = preds.clamp(0, 1).requires_grad_()
     weight = transition_mask(given["trimap"]) if in_region else None
     gradients = []
