@@ -16,11 +16,14 @@ from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
 from gfm.system.files import make_folder, write_text
 
+HUB_FILES = (HUB_WEIGHTS, "config.json", "README.md")
+"""Names of the files that :func:`write_hub_folder` writes: weights, description, model card."""
+
 
 def write_hub_folder(
     folder: Path, checkpoint: Checkpoint, metrics: Mapping[str, float], name: str
 ) -> None:
-    """Write ``model.safetensors``, ``config.json`` and the model card, ``README.md``.
+    """Write :data:`HUB_FILES`.
 
     The card has the name of the model, the training data in the checkpoint's ``config``, and the
     metrics of an evaluation, which may be empty.
@@ -29,9 +32,10 @@ def write_hub_folder(
         GFMError: The folder cannot be written.
     """
     make_folder(folder)
-    write_checkpoint(folder / HUB_WEIGHTS, checkpoint)
-    write_text(folder / "config.json", json.dumps(_config(checkpoint, metrics), indent=2) + "\n")
-    write_text(folder / "README.md", _card(checkpoint, metrics, name))
+    weights, config, card = (folder / name for name in HUB_FILES)
+    write_checkpoint(weights, checkpoint)
+    write_text(config, json.dumps(_config(checkpoint, metrics), indent=2) + "\n")
+    write_text(card, _card(checkpoint, metrics, name))
 
 
 def read_metrics(path: Path) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.torch_version import TorchVersion
 
+from gfm import __version__
 from gfm.checkpoints.export import (
     MattingGraph,
     verify_onnx,
@@ -18,6 +19,7 @@ from gfm.checkpoints.export import (
 from gfm.checkpoints.export.graph import OLDEST_TORCH
 from gfm.checkpoints.export.programs import FACTS
 from gfm.checkpoints.export.verification import SIZES
+from gfm.checkpoints.overwriting import check_targets
 from gfm.errors import GFMError
 from gfm.inference import Hybrid, Native, Resize
 from gfm.models.encoders import StagedEncoder
@@ -64,7 +66,8 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
     pytest.importorskip("onnxscript")
     graph = MattingGraph(small(rosta), inferer, pixels)
     path = tmp_path / "new" / "graph.onnx"
-    write_onnx(path, graph, {"rosta": rosta})
+    write_onnx(path, graph, {"rosta": rosta, "generator": f"gfm-matting {__version__}"})
+    check_targets("none.ckpt", [path], overwrite=False)  # recognised as its own
     results = list(verify_onnx(path, graph))
     assert [result.size for result in results] == list(SIZES)
     assert max(result.difference for result in results) < 1e-3
