@@ -66,10 +66,7 @@ def _connected_depth(
 ) -> tuple[np.ndarray, int]:
     """Count the thresholds, from the lowest up, until each pixel leaves the largest component.
 
-    Args:
-        minimum: Pixelwise minimum of the mattes; where ``minimum >= t``, both reach t.
-        thresholds: All eleven; the first is not used.
-        protocol: Decides which of several equally large components counts.
+    Where the pixelwise minimum of the mattes reaches a threshold, both do.
 
     Returns:
         Map of the counts, uint8, and the number of thresholds that any pixel reaches. Higher
@@ -108,11 +105,7 @@ def _central_pixel(mask: np.ndarray) -> _Seed:
 def _largest_component(
     mask: np.ndarray, seed: _Seed, protocol: ScoringProtocol
 ) -> tuple[np.ndarray, _Seed]:
-    """Find the largest 4-connected component of a 0/1 image, first trying that of the seed.
-
-    Returns:
-        The component as a 0/1 image, and a pixel in it.
-    """
+    """Return the largest 4-connected component of a 0/1 image, likely the seed's, and a pixel."""
     filled = mask.copy()
     area = cv2.floodFill(filled, None, seed, 2, flags=4)[0]
     if 2 * area > cv2.countNonZero(mask):

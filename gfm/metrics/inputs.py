@@ -91,10 +91,7 @@ def check_region(region: str | None) -> str | None:
 
 
 def check_images(preds: Images, target: Images, trimap: Images | None) -> list[CheckedImages]:
-    """Check images and reshape them to N×1×H×W.
-
-    Returns:
-        One batch, or for lists one batch per image.
+    """Check images, and reshape them to one batch of N×1×H×W, or lists to a batch per image.
 
     Raises:
         TypeError: An input is not a tensor, an array or a list of these, or alpha is not float.
@@ -133,7 +130,10 @@ def _to_batch(preds: object, target: object, trimap: object | None) -> CheckedIm
 
 def _to_tensor(name: str, images: object) -> Tensor:
     if isinstance(images, np.ndarray):
-        images = _from_array(name, images)
+        try:
+            images = as_tensor(images)
+        except TypeError as error:
+            raise TypeError(f"{name} is an array of {images.dtype}: pass numbers") from error
     if not isinstance(images, Tensor):
         raise TypeError(f"{name} is a {type(images).__name__}: pass a tensor, an array or a list")
     if images.is_meta or images.layout != torch.strided:
@@ -144,13 +144,6 @@ def _to_tensor(name: str, images: object) -> Tensor:
     if images.ndim != 4 or images.shape[1] != 1 or images.numel() == 0:
         raise ValueError(f"{name} has shape {shape}: expected (N, 1, H, W), (1, H, W) or (H, W)")
     return images.detach()
-
-
-def _from_array(name: str, images: np.ndarray) -> Tensor:
-    try:
-        return as_tensor(images)
-    except TypeError as error:
-        raise TypeError(f"{name} is an array of {images.dtype}: pass numbers") from error
 
 
 def _check_shapes(preds: Tensor, name: str, other: Tensor) -> None:

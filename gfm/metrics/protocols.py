@@ -143,14 +143,9 @@ def find_protocol(name: str) -> ScoringProtocol:
 
 
 def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names of a protocol's metrics, followed by extra ones.
-
-    Raises:
-        ValueError: The protocol is unknown, or an extra name is one of its metrics.
-    """
+    """Return the names of a protocol's metrics, and of extra ones, which must be others."""
     names = find_protocol(protocol).metric_names
-    taken = [name for name in extra if name in names]
-    if taken:
+    if taken := [name for name in extra if name in names]:
         raise ValueError(f"protocol {protocol!r} has a metric {taken[0]!r}: choose another name")
     return (*names, *extra)
 

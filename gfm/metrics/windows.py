@@ -12,13 +12,9 @@ _GAP = 64  # columns without a difference that divide a window
 
 
 def differing_windows(preds: np.ndarray, target: np.ndarray, margin: int = 0) -> Iterator[Window]:
-    """Yield windows that do not overlap and contain all pixels at which two mattes differ.
+    """Yield separate windows of all pixels at which two H×W mattes differ.
 
-    Args:
-        preds: H×W.
-        target: H×W.
-        margin: The windows also contain all pixels that are at most this far from such a pixel,
-            in each direction; at most 31.
+    They include the pixels around, up to a margin of at most 31.
     """
     height, width = preds.shape
     differs = preds != target
@@ -33,10 +29,9 @@ def differing_windows(preds: np.ndarray, target: np.ndarray, margin: int = 0) ->
 
 
 def enlarge_window(window: Window, margin: int) -> tuple[Window, Window]:
-    """Enlarge a window by a margin, up to the top and left border of the image.
+    """Return the window enlarged by a margin, within the image, and the old window within it.
 
-    Returns:
-        The enlarged window, whose slices may end beyond the image, and the window within it.
+    Slices of the enlarged one may end beyond the image.
     """
     outer, inner = [], []
     for side in window:

@@ -56,11 +56,9 @@ def prefers_channels_last(device: str, is_half: bool, training_size: int | None 
         is_half: Whether convolutions use half precision.
         training_size: Side of the network's input in training, in pixels; ``None`` for inference.
     """
-    if device == "cpu" and training_size is None:
-        return True
-    if device == "cpu" and training_size is not None and training_size < _LARGE_INPUT:
-        return False
-    return device != "mps" and is_half and bool(bfloat16_hardware(device))
+    if device == "cpu" and (training_size is None or training_size < _LARGE_INPUT):
+        return training_size is None
+    return is_half and bool(bfloat16_hardware(device))
 
 
 def choose_inference_format(model: GFM, device: str, precision: str) -> None:

@@ -27,9 +27,6 @@ def write_hub_folder(
 
     The card has the name of the model, the training data in the checkpoint's ``config``, and the
     metrics of an evaluation, which may be empty.
-
-    Raises:
-        GFMError: The folder cannot be written.
     """
     make_folder(folder)
     weights, config, card = (folder / name for name in HUB_FILES)
@@ -39,11 +36,7 @@ def write_hub_folder(
 
 
 def read_metrics(path: Path) -> dict[str, float]:
-    """Read the means of an evaluation from its ``metrics.json``.
-
-    Raises:
-        GFMError: The file is missing, or is not a ``metrics.json``.
-    """
+    """Read the means of an evaluation from its ``metrics.json``; any other file raises GFMError."""
     try:
         content = json.loads(path.read_text())
         return {str(key): float(value) for key, value in content.items()}
@@ -56,8 +49,7 @@ def read_metrics(path: Path) -> dict[str, float]:
 def read_run_metrics(checkpoint: Path) -> dict[str, float]:
     """Read the metrics that the final test of a run logged for its ``best.ckpt``.
 
-    Returns:
-        Metrics by name without ``test/``; empty for any other file, or without a final test.
+    Names lack ``test/``. Empty for any other file, or without a final test.
     """
     table = checkpoint.parent.parent / "metrics.csv"
     if checkpoint.name != "best.ckpt" or not table.is_file():
