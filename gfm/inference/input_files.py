@@ -86,8 +86,9 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
     entries: dict[Path, Source] = {}
     named = set()
     for text in inputs:
+        num_failures = len(found.failures)
         sources = list(_expand(text, found))
-        if not sources and not found.failures:
+        if not sources and len(found.failures) == num_failures:
             found.failures.append(Failure(f"no photos or clips in {text}"))
         for source in sources:
             entry = Path(os.path.realpath(source.path.parent), source.path.name)
@@ -95,9 +96,11 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
             if source.path == Path(text):
                 named.add(entry)
     results = find_earlier_results([entry for entry in entries if entry not in named], out)
-    found.left_out["results of earlier commands"] += len(results)
-    found.left_out += Counter()  # without zeros
+    if results:
+        found.left_out["results of earlier commands"] = len(results)
     found.sources = [source for entry, source in entries.items() if entry not in results]
+    if not found.sources and not found.failures:
+        found.failures.append(Failure(f"no photos or clips in {', '.join(inputs)} but results"))
     return found
 
 

@@ -32,8 +32,12 @@ def find_missing(
     return [
         source
         for source in sources
-        if not all(os.path.exists(result_path(out, o, source, clips)) for o in outputs)
+        if not all(_exists(result_path(out, o, source, clips)) for o in outputs)
     ]
+
+
+def _exists(path: Path) -> bool:
+    return os.path.isfile(path) or (path.name.endswith("_frames") and path.is_dir())
 
 
 def select_sources(

@@ -154,6 +154,8 @@ def test_a_fault_of_one_file_does_not_stop_the_others(predict, photos, tmp_path)
     assert f"cannot write {out}/alpha/folder.png: Is a directory" in lines[3]
     assert lines[4].startswith("4 written")
     assert done.stderr == "error: 4 of 8 failed (listed above)\n"
+    done = predict(photos / "folder.jpg", "--output", "alpha")
+    assert "Is a directory" in done.stdout, "the folder counted as a result"
 
 
 def test_results_beside_their_photos(predict, photos, monkeypatch):
