@@ -72,12 +72,9 @@ class Inputs:
 def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
     """Find photos and clips in the given order; folders are sorted by name.
 
-    Results of earlier commands are left out of folders and patterns.
-
-    Args:
-        inputs: Files, folders (searched recursively), patterns such as ``'photos/**/*.jpg'``, or
-            ``-`` for standard input.
-        out: Folder of results.
+    Inputs are files, folders (searched recursively), patterns such as ``'photos/**/*.jpg'``, or
+    ``-`` for standard input. Results of earlier commands, as to ``out``, are left out of folders
+    and patterns.
 
     Raises:
         GFMError: An input does not exist.

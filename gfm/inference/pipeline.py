@@ -39,17 +39,10 @@ def process_overlapped(
 ) -> Iterator[Outcome[T]]:
     """Process items in order, reading the next one and writing the previous one meanwhile.
 
-    Decoding, encoding and the network release the GIL, so threads suffice. At most ``num_threads``
-    items are read ahead, and as many wait to be written, so memory does not grow with the number of
-    items. (``Executor.map`` can do this from Python 3.14.) An item that fails does not stop the
-    others.
-
-    Args:
-        items: Items to process.
-        read: Reads an item, in a thread.
-        compute: Computes results from the value read, in the calling thread.
-        write: Writes the results of an item, in a thread.
-        num_threads: Number of threads for reading, and for writing.
+    Decoding, encoding and the network release the GIL, so threads suffice: ``num_threads`` each for
+    reading and writing, while ``compute`` runs in the calling thread. At most that number of items
+    are read ahead, and as many wait to be written, so memory does not grow with their number.
+    (``Executor.map`` can do this from Python 3.14.) An item that fails does not stop the others.
 
     Raises:
         WriteError: Writing failed; the next item would fail in the same way.
