@@ -37,8 +37,16 @@ FromZero = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+OpenFraction = Annotated[float, Field(gt=0, lt=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
+Limit = Annotated[int, Field(ge=-1)]
+"""A number of epochs or steps; -1 for no limit."""
+FromPhotos = Count
+"""Chosen by the photos where it is ``None``, see :func:`gfm.run.from_photos.fit_to_photos`."""
+Sides = Count | Annotated[list[Count], Field(min_length=1)]
+if not TYPE_CHECKING:  # the code of a run reads these only after they are chosen
+    FromPhotos, Sides = FromPhotos | None, Sides | None
 Part = Fraction | FromZero | None
 """A fraction of an epoch, or a number of batches; ``None`` for all."""
 
@@ -131,22 +139,26 @@ class Data(Section):
     images: Text | None = None
     alphas: Text | None = None
     trimaps: Text | None = None
+    alpha_suffix: str = ""
+    also: list[Text] = []
+    num_holdout: FromZero | Fraction = 0
+    split: Text | None = None
 
 
 class TrainingData(Data):
     """A dataset with training photos."""
 
-    batch_size: Count
-    crop_sizes: Count | Annotated[list[Count], Field(min_length=1)]
+    batch_size: FromPhotos
+    crop_sizes: Sides
     fallback_size: Count | None
-    input_size: Count
+    input_size: FromPhotos
     interpolation: Interpolation
     flip_probability: Fraction
     transition_probability: Fraction
     num_validation_photos: Count | None
-    num_holdout: FromZero
     on_error: OnError
     repeats_first_epoch: bool
+    also_share: OpenFraction | list[OpenFraction] = 0.5
     foreground: Foreground
     denoise: bool
     blur_sizes: Annotated[list[Count], Field(min_length=1)]
@@ -167,8 +179,8 @@ class EvaluationData(Data):
 class Recipe(Section):
     """How a dataset is trained on."""
 
-    max_epochs: dict[str, FromZero]
-    validate_every: dict[str, Count]
+    max_epochs: dict[str, Limit]
+    validate_every: dict[str, Count | None]
     learning_rate: NonNegative
     beta2: Decay = 0.999
     warmup: Fraction = 0
@@ -261,8 +273,8 @@ class Trainer(Node):
 
     accelerator: str
     precision: str | int | None
-    max_epochs: FromZero = 0
-    max_steps: Annotated[int, Field(ge=-1)]
+    max_epochs: Limit = 0
+    max_steps: Limit
     min_epochs: FromZero | None
     min_steps: FromZero | None
     check_val_every_n_epoch: Count | None = None
@@ -273,7 +285,7 @@ class Trainer(Node):
     limit_val_batches: Part
     limit_test_batches: Part
     overfit_batches: Part
-    num_sanity_val_steps: Annotated[int, Field(ge=-1)]
+    num_sanity_val_steps: Limit
     sync_batchnorm: bool
     log_every_n_steps: FromZero | None
 
@@ -314,6 +326,7 @@ class TrainConfig(Config):
     ckpt_path: Text | None
     init_from: Text | None
     compile: bool
+    validate_first: bool
     test: Literal["best", "last", False] | None
     layer_decay: PositiveFraction
     weight_decay_on: WeightDecayOn
@@ -352,7 +365,7 @@ class EvaluateConfig(Config):
     def _has_one_source_that_is_scored(self) -> EvaluateConfig:
         if (self.checkpoint is None) == (self.predictions is None):
             raise PydanticCustomError(
-                LINE, "set either checkpoint=<weights> or predictions=<folder of PNG mattes>"
+                LINE, "set either checkpoint=<weights> or predictions=<folder of mattes>"
             )
         if self.objective is not None:
             known = metric_names(self.protocol, self.extra_metrics)

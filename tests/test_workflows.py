@@ -9,8 +9,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +18,9 @@ import yaml
 
 from gfm.errors import GFMError
 from gfm.training.module import MattingModule
+from tests import processes
 from tests.conftest import EVERY_EPOCH, PROJECT, SMALL_DATA, SMALL_TRAINING
+from tests.processes import GFM, Command
 
 PACKAGE = '''
 from torch import nn
@@ -49,25 +49,15 @@ channels_last: false
 """
 
 
-def run(script, *options, cwd, timeout=200, **environment):
+def run(script, *options, cwd):
     """A command as a person types it, in a folder of theirs; its outcome."""
-    program = [str(PROJECT / script)]
-    if script == "gfm":
-        program = ["-c", "from gfm.cli import main; main()"]
-    return subprocess.run(
-        [sys.executable, *program, *map(str, options)],
-        cwd=cwd,
-        env=surroundings(cwd) | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-    )
+    program = GFM if script == "gfm" else [PROJECT / script]
+    return processes.run([*program, *options], cwd, surroundings(cwd))
 
 
 def surroundings(cwd: Path) -> dict[str, str]:
     path = os.pathsep.join([str(PROJECT), str(cwd / "code")])
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -106,7 +96,7 @@ def desk(tmp_path_factory, demo_roots) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(desk, demo_folder) -> subprocess.CompletedProcess[str]:
+def trained(desk, demo_folder) -> Command:
     """Three epochs, of which only the second is validated, in a folder of one's own."""
     done = run(
         "train.py",
@@ -260,20 +250,15 @@ def test_control_c_saves_and_says_how_to_go_on(desk, demo_folder):
         f"+callbacks.end={keeper}",
         "+callbacks.lines._target_=gfm.training.callbacks.ProgressLines",
     ]
-    with subprocess.Popen(
-        [sys.executable, PROJECT / "train.py", *options, "paths.runs=stopped"],
-        cwd=desk, env=surroundings(desk) | {"PYTHONUNBUFFERED": "1"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    ) as process:  # fmt: skip
-        for line in process.stdout:
-            if line.startswith("epoch 2/"):
-                os.killpg(process.pid, signal.SIGINT)  # as a terminal does: loaders get it too
-                break
-        process.stdout.read()
-        error = process.stderr.read()
-    assert process.returncode == 130, error
-    print(error)
-    (line,) = error.strip().splitlines()
+    command = [PROJECT / "train.py", *options, "paths.runs=stopped"]
+    environment = surroundings(desk) | {"PYTHONUNBUFFERED": "1"}
+    with Command(command, desk, environment) as process:
+        while "\nepoch 2/" not in process.stdout:
+            assert process.poll() is None, process.stderr
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: loaders get it too
+        assert process.wait(60) == 130, process.stderr
+    (line,) = process.stderr.strip().splitlines()
     (folder,) = (desk / "stopped/train").iterdir()
     assert line.startswith("interrupted; progress saved: resume with ckpt_path=")
     assert line.endswith(str(folder.relative_to(desk)))
@@ -308,16 +293,12 @@ def sweep(desk, demo_folder):
         "hydra.sweep.dir=swept",
         *EVERY_EPOCH,
     ]
-    with subprocess.Popen(
-        [sys.executable, PROJECT / "train.py", *command],
-        cwd=desk, env=surroundings(desk), stdout=subprocess.DEVNULL, start_new_session=True,
-    ) as process:  # fmt: skip
+    with Command([PROJECT / "train.py", *command], desk, surroundings(desk)) as process:
         deadline = time.monotonic() + 100
         while not (desk / "swept/1/checkpoints/last.ckpt").exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
     first = (desk / "swept/0/result.json").stat().st_mtime_ns
     cut_off = json.loads((desk / "swept/1/result.json").read_text())
     assert cut_off["status"] == "running"

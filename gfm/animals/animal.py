@@ -1,4 +1,4 @@
-"""Draws an animal, from the choice of its species to colour and alpha."""
+"""Draws an animal: picks species, pose and view, then renders colour and alpha."""
 
 from dataclasses import dataclass, replace
 
@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 
 from gfm.animals import geometry
-from gfm.animals.body import build
-from gfm.animals.face import draw_features, whiskers
-from gfm.animals.fur import grow
+from gfm.animals.body import build_skeleton
+from gfm.animals.face import draw_features, make_whiskers
+from gfm.animals.fur import grow_coat
 from gfm.animals.light import Lamp
 from gfm.animals.noise import Array, floats
 from gfm.animals.skeleton import Skeleton
 from gfm.animals.species import Coat, Species
-from gfm.animals.strands import paint
-from gfm.animals.surface import View, skin
+from gfm.animals.strands import draw_strands
+from gfm.animals.surface import View, find_surface
 from gfm.animals.zoo import SPECIES
 
-FUR_ROOM = 0.06  # what fur adds to a body on every side, in heights of its back
+FUR_MARGIN = 0.06  # how far fur extends beyond the body, relative to the height of its back
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Animal:
     """A drawn animal.
 
     Attributes:
-        colour: height x width x 3, 0..1, not multiplied with alpha.
+        colour: height x width x 3, 0..1, not premultiplied by alpha.
         alpha: height x width, 0..1.
-        feet: Pixels (x, y) where it touches the ground, possibly outside of the frame.
-        scale: Pixels per height of its back.
+        feet: Pixels (x, y) where it touches the ground, possibly outside the frame.
+        scale: Height of its back in pixels.
     """
 
     colour: Array
@@ -40,26 +40,26 @@ class Animal:
 def draw_animal(
     rng: np.random.Generator, index: int, height: int, width: int, lamp: Lamp
 ) -> Animal:
-    """Draw the animal number ``index``; species take turns, ``rng`` decides everything else."""
-    kind = SPECIES[list(SPECIES)[index % len(SPECIES)]]
-    coat = kind.coats[rng.integers(len(kind.coats))]
-    kind = replace(
-        kind,
-        fur=kind.fur * rng.uniform(0.8, 1.4),
-        leg=kind.leg * rng.uniform(0.9, 1.08),
-        muzzle=kind.muzzle * rng.uniform(0.88, 1.12),
-        ear=kind.ear * rng.uniform(0.85, 1.12),
-        head=kind.head * rng.uniform(0.94, 1.08),
+    """Draw animal number ``index``; the species rotate with it, ``rng`` decides everything else."""
+    species = SPECIES[list(SPECIES)[index % len(SPECIES)]]
+    coat = species.coats[rng.integers(len(species.coats))]
+    species = replace(
+        species,
+        fur=species.fur * rng.uniform(0.8, 1.4),
+        leg=species.leg * rng.uniform(0.9, 1.08),
+        muzzle=species.muzzle * rng.uniform(0.88, 1.12),
+        ear=species.ear * rng.uniform(0.85, 1.12),
+        head=species.head * rng.uniform(0.94, 1.08),
     )
-    pose = kind.poses[rng.integers(len(kind.poses))]
+    pose = species.poses[rng.integers(len(species.poses))]
     yaw = np.radians(rng.choice([rng.uniform(18, 72), rng.uniform(108, 162)]))
-    skeleton = build(kind, pose, (np.pi / 2 - yaw) * rng.uniform(0.35, 1.0), rng)
+    skeleton = build_skeleton(species, pose, (np.pi / 2 - yaw) * rng.uniform(0.35, 1.0), rng)
     view = _frame(skeleton, _rotation(float(yaw), rng.uniform(0.06, 0.28)), height, width, rng)
-    return _render(skeleton, kind, coat, view, lamp, rng)
+    return _render(skeleton, species, coat, view, lamp, rng)
 
 
 def _rotation(yaw: float, pitch: float) -> Array:
-    """Return the rotation from an animal to a view (y down) at a yaw and a downward pitch."""
+    """Return the rotation (3 x 3) from animal to view coordinates (y down); angles in radians."""
     cos, sin = np.cos(yaw), np.sin(yaw)
     turn = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
     cos, sin = np.cos(pitch), np.sin(pitch)
@@ -70,15 +70,18 @@ def _rotation(yaw: float, pitch: float) -> Array:
 def _frame(
     skeleton: Skeleton, rotation: Array, height: int, width: int, rng: np.random.Generator
 ) -> View:
-    """Place the animal: it fills a random share of the frame, and its head is always inside."""
-    seen = skeleton.seen(rotation)
-    low, high = geometry.bounds(seen.capsules)
+    """Choose scale and position so that the animal fills a random share of the frame.
+
+    The head is always inside the frame.
+    """
+    viewed = skeleton.rotate(rotation)
+    low, high = geometry.bounds(viewed.capsules)
     step = float(max(high[0] - low[0], high[1] - low[1])) / 100
     y, x = np.mgrid[low[1] : high[1] : step, low[0] : high[0] : step].reshape(2, -1)
-    inside = geometry.shadow(seen.capsules, floats([x, y, np.zeros_like(x)]))
+    inside = geometry.silhouette(viewed.capsules, floats([x, y, np.zeros_like(x)]))
     x, y = x[inside], y[inside]
-    box = np.array([x.min(), x.max(), y.min(), y.max()]) + FUR_ROOM * np.array([-1, 1, -1, 1])
-    skull = next(capsule for capsule in seen.capsules if capsule.part == "head")
+    box = np.array([x.min(), x.max(), y.min(), y.max()]) + FUR_MARGIN * np.array([-1, 1, -1, 1])
+    skull = next(capsule for capsule in viewed.capsules if capsule.part == "head")
     wanted = height * width * rng.uniform(0.44, 0.62)
     place = rng.uniform(0.25, 0.75, size=2)
     scale = float(np.sqrt(wanted / len(x))) / step
@@ -89,23 +92,23 @@ def _frame(
         chin = origin[1] + scale * (skull.end[1] + 1.5 * skull.end_radius)
         if visible >= 0.97 * wanted or chin > 0.9 * height:
             break
-        # Some of it is out of the frame: make up for that.
+        # Parts outside the frame do not count: enlarge the animal to compensate.
         scale *= 1.04
     return View(rotation, scale, origin, height, width)
 
 
 def _origin(box: Array, head: float, height: int, width: int, place: Array) -> tuple[float, float]:
-    """Return the pixel of the origin of a body that spans ``box``.
+    """Return the pixel (x, y) at which to place the origin of the body.
 
-    ``box`` is left, right, top and bottom in pixels, ``head`` is how far to the right of the origin
-    the head lies, and ``place`` holds two random shares.
+    ``box`` holds the left, right, top and bottom of the body and ``head`` the x of its head, in
+    pixels relative to the origin; ``place`` holds two random numbers in 0..1.
     """
     left, right, top, bottom = (float(value) for value in box)
     spare = width - (right - left)
     if spare > 0.05 * width:
         x = 0.025 * width + place[0] * (spare - 0.05 * width) - left
     else:
-        # Too long for the frame: the head goes near the middle, the body out on one side.
+        # Too long for the frame: keep the head near the middle and crop the body on one side.
         share = 0.3 + 0.2 * place[0]
         x = width * (share if head < 0.5 * (left + right) else 1 - share) - head
     spare = height - (bottom - top)
@@ -117,29 +120,34 @@ def _origin(box: Array, head: float, height: int, width: int, place: Array) -> t
 
 
 def _render(
-    skeleton: Skeleton, kind: Species, coat: Coat, view: View, lamp: Lamp, rng: np.random.Generator
+    skeleton: Skeleton,
+    species: Species,
+    coat: Coat,
+    view: View,
+    lamp: Lamp,
+    rng: np.random.Generator,
 ) -> Animal:
-    surface = skin(skeleton, kind, coat, view, lamp, rng)
-    seen = skeleton.seen(view.rotation)
-    features = draw_features(seen.landmarks, surface, kind, coat, view)
+    surface = find_surface(skeleton, species, coat, view, lamp, rng)
+    viewed = skeleton.rotate(view.rotation)
+    features = draw_features(viewed.landmarks, surface, species, coat, view)
     bare = cv2.GaussianBlur(features.cover, (0, 0), 1.2).astype(np.float32) / 255
     bare = np.maximum(bare, 0.9 * surface.bare)
     fine = min(max(view.scale / 520, 0.45), 0.9)
     light = surface.light.mean(axis=1)
-    hair = grow(surface, kind, lamp, fine, rng)
-    hair = hair.joined(whiskers(seen.landmarks, view, light, rng))
-    colour, cover = paint(hair, surface, bare)
+    hair = grow_coat(surface, species, lamp, fine, rng)
+    hair = hair.join(make_whiskers(viewed.landmarks, view, light, rng))
+    colour, cover = draw_strands(hair, surface, bare)
     colour = colour * cover[..., None] + surface.base * (surface.cover * (1 - cover))[..., None]
     alpha = cover + surface.cover * (1 - cover)
-    # Features lie on the skin: they change its colour, never the outline.
+    # Eyes and nose lie on the skin: they change its colour, never the outline.
     ink = features.colour.astype(np.float32) / 255 * np.clip(light, 0.35, 1.1)
     painted = features.cover.astype(np.float32) / 255
     colour = ink * alpha[..., None] + colour * (1 - painted)[..., None]
     feet = [
         (float(f[0]) * view.scale + view.origin[0], float(f[1]) * view.scale + view.origin[1])
-        for f in seen.feet
+        for f in viewed.feet
     ]
     bright = 1.25 * colour / np.maximum(alpha, 1e-4)[..., None]
-    # Film does not clip: what is bright gets brighter ever more slowly.
+    # Compress highlights as film does, instead of clipping them.
     bright = np.where(bright > 0.7, 1 - 0.3 * np.exp((0.7 - bright) / 0.3), bright)
     return Animal(np.clip(bright, 0, 1), alpha, feet, view.scale)

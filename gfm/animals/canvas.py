@@ -1,4 +1,4 @@
-"""A canvas and the brushes that scenes are painted with. Colours are RGB, 0..255."""
+"""A canvas with brushes for painting scenes. Colours are RGB, 0..255."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,14 @@ from numpy.typing import ArrayLike
 
 from gfm.animals.noise import Array, Image, floats, mix, noise_2d, smoothstep
 
-SUBPIXEL = 4  # bits behind the point in cv2's coordinates
+SUBPIXEL = 4  # fractional bits of cv2's fixed-point coordinates
 
 
 class Canvas:
     """A picture that is being painted.
 
     Attributes:
-        rng: Decides everything that varies.
+        rng: Source of all random variation.
         height: Rows.
         width: Columns.
         image: height x width x 3, RGB, 0..255.
@@ -26,22 +26,22 @@ class Canvas:
         self.height = height
         self.width = width
         self.image: Image = np.zeros((height, width, 3), np.uint8)
-        # Rounding after a little noise keeps smooth skies free of bands.
+        # Dithering before rounding avoids banding in smooth skies.
         self._dither = rng.random((height, width, 1), np.float32)
 
     def tone(self, colour: ArrayLike, spread: float = 10) -> Array:
-        """Change ``colour`` at random, by about ``spread`` in brightness and less in hue."""
+        """Vary ``colour`` at random, by about ``spread`` in brightness and less in hue."""
         shift = self.rng.normal(0, spread) + self.rng.normal(0, 0.4 * spread, 3)
         return np.clip(floats(colour) + shift, 2, 253).astype(np.float32)
 
     def blend(
         self, colour: Array, amount: Array | float = 1.0, top: int = 0, left: int = 0
     ) -> None:
-        """Mix ``colour`` into the picture.
+        """Blend ``colour`` over the picture.
 
         Args:
-            colour: One colour or a field of them, anything that broadcasts to rows x columns x 3.
-            amount: Opacity 0..1, a number or rows x columns.
+            colour: One colour or an array of colours that broadcasts to rows x columns x 3.
+            amount: Opacity 0..1, a number or an array of rows x columns.
             top: First row it covers.
             left: First column it covers.
         """
@@ -58,7 +58,7 @@ class Canvas:
         self.image[rows, columns] = np.minimum(np.maximum(mixed, 0), 255)
 
     def gradient(self, stops: list[tuple[float, ArrayLike]], top: int, bottom: int) -> None:
-        """Fill the rows top..bottom; each of ``stops`` is (0..1 down these rows, colour)."""
+        """Fill the rows top..bottom; ``stops`` are (position 0..1 from top to bottom, colour)."""
         places, colours = zip(*stops, strict=True)
         rows = np.linspace(0, 1, max(bottom - top, 1))
         table = floats(colours)
@@ -78,12 +78,12 @@ class Canvas:
         """Paint a range of hills.
 
         Args:
-            base: Mean row of its crest.
-            rise: Height of its peaks in pixels.
+            base: Mean row of the crest.
+            rise: Height of the peaks in pixels.
             cell: Width of a hill in pixels.
-            colour: At the crest.
-            haze: At its foot, ``rise`` times 2 below.
-            octaves: Roughness.
+            colour: Colour at the crest.
+            haze: Colour at the foot, ``2 * rise`` pixels below.
+            octaves: Octaves of noise; more make the crest rougher.
 
         Returns:
             Row of the crest in each column.
@@ -99,13 +99,13 @@ class Canvas:
     def ground(
         self, horizon: int, far: ArrayLike, near: ArrayLike, contrast: float = 22, cell: float = 0.3
     ) -> None:
-        """Paint a plane from ``horizon`` to the bottom, with patches that shrink with distance."""
+        """Paint the ground from row ``horizon`` to the bottom, textured in perspective."""
         rows = self.height - horizon
         v = (np.arange(rows, dtype=np.float32)[:, None] + 1) / self.height
         texture = noise_2d(self.rng, 512, 512, 64, 5, 0.62)
         fade = np.abs(np.linspace(-1, 1, 512, dtype=np.float32))
         for weight, axis in ((fade[:, None], 0), (fade[None, :], 1)):
-            # Fading into itself, shifted by half, makes it seamless when repeated.
+            # Cross-fade with a copy shifted by half, so that the texture tiles seamlessly.
             texture = mix(texture, np.roll(texture, 256, axis), weight)
         u = (np.arange(self.width, dtype=np.float32) - self.width / 2) / self.height
         map_x = (70 / cell) * u / (v + 0.08) * 0.3 + self.rng.uniform(0, 512)
@@ -130,12 +130,12 @@ class Canvas:
         self.blend(floats(colour), 0.85 * smoothstep(0.05 - cover, 1.0 - cover, field))
 
     def polygon(self, corners: Array, colour: ArrayLike) -> None:
-        """Fill ``corners`` (N x 2, x and y in pixels)."""
+        """Fill the polygon with ``corners`` (N x 2, x and y in pixels)."""
         points = np.round(np.asarray(corners) * 2**SUBPIXEL).astype(np.int32)
         cv2.fillPoly(self.image, [points], _scalar(colour), cv2.LINE_AA, SUBPIXEL)
 
     def discs(self, x: Array, y: Array, radius: Array, colours: Array) -> None:
-        """Fill many circles, one after another; arrays of N, ``colours`` N x 3."""
+        """Fill N circles in order; ``colours`` is N x 3, the other arrays N values in pixels."""
         centres = np.round(np.stack([x, y], axis=1) * 2**SUBPIXEL).astype(int).tolist()
         radii = np.maximum(np.round(np.asarray(radius) * 2**SUBPIXEL), 6).astype(int).tolist()
         for centre, size, colour in zip(centres, radii, np.asarray(colours).tolist(), strict=True):
@@ -146,7 +146,7 @@ class Canvas:
         self.discs(floats([x]), floats([y]), floats([radius]), floats(colour)[None])
 
     def strokes(self, lines: Array, widths: Iterable[float], colours: Array) -> None:
-        """Draw many open lines (N x points x 2), each with a thickness and a colour (N x 3)."""
+        """Draw N polylines (N x points x 2) with ``widths`` (N, pixels) and ``colours`` (N x 3)."""
         points = np.round(lines * 2**SUBPIXEL).astype(np.int32)
         table = np.asarray(colours).tolist()
         for line, width, colour in zip(points, widths, table, strict=True):
@@ -155,7 +155,7 @@ class Canvas:
             )
 
     def glow(self, x: float, y: float, radius: float, colour: ArrayLike, strength: float) -> None:
-        """Add a soft light around (x, y)."""
+        """Add a soft glow around the pixel (x, y)."""
         u = (np.arange(self.width, dtype=np.float32) - x) / radius
         v = ((np.arange(self.height, dtype=np.float32) - y) / radius)[:, None]
         self.blend(floats(colour), strength * np.exp(-(u * u + v * v)))
@@ -163,7 +163,7 @@ class Canvas:
     def bokeh(
         self, count: int, size: float, colours: ArrayLike, strength: float, bottom: float
     ) -> None:
-        """Add out-of-focus lights, overlapping discs, in the rows above ``bottom`` (0..1)."""
+        """Add out-of-focus lights as overlapping discs, above ``bottom`` (0..1 of the height)."""
         table = floats(colours)
         for _ in range(3):
             layer = np.zeros_like(self.image)
@@ -187,7 +187,7 @@ def _scalar(colour: ArrayLike) -> list[float]:
 
 
 def defocus(image: Image, radius: float) -> Image:
-    """Blur an image as a lens out of focus does; a ``radius`` below 0.5 pixels changes nothing."""
+    """Blur an image like an unfocused lens; a ``radius`` below 0.5 pixels has no effect."""
     if radius < 0.5:
         return image
     height, width = image.shape[:2]
@@ -195,7 +195,7 @@ def defocus(image: Image, radius: float) -> Image:
     small = cv2.resize(
         image, (max(width // shrink, 1), max(height // shrink, 1)), interpolation=cv2.INTER_AREA
     )
-    # Two boxes make a flatter spot than a Gaussian, more like an aperture.
+    # Two box filters give a flatter spot than a Gaussian, closer to that of an aperture.
     side = 2 * round(0.62 * radius / shrink) + 1
     small = cv2.blur(cv2.blur(small, (side, side)), (side, side))
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)

@@ -32,21 +32,21 @@ FILES = {
     "testval": {"photo": "BG-20k/testval/h_{:08d}.jpg"},
     "coco": {"photo": "COCO/train/{:012d}.jpg"},
 }
-"""The pictures of a drawing of each kind, and the file that each goes into."""
+"""The pictures of each kind of drawing, and the file of each picture."""
 
 
 @dataclass(frozen=True)
 class DemoSize:
-    """Numbers of images, and their sides in pixels.
+    """Numbers and sizes (pixels) of the images.
 
     Attributes:
         num_train: Photos of animals for training.
         num_validation: Photos of animals for validation.
-        num_backgrounds: Scenes for training. A tenth as many, at least one, go into ``testval``.
-        num_coco: Smaller scenes of 480 × 640 pixels.
-        height: Height of the photos of animals. Every fifth photo is upright: its sides are
-            exchanged.
-        width: Width of the photos of animals.
+        num_backgrounds: Scenes for training; ``testval`` gets a tenth as many, but at least one.
+        num_coco: Scenes of 480 × 640 pixels.
+        height: Height of the animal photos; every fifth is in portrait format, with height and
+            width swapped.
+        width: Width of the animal photos.
         background_height: Height of the scenes.
         background_width: Width of the scenes.
     """
@@ -73,18 +73,18 @@ class Drawing:
 
     @property
     def files(self) -> dict[str, str]:
-        """The path of each picture below the folder of the demo."""
+        """The path of each picture, relative to the folder of the demo."""
         number = self.index + self.is_animal
         return {name: path.format(number) for name, path in FILES[self.kind].items()}
 
     @property
     def is_animal(self) -> bool:
-        """Whether it shows an animal, whose files are counted from 1."""
+        """Whether it shows an animal; animal files are numbered from 1, scenes from 0."""
         return self.kind in ("train", "validation")
 
 
 def drawings(size: DemoSize, seed: int) -> Iterator[Drawing]:
-    """Yield every photo of a demo."""
+    """Yield every drawing of the demo."""
     num_testval = max(size.num_backgrounds // 10, 1)
     scenes = ["background"] * size.num_backgrounds + ["testval"] * num_testval
     for index, kind in enumerate(scenes):
@@ -98,7 +98,7 @@ def drawings(size: DemoSize, seed: int) -> Iterator[Drawing]:
 
 
 def draw_files(folder: Path, drawing: Drawing) -> None:
-    """Draw a photo and write all of its files below ``folder``, whose folders must exist."""
+    """Draw a photo and write its files into ``folder``, whose subfolders must exist."""
     place = (drawing.seed, drawing.index, drawing.height, drawing.width)
     if drawing.is_animal:
         pictures = dict(vars(draw_sample(*place)))

@@ -1,4 +1,4 @@
-"""Eyes, noses and whiskers, which face where the head looks."""
+"""Eyes, nose and whiskers, oriented like the head."""
 
 import cv2
 import numpy as np
@@ -15,10 +15,10 @@ DARK = (22, 17, 16)
 
 
 class Features:
-    """Paint that covers parts of a face.
+    """A layer of paint over the face.
 
     Attributes:
-        colour: height x width x 3, 0..255, already multiplied with the coverage.
+        colour: height x width x 3, 0..255, premultiplied by the coverage.
         cover: height x width, 0..255.
     """
 
@@ -28,7 +28,7 @@ class Features:
         self.cover = np.zeros((view.height, view.width), np.uint8)
 
     def fill(self, landmark: Landmark, shape: Array, colour: ArrayLike) -> None:
-        """Fill ``shape`` (N x 2, right and up in radii) on the plane of ``landmark``."""
+        """Fill the polygon ``shape`` (N x 2, right and up, radii) in the plane of ``landmark``."""
         right = np.cross(landmark.facing, landmark.up)
         plane = np.stack([right[:2], landmark.up[:2]]) * landmark.radius * self.view.scale
         centre = landmark.centre[:2] * self.view.scale + floats(self.view.origin)
@@ -39,17 +39,17 @@ class Features:
 
 
 def draw_features(
-    landmarks: list[Landmark], surface: Surface, kind: Species, coat: Coat, view: View
+    landmarks: list[Landmark], surface: Surface, species: Species, coat: Coat, view: View
 ) -> Features:
-    """Draw the eyes and the nose of ``landmarks`` (in view coordinates) unless they are hidden."""
+    """Draw the visible eyes and nose of ``landmarks``, which are in view coordinates."""
     features = Features(view)
     for landmark in landmarks:
         if landmark.kind == "whiskers" or not _visible(landmark, surface, view):
             continue
         if landmark.kind == "eye":
-            _eye(features, landmark, kind, coat)
+            _draw_eye(features, landmark, species, coat)
         else:
-            _nose(features, landmark, coat)
+            _draw_nose(features, landmark, coat)
     return features
 
 
@@ -66,31 +66,31 @@ def _disc(x: float, y: float, width: float, height: float) -> Array:
 
 
 def _almond(width: float, height: float) -> Array:
-    """Make a disc with two soft corners."""
+    """Return a disc with soft corners at the left and right."""
     shape = _disc(0, 0, 1, 1)
     shape[:, 1] *= np.abs(shape[:, 1]) ** 0.25
     return shape * [width, height]
 
 
-def _eye(features: Features, eye: Landmark, kind: Species, coat: Coat) -> None:
-    round_eyed = kind.pupil == "round"
+def _draw_eye(features: Features, eye: Landmark, species: Species, coat: Coat) -> None:
+    round_eyed = species.pupil == "round"
     outline = _disc(0, 0, 1.08, 1.04) if round_eyed else _almond(1.3, 1.0)
     opening = outline * 0.88
     iris = np.array(coat.iris)
     features.fill(eye, outline, DARK)
-    # The lid throws a shadow on the upper half, light gathers in the lower one.
+    # The lid shades the upper half of the iris; the lower half is brighter.
     rings = ((1.0, 0.0, 0.38), (0.94, 0.1, 0.62), (0.86, 0.2, 0.8), (0.66, 0.34, 1.0))
     for grow, drop, bright in rings:
         ring = np.clip(bright * iris + 8, 0, 255)
         shape = opening * [grow, grow - 0.8 * drop] - [0, drop * 0.8]
         features.fill(eye, shape, ring)
-    pupil = {"slit": (0.36, 0.72), "round": (0.5, 0.5), "bar": (0.62, 0.26)}[kind.pupil]
+    pupil = {"slit": (0.36, 0.72), "round": (0.5, 0.5), "bar": (0.62, 0.26)}[species.pupil]
     features.fill(eye, _disc(0, 0.02, *pupil), (9, 7, 7))
     features.fill(eye, _disc(-0.26, 0.36, 0.17, 0.15), (244, 246, 250))
     features.fill(eye, _disc(0.28, -0.34, 0.1, 0.07), (128, 128, 134))
 
 
-def _nose(features: Features, nose: Landmark, coat: Coat) -> None:
+def _draw_nose(features: Features, nose: Landmark, coat: Coat) -> None:
     top = [(-1, 0.45), (-0.6, 0.72), (0, 0.76), (0.6, 0.72), (1, 0.45)]
     bottom = [
         (0.92, 0.05),
@@ -103,7 +103,7 @@ def _nose(features: Features, nose: Landmark, coat: Coat) -> None:
     wide = floats(top + bottom)
     skin = np.array(coat.nose)
     for side in (-1, 1):
-        # The mouth: down from the nose and out under the cheeks, a thin tapering line.
+        # The mouth: a thin tapering line down from the nose and out under the cheeks.
         line = floats(
             [[0, -0.6], [0.04, -1.25], [0.55, -1.6], [1.2, -1.5], [0.6, -1.74], [0.0, -1.42]]
         )
@@ -114,10 +114,10 @@ def _nose(features: Features, nose: Landmark, coat: Coat) -> None:
         features.fill(nose, _disc(0.48 * side, -0.02, 0.24, 0.2), (14, 10, 10))
 
 
-def whiskers(
+def make_whiskers(
     landmarks: list[Landmark], view: View, light: Array, rng: np.random.Generator
 ) -> Strands:
-    """Make long stiff hairs at the sides of the muzzle; ``light`` is an RGB factor."""
+    """Return long stiff hairs at the sides of the muzzle; ``light`` is an RGB factor (3)."""
     roots, directions, sizes = [], [], []
     for landmark in landmarks:
         if landmark.kind != "whiskers":

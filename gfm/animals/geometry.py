@@ -1,7 +1,7 @@
-"""Solid bodies: tapered capsules that melt into each other, seen along the z axis.
+"""Solid bodies: a smooth union of tapered capsules, viewed along the z axis.
 
-Coordinates of a view: x to the right, y down, z towards the viewer. Points and vectors are
-3 x N, one contiguous row per coordinate, which is what makes NumPy fast here.
+View coordinates: x to the right, y down, z towards the viewer. Points and vectors are 3 x N: one
+contiguous row per coordinate is the fastest layout for NumPy here.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from gfm.animals.noise import Array, floats
 
-STEPS = 40
-OUTSIDE = 0.03  # distance from an outline beyond which the exact value is not needed
+STEPS = 40  # of sphere tracing
+OUTSIDE = 0.03  # distances from the outline are clipped to this
 
 
 @dataclass(frozen=True)
 class Capsule:
-    """A round-ended cone from ``start`` to ``end``, whose fur is combed in that direction.
+    """A tapered capsule whose fur is combed from ``start`` to ``end``.
 
     Attributes:
-        part: Which part of the animal it is; the coat looks colours and lengths up by it.
-        flat: Direction in which the shape is pressed flat; its length is by how much (> 1).
-        blend: How far it melts into its neighbours.
+        part: Part of the animal; selects the colour and length of its hair.
+        flat: Direction in which the shape is flattened; its length is the factor (> 1).
+        blend: Radius of the smooth union with its neighbours.
     """
 
     part: str
@@ -33,14 +33,14 @@ class Capsule:
     blend: float = 0.06
     flat: Array = field(default_factory=lambda: np.zeros(3, np.float32))
 
-    def seen(self, rotation: Array) -> "Capsule":
+    def rotate(self, rotation: Array) -> "Capsule":
         """Return the capsule with ``rotation`` (3 x 3) applied."""
         return replace(
             self, start=rotation @ self.start, end=rotation @ self.end, flat=rotation @ self.flat
         )
 
     def distance(self, points: Array) -> Array:
-        """Return the approximate signed distance (negative inside) of ``points`` (3 x N)."""
+        """Return the approximate signed distance (N, negative inside) of ``points`` (3 x N)."""
         axis = self.end - self.start
         x, y, z = (points[i] - self.start[i] for i in range(3))
         scale = float(np.sqrt(self.flat @ self.flat))
@@ -62,7 +62,7 @@ class Capsule:
 
 
 def solid_distance(capsules: list[Capsule], points: Array) -> Array:
-    """Return the signed distance of ``points`` (3 x N) from all ``capsules`` melted together."""
+    """Return the signed distance (N) of ``points`` (3 x N) from the union of ``capsules``."""
     total = capsules[0].distance(points)
     for capsule in capsules[1:]:
         distance = capsule.distance(points)
@@ -72,56 +72,54 @@ def solid_distance(capsules: list[Capsule], points: Array) -> Array:
 
 
 def part_weights(capsules: list[Capsule], points: Array) -> Array:
-    """Return the share of each capsule in each point, len(capsules) x N; columns add up to 1."""
+    """Return the weight of each capsule at each point, len(capsules) x N; columns sum to 1."""
     distances = np.stack([capsule.distance(points) for capsule in capsules])
     weights = np.exp((distances.min(axis=0) - distances) / 0.02)
     return weights / weights.sum(axis=0)
 
 
 def bounds(capsules: list[Capsule]) -> tuple[Array, Array]:
-    """Return the lowest and the highest corner (x, y, z) of a box around ``capsules``."""
+    """Return the lowest and highest corner (x, y, z) of the bounding box of ``capsules``."""
     ends = [(c.start, c.start_radius) for c in capsules] + [(c.end, c.end_radius) for c in capsules]
     low = np.min([point - radius for point, radius in ends], axis=0)
     high = np.max([point + radius for point, radius in ends], axis=0)
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def shadow(capsules: list[Capsule], points: Array, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Return which of ``points`` (3 x N) lie in front of or behind a capsule, or nearly so.
+def silhouette(capsules: list[Capsule], points: Array, margin: float = 0.0) -> NDArray[np.bool_]:
+    """Return which ``points`` (3 x N) project onto a capsule, whatever their depth.
 
-    Capsules are taken as neither melted together nor flattened, which is a little generous and very
-    fast. ``margin`` widens every capsule by that share of its blend.
+    This ignores the smooth union and the flattening, which makes it fast and the silhouette
+    slightly too large. ``margin`` widens each capsule by that share of its blend radius.
     """
     ground = floats([1, 1, 0])
     flat = points * ground[:, None]
     hit = np.zeros(points.shape[1], bool)
     for capsule in capsules:
-        # Seen end-on the far end may be the wider one.
+        # Viewed end-on, the far end may be the wider one.
         radius = max(capsule.start_radius, capsule.end_radius)
-        round_one = Capsule(
-            capsule.part, capsule.start * ground, capsule.end * ground, radius, radius
-        )
-        hit |= round_one.distance(flat) < margin * capsule.blend
+        cone = Capsule(capsule.part, capsule.start * ground, capsule.end * ground, radius, radius)
+        hit |= cone.distance(flat) < margin * capsule.blend
     return hit
 
 
 def trace(capsules: list[Capsule], x: Array, y: Array) -> tuple[Array, Array]:
-    """Find the first surface along each ray, and the outline.
+    """Find the first surface along each ray by sphere tracing, and the outline.
 
     Args:
         capsules: The solid.
         x: Horizontal coordinates of a grid of rays, rows x columns.
-        y: Vertical coordinates.
+        y: Vertical coordinates, rows x columns.
 
     Returns:
-        Depth z at each (x, y), ``-inf`` for none; and the signed distance from the outline, right
-        only near it, which stays smooth however coarse the grid is.
+        Depth z at each (x, y), ``-inf`` where a ray misses; and the signed distance from the
+        outline, accurate only near it, and smooth however coarse the grid.
     """
     low, high = bounds(capsules)
     points = np.stack([x.ravel(), y.ravel(), np.full(x.size, high[2] + 0.02, np.float32)])
     depth = np.full(x.size, -np.inf, np.float32)
     outline = np.full(x.size, OUTSIDE, np.float32)
-    active = np.flatnonzero(shadow(capsules, points, 0.5))
+    active = np.flatnonzero(silhouette(capsules, points, 0.5))
     for _ in range(STEPS):
         distance = solid_distance(capsules, points[:, active])
         outline[active] = np.minimum(outline[active], distance)
@@ -139,7 +137,7 @@ def trace(capsules: list[Capsule], x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def surface_normals(capsules: list[Capsule], points: Array) -> Array:
-    """Return the outward unit normals (3 x N) at ``points`` of the surface."""
+    """Return the outward unit normals (3 x N) at surface ``points`` (3 x N)."""
     gradient = np.zeros_like(points)
     for corner in floats([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]):
         distance = solid_distance(capsules, points + 0.004 * corner[:, None])
@@ -147,8 +145,8 @@ def surface_normals(capsules: list[Capsule], points: Array) -> Array:
     return gradient / np.maximum(np.sqrt((gradient * gradient).sum(axis=0)), 1e-6)
 
 
-def openness(capsules: list[Capsule], points: Array, normals: Array) -> Array:
-    """Return how much sky each point of the surface sees, 0..1 (ambient occlusion)."""
+def sky_visibility(capsules: list[Capsule], points: Array, normals: Array) -> Array:
+    """Return the share of the sky visible from each surface point (N, 0..1): ambient occlusion."""
     blocked = np.zeros(points.shape[1], np.float32)
     for reach, share in ((0.06, 1.0), (0.2, 0.6)):
         distance = solid_distance(capsules, points + reach * normals)
@@ -156,8 +154,8 @@ def openness(capsules: list[Capsule], points: Array, normals: Array) -> Array:
     return np.clip(1 - 0.6 * blocked, 0.1, 1)
 
 
-def light_reaches(capsules: list[Capsule], points: Array, light: Array) -> Array:
-    """Return how much light of the unit direction ``light`` reaches ``points`` (3 x N), 0..1."""
+def light_visibility(capsules: list[Capsule], points: Array, light: Array) -> Array:
+    """Return how visible a light in the unit direction ``light`` is (N, 0..1): soft shadows."""
     lit = np.ones(points.shape[1], np.float32)
     travelled = np.full(points.shape[1], 0.06, np.float32)
     for _ in range(7):

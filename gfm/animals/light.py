@@ -20,7 +20,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Setting:
-    """The light of a scene, and the share of its height that lies above the ``horizon``."""
+    """The light of a scene, and its ``horizon`` as a share of the height, from the top."""
 
     lamp: Lamp
     horizon: float
@@ -34,15 +34,15 @@ def make_lamp(
     height: float = 0.6,
     front: float = 0.55,
 ) -> Lamp:
-    """Make light that comes from the left or the right.
+    """Return light from the left or right.
 
     Args:
-        rng: Decides the side.
-        sun: Its colour, RGB factors.
-        sky: Light from above.
-        ground: Light from below.
-        height: How high the sun stands, relative to how far it is to the side.
-        front: How far it is on the viewer's side.
+        rng: Draws the direction.
+        sun: RGB factors of the sunlight.
+        sky: RGB factors of the light from above.
+        ground: RGB factors of the light from below.
+        height: Height of the sun, relative to its sideways distance.
+        front: Distance of the sun towards the viewer, in the same unit.
     """
     side = rng.choice([-1.0, 1.0]) * rng.uniform(0.4, 0.8)
     direction = normalise(floats([side, -height, front + rng.uniform(-0.15, 0.2)]))

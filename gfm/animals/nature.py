@@ -1,4 +1,4 @@
-"""Outdoor scenes. Each function paints a canvas and returns its light and horizon."""
+"""Natural scenes. Each function paints a canvas and returns its light and horizon."""
 
 import numpy as np
 
@@ -17,17 +17,7 @@ def meadow(canvas: Canvas) -> Setting:
     canvas.gradient([(0, canvas.tone((88, 138, 196))), (1, haze)], 0, horizon + 4)
     canvas.clouds(horizon, (248, 248, 250), rng.uniform(-0.4, 0.5))
     green = canvas.tone((96, 122, 52))
-    for step in range(3):
-        near = (step + 1) / 3.5
-        colour = mix(haze, green * [0.7, 0.8, 0.8], near)
-        canvas.ridge(
-            horizon - height * (0.1 - 0.035 * step),
-            height * 0.045,
-            width * (0.5 - 0.1 * step),
-            colour,
-            mix(colour, haze, 0.4),
-            4,
-        )
+    _hills(canvas, horizon, green, haze)
     for x in np.sort(rng.uniform(-0.05, 1.05, rng.integers(6, 16))) * width:
         colour = canvas.tone(plants.GREENS[rng.integers(4)], 9)
         plants.leafy_tree(
@@ -50,6 +40,20 @@ def meadow(canvas: Canvas) -> Setting:
         )
     lamp = make_lamp(rng, (0.86, 0.8, 0.66), (0.44, 0.5, 0.58), (0.22, 0.26, 0.14))
     return Setting(lamp, horizon / height)
+
+
+def _hills(canvas: Canvas, horizon: int, green: Array, haze: Array) -> None:
+    for step in range(3):
+        near = (step + 1) / 3.5
+        colour = mix(haze, green * [0.7, 0.8, 0.8], near)
+        canvas.ridge(
+            horizon - canvas.height * (0.1 - 0.035 * step),
+            canvas.height * 0.045,
+            canvas.width * (0.5 - 0.1 * step),
+            colour,
+            mix(colour, haze, 0.4),
+            4,
+        )
 
 
 def _woods(canvas: Canvas, air: Array, bark: Array, leaves: Palette, floor: Array) -> Setting:
@@ -99,7 +103,7 @@ def forest(canvas: Canvas) -> Setting:
 
 
 def autumn(canvas: Canvas) -> Setting:
-    """Paint a wood in October with leaves on its floor."""
+    """Paint an autumn wood with leaves on the ground."""
     air, bark = canvas.tone((222, 202, 158)), canvas.tone((66, 52, 44))
     setting = _woods(canvas, air, bark, plants.AUTUMN, canvas.tone((132, 88, 44)))
     plants.foliage(canvas, plants.AUTUMN, canvas.height * 0.013, 2600, setting.horizon + 0.03)
@@ -107,7 +111,7 @@ def autumn(canvas: Canvas) -> Setting:
 
 
 def mountains(canvas: Canvas) -> Setting:
-    """Paint peaks over firs and a pasture, or over a snow field in winter."""
+    """Paint peaks behind firs, with a pasture or, in winter, a snow field."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     winter = rng.random() < 0.5
     horizon = int(height * rng.uniform(0.46, 0.58))

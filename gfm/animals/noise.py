@@ -1,4 +1,4 @@
-"""Random streams, smooth noise and small arithmetic, all pure functions of their arguments."""
+"""Random generators, smooth noise, interpolation and vectors."""
 
 import cv2
 import numpy as np
@@ -9,12 +9,12 @@ Image = np.ndarray  # of uint8
 
 
 def make_rng(*key: int) -> np.random.Generator:
-    """Return a generator whose stream depends only on the numbers in ``key`` (>= 0)."""
+    """Return a generator seeded by the non-negative integers ``key`` alone."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 
 def floats(values: ArrayLike) -> Array:
-    """Return ``values`` as float32, which is precise enough and twice as fast."""
+    """Return ``values`` as float32, which is precise enough and twice as fast as float64."""
     return np.asarray(values, np.float32)
 
 
@@ -26,18 +26,18 @@ def noise_2d(
     octaves: int = 4,
     gain: float = 0.5,
 ) -> Array:
-    """Make fractal value noise.
+    """Return fractal value noise.
 
     Args:
-        rng: Where the lattice values come from.
+        rng: Draws the lattice values.
         height: Rows of the result.
         width: Columns of the result.
         cell: Size in pixels of the largest features, one number or (vertical, horizontal).
-        octaves: How many times to halve the features.
-        gain: Strength of an octave relative to the one before it.
+        octaves: Number of octaves; each has half the feature size of the one before it.
+        gain: Amplitude of an octave relative to the one before it.
 
     Returns:
-        A height x width field with mean about 0 and standard deviation about 0.5.
+        height x width, mean about 0 and standard deviation about 0.5.
     """
     cell_y, cell_x = cell if isinstance(cell, tuple) else (cell, cell)
     total = np.zeros((height, width), np.float32)
@@ -48,12 +48,12 @@ def noise_2d(
         lattice = rng.standard_normal((min(rows, height + 3), min(columns, width + 3)), np.float32)
         total += gain**octave * cv2.resize(lattice, (width, height), interpolation=cv2.INTER_CUBIC)
         energy += gain ** (2 * octave)
-    # Interpolation between lattice points takes away about half of the variance.
+    # Interpolation between lattice points halves the variance, approximately.
     return total * float(0.7 / np.sqrt(energy))
 
 
 def noise_3d(rng: np.random.Generator, points: Array, frequency: float) -> Array:
-    """Return smooth value noise in space, about -1..1, at ``points`` (3 x N)."""
+    """Return smooth 3D value noise (N, in -1..1) at ``points`` (3 x N)."""
     lattice = rng.uniform(-1, 1, 16**3).astype(np.float32)
     scaled = points * frequency
     cell = np.floor(scaled)
@@ -70,18 +70,18 @@ def noise_3d(rng: np.random.Generator, points: Array, frequency: float) -> Array
 
 
 def mix(first: ArrayLike, second: ArrayLike, amount: ArrayLike) -> Array:
-    """Return ``first`` where ``amount`` is 0, ``second`` where it is 1, else between them."""
+    """Interpolate linearly from ``first`` (``amount`` 0) to ``second`` (``amount`` 1)."""
     start, end = floats(first), floats(second)
     return start + floats(amount) * (end - start)
 
 
 def smoothstep(low: float, high: float, values: Array) -> Array:
-    """Return the cubic ramp from 0 at ``low`` to 1 at ``high``; ``low`` may exceed ``high``."""
+    """Return a cubic ramp from 0 at ``low`` to 1 at ``high``; ``low`` may exceed ``high``."""
     ramp = np.clip((values - low) / (high - low), 0, 1)
     return ramp * ramp * (3 - 2 * ramp)
 
 
 def normalise(vectors: Array) -> Array:
-    """Scale ``vectors`` (... x 3) to length 1; zero stays zero."""
+    """Scale ``vectors`` (... x 3) to unit length; zero vectors stay zero."""
     length = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
     return (vectors / np.maximum(length, 1e-6)[..., None]).astype(np.float32)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gfm.animals.canvas import Canvas
-from gfm.animals.noise import floats, mix
+from gfm.animals.noise import Array, floats, mix
 
 Palette = tuple[Any, ...]
-"""Colours to choose from, each R, G, B (which NumPy's types cannot say of a tuple)."""
+"""Colours to choose from, each RGB; NumPy's types cannot describe such a tuple."""
 
 GREENS = ((58, 84, 34), (84, 112, 44), (112, 136, 58), (66, 96, 52))
 DRY = ((170, 142, 84), (146, 118, 66), (190, 164, 104), (124, 104, 62))
@@ -20,11 +20,11 @@ def grass(canvas: Canvas, horizon: float, colours: Palette, blade: float, count:
     """Paint blades of grass, the nearer ones larger and in front.
 
     Args:
-        canvas: What to draw on.
-        horizon: Row where the field begins.
-        colours: What blades may be coloured, N x 3.
+        canvas: The canvas to paint on.
+        horizon: First row of the field.
+        colours: Colours to choose from, N x 3.
         blade: Height of the nearest blades in pixels.
-        count: How many; fewer in small pictures.
+        count: Number of blades; fewer if the canvas is less than 600 pixels high.
     """
     rng = canvas.rng
     count = int(count * min(1, canvas.height / 600))
@@ -43,7 +43,7 @@ def grass(canvas: Canvas, horizon: float, colours: Palette, blade: float, count:
 
 
 def flowers(canvas: Canvas, horizon: float, colours: Palette, size: float, count: int) -> None:
-    """Paint small blossoms over a field, each with a few petals around a yellow dot."""
+    """Paint flowers on a field: five petals around a yellow centre."""
     rng = canvas.rng
     depth = np.sort(rng.uniform(0.1, 1, count))
     y = horizon + depth * (canvas.height - horizon)
@@ -67,25 +67,33 @@ def leafy_tree(
     haze: ArrayLike,
     amount: float,
 ) -> None:
-    """Paint a deciduous tree, ``size`` pixels high, whose foot is at (x, foot).
+    """Paint a deciduous tree ``size`` pixels high, standing at (x, foot).
 
-    ``amount`` (0..1) is how much of it is lost in ``haze``.
+    ``amount`` (0..1) blends it into ``haze``.
     """
-    rng = canvas.rng
-    trunk = mix((62, 48, 38), haze, amount)
     wide, crown = 0.035 * size, foot - 0.62 * size
-    canvas.polygon(
-        np.array(
-            [[x - wide, foot], [x - 0.5 * wide, crown], [x + 0.5 * wide, crown], [x + wide, foot]]
-        ),
-        trunk,
-    )
+    trunk = [[x - wide, foot], [x - 0.5 * wide, crown], [x + 0.5 * wide, crown], [x + wide, foot]]
+    canvas.polygon(np.array(trunk), mix((62, 48, 38), haze, amount))
+    _crown(canvas, x, crown, size, np.asarray(colour), haze, amount)
+
+
+def _crown(
+    canvas: Canvas,
+    x: float,
+    crown: float,
+    size: float,
+    colour: Array,
+    haze: ArrayLike,
+    amount: float,
+) -> None:
+    """Paint the leaves around (x, crown)."""
+    rng = canvas.rng
     count = int(np.clip(4.5 * size, 80, 3000))
     lobes = rng.normal(0, 1, (7, 2)) * [0.17, 0.14] * size + [x, crown]
     home = lobes[rng.integers(7, size=count)]
     spread = rng.normal(0, 0.085 * size, (count, 2))
     place = home + spread
-    # Leaves that look towards the upper left catch the sun; the lower ones are drawn first.
+    # Leaves that face the upper left catch the sun; they are drawn over the shaded ones.
     shine = np.clip(
         0.5
         - (0.35 * spread[:, 0] + spread[:, 1]) / (0.3 * size)
@@ -95,8 +103,8 @@ def leafy_tree(
     )
     order = np.argsort(shine + rng.normal(0, 0.12, count))
     tint = mix(
-        np.asarray(colour) * 0.45,
-        np.asarray(colour) * 1.3,
+        colour * 0.45,
+        colour * 1.3,
         np.clip(shine + rng.normal(0, 0.13, count), 0, 1)[:, None],
     )
     tint = np.clip(mix(tint, haze, amount), 0, 255)
@@ -107,7 +115,7 @@ def leafy_tree(
 def conifer(
     canvas: Canvas, x: float, foot: float, size: float, colour: ArrayLike, snow: float = 0.0
 ) -> None:
-    """Paint a fir ``size`` pixels high; ``snow`` (0..1) lies on its branches."""
+    """Paint a fir ``size`` pixels high, standing at (x, foot), with ``snow`` (0..1) on it."""
     rng = canvas.rng
     canvas.polygon(
         np.array([[x - 0.02 * size, foot], [x, foot - 0.4 * size], [x + 0.02 * size, foot]]),
@@ -138,7 +146,7 @@ def conifer(
 
 
 def trunk(canvas: Canvas, x: float, wide: float, foot: float, colour: ArrayLike) -> None:
-    """Paint the trunk of a big tree that reaches out of the picture, lit from the left."""
+    """Paint the trunk of a tree taller than the picture, lit from the left."""
     rng = canvas.rng
     height = max(int(foot), 2)
     left, right = int(max(x - wide, 0)), int(min(x + wide, canvas.width))
@@ -160,9 +168,9 @@ def trunk(canvas: Canvas, x: float, wide: float, foot: float, colour: ArrayLike)
 def foliage(
     canvas: Canvas, colours: Palette, leaf: float, count: int, top: float = 0.0, bottom: float = 1.0
 ) -> None:
-    """Paint a wall of leaves with dark ones behind.
+    """Paint ``count`` leaves ``leaf`` pixels long, brighter towards the front.
 
-    Leaves are ``leaf`` pixels long and lie in the rows top..bottom (0..1).
+    They lie between ``top`` and ``bottom``, as shares of the height.
     """
     rng = canvas.rng
     depth = np.sort(rng.random(count))

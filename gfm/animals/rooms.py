@@ -1,4 +1,4 @@
-"""Scenes near people: gardens, evening lights, rooms and streets."""
+"""Scenes near people: a garden, lights, a room and a street."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ PAINTS = (
 
 
 def garden(canvas: Canvas) -> Setting:
-    """Paint a hedge with blossoms behind a lawn."""
+    """Paint a flowering hedge behind a lawn."""
     rng, height = canvas.rng, canvas.height
     horizon = rng.uniform(0.58, 0.75)
     colours = tuple(canvas.tone(green, 8) for green in plants.GREENS)
@@ -48,7 +48,7 @@ def garden(canvas: Canvas) -> Setting:
 
 
 def lights(canvas: Canvas) -> Setting:
-    """Paint lamps far out of focus, at dusk or between leaves."""
+    """Paint lights far out of focus, at dusk or between leaves."""
     rng, height = canvas.rng, canvas.height
     horizon = rng.uniform(0.6, 0.8)
     if rng.random() < 0.5:
@@ -73,7 +73,7 @@ def lights(canvas: Canvas) -> Setting:
 
 
 def room(canvas: Canvas) -> Setting:
-    """Paint a wall, a window, shelves, and a floor of boards or with a rug."""
+    """Paint a wall, a window, shelves, and a wooden floor with or without a rug."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.6, 0.74))
     wall = canvas.tone(PAINTS[rng.integers(len(PAINTS))])

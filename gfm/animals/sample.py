@@ -1,4 +1,4 @@
-"""Draws photos whose alpha, foreground and background are known."""
+"""Draws photos with exact alpha, foreground and background."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from gfm.animals.noise import Array, Image, floats, make_rng, smoothstep
 from gfm.animals.surface import fill_outwards
 from gfm.data.compositing import blend
 
-ANIMALS, BACKGROUNDS = 1, 2  # keys that give equal indices of the two different random streams
+ANIMALS, BACKGROUNDS = 1, 2  # seed keys: the two kinds draw from different random streams
 SCENES = (
     nature.meadow,
     nature.forest,
@@ -30,15 +30,15 @@ SCENES = (
 
 @dataclass(frozen=True)
 class DemoSample:
-    """A photo of an animal and its true layers; all uint8, colours RGB.
+    """A photo of an animal and its ground-truth layers; all uint8, RGB.
 
     Attributes:
         image: height x width x 3, ``alpha * foreground + (1 - alpha) * background``, rounded.
-        image_clean: The same without the noise of the sensor.
+        image_clean: The same without sensor noise.
         alpha: height x width, 0..255.
-        foreground: height x width x 3, a plausible colour also where alpha is 0.
+        foreground: height x width x 3, continued to where alpha is 0.
         foreground_clean: The same without noise.
-        background: height x width x 3, the whole scene behind the animal, with noise.
+        background: height x width x 3, the complete scene behind the animal, with noise.
     """
 
     image: Image
@@ -50,18 +50,18 @@ class DemoSample:
 
 
 def draw_sample(seed: int, index: int, height: int, width: int) -> DemoSample:
-    """Draw the photo number ``index`` (>= 0) of the dataset ``seed`` (>= 0)."""
+    """Draw photo number ``index`` (>= 0) of dataset ``seed`` (>= 0)."""
     rng = make_rng(seed, ANIMALS, index)
     scene, setting = _paint_scene(rng, 3 * index + index // 10, height, width)
     animal = draw_animal(rng, index, height, width, setting.lamp)
     feet = min(max((y for _, y in animal.feet), default=height), 1.1 * height)
-    blurred = _focus(scene, setting.horizon, feet, height * rng.uniform(0.008, 0.028))
-    background = _shade(blurred, setting, animal)
+    blurred = _blur_by_depth(scene, setting.horizon, feet, height * rng.uniform(0.008, 0.028))
+    background = _cast_shadow(blurred, setting, animal)
     alpha = np.round(255 * animal.alpha).astype(np.uint8)
     filled = fill_outwards(animal.colour * animal.alpha[..., None], animal.alpha)
     foreground = np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
     noise = _sensor_noise(rng, height, width)
-    # Beside the animal the foreground is invented, so it gets no noise of a sensor.
+    # Outside the animal the foreground is extrapolated, so it gets no sensor noise.
     noisy = _add_noise(foreground, noise * (alpha > 0)[..., None]), _add_noise(background, noise)
     return DemoSample(
         image=blend(*noisy, alpha),
@@ -74,19 +74,18 @@ def draw_sample(seed: int, index: int, height: int, width: int) -> DemoSample:
 
 
 def draw_background(seed: int, index: int, height: int, width: int) -> tuple[Image, Image]:
-    """Draw the scene number ``index`` (>= 0) of the dataset ``seed``, without an animal.
+    """Draw scene number ``index`` (>= 0) of dataset ``seed``, without an animal.
 
     Returns:
-        The photo with the noise of a sensor, and the same without it; height × width × 3, uint8
-        RGB.
+        The photo with and without sensor noise; height × width × 3, uint8, RGB.
     """
     rng = make_rng(seed, BACKGROUNDS, index)
-    # Nothing in a photo is as sharp as a drawing. Some scenes are well out of focus, and are
-    # painted with half as many pixels.
+    # Photos are never as sharp as a drawing. A third of the scenes are far out of focus; these
+    # are painted at half size.
     blur, shrink = ((0.002, 1), (0.004, 1), (0.012, 2))[rng.integers(3)]
     scene, setting = _paint_scene(rng, index, height // shrink, width // shrink)
     feet = rng.uniform(0.8, 1.0) * height / shrink
-    clean = _focus(scene, setting.horizon, feet, blur * height / shrink)
+    clean = _blur_by_depth(scene, setting.horizon, feet, blur * height / shrink)
     clean = cv2.resize(clean, (width, height), interpolation=cv2.INTER_CUBIC)
     return _add_noise(clean, _sensor_noise(rng, height, width)), clean
 
@@ -94,27 +93,27 @@ def draw_background(seed: int, index: int, height: int, width: int) -> tuple[Ima
 def _paint_scene(
     rng: np.random.Generator, index: int, height: int, width: int
 ) -> tuple[Image, Setting]:
-    """Paint the scene number ``index``, all in focus; return it (RGB) and how it is lit.
+    """Paint a scene that is sharp everywhere, and return it with its light and horizon.
 
-    The kinds of scenes take turns, ``rng`` decides the rest.
+    ``index`` selects the kind of scene, ``rng`` decides the rest.
     """
     canvas = Canvas(rng, height, width)
     setting = SCENES[index % len(SCENES)](canvas)
     return canvas.image, setting
 
 
-def _focus(scene: Image, horizon: float, feet: float, strength: float) -> Image:
-    """Blur a scene as a lens that is focused on an animal does.
+def _blur_by_depth(scene: Image, horizon: float, feet: float, strength: float) -> Image:
+    """Blur a scene as a lens focused on the animal does.
 
     Args:
-        scene: Picture that is in focus everywhere.
+        scene: height x width x 3, sharp everywhere.
         horizon: Its horizon, as a share of its height.
         feet: Row where the animal stands; the ground there stays sharp.
-        strength: Radius in pixels of the blur in the far distance.
+        strength: Blur radius in the far distance, pixels.
     """
     height, width = scene.shape[:2]
     rows = np.arange(height, dtype=np.float32)[:, None]
-    # How far out of focus: grows from the feet up to the horizon, and down towards the viewer.
+    # The blur, 0..1, grows from the feet up to the horizon and down towards the viewer.
     away = np.clip((feet - rows) / max(feet - horizon * height, 0.08 * height), 0, 1)
     away = np.maximum(away, 0.8 * np.clip((rows - feet) / (0.35 * height), 0, 1))
     blurred = scene
@@ -125,7 +124,7 @@ def _focus(scene: Image, horizon: float, feet: float, strength: float) -> Image:
 
 
 def _sensor_noise(rng: np.random.Generator, height: int, width: int) -> Array:
-    """Make the noise of a camera: fine in brightness, coarser in colour.
+    """Return camera noise: fine in brightness, coarser in colour.
 
     Returns:
         height x width x 3, in grey levels.
@@ -137,19 +136,19 @@ def _sensor_noise(rng: np.random.Generator, height: int, width: int) -> Array:
 
 
 def _add_noise(image: Image, noise: Array) -> Image:
-    """Add ``noise`` to an image, more of it where more light fell."""
+    """Add ``noise`` (grey levels) to an image, more of it where the image is brighter."""
     light = image.astype(np.float32)
     light += noise * (0.55 + light / 400)
     return np.clip(np.round(light), 0, 255).astype(np.uint8)
 
 
-def _shade(background: Image, setting: Setting, animal: Animal) -> Image:
-    """Darken the ground of ``background`` by the shadow of the animal."""
+def _cast_shadow(background: Image, setting: Setting, animal: Animal) -> Image:
+    """Darken the ground by the shadow of the animal."""
     height, width = animal.alpha.shape
     small = cv2.resize(animal.alpha, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     lamp = setting.lamp.direction
     feet = np.mean([y for _, y in animal.feet]) / 4
-    # Lay the outline down on the ground: away from the lamp, flattened by the low viewpoint.
+    # Project the outline onto the ground, away from the lamp; the low viewpoint flattens it.
     flat = 0.22 if lamp[2] > 0 else -0.3
     slant = float(lamp[0]) * 0.8
     warp = floats([[1, slant, -slant * feet], [0, flat, feet * (1 - flat)]])

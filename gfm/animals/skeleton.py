@@ -1,4 +1,4 @@
-"""The parts of a drawn animal: capsules for its body, and landmarks for its face."""
+"""The parts of an animal: capsules for the body, landmarks for the face."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,7 @@ from gfm.animals.noise import Array, floats
 
 @dataclass(frozen=True)
 class Landmark:
-    """A flat feature on the skin, with its centre, radius, and two directions."""
+    """A flat feature on the skin: an "eye", "nose" or "whiskers"."""
 
     kind: str
     centre: Array
@@ -18,8 +18,8 @@ class Landmark:
     up: Array
     radius: float
 
-    def seen(self, rotation: Array) -> "Landmark":
-        """Return the feature with ``rotation`` (3 x 3, world to view) applied."""
+    def rotate(self, rotation: Array) -> "Landmark":
+        """Return the landmark with ``rotation`` (3 x 3) applied."""
         return replace(
             self,
             centre=rotation @ self.centre,
@@ -30,7 +30,7 @@ class Landmark:
 
 @dataclass
 class Skeleton:
-    """An animal without its skin: x is forward, y up and z to its right; the ground is y = 0."""
+    """An animal without its skin; x is forward, y up, z to its right, and the ground at y = 0."""
 
     capsules: list[Capsule] = field(default_factory=list)
     landmarks: list[Landmark] = field(default_factory=list)
@@ -45,28 +45,28 @@ class Skeleton:
         blend: float = 0.06,
         flat: Array | None = None,
     ) -> None:
-        """Add a capsule; the length of ``flat`` is how much to flatten it in that direction."""
-        pressed = np.zeros(3, np.float32) if flat is None else flat.astype(np.float32)
+        """Add a capsule; see :class:`gfm.animals.geometry.Capsule`."""
+        flattening = np.zeros(3, np.float32) if flat is None else flat.astype(np.float32)
         self.capsules.append(
-            Capsule(part, floats(start), floats(end), radii[0], radii[1], blend, pressed)
+            Capsule(part, floats(start), floats(end), radii[0], radii[1], blend, flattening)
         )
 
     def chain(self, part: str, points: list[Array], radii: list[float], blend: float) -> None:
-        """Add capsules from point to point, as for a leg or a tail."""
+        """Add capsules between consecutive points, as for a leg or a tail."""
         for index in range(len(points) - 1):
             self.add(
                 part, points[index], points[index + 1], (radii[index], radii[index + 1]), blend
             )
 
-    def seen(self, rotation: Array) -> "Skeleton":
-        """Return the skeleton in the coordinates of a view."""
+    def rotate(self, rotation: Array) -> "Skeleton":
+        """Return the skeleton with ``rotation`` (3 x 3) applied."""
         return Skeleton(
-            [capsule.seen(rotation) for capsule in self.capsules],
-            [landmark.seen(rotation) for landmark in self.landmarks],
+            [capsule.rotate(rotation) for capsule in self.capsules],
+            [landmark.rotate(rotation) for landmark in self.landmarks],
             [rotation @ foot for foot in self.feet],
         )
 
 
 def vector(x: float, y: float, z: float = 0.0) -> Array:
-    """Make a point or a direction."""
+    """Return a point or direction."""
     return np.array([x, y, z], np.float32)

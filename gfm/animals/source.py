@@ -1,4 +1,4 @@
-"""The demo datasets as a source of files for a run."""
+"""The demo datasets as a data source."""
 
 import hashlib
 from dataclasses import astuple
@@ -12,23 +12,23 @@ from gfm.system.files import make_folder
 from gfm.system.processes import map_unordered, num_cores
 from gfm.system.progress import Progress
 
-DEMO_VERSION = 2  # to be raised when a drawing changes, so that old files are not used
-ONE_PROCESS_PIXELS = 3_000_000  # fewer are drawn before other processes would have started
+DEMO_VERSION = 2  # increase it whenever drawings change, so that old files are not reused
+ONE_PROCESS_PIXELS = 3_000_000  # below this, starting more processes takes longer than drawing
 SMALLEST_SIDE = 64  # of a photo, in pixels
 
 
 class DrawnAnimals:
     """Draws the demo datasets on first use, and finds them from then on.
 
-    The files do not depend on the number of processes. After an interruption the next run draws
-    what is missing. Several runs may draw at once: each file is complete or absent.
+    The files do not depend on the number of processes. After an interruption, the next run draws
+    the missing files. Several runs may draw at the same time, because writes are atomic.
 
     Args:
-        root: Folder that holds one folder for each size, seed and version of the drawings.
-        seed: Number that selects the animals and scenes, at least 0.
-        num_workers: Number of processes; by default one per core, or only this one for a small
-            demo.
-        **size: Numbers of images and their sides in pixels; see
+        root: Folder with a subfolder for each size, seed and version of the drawings.
+        seed: Selects the animals and scenes, at least 0.
+        num_workers: Number of processes; by default one per core, or this process alone for a
+            small demo.
+        **size: Numbers and sizes of the images; see
             :class:`gfm.animals.dataset_files.DemoSize`.
     """
 
@@ -41,11 +41,11 @@ class DrawnAnimals:
         self.size = DemoSize(**size)
 
     def find(self) -> Roots:
-        """Return the folders of the datasets, after drawing the files that are missing.
+        """Draw the missing files, and return the folders of the datasets.
 
         Raises:
             WriteError: The folder cannot be written, or the disk is full.
-            GFMError: The size leaves a dataset empty or its photos tiny, or the seed is negative.
+            GFMError: A dataset would be empty, its images too small, or the seed is negative.
         """
         self._check()
         key = repr((DEMO_VERSION, self.seed, astuple(self.size)))

@@ -1,4 +1,4 @@
-"""What sets animals apart: proportions, fur and colours."""
+"""Parameters of a species: proportions, fur and colours."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ class Coat:
         mark: Colour of the pattern.
         iris: Colour of the eyes.
         nose: Colour of the bare nose.
-        eye_patch: Colour around the eyes, the coat's own if none.
+        eye_patch: Colour around the eyes; ``None`` keeps the colour of the coat.
     """
 
     main: Colour
@@ -34,7 +34,7 @@ class Coat:
 
 @dataclass(frozen=True)
 class Species:
-    """Proportions of one species; lengths are in units of the height of its back.
+    """Proportions of a species; lengths are relative to the height of its back.
 
     Attributes:
         build: "quadruped" or "bird".
@@ -44,26 +44,26 @@ class Species:
         chest: Radius of the chest.
         hip: Radius of the rump.
         neck: Length of the neck.
-        rise: Angle of the neck over the horizon, degrees.
+        rise: Angle of the neck above the horizontal, degrees.
         head: Radius of the skull.
         muzzle: Length of the muzzle in skull radii.
-        muzzle_radius: Its radius in skull radii.
+        muzzle_radius: Radius of the muzzle in skull radii.
         ears: "pointed", "round", "floppy", "long" or "side".
         ear: Length of an ear in skull radii.
         tail: Length of the tail.
-        tail_radius: Its radius without the fur.
+        tail_radius: Radius of the tail without fur.
         eye: Radius of an eye in skull radii.
         pupil: "round", "slit" or "bar".
-        eye_spread: How far the eyes sit towards the sides, degrees.
-        fur: Hair length on the body; the others are relative to it.
-        fur_part: Hair length of single parts, relative.
-        lift: How far hairs stand off the skin, 0..1.
+        eye_spread: Angle of each eye from straight ahead, degrees.
+        fur: Hair length on the body.
+        fur_part: Hair length of other parts, relative to ``fur``.
+        lift: How far hairs stand up from the skin, 0 (flat) to 1 (upright).
         curl: Strength of curls, 0..1.
-        lumps: Strength of woolly lumps.
-        whiskers: Their length in skull radii.
-        mane: Whether long hair of the pattern's colour frames the head.
-        poses: Which of "stand", "sit" and "lie" it takes.
-        coats: The varieties.
+        lumps: Strength of the lumps of wool.
+        whiskers: Length of the whiskers in skull radii.
+        mane: Whether long hair in the pattern's colour frames the head.
+        poses: Poses to choose from: "stand", "sit", "lie".
+        coats: Coats of its varieties.
     """
 
     build: str

@@ -1,4 +1,4 @@
-"""Strands of hair, drawn tapered and anti-aliased into colour and exact alpha."""
+"""Renders strands of hair, tapered and anti-aliased, to colour and exact alpha."""
 
 from dataclasses import dataclass, fields
 
@@ -12,18 +12,18 @@ from gfm.animals.surface import Surface
 
 @dataclass(frozen=True)
 class Strands:
-    """N hairs; hair n runs through root + length * (s direction + s^2 bend), s = 0..1.
+    """N hairs; each follows root + length * (s * direction + s^2 * bend) for s in 0..1.
 
     Attributes:
         root: 3 x N, pixels.
-        direction: 3 x N, where it leaves the skin.
-        bend: 3 x N, how it curves away from that.
+        direction: 3 x N, direction at the root.
+        bend: 3 x N, curvature away from that direction.
         length: N, pixels.
-        width: N, pixels at the root.
-        colour: 3 x N, 0..1, lit.
-        order: N, about 0..1, strands with more of it lie on top.
-        curl: N, radius of its curls in pixels.
-        dark: N, brightness at the root as a share of that at the tip.
+        width: N, thickness at the root in pixels.
+        colour: 3 x N, 0..1, with light applied.
+        order: N, about 0..1; strands of higher order lie on top.
+        curl: N, radius of the curls in pixels.
+        dark: N, brightness at the root relative to the tip.
     """
 
     root: Array
@@ -36,40 +36,41 @@ class Strands:
     curl: Array
     dark: Array
 
-    def joined(self, other: "Strands") -> "Strands":
-        """Return these hairs together with ``other`` ones."""
+    def join(self, other: "Strands") -> "Strands":
+        """Concatenate these strands and ``other``."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return Strands(**{name: np.concatenate([a, b], axis=-1) for name, a, b in pairs})
 
 
 def make_strands(**arrays: ArrayLike) -> Strands:
-    """Make strands from arrays of any floating type."""
+    """Return strands from arrays of any floating type."""
     return Strands(**{name: floats(values) for name, values in arrays.items()})
 
 
-def paint(strands: Strands, surface: Surface, bare: Array) -> tuple[Array, Array]:
-    """Draw hairs.
+def draw_strands(strands: Strands, surface: Surface, bare: Array) -> tuple[Array, Array]:
+    """Render hairs.
 
-    The alpha of a pixel is exact, 1 - prod(1 - coverage). Its colour is a mean over the hairs
-    there, in which those on top count far more; this needs neither sorting nor a loop.
+    The alpha of a pixel is exact: 1 - prod(1 - coverage). Its colour is a mean over its hairs,
+    weighted exponentially by their order, which needs neither sorting nor a loop.
 
     Args:
         strands: Hairs to draw.
-        surface: Hides the parts of hairs that lie behind it.
-        bare: height x width, 0..1, where nothing may be drawn (eyes and nose).
+        surface: Hides the parts of hairs behind it.
+        bare: height x width, 0..1, where nothing is drawn (eyes and nose).
 
     Returns:
-        Colour (height x width x 3, 0..1, arbitrary where alpha is 0), alpha (height x width, 0..1).
+        Colour (height x width x 3, 0..1, arbitrary where alpha is 0) and alpha (height x width,
+        0..1).
     """
     shape = surface.cover.shape
-    # Strands of about the same length are sampled at the same places: plain matrices then.
+    # Strands of similar length get the same number of samples, so that they form matrices.
     steps = np.clip(0.85 * strands.length, 4, 400)
-    found = []
+    samples = []
     for number in np.unique(np.ceil(1.25 ** np.arange(6, 28))).astype(int).tolist():
         chosen = np.flatnonzero(steps <= number)
         steps[chosen] = np.inf
-        found.append(_samples(strands, chosen, number, surface, bare))
-    x, y, cover, strand, s = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        samples.append(_samples(strands, chosen, number, surface, bare))
+    x, y, cover, strand, s = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     values = np.empty((len(x), 4), np.float32)
     values[:, 0] = np.exp(7 * strands.order)[strand]
     shine = strands.dark[strand] + (1.08 - strands.dark[strand]) * np.sqrt(s)
@@ -78,7 +79,7 @@ def paint(strands: Strands, surface: Surface, bare: Array) -> tuple[Array, Array
     share = splat.data
     splat.data = -np.log1p(-share)
     thickness = splat @ np.ones(len(x), np.float32)
-    # Squared: the faint edge of a hair must not outweigh the whole of the one below it.
+    # Squared, so that the faint edge of a hair does not outweigh the middle of the hair below it.
     splat.data = share * share
     colour = splat @ values
     rgb = colour[:, 1:] / np.maximum(colour[:, :1], 1e-9)
@@ -86,7 +87,7 @@ def paint(strands: Strands, surface: Surface, bare: Array) -> tuple[Array, Array
 
 
 def _splat(x: Array, y: Array, cover: Array, shape: tuple[int, int]) -> csc_array:
-    """Return the matrix that spreads samples over the four pixels around each of them."""
+    """Return the matrix (pixels x samples) that spreads samples over the nearest four pixels."""
     height, width = shape
     left, top = np.floor(x), np.floor(y)
     part_x, part_y = x - left, y - top
@@ -104,10 +105,10 @@ def _splat(x: Array, y: Array, cover: Array, shape: tuple[int, int]) -> csc_arra
 def _samples(
     strands: Strands, chosen: Array, number: int, surface: Surface, bare: Array
 ) -> tuple[Array, ...]:
-    """Return the visible ones of ``number`` points along each of the ``chosen`` strands.
+    """Sample ``number`` points along each of the ``chosen`` strands, and keep the visible ones.
 
     Returns:
-        x, y, coverage, strand and s (place along the strand, 0..1) of every point.
+        x, y, coverage, strand index and s (position along the strand, 0..1) of each point.
     """
     height, width = surface.cover.shape
     s = ((np.arange(number) + 0.5) / number).astype(np.float32)
@@ -127,6 +128,6 @@ def _samples(
     taper = np.minimum(1, 1.25 - s) * np.minimum(1, 0.3 + 4 * s)
     cover = strands.width[chosen, None] * taper * np.maximum(speed, 0.15)
     cover *= 1 - bare.ravel()[pixel]
-    seen = inside & (z > surface.depth.ravel()[pixel] - 0.12 * length - 4) & (cover > 0.004)
-    strand, place = np.nonzero(seen)
-    return x[seen], y[seen], np.minimum(cover[seen], 0.97), chosen[strand], s[place]
+    visible = inside & (z > surface.depth.ravel()[pixel] - 0.12 * length - 4) & (cover > 0.004)
+    strand, place = np.nonzero(visible)
+    return x[visible], y[visible], np.minimum(cover[visible], 0.97), chosen[strand], s[place]

@@ -1,4 +1,4 @@
-"""The visible skin of an animal: its place, colour, light and hair."""
+"""The visible skin of an animal: position, colour, light and hair length."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ from gfm.animals.species import Coat, Species
 
 @dataclass(frozen=True)
 class View:
-    """The place of an animal in a frame of ``height`` x ``width`` pixels.
+    """The view of an animal in a frame of ``height`` x ``width`` pixels.
 
-    ``rotation`` (3 x 3) turns the coordinates of the animal into those of the view, ``scale`` is
-    the number of pixels per unit, and ``origin`` is the pixel (x, y) of the point (0, 0, 0).
+    ``rotation`` (3 x 3) converts animal to view coordinates, ``scale`` is the number of pixels per
+    unit, and ``origin`` the pixel (x, y) of the point (0, 0, 0).
     """
 
     rotation: Array
@@ -29,29 +29,29 @@ class View:
 
     @property
     def step(self) -> int:
-        """Pixels between two rays; hair hides what lies between them."""
+        """Pixels between two rays; hair hides how coarse the grid is."""
         return max(2, round((self.height * self.width) ** 0.5 / 190))
 
     def pixels(self, points: Array) -> Array:
-        """Convert points of the view (3 x N) to pixels: x, y, and z towards the viewer."""
+        """Convert points (3 x N) from view coordinates to pixels."""
         return points * self.scale + floats([*self.origin, 0])[:, None]
 
 
 @dataclass(frozen=True)
 class Surface:
-    """The N visible points of the skin, in pixels.
+    """The N visible points of the skin; coordinates in pixels.
 
     Attributes:
         points: 3 x N; x to the right, y down, z towards the viewer.
-        normals: 3 x N, outward; at the outline they turn to the side, as hair does there.
-        flow: 3 x N, the way the fur is combed.
+        normals: 3 x N, outward; turned sideways at the outline, where hair points away from it.
+        flow: 3 x N, direction in which the fur is combed.
         colour: 3 x N, 0..1, unlit.
-        light: 3 x N, what the colour is multiplied with.
-        length: N, hair in pixels, 0 on bare skin.
-        depth: height x width, z of the surface, far behind it beside the animal.
-        cover: height x width, 0..1, how much of a pixel the skin covers.
-        base: height x width x 3, 0..1, the lit skin, continued beyond its outline.
-        bare: height x width, 0..1, where no hair grows.
+        light: 3 x N, RGB factors to multiply the colour by.
+        length: N, hair length in pixels, 0 on bare skin.
+        depth: height x width, z of the surface; far behind the animal where there is none.
+        cover: height x width, 0..1, share of each pixel that the skin covers.
+        base: height x width x 3, 0..1, lit colour of the skin, continued beyond the outline.
+        bare: height x width, 0..1, 1 where no hair grows.
         step: Pixels between neighbouring points.
     """
 
@@ -68,40 +68,40 @@ class Surface:
     step: int
 
 
-def skin(
+def find_surface(
     skeleton: Skeleton,
-    kind: Species,
+    species: Species,
     variety: Coat,
     view: View,
     lamp: Lamp,
     rng: np.random.Generator,
 ) -> Surface:
-    """Find the visible part of ``skeleton`` (in its own coordinates) and describe it."""
-    capsules = skeleton.seen(view.rotation).capsules
+    """Trace the visible skin of ``skeleton``, which is in animal coordinates."""
+    capsules = skeleton.rotate(view.rotation).capsules
     x, y = _rays(view)
     depth, outline = geometry.trace(capsules, x, y)
     hit = np.isfinite(depth)
     points = np.stack([x[hit], y[hit], depth[hit]])
     normals = geometry.surface_normals(capsules, points)
     weights = geometry.part_weights(capsules, points)
-    own = view.rotation.T @ points
-    colour = coat.colours(skeleton, kind, variety, weights, own, view.rotation.T @ normals, rng)
-    if kind.lumps:
-        normals, furrow = coat.woolly(capsules, kind, weights, points, normals, rng)
+    local = view.rotation.T @ points
+    colour = coat.colours(
+        skeleton, species, variety, weights, local, view.rotation.T @ normals, rng
+    )
+    if species.lumps:
+        normals, furrow = coat.add_lumps(capsules, species, weights, points, normals, rng)
         colour *= furrow
     light = _light(capsules, points, normals, lamp)
-    length = coat.lengths(skeleton, kind, weights, own) * view.scale
-    axes = np.stack([c.end - c.start for c in capsules], axis=1)
-    axes /= np.maximum(np.sqrt((axes * axes).sum(axis=0)), 1e-6)
+    length = coat.lengths(skeleton, species, weights, local) * view.scale
     base, bare = _base(colour * light, length, depth, view)
     return Surface(
         points=view.pixels(points),
-        normals=_splayed(normals, hit),
-        flow=axes @ weights,
+        normals=_splay(normals, hit),
+        flow=_axes(capsules) @ weights,
         colour=colour,
         light=light,
         length=length,
-        depth=_enlarged(np.where(hit, depth, depth[hit].min() - 2) * view.scale, view),
+        depth=_enlarge(np.where(hit, depth, depth[hit].min() - 2) * view.scale, view),
         cover=_cover(outline, depth, view),
         base=base,
         bare=bare,
@@ -109,22 +109,28 @@ def skin(
     )
 
 
+def _axes(capsules: list[Capsule]) -> Array:
+    """Return the unit vectors (3 x len(capsules)) along which the fur is combed."""
+    axes = np.stack([c.end - c.start for c in capsules], axis=1)
+    return axes / np.maximum(np.sqrt((axes * axes).sum(axis=0)), 1e-6)
+
+
 def _rays(view: View) -> tuple[Array, Array]:
-    """Return x and y of a grid of rays in the view, each rows x columns."""
+    """Return x and y of a grid of rays in view coordinates, each rows x columns."""
     rows, columns = -(-view.height // view.step), -(-view.width // view.step)
     v, u = np.mgrid[0:rows, 0:columns] * view.step + (view.step - 1) / 2
     return floats((u - view.origin[0]) / view.scale), floats((v - view.origin[1]) / view.scale)
 
 
-def _enlarged(field: Array, view: View) -> Array:
-    """Enlarge a field with a value for every ray to one with a value for every pixel."""
+def _enlarge(field: Array, view: View) -> Array:
+    """Resize values per ray (rows x columns) to values per pixel (height x width)."""
     rows, columns = field.shape[:2]
     size = (columns * view.step, rows * view.step)
     return cv2.resize(field, size)[: view.height, : view.width]
 
 
-def _splayed(normals: Array, hit: Array) -> Array:
-    """Turn ``normals`` outwards along the outline, even where a part (an ear) is flat."""
+def _splay(normals: Array, hit: Array) -> Array:
+    """Turn ``normals`` sideways at the outline, even where a part (an ear) is flat."""
     soft = cv2.GaussianBlur(hit.astype(np.float32), (0, 0), 1.0)
     down, right = np.gradient(soft)
     outwards = np.stack([-right[hit], -down[hit], np.zeros(normals.shape[1])])
@@ -132,33 +138,33 @@ def _splayed(normals: Array, hit: Array) -> Array:
 
 
 def _inside(hit: Array) -> Array:
-    """Return which rays have only neighbours that hit the animal."""
+    """Return which rays and all their neighbours hit the animal."""
     return cv2.erode(hit.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 
 def _cover(outline: Array, depth: Array, view: View) -> Array:
-    # Rays that graze a near limb see its outline; it is none where the body lies behind.
+    # Where a limb is in front of the body, its outline is not an outline of the animal.
     outline = np.where(
         _inside(np.isfinite(depth)), np.minimum(outline, -0.25 * view.step / view.scale), outline
     )
-    return np.clip(0.5 - _enlarged(floats(outline), view) * view.scale, 0, 1)
+    return np.clip(0.5 - _enlarge(floats(outline), view) * view.scale, 0, 1)
 
 
 def _base(lit: Array, length: Array, depth: Array, view: View) -> tuple[Array, Array]:
     bare = np.clip(1 - length / 3, 0, 1)
     plane = np.zeros((*depth.shape, 4), np.float32)
-    # Down between the hairs it is dark.
+    # The skin between hairs is in shadow.
     plane[np.isfinite(depth)] = np.concatenate([lit * (0.7 + 0.3 * bare), bare[None]]).T
     plane = fill_outwards(plane, np.isfinite(depth).astype(np.float32))
-    plane = _enlarged(plane, view)
+    plane = _enlarge(plane, view)
     return plane[..., :3], plane[..., 3]
 
 
 def _light(capsules: list[Capsule], points: Array, normals: Array, lamp: Lamp) -> Array:
-    open_sky = geometry.openness(capsules, points, normals)
+    open_sky = geometry.sky_visibility(capsules, points, normals)
     direct = np.clip((lamp.direction @ normals + 0.25) / 1.25, 0, 1)
     lit = np.flatnonzero(direct > 0)
-    direct[lit] *= geometry.light_reaches(
+    direct[lit] *= geometry.light_visibility(
         capsules, points[:, lit] + 0.02 * normals[:, lit], lamp.direction
     )
     upwards = np.clip(0.5 - 0.5 * normals[1], 0, 1)
@@ -167,17 +173,14 @@ def _light(capsules: list[Capsule], points: Array, normals: Array, lamp: Lamp) -
 
 
 def fill_outwards(colour: Array, weight: Array) -> Array:
-    """Continue ``colour`` smoothly to where ``weight`` is 0.
-
-    Averages are pushed down a pyramid and pulled up again, so that a pixel far outside gets the
-    mean colour of the known pixels nearest to it.
+    """Extrapolate ``colour`` smoothly to where ``weight`` is 0 (pull-push algorithm).
 
     Args:
-        colour: height x width x channels, multiplied by the weight.
+        colour: height x width x channels, premultiplied by the weight.
         weight: height x width, 0..1.
 
     Returns:
-        height x width x channels, no longer multiplied by the weight.
+        height x width x channels, not premultiplied.
     """
     height, width = weight.shape
     if max(height, width) <= 2:
@@ -189,6 +192,6 @@ def fill_outwards(colour: Array, weight: Array) -> Array:
         cv2.resize(weight, half, interpolation=cv2.INTER_AREA),
     )
     behind = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    # A weight of 1/4 is enough to trust a pixel on its own.
+    # From a weight of 1/4 on, a pixel keeps its colour.
     trust = np.minimum(4 * weight, 1)[..., None]
     return trust * colour / np.maximum(weight, 1e-6)[..., None] + (1 - trust) * behind

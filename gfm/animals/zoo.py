@@ -1,4 +1,4 @@
-"""Lists the species, with the varieties of their coats."""
+"""The table of species and their coats."""
 
 from gfm.animals.species import Coat, Species
 
@@ -8,7 +8,7 @@ GREEN = (150, 175, 70)
 AMBER = (205, 140, 40)
 BROWN = (44, 28, 18)
 
-# A table reads better in columns than one value to a line.
+# A compact table is easier to read than one value per line.
 # fmt: off
 SPECIES: dict[str, Species] = {
     "cat": Species(

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from gfm import __version__
-from gfm.cli import compare, convert, demo, download, export, predict, prepare
-from gfm.cli.hydra_apps import HYDRA_APPS, become
-from gfm.system.processes import treat_hangup_as_sigterm
+from gfm.cli import compare, convert, demo, download, export, finetune, predict, prepare
+from gfm.cli.hydra_apps import HYDRA_APPS, run_hydra_app
+from gfm.system.processes import handle_like_sigterm
+from gfm.system.safe_path import keep_current_folder_off_path
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Glance and Focus Matting."
@@ -19,6 +20,7 @@ app.command("check")(prepare.check)
 app.command("demo")(demo.demo)
 app.command("download")(download.download)
 app.command("convert")(convert.convert)
+app.command("finetune")(finetune.finetune)
 app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)
 
@@ -39,7 +41,9 @@ for _name, _help in HYDRA_APPS.items():
 
 def main() -> None:
     """Run the command line."""
+    keep_current_folder_off_path()
     if len(sys.argv) > 1 and sys.argv[1] in HYDRA_APPS:
-        become(sys.argv[1], sys.argv[2:])
-    treat_hangup_as_sigterm()
+        run_hydra_app(sys.argv[1], sys.argv[2:])
+        return
+    handle_like_sigterm()
     app()

@@ -1,29 +1,32 @@
 """Finds the datasets that a file tool works on from overrides as for ``train.py``."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from gfm.compat.hydra import compose_from, instantiate
-from gfm.data.folder import FolderSet
 from gfm.data.layout import Folders, Roots
+from gfm.data.mixture import Mixture
+from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
-from gfm.run.overrides import check_overrides
+from gfm.run.overrides import check_overrides, override, quote_paths
 
 
-def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Roots:
-    """Return the datasets that overrides of ``data`` and ``paths`` select, by default AM-2k.
+def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> Roots | Pairs:
+    """Return the datasets that arguments select, by default AM-2k.
 
-    Backgrounds that are neither given nor at their default path are ``None``. A plain test set
-    (``data=folder``) has only validation folders. ``config_dir`` holds the user's YAML files.
+    Backgrounds that are neither given nor at their default path are ``None``.
+
+    Args:
+        arguments: Overrides of ``data`` and ``paths``, or a folder of one's own photos.
+        config_dir: Folder of the user's YAML files.
 
     Raises:
-        GFMError: An argument is not NAME=VALUE, or a folder is missing.
+        GFMError: An argument is neither NAME=VALUE nor a folder, or a folder is missing.
     """
-    for text in overrides:
-        if "=" not in text:
-            raise GFMError(f"{text} is not NAME=VALUE: set, for example, paths.am2k={text}")
+    overrides = quote_paths([o for text in arguments for o in _as_overrides(text)])
     check_overrides(overrides)
     # No recipe is used, so any will do for data that has none.
     defaults = [
@@ -34,15 +37,31 @@ def find_roots(overrides: Sequence[str], config_dir: Path | None = None) -> Root
     if config_dir is not None and not config_dir.is_dir():
         raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
     cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
-    source = instantiate(cfg.data.source).find()
-    if isinstance(source, FolderSet):
-        return _roots_of_folder_set(source)
-    if not source.photos.is_dir():
+    source: Roots | Pairs | Mixture = instantiate(cfg.data.source).find()
+    if isinstance(source, Mixture):
+        source = source.main
+    if isinstance(source, Pairs):
+        source.parts()  # checks the root
+    elif not source.photos.is_dir():
         raise GFMError(f"no folder {source.photos}: set {source.folders.option}")
-    return replace(source, **{k: _backgrounds(source, k, overrides) for k in ("bg20k", "coco")})
+    bg20k, coco = (_backgrounds(source, name, overrides) for name in ("bg20k", "coco"))
+    return replace(source, bg20k=bg20k, coco=coco)
 
 
-def _backgrounds(source: Roots, name: str, overrides: Sequence[str]) -> Path | None:
+def _as_overrides(argument: str) -> list[str]:
+    is_option = re.fullmatch(r"[+~]*[\w./@]+=.*", argument, re.DOTALL) is not None
+    if Path(argument).is_dir() and not is_option:
+        return ["data=pairs", override("data.root", argument)]
+    _check_option(argument)
+    return [argument]
+
+
+def _check_option(argument: str) -> None:
+    if "=" not in argument:
+        raise GFMError(f"{argument} is not NAME=VALUE: set, for example, paths.am2k={argument}")
+
+
+def _backgrounds(source: Roots | Pairs, name: str, overrides: Sequence[str]) -> Path | None:
     path: Path | None = getattr(source, name)
     if path is None or path.is_dir():
         return path
@@ -51,13 +70,35 @@ def _backgrounds(source: Roots, name: str, overrides: Sequence[str]) -> Path | N
     return None
 
 
-def _roots_of_folder_set(source: FolderSet) -> Roots:
-    if source.root is None or not source.root.is_dir():
-        raise GFMError(f"no folder {source.root}: set data.root")
-    folders = Folders(
-        option="data.root",
-        validation_image=source.images,
-        validation_alpha=source.alphas,
-        validation_trimap=source.trimaps or "",
-    )
-    return Roots(source.root, folders=folders)
+def find_roots(arguments: Sequence[str], config_dir: Path | None = None) -> Roots:
+    """Return the datasets in a form that ``gfm prepare`` completes; see :func:`find_datasets`.
+
+    Raises:
+        GFMError: As there, or the mattes are the opacity of cut-outs, or have names that differ
+            from those of their photos.
+    """
+    for argument in arguments:
+        _check_option(argument)
+    source = find_datasets(arguments, config_dir)
+    return _roots_of_pairs(source) if isinstance(source, Pairs) else source
+
+
+def _roots_of_pairs(pairs: Pairs) -> Roots:
+    """Name the folders of one's own photos as a dataset's; undivided, they are for validation."""
+    parts = pairs.parts()
+    assert pairs.root is not None
+    names = dict.fromkeys([field.name for field in fields(Folders)], "")
+    names["option"] = "data.root"
+    for kind, folder in zip(("train", "validation")[-len(parts) :], parts, strict=True):
+        found = pairs.find_folders(folder)
+        if found.images == found.alphas or pairs.alpha_suffix:
+            raise GFMError(
+                f"gfm prepare needs photos and mattes of the same names in two folders, unlike "
+                f"those in {folder}"
+            )
+        place = folder.relative_to(pairs.root)
+        names[f"{kind}_image"] = str(place / found.images)
+        names[f"{kind}_alpha"] = str(place / found.alphas)
+        if kind == "validation":
+            names["validation_trimap"] = str(place / (found.trimaps or "trimaps"))
+    return Roots(pairs.root, pairs.bg20k, pairs.coco, Folders(**names))

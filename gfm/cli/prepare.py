@@ -170,14 +170,26 @@ def pack(
 
 @report_errors()
 def check(
-    overrides: Overrides = None, workers: Workers = None, config_dir: ConfigDir = None
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FOLDER | NAME=VALUE",
+            help="A folder of your own photos and mattes, or datasets as for train.py: data=am2k "
+            "paths.am2k=/data/AM-2k paths.bg20k=…",
+        ),
+    ] = None,
+    workers: Workers = None,
+    config_dir: ConfigDir = None,
 ) -> None:
-    """Read every file of a dataset and print all problems; exit with status 1 if there are any."""
-    from gfm.cli.datasets import find_roots
+    """Read every file of a dataset and print all problems; exit with status 1 if there are any.
+
+    Notes, such as on mattes that are binary, do not count as problems.
+    """
+    from gfm.cli.datasets import find_datasets
     from gfm.prepare.check import check as check_all
 
     try:
-        problems = check_all(find_roots(overrides or [], config_dir), workers)
+        problems = check_all(find_datasets(datasets or [], config_dir), workers)
     except KeyboardInterrupt:
         typer.echo("stopped")
         raise typer.Exit(INTERRUPTED) from None

@@ -3,80 +3,14 @@
 ``tests/compat/test_lightning.py`` fails if a release changes one of them.
 """
 
-import os
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from pytorch_lightning.utilities.exceptions import SIGTERMException as SIGTERMException
-from torch import Tensor
 from torch.optim import Optimizer
-
-
-class BestCheckpoint(ModelCheckpoint):
-    """``ModelCheckpoint`` whose best file always has the plain name.
-
-    With ``save_top_k=3`` and ``filename=best``, the files are ``best.ckpt``, which is the best, and
-    two named after their steps, such as ``best_step_120.ckpt``. Set ``enable_version_counter`` to
-    ``False``, or Lightning numbers the files first.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.best_step = 0
-
-    def _get_metric_interpolated_filepath_name(
-        self, monitor_candidates: dict[str, Tensor], trainer: pl.Trainer, *args: Any
-    ) -> str:
-        path: str = super()._get_metric_interpolated_filepath_name(
-            monitor_candidates, trainer, *args
-        )
-        step, before = trainer.global_step, self.best_step
-        current = monitor_candidates[self.monitor] if self.monitor else None
-        leads = current is None or self._leads(current)
-        if leads:
-            self.best_step = step
-        if self.save_top_k in (0, 1) or path not in self.best_k_models:
-            return path
-        if not leads:
-            return _of_step(path, step)
-        self._rename(path, _of_step(path, before), trainer)
-        return path
-
-    def _leads(self, current: Tensor) -> bool:
-        if not self.best_k_models or self.best_model_score is None:
-            return True
-        score = float(self.best_model_score)
-        return float(current) < score if self.mode == "min" else float(current) > score
-
-    def _rename(self, path: str, name: str, trainer: pl.Trainer) -> None:
-        """Rename the previous best file."""
-        if trainer.is_global_zero and os.path.isfile(path):
-            Path(name).unlink(missing_ok=True)  # left over if a run was killed here
-            try:  # a link keeps best.ckpt until the new one replaces it
-                os.link(path, name)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(path, name)
-        self.best_k_models[name] = self.best_k_models.pop(path)
-        if self.kth_best_model_path == path:
-            self.kth_best_model_path = name
-
-    def state_dict(self) -> dict[str, Any]:  # noqa: D102
-        return {**super().state_dict(), "best_step": self.best_step}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
-        super().load_state_dict(state_dict)
-        self.best_step = state_dict.get("best_step", 0)
-
-
-def _of_step(path: str, step: int) -> str:
-    file = Path(path)
-    return str(file.with_name(f"{file.stem}_step_{step}{file.suffix}"))
 
 
 def set_received_sigterm(trainer: pl.Trainer, received: bool) -> None:

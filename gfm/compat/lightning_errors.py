@@ -17,8 +17,10 @@ def is_misconfiguration(error: BaseException) -> bool:
     if module is not None and isinstance(error, module.MisconfigurationException):
         return True
     frames = traceback.extract_tb(error.__traceback__)
-    is_inside = bool(frames) and "pytorch_lightning" in Path(frames[-1].filename).parts
-    return isinstance(error, ValueError) and is_inside
+    raised_in = Path(frames[-1].filename) if frames else Path()
+    if raised_in.parts[-2:] == ("environments", "slurm.py"):  # options of srun
+        return isinstance(error, ValueError | RuntimeError)
+    return isinstance(error, ValueError) and "pytorch_lightning" in raised_in.parts
 
 
 def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | None:

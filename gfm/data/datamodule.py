@@ -1,7 +1,8 @@
 """The Lightning data module, which loads batches from a source of files and a track."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -16,21 +17,18 @@ from gfm.data.dataset import (
     Track,
     TrainingSet,
     ValidationSet,
-    spread_indices,
+    spread,
 )
-from gfm.data.layout import Photo, Roots
-from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.layout import Datasets, Photo
+from gfm.data.loaders import TrainingLoader, photo_loader
+from gfm.data.mixture import datasets_of
+from gfm.data.samplers import EpochSampler
+from gfm.data.split import hold_out
 from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
-from gfm.system.processes import accept_only_parent_sigterm, block_sigterm, num_cores
+from gfm.system.processes import num_cores
 from gfm.system.ranks import rank_and_world
-
-
-class Datasets(Protocol):
-    """Datasets on disk; only :class:`gfm.data.layout.Roots` have training photos."""
-
-    def validation(self) -> list[Photo]: ...  # noqa: D102
 
 
 class DatasetSource(Protocol):
@@ -39,70 +37,18 @@ class DatasetSource(Protocol):
     def find(self) -> Datasets: ...  # noqa: D102
 
 
-ONLY_EVALUATED: Final = "these data are only for evaluate.py: train on data=demo or data=am2k"
-"""Error message for datasets without training photos."""
+def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
+    """Check that no photo that is trained on is validated, too."""
+    both = {p.image.resolve() for p in trained} & {p.image.resolve() for p in validated}
+    if both:
+        raise GFMError(
+            f"{len(both)} photos are in both training and validation, such as {min(both)}: remove "
+            "them from one, or hold out training photos with data.num_holdout=0.2 instead"
+        )
 
 
-class _Loader(DataLoader[Sample]):
-    """A loader whose workers ignore SIGTERM, and end only when their parent ends them.
-
-    SLURM sends SIGTERM to every process of a job. A run that has lost its workers could not finish
-    its step and save.
-    """
-
-    def __iter__(self) -> Any:
-        # As late as this, because Lightning sets its own.
-        self.worker_init_fn = accept_only_parent_sigterm
-        with block_sigterm():
-            return super().__iter__()
-
-
-def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample]:
-    """Return a loader of whole photos, one by one because their sizes differ.
-
-    With several processes, each loads its share.
-
-    Args:
-        photos: Photos to load.
-        num_workers: Number of loader processes; more than one is reduced to one, which is enough.
-    """
-    return _Loader(
-        ValidationSet(photos),
-        batch_size=1,
-        sampler=ShareSampler(len(photos)),
-        num_workers=min(num_workers, 1),
-        persistent_workers=num_workers > 0,
-    )
-
-
-class _TrainingLoader(_Loader):
-    """A loader that can resume in the middle of an epoch.
-
-    Args:
-        batches_done: Returns how many batches of the epoch are done.
-        dataset: Dataset; further arguments are those of a DataLoader with an EpochSampler.
-    """
-
-    def __init__(
-        self, batches_done: Callable[[], int], dataset: TrainingSet, *args: Any, **options: Any
-    ) -> None:
-        super().__init__(dataset, *args, **options)
-        self.batches_done = batches_done
-
-    def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
-        # A generator runs only when its first batch is wanted. Lightning asks for the iterator
-        # earlier than that, before it has restored the epoch and the batch of a resumed run.
-        assert isinstance(self.sampler, EpochSampler)
-        self.sampler.start = self.batches_done() * (self.batch_size or 1)
-        yield from super().__iter__()
-
-    # The interface by which a loader tells Lightning that it can resume; its state is empty,
-    # because Lightning counts the batches.
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
+_NUM_OF_OTHERS = 10  # photos of each added dataset that are validated
+_HOLDOUT_OF_OTHERS = 0.2  # share of an added dataset without validation photos
 
 
 class MattingDataModule(pl.LightningDataModule):
@@ -125,8 +71,12 @@ class MattingDataModule(pl.LightningDataModule):
         num_validation_photos: Number of photos validated during training, spread evenly over the
             set; ``None`` takes all.
         fallback_size: See :func:`gfm.data.transforms.choose_window`.
-        num_holdout: Number of training photos to hold out, spread evenly. If not 0, these are
-            validated during training, and the validation set is used only by the final test.
+        num_holdout: Number of training photos to hold out, or as a float their share; see
+            :func:`gfm.data.split.hold_out`. If not 0, these are validated during training. The
+            final test uses the validation set, or the held-out photos if there is none.
+        split: ``split.csv`` of an earlier run, whose held-out photos are held out.
+        also_share: Share of the samples that added datasets have; see
+            :class:`gfm.data.mixture.PhotoOrder`.
         repeats_first_epoch: Whether every epoch shows the samples of the first, which shows whether
             the network can learn them.
 
@@ -151,7 +101,9 @@ class MattingDataModule(pl.LightningDataModule):
         num_validation_photos: int | None = None,
         repeats_first_epoch: bool = False,
         fallback_size: int | None = None,
-        num_holdout: int = 0,
+        num_holdout: int | float = 0,
+        split: Path | str | None = None,
+        also_share: float | Sequence[float] = 0.5,
     ) -> None:
         super().__init__()
         if num_validation_photos is not None and num_validation_photos < 1:
@@ -171,12 +123,17 @@ class MattingDataModule(pl.LightningDataModule):
             interpolation=interpolation,
             flip_probability=flip_probability,
             seed=seed,
+            also_share=also_share,
             on_error=on_error,
         )
         self.num_workers = min(8, num_cores()) if num_workers is None else num_workers
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
         self.num_holdout = num_holdout
+        self.split = Path(split) if split else None
+        self.photos: list[Photo] = []
+        self.held_out: list[Photo] = []
+        self.other_datasets: list[str] = []  # which are validated, too
 
     def prepare_data(self) -> None:
         """Let the source make files that are missing; Lightning calls this once per machine."""
@@ -186,22 +143,57 @@ class MattingDataModule(pl.LightningDataModule):
         """List the files.
 
         Args:
-            stage: ``fit`` for training; otherwise only the validation photos are listed.
+            stage: ``fit`` for training; otherwise only the validation photos are listed, unless
+                they are already.
 
         Raises:
-            GFMError: Files are missing, or the data have no training photos.
+            GFMError: Files are missing, no photo is left for training or validation, or one is in
+                both.
         """
+        if stage != "fit" and self.photos:
+            return  # they stay those of the training
         files = self.source.find()
-        if stage == "fit" and not isinstance(files, Roots):
-            raise GFMError(ONLY_EVALUATED)
-        self.photos = files.validation()
-        chosen = spread_indices(len(self.photos), self.num_validation_photos or len(self.photos))
-        self.validation = ValidationSet([self.photos[index] for index in chosen])
-        if stage != "fit" or self.track is None or not isinstance(files, Roots):
-            return
-        self.training = TrainingSet(self.track, files, self.options, self.num_holdout)
-        if self.training.held_out:
-            self.validation = ValidationSet(self.training.held_out)
+        validated = datasets_of(files.validation())
+        self.photos, self.held_out = validated.pop("", []), []
+        if stage == "fit" and self.track is not None:
+            trained = self._hold_out(self.track.photos(files), validated)
+            if not trained:
+                raise GFMError(
+                    f"{len(self.held_out)} of {len(self.held_out)} training photos are held out: "
+                    "add photos, or hold out fewer with data.num_holdout"
+                )
+            _check_apart(trained, self.photos)
+            scenes = self.track.scenes(files)
+            self.training = TrainingSet(self.track, trained, scenes, self.options)
+        elif not self.photos:
+            self._hold_out(files.training("image", False), validated)
+        self.photos = self.photos or self.held_out
+        if not self.photos:
+            raise GFMError(
+                "there are no validation photos: hold some out with data.num_holdout=0.2, or "
+                "evaluate on all with data.num_holdout=1.0"
+            )
+        number = self.num_validation_photos or len(self.photos)
+        self.validation = ValidationSet(
+            [
+                *(self.held_out or spread(self.photos, number)),
+                *(p for photos in validated.values() for p in spread(photos, _NUM_OF_OTHERS)),
+            ]
+        )
+        self.other_datasets = sorted(validated)
+
+    def _hold_out(self, photos: Sequence[Photo], validated: dict[str, list[Photo]]) -> list[Photo]:
+        """Hold photos out, and return the others.
+
+        Of an added dataset, photos are held out only if ``validated`` has none of it, and added.
+        """
+        groups = datasets_of(photos)
+        self.held_out, trained = hold_out(groups.pop("", []), self.num_holdout, self.split)
+        for name, group in groups.items():
+            if name not in validated:
+                validated[name], group = hold_out(group, _HOLDOUT_OF_OTHERS)
+            trained += group
+        return trained
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return a loader that starts where the run is; a last, smaller batch is left out.
@@ -211,7 +203,7 @@ class MattingDataModule(pl.LightningDataModule):
         """
         batch_size = split_batch(self.batch_size, rank_and_world()[1])
         sampler = EpochSampler(len(self.training), self.options.seed, self.repeats_first_epoch)
-        return _TrainingLoader(
+        return TrainingLoader(
             self._batches_done,
             self.training,
             batch_size,

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gfm.data.compositing import blend, fit_background
 from gfm.data.images import read_alpha, read_image
-from gfm.data.layout import Photo, Roots, Scene
+from gfm.data.layout import Datasets, Photo, Scene
 from gfm.data.matte import Matte
+from gfm.data.mixture import PhotoOrder
 from gfm.data.tracks import Layers
 from gfm.data.transforms import Crop, Interpolation, JointTransform, choose_window
 from gfm.data.trimap import trimap_from_alpha
@@ -29,8 +31,8 @@ class Track(Protocol):
 
     backgrounds_per_foreground: int
 
-    def photos(self, roots: Roots) -> list[Photo]: ...  # noqa: D102
-    def scenes(self, roots: Roots) -> list[Scene]: ...  # noqa: D102
+    def photos(self, datasets: Datasets) -> list[Photo]: ...  # noqa: D102
+    def scenes(self, datasets: Datasets) -> list[Scene]: ...  # noqa: D102
     def compose(  # noqa: D102
         self,
         photo: Photo,
@@ -56,20 +58,9 @@ def spread_indices(num_items: int, num_chosen: int) -> list[int]:
     return [i * num_items // num_chosen for i in range(num_chosen)]
 
 
-def hold_out(photos: Sequence[Photo], num_holdout: int) -> tuple[list[Photo], list[Photo]]:
-    """Split photos into those that are held out, spread evenly over all, and the others.
-
-    Raises:
-        GFMError: No photo would be left to train on.
-    """
-    if not 0 <= num_holdout < len(photos):
-        raise GFMError(
-            f"data.num_holdout={num_holdout} of {len(photos)} training photos: set it to "
-            f"0 … {len(photos) - 1}"
-        )
-    chosen = set(spread_indices(len(photos), num_holdout))
-    held_out = [photo for i, photo in enumerate(photos) if i in chosen]
-    return held_out, [photo for i, photo in enumerate(photos) if i not in chosen]
+def spread(photos: Sequence[Photo], number: int) -> list[Photo]:
+    """Choose a number of photos, spread evenly; see :func:`spread_indices`."""
+    return [photos[index] for index in spread_indices(len(photos), number)]
 
 
 @dataclass(frozen=True)
@@ -85,6 +76,8 @@ class SampleOptions:
         interpolation: See :class:`gfm.data.transforms.JointTransform`.
         flip_probability: Probability of a horizontal flip.
         seed: Seed of all random numbers.
+        also_share: Share of the samples that added datasets have; see
+            :class:`gfm.data.mixture.PhotoOrder`.
         on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo. With ``skip``,
             samples have an entry ``skipped`` with one line for each file skipped.
 
@@ -100,6 +93,7 @@ class SampleOptions:
     interpolation: Interpolation = "linear"
     flip_probability: float = 0.5
     seed: int = 0
+    also_share: float | Sequence[float] = 0.5
     on_error: OnError = "stop"
 
     def __post_init__(self) -> None:
@@ -117,32 +111,32 @@ class TrainingSet(Dataset[Sample]):
 
     Args:
         track: Composes the picture.
-        roots: Root folders of the datasets.
-        options: How samples are cut.
-        num_holdout: Number of photos to hold out for choosing weights, spread evenly.
-
-    Attributes:
         photos: Photos to train on.
-        held_out: Photos that are held out.
-
-    Raises:
-        GFMError: Files are missing, or no photo would be left to train on.
+        scenes: Backgrounds; none for a track without any.
+        options: How samples are cut.
     """
 
     def __init__(
-        self, track: Track, roots: Roots, options: SampleOptions, num_holdout: int = 0
+        self,
+        track: Track,
+        photos: Sequence[Photo],
+        scenes: Sequence[Scene],
+        options: SampleOptions,
     ) -> None:
         self.track = track
+        self.photos = photos
+        self.scenes = scenes
         self.options = options
-        self.held_out, self.photos = hold_out(track.photos(roots), num_holdout)
-        self.scenes = track.scenes(roots)
+        self.order = PhotoOrder(
+            photos, track.backgrounds_per_foreground, options.also_share, options.seed
+        )
         self.kernel_sizes = sorted(set(options.kernel_sizes))
         self.transform = JointTransform(
             options.input_size, options.flip_probability, options.interpolation
         )
 
     def __len__(self) -> int:
-        return len(self.photos) * self.track.backgrounds_per_foreground
+        return len(self.order)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample of ``(epoch, index)``.
@@ -164,8 +158,8 @@ class TrainingSet(Dataset[Sample]):
 
     def _sample(self, epoch: int, index: int) -> Sample:
         rng = np.random.default_rng((self.options.seed, epoch, index))
-        photo = self.photos[index // self.track.backgrounds_per_foreground]
-        scene = self.scenes[rng.integers(len(self.scenes))] if self.scenes else None
+        photo = self.order.photo(epoch, index)
+        scene = self.scenes[int(rng.integers(len(self.scenes)))] if self.scenes else None
 
         matte = Matte(photo)
         # With every RoSTA, windows are centred on TT's transition region, as in the paper. (The
@@ -184,9 +178,12 @@ class TrainingSet(Dataset[Sample]):
 
 
 class ValidationSet(Dataset[Sample]):
-    """Whole photos, each with ``image``, ``alpha`` and ``trimap`` (uint8), and its ``name``.
+    """Whole photos, each with ``image``, ``alpha`` and ``trimap`` (uint8).
 
-    A missing trimap is made from the alpha with TT's kernel.
+    A sample also has the ``name`` of the photo, and that of its ``dataset`` (empty for the main
+    one).
+
+    A missing trimap is made from the alpha with TT's kernel. A cut-out is shown over its scene.
 
     Args:
         photos: Photos to read.
@@ -208,5 +205,8 @@ class ValidationSet(Dataset[Sample]):
         for path, array in ((photo.alpha, alpha), (photo.trimap, trimap)):
             if array.shape != image.shape[:2]:
                 raise GFMError(f"{path} is {array.shape}, its photo {image.shape[:2]} pixels")
+        if photo.scene:
+            image = blend(image, fit_background(photo.scene, alpha.shape), alpha)
         arrays = {"image": image, "alpha": alpha, "trimap": trimap}
-        return {"name": photo.name, **{k: to_tensor(array) for k, array in arrays.items()}}
+        names = {"name": photo.name, "dataset": photo.dataset}
+        return {**names, **{k: to_tensor(array) for k, array in arrays.items()}}

@@ -1,69 +1,123 @@
-"""Reads the header of a picture, which holds its size, without decoding any pixels."""
+"""Reads the header of a picture (size, orientation, colours) without decoding any pixels."""
 
-from io import BytesIO
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from gfm.errors import GFMError
 
 MOST_PIXELS = 2 * 89_478_485
-"""Largest number of pixels of a picture that is read; Pillow takes a larger one for an attack."""
+"""Largest number of pixels of a picture that is read; Pillow refuses more, too."""
 
-_ORIENTATION = 0x0112  # the EXIF tag
-_TURNED = (5, 6, 7, 8)  # values of the tag that exchange height and width
+# Pillow warns from half of that number, which photos of current cameras have.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
+_ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and TIFF
 _PNG = b"\x89PNG\r\n\x1a\n"
 
-_TOO_LARGE = "its header asks for more than 178 million pixels; replace the file, or shrink it"
 
+class Header(NamedTuple):
+    """What the header of a picture says.
 
-def read_header(path: Path, source: Path | BytesIO) -> tuple[int, int]:
-    """Return (height, width) of a picture from its header, after the turn that EXIF asks for.
-
-    Args:
-        path: Path of the picture, for messages.
-        source: The file, or its content.
-
-    Raises:
-        GFMError: The file is unreadable or no picture, or has more pixels than
-            :data:`MOST_PIXELS`.
+    Attributes:
+        size: (height, width) of the upright picture.
+        format: Format by Pillow's name, such as ``JPEG``.
+        mode: Pillow's mode, such as ``RGB``.
+        orientation: Orientation by EXIF or XMP, 1 to 8; see :func:`gfm.data.decoding.turn`.
+        profile: ICC profile, if there is one.
     """
+
+    size: tuple[int, int]
+    format: str
+    mode: str
+    orientation: int
+    profile: bytes | None
+
+
+@contextmanager
+def describe_faults(name: Path | str) -> Iterator[None]:
+    """Turn whatever Pillow raises for an odd picture into a GFMError that names the picture."""
     try:
-        with Image.open(source) as header:
-            width, height = header.size
-            # The base class's `getexif`, because that of a PNG decodes all pixels.
-            is_turned = Image.Image.getexif(header).get(_ORIENTATION, 1) in _TURNED
+        yield
+    except GFMError:
+        raise
     except Image.DecompressionBombError as error:
-        raise GFMError(f"cannot read {path}: {_TOO_LARGE}") from error
+        raise _too_large(name) from error
     except UnidentifiedImageError as error:
         text = "not a picture, or damaged; replace the file"
-        raise GFMError(f"cannot read {path}: {text}") from error
+        raise GFMError(f"cannot read {name}: {text}") from error
+    except MemoryError as error:
+        raise GFMError(f"cannot read {name}: not enough memory") from error
     except OSError as error:
-        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # Pillow's readers may raise anything at an odd header
-        raise GFMError(f"cannot read {path}: damaged ({error}); replace the file") from error
-    if width * height > MOST_PIXELS:
-        raise GFMError(f"cannot read {path}: {_TOO_LARGE}")
-    return (width, height) if is_turned else (height, width)
+        text = error.strerror or f"{' '.join(str(error).split())}; replace the file"
+        raise GFMError(f"cannot read {name}: {text}") from error
+    except Exception as error:  # Pillow's readers may raise anything
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise GFMError(f"cannot read {name}: damaged ({text}); replace the file") from error
 
 
-def check_chunks(path: Path, data: memoryview) -> None:
-    """Check that the chunks of a PNG end within the file.
+def _too_large(name: Path | str) -> GFMError:
+    return GFMError(
+        f"cannot read {name}: its header asks for more than {MOST_PIXELS // 10**6} million pixels; "
+        "replace the file, or shrink it"
+    )
 
-    OpenCV would reserve up to 2 GB for the length that a damaged chunk claims to have.
+
+def read_header(name: Path | str, file: BinaryIO) -> Header:
+    """Return the header of a picture.
 
     Args:
-        path: Path of the picture, for the message.
-        data: Content of any picture; only a PNG is checked.
+        name: Name of the picture, for messages.
+        file: Content of the picture.
 
     Raises:
-        GFMError: A chunk extends beyond the end of the file.
+        GFMError: The file is unreadable, no picture, or a PNG that is cut short, or has more pixels
+            than :data:`MOST_PIXELS`.
     """
-    place = len(_PNG)
-    if bytes(data[:place]) != _PNG:
-        return
-    while place + 8 <= len(data) and bytes(data[place + 4 : place + 8]) != b"IEND":
-        place += 12 + int.from_bytes(data[place : place + 4], "big")
-        if place > len(data):
-            raise GFMError(f"cannot read {path}: cut short, or damaged; replace the file")
+    with describe_faults(name):
+        has_late_metadata = _walk_chunks(name, file)
+        file.seek(0)
+        with Image.open(file) as image:
+            width, height = image.size
+            if isinstance(image, TiffImageFile):  # Pillow 12 has exchanged them already
+                width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
+            if width * height > MOST_PIXELS:
+                raise _too_large(name)
+            # The `getexif` of a PNG decodes all pixels to reach metadata behind them.
+            get_exif = type(image).getexif if has_late_metadata else Image.Image.getexif
+            orientation = get_exif(image).get(_ORIENTATION, 1)
+            if orientation not in range(1, 9):
+                orientation = 1
+            size = (width, height) if orientation >= 5 else (height, width)
+            profile = image.info.get("icc_profile")
+            return Header(size, image.format or "", image.mode, orientation, profile or None)
+
+
+def _walk_chunks(name: Path | str, file: BinaryIO) -> bool:
+    """Return whether a PNG has metadata behind its pixels.
+
+    Raises:
+        GFMError: A chunk extends beyond the end of the file. OpenCV would reserve up to 2 GB for
+            the length that a damaged chunk claims to have.
+    """
+    if file.read(len(_PNG)) != _PNG:
+        return False
+    place, size = len(_PNG), file.seek(0, 2)
+    has_pixels = has_late_metadata = False
+    while place + 8 <= size:
+        file.seek(place)
+        head = file.read(8)
+        kind = head[4:]
+        if kind == b"IEND":
+            break
+        has_late_metadata |= has_pixels and kind in (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
+        has_pixels |= kind == b"IDAT"
+        place += 12 + int.from_bytes(head[:4], "big")
+        if place > size:
+            raise GFMError(f"cannot read {name}: cut short, or damaged; replace the file")
+    return has_late_metadata

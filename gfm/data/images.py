@@ -1,43 +1,28 @@
-"""Reading pictures in any common format as RGB or alpha, and writing them.
+"""Reads photos and mattes, for every command in the same way, and writes them.
 
-OpenCV decodes; it applies the EXIF orientation and turns palettes, CMYK and greyscale into RGB.
 Packed pictures (``.npy``, see ``gfm prepare pack``) need no decoding.
 """
 
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from gfm.data.headers import check_chunks, read_header
+from gfm.data.decoding import decode_channels, decode_image, load
+from gfm.data.headers import describe_faults, read_header
 from gfm.errors import GFMError
 from gfm.system.files import check_file, open_atomic
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".npy")
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp",
+)  # fmt: skip
+"""Suffixes of the pictures that every command finds in a folder, in any case."""
 
-_REDUCED = (
-    (8, cv2.IMREAD_REDUCED_COLOR_8),
-    (4, cv2.IMREAD_REDUCED_COLOR_4),
-    (2, cv2.IMREAD_REDUCED_COLOR_2),
-)
+SUFFIXES = (*PICTURE_SUFFIXES, ".npy")
+"""Suffixes of the pictures of a dataset; ``.npy`` is a packed one."""
 
-
-def _decode(path: Path, flags: int) -> np.ndarray:
-    check_file(path)
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    read_header(path, BytesIO(data.data))  # OpenCV would reserve whatever a header asks for
-    check_chunks(path, data.data)
-    try:
-        image = cv2.imdecode(data, flags)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise GFMError(f"cannot read {path}: not a picture, or damaged; replace the file")
-    return image
+_NOISE = 8  # values of 255 by which the channels of a grey JPEG may differ
 
 
 def open_array(path: Path) -> np.ndarray:
@@ -85,21 +70,20 @@ def image_size(path: Path) -> tuple[int, int]:
             raise GFMError(f"{path} holds an array of shape {shape}: pack it again")
         return shape[0], shape[1]
     check_file(path)
-    return read_header(path, path)
+    with describe_faults(path), path.open("rb") as file:
+        return read_header(path, file).size
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read a picture as RGB.
+    """Read a photo: upright by EXIF or XMP, in sRGB by its colour profile, without its opacity.
 
     Returns:
-        H×W×3, uint8; a memory map if the picture is packed.
+        H×W×3 RGB, uint8; a memory map if the picture is packed.
 
     Raises:
         GFMError: The file is missing, unreadable or no picture.
     """
-    if is_packed(path):
-        return _packed(path, 3)
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return _packed(path, 3) if is_packed(path) else decode_image(path, load(path))
 
 
 def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
@@ -118,62 +102,71 @@ def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
     Raises:
         GFMError: The file is missing, unreadable or no picture.
     """
-    if is_packed(path):
-        return _packed(path, 3)
-    room = min(have // max(want, 1) for have, want in zip(image_size(path), size, strict=True))
-    flag = next((flag for factor, flag in _REDUCED if room >= factor), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(_decode(path, flag), cv2.COLOR_BGR2RGB)
+    return _packed(path, 3) if is_packed(path) else decode_image(path, load(path), size)
 
 
 def read_alpha(path: Path) -> np.ndarray:
-    """Read a matte or trimap in 8 bits.
-
-    The first of several channels counts; 16 bits are scaled down.
+    """Read a true matte or a trimap in 8 bits; see :func:`read_matte`.
 
     Returns:
         H×W, uint8; a memory map if the picture is packed.
 
     Raises:
-        GFMError: The file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or no picture, it is in colour, or its largest
+            value is 1, as in masks of 0 and 1.
     """
     if is_packed(path):
         return _packed(path, 1)
-    # Not IMREAD_UNCHANGED: it ignores EXIF, and would leave the matte of a turned photo unturned.
-    alpha = _decode(path, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    if alpha.ndim == 3:
-        alpha = alpha[:, :, 2] if alpha.shape[2] >= 3 else alpha[:, :, 0]  # BGR: red is first
-    if alpha.dtype == np.uint16:
-        alpha = ((alpha.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if alpha.dtype != np.uint8:
-        raise GFMError(f"{path} holds {alpha.dtype}: save mattes as PNG of 8 or 16 bit")
-    return np.ascontiguousarray(alpha)
+    alpha = read_matte(path)
+    if alpha.max() == 1:
+        raise GFMError(f"{path} has 1 as its largest value, not 255: multiply it by 255")
+    return to_uint8(alpha)
+
+
+def to_uint8(matte: np.ndarray) -> np.ndarray:
+    """Return a matte of 8 or 16 bits in 8 bits."""
+    if matte.dtype == np.uint16:
+        return ((matte.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return matte
 
 
 def read_matte(path: Path) -> np.ndarray:
-    """Read a matte from greyscale, RGB or RGBA, in the depth of the file.
+    """Read a matte or a trimap in the depth of the file.
 
-    For an RGBA cut-out, the matte is the opacity. A grey picture that is opaque everywhere is
-    itself the matte.
+    It is the opacity where that varies, as in the cut-outs of RGBA and LA pictures; otherwise it is
+    the grey of the picture.
 
     Returns:
         H×W, uint8 or uint16.
 
     Raises:
-        GFMError: The file is missing, unreadable or no picture, or it is in colour.
+        GFMError: The file is missing, unreadable or no picture, or it is in colour and opaque.
     """
-    matte = _decode(path, cv2.IMREAD_UNCHANGED)
-    if matte.dtype not in (np.uint8, np.uint16):
-        raise GFMError(f"{path} holds {matte.dtype}: save mattes as PNG of 8 or 16 bit")
-    if matte.ndim == 3:
-        colours, opacity = matte[:, :, :3], matte[:, :, 3:]
-        is_grey = bool((colours == colours[:, :, :1]).all())
-        if opacity.size and not (is_grey and (opacity == np.iinfo(matte.dtype).max).all()):
-            matte = opacity[:, :, 0]
-        elif is_grey:
-            matte = colours[:, :, 0]
-        else:
-            raise GFMError(f"{path} is in colour: a matte is grey, or the opacity of an RGBA PNG")
-    return np.ascontiguousarray(matte)
+    matte = pick_matte(*decode_channels(path, load(path)))
+    if matte is None:
+        raise GFMError(
+            f"{path} is in colour and opaque: a matte is grey, or the opacity of an RGBA picture; "
+            "replace it, or exchange the folders of photos and mattes"
+        )
+    return matte
+
+
+def pick_matte(colours: Sequence[np.ndarray], opacity: np.ndarray | None) -> np.ndarray | None:
+    """Return the matte among the channels of a picture, or ``None`` if it is in colour and opaque.
+
+    Args:
+        colours: One or three channels, H×W each, uint8 or uint16.
+        opacity: H×W of the same type, if there is one.
+    """
+    if opacity is not None and opacity.min() != opacity.max():
+        return opacity
+    grey, *others = colours
+    noise = _NOISE * (257 if grey.dtype == np.uint16 else 1)
+    if all(cv2.absdiff(grey, other).max() <= noise for other in others):
+        return grey
+    if opacity is not None and not opacity.any():
+        return opacity  # a cut-out of nothing, whose colours do not count
+    return None
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

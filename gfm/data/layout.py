@@ -15,13 +15,14 @@ of photos with mattes, :class:`Folders` holds other names.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from gfm.data.listing import files_by_stem, partner
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
 
 Foreground = Literal["image", "closed_form"]
+Backgrounds = Literal["bg20k", "coco"]
 
 # The fix that an error names if a folder is missing.
 _REMEDY = {
@@ -94,9 +95,17 @@ class Roots:
         """Return the roots themselves; a source that makes its files does so here."""
         return self
 
+    def training(self, foreground: Foreground, is_denoised: bool) -> list["Photo"]:
+        """List the training photos; see :func:`training_photos`."""
+        return training_photos(self.photos, foreground, is_denoised, self.folders)
+
     def validation(self) -> list["Photo"]:
         """List the validation photos; see :func:`validation_photos`."""
         return validation_photos(self.photos, self.folders)
+
+    def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list["Scene"]:
+        """List the backgrounds of a dataset; see :func:`scenes`."""
+        return scenes(getattr(self, name), f"paths.{name}", is_denoised)
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,8 @@ class Photo:
         background: Colours of the background alone.
         denoised: The foreground without noise, or the photo where foregrounds are not used.
         labels: Labels of a packed training photo by kind; see :mod:`gfm.prepare.pack`.
+        scene: Background for a validation photo that is a cut-out, whose own background is unknown.
+        dataset: Name of the dataset, if it was added to another; see :mod:`gfm.data.mixture`.
     """
 
     name: str
@@ -122,6 +133,13 @@ class Photo:
     background: Path | None = None
     denoised: Path | None = None
     labels: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    scene: Path | None = None
+    dataset: str = ""
+
+    @property
+    def is_cutout(self) -> bool:
+        """Whether one file holds the colours of the foreground and, as its opacity, the matte."""
+        return self.image == self.alpha
 
 
 @dataclass(frozen=True)
@@ -130,6 +148,19 @@ class Scene:
 
     image: Path
     denoised: Path | None = None
+
+
+class Datasets(Protocol):
+    """Photos with mattes, and backgrounds."""
+
+    def training(self, foreground: Foreground, is_denoised: bool) -> list[Photo]:
+        """List the photos to train on."""
+
+    def validation(self) -> list[Photo]:
+        """List the photos to validate on; an empty list lets training photos be held out."""
+
+    def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list[Scene]:
+        """List backgrounds."""
 
 
 def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str]) -> list[Photo]:
@@ -149,7 +180,7 @@ def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str
             stem,
             alpha=path,
             labels={kind: partner(found, stem, path) for kind, found in labels.items()},
-            **{name: partner(files[name], stem, path) for name in files},
+            **{name: partner(files[name], stem, path) for name in files},  # type: ignore[arg-type]
         )
         for stem, path in alphas.items()
     ]
@@ -198,10 +229,10 @@ def validation_photos(root: Path, folders: Folders = AM2K) -> list[Photo]:
 
 
 def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Scene]:
-    """List the background pictures of ``root/train``, sorted by name.
+    """List the background pictures of ``root/train``, or else of ``root``, sorted by name.
 
     Args:
-        root: Root of BG-20k or COCO.
+        root: Root of BG-20k or COCO, or any folder of pictures.
         option: Override that sets the root, for messages.
         is_denoised: Whether to require the same picture in ``train_denoise``.
 
@@ -210,7 +241,8 @@ def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Sc
     """
     if root is None:
         raise GFMError(f"this track needs background pictures: set {option}=<folder>")
-    images = files_by_stem(root / "train", f"{option}=<folder that holds train/>")
+    folder = root / "train" if (root / "train").is_dir() else root
+    images = files_by_stem(folder, f"{option}=<folder of backgrounds>, or track=ori")
     if not is_denoised:
         return [Scene(path) for path in images.values()]
     denoised = files_by_stem(root / "train_denoise", _REMEDY["denoised_image"])

@@ -1,5 +1,6 @@
 """Lists the pictures of folders; all messages about missing files come from here."""
 
+import unicodedata
 from pathlib import Path
 
 from gfm.data.images import SUFFIXES
@@ -20,7 +21,8 @@ def pictures(folder: Path) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             check_name(path)
-            found.setdefault(path.stem, []).append(path)
+            # macOS stores accents as characters of their own; Windows and Linux do not.
+            found.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
     return found
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gfm.data.compositing import add_noise, blend, blur_window, fit_background, read_crop
-from gfm.data.layout import Foreground, Photo, Roots, Scene, scenes, training_photos
+from gfm.data.layout import Backgrounds, Datasets, Foreground, Photo, Scene
 from gfm.data.transforms import Crop
+from gfm.errors import GFMError
 
 Layers = dict[str, np.ndarray]
 """``image`` and, only if exactly known, ``foreground`` and ``background``; H×W×3, uint8."""
@@ -37,11 +38,21 @@ class OriginalTrack:
     foreground: Foreground = "image"
     backgrounds_per_foreground: int = 1
 
-    def photos(self, roots: Roots) -> list[Photo]:
-        """List the photos."""
-        return training_photos(roots.photos, self.foreground, False, roots.folders)
+    def photos(self, datasets: Datasets) -> list[Photo]:
+        """List the photos.
 
-    def scenes(self, roots: Roots) -> list[Scene]:
+        Raises:
+            GFMError: Files are missing, or the photos are cut-outs, which have no background.
+        """
+        photos = datasets.training(self.foreground, False)
+        if any(photo.is_cutout for photo in photos):
+            raise GFMError(
+                f"{photos[0].image.parent} holds cut-outs, which need backgrounds: set "
+                "track=comp_rssn paths.bg20k=<folder of backgrounds>"
+            )
+        return photos
+
+    def scenes(self, datasets: Datasets) -> list[Scene]:
         """List no backgrounds, because photos keep their own."""
         return []
 
@@ -86,17 +97,17 @@ class CompositeTrack:
     """
 
     name: str = "comp_coco"
-    backgrounds: str = "coco"
+    backgrounds: Backgrounds = "coco"
     foreground: Foreground = "image"
     backgrounds_per_foreground: int = 5
 
-    def photos(self, roots: Roots) -> list[Photo]:
+    def photos(self, datasets: Datasets) -> list[Photo]:
         """List the photos that give the foregrounds."""
-        return training_photos(roots.photos, self.foreground, False, roots.folders)
+        return datasets.training(self.foreground, False)
 
-    def scenes(self, roots: Roots) -> list[Scene]:
+    def scenes(self, datasets: Datasets) -> list[Scene]:
         """List the backgrounds."""
-        return scenes(getattr(roots, self.backgrounds), f"paths.{self.backgrounds}")
+        return datasets.scenes(self.backgrounds)
 
     def compose(
         self,
@@ -147,7 +158,7 @@ class RssnTrack(CompositeTrack):
     """
 
     name: str = "comp_rssn"
-    backgrounds: str = "bg20k"
+    backgrounds: Backgrounds = "bg20k"
     denoise: bool = False
     denoise_probability: float = 0.5
     blur_probability: float = 0.5
@@ -155,13 +166,13 @@ class RssnTrack(CompositeTrack):
     noise_probability: float = 0.5
     noise_sigma: float = 10.0
 
-    def photos(self, roots: Roots) -> list[Photo]:
+    def photos(self, datasets: Datasets) -> list[Photo]:
         """List the photos that give the foregrounds."""
-        return training_photos(roots.photos, self.foreground, self.denoise, roots.folders)
+        return datasets.training(self.foreground, self.denoise)
 
-    def scenes(self, roots: Roots) -> list[Scene]:
+    def scenes(self, datasets: Datasets) -> list[Scene]:
         """List the backgrounds."""
-        return scenes(getattr(roots, self.backgrounds), f"paths.{self.backgrounds}", self.denoise)
+        return datasets.scenes(self.backgrounds, self.denoise)
 
     def compose(
         self,

@@ -6,7 +6,6 @@ the percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap
 drawn with replacement many times, and the interval is the middle 95 % of the means.
 """
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import scipy.stats
 import yaml
 
 from gfm.errors import GFMError
+from gfm.system.files import read_table
 
 DRAWS: Final = 10_000
 """Number of bootstrap samples; other seeds move the bounds by about 1/50 of the interval."""
@@ -108,15 +108,7 @@ def read_scores(folder: Path, label: str) -> Scores:
             f"{folder} has no per_image.csv: choose the folder of an evaluation, or of a training "
             "run that finished its final test"
         )
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-        rows = {line.pop("name"): {k: float(v) for k, v in line.items()} for line in lines}
-    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
-        raise GFMError(
-            f"{path} is damaged or not the table of an evaluation: repeat the evaluation"
-        ) from error
-    return Scores(label, folder, rows, *_protocol_and_name(folder / "config.yaml"))
+    return Scores(label, folder, read_table(path), *_protocol_and_name(folder / "config.yaml"))
 
 
 def _protocol_and_name(file: Path) -> tuple[str, str]:

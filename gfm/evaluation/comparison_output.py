@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from gfm.evaluation.comparison import Comparison, Difference
 from gfm.evaluation.html import write_page
@@ -22,8 +22,7 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
     """
     out = console()
     for run in comparison.runs:
-        text = f"[bold]{run.label}[/]  {escape(str(run.folder))}  {run.name}"
-        out.print(text, highlight=False)
+        out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))
     if comparison.num_left_out:
         out.print(f"{comparison.num_left_out} photos are left out, because some runs lack them")
     out.print(_metric_table(comparison))
@@ -44,11 +43,7 @@ def _metric_table(comparison: Comparison) -> Table:
     title = f"means of {len(comparison.photos)} photos, differences with 95 % intervals"
     table = _table(comparison, title, "metric")
     for metric, means, differences in comparison.rows():
-        texts = [escape(_interval(d)) for d in differences]
-        styled = (
-            f"[bold]{text}[/]" if d.is_significant else text
-            for text, d in zip(texts, differences, strict=True)
-        )
+        styled = (Text(_interval(d), "bold" if d.is_significant else "") for d in differences)
         table.add_row(metric, *map(_number, means), *styled)
     return table
 
@@ -60,7 +55,7 @@ def _photo_table(comparison: Comparison, metric: str, num_photos: int) -> Table:
     largest = np.nan_to_num(np.abs(differences)).max(axis=0)
     for i in np.argsort(-largest, kind="stable")[:num_photos]:
         texts = (f"{value:+.3g}" for value in differences[:, i])
-        table.add_row(escape(comparison.photos[i]), *map(_number, values[:, i]), *texts)
+        table.add_row(comparison.photos[i], *map(_number, values[:, i]), *texts)
     return table
 
 

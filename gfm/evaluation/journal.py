@@ -1,14 +1,14 @@
 """Journal of an evaluation, from which it can be resumed: a line per photo, a file per process."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-import torch.distributed as dist
-
 from gfm.errors import GFMError
 from gfm.system.files import write_text
+from gfm.system.ranks import rank_and_world
 
 Rows = dict[str, dict[str, float]]
 """Metrics by photo."""
@@ -73,13 +73,19 @@ class Journal:
         self._file.flush()
 
     def _open(self) -> TextIO:
-        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-        path = self.folder / f"rows.{rank}.jsonl"
+        path = self.folder / f"rows.{rank_and_world()[0]}.jsonl"
         is_cut = path.is_file() and not path.read_bytes().endswith(b"\n")
         file = path.open("a", encoding="utf-8")
         if is_cut:
             file.write("\n")  # so that the next row starts on a new line
         return file
+
+    def close(self) -> None:
+        """Write what this process has added to the disk, where the other processes can read it."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
 
     def rows(self) -> Rows:
         """Return the rows of all processes, sorted by name."""

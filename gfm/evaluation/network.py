@@ -1,5 +1,6 @@
 """Mattes photos with a network in Lightning's test loop, in any number of processes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -8,13 +9,14 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from gfm.compat.torch import message_from_process
 from gfm.data.batch import Batch, as_floats
-from gfm.data.datamodule import photo_loader
 from gfm.data.layout import Photo
+from gfm.data.loaders import photo_loader
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
 from gfm.inference import Inferer, format_inferer
 from gfm.models.gfm import GFM
 from gfm.system.progress import Progress
+from gfm.training.failures import FailTogether
 from gfm.training.preemption import exit_on_signal
 
 
@@ -35,6 +37,10 @@ class EvaluationModule(pl.LightningModule):
         alpha = self.inferer(self.model, as_floats(batch)["image"]).alpha.float().clamp(0, 1)
         self.scorer.add(alpha[0, 0].cpu().numpy(), batch)
 
+    def on_test_end(self) -> None:
+        """Close the journal, so that rank zero can read the rows of all processes."""
+        self.scorer.journal.close()
+
 
 class PhotoProgress(Callback):
     """Shows how many photos are done, assuming that all processes are equally fast.
@@ -45,28 +51,26 @@ class PhotoProgress(Callback):
     """
 
     def __init__(self, total: int, num_done: int) -> None:
-        self.progress = Progress(total, "photo", num_done)
+        self.total = total
+        self.num_done = num_done
+        self.progress: Progress | None = None  # it holds locks, which cannot be sent to processes
 
     def on_test_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> None:
         exit_on_signal(trainer)
         if trainer.is_global_zero:
-            self.progress.__enter__()
+            self.progress = Progress(self.total, "photo", self.num_done).__enter__()
 
     def on_test_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        if trainer.is_global_zero:
+        if self.progress:
             self.progress.advance(trainer.world_size)
 
-    def teardown(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str
-    ) -> None:
-        self.progress.__exit__()
+    def teardown(self, *_: Any, **__: Any) -> None:  # noqa: D102
+        if self.progress:
+            self.progress.__exit__()
 
-    def on_exception(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
-        self.progress.__exit__()
+    on_exception = teardown
 
 
 class NetworkSource:
@@ -97,20 +101,20 @@ class NetworkSource:
         self.settings = {"checkpoint": weights, "inference": inference, "precision": precision}
         self.facts = {**facts, "inference": format_inferer(inferer), "precision": precision}
 
-    def available(self, photos: list[Photo]) -> list[Photo]:
+    def available(self, photos: Sequence[Photo]) -> list[Photo]:
         """Return all photos; a network can matte any of them."""
-        return photos
+        return list(photos)
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
         """Run the test loop; each process mattes its share of the photos.
 
         Raises:
-            GFMError: A file cannot be read, written or scored.
+            GFMError: A file cannot be read, written or scored, or the row of a photo is lost.
         """
         trainer = self.trainer
         if photos:
             evaluation = EvaluationModule(self.model, self.inferer, scorer)
-            trainer.callbacks.append(PhotoProgress(num_done + len(photos), num_done))  # type: ignore[attr-defined]
+            trainer.callbacks += [FailTogether(), PhotoProgress(num_done + len(photos), num_done)]  # type: ignore[attr-defined]
             try:
                 trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
             except ProcessRaisedException as error:
@@ -118,8 +122,21 @@ class NetworkSource:
                 if not message:
                     raise
                 raise GFMError(message) from error
-            trainer.strategy.barrier()  # all processes have written their rows
+            trainer.strategy.barrier()  # all processes have closed their journals
+            limit = trainer.limit_test_batches
+            if trainer.is_global_zero and isinstance(limit, float) and limit == 1.0:  # not 1 batch
+                _check_complete(photos, scorer)
         return trainer.is_global_zero
 
     def finish(self) -> None:
         """Do nothing; a network leaves no photo out."""
+
+
+def _check_complete(photos: list[Photo], scorer: Scorer) -> None:
+    rows = scorer.journal.rows()
+    lost = [photo.name for photo in photos if photo.name not in rows]
+    if lost:
+        raise GFMError(
+            f"the metrics of {len(lost)} of {len(photos)} photos are lost, for example those of "
+            f"{lost[0]}: repeat the command with paths.run={scorer.journal.folder.parent}"
+        )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from gfm.data.images import read_alpha, read_image
+from gfm.data.images import read_alpha, read_image, read_matte, to_uint8
 from gfm.data.layout import Photo
 from gfm.evaluation.journal import Rows
 from gfm.evaluation.report import ReportImage, write_report
@@ -102,7 +102,7 @@ def log_results(
 
 
 def _pictures(photo: Photo, mattes: Path) -> dict[str, np.ndarray]:
-    alpha = read_alpha(mattes / f"{photo.name}.png")
+    alpha = to_uint8(read_matte(mattes / f"{photo.name}.png"))
     return photo_pictures(read_image(photo.image), alpha, read_alpha(photo.alpha), _HEIGHT)
 
 

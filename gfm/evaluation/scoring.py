@@ -1,5 +1,6 @@
 """Scores mattes of any source, and writes them and their metrics to files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -104,7 +105,7 @@ class MatteSource(Protocol):
     settings: dict[str, str]
     facts: dict[str, str]
 
-    def available(self, photos: list[Photo]) -> list[Photo]:
+    def available(self, photos: Sequence[Photo]) -> list[Photo]:
         """Return the photos that the source can matte."""
         ...
 

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from gfm.compat.torch import as_tensor
+from gfm.data.colours import to_rgb
 from gfm.errors import GFMError
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
@@ -62,22 +63,6 @@ def _to_tensor(picture: Any) -> Tensor:
 
 def _shape(picture: Any) -> tuple[int, ...]:
     return picture.size[::-1] if isinstance(picture, Image.Image) else tuple(picture.shape)
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image of any mode to 8-bit RGB, ignoring its opacity.
-
-    Raises:
-        GFMError: The image holds floats, whose white value Pillow does not define.
-    """
-    if image.mode == "F":
-        raise GFMError("picture is a Pillow image of floats (mode F): pass an array in [0, 1]")
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
-        grey = np.asarray(image, dtype=np.float64) / 257
-        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
-    elif image.mode in ("La", "RGBa"):  # premultiplied by opacity
-        image = image.convert(image.mode.upper())
-    return image.convert("RGB")
 
 
 def convert_like(picture: Picture, result: Tensor) -> Picture:

@@ -51,6 +51,8 @@ class _CheckpointedForward:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
             return self.forward(*args, **kwargs)
+        if torch.compiler.is_compiling():  # compiled graphs update running statistics once
+            return checkpoint(self.run, *args, use_reentrant=False, **kwargs)
         return checkpoint(self.run, *args, use_reentrant=False, context_fn=self.contexts, **kwargs)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:

@@ -48,13 +48,17 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 
 
 class GridPool(nn.AdaptiveAvgPool2d):
-    """Averages the cells of a square grid; can be exported for images of any size."""
+    """Averages the cells of a square grid.
+
+    torch's kernel is faster, but can be exported for one size of image only, and its gradient on
+    CUDA is not deterministic.
+    """
 
     output_size: int
 
     def forward(self, feature: Tensor) -> Tensor:
         """Average N×C×H×W to N×C×n×n; cells overlap if the sides are not multiples of n."""
-        if torch.compiler.is_exporting():
+        if torch.compiler.is_exporting() or torch.are_deterministic_algorithms_enabled():
             return pool_to_grid(feature, self.output_size)
         return super().forward(feature)
 

@@ -1,8 +1,8 @@
-"""Pools to a grid and interpolates a grid, in exported graphs that take images of any size.
+"""Pools to a grid and interpolates a grid where torch's kernels do not serve.
 
-torch's kernels for both depend on the size of the image, so an exported graph would take only one
-size. Here, both are weighted sums over pixels or cells, whose weights are computed from the lengths
-of the sides. There are no matrix products, because GPUs may round their factors.
+They depend on the size of the image, so an exported graph would take only one size, and on CUDA the
+gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, whose
+weights are computed from the lengths of the sides. There are no matrix products, because GPUs may round their factors.
 """
 
 import torch

@@ -111,7 +111,7 @@ def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
         "original": (names.train_image, names.denoised_image, ".jpg"),
         "fg": (names.foreground, names.denoised_foreground, ".png"),
     }
-    result = {k: (roots.photos / a, roots.photos / b, c) for k, (a, b, c) in found.items()}
+    result = {k: (roots.photos / a, roots.photos / b, c) for k, (a, b, c) in found.items() if b}
     if roots.bg20k:
         result["bg20k"] = (roots.bg20k / "train", roots.bg20k / "train_denoise", ".jpg")
     return {name: folders for name, folders in result.items() if folders[0].is_dir()}

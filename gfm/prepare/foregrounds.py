@@ -90,6 +90,8 @@ def prepare_foregrounds(
     """
     if method not in METHODS:
         raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
+    if not folders.foreground:
+        raise GFMError(f"{folders.option}={root} has no folder for foregrounds: use AM-2k's layout")
     todo = items(root, folders)
     console().print("loading pymatting; its first import compiles for about a minute")
     # Import it before the workers start, which would otherwise all compile at once.

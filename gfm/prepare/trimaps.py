@@ -45,7 +45,7 @@ def prepare_trimaps(
     if kernel_size < 1:
         raise GFMError(f"--kernel-size {kernel_size}: give a positive number of pixels")
     if not folders.validation_trimap:
-        raise GFMError("data.trimaps=null names no folder to write to: give it a name")
+        raise GFMError("data.source.folders.validation_trimap names no folder: give it a name")
     target = root / folders.validation_trimap
     # Ignore existing trimaps, because a folder may be half made and is completed here.
     mattes = validation_photos(root, replace(folders, validation_trimap=""))

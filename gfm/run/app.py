@@ -12,8 +12,9 @@ from gfm.run.help_text import register_help
 from gfm.run.overrides import check_overrides, quote_paths
 from gfm.run.resume import in_run_folder, resume_arguments
 from gfm.system.console import console
-from gfm.system.processes import treat_hangup_as_sigterm
+from gfm.system.processes import handle_like_sigterm
 from gfm.system.ranks import creates_processes_externally, is_global_zero
+from gfm.system.safe_path import keep_current_folder_off_path
 
 
 def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
@@ -23,9 +24,10 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
         app: Hydra's main function.
         resumes: Whether ``ckpt_path`` resumes a run with its options.
     """
+    keep_current_folder_off_path()
     silence_libraries()
     warnings.showwarning = _show_warning
-    treat_hangup_as_sigterm()
+    handle_like_sigterm()
     register_help()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
     with report_errors():
@@ -66,4 +68,4 @@ def silence_libraries() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    console(stderr=True).print(f"warning: {message}", markup=False, highlight=False)
+    console(stderr=True).print(f"warning: {message}")

@@ -13,10 +13,15 @@ from gfm.compat.lightning import launches_script_per_device
 from gfm.config import TrainConfig
 from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
+from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
+from gfm.models.performance import allow_tf32
 from gfm.run.sweep import in_sweep
+from gfm.system.ranks import is_global_zero
+from gfm.system.run_folder import SPLIT
 from gfm.training.callbacks import Freezing
+from gfm.training.failures import FailTogether
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
@@ -34,6 +39,12 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
     path = intact_checkpoint(Path(config.ckpt_path))
     check_options(path, {**config.to_dict(), "model": config.network})
     return path
+
+
+def seed_everything(config: TrainConfig) -> None:
+    """Seed all generators, and allow TF32."""
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    allow_tf32(True)
 
 
 def build_datamodule(config: TrainConfig) -> MattingDataModule:
@@ -55,10 +66,18 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
         on_error=data.on_error,
         num_validation_photos=data.num_validation_photos,
         num_holdout=data.num_holdout,
+        split=data.split,
+        also_share=data.also_share,
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
     return datamodule
+
+
+def save_split(datamodule: MattingDataModule, folder: Path) -> None:
+    """Write which training photos are held out, if any, to the folder of a run."""
+    if is_global_zero() and datamodule.held_out:
+        write_split(folder / SPLIT, datamodule.held_out, datamodule.training.photos)
 
 
 def build_module(
@@ -113,7 +132,8 @@ def build_trainer(config: TrainConfig) -> pl.Trainer:
 def _build_callbacks(config: TrainConfig) -> list[Callback]:
     """Build the callbacks of the configuration; warn if none of them saves weights."""
     nodes = config.callbacks.to_dict() if config.callbacks else {}
-    callbacks: list[Callback] = [instantiate(node) for node in nodes.values() if node]
+    chosen = [instantiate(node) for node in nodes.values() if node]
+    callbacks: list[Callback] = [FailTogether(), *chosen]
     if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
         text = "no weights will be saved, because callbacks has neither best, last nor end"
         warnings.warn(text, stacklevel=2)

@@ -1,21 +1,28 @@
 """Turns what Hydra composed into the configuration of a run: validated, resolved, frozen."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
 from gfm.config import Config, TrainConfig
-from gfm.data.datamodule import ONLY_EVALUATED
 from gfm.errors import GFMError
 from gfm.models.performance import choose_precision, device_type, prefers_channels_last
+from gfm.run.from_photos import fit_to_photos
+from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain
 from gfm.run.sweep import job_name, job_to_resume
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
 C = TypeVar("C", bound=Config)
+
+ONLY_EVALUATED: Final = (
+    "these data are only for evaluate.py: train on your own photos with "
+    "data=pairs data.root=<folder>, or on data=demo or data=am2k"
+)
+"""Error message for data without options of training."""
 
 
 def load_config(kind: type[C], cfg: DictConfig) -> C:
@@ -31,12 +38,12 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
     """
     if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
         raise GFMError(ONLY_EVALUATED)
-    cfg = _place_in_sweep(cfg)
+    cfg = take_network(_place_in_sweep(cfg))
     try:
         config = kind.model_validate(OmegaConf.to_container(cfg, resolve=True))
     except ValidationError as error:
         raise explain(error, kind, cfg) from None
-    return _repeat_batches(_fit_to_machine(config))
+    return _repeat_batches(_fit_to_machine(fit_to_photos(config)))
 
 
 def _place_in_sweep(cfg: DictConfig) -> DictConfig:
@@ -68,7 +75,7 @@ def _fit_to_machine(config: C) -> C:
         precision, reason = choose_precision(device)
         trainer = trainer.replace(precision=precision)
         if is_global_zero():
-            console().print(f"trainer.precision=auto: {precision}, for {reason}", highlight=False)
+            console().print(f"trainer.precision=auto: {precision}, for {reason}")
         if isinstance(config, TrainConfig) and prefers_channels_last(
             device, "16" in precision, config.data.input_size
         ):

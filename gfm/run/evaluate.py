@@ -43,13 +43,17 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run import scoring
     from gfm.run.configuration import load_config
     from gfm.run.folders import check_shared, save_config, use_folder
-    from gfm.system.console import console
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(folder)
         config = load_config(EvaluateConfig, cfg)
         source = instantiate(config.data.source.to_dict())
-        datamodule = MattingDataModule(source, num_workers=config.data.num_workers)
+        datamodule = MattingDataModule(
+            source,
+            num_workers=config.data.num_workers,
+            num_holdout=config.data.num_holdout,
+            split=config.data.split,
+        )
         datamodule.setup("test")
         photos = datamodule.photos
         source = scoring.choose_source(config, photos)
@@ -61,16 +65,9 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         save_config(config)
         available = source.available(photos)
         left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]
-        num_done = len(available) - len(left)
-        if num_done:
-            text = f"resuming in {folder}: {num_done} of {len(available)} photos are scored"
-            console().print(text)
+        num_done = scoring.announce_done(folder, available, left)
         if not source.run(left, datamodule.num_workers, num_done, scorer):
             return {}, {}  # rank zero writes the results
         summary = scoring.publish(config, source, journal, photos, {**source.facts, **facts})
         source.finish()
     return summary, {"folder": folder, "rows": journal.rows()}
-
-
-if __name__ == "__main__":
-    main()

@@ -2,17 +2,16 @@
 
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
 from gfm.checkpoints.trust import packages_to_trust
-from gfm.config import TrainConfig
-from gfm.run.configs import CONFIGS
-from gfm.run.overrides import override
-from gfm.run.resume import saved_config_folders, saved_overrides
+from gfm.config import Data, TrainConfig
+from gfm.run.overrides import override, program
+from gfm.run.saved_options import config_folders, saved_overrides
+from gfm.system.run_folder import SPLIT
 
 
 def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) -> str:
@@ -23,43 +22,39 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
         trainer: Trainer after the run.
         weights: Checkpoint to evaluate.
     """
-    config_dir, search = saved_config_folders(config.folder)
+    folders = config_folders()
+    if folders.config_dir:
+        folders = folders._replace(config_dir=os.path.relpath(folders.config_dir))
     return shlex.join(
         [
-            *_program(),
-            *(["--config-dir", os.path.relpath(config_dir)] if config_dir else []),
+            *program("evaluate"),
+            *folders.arguments,
             override("checkpoint", os.path.relpath(weights)),
-            *_data(config.data.name, config.folder),
-            *([search] if search else []),
+            *_data(config),
             *_trust(config),
             *_how(trainer),
         ]
     )
 
 
-def _program() -> list[str]:
-    """Return the evaluate command matching how this run was started."""
-    script = Path(sys.argv[0])
-    if script.name == "train.py" and script.resolve().parent == CONFIGS.parent:
-        return ["python", str(script.with_name("evaluate.py"))]
-    return ["gfm", "evaluate"]
+_KEPT = ("data=", "data.source", "paths.", "trainer=")
+_KEPT_OF_PAIRS = tuple(f"data.{name}=" for name in Data.model_fields if name != "split")
 
 
-def _data(name: str, run: Path) -> list[str]:
-    """Return the overrides that give an evaluation the data and the devices of a run.
-
-    Args:
-        name: Name of the data, which is their choice unless the run was given another one.
-        run: Folder of the run.
-    """
-    kinds = ("data=", "data.source", "paths.", "trainer=")
+def _data(config: TrainConfig) -> list[str]:
+    """Return the overrides that give an evaluation the data and the devices of a run."""
+    split = config.folder / SPLIT
+    is_split = "split" in config.data.model_fields_set and split.is_file()
     kept = [
         option
-        for option in saved_overrides(run)
-        if option.lstrip("+").startswith(kinds) and not option.startswith("paths.run=")
+        for option in saved_overrides(config.folder)
+        if option.lstrip("+").startswith((*_KEPT, *_KEPT_OF_PAIRS))
+        and not option.startswith("paths.run=")
     ]
-    chosen = [option for option in kept if option.startswith("data=")] or [f"data={name}"]
-    return [*chosen, *(option for option in kept if option not in chosen)]
+    # The choice of data has the name of the data, unless the run was given another one.
+    chosen = [o for o in kept if o.startswith("data=")] or [f"data={config.data.name}"]
+    others = [option for option in kept if option not in chosen]
+    return [*chosen, *others, *([override("data.split", os.path.relpath(split))] * is_split)]
 
 
 def _trust(config: TrainConfig) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
-from rich.markup import escape
+from rich.text import Text
 
 from gfm.compat.hydra import NOISE, missing_choice
 from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
@@ -73,9 +73,9 @@ def _is_expected(error: Exception) -> bool:
 
 def _print_lines(error: Exception) -> str:
     """Print an error, a line for each wrong option, and return what was printed."""
-    lines: list[str] = getattr(error, "lines", None) or [one_line(error)]
+    lines: list[str] = getattr(error, "lines", None) or [describe_error(error)]
     for line in lines:
-        console(stderr=True).print("[bold red]error:[/]", escape(line), highlight=False)
+        console(stderr=True).print(Text("error:", "bold red"), line)
     return "\n".join(lines)
 
 
@@ -87,7 +87,7 @@ def _report_signal(status: int, resume: str | None) -> None:
         resume = f"the same command and {shell_override('hydra.sweep.dir', folder)}"
     if resume:
         text += f"; progress saved: resume with {resume}"
-    console(stderr=True).print(text, highlight=False, markup=False)
+    console(stderr=True).print(text)
 
 
 _DISK_ERRORS = {
@@ -103,7 +103,7 @@ def _is_of_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
-def one_line(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the text of an error in one line, without what Hydra, OmegaConf and workers add."""
     if isinstance(error, OSError) and _is_of_disk(error):
         place = f"{error.filename}: " if error.filename else ""
@@ -122,6 +122,6 @@ def one_line(error: BaseException) -> str:
     if group == "recipe":
         return (
             f"data={choice} has no recipe of the same name: add recipe=am2k, or write one, or "
-            "choose different data if these are only for evaluate.py"
+            "train on your own photos with data=pairs"
         )
     return " ".join(kept) or type(error).__name__

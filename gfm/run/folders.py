@@ -12,7 +12,7 @@ from gfm.compat.hydra import Callback
 from gfm.errors import GFMError, WriteError
 from gfm.run.exit import report_errors
 from gfm.run.overrides import override
-from gfm.run.resume import save_overrides
+from gfm.run.saved_options import save_overrides
 from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
 from gfm.system.locks import acquire_lock, folder_lock

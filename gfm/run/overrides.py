@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.errors import HydraException
 
@@ -11,11 +13,11 @@ from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 from gfm.system.files import check_name
 
-_PLAIN = re.compile(r"[\w/.:+\-@%]+")
+_PLAIN = re.compile(r"[\w/.:+\-@%]+", re.ASCII)
 _QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
 _OF_PATHS = re.compile(
     r"(checkpoint|ckpt_path|init_from|predictions|data\.root|data\.source\.\w+|paths\.\w+"
-    r"|hydra\.(?:run|sweep)\.dir)=(.*=.*)"
+    r"|hydra\.(?:run|sweep)\.dir)=(.+)"
 )
 
 
@@ -34,8 +36,16 @@ def shell_override(name: str, value: object) -> str:
     return shlex.quote(override(name, value))
 
 
+def program(name: str) -> list[str]:
+    """Return the words that start the app ``train`` or ``evaluate`` as this process was started."""
+    script = Path(sys.argv[0])
+    if script.name in ("train.py", "evaluate.py") and script.resolve().parent == CONFIGS.parent:
+        return ["python", str(script.with_name(f"{name}.py"))]
+    return ["gfm", name]
+
+
 def quote_paths(arguments: Sequence[str]) -> list[str]:
-    """Quote the paths in command-line arguments that contain ``=``, such as ``epoch=3.ckpt``.
+    """Quote the paths that Hydra cannot read, such as ``epoch=3.ckpt`` and ``photos [2024]``.
 
     Lightning gives checkpoints such names, and shells complete them without quotes. Commas separate
     the values of a sweep.
@@ -45,10 +55,18 @@ def quote_paths(arguments: Sequence[str]) -> list[str]:
 
 def _quote(argument: str) -> str:
     match = _OF_PATHS.fullmatch(argument)
-    if not match or "${" in match[2]:
+    if not match or "${" in match[2] or _is_readable(argument):
         return argument
     parts = [p if _QUOTED.fullmatch(p) else override("", p)[1:] for p in match[2].split(",")]
     return f"{match[1]}={','.join(parts)}"
+
+
+def _is_readable(argument: str) -> bool:
+    try:
+        parse_override(argument)
+    except HydraException:
+        return False
+    return True
 
 
 def check_overrides(arguments: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Builds the objects of an evaluation from its configuration, and publishes its results."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,15 @@ def make_scorer(config: EvaluateConfig, journal: Journal) -> Scorer:
     return Scorer(config.folder / "alpha", config.protocol, journal, extra, score, alpha_bits)
 
 
+def announce_done(folder: Path, photos: Sequence[Photo], left: Sequence[Photo]) -> int:
+    """Return how many photos an earlier start scored, and print it."""
+    num_done = len(photos) - len(left)
+    if num_done:
+        text = f"resuming in {folder}: {num_done} of {len(photos)} photos are scored"
+        console().print(text)
+    return num_done
+
+
 def publish(
     config: EvaluateConfig,
     source: MatteSource,
@@ -91,5 +101,5 @@ def publish(
     if "inference" in facts:
         title += f", {facts['inference']}, {facts['scored']} scored"
     console().print(metrics_table(title, summary, units))
-    console().print(f"report: {folder / 'report.html'}", highlight=False)
+    console().print(f"report: {folder / 'report.html'}")
     return summary

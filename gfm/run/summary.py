@@ -1,14 +1,17 @@
 """Prints the first and the last lines of a run."""
 
+import os
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from gfm.config import TrainConfig
+from gfm.run.before_after import show_before_and_after
 from gfm.run.evaluation_command import evaluation_command
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
@@ -21,11 +24,11 @@ def announce(config: TrainConfig) -> None:
     if not is_global_zero():
         return
     name, data = config.run.name, config.data.name
-    console().print(f"[bold]{name}[/] on {data}, writing to {config.folder}")
+    console().print(Text.assemble((name, "bold"), f" on {data}, writing to {config.folder}"))
     scale = config.recipe.decoder_scale
     if scale != 1:
         text = f"the decoders have {scale:g} of their channels (recipe.decoder_scale)"
-        console().print(text, highlight=False)
+        console().print(text)
     if data == "demo":
         text = (
             "These are drawn animals: good for seeing that everything works, not for results.\n"
@@ -74,11 +77,16 @@ def show_results(
     if tested:
         values = {k: v for k, v in tested.metrics.items() if k.startswith("test/")}
         console().print(metrics_table(tested.title, values, module.metrics.units))
-        console().print(tested.choice, highlight=False)
+        console().print(tested.choice)
+        show_before_and_after(config.folder, module.metrics.units)
     elif validated:
         console().print(metrics_table("last validation", validated, module.metrics.units))
     weights = tested.weights if tested else best_weights(trainer)
     if weights is not None:
         command = evaluation_command(config, trainer, weights)
         console().print("evaluate these weights with")
-        console().print(f"  [bold]{escape(command)}[/]", highlight=False)
+        console().print(f"  {command}", style="bold")
+        if config.validate_first:
+            predict = ["gfm", "predict", "photo.jpg", "-o", "mattes", "--checkpoint"]
+            console().print("matte other photos with")
+            console().print(f"  {shlex.join([*predict, os.path.relpath(weights)])}", style="bold")

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gfm.errors import GFMError
-from gfm.run.resume import saved_overrides
+from gfm.run.saved_options import saved_overrides
 from gfm.system.console import console
 from gfm.system.files import write_text
 from gfm.system.run_folder import LAST_CHECKPOINT
@@ -56,7 +56,7 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
     folder = Path(HydraConfig.get().runtime.output_dir)
     result = _begin(folder)
     if result["status"] == "finished":
-        console().print(f"{folder} is finished already", highlight=False)
+        console().print(f"{folder} is finished already")
         value = result["objective"]
         return worst_objective(cfg) if value is None else float(value)
     start = time.monotonic()

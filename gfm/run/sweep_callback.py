@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.text import Text
 
 from gfm.compat.hydra import Callback, swept_options
 from gfm.run.sweep import ERROR, RESULT, SWEPT, write_result
@@ -48,14 +49,15 @@ class SweepCallback(Callback):
         results = read_results(sweep, config.objective_mode)
         write_sweep_csv(sweep / "sweep.csv", results)
         print_tables(results, config.objective)
-        console().print(f"runs: {sweep}", highlight=False)
+        console().print(f"runs: {sweep}")
         # A finished run counts as well if a different job failed because it needed its folder.
         num_failed = sum(
             result["status"] == "failed" or (sweep / result["run"] / ERROR).is_file()
             for result in results
         )
         if num_failed:
-            console().print(f"[bold red]{num_failed} of {len(results)} runs failed:[/] see {ERROR}")
+            failed = Text(f"{num_failed} of {len(results)} runs failed:", "bold red")
+            console().print(failed, f"see {ERROR}")
             raise SystemExit(1)
 
 

@@ -1,7 +1,5 @@
 """Reads the results of a sweep from its folders, and makes a file and a table of them."""
 
-import csv
-import io
 import json
 import math
 import statistics
@@ -9,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from gfm.system.console import console
-from gfm.system.files import write_text
+from gfm.system.files import write_table
 
 _SHOWN = ("test/sad", "test/mse", "test/grad", "test/conn")
 """Metrics that the table over seeds shows beside the objective."""
@@ -41,18 +39,20 @@ def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
 
 def write_sweep_csv(path: Path, results: Sequence[dict[str, Any]]) -> None:
     """Write a row for each run: its objective, options, final metrics, time, status and folder."""
-    options = [_options(result) for result in results]
-    metrics = [{k: v for k, v in _metrics(r).items() if k != "best"} for r in results]
-    names = dict.fromkeys([*(n for row in options for n in row), *(n for m in metrics for n in m)])
-    text = io.StringIO()
-    columns = ["run", "status", "objective", *names, "seconds", "folder"]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for result, own, values in zip(results, options, metrics, strict=True):
-        known = {k: result.get(k) for k in ("run", "status", "objective", "seconds")}
-        folder = (path.parent / result["run"]).as_posix()
-        writer.writerow({**values, **own, **known, "folder": folder})
-    write_text(path, text.getvalue())
+    rows = [
+        {
+            **_metrics(result),
+            **_options(result),
+            **result,
+            "folder": str(path.parent / result["run"]),
+        }
+        for result in results
+    ]
+    options, metrics = ([name for r in results for name in of(r)] for of in (_options, _metrics))
+    names = dict.fromkeys(["status", "objective", *options, *metrics, "seconds", "folder"])
+    names.pop("best", None)
+    table = {row["run"]: {name: row.get(name) for name in names} for row in rows}
+    write_table(path, table, index="run")
 
 
 def print_tables(results: Sequence[dict[str, Any]], objective: str) -> None:
@@ -77,10 +77,10 @@ def _runs(results: Sequence[dict[str, Any]], objective: str) -> Table:
     table.add_column("seconds", justify="right")
     for result in results:
         own = " ".join(option for option in result["overrides"] if option not in shared)
-        value = "none" if result["objective"] is None else f"{result['objective']:.5g}"
+        value = Text("none" if result["objective"] is None else f"{result['objective']:.5g}")
         if result["status"] != "finished":
-            value = f"[red]{result['status']}[/]"
-        table.add_row(result["run"], escape(own), value, f"{result.get('seconds', 0):.0f}")
+            value = Text(result["status"], "red")
+        table.add_row(result["run"], own, value, f"{result.get('seconds', 0):.0f}")
     return table
 
 
@@ -100,7 +100,7 @@ def _seeds(
         values = [[result["objective"] for result in group], *scores]
         cells = [_mean_and_deviation(column) for column in values]
         own = " ".join(option for option in options if option not in shared)
-        table.add_row(escape(own) or "-", str(len(group)), *cells)
+        table.add_row(own or "-", str(len(group)), *cells)
     return table
 
 

@@ -1,5 +1,6 @@
 """Trains a network: ``python train.py``, ``gfm train``, and the same from Python."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from omegaconf import DictConfig
 from gfm.run.app import run_app
 from gfm.run.configs import CONFIGS
 from gfm.run.exit import report_errors
-from gfm.run.overrides import shell_override
+from gfm.run.overrides import override
+from gfm.run.saved_options import config_folders
 from gfm.run.sweep import run_job, worst_objective
 from gfm.system.run_folder import LAST_CHECKPOINT
 
@@ -23,7 +25,8 @@ def main() -> None:
 def app(cfg: DictConfig) -> float:
     """Train, and return the objective, by which a sweep ranks its runs."""
     run = Path(cfg.paths.run)
-    with report_errors(resume=shell_override("ckpt_path", run), saved=run / LAST_CHECKPOINT):
+    resume = shlex.join([*config_folders().arguments, override("ckpt_path", run)])
+    with report_errors(resume, saved=run / LAST_CHECKPOINT):
         return run_job(cfg, train)
     return worst_objective(cfg)  # a job of a sweep failed, and its error is reported
 
@@ -38,14 +41,11 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         GFMError: Another run is using the folder, or the input is bad.
     """
     # Imported here, because --help should not wait for torch and Lightning.
-    import pytorch_lightning as pl
-    import torch
-
     from gfm.config import TrainConfig
     from gfm.run import build, summary
     from gfm.run.configuration import load_config
     from gfm.run.folders import save_config, use_folder
-    from gfm.training.final_test import run_final_test
+    from gfm.training.final_test import run_final_test, validate_first
     from gfm.training.loggers.wandb_logger import finish_wandb
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
@@ -54,14 +54,16 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         save_config(config)
         summary.announce(config)
 
-        pl.seed_everything(config.seed, workers=True, verbose=False)
-        torch.set_float32_matmul_precision("high")
+        build.seed_everything(config)
         datamodule = build.build_datamodule(config)
         module = build.build_module(config, datamodule, resumed)
         trainer = build.build_trainer(config)
         build.check_batch(config, trainer, module.model)
+        build.save_split(datamodule, folder)
 
         with finish_wandb():
+            if config.validate_first and not resumed:
+                validate_first(trainer, module, datamodule, folder)
             trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             if module.objective.best is not None:  # even if nothing was left to train
@@ -70,7 +72,3 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
             metrics |= tested.metrics if tested else {}
         summary.show_results(config, trainer, metrics, tested)
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,16 @@
 """Output to the terminal and to the log in a run's folder."""
 
+import re
 import shlex
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderHook, RenderResult
+from rich.segment import Segment
 
 from gfm.errors import WriteError
 
@@ -16,7 +19,40 @@ _WIDTH = 120  # columns of tables in a file
 _logs: list[Console] = []
 
 
-class _LoggedConsole(Console):
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Replace control characters, which could steer a terminal, by their escapes."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+@dataclass(frozen=True)
+class _Visible:
+    """What is printed, with its control characters replaced."""
+
+    content: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.content, options):
+            text, style, control = segment
+            yield segment if control else Segment(visible(text), style)
+
+
+class _Hook(RenderHook):
+    def process_renderables(self, renderables: list[Any]) -> list[Any]:
+        return [_Visible(content) for content in renderables]
+
+
+class _PlainConsole(Console):
+    """Console that prints names of files as they are: no markup, emoji or control characters."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+        self.push_render_hook(_Hook())
+
+
+class _LoggedConsole(_PlainConsole):
     """Console that prints to the log as well."""
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -29,7 +65,10 @@ class _LoggedConsole(Console):
 
 
 def console(stderr: bool = False) -> Console:
-    """Return a console for standard output or standard error; only terminals wrap lines."""
+    """Return a console for standard output or standard error; only terminals wrap lines.
+
+    It prints plain text; styles are given by :class:`rich.text.Text`.
+    """
     plain = _LoggedConsole(stderr=stderr)
     if plain.is_terminal:
         return plain
@@ -40,7 +79,7 @@ def log_only(text: str) -> None:
     """Write a text only to the log, if one is open."""
     for file in _logs:
         with suppress(OSError):  # disk full
-            file.print(text, markup=False, highlight=False)
+            file.print(text)
 
 
 def open_log(path: Path) -> None:
@@ -53,11 +92,11 @@ def open_log(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a", encoding="utf-8", buffering=1)
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = visible(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
         file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {command}\n")
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
-    _logs.append(Console(file=file, width=_WIDTH, soft_wrap=True))
+    _logs.append(_PlainConsole(file=file, width=_WIDTH, soft_wrap=True))
 
 
 def close_log() -> None:

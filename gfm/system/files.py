@@ -70,16 +70,32 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def write_table(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Write named rows of numbers as CSV: the column ``name``, then one per number.
+def write_table(path: Path, rows: Mapping[str, Mapping[str, Any]], index: str = "name") -> None:
+    """Write named rows as CSV; the column ``index`` holds the names.
 
-    All rows have the same columns, and there is at least one. See :func:`atomic_path` for errors.
+    All rows have the same columns. See :func:`atomic_path` for errors.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["name", *next(iter(rows.values()))], lineterminator="\n")
+    writer = csv.DictWriter(text, [index, *next(iter(rows.values()), ())], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({"name": name, **row} for name, row in rows.items())
+    writer.writerows({index: name, **row} for name, row in rows.items())
     write_text(path, text.getvalue())
+
+
+def read_table(path: Path) -> dict[str, dict[str, float]]:
+    """Read a table of :func:`write_table`.
+
+    Raises:
+        GFMError: The file is missing or damaged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        return {line.pop("name"): {k: float(v) for k, v in line.items()} for line in lines}
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise GFMError(
+            f"{path} is damaged or not the table of an evaluation: repeat the evaluation"
+        ) from error
 
 
 def make_folder(folder: Path) -> None:

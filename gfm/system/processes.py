@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from gfm.errors import GFMError, WriteError
+from gfm.errors import GFMError, WriteError, one_line
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,13 +40,16 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def treat_hangup_as_sigterm() -> None:
-    """Handle SIGHUP, which a closing terminal sends, like SIGTERM, so that the run is saved.
+def handle_like_sigterm() -> None:
+    """Handle SIGHUP and SIGUSR1 like SIGTERM, so that the run is saved.
 
-    A process started with ``nohup`` keeps ignoring SIGHUP.
+    A closing terminal sends SIGHUP, which a process started with ``nohup`` keeps ignoring. SLURM
+    sends SIGUSR1 if ``--signal`` says so. On it, Lightning would save in the signal handler, where
+    ranks that are a step apart wait for each other forever.
     """
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 @contextmanager
@@ -166,11 +169,8 @@ def _attempt(work: Callable[[T], R], item: T) -> TaskResult[T, R]:
         result = work(item)
     except WriteError:
         raise
-    except GFMError as error:
-        message = str(error)
     except MemoryError:
         message = "not enough memory: try again with fewer --workers"
     except Exception as error:  # libraries raise anything on an unusual file; continue with others
-        text = " ".join(str(error).split())
-        message = f"{type(error).__name__}: {text}"
+        message = one_line(error)
     return TaskResult(item, result, message, time.monotonic() - start)

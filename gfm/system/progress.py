@@ -80,4 +80,4 @@ class Progress:
 
     def print(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
-        self.out.print(text, highlight=False, markup=False)
+        self.out.print(text)

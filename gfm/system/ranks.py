@@ -31,18 +31,26 @@ def all_gather_dict(own: Mapping[str, T]) -> dict[str, T]:
 def is_global_zero() -> bool:
     """Return whether this process has global rank zero, even before the process group exists.
 
-    Reads the environment variables that torchrun, Lightning and SLURM set.
+    Reads the environment variables that torchrun, Lightning, SLURM and LSF set.
     """
     # In Lightning's order: processes it starts in an interactive job inherit SLURM_PROCID.
-    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-    return next((int(os.environ[n]) for n in names if n in os.environ), 0) == 0
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+    rank = next((int(os.environ[n]) for n in names if n in os.environ), 0)
+    return rank == 0 and _node_rank() == 0
+
+
+def _node_rank() -> int:
+    """Return the number of this machine, which users set where nothing but Lightning runs."""
+    return int(os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", 0)))
 
 
 def creates_processes_externally() -> bool:
-    """Return whether torchrun or srun started several processes at once.
+    """Return whether torchrun, SLURM, LSF or the user started several processes at once.
 
     In that case no process knows another's run folder.
     """
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
+    by_lsf = int(os.environ.get("JSM_NAMESPACE_SIZE", 1)) > 1
     is_interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
-    return by_torchrun or (int(os.environ.get("SLURM_NTASKS", 1)) > 1 and not is_interactive)
+    by_slurm = int(os.environ.get("SLURM_NTASKS", 1)) > 1 and not is_interactive
+    return by_torchrun or by_lsf or by_slurm or _node_rank() > 0

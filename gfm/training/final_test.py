@@ -42,6 +42,23 @@ def best_weights(trainer: pl.Trainer) -> Path | None:
     return None
 
 
+BEFORE = "before.csv"
+"""Table of the metrics of each photo before training, in the folder of a run."""
+
+AFTER = "per_image.csv"
+"""Table of the metrics of each photo in the final test, in the folder of a run."""
+
+
+def validate_first(
+    trainer: pl.Trainer, module: MattingModule, datamodule: MattingDataModule, run: Path
+) -> None:
+    """Validate the weights that a run starts from, and write ``before.csv`` with each photo."""
+    table = PhotoTable(run / BEFORE)
+    trainer.callbacks.append(table)  # type: ignore[attr-defined]
+    trainer.validate(module, datamodule, verbose=False)
+    trainer.callbacks.remove(table)  # type: ignore[attr-defined]
+
+
 def run_final_test(
     trainer: pl.Trainer,
     module: MattingModule,
@@ -75,7 +92,7 @@ def run_final_test(
     # As in evaluate.py, so that both give the same figures.
     device = trainer.strategy.root_device.type
     choose_inference_format(module.model, device, str(trainer.precision))
-    trainer.callbacks.append(PhotoTable(run / "per_image.csv"))  # type: ignore[attr-defined]
+    trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
@@ -99,8 +116,8 @@ def _choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     kept: Any = next(c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None))
     extreme = "lowest" if kept.mode == "min" else "highest"
     num_seen, num_all = len(datamodule.validation), len(datamodule.photos)
-    if datamodule.training.held_out:
-        photos = f"{len(datamodule.training.held_out)} held-out training photos"
+    if datamodule.held_out and datamodule.held_out != datamodule.photos:
+        photos = f"{len(datamodule.held_out)} held-out training photos"
     elif num_seen == num_all:
         photos = "the same photos"
     else:

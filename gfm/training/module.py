@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -41,8 +42,8 @@ class MattingModule(pl.LightningModule):
 
     Every ``log_every_n_steps`` it logs ``train/loss``, ``train/loss_<term>`` and
     ``train/gradient_norm``; the steps between do not wait for a GPU. Every validation logs
-    ``val/<metric>``, and ``best``, the best value of the objective so far. A test logs
-    ``test/<metric>``.
+    ``val/<metric>``, ``val/<dataset>/<metric>`` for added datasets, and ``best``, the best value of
+    the objective so far. A test logs ``test/<metric>``.
 
     Args:
         model: Network to train.
@@ -77,6 +78,7 @@ class MattingModule(pl.LightningModule):
         self.scheduler = scheduler
         self.inferer = inferer
         self.metrics = metrics
+        self.other_metrics = nn.ModuleDict()  # of added datasets, by name
         self.layer_decay = layer_decay
         self.losses = LossWatch()
         self.weight_decay_on: WeightDecayOn = weight_decay_on
@@ -167,19 +169,27 @@ class MattingModule(pl.LightningModule):
     def on_validation_start(self) -> None:
         """Check the losses, so that no network is scored after a loss that was not finite."""
         self._fetch_losses()
+        for name in getattr(self.trainer.datamodule, "other_datasets", []):  # type: ignore[attr-defined]
+            if name not in self.other_metrics:
+                self.other_metrics[name] = self.metrics.clone()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Matte and score a photo; callbacks show the returned ``prediction`` and ``metrics``."""
-        trimap = batch["trimap"]
+        trimap, (dataset,) = batch["trimap"], batch["dataset"]
         batch = as_floats(batch)
         prediction = self.inferer(self.model, batch["image"])
-        metrics = self.metrics(prediction.alpha, batch["alpha"], trimap)
+        score = self.other_metrics[dataset] if dataset else self.metrics
+        metrics = score(prediction.alpha, batch["alpha"], trimap)
         return {"prediction": prediction, "metrics": metrics}
 
     def on_validation_epoch_end(self) -> None:
         """Log the means over the photos of all processes, and the best objective so far."""
-        values = {**self.trainer.callback_metrics, **self._log_means("val")}
-        if not self.trainer.sanity_checking and (best := self.objective.update(values)) is not None:
+        values = {**self.trainer.callback_metrics, **self._log_means("val", self.metrics)}
+        for name, metrics in self.other_metrics.items():
+            self._log_means(f"val/{name}", metrics)
+        if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
+            return  # no weights of this run yet
+        if (best := self.objective.update(values)) is not None:
             self.log("best", best, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
@@ -192,11 +202,11 @@ class MattingModule(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Log the means as ``test/<metric>``."""
-        self._log_means("test")
+        self._log_means("test", self.metrics)
 
-    def _log_means(self, stage: str) -> dict[str, Tensor]:
-        means = self.metrics.compute()
-        self.metrics.reset()
+    def _log_means(self, stage: str, metrics: Any) -> dict[str, Tensor]:
+        means = metrics.compute()
+        metrics.reset()
         # The means are the same in all processes, but Lightning warns without `sync_dist`.
         values = {f"{stage}/{name}": value.float() for name, value in means.items()}
         self.log_dict(values, sync_dist=True)

@@ -45,7 +45,7 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
     training = datamodule.training
     for scene in training.scenes:
         paths += [scene.image, scene.denoised]
-    for photo in (*training.photos, *training.held_out, *datamodule.photos):
+    for photo in (*training.photos, *datamodule.held_out, *datamodule.photos):
         paths += [photo.image, photo.alpha, photo.trimap, *photo.labels.values()]
         paths += [photo.foreground, photo.background, photo.denoised]
     packages = {name: version(name) for name in _PACKAGES}

@@ -85,7 +85,9 @@ def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
 
 def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
     """Yield samples of the training set, with the labels of TT."""
-    training = TrainingSet(row.track, roots, SampleOptions(input_size=INPUT, crop_sizes=CROPS))
+    photos, scenes = row.track.photos(roots), row.track.scenes(roots)
+    options = SampleOptions(input_size=INPUT, crop_sizes=CROPS)
+    training = TrainingSet(row.track, photos, scenes, options)
     turn = itertools.count()
 
     def sample() -> None:

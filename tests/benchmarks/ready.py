@@ -23,7 +23,8 @@ class ReadyBatches(pl.LightningDataModule):
         super().__init__()
         batch_size, input_size = config.data.batch_size, config.data.input_size
         self.batch_size = batch_size
-        self.training = SimpleNamespace(scenes=[], photos=[], held_out=[])  # no files
+        self.training = SimpleNamespace(scenes=[], photos=[])  # no files
+        self.held_out: list[Any] = []
         self.photos: list[Any] = []
         generator = torch.Generator().manual_seed(0)
 

@@ -20,6 +20,7 @@ from gfm.errors import GFMError
 from gfm.models.encoders import resnet34
 from gfm.models.gfm import GFM
 from tests.checkpoints.export.test_graph import exports
+from tests.inference.small import write_network
 
 MODEL = {
     "_target_": "gfm.models.gfm.GFM",
@@ -189,11 +190,12 @@ def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
 
 
 @exports
-def test_torch_export_by_command(run, tmp_path):
+def test_torch_export_by_command(tmp_path):
     """The file is written, verified at three sizes, and reported."""
-    done = _export("torch", run, tmp_path / "a.pt2", "--pixels", "float")
+    write_network(tmp_path / "small.ckpt")
+    done = _export("torch", tmp_path / "small.ckpt", tmp_path / "a.pt2", "--pixels", "float")
     assert done.exit_code == 0, done.output
     lines = done.output.strip().splitlines()
-    assert "resnet34, RoSTA TT, native()" in lines[0]
+    assert "test_resnet, RoSTA TT, " in lines[0]
     assert len(lines) == 4
     assert all("PyTorch" in line for line in lines[1:])

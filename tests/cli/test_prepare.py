@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from gfm.cli import app
@@ -20,6 +21,7 @@ from gfm.prepare.denoise import denoise, prepare_denoise
 from gfm.prepare.pack import PackItem, prepare_pack, reduce, reduced
 from gfm.prepare.runner import Options
 from gfm.prepare.trimaps import prepare_trimaps
+from tests.data.test_decoding import wide_profile
 
 ONE = Options(num_workers=1)
 
@@ -133,6 +135,22 @@ def test_packed_data_are_the_same_data(roots):
         np.testing.assert_array_equal(read_alpha(photo.trimap), read_alpha(raw.trimap))
     assert len(scenes(there.bg20k, "", is_denoised=True)) == 3
     assert len(scenes(there.coco, "")) == 2
+
+
+def test_packed_pictures_are_what_the_reader_gives(roots):
+    """Photos with a profile and cut-outs as mattes, too."""
+    photo = training_photos(roots.photos, "image", False)[0]
+    image, alpha = photo.image.with_suffix(".webp"), photo.alpha.with_suffix(".tif")
+    pixels, matte = read_image(photo.image), read_alpha(photo.alpha)
+    Image.fromarray(pixels).save(image, lossless=True, icc_profile=wide_profile())
+    Image.fromarray(np.dstack([pixels, matte])).save(alpha)
+    photo.image.unlink()
+    photo.alpha.unlink()
+    packed = prepare_pack(roots, only=["photos"], options=ONE)["photos"]
+    there = training_photos(packed, "image", False)[0]
+    assert np.abs(open_array(there.image).astype(int) - pixels).max() > 5
+    np.testing.assert_array_equal(open_array(there.image), read_image(image))
+    np.testing.assert_array_equal(open_array(there.alpha), matte)
 
 
 def test_announced_size_is_about_right(roots, tmp_path, monkeypatch):

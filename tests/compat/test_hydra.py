@@ -21,7 +21,7 @@ from gfm.compat.hydra import (
     swept_options,
 )
 from gfm.run.configs import CONFIGS
-from gfm.run.exit import one_line
+from gfm.run.exit import describe_error
 from tests.conftest import compose_config
 
 
@@ -33,10 +33,10 @@ def test_callbacks_have_the_hooks_that_are_used():
 def test_errors_are_one_line():
     with pytest.raises(OmegaConfBaseException) as caught:
         OmegaConf.create({"a": "${b.c}"}).a  # noqa: B018
-    assert one_line(caught.value) == "Interpolation key 'b.c' not found"
+    assert describe_error(caught.value) == "Interpolation key 'b.c' not found"
     with pytest.raises(Exception, match="nowhere") as caught:
         instantiate({"_target_": "nowhere.X"})
-    assert "full_key" not in one_line(caught.value)
+    assert "full_key" not in describe_error(caught.value)
 
 
 def test_a_missing_choice_is_named():
@@ -91,7 +91,7 @@ def test_noise_in_messages_has_separate_lines(noise):
     with pytest.raises(Exception, match=noise) as caught:
         ERRORS[noise]()
     assert any(line.strip().startswith(noise) for line in str(caught.value).splitlines())
-    assert noise not in one_line(caught.value)
+    assert noise not in describe_error(caught.value)
 
 
 def test_a_command_line_is_parsed_as_in_hydra():

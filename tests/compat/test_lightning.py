@@ -74,29 +74,6 @@ def test_a_checkpoint_has_the_entries_required_to_resume(tmp_path):
     assert "pytorch-lightning_version" in weights
 
 
-class Scored(Steps):
-    """Logs a score at each step."""
-
-    def __init__(self, scores: list[float]) -> None:
-        super().__init__()
-        self.scores = scores
-
-    def training_step(self, batch, batch_idx):
-        self.log("score", self.scores[batch_idx])
-        return self.layer(batch).sum()
-
-
-def test_the_best_file_has_the_plain_name(tmp_path):
-    best = lightning.BestCheckpoint(
-        tmp_path, "best", "score", mode="max", save_top_k=2, every_n_train_steps=1,
-        enable_version_counter=False,
-    )  # fmt: skip
-    trainer = _trainer(tmp_path, enable_checkpointing=True, callbacks=best, max_epochs=1)
-    trainer.fit(Scored([2.0, 1.0, 3.0, 0.0]), DataLoader(torch.ones(4, 1)))
-    steps = {path.name: _read(path)["global_step"] for path in tmp_path.glob("*.ckpt")}
-    assert steps == {"best.ckpt": 3, "best_step_1.ckpt": 1}
-
-
 def test_ddp_launches_the_script_for_each_device(tmp_path):
     assert lightning.launches_script_per_device(_trainer(tmp_path, strategy="ddp", devices=2))
     for options in ({"devices": 1}, {"strategy": "ddp_spawn", "devices": 2}):
@@ -240,8 +217,14 @@ def test_sigterm_is_broadcast_unless_disabled(tmp_path, is_disabled):
     assert pair.broadcasts == (0 if is_disabled else 1)
 
 
-def test_misconfigurations_are_recognised():
+def test_misconfigurations_are_recognised(monkeypatch):
     assert is_misconfiguration(MisconfigurationException("options"))
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE", raising=False)
+    with pytest.raises(RuntimeError, match="--ntasks-per-node") as refused:
+        pl.Trainer(accelerator="cpu")
+    assert is_misconfiguration(refused.value)
+    monkeypatch.delenv("SLURM_NTASKS")
     with pytest.raises(Exception, match="max_epochs") as refused:
         pl.Trainer(max_epochs=-5)
     assert is_misconfiguration(refused.value)

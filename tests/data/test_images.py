@@ -53,7 +53,7 @@ def test_one_bit(tmp_path):
 
 def test_grey_with_opacity(tmp_path):
     Image.fromarray(np.dstack([RAMP, 255 - RAMP]), "LA").save(tmp_path / "x.png")
-    np.testing.assert_array_equal(read_alpha(tmp_path / "x.png"), RAMP)
+    np.testing.assert_array_equal(read_alpha(tmp_path / "x.png"), 255 - RAMP)
     np.testing.assert_array_equal(read_image(tmp_path / "x.png"), np.dstack([RAMP] * 3))
 
 

@@ -112,9 +112,9 @@ def test_pictures_of_many_kinds(tmp_path):
     assert read_image(tmp_path / "grey.png").shape == (16, 16, 3)
     cv2.imwrite(str(tmp_path / "deep.png"), grey.astype(np.uint16) * 257)
     np.testing.assert_array_equal(read_alpha(tmp_path / "deep.png"), grey)
-    rgba = np.dstack([grey * 0, grey * 0, grey, grey * 0])  # red, in OpenCV's order
+    rgba = np.dstack([grey * 0, grey * 0, grey, 255 - grey])  # red, in OpenCV's order
     cv2.imwrite(str(tmp_path / "rgba.png"), rgba)
-    np.testing.assert_array_equal(read_alpha(tmp_path / "rgba.png"), grey)
+    np.testing.assert_array_equal(read_alpha(tmp_path / "rgba.png"), 255 - grey)
     assert read_image(tmp_path / "rgba.png")[5, 5].tolist() == [grey[5, 5], 0, 0]
 
 

@@ -90,7 +90,10 @@ def test_packed_samples_are_the_same(demo_roots, tmp_path):
     packed = Roots(**prepare_pack(demo_roots, tmp_path))
     track = RssnTrack(foreground="closed_form", denoise=True)
     options = SampleOptions(kernel_sizes=[25, 50], input_size=16, crop_sizes=[32, 48])
-    raw, fast = (TrainingSet(track, roots, options) for roots in (demo_roots, packed))
+    raw, fast = (
+        TrainingSet(track, track.photos(roots), track.scenes(roots), options)
+        for roots in (demo_roots, packed)
+    )
     assert fast.photos[0].alpha.suffix == ".npy"
     for index in range(0, len(raw), 3):
         one, other = raw[0, index], fast[0, index]

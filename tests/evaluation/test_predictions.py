@@ -86,10 +86,10 @@ def test_other_sizes_are_resized_with_a_warning(run, mattes):
 def test_missing_mattes_are_listed(run, mattes):
     for name in ("b", "d"):
         (mattes / f"{name}.png").unlink()
-    with pytest.raises(GFMError, match=r"2 of 5 mattes are missing.* other 3: b, d; add") as error:
+    with pytest.raises(GFMError, match=r"2 of 5 .* missing: b, d; .* other 3; add") as error:
         run(f"predictions={mattes}")
     assert "\n" not in str(error.value)
-    with pytest.warns(UserWarning, match="2 of 5 mattes are missing.*: b, d"):
+    with pytest.warns(UserWarning, match="2 of 5 mattes are missing: b, d"):
         summary, folder = run(f"predictions={mattes}", "allow_missing=true", folder="allowed")
     assert summary["num_images"] == 3
     assert "2 of 5 mattes, left out of the means: b, d" in (folder / "report.html").read_text()
@@ -101,7 +101,7 @@ def test_missing_mattes_are_listed(run, mattes):
 def test_files_without_a_photo_cause_a_warning(run, mattes):
     write_png(mattes / "z.png", np.zeros((4, 4), np.uint8))
     (mattes / "notes.txt").touch()
-    with pytest.warns(UserWarning, match=r"1 of 6 PNG files .* no photo, for example z.png"):
+    with pytest.warns(UserWarning, match=r"1 of 6 pictures .* no photo, for example z.png"):
         run(f"predictions={mattes}")
 
 
@@ -116,11 +116,65 @@ def test_errors_name_the_cause_and_the_fix(run, mattes, tmp_path):
         run(f"predictions={mattes}", "protocol=adobe")
     with pytest.raises(GFMError, match="protocol 'gfm' has a metric 'mad': choose another name"):
         run(f"predictions={mattes}", "+extra_metrics.mad={_target_: builtins.len, _partial_: true}")
-    with pytest.raises(GFMError, match=r"none of the 0 PNG files .* name them a\.png"):
-        run(f"predictions={tmp_path}")
-    (mattes / "c.png").write_bytes(b"\x89PNG cut")
-    with pytest.raises(GFMError, match=r"cannot read .*c\.png"):
+
+
+def test_a_folder_without_mattes_is_described(run, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    for holds, name in (("nothing", "x.txt"), ("x.txt", "z.jpg"), ("x.txt and z.jpg", "y.png")):
+        with pytest.raises(GFMError, match=rf"no picture .* it holds {holds}: name .* a\.png"):
+            run(f"predictions={folder}")
+        (folder / name).touch()
+
+
+@pytest.mark.parametrize("form", ["{}.tif", "{}.WEBP", "{}.jpg", "{}_alpha.png", "alpha/{}.png"])
+def test_other_formats_and_places(run, mattes, form):
+    others = mattes.with_name("others")
+    for name in SIZES:
+        path = others / form.format(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        matte = read_alpha(mattes / f"{name}.png")
+        cv2.imwrite(str(path), matte, [cv2.IMWRITE_WEBP_QUALITY, 101, cv2.IMWRITE_JPEG_QUALITY, 98])
+    expected, _ = run(f"predictions={mattes}", folder="png")
+    summary, _ = run(f"predictions={others}")
+    assert summary == pytest.approx(expected, rel=0.2 if form.endswith("jpg") else 1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 60, 80), (60, 80, 1), (60, 80)])
+def test_floats_are_scored_as_they_are(run, data, mattes, shape):
+    target = read_alpha(data / "alphas/a.png") / np.float64(255)
+    wrong = np.where(target > 0.5, target - 1e-4, target + 1e-4)
+    (mattes / "a.png").unlink()
+    np.save(mattes / "a.npy", wrong.reshape(shape))
+    _, folder = run(f"predictions={mattes}")
+    assert rows(folder)["a"]["sad"] == pytest.approx(target.size * 1e-4 / 1000, rel=1e-3)
+
+
+def test_two_mattes_of_one_photo_are_refused(run, mattes):
+    for name in ("a.PNG", "a_alpha.png"):
+        write_png(mattes / name, read_alpha(mattes / "a.png"))
+        with pytest.raises(GFMError, match=rf"{name}.* for one photo: remove all but one"):
+            run(f"predictions={mattes}")
+        (mattes / name).unlink()
+
+
+def test_all_mattes_that_cannot_be_scored_are_listed(run, mattes):
+    for name in ("b", "d"):
+        write_png(mattes / f"{name}.png", np.full((9, 9, 3), [255, 0, 9], np.uint8))
+    np.save(mattes / "c.npy", np.full(SIZES["c"], 2.0))
+    (mattes / "c.png").unlink()
+    faults = r"3 of 5 mattes cannot be scored: b, c, d \(.*b\.png is in colour.*other 2; add them"
+    with pytest.raises(GFMError, match=faults):
         run(f"predictions={mattes}")
+    with pytest.warns(UserWarning, match="3 of 5 mattes cannot be scored: b, c, d"):
+        summary, folder = run(f"predictions={mattes}", "allow_missing=true", folder="allowed")
+    assert list(rows(folder)) == ["a", "e"]
+    assert summary["num_images"] == 2
+    assert "3 mattes, left out of the means: b, c, d" in (folder / "report.html").read_text()
+    for name in ("a", "e"):
+        (mattes / f"{name}.png").write_bytes(b"\x89PNG cut")
+    with pytest.raises(GFMError, match=r"5 of 5 mattes cannot be scored: a, b, c, d, e \(cannot"):
+        run(f"predictions={mattes}", folder="none")
 
 
 def test_invalid_trimaps_are_reported_with_the_photos_name(run, data, mattes):

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from gfm.data.images import read_alpha, write_png
 from gfm.errors import GFMError
+from gfm.evaluation import journal
 from gfm.evaluation.journal import Journal
 from gfm.evaluation.scoring import Scorer
 
@@ -122,3 +124,28 @@ def test_refuses_a_different_network_or_inferer(run, data, weights, mattes, tmp_
     with pytest.raises(GFMError, match="different settings: checkpoint"):
         run(f"checkpoint={moved}")
     assert json.loads((tmp_path / "run/metrics.json").read_text())["num_images"] == 5
+
+
+def test_a_lost_row_is_refused_and_scored_later(run, weights, monkeypatch):
+    with monkeypatch.context() as lossy:
+        add = Journal.add
+        lossy.setattr(Journal, "add", lambda self, n, row: None if n == "b" else add(self, n, row))
+        with pytest.raises(GFMError, match=r"metrics of 1 of 5 photos are lost, .* of b: repeat"):
+            run(f"checkpoint={weights}")
+    assert run(f"checkpoint={weights}")[0]["num_images"] == 5
+
+
+def test_part_of_the_photos_is_scored_on_request(run, weights):
+    summary, _ = run(f"checkpoint={weights}", "trainer.limit_test_batches=1")
+    assert summary["num_images"] == 1
+
+
+def test_rows_are_on_the_disk_when_rank_zero_reads_them(run, weights, monkeypatch):
+    done = []
+    fsync, barrier = journal.os.fsync, SingleDeviceStrategy.barrier
+    monkeypatch.setattr(journal.os, "fsync", lambda file: (done.append("disk"), fsync(file)))
+    monkeypatch.setattr(
+        SingleDeviceStrategy, "barrier", lambda *a, **o: (done.append("barrier"), barrier(*a, **o))
+    )
+    run(f"checkpoint={weights}")
+    assert done.index("disk") < len(done) - 1 - done[::-1].index("barrier")

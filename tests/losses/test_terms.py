@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gfm.data.trimap import trimap_from_alpha
-from gfm.losses import terms
+from gfm.losses import Criterion, terms
+from gfm.models.networks import gfm_r34
 from gfm.rosta import BT, FT, TT, transition_mask
 from tests.golden.formula import GOLDEN
 
@@ -110,3 +112,75 @@ def test_autocast_does_not_reach_the_terms(given):
         value = terms.laplacian_loss(given["fusion"], given["alpha"])
     assert value.dtype == torch.float32
     _check("laplacian_whole", value)
+
+
+def _round_to_tf32(values: torch.Tensor) -> torch.Tensor:
+    """Round float32 to the 10 bits of mantissa that tensor cores multiply by default."""
+    return ((values.view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)
+
+
+class _TF32Convolution(torch.autograd.Function):
+    """What cuDNN computes for float32 on GPUs since Ampere."""
+
+    @staticmethod
+    def forward(ctx, image, kernel):
+        ctx.save_for_backward(image, kernel)
+        return torch.conv2d(_round_to_tf32(image), _round_to_tf32(kernel))
+
+    @staticmethod
+    def backward(ctx, grad):
+        image, kernel = ctx.saved_tensors
+        rounded = _round_to_tf32(kernel), _round_to_tf32(grad.contiguous())
+        return torch.nn.grad.conv2d_input(image.shape, *rounded), None
+
+
+@pytest.mark.parametrize("in_region", [False, True])
+@pytest.mark.parametrize("noise", [0.005, 0.001])
+def test_tensor_cores_hardly_turn_the_gradient(given, monkeypatch, noise, in_region):
+    """Rounded to TF32, the gradient keeps its direction even where predictions are almost right."""
+    alpha = given["alpha"]
+    preds = alpha + noise * torch.randn(alpha.shape, generator=torch.Generator().manual_seed(0))
+    preds = preds.clamp(0, 1).requires_grad_()
+    weight = transition_mask(given["trimap"]) if in_region else None
+    gradients = []
+    for convolution in (torch.conv2d, _TF32Convolution.apply):
+        monkeypatch.setattr(terms.F, "conv2d", convolution)
+        loss = terms.laplacian_loss(preds, alpha, weight)
+        gradients += [grad.flatten() for grad in torch.autograd.grad(loss, preds)]
+    assert not torch.equal(*gradients)
+    assert torch.cosine_similarity(*gradients, dim=0) >= 0.9994
+
+
+# Kernels that torch.use_deterministic_algorithms(True) refuses on CUDA, as far as they could be
+# used here. F.interpolate and F.pad replace theirs, so their kernels run on CPUs only.
+NONDETERMINISTIC = {
+    "nll_loss2d_forward",
+    "_adaptive_avg_pool2d_backward",
+    "adaptive_max_pool2d_backward",
+    "grid_sampler_2d_backward",
+    "reflection_pad2d_backward",
+    "median",
+    "histc",
+}
+
+
+class RefuseNondeterministic(TorchDispatchMode):
+    """Raises where ``trainer.deterministic=true`` would on a GPU."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        assert name not in NONDETERMINISTIC, name
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("rosta", ["tt", "rim"])
+def test_a_step_has_a_deterministic_kernel_for_everything_on_gpus(rosta, request):
+    request.addfinalizer(lambda: torch.use_deterministic_algorithms(False))
+    torch.use_deterministic_algorithms(True)
+    batch = {name: _random(2, 3, 64, 64) for name in ("image", "foreground", "background")}
+    batch["alpha"] = _random(2, 1, 64, 64)
+    batch |= {f"trimap_{size}": (batch["alpha"] * 3).floor() for size in (25, 50)}
+    model = gfm_r34(rosta, decoder_channels=[8] * 5)
+    with RefuseNondeterministic():
+        Criterion(rosta)(model(batch["image"]), batch)["total"].backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())

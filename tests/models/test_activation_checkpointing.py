@@ -95,6 +95,28 @@ def test_less_is_saved():
     assert _saved_bytes(model) < 0.6 * whole
 
 
+def _block(in_channels: int) -> torch.nn.Sequential:
+    convolution = torch.nn.Conv2d(in_channels, 4, 3, padding=1)
+    return torch.nn.Sequential(convolution, torch.nn.BatchNorm2d(4), torch.nn.SiLU())
+
+
+def test_compiled_blocks_give_the_same():
+    """``compile=true`` with ``activation_checkpointing=true``: gradients and statistics stay."""
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(_block(3), _block(4))
+    compiled = copy.deepcopy(plain)
+    apply_activation_checkpointing(compiled)
+    compiled.compile(backend="aot_eager", fullgraph=True)
+    for _ in range(2):
+        image = torch.rand(2, 3, 16, 16)
+        for each in (plain, compiled):
+            each.zero_grad()
+            each(image).square().mean().backward()
+    for p, q in zip(plain.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad)
+    torch.testing.assert_close(dict(plain.named_buffers()), dict(compiled.named_buffers()))
+
+
 def test_options_keep_the_names_of_weights():
     with torch.device("meta"):
         plain = _gfm(encoders.resnet34())

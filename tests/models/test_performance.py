@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from gfm.models import performance
+from gfm.models.networks import gfm_r34
 from gfm.models.performance import (
     bfloat16_hardware,
+    choose_inference_format,
     choose_precision,
     device_type,
     prefers_channels_last,
@@ -71,3 +73,14 @@ def test_a_mac(monkeypatch):
     assert bfloat16_hardware("mps") is None
     assert choose_precision("mps")[0] == "32-true"
     assert not prefers_channels_last("mps", is_half=True)
+
+
+def test_inference_in_float32_forbids_tf32(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", (found := []).append)
+    with torch.device("meta"):
+        model = gfm_r34(decoder_channels=[8] * 5)
+    choose_inference_format(model, "cuda", "32-true")
+    assert (torch.backends.cudnn.allow_tf32, found) == (False, ["highest"])
+    choose_inference_format(model, "cuda", "bf16-mixed")
+    assert (torch.backends.cudnn.allow_tf32, found[1:]) == (True, ["high"])

@@ -10,7 +10,9 @@ from PIL import Image
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
-from gfm.prepare.check import _content_fault, _fingerprint, check, decode_all, pair, parts
+from gfm.prepare.check import _fingerprint, check, parts
+from gfm.prepare.content import _other_values, look_at
+from gfm.prepare.pairing import pair
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_every_fault_is_found(roots):
     def told(*words):
         return [p for p in problems if all(str(word) in p for word in words)]
 
-    assert told(originals[0], "truncated")
+    assert told(originals[0], "cannot read")
     assert told(mattes[1], "empty")
     assert told(mattes[2], "constant", "255")
     assert told(foreground, "pixels", mattes[3])
@@ -79,7 +81,7 @@ def test_every_fault_is_found(roots):
 )
 def test_values_of_a_trimap_that_are_none(values, fault):
     """Those that belong there are not counted among them."""
-    told = _content_fault(np.array([values], np.uint8), "trimap")
+    told = _other_values(np.array([values], np.uint8))
     assert told is None if fault is None else told.endswith(fault)
 
 
@@ -88,30 +90,32 @@ def test_missing_folders(roots):
     shutil.rmtree(roots.photos / "train/fg")  # is made by gfm prepare, so it may be missing
     for path in (roots.coco / "train").iterdir():
         path.unlink()
-    _, faults = zip(*(pair(folders) for folders in parts(roots)), strict=True)
+    _, faults = zip(*(pair(part.folders) for part in parts(roots)), strict=True)
     assert sorted(fault for part in faults for fault in part) == [
         f"{roots.photos / 'train/original'}: no such folder",
         f"{roots.coco / 'train'}: no pictures",
     ]
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("part", [0.2, 0.6, 0.97])
 def test_truncated_files(tmp_path, suffix, part):
     rng = np.random.default_rng(0)
-    picture = cv2.resize(rng.integers(0, 256, (40, 60, 3), np.uint8), (600, 400))
+    picture = cv2.resize(rng.integers(0, 256, (40, 60), np.uint8), (600, 400))
     path = tmp_path / f"photo{suffix}"
     Image.fromarray(picture).save(path)
-    decode_all(path)
+    for role in ("photo", "alpha"):
+        look_at(path, role)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(GFMError, match=r"photo.* truncated or damaged"):
-        decode_all(path)
+    for role in ("photo", "alpha"):
+        with pytest.raises(GFMError, match=r"cannot read .*photo"):
+            look_at(path, role)
 
 
 def test_fingerprint_tells_datasets_apart(roots):
     def now():
-        groups = [group for folders in parts(roots)[:2] for group in pair(folders)[0]]
+        groups = [group for part in parts(roots)[:2] for group in pair(part.folders)[0]]
         return _fingerprint(groups)
 
     first = now()

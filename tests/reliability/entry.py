@@ -14,6 +14,7 @@ def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: o
     with patch.context() as here:
         here.setattr(sys, "argv", ["gfm", *map(str, arguments)])
         here.setenv("HYDRA_FULL_ERROR", "0")
+        here.setenv("PYTHONSAFEPATH", "1")  # which the command sets for its children
         here.setattr("warnings.showwarning", lambda *_: None)
         try:
             main()

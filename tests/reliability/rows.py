@@ -134,6 +134,7 @@ def alone(here: Path, words: list[str]) -> Iterator[None]:
         skip = words[0] in _MAINS
         patch.setattr(sys, "argv", [words[0] if skip else "gfm", *words[skip:]])
         patch.setenv("HYDRA_FULL_ERROR", "0")
+        patch.setenv("PYTHONSAFEPATH", "1")  # which the command sets for its children
         patch.setenv("COLUMNS", "300")
         GlobalHydra.instance().clear()
         try:

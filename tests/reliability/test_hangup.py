@@ -11,7 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from gfm.system.processes import treat_hangup_as_sigterm
+from gfm.system.processes import handle_like_sigterm
 from tests.conftest import PROJECT, SMALL_TRAINING
 
 
@@ -59,7 +59,7 @@ def test_a_run_saves_and_leaves_nothing_behind(tiny, tmp_path):
 def test_what_nohup_made_deaf_stays_so(before):
     kept = signal.signal(signal.SIGHUP, before)
     try:
-        treat_hangup_as_sigterm()
+        handle_like_sigterm()
         assert (signal.getsignal(signal.SIGHUP) is before) == (before is signal.SIG_IGN)
     finally:
         signal.signal(signal.SIGHUP, kept)

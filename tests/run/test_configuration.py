@@ -103,9 +103,9 @@ def test_all_wrong_options_are_named_at_once(tiny):
         "data.crop_sizes=[]",
     ]
     assert refused(TrainConfig, "train", *tiny, *wrong) == [
-        "data.batch_size=0: choose a whole number of at least 1",
+        "data.batch_size=0: choose a whole number of at least 1, or null",
         "data.crop_sizes=[]: choose a whole number of at least 1, or a list with items, each a "
-        "whole number of at least 1",
+        "whole number of at least 1, or null",
         "data.typo: no such option; see --help",
         "loss.focus=-1: choose a number of at least 0",
         "test=worst: choose best or last or false, or null",
@@ -126,7 +126,7 @@ def test_options_that_contradict_each_other(tiny):
     (line,) = refused(TrainConfig, "train", *tiny, "objective=val/iou")
     assert line.startswith("objective=val/iou is not logged: choose one of val/sad, ")
     (line,) = refused(EvaluateConfig, "evaluate", f"{tiny[0]}", "paths.run=x", "predictions=null")
-    assert line == "set either checkpoint=<weights> or predictions=<folder of PNG mattes>"
+    assert line == "set either checkpoint=<weights> or predictions=<folder of mattes>"
 
 
 def test_options_of_users_classes_pass_through(tiny):

@@ -76,7 +76,7 @@ def test_help_of_configurations_elsewhere(tmp_path):
     )
 
 
-@pytest.mark.parametrize("module", ["train", "evaluate", "gfm.run.train"])
+@pytest.mark.parametrize("module", ["train", "evaluate"])
 def test_the_configuration_is_shown_without_heavy_imports(module):
     assert "source" in yaml.safe_load(ask(module, "--cfg", "job"))["data"]
 

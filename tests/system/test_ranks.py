@@ -8,7 +8,14 @@ from torch.multiprocessing import start_processes
 
 from gfm.system.ranks import all_gather_dict, creates_processes_externally, is_global_zero
 
-NAMES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_NAME")
+NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
+OTHERS = (
+    "WORLD_SIZE",
+    "TORCHELASTIC_RUN_ID",
+    "JSM_NAMESPACE_SIZE",
+    "SLURM_NTASKS",
+    "SLURM_JOB_NAME",
+)
 CASES = {
     "alone": ({}, True, False),
     "torchrun, second node": (
@@ -21,6 +28,13 @@ CASES = {
         True,
         False,
     ),
+    "Lightning, first process of the second machine": ({"NODE_RANK": "1"}, False, True),
+    "Lightning, second process of the first machine": (
+        {"NODE_RANK": "0", "LOCAL_RANK": "1"},
+        False,
+        False,
+    ),
+    "LSF": ({"JSM_NAMESPACE_RANK": "3", "JSM_NAMESPACE_SIZE": "4"}, False, True),
     "srun": ({"SLURM_PROCID": "3", "SLURM_NTASKS": "4", "SLURM_JOB_NAME": "gfm"}, False, True),
     "started by Lightning in an interactive job": (
         {"SLURM_PROCID": "0", "SLURM_NTASKS": "8", "SLURM_JOB_NAME": "bash", "LOCAL_RANK": "1"},
@@ -33,7 +47,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_ranks(case, monkeypatch):
     variables, first, together = CASES[case]
-    for name in (*NAMES, "WORLD_SIZE", "TORCHELASTIC_RUN_ID"):
+    for name in (*NAMES, *OTHERS):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -69,8 +69,9 @@ def test_the_table_says_what_the_weights_were_chosen_on(tiny_training, capsys):
     ],
 )
 def test_what_weights_can_be_chosen_on(num_seen, num_held_out, mode, words):
-    training = SimpleNamespace(held_out=[None] * num_held_out)
-    datamodule = SimpleNamespace(validation=[None] * num_seen, photos=[None] * 6, training=training)
+    datamodule = SimpleNamespace(
+        validation=[None] * num_seen, photos=[None] * 6, held_out=[0] * num_held_out
+    )
     kept = [ModelCheckpoint(filename="last"), ModelCheckpoint(monitor="val/sad", mode=mode)]
     assert _choice(SimpleNamespace(checkpoint_callbacks=kept), datamodule) == words
 

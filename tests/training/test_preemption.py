@@ -1,4 +1,4 @@
-"""SIGTERM, as SLURM sends it: to all processes of a job, each at a place of its own."""
+"""SIGTERM and SIGUSR1, as SLURM sends them: to all processes of a job, at different steps."""
 
 import multiprocessing
 import os
@@ -17,18 +17,19 @@ from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
 
 
 class Terminator(pl.Callback):
-    """Ends the second of two processes alone, in its second step or its only validation photo."""
+    """Signals only the second of two processes, in its second step or its only validation photo."""
 
-    def __init__(self, in_validation: bool) -> None:
+    def __init__(self, name: str, in_validation: bool) -> None:
+        self.number = signal.Signals[name]
         self.in_validation = in_validation
 
     def on_train_batch_start(self, trainer, *_):
         if trainer.global_rank == 1 and trainer.global_step == 1 and not self.in_validation:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), self.number)
 
     def on_validation_batch_start(self, trainer, *_):
         if trainer.global_rank == 1 and self.in_validation:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), self.number)
 
 
 NOBODY = "+callbacks.t={_target_: pytorch_lightning.Callback}"
@@ -60,12 +61,13 @@ def srun(options: list[str]) -> list[tuple[int, str]]:
 
 
 # Of three photos the first process has two.
-@pytest.mark.parametrize(("in_validation", "steps"), [(False, 2), (True, 3)])
-def test_processes_of_a_job_stop_together_and_go_on(tmp_path, in_validation, steps):
+@pytest.mark.parametrize(
+    ("name", "in_validation", "steps"), [("SIGUSR1", False, 2), ("SIGTERM", True, 3)]
+)
+def test_processes_of_a_job_stop_together_and_go_on(tmp_path, name, in_validation, steps):
     run = tmp_path / "run"
-    terminator = (
-        f"{{_target_: tests.training.test_preemption.Terminator, in_validation: {in_validation}}}"
-    )
+    target = "_target_: tests.training.test_preemption.Terminator"
+    terminator = f"{{{target}, name: {name}, in_validation: {in_validation}}}"
     more = ["data.source.num_train=12", "data.source.num_validation=3", "track=ori"]
     more += ["data.batch_size=4"]  # two samples for each process
     more += ["trainer=ddp_cpu", "trainer.strategy=ddp", "trainer.limit_train_batches=3"]

@@ -1,7 +1,8 @@
 """Callbacks, which log, draw and print during a run."""
 
-from gfm.compat.lightning import BestCheckpoint
+from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint
 from gfm.training.callbacks.curves import Curves
+from gfm.training.callbacks.early_end import EarlyEnd
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.learning_rate import LearningRate
@@ -13,10 +14,13 @@ from gfm.training.callbacks.result_picture import ResultPicture
 from gfm.training.callbacks.skipped_files import SkippedFiles
 
 __all__ = [
+    "EMA",
     "BestCheckpoint",
     "Curves",
+    "EarlyEnd",
     "Freezing",
     "ImageTable",
+    "LastCheckpoint",
     "LearningRate",
     "NormStatistics",
     "Pace",

@@ -9,6 +9,8 @@ from torch import nn
 
 from gfm.errors import GFMError
 
+NORMS = "norms"
+
 
 class Freezing(Callback):
     """Freezes the weights of parts of the network, and their batch-norm statistics.
@@ -18,7 +20,8 @@ class Freezing(Callback):
     parameters of all parts from the beginning, so a run can be resumed at any time.
 
     Args:
-        parts: Names of submodules of the network, such as ``encoder`` or ``glance.stages.0``.
+        parts: Names of submodules of the network, such as ``encoder`` or ``glance.stages.0``;
+            ``norms`` stands for all batch norms, whose statistics small batches would spoil.
         unfreeze_every: Number of epochs after which the next part is unfrozen; ``None`` keeps all
             frozen.
     """
@@ -65,10 +68,12 @@ class Freezing(Callback):
 
 def _in_order(model: nn.Module, part: str) -> list[nn.Module]:
     """Return the modules of a part, in the order of unfreezing."""
+    if part == NORMS:
+        return [nn.ModuleList(m for m in model.modules() if isinstance(m, nn.BatchNorm2d))]
     try:
         module = model.get_submodule(part)
     except AttributeError:
-        names = ", ".join(name for name, _ in model.named_children())
+        names = ", ".join([*(name for name, _ in model.named_children()), NORMS])
         raise GFMError(f"freeze: the network has no part {part}: choose from {names}") from None
     stages = getattr(module, "stages", None) if part == "encoder" else None
     return list(reversed(stages)) if isinstance(stages, nn.ModuleList) else [module]

@@ -1,4 +1,4 @@
-"""Writes the metrics of each photo of a test to a file."""
+"""Writes the metrics of each photo of a test or a validation to a file."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from gfm.system.ranks import all_gather_dict
 
 
 class PhotoTable(Callback):
-    """Writes the metrics of each photo of a test to a file, as an evaluation does.
+    """Writes the metrics of each photo of a test or a validation to a file, as an evaluation does.
 
     Args:
         path: CSV file to write, with ``name`` and a column for each metric, sorted by name.
@@ -37,3 +37,6 @@ class PhotoTable(Callback):
         rows = all_gather_dict(self.rows)
         if trainer.is_global_zero and rows:
             write_table(self.path, {name: rows[name] for name in sorted(rows)})
+
+    on_validation_batch_end = on_test_batch_end
+    on_validation_end = on_test_end

@@ -49,8 +49,10 @@ class ProgressLines(Callback):
             return
         logged = trainer.callback_metrics
         shown = [f"{name} {logged[name]:.4g}" for name in _SHOWN if name in logged]
-        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        console().print("  ".join([epoch, *shown]), highlight=False)
+        where = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        if trainer.max_epochs == -1:  # steps limit the run
+            where = f"step {trainer.global_step}/{trainer.max_steps}"
+        console().print("  ".join([where, *shown]), highlight=False)
 
 
 _SHOWN = ("train/loss", "val/sad", "val/mad", "val/grad", "val/conn", "val/sad_transition")

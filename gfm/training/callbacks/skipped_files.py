@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from rich.markup import escape
+from rich.text import Text
 
 from gfm.system.console import console
 
@@ -27,12 +27,11 @@ class SkippedFiles(Callback):
         lines = "\n".join(batch.get("skipped", [])).splitlines()
         for error in filter(None, lines):
             if error not in self.counts:
-                console().print(f"[yellow]skipped:[/] {escape(error)}", highlight=False)
+                console().print(Text("skipped:", "yellow"), error)
             self.counts[error] += 1
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.counts:
             total, files = sum(self.counts.values()), len(self.counts)
-            console().print(
-                f"[yellow]{total} samples were replaced because of {files} unreadable files[/]"
-            )
+            text = f"{total} samples were replaced because of {files} unreadable files"
+            console().print(text, style="yellow")

@@ -1,0 +1,129 @@
+"""Lightning's callbacks, changed through their private APIs.
+
+``tests/compat/test_lightning_callbacks.py`` fails if a release changes one of them.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from gfm.compat.lightning import should_update_logs
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """``ModelCheckpoint`` that asks whether it is time to save only at steps that log.
+
+    With ``train_time_interval``, Lightning broadcasts the answer after every batch, which makes all
+    processes wait for their GPUs. At steps that log they wait anyway.
+    """
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:  # noqa: D102
+        if self._train_time_interval is None or should_update_logs(trainer):
+            super().on_train_batch_end(trainer, *arguments)
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """``ModelCheckpoint`` whose best file always has the plain name.
+
+    With ``save_top_k=3`` and ``filename=best``, the files are ``best.ckpt``, which is the best, and
+    two named after their steps, such as ``best_step_120.ckpt``. Set ``enable_version_counter`` to
+    ``False``, or Lightning numbers the files first.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.best_step = 0
+
+    def _get_metric_interpolated_filepath_name(
+        self, monitor_candidates: dict[str, Tensor], trainer: pl.Trainer, *args: Any
+    ) -> str:
+        path: str = super()._get_metric_interpolated_filepath_name(
+            monitor_candidates, trainer, *args
+        )
+        step, before = trainer.global_step, self.best_step
+        current = monitor_candidates[self.monitor] if self.monitor else None
+        leads = current is None or self._leads(current)
+        if leads:
+            self.best_step = step
+        if self.save_top_k in (0, 1) or path not in self.best_k_models:
+            return path
+        if not leads:
+            return _of_step(path, step)
+        self._rename(path, _of_step(path, before), trainer)
+        return path
+
+    def _leads(self, current: Tensor) -> bool:
+        if not self.best_k_models or self.best_model_score is None:
+            return True
+        score = float(self.best_model_score)
+        return float(current) < score if self.mode == "min" else float(current) > score
+
+    def _rename(self, path: str, name: str, trainer: pl.Trainer) -> None:
+        """Rename the previous best file."""
+        if trainer.is_global_zero and os.path.isfile(path):
+            Path(name).unlink(missing_ok=True)  # left over if a run was killed here
+            try:  # a link keeps best.ckpt until the new one replaces it
+                os.link(path, name)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(path, name)
+        self.best_k_models[name] = self.best_k_models.pop(path)
+        if self.kth_best_model_path == path:
+            self.kth_best_model_path = name
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        return {**super().state_dict(), "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
+        super().load_state_dict(state_dict)
+        self.best_step = state_dict.get("best_step", 0)
+
+
+def _of_step(path: str, step: int) -> str:
+    file = Path(path)
+    return str(file.with_name(f"{file.stem}_step_{step}{file.suffix}"))
+
+
+class EMA(EMAWeightAveraging):
+    """``EMAWeightAveraging`` in few operations, none of which waits for a GPU.
+
+    Lightning's takes several operations for each tensor, and reads a counter from the GPU.
+    Integers, such as the number of batches that a norm has seen, are copied instead of averaged.
+    """
+
+    def __init__(self, decay: float = 0.999, **options: Any) -> None:
+        super().__init__(decay=decay, **options)
+        self.decay = decay
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
+        if stage == "fit":
+            device = self._device or pl_module.device
+            self._average_model = _Average(pl_module, device, self.decay, self._use_buffers)
+
+
+class _Average(AveragedModel):
+    def __init__(self, model: nn.Module, device: Any, decay: float, use_buffers: bool) -> None:
+        super().__init__(model, device, use_buffers=use_buffers)
+        self.decay = decay
+        self.n_averaged = torch.zeros_like(self.n_averaged, device="cpu")  # read at each step
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        averaged = list(zip(self.module.parameters(), model.parameters(), strict=True))
+        copied = []
+        for pair in zip(self.module.buffers(), model.buffers(), strict=True):
+            is_averaged = self.use_buffers and pair[0].is_floating_point()
+            (averaged if is_averaged else copied).append(pair)
+        share = 1 - self.decay if self.n_averaged else 1.0  # the first update copies exactly
+        averages = [average for average, _ in averaged]
+        values = [value.to(average.device) for average, value in averaged]
+        torch._foreach_lerp_(averages, values, share)
+        if copied:
+            torch._foreach_copy_([old for old, _ in copied], [new for _, new in copied])
+        self.n_averaged += 1

@@ -1,0 +1,120 @@
+"""Finds the folders of photos and of mattes in a dataset by their names, or else by content."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from gfm.data.images import is_packed, open_array, read_image
+from gfm.data.listing import pictures
+from gfm.errors import GFMError
+from gfm.system.files import check_file
+
+# Lower-case names of folders in published datasets, the most telling first.
+_IMAGES = (
+    *("images", "image", "original", "originals", "original_image", "blurred_image"),
+    *("photos", "photo", "imgs", "img", "im", "inputs", "input", "rgb", "merged", "fg"),
+)
+_ALPHAS = (
+    *("alphas", "alpha", "mattes", "matte", "masks", "mask", "gts", "gt", "pha"),
+    *("ground_truth", "groundtruth", "targets", "target"),
+)
+_TRIMAPS = ("trimaps", "trimap")
+TRAINING = ("train", "training")
+VALIDATION = ("validation", "valid", "val", "testval", "test")
+
+_NUM_SAMPLES = 4  # pictures that tell what a folder holds
+_JPEG_TINT = 8  # largest difference between the channels of a grey picture stored in colour
+
+
+class FolderNames(NamedTuple):
+    """Names of the folders of a dataset; those of photos and of mattes are equal for cut-outs."""
+
+    images: str
+    alphas: str
+    trimaps: str | None
+
+
+def find_folders(
+    folder: Path,
+    images: str | None = None,
+    alphas: str | None = None,
+    trimaps: str | None = None,
+    are_together: bool = False,
+) -> FolderNames:
+    """Find the folders of photos, mattes and trimaps by name, or else by content: mattes are grey.
+
+    Args:
+        folder: Folder that holds them, or cut-outs.
+        images: Name of the folder of photos, if it is known.
+        alphas: Name of the folder of mattes, if it is known.
+        trimaps: Name of the folder of trimaps, if it is known.
+        are_together: Whether mattes may lie among the photos, under other names.
+
+    Raises:
+        GFMError: They cannot be told apart.
+    """
+    images = images or _child_name(folder, _IMAGES)
+    alphas = alphas or _child_name(folder, _ALPHAS)
+    trimaps = trimaps or _child_name(folder, _TRIMAPS)
+    if images and alphas:
+        return FolderNames(images, alphas, trimaps)
+    others = [p for p in _folders_of_pictures(folder) if p.name not in (images, alphas, trimaps)]
+    grey = [path.name for path in others if _all(path, _is_grey)]
+    coloured = [path.name for path in others if path.name not in grey]
+    if not alphas and len(grey) == 1:
+        alphas = grey[0]
+    if not images and len(coloured) == 1:
+        images = coloured[0]
+    if not images and not alphas and pictures(folder):
+        images = "."
+    if images and not alphas and (are_together or _all(folder / images, _has_opacity)):
+        alphas = images
+    if images and alphas:
+        return FolderNames(images, alphas, trimaps)
+    missing = [n for n, name in (("images", images), ("alphas", alphas)) if not name]
+    options = " and ".join(f"data.{name}" for name in missing)
+    there = ", ".join(path.name for path in _folders_of_pictures(folder)) or "no sub-folder"
+    what = "photos" if missing[0] == "images" else "mattes"
+    raise GFMError(f"cannot tell where {folder} holds its {what} (it has {there}): set {options}")
+
+
+def _folders_of_pictures(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and pictures(path)]
+
+
+def find_child(folder: Path, names: Iterable[str]) -> Path | None:
+    """Return the sub-folder with the first of the names that there is, in any case."""
+    children = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    return next((children[name] for name in names if name in children), None)
+
+
+def _child_name(folder: Path, names: Iterable[str]) -> str | None:
+    child = find_child(folder, names)
+    return child.name if child else None
+
+
+def _all(folder: Path, has: Callable[[Path], bool]) -> bool:
+    """Return whether samples of a folder's pictures all have a property."""
+    paths = [path for found in pictures(folder).values() for path in found]
+    chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]
+    return bool(chosen) and all(has(path) for path in chosen)
+
+
+def _is_grey(path: Path) -> bool:
+    if is_packed(path):
+        return open_array(path).ndim == 2
+    image = read_image(path)
+    return int((image.max(axis=2) - image.min(axis=2)).max()) <= _JPEG_TINT
+
+
+def _has_opacity(path: Path) -> bool:
+    if is_packed(path):
+        return False
+    check_file(path)
+    with Image.open(path) as image:
+        if not image.has_transparency_data:
+            return False
+        return np.asarray(image.convert("RGBA").getchannel("A")).min() < 255

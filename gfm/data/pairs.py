@@ -1,0 +1,169 @@
+"""One's own photos: a folder of photos with one of mattes, or a folder of cut-outs.
+
+::
+
+    root/  images  alphas  [trimaps]                    photos with mattes
+    root/  train/  images  alphas   validation/  …      the same, split already
+    root/                                               cut-outs: colours with opacity
+
+The folders are found by the names that datasets give them, or else by their content: mattes are
+grey. P3M-500, AIM-500, PPM-100, AM-2k and Distinctions-646 have such a layout.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
+from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, scenes
+from gfm.data.listing import files_by_stem, partner
+from gfm.data.paths import as_path
+from gfm.errors import GFMError
+
+_SET_IMAGES = "data.images to the name of the photos' folder"
+_SET_ALPHAS = "data.alphas to the name of the mattes' folder"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Photos with mattes in any folders, to train and to evaluate on.
+
+    Attributes:
+        root: Folder that holds the others; ``None`` if a run was not given it.
+        images: Name of the folder of photos; ``None`` finds it.
+        alphas: Name of the folder of mattes; ``None`` finds it. Photos without a matte are left
+            out.
+        trimaps: Name of the folder of trimaps; ``None`` finds it. Without the folder, trimaps are
+            derived from the mattes.
+        alpha_suffix: What the names of mattes have after those of the photos, such as ``_mask``.
+        bg20k: BG-20k, or any folder of backgrounds.
+        coco: COCO, or any folder of backgrounds.
+    """
+
+    root: Path | None
+    images: str | None = None
+    alphas: str | None = None
+    trimaps: str | None = None
+    alpha_suffix: str = ""
+    bg20k: Path | None = None
+    coco: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("root", "bg20k", "coco"):
+            option = "data.root" if name == "root" else f"paths.{name}"
+            object.__setattr__(self, name, as_path(getattr(self, name), option))
+
+    def find(self) -> "Pairs":
+        """Return the pairs themselves."""
+        return self
+
+    def training(self, foreground: Foreground, is_denoised: bool) -> list[Photo]:
+        """List the photos outside of a validation folder, sorted by name.
+
+        Raises:
+            GFMError: The root is not set, a folder or the partner of a file is missing, or the
+                photos lack what the options ask for.
+        """
+        photos = self._photos(self.parts()[0])
+        if is_denoised:
+            raise GFMError("data=pairs has no denoised photos: set data.denoise=false")
+        if foreground == "image":
+            return photos
+        if not photos[0].is_cutout:
+            raise GFMError("data=pairs has no foregrounds: set data.foreground=image")
+        return [replace(photo, foreground=photo.image) for photo in photos]
+
+    def validation(self) -> list[Photo]:
+        """List the photos of a validation folder, sorted by name; none without that folder.
+
+        Raises:
+            GFMError: As in :meth:`training`.
+        """
+        return [photo for folder in self.parts()[1:] for photo in self._photos(folder)]
+
+    def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list[Scene]:
+        """List the backgrounds; see :func:`gfm.data.layout.scenes`."""
+        return scenes(getattr(self, name), f"paths.{name}", is_denoised)
+
+    def _root(self) -> Path:
+        if self.root is None:
+            raise GFMError("set data.root=<folder of photos and mattes>")
+        if not self.root.is_dir():
+            raise GFMError(f"no folder {self.root}: set data.root")
+        return self.root
+
+    def _photos(self, folder: Path) -> list[Photo]:
+        found = self.find_folders(folder)
+        images = files_by_stem(folder / found.images, _SET_IMAGES)
+        if found.images == found.alphas and not self.alpha_suffix:
+            return [self._cutout(stem, path) for stem, path in images.items()]
+        alphas = files_by_stem(folder / found.alphas, _SET_ALPHAS)
+        if self.alpha_suffix:
+            alphas = {
+                stem.removesuffix(self.alpha_suffix): path
+                for stem, path in alphas.items()
+                if stem.endswith(self.alpha_suffix)
+            }
+            mattes = set(alphas.values())  # which may lie among the photos
+            images = {stem: path for stem, path in images.items() if path not in mattes}
+        trimaps: dict[str, Path] = {}
+        if found.trimaps and (folder / found.trimaps).is_dir():
+            trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=null")
+        _check_names(images, alphas, folder / found.alphas)
+        return [
+            Photo(
+                stem,
+                image=partner(images, stem, alpha),
+                alpha=alpha,
+                trimap=partner(trimaps, stem, alpha) if trimaps else None,
+            )
+            for stem, alpha in alphas.items()
+        ]
+
+    def _cutout(self, name: str, path: Path) -> Photo:
+        """Describe a cut-out, with one of the backgrounds to show it over in a validation."""
+        kind: Backgrounds = "coco" if self.bg20k is None and self.coco else "bg20k"
+        backgrounds = self.scenes(kind)
+        digest = hashlib.sha256(name.encode()).digest()
+        scene = backgrounds[int.from_bytes(digest[:8], "big") % len(backgrounds)]
+        return Photo(name, image=path, alpha=path, scene=scene.image)
+
+    def parts(self) -> list[Path]:
+        """Return the folders that hold those of photos and mattes: training, then validation.
+
+        Raises:
+            GFMError: The root is not set or missing.
+        """
+        root = self._root()
+        validation = find_child(root, VALIDATION)
+        return [find_child(root, TRAINING) or root, *([validation] if validation else [])]
+
+    def find_folders(self, folder: Path) -> FolderNames:
+        """Find the folders in one of :meth:`parts`; see :func:`find_folders`."""
+        names = self.images, self.alphas, self.trimaps
+        return find_folders(folder, *names, are_together=bool(self.alpha_suffix))
+
+
+def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path) -> None:
+    """Warn of photos without a matte, and name the suffix that mattes have in common.
+
+    Raises:
+        GFMError: All mattes without a photo have the same suffix.
+    """
+    stems = set(images)
+    unmatched = [stem for stem in alphas if stem not in stems]
+    for suffix in {stem.removeprefix(s) for stem in unmatched for s in stems if stem.startswith(s)}:
+        if all(stem.removesuffix(suffix) in stems for stem in unmatched):
+            name = alphas[unmatched[0]].name
+            raise GFMError(
+                f"the mattes of {folder} are named like {name}: set data.alpha_suffix={suffix}"
+            )
+    without = sorted(stems - alphas.keys())
+    if without:
+        warnings.warn(
+            f"{len(without)} of {len(stems)} photos have no matte in {folder} and are left out, "
+            f"for example {without[0]}",
+            stacklevel=2,
+        )

@@ -1,0 +1,84 @@
+"""Holds photos out of training, to choose weights on and to test, and records which."""
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from gfm.data.layout import Photo
+from gfm.errors import GFMError
+from gfm.system.files import write_text
+
+HELD_OUT = "held out"
+_TRAINED = "trained on"
+_FEWEST = 2  # held-out photos of a share, because the error of one says nothing
+
+
+def hold_out(
+    photos: Sequence[Photo], num_holdout: int | float, split: Path | None = None
+) -> tuple[list[Photo], list[Photo]]:
+    """Split photos into those that are held out and the others.
+
+    The choice depends only on the names, by a hash, so photos that are added later leave almost all
+    held-out photos where they were.
+
+    Args:
+        photos: Photos of a dataset.
+        num_holdout: Number of photos to hold out, or as a float their share, of which at least two
+            are held out.
+        split: File of an earlier run, see :func:`write_split`, whose held-out photos are held out
+            instead.
+
+    Raises:
+        GFMError: There are fewer photos, or none of those in ``split``.
+    """
+    if split is not None:
+        names = read_split(split)
+        if not any(photo.name in names for photo in photos):
+            raise GFMError(
+                f"{split} names none of the {len(photos)} photos: set another data.split"
+            )
+    else:
+        names = _choose(photos, num_holdout)
+    return [p for p in photos if p.name in names], [p for p in photos if p.name not in names]
+
+
+def _choose(photos: Sequence[Photo], num_holdout: int | float) -> set[str]:
+    number = num_holdout
+    if isinstance(num_holdout, float):
+        number = min(max(math.ceil(num_holdout * len(photos)), _FEWEST), len(photos))
+        number = number if num_holdout else 0
+    if not 0 <= number <= len(photos):
+        raise GFMError(
+            f"data.num_holdout={num_holdout}: it holds out some of {len(photos)} training photos"
+        )
+    by_hash = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode()).digest())
+    return {photo.name for photo in by_hash[: int(number)]}
+
+
+def write_split(path: Path, held_out: Sequence[Photo], trained: Sequence[Photo]) -> None:
+    """Write which photos are held out and which are trained on, as CSV: ``name,part``."""
+    parts = {photo.name: HELD_OUT for photo in held_out}
+    parts |= {photo.name: _TRAINED for photo in trained}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([("name", "part"), *sorted(parts.items())])
+    write_text(path, text.getvalue())
+
+
+def read_split(path: Path, part: str = HELD_OUT) -> set[str]:
+    """Return the names of the photos in one part of a file of :func:`write_split`.
+
+    Raises:
+        GFMError: The file is missing or damaged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        return {row["name"] for row in rows if row["part"] == part}
+    except OSError as error:
+        raise GFMError(f"cannot read {path}: {error.strerror or error}; set data.split") from error
+    except (KeyError, ValueError, csv.Error) as error:
+        raise GFMError(f"{path} is not the split.csv of a run: set another data.split") from error

@@ -1,0 +1,202 @@
+"""Looks at the content of photos and mattes: what they are worth, and what was mixed up."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from gfm.data.dataset import spread_indices
+from gfm.data.decoding import decode_channels, load
+from gfm.data.headers import read_header
+from gfm.data.images import is_packed, pick_matte, read_alpha, read_image, to_uint8
+from gfm.data.layout import Photo
+from gfm.errors import GFMError
+from gfm.prepare.duplicates import fingerprint
+from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
+
+Role = Literal["photo", "alpha", "cutout", "trimap", "layer"]
+"""Role of a picture; a layer belongs to a photo, or is a background."""
+
+_FEW = 3  # values that one line lists
+_MANY = 20  # names that one line lists
+_BORDER = 0.9  # opaque part of the border above which a matte seems to be inverted
+
+
+class Trait(NamedTuple):
+    """Something to say of pictures.
+
+    Attributes:
+        text: What follows "3 of 40 mattes".
+        share: Share of the pictures that must have the trait to make it a problem, exclusive; below
+            it is worth a note.
+    """
+
+    text: str
+    share: float
+
+
+_NEVER, _MOST, _ANY = 1.0, 0.5, 0.0
+
+TRAITS = {
+    "coloured": Trait("are in colour and opaque: a matte is grey, or the opacity of a file", _ANY),
+    "labels": Trait("have 1 as their largest value, not 255: multiply them by 255", _ANY),
+    "opaque": Trait("are opaque everywhere: a cut-out has transparency", _ANY),
+    "dark": Trait("never exceed 127: scale them to 0..255", _MOST),
+    "inverted": Trait("are opaque along the border: invert them if they show backgrounds", _MOST),
+    "binary": Trait("hold only 0 and 255: edges and hair cannot be learnt from them", _NEVER),
+    "opacity": Trait("have transparency, which is taken as the matte", _NEVER),
+    "transparent": Trait("have transparency, which is ignored", _NEVER),
+    "grey": Trait("are grey, as mattes are", _NEVER),
+}
+
+
+class Look(NamedTuple):
+    """What was seen in a picture.
+
+    Attributes:
+        size: (height, width).
+        traits: Names in :data:`TRAITS`.
+        fault: What is wrong with this picture alone.
+        fingerprint: Of a photo; see :func:`gfm.prepare.duplicates.fingerprint`.
+    """
+
+    size: tuple[int, ...]
+    traits: frozenset[str] = frozenset()
+    fault: str | None = None
+    fingerprint: bytes | None = None
+
+
+def look_at(path: Path, role: Role) -> Look:
+    """Read a picture and look at it.
+
+    Raises:
+        GFMError: It is unreadable.
+    """
+    if role in ("photo", "layer"):
+        image = read_image(path)
+        if role == "layer":
+            return Look(image.shape[:2])
+        return Look(
+            image.shape[:2], frozenset(_photo_traits(path, image)), None, fingerprint(image)
+        )
+    if role == "trimap":
+        trimap = read_alpha(path)
+        return Look(trimap.shape, fault=_constant(trimap, role) or _other_values(trimap))
+    return _look_at_matte(path, role)
+
+
+def _photo_traits(path: Path, image: np.ndarray) -> Iterator[str]:
+    red, green, blue = cv2.split(np.ascontiguousarray(image[::4, ::4]))
+    if max(cv2.absdiff(red, green).max(), cv2.absdiff(red, blue).max()) <= 2:
+        yield "grey"
+    if not is_packed(path):
+        with path.open("rb") as file:
+            if read_header(path, file).mode in ("RGBA", "LA", "PA"):
+                yield "transparent"
+
+
+def _look_at_matte(path: Path, role: Role) -> Look:
+    if is_packed(path):
+        matte, opacity = read_alpha(path), None
+    else:
+        colours, opacity = decode_channels(path, load(path))
+        picked = pick_matte(colours, opacity)
+        if picked is None:
+            name = "opaque" if role == "cutout" else "coloured"
+            return Look(colours[0].shape, frozenset([name]))
+        matte = picked
+    traits = {"opacity"} if matte is opacity and role == "alpha" else set()
+    if matte.max() == 1:
+        return Look(matte.shape, frozenset(traits | {"labels"}))
+    matte = to_uint8(matte)
+    fault = _constant(matte, "alpha")
+    if fault is None:
+        traits |= set(_matte_traits(matte))
+    return Look(matte.shape, frozenset(traits), fault)
+
+
+def _matte_traits(matte: np.ndarray) -> Iterator[str]:
+    if matte.max() <= FOREGROUND // 2:
+        yield "dark"
+    border = np.concatenate([matte[0], matte[-1], matte[:, 0], matte[:, -1]])
+    if (border > FOREGROUND // 2).mean() > _BORDER:
+        yield "inverted"
+    if ((matte == BACKGROUND) | (matte == FOREGROUND)).all():
+        yield "binary"
+
+
+def _constant(array: np.ndarray, role: Role) -> str | None:
+    if array.min() != array.max():
+        return None
+    value = int(array.flat[0])
+    return f"constant {role}, all {value}" if value else f"empty {role}, all 0"
+
+
+def _other_values(trimap: np.ndarray) -> str | None:
+    known = (BACKGROUND, TRANSITION, FOREGROUND)
+    others = [int(value) for value in np.unique(trimap) if value not in known]
+    if not others:
+        return None
+    few = ", ".join(map(str, others[:_FEW])) + (", …" if len(others) > _FEW else "")
+    return f"a trimap has only the values 0, 128 and 255, but this one also has {few}"
+
+
+def describe(
+    looks: Sequence[tuple[Path, Role, Look]], swap: str = "exchange their folders"
+) -> tuple[list[str], list[str]]:
+    """Return the problems and the notes that the traits of a dataset's pictures give.
+
+    Args:
+        looks: Pictures that belong to one dataset.
+        swap: Fix if photos and mattes are swapped.
+    """
+    problems: list[str] = []
+    notes: list[str] = []
+    mattes = [(path, look) for path, role, look in looks if role in ("alpha", "cutout")]
+    photos = [(path, look) for path, role, look in looks if role == "photo"]
+    if _share(photos, "grey") > _MOST and _share(mattes, "coloured") > _MOST:
+        folders = " and ".join(str(found[0][0].parent) for found in (photos, mattes))
+        return [f"{folders}: photos and mattes are swapped; {swap}"], []
+    for name, (text, share) in TRAITS.items():
+        for what, pictures in (("mattes", mattes), ("photos", photos)):
+            paths = [path for path, look in pictures if name in look.traits]
+            if not paths or name == "grey":
+                continue
+            names = ", ".join(path.name for path in paths[:_MANY])
+            names += f" and {len(paths) - _MANY:,} more" if len(paths) > _MANY else ""
+            line = f"{paths[0].parent}: {len(paths):,} of {len(pictures):,} {what} {text}: {names}"
+            (problems if len(paths) > share * len(pictures) else notes).append(line)
+    return problems, notes
+
+
+def _share(looks: Sequence[tuple[Path, Look]], trait: str) -> float:
+    return sum(trait in look.traits for _, look in looks) / max(len(looks), 1)
+
+
+def check_photos(photos: Sequence[Photo], num_samples: int = 16) -> list[str]:
+    """Look at some photos and their mattes, spread evenly, before a run reads all of them.
+
+    Returns:
+        Notes, one line each, such as on mattes that are binary.
+
+    Raises:
+        GFMError: A file is unreadable, or photos and mattes are swapped, in colour, inverted, too
+            dark or of different sizes.
+    """
+    looks: list[tuple[Path, Role, Look]] = []
+    for index in spread_indices(len(photos), num_samples):
+        photo = photos[index]
+        roles: list[tuple[Path, Role]] = [(photo.alpha, "cutout")]
+        if not photo.is_cutout:
+            roles = [(photo.image, "photo"), (photo.alpha, "alpha")]
+        seen = [(path, role, look_at(path, role)) for path, role in roles]
+        sizes = [f"{look.size[0]}×{look.size[1]}" for _, _, look in seen]
+        if sizes[0] != sizes[-1]:
+            raise GFMError(f"{photo.image} has {sizes[0]} pixels, its matte {sizes[1]}")
+        looks += seen
+    problems, notes = describe(looks)
+    if problems:
+        raise GFMError("; ".join(problems))
+    return notes

@@ -1,0 +1,56 @@
+"""Chooses the batch and the windows of a run by the photos that it trains on."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import TypeVar
+
+from gfm.compat.hydra import instantiate
+from gfm.config import Config, Inference, TrainConfig
+from gfm.data.dataset import spread_indices
+from gfm.data.images import image_size
+from gfm.data.layout import Photo
+from gfm.system.console import console
+from gfm.system.ranks import is_global_zero
+
+C = TypeVar("C", bound=Config)
+
+_INPUT_SIZE = 320  # the paper's
+_BATCH_SIZES = (2, 8)
+_NUM_SAMPLES = 100  # photos whose size is read
+
+
+def fit_to_photos(config: C) -> C:
+    """Replace ``data.batch_size``, ``crop_sizes`` and ``input_size`` where they are ``null``.
+
+    A batch is a quarter of the photos, from 2 to 8. Windows have the sizes that the inference
+    shrinks to the input size, as the paper's have for AM-2k, and one that is a third larger; none
+    is larger than the shorter side of the median photo.
+
+    Raises:
+        GFMError: Files are missing or unreadable.
+    """
+    if not isinstance(config, TrainConfig):
+        return config
+    data = config.data
+    if None not in (data.batch_size, data.crop_sizes, data.input_size):
+        return config
+    photos = instantiate(config.track.to_dict()).photos(instantiate(data.source.to_dict()).find())
+    input_size = data.input_size or _INPUT_SIZE
+    fewest, most = _BATCH_SIZES
+    batch_size = data.batch_size or min(max(len(photos) // 4, fewest), most)
+    crop_sizes = data.crop_sizes or _crop_sizes(photos, input_size, config.inference)
+    if is_global_zero():
+        text = f"for {len(photos)} photos: data.batch_size={batch_size}"
+        text += f" data.crop_sizes={crop_sizes} data.input_size={input_size}"
+        console().print(text, highlight=False, markup=False)
+    changes = {"batch_size": batch_size, "crop_sizes": crop_sizes, "input_size": input_size}
+    return config.replace(data=data.replace(**changes))
+
+
+def _crop_sizes(photos: Sequence[Photo], input_size: int, inference: Inference) -> list[int]:
+    chosen = spread_indices(len(photos), _NUM_SAMPLES)
+    room = int(median(min(image_size(photos[index].image)) for index in chosen))
+    options = inference.to_dict().items()
+    scales = [value for name, value in options if name.endswith("scale")] or [1.0]
+    scales.append(min(scales) * 3 / 4)
+    return sorted({min(round(input_size / scale), room) for scale in scales})

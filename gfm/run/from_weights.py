@@ -1,0 +1,57 @@
+"""Takes the network of a run, and how it sees photos, from the weights that the run starts from."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from gfm.checkpoints import read_checkpoint
+from gfm.checkpoints.checkpoint import Checkpoint
+from gfm.errors import GFMError
+from gfm.run.configs import CONFIGS
+
+_KEPT = ("activation_checkpointing", "channels_last")  # options of the run, not of the weights
+
+
+def take_network(cfg: DictConfig) -> DictConfig:
+    """Replace ``backbone=weights`` by the network of ``init_from``, or of a resumed checkpoint.
+
+    With the network come its RoSTA, its normalization, and the inference and the input size of the
+    run that trained it, unless they are set.
+
+    Raises:
+        GFMError: There are no weights, or they name a class that is not trusted.
+    """
+    if OmegaConf.select(cfg, "backbone.name") != "weights":
+        return cfg
+    source = cfg.ckpt_path or cfg.init_from
+    if source is None:
+        raise GFMError("backbone=weights takes the network from weights: set init_from=<weights>")
+    checkpoint = read_checkpoint(Path(source), cfg.trust)
+    network = dict(checkpoint.model)
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.rosta = network.pop("rosta")
+        cfg.recipe.decoder_scale = network.pop("decoder_scale", 1)
+        cfg.recipe.normalization = network.get("normalization", "none")
+        kept = {k: cfg.backbone[k] for k in _KEPT if k in cfg.backbone}
+        if not network["_target_"].startswith("gfm.models."):
+            kept = {}
+        cfg.backbone = {**network, **kept, "name": checkpoint.encoder_name}
+        if cfg.inference is None:
+            cfg.inference = checkpoint.inferer or _usual_inference(cfg.rosta)
+        if cfg.data.get("input_size") is None:
+            cfg.data.input_size = _input_size(checkpoint)
+    return cfg
+
+
+def _usual_inference(rosta: str) -> Any:
+    name = "rim" if rosta == "rim" else "hybrid"
+    return OmegaConf.load(CONFIGS / "inference" / f"{name}.yaml")
+
+
+def _input_size(checkpoint: Checkpoint) -> int | None:
+    """Return the input size of the run that trained the weights; ``None`` if it is unknown."""
+    data = checkpoint.config.get("data")
+    size = data.get("input_size") if isinstance(data, dict) else None
+    return size if isinstance(size, int) else None

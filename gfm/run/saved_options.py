@@ -1,0 +1,173 @@
+"""Saves the options of a run to its folder, and reads them as data.
+
+A folder may come from somebody else, as a checkpoint may, so nothing in it is executed: options may
+only name trusted classes, interpolations are not resolved, and folders of configuration files are
+used only if the command line names them again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from gfm.compat.hydra import parse_override, reason
+from gfm.errors import GFMError
+from gfm.system.files import write_text
+
+OVERRIDES: Final = Path(".hydra/overrides.yaml")
+"""Overrides that the run was started with."""
+
+_HYDRA: Final = Path(".hydra/hydra.yaml")  # Hydra's own configuration, with the search path
+
+_PACKAGES: Final = (
+    *(f"gfm.{name}" for name in ("animals", "data", "inference", "losses", "metrics", "models")),
+    "gfm.training",
+    "torch.optim",
+    *(f"pytorch_lightning.{name}" for name in ("callbacks", "loggers", "plugins", "profilers")),
+)
+"""Packages whose classes saved options may name; ``trust`` adds others."""
+
+_INSTEAD = "remove it, set ckpt_path to the checkpoint file, and repeat the run's options"
+
+Options = dict[str, str]
+"""Overrides as they were written, by the name of the option that they set."""
+
+
+def by_option(overrides: Iterable[str]) -> Options:
+    """Map options to overrides, keeping the last of each: Hydra refuses two choices of a group."""
+    texts = list(overrides)
+    names = (parse_override(text).get_key_element().lstrip("+~") for text in texts)
+    return dict(zip(names, texts, strict=True))
+
+
+def save_overrides(run: Path) -> None:
+    """Write the overrides that a run is started or resumed with to its folder.
+
+    Hydra writes them too, but to a different folder if a configuration file sets ``paths.run``.
+    """
+    if not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.MULTIRUN:
+        return
+    hydra = HydraConfig.get()
+    (run / OVERRIDES).parent.mkdir(parents=True, exist_ok=True)
+    write_text(run / OVERRIDES, OmegaConf.to_yaml(list(hydra.overrides.task)))
+    if not (run / _HYDRA).is_file():
+        write_text(run / _HYDRA, OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})))
+
+
+def saved_overrides(run: Path) -> list[str]:
+    """Return the overrides that a run was started with; none if its folder has no such file.
+
+    Raises:
+        GFMError: The file is damaged.
+    """
+    file = run / OVERRIDES
+    if not file.is_file():
+        return []
+    options = _read(file)
+    if not isinstance(options, list):
+        raise GFMError(f"{file} is not a list of options: {_INSTEAD}")
+    for option in options:
+        try:
+            parse_override(str(option))
+        except (HydraException, RecursionError) as error:
+            raise GFMError(f"{file} holds {option} ({reason(error)}): {_INSTEAD}") from error
+    return [str(option) for option in options]
+
+
+def check_saved(run: Path, options: Iterable[str], trust: Sequence[str]) -> None:
+    """Check that saved options are data: nothing is executed that the user does not trust.
+
+    Args:
+        run: Folder of the run.
+        options: Options of :func:`saved_overrides` that are to be used.
+        trust: Packages that the user trusts.
+
+    Raises:
+        GFMError: An option has an interpolation, names a class outside the trusted packages, or
+            chooses a file outside the folders of configuration files.
+    """
+    # Imported here, because it imports torch.
+    from gfm.checkpoints.trust import check_description
+
+    file = run / OVERRIDES
+    for text in options:
+        option = parse_override(text)
+        name, value = str(option.key_or_group), option.value()
+        if "${" in text:
+            raise GFMError(
+                f"{file} holds {text}, whose interpolation is not resolved: set {name} on the "
+                "command line"
+            )
+        if _leaves_folder(name, value) or (option.package or "").startswith("hydra"):
+            raise GFMError(f"{file} holds {text}: set {name} on the command line if you trust it")
+        check_description({name.split(".")[-1]: value}, _PACKAGES, trust, file)
+
+
+def _leaves_folder(name: str, value: Any) -> bool:
+    """Return whether the choice of a group is a path to a file elsewhere."""
+    choices = value if isinstance(value, list) else [value]
+    paths = [Path(choice) for choice in choices if isinstance(choice, str)]
+    is_group = "." not in name and name != "init_from"
+    return is_group and any(path.is_absolute() or ".." in path.parts for path in paths)
+
+
+class ConfigFolders(NamedTuple):
+    """Where a run finds configuration files besides those of this package.
+
+    Attributes:
+        config_dir: Folder that ``--config-dir`` names.
+        search: Override of ``hydra.searchpath``.
+    """
+
+    config_dir: str | None = None
+    search: str | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments of the command line; flags precede overrides."""
+        flags = ["--config-dir", self.config_dir] if self.config_dir else []
+        return [*flags, self.search] if self.search else flags
+
+
+def config_folders() -> ConfigFolders:
+    """Return the folders that this run was given."""
+    if not HydraConfig.initialized():
+        return ConfigFolders()
+    hydra = HydraConfig.get()
+    sources = [{"path": s.path, "provider": s.provider} for s in hydra.runtime.config_sources]
+    return _given_folders(sources, hydra.overrides.hydra)
+
+
+def saved_config_folders(run: Path) -> ConfigFolders:
+    """Return the folders that an earlier run was given.
+
+    Raises:
+        GFMError: The file that holds them is damaged.
+    """
+    file = run / _HYDRA
+    if not file.is_file():
+        return ConfigFolders()
+    try:
+        hydra = _read(file)["hydra"]
+        return _given_folders(hydra["runtime"]["config_sources"], hydra["overrides"]["hydra"])
+    except (LookupError, TypeError, AttributeError, HydraException) as error:
+        raise GFMError(
+            f"{file} is damaged: remove it, and repeat --config-dir if the run was started with it"
+        ) from error
+
+
+def _given_folders(sources: Iterable[Mapping[str, Any]], overrides: Iterable[str]) -> ConfigFolders:
+    named = (str(s["path"]) for s in sources if s["provider"] == "command-line")
+    return ConfigFolders(next(named, None), by_option(overrides).get("hydra.searchpath"))
+
+
+def _read(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise GFMError(f"{file} is damaged: {_INSTEAD}") from error

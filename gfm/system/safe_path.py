@@ -1,0 +1,35 @@
+"""Keeps Python from importing modules from the current folder.
+
+The folder may hold files of somebody else, among them a ``yaml.py``. Scripts, such as the command
+``gfm``, look for modules beside themselves, but ``python -c`` and ``python -m``, by which workers
+start, look in the current folder first.
+"""
+
+import multiprocessing.util as multiprocessing_util
+import os
+import sys
+from pathlib import Path
+
+import __main__
+
+
+def keep_current_folder_off_path() -> None:
+    """Make the processes that this one starts ignore modules in the current folder.
+
+    After ``python -m``, which itself looks there, nothing is changed.
+    """
+    if __main__.__spec__ is not None or "PYTHONSAFEPATH" in os.environ:
+        return
+    if sys.version_info < (3, 11):
+        _isolate_workers()
+    os.environ["PYTHONSAFEPATH"] = "1"  # from Python 3.11 on
+    folder = str(Path(sys.argv[0]).resolve().parent)
+    if sys.path[0] == folder:  # of a script, which Lightning starts again for each device
+        paths = [folder, os.environ.get("PYTHONPATH")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+def _isolate_workers() -> None:
+    """Start workers by ``python -I``; they get the path of this process before anything else."""
+    flags = multiprocessing_util._args_from_interpreter_flags  # type: ignore[attr-defined]
+    multiprocessing_util._args_from_interpreter_flags = lambda: [*flags(), "-I"]  # type: ignore[attr-defined]

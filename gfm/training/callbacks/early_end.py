@@ -1,0 +1,39 @@
+"""Ends a run when its validations no longer improve."""
+
+from typing import Literal
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+
+from gfm.system.console import console
+
+
+class EarlyEnd(EarlyStopping):
+    """Ends a run when its validations no longer improve, and says so.
+
+    Unlike Lightning's class alone, it does not train on when a run that it ended is resumed.
+
+    Args:
+        monitor: Name of the metric as logged, such as ``val/sad``.
+        mode: ``min`` or ``max``, the better direction.
+        patience: Number of validations without improvement after which the run ends.
+    """
+
+    def __init__(self, monitor: str, mode: Literal["min", "max"], patience: int) -> None:
+        super().__init__(monitor, mode=mode, patience=patience, check_on_train_epoch_end=False)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        if self.wait_count >= self.patience:  # restored from a checkpoint
+            self._end(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        was_stopping = trainer.should_stop
+        super().on_validation_end(trainer, pl_module)
+        if trainer.should_stop and not was_stopping:
+            self._end(trainer)
+
+    def _end(self, trainer: pl.Trainer) -> None:
+        trainer.should_stop = True
+        if trainer.is_global_zero:
+            text = f"the last {self.patience} validations did not improve {self.monitor}, so"
+            console().print(f"{text} training ends after {trainer.global_step} steps")

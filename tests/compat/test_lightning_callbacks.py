@@ -1,0 +1,143 @@
+"""Changed callbacks of Lightning: a test fails for each private API that a release changes."""
+
+from datetime import timedelta
+
+import pytest
+import torch
+from pytorch_lightning import callbacks as original
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader
+
+from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint, _Average
+from tests.compat.test_lightning import Steps, _read
+from tests.compat.test_lightning import _trainer as _silent_trainer
+
+
+def _trainer(tmp_path, **options):
+    return _silent_trainer(tmp_path, enable_checkpointing=True, **options)
+
+
+class Scored(Steps):
+    """Logs a score at each step."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def training_step(self, batch, batch_idx):
+        self.log("score", self.scores[batch_idx])
+        return self.layer(batch).sum()
+
+
+def test_the_best_file_has_the_plain_name(tmp_path):
+    best = BestCheckpoint(
+        tmp_path, "best", "score", mode="max", save_top_k=2, every_n_train_steps=1,
+        enable_version_counter=False,
+    )  # fmt: skip
+    trainer = _trainer(tmp_path, callbacks=best, max_epochs=1)
+    trainer.fit(Scored([2.0, 1.0, 3.0, 0.0]), DataLoader(torch.ones(4, 1)))
+    steps = {path.name: _read(path)["global_step"] for path in tmp_path.glob("*.ckpt")}
+    assert steps == {"best.ckpt": 3, "best_step_1.ckpt": 1}
+
+
+class Plain(Steps):
+    """Only takes steps."""
+
+    def training_step(self, batch, batch_idx):
+        return self.layer(batch).sum()
+
+
+class Normed(Plain):
+    """Has batch normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Sequential(nn.Linear(1, 3), *norms(1), nn.Linear(3, 1))
+
+
+@pytest.mark.parametrize(("minutes", "saved"), [(10, []), (0, [10, 20])])
+def test_it_is_time_to_save_only_at_steps_that_log(tmp_path, monkeypatch, minutes, saved):
+    steps, asked = [], []
+    last = LastCheckpoint(tmp_path, "last", train_time_interval=timedelta(minutes=minutes))
+    trainer = _trainer(tmp_path, callbacks=last, max_steps=20, log_every_n_steps=10, logger=True)
+    monkeypatch.setattr(trainer, "save_checkpoint", lambda *_: steps.append(trainer.global_step))
+
+    def broadcast(_, answer, src=0):
+        asked.append(trainer.global_step)
+        return answer
+
+    monkeypatch.setattr(type(trainer.strategy), "broadcast", broadcast)
+    trainer.fit(Plain(), DataLoader(torch.ones(20, 1)))
+    assert [step for step in asked if step and step not in saved] == ([] if saved else [10, 20])
+    assert steps == saved
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations on tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+def pairs() -> DataLoader:
+    values = torch.randn(10, 1, generator=torch.Generator().manual_seed(0))
+    return DataLoader(values, batch_size=2)
+
+
+def norms(count: int) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(*(nn.BatchNorm1d(3) for _ in range(count)))
+
+
+def test_averaging_takes_few_operations():
+    counts = []
+    for count in (1, 9):
+        model = norms(count)
+        average = _Average(model, None, 0.9, use_buffers=True)
+        with Operations() as operations:
+            average.update_parameters(model)
+        counts.append(operations.count)
+    assert counts[0] == counts[1] < 10
+
+
+def test_averaging_reads_nothing_from_the_device():
+    model = norms(1).to("meta")
+    average = _Average(model, "meta", 0.9, use_buffers=True)
+    average.update_parameters(model)
+    assert average.n_averaged == 1
+
+
+@pytest.mark.parametrize("use_buffers", [True, False])
+def test_the_average_is_that_of_lightning(tmp_path, use_buffers):
+    averaged = []
+    for kind in (original.EMAWeightAveraging, EMA):
+        module = Normed()
+        callback = kind(decay=0.8, use_buffers=use_buffers)
+        _trainer(tmp_path, callbacks=callback, max_epochs=2).fit(module, pairs())
+        averaged.append(module.state_dict())
+    for name, value in averaged[0].items():
+        if name.endswith("num_batches_tracked"):
+            value = torch.tensor(10)
+        torch.testing.assert_close(averaged[1][name], value, msg=name)
+
+
+def test_a_resumed_average_is_bit_identical(tmp_path):
+    states = []
+    for epochs, resumed in ((2, None), (1, None), (2, tmp_path / "last.ckpt")):
+        module = Normed()
+        last = LastCheckpoint(
+            tmp_path, "last", every_n_epochs=1, save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )  # fmt: skip
+        trainer = _trainer(tmp_path, callbacks=[EMA(0.8), last], max_epochs=epochs)
+        trainer.fit(module, pairs(), ckpt_path=resumed, weights_only=True)
+        states.append(module.state_dict())
+    for name, value in states[0].items():
+        assert torch.equal(states[2][name], value), name

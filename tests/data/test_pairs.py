@@ -1,0 +1,234 @@
+"""One's own photos: which folders are found, what they hold, and what is said of missing files."""
+
+import unicodedata
+import warnings
+
+import numpy as np
+import pytest
+from hydra.errors import MissingConfigException
+
+from gfm.compat.hydra import instantiate, to_plain
+from gfm.data.datamodule import MattingDataModule
+from gfm.data.dataset import ValidationSet
+from gfm.data.images import read_image, write_png
+from gfm.data.pairs import Pairs
+from gfm.data.tracks import CompositeTrack, OriginalTrack
+from gfm.errors import GFMError
+from gfm.run.exit import describe_error
+from gfm.run.train import train
+from tests.conftest import compose_config
+
+ALPHA = np.zeros((40, 50), np.uint8)
+ALPHA[10:30, 10:40] = 255
+ALPHA[20:22, 12:38] = 90
+PHOTO = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+CUTOUT = np.dstack([PHOTO, ALPHA])
+
+
+def write(folder, *names, picture=PHOTO):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        write_png(folder / f"{name}.png", picture)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two photos with mattes, and a trimap for each, under AIM-500's names."""
+    for folder, picture in (("original", PHOTO), ("mask", ALPHA), ("trimap", ALPHA)):
+        write(tmp_path / "set" / folder, "o_1", "o_2", picture=picture)
+    return tmp_path / "set"
+
+
+def photos(root, **options):
+    return Pairs(root, **options).training("image", is_denoised=False)
+
+
+def test_photos_mattes_and_trimaps(root):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = photos(root)
+    assert [photo.name for photo in found] == ["o_1", "o_2"]
+    for photo in found:
+        assert photo.image == root / "original" / f"{photo.name}.png"
+        assert photo.alpha == root / "mask" / f"{photo.name}.png"
+        assert photo.trimap == root / "trimap" / f"{photo.name}.png"
+    assert Pairs(root).validation() == []
+
+
+@pytest.mark.parametrize(
+    ("images", "alphas"),
+    [("Images", "GT"), ("im", "alpha"), ("FG", "matte"), ("rabbits", "masks"), ("zoo", "b_and_w")],
+)
+def test_folders_are_found_by_name_or_content(root, images, alphas):
+    (root / "original").rename(root / images)
+    (root / "mask").rename(root / alphas)
+    found = photos(root)
+    assert {p.image.parent.name for p in found} == {images}
+    assert {p.alpha.parent.name for p in found} == {alphas}
+
+
+def test_published_layout_with_a_split(root, tmp_path):
+    for part in ("train", "validation"):
+        (tmp_path / "am2k" / part).mkdir(parents=True)
+        for folder in ("original", "mask"):
+            write(
+                tmp_path / "am2k" / part / folder,
+                part,
+                picture=ALPHA if folder == "mask" else PHOTO,
+            )
+    write(tmp_path / "am2k/train/fg", "train")
+    pairs = Pairs(tmp_path / "am2k")
+    assert [p.image.parent.name for p in photos(tmp_path / "am2k")] == ["original"]
+    assert [photo.name for photo in pairs.validation()] == ["validation"]
+
+
+def test_mattes_beside_the_photos(tmp_path):
+    write(tmp_path, "a", "b")
+    write(tmp_path, "a_mask", "b_mask", picture=ALPHA)
+    found = photos(tmp_path, alpha_suffix="_mask")
+    assert [(p.name, p.image.name, p.alpha.name) for p in found] == [
+        ("a", "a.png", "a_mask.png"),
+        ("b", "b.png", "b_mask.png"),
+    ]
+
+
+def test_names_that_nearly_match_name_the_option(root):
+    for name in ("o_1", "o_2"):
+        (root / f"mask/{name}.png").rename(root / f"mask/{name}-alpha.png")
+    with pytest.raises(GFMError, match=r"o_1-alpha\.png: set data\.alpha_suffix=-alpha"):
+        photos(root)
+    assert len(photos(root, alpha_suffix="-alpha", trimaps="none")) == 2
+
+
+def test_accents_of_macos_and_of_others_are_the_same(root):
+    name = unicodedata.normalize("NFC", "café")
+    write(root / "original", unicodedata.normalize("NFD", name))
+    write(root / "mask", name, picture=ALPHA)
+    found = photos(root, trimaps="none")
+    assert [photo.name for photo in found] == [name, "o_1", "o_2"]
+
+
+@pytest.mark.parametrize("trimaps", ["trimaps", None])
+def test_trimaps_are_made_where_there_are_none(root, trimaps):
+    (root / "trimap").rename(root.parent / "elsewhere")
+    found = photos(root, trimaps=trimaps)
+    assert not any(photo.trimap for photo in found)
+    assert set(np.unique(ValidationSet(found)[0]["trimap"])) == {0, 128}
+
+
+def test_photos_without_a_matte_are_named(root):
+    (root / "mask/o_2.png").unlink()
+    with pytest.warns(UserWarning, match=r"1 of 2 photos have no matte .*for example o_2"):
+        assert [photo.name for photo in photos(root)] == ["o_1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "names", "words"),
+    [
+        (
+            "original/o_2.png",
+            {},
+            r"no picture named o_2 in .*original: add it, or remove .*o_2\.png",
+        ),
+        ("trimap/o_1.png", {"trimaps": "trimap"}, "no picture named o_1 in .*trimap"),
+        ("", {"images": "image"}, r"no folder .*image: set data\.images"),
+        ("", {"alphas": "matte"}, r"no folder .*matte: set data\.alphas"),
+    ],
+)
+def test_faults_end_in_one_line(root, change, names, words):
+    if change:
+        (root / change).unlink()
+    with pytest.raises(GFMError, match=words) as error:
+        photos(root, **names)
+    assert "\n" not in str(error.value)
+
+
+def test_folders_that_cannot_be_told_apart(tmp_path):
+    for name in ("one", "two"):
+        write(tmp_path / name, "a")
+    words = r"cannot tell where .* photos \(it has one, two\): set data\.images and data\.alphas"
+    with pytest.raises(GFMError, match=words):
+        photos(tmp_path)
+    write(tmp_path / "plain", "a")
+    with pytest.raises(GFMError, match=r"its mattes \(it has no sub-folder\): set data\.alphas"):
+        photos(tmp_path / "plain")
+
+
+class TestCutouts:
+    """Files of colours with opacity."""
+
+    @pytest.fixture
+    def pairs(self, tmp_path):
+        write(tmp_path / "cutouts", "a", "b", "c", picture=CUTOUT)
+        write(tmp_path / "bg", "x", "y", picture=np.full((60, 90, 3), 7, np.uint8))
+        return Pairs(tmp_path / "cutouts", bg20k=tmp_path / "bg")
+
+    def test_opacity_is_the_matte(self, pairs):
+        found = pairs.training("image", is_denoised=False)
+        assert [photo.name for photo in found] == ["a", "b", "c"]
+        assert all(photo.is_cutout for photo in found)
+        (exact, *_) = pairs.training("closed_form", is_denoised=False)
+        assert exact.foreground == exact.image
+
+    def test_they_are_validated_over_a_background(self, pairs):
+        module = MattingDataModule(pairs, num_holdout=2, num_workers=0)
+        module.setup("test")
+        sample = ValidationSet(module.photos)[0]
+        assert np.array_equal(sample["alpha"][0], ALPHA)
+        image = np.moveaxis(sample["image"].numpy(), 0, 2)
+        assert np.all(image[ALPHA == 0] == 7)
+        assert np.array_equal(image[ALPHA == 255], PHOTO[ALPHA == 255])
+        weight = ALPHA[20, 12] / 255
+        assert image[20, 12] == pytest.approx(weight * PHOTO[20, 12] + (1 - weight) * 7, abs=1)
+
+    def test_composites_train_on_them(self, pairs):
+        track = CompositeTrack(backgrounds="bg20k", foreground="closed_form")
+        module = MattingDataModule(
+            pairs, track, batch_size=1, crop_sizes=[32], input_size=32, num_holdout=1, num_workers=0
+        )
+        module.setup("fit")
+        sample = module.training[0, 0]
+        assert len(module.training) == 2 * 5
+        assert {"image", "foreground", "background", "alpha"} <= sample.keys()
+        assert set(sample["alpha"].unique().tolist()) - {0, 255} == {90}
+
+    def test_they_need_backgrounds(self, pairs, tmp_path):
+        with pytest.raises(GFMError, match=r"which need backgrounds: set track=comp_rssn"):
+            OriginalTrack().photos(pairs)
+        with pytest.raises(GFMError, match=r"no folder .*: set paths\.bg20k=<folder of"):
+            Pairs(pairs.root, bg20k=tmp_path / "nowhere").training("image", False)
+
+
+def test_photos_in_training_and_validation_are_an_error(root, tmp_path):
+    both = tmp_path / "both"
+    both.mkdir()
+    (both / "train").symlink_to(root, target_is_directory=True)
+    (both / "validation").symlink_to(root, target_is_directory=True)
+    module = MattingDataModule(Pairs(both), OriginalTrack(), num_workers=0)
+    with pytest.raises(GFMError, match=r"2 photos are in both training and validation, .*o_1"):
+        module.setup("fit")
+
+
+def test_the_root_is_asked_for(tmp_path):
+    cfg = to_plain(compose_config("evaluate", ["data=folder", f"paths.run={tmp_path}"]))
+    datamodule = MattingDataModule(instantiate(cfg["data"]["source"]))
+    with pytest.raises(GFMError, match=r"set data\.root=<folder of photos and mattes>"):
+        datamodule.setup("test")
+    with pytest.raises(GFMError, match=r"no folder .*nowhere: set data\.root"):
+        photos(tmp_path / "nowhere")
+
+
+def test_plain_test_set_is_not_for_training(root, tmp_path):
+    overrides = ["data=folder", f"data.root={root}", f"paths.run={tmp_path / 'run'}"]
+    with pytest.raises(MissingConfigException) as missing:
+        compose_config("train", overrides)
+    assert "train on your own photos with data=pairs" in describe_error(missing.value)
+    with pytest.raises(GFMError, match=r"only for evaluate\.py: .* with data=pairs data\.root"):
+        train(compose_config("train", [*overrides, "recipe=am2k", "logger=none"]))
+
+
+def test_flat_folder_of_backgrounds(root, tmp_path):
+    write(tmp_path / "bg", "x", "y")
+    scenes = Pairs(root, bg20k=tmp_path / "bg").scenes("bg20k")
+    assert [scene.image.name for scene in scenes] == ["x.png", "y.png"]
+    assert np.array_equal(read_image(scenes[0].image), PHOTO)

@@ -1,0 +1,131 @@
+"""Runs the project's commands in processes of their own, forked by :mod:`tests.fork_server`.
+
+Where the start of the interpreter is the point, use :mod:`subprocess`.
+"""
+
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from tests.conftest import PROJECT
+
+GFM = ("-c", "from gfm.cli import main; main()")
+"""Words of the command ``gfm``."""
+
+
+class Command:
+    """A command that runs in a session of its own; as a context manager, until it is left.
+
+    Args:
+        words: What follows ``python`` on the command line: a script or ``-c`` and code, then its
+            arguments.
+        cwd: Its working folder.
+        env: Its environment; by default that of the tests.
+        output: File that it writes its standard output to; a new one by default.
+        error: The same for its standard error.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[object],
+        cwd: Path = PROJECT,
+        env: Mapping[str, str] | None = None,
+        output: IO[bytes] | None = None,
+        error: IO[bytes] | None = None,
+    ) -> None:
+        self.words = [str(word) for word in words]
+        self.returncode: int | None = None
+        self._output = output or tempfile.TemporaryFile()
+        self._error = error or tempfile.TemporaryFile()
+        status, end = os.pipe()
+        request = {
+            "words": self.words,
+            "cwd": str(cwd),
+            "env": {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"},
+        }
+        files = [self._output.fileno(), self._error.fileno(), end]
+        socket.send_fds(_server(), [json.dumps(request).encode()], files)
+        os.close(end)
+        self._status = os.fdopen(status)
+        self.pid = int(self._status.readline())
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status, as :class:`subprocess.Popen` does.
+
+        Raises:
+            TimeoutExpired: It still runs after ``timeout`` seconds.
+        """
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.words, timeout or 0)
+            self.returncode = int(self._status.readline())
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return the exit status; ``None`` while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def kill(self) -> None:
+        """Kill all processes of the session's group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    @property
+    def stdout(self) -> str:
+        """What it has written to standard output so far."""
+        return _text(self._output)
+
+    @property
+    def stderr(self) -> str:
+        """What it has written to standard error so far."""
+        return _text(self._error)
+
+    def __enter__(self) -> "Command":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self.wait()
+
+
+def run(
+    words: Sequence[object],
+    cwd: Path = PROJECT,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 200,
+) -> Command:
+    """Run a command to its end; arguments as for :class:`Command`."""
+    with Command(words, cwd, env) as command:
+        command.wait(timeout)
+    return command
+
+
+def _text(file: IO[bytes]) -> str:
+    return os.pread(file.fileno(), 1 << 26, 0).decode()
+
+
+@functools.cache
+def _server() -> socket.socket:
+    """Start the server, which ends with this process."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    number = str(theirs.fileno())
+    subprocess.Popen(
+        [sys.executable, "-m", "tests.fork_server", number],
+        cwd=PROJECT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        pass_fds=[theirs.fileno()],
+    )
+    theirs.close()
+    return ours

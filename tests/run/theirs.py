@@ -1,0 +1,5 @@
+"""A class of a package that only the user may trust."""
+
+
+class Says:
+    """Does nothing."""

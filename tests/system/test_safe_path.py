@@ -1,0 +1,67 @@
+"""Files of somebody else in the current folder are never imported."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT
+
+STRANGE = ("yaml", "hydra", "typer", "gfm", "multiprocessing", "pickle", "selectors", "tempfile")
+
+COMMAND = "import sys\nfrom gfm.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+
+WORKERS = """
+import multiprocessing, os
+from gfm.system.safe_path import keep_current_folder_off_path
+
+if __name__ == "__main__":
+    keep_current_folder_off_path()
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        assert pool.map(len, ["abc"]) == [3]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of photos with modules that tell when they are imported."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in STRANGE:
+        (folder / f"{name}.py").write_text(f"open('imported_{name}', 'w').close()\n")
+    return folder
+
+
+def run(folder, python, text, *arguments):
+    script = folder.parent / "bin/gfm"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(text)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        [python, str(script), *arguments],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert not sorted(folder.glob("imported_*"))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_commands_do_not_import_from_the_current_folder(folder, name):
+    assert "source" in run(folder, sys.executable, COMMAND, name, "--cfg", "job")
+
+
+@pytest.mark.parametrize("python", [sys.executable, "python3.10"])
+def test_workers_do_not_import_from_the_current_folder(folder, python):
+    found = shutil.which(python)
+    if not found or subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
+        pytest.skip(f"needs {python}")
+    run(folder, found, WORKERS)
