@@ -51,7 +51,7 @@ class Failure(NamedTuple):
 def list_failures(failures: Iterable[Failure]) -> None:
     """Print why files have no results."""
     for failure in failures:
-        console().print(f"failed: {failure.text}", highlight=False, markup=False)
+        console().print(f"failed: {failure.text}")
 
 
 @dataclass

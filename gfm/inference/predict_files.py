@@ -76,7 +76,7 @@ def _summarize(num_sources: int, out: Path, failures: Sequence[Failure]) -> Iter
     num_written = num_sources - (len(summary.failures) - len(failures))
     text = f"{num_written:,} written to {out} in {duration(seconds)}"
     share = f", {summary.computing / seconds:.0%} of it computing" if seconds else ""
-    console().print(text + share, highlight=False, markup=False)
+    console().print(text + share)
     if summary.failures:
         num_failed = sum(failure.num_files for failure in summary.failures)
         raise GFMError(f"{num_failed:,} of {num_written + num_failed:,} failed (listed above)")

@@ -59,9 +59,9 @@ def select_sources(
     failures = [*found.failures, *conflicts, *unreadable]
     if found.left_out:
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
-        console().print(f"left out: {', '.join(parts)}", highlight=False, markup=False)
+        console().print(f"left out: {', '.join(parts)}")
     if num_existing := len(sources) - len(missing):
-        console().print(f"{num_existing:,} of {len(sources):,} exist already", highlight=False)
+        console().print(f"{num_existing:,} of {len(sources):,} exist already")
     if failures and not todo:
         if len(failures) == 1:
             raise GFMError(failures[0].text)

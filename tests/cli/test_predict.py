@@ -158,6 +158,19 @@ def test_a_fault_of_one_file_does_not_stop_the_others(predict, photos, tmp_path)
     assert "Is a directory" in done.stdout, "the folder counted as a result"
 
 
+def test_odd_names_are_printed_as_they_are(predict, tmp_path):
+    """Neither as emoji nor as commands to the terminal."""
+    folder = tmp_path / "shoot:camera:1 [bold]"
+    folder.mkdir()
+    for name in ("\x1b[31mred.jpg", "b.\x1b[31m"):
+        (folder / name).write_text("no picture")
+    done = predict(folder)
+    assert done.exit_code == 1
+    assert f"cannot read {folder}/\\x1b[31mred.jpg" in done.output
+    assert "left out: 1 .\\x1b[31m" in done.output
+    assert "\x1b" not in done.output
+
+
 def test_results_beside_their_photos(predict, photos, monkeypatch):
     """Repeated, the command does not matte mattes."""
     assert predict(photos, "-o", photos).exit_code == 0

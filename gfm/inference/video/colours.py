@@ -44,7 +44,7 @@ class RgbConverter:
                 self._can_convert = False
                 colours = "HDR" if is_hdr else "wide-gamut"
                 text = f"warning: {self.path}: PyAV cannot convert {colours} colours: update av"
-                console().print(text, highlight=False, markup=False)
+                console().print(text)
         # Like players, take unspecified colours as BT.709 in HD, and as BT.601 in smaller frames.
         guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
         space = guess if frame.colorspace == _UNSPECIFIED else None
