@@ -45,8 +45,8 @@ class Command:
     ) -> None:
         self.words = [str(word) for word in words]
         self.returncode: int | None = None
-        self._output = output or tempfile.TemporaryFile()
-        self._error = error or tempfile.TemporaryFile()
+        self._output = output or tempfile.TemporaryFile()  # noqa: SIM115
+        self._error = error or tempfile.TemporaryFile()  # noqa: SIM115
         status, end = os.pipe()
         request = {
             "words": self.words,
