@@ -137,7 +137,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, reap)
     for name in MODULES:
-        importlib.import_module(name)
+        with suppress(ImportError):  # of an extra that is not installed
+            importlib.import_module(name)
     summary.draw_curves = lambda *_: False  # takes as long as a small training
     threads = os.listdir("/proc/self/task")
     assert len(threads) == 1, "a process with threads cannot be forked"
