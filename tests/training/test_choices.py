@@ -19,6 +19,15 @@ from gfm.training.optimization import (
 from tests.conftest import compose_config
 from tests.training.test_optimization import model  # noqa: F401
 
+THREE_STAGES = [
+    "backbone=r34",
+    "backbone._target_=gfm.models.gfm.GFM",
+    "~backbone.pretrained",
+    "+backbone.encoder={_target_: tests.training.test_choices.three_stages}",
+    "backbone.decoder_channels=[8,8,8]",
+]
+"""Overrides of a small network whose encoder has stages."""
+
 FAST = ["logger=csv", "test=false", "data.source.num_validation=2"]
 
 
@@ -159,11 +168,8 @@ def test_stages_come_to_learn_one_after_the_other(tiny_training, monkeypatch):
     watch = Watch(["encoder"], unfreeze_every=2)
     monkeypatch.setattr("gfm.run.build.Freezing", lambda parts, every: watch)
     own = [o for o in tiny_training if not o.startswith("backbone")]
-    encoder = "+backbone.encoder={_target_: tests.training.test_choices.three_stages}"
     options = ["freeze=[encoder]", "unfreeze_every=2", "trainer.max_epochs=7", "callbacks=none"]
-    options += ["backbone=r34", "backbone._target_=gfm.models.gfm.GFM", "~backbone.pretrained"]
-    options += [encoder, "backbone.decoder_channels=[8,8,8]", "optimizer=adamw"]
-    start(own, *options)
+    start(own, *options, *THREE_STAGES, "optimizer=adamw")
     # Of epochs 2 to 7, the stages from the image on: frozen, then the deepest, then two, then all.
     assert watch.changed == [
         [False, False, False],

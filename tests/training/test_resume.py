@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from gfm.checkpoints.file_io import AtomicCheckpointIO
+from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.train import train
