@@ -9,87 +9,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gfm.data.dataset import OnError
 from gfm.data.layout import Foreground
 from gfm.data.transforms import Interpolation
 from gfm.losses import GlanceOn
-from gfm.metrics import METRIC_NAMES, metric_names
-from gfm.models.gfm import NORMALIZATIONS
-from gfm.rosta import ROSTAS
+from gfm.metrics import metric_names
+from gfm.option_types import (
+    EMPTY_IS_NONE,
+    LINE,
+    Count,
+    Decay,
+    Fraction,
+    FromPhotos,
+    FromZero,
+    Limit,
+    Node,
+    NonNegative,
+    NormalizationName,
+    OpenFraction,
+    Part,
+    Positive,
+    PositiveFraction,
+    ProtocolName,
+    RostaName,
+    Section,
+    Seed,
+    Sides,
+    Text,
+)
 from gfm.training.optimization import WeightDecayOn
-
-if TYPE_CHECKING:
-    RostaName = str
-    ProtocolName = str
-    NormalizationName = str
-else:  # the tables define the names
-    RostaName = Literal[tuple(ROSTAS)]
-    ProtocolName = Literal[tuple(METRIC_NAMES)]
-    NormalizationName = Literal[tuple(NORMALIZATIONS)]
-
-Count = Annotated[int, Field(ge=1)]
-FromZero = Annotated[int, Field(ge=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-OpenFraction = Annotated[float, Field(gt=0, lt=1)]
-PositiveFraction = Annotated[float, Field(gt=0, le=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Limit = Annotated[int, Field(ge=-1)]
-"""A number of epochs or steps; -1 for no limit."""
-FromPhotos = Count
-"""Chosen by the photos where it is ``None``, see :func:`gfm.run.from_photos.fit_to_photos`."""
-Sides = Count | Annotated[list[Count], Field(min_length=1)]
-if not TYPE_CHECKING:  # the code of a run reads these only after they are chosen
-    FromPhotos, Sides = FromPhotos | None, Sides | None
-Part = Fraction | FromZero | None
-"""A fraction of an epoch, or a number of batches; ``None`` for all."""
-
-EMPTY_IS_NONE: Final = BeforeValidator(lambda node: node or None)
-"""For groups with an empty choice, such as ``scheduler=none``."""
-
-Text = Annotated[str, Field(min_length=1)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-
-
-LINE: Final = "line"
-"""Type of an error whose message is the whole line that people read."""
-
-S = TypeVar("S", bound="Section")
-
-
-class Section(BaseModel):
-    """Options by name; none but those listed."""
-
-    # Strict: true is not 1, and "1" is not a number. NaN and infinity are not numbers either.
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
-    )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the options in plain containers, as Hydra composed them."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
-
-    def replace(self: S, **changes: Any) -> S:
-        """Return a copy with different values, which are not validated again."""
-        return self.model_copy(update=changes)
-
-
-class Node(Section):
-    """An object by its class and its arguments.
-
-    Arguments that are listed are checked here, the others by the class. A default marks an
-    argument that not every class takes; unless it is set, it is not passed on.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    target: Text = Field(alias="_target_")
 
 
 class Paths(Section):

@@ -6,8 +6,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
-from gfm.config import LINE, Section
 from gfm.errors import GFMError
+from gfm.option_types import LINE, Section
 
 _OPTIONS = "a mapping of options; see --help"
 _WORDS = {None: "null", True: "true", False: "false"}
