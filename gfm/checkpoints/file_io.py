@@ -28,11 +28,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Save plain containers and tensors.
-
-        Raises:
-            GFMError: The disk is full or read-only; a file that was at ``path`` is untouched.
-        """
+        """Save plain containers and tensors; a GFMError leaves the file at ``path`` as it was."""
         path = Path(path)
         # Always the same name, unlike in gfm.system.files, so that killed runs leave one file of
         # gigabytes, not many.
@@ -55,11 +51,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def write_file(path: Path, save: Callable[[Path], object]) -> None:
-    """Make the folder of a file, and let ``save`` write it atomically to a temporary path.
-
-    Raises:
-        WriteError: The file cannot be written.
-    """
+    """Make the folder of a file, and let ``save`` write it to a temporary path; see WriteError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:

@@ -14,8 +14,8 @@ from gfm.run.configs import CONFIGS
 from gfm.run.overrides import check_overrides, override, quote_paths
 
 
-def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> Roots | Pairs:
-    """Return the datasets that arguments select, by default AM-2k.
+def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> list[Roots | Pairs]:
+    """Return the datasets that arguments select, by default AM-2k; several if they are mixed.
 
     Backgrounds that are neither given nor at their default path are ``None``.
 
@@ -37,15 +37,13 @@ def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> R
     if config_dir is not None and not config_dir.is_dir():
         raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
     cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
-    source: Roots | Pairs | Mixture = instantiate(cfg.data.source).find()
-    if isinstance(source, Mixture):
-        source = source.main
-    if isinstance(source, Pairs):
-        source.parts()  # checks the root
-    elif not source.photos.is_dir():
+    found: Roots | Pairs | Mixture = instantiate(cfg.data.source).find()
+    others = found.also if isinstance(found, Mixture) else ()
+    source = found.main if isinstance(found, Mixture) else found
+    if isinstance(source, Roots) and not source.photos.is_dir():
         raise GFMError(f"no folder {source.photos}: set {source.folders.option}")
     bg20k, coco = (_backgrounds(source, name, overrides) for name in ("bg20k", "coco"))
-    return replace(source, bg20k=bg20k, coco=coco)
+    return [replace(source, bg20k=bg20k, coco=coco), *(Pairs(Path(other)) for other in others)]
 
 
 def _as_overrides(argument: str) -> list[str]:
@@ -79,7 +77,7 @@ def find_roots(arguments: Sequence[str], config_dir: Path | None = None) -> Root
     """
     for argument in arguments:
         _check_option(argument)
-    source = find_datasets(arguments, config_dir)
+    source, *_ = find_datasets(arguments, config_dir)
     return _roots_of_pairs(source) if isinstance(source, Pairs) else source
 
 
@@ -92,10 +90,7 @@ def _roots_of_pairs(pairs: Pairs) -> Roots:
     for kind, folder in zip(("train", "validation")[-len(parts) :], parts, strict=True):
         found = pairs.find_folders(folder)
         if found.images == found.alphas or pairs.alpha_suffix:
-            raise GFMError(
-                f"gfm prepare needs photos and mattes of the same names in two folders, unlike "
-                f"those in {folder}"
-            )
+            raise GFMError(f"gfm prepare needs two folders with the same names, unlike {folder}")
         place = folder.relative_to(pairs.root)
         names[f"{kind}_image"] = str(place / found.images)
         names[f"{kind}_alpha"] = str(place / found.alphas)

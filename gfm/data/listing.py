@@ -57,5 +57,8 @@ def partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
     """
     if stem not in files:
         folder = next(iter(files.values())).parent
+        for path in sorted(folder.iterdir()):
+            if unicodedata.normalize("NFC", path.stem) == stem and path.is_file():
+                raise GFMError(f"{path} is not read: convert it to PNG, or remove {needed_by}")
         raise GFMError(f"no picture named {stem} in {folder}: add it, or remove {needed_by}")
     return files[stem]

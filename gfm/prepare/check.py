@@ -7,18 +7,16 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from gfm.data.layout import Folders, Roots
+from gfm.data.layout import Roots
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
-from gfm.prepare.content import Look, describe, look_at
+from gfm.prepare.content import Look, describe, look_at, shorten
 from gfm.prepare.duplicates import equal_pairs
 from gfm.prepare.pairing import Folder, Group, left_out, pair
 from gfm.system.console import console
 from gfm.system.files import fingerprint_of_files
 from gfm.system.processes import map_unordered, num_cores
 from gfm.system.progress import Progress
-
-_MANY = 20  # pairs of photos that one line lists
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,8 @@ def _parts_of_roots(roots: Roots) -> Iterator[Part]:
     train = [
         Folder(root / names.train_alpha, "alpha", True),
         Folder(root / names.train_image, "photo", True),
-        *(Folder(root / name) for name in _layers(names)),
+        *(Folder(root / name) for name in (names.foreground, names.background)),
+        *(Folder(root / name) for name in (names.denoised_image, names.denoised_foreground)),
     ]
     yield Part(root, tuple(train))
     validation = [
@@ -63,25 +62,21 @@ def _parts_of_roots(roots: Roots) -> Iterator[Part]:
     yield Part(root, tuple(validation))
 
 
-def _layers(names: Folders) -> list[str]:
-    found = [names.foreground, names.background]
-    return [*found, names.denoised_image, names.denoised_foreground]
-
-
 def _parts_of_pairs(pairs: Pairs) -> Iterator[Part]:
     for folder in pairs.parts():
+        root = pairs.root or folder
         names = pairs.find_folders(folder)
         images, alphas = folder / names.images, folder / names.alphas
         suffix = pairs.alpha_suffix
         if images == alphas and not suffix:
-            yield Part(folder, (Folder(images, "cutout", True),))
+            yield Part(root, (Folder(images, "cutout", True),))
             continue
         mixed = suffix if images == alphas else ""
         found = [Folder(alphas, "alpha", True, suffix), Folder(images, "photo", True, "", mixed)]
         if names.trimaps:
             found.append(Folder(folder / names.trimaps, "trimap"))
         options = f"set data.images={names.alphas} data.alphas={names.images}"
-        yield Part(folder, tuple(found), options)
+        yield Part(root, tuple(found), options)
 
 
 def _scene_parts(source: Roots | Pairs) -> Iterator[Part]:
@@ -112,18 +107,17 @@ def inspect(group: Group) -> tuple[dict[Path, Look], list[str]]:
             problems.append(f"{path}: {look.fault}")
     first, *others = looks or [group.files[0][0]]
     for path in others:
-        have, want = looks[path].size, looks[first].size
+        have, want = (f"{h}×{w}" for h, w in (looks[path].size, looks[first].size))
         if have != want:
-            text = f"{have[0]}×{have[1]} pixels, but {want[0]}×{want[1]} in {first}"
-            problems.append(f"{path}: {text}")
+            problems.append(f"{path}: {have} pixels, but {want} in {first}")
     return looks, problems
 
 
-def check(source: Roots | Pairs, num_workers: int | None = None) -> list[str]:
-    """Print every problem of a dataset, notes on its content, and what it holds.
+def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> list[str]:
+    """Print every problem of datasets, notes on their content, and what they hold.
 
     Args:
-        source: The dataset, with its backgrounds.
+        sources: The datasets, with their backgrounds.
         num_workers: Number of processes; ``None`` means one per core.
 
     Returns:
@@ -132,7 +126,7 @@ def check(source: Roots | Pairs, num_workers: int | None = None) -> list[str]:
     Raises:
         GFMError: A worker was killed, or the folders of one's own photos are not found.
     """
-    found = parts(source)
+    found = [part for source in sources for part in parts(source)]
     groups: dict[int, list[Group]] = {}
     problems: list[str] = []
     for index, part in enumerate(found):
@@ -181,19 +175,14 @@ def _find_duplicates(
         (part, first, _), (other, second, _) = photos[a], photos[b]
         (within if part == other else across).append(f"{first} = {second}")
     return (
-        [f"photos that are in both parts: {_shorten(across)}"] if across else [],
-        [f"photos that are there twice: {_shorten(within)}"] if within else [],
+        [f"photos that are in both parts: {shorten(across)}"] if across else [],
+        [f"photos that are there twice: {shorten(within)}"] if within else [],
     )
-
-
-def _shorten(lines: Sequence[str]) -> str:
-    more = f" and {len(lines) - _MANY:,} more" if len(lines) > _MANY else ""
-    return f"{', '.join(lines[:_MANY])}{more}"
 
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        console().print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        console().print(line, highlight=False)
 
 
 def _files(groups: Iterable[Group]) -> list[Path]:

@@ -20,7 +20,7 @@ Role = Literal["photo", "alpha", "cutout", "trimap", "layer"]
 """Role of a picture; a layer belongs to a photo, or is a background."""
 
 _FEW = 3  # values that one line lists
-_MANY = 20  # names that one line lists
+_MANY = 20
 _BORDER = 0.9  # opaque part of the border above which a matte seems to be inverted
 
 
@@ -78,9 +78,8 @@ def look_at(path: Path, role: Role) -> Look:
         image = read_image(path)
         if role == "layer":
             return Look(image.shape[:2])
-        return Look(
-            image.shape[:2], frozenset(_photo_traits(path, image)), None, fingerprint(image)
-        )
+        traits = frozenset(_photo_traits(path, image))
+        return Look(image.shape[:2], traits, fingerprint=fingerprint(image))
     if role == "trimap":
         trimap = read_alpha(path)
         return Look(trimap.shape, fault=_constant(trimap, role) or _other_values(trimap))
@@ -104,8 +103,8 @@ def _look_at_matte(path: Path, role: Role) -> Look:
         colours, opacity = decode_channels(path, load(path))
         picked = pick_matte(colours, opacity)
         if picked is None:
-            name = "opaque" if role == "cutout" else "coloured"
-            return Look(colours[0].shape, frozenset([name]))
+            trait = "opaque" if role == "cutout" else "coloured"
+            return Look(colours[0].shape, frozenset([trait]))
         matte = picked
     traits = {"opacity"} if matte is opacity and role == "alpha" else set()
     if matte.max() == 1:
@@ -143,6 +142,12 @@ def _other_values(trimap: np.ndarray) -> str | None:
     return f"a trimap has only the values 0, 128 and 255, but this one also has {few}"
 
 
+def shorten(names: Sequence[str]) -> str:
+    """Join names with commas, at most 20 of them."""
+    more = f" and {len(names) - _MANY:,} more" if len(names) > _MANY else ""
+    return ", ".join(names[:_MANY]) + more
+
+
 def describe(
     looks: Sequence[tuple[Path, Role, Look]], swap: str = "exchange their folders"
 ) -> tuple[list[str], list[str]]:
@@ -164,9 +169,8 @@ def describe(
             paths = [path for path, look in pictures if name in look.traits]
             if not paths or name == "grey":
                 continue
-            names = ", ".join(path.name for path in paths[:_MANY])
-            names += f" and {len(paths) - _MANY:,} more" if len(paths) > _MANY else ""
-            line = f"{paths[0].parent}: {len(paths):,} of {len(pictures):,} {what} {text}: {names}"
+            count = f"{len(paths):,} of {len(pictures):,} {what}"
+            line = f"{paths[0].parent}: {count} {text}: {shorten([p.name for p in paths])}"
             (problems if len(paths) > share * len(pictures) else notes).append(line)
     return problems, notes
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfm.data.images import read_image, write_jpeg, write_png
+from gfm.data.images import read_image
 from gfm.data.layout import Roots
 from gfm.data.listing import files_by_stem
 from gfm.errors import GFMError
@@ -28,19 +28,11 @@ _FAULTS = {
     "nlm": ("skimage", "scikit-image is missing: pip install -c constraints.txt -e '.[prepare]'"),
     "bm3d": ("bm3d", "bm3d is missing (licence: non-commercial use only): pip install bm3d"),
 }
-_BYTES_PER_PIXEL = {".png": 1.1, ".jpg": 0.25}  # measured on photos
+_BYTES = {".png": 1.1, ".jpg": 0.25}  # per pixel, measured on photos
 
 
 def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Denoise by non-local means (Buades et al., CVPR 2005).
-
-    Args:
-        image: H×W×3 in [0, 1], float32.
-        sigma: Standard deviation of the noise, on the scale of 0..1.
-
-    Returns:
-        H×W×3.
-    """
+    """Denoise H×W×3 in [0, 1] by non-local means (Buades et al., CVPR 2005)."""
     from skimage.restoration import denoise_nl_means
 
     result: np.ndarray = denoise_nl_means(
@@ -56,15 +48,7 @@ def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def bm3d(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Denoise by block-matching and 3D filtering (Dabov et al., TIP 2007).
-
-    Args:
-        image: H×W×3 in [0, 1], float32.
-        sigma: Standard deviation of the noise, on the scale of 0..1.
-
-    Returns:
-        H×W×3.
-    """
+    """Denoise H×W×3 in [0, 1] by block-matching and 3D filtering (Dabov et al., TIP 2007)."""
     from bm3d import bm3d_rgb
 
     result: np.ndarray = bm3d_rgb(image, sigma)
@@ -89,15 +73,9 @@ def denoise(image: np.ndarray, method: str = "nlm", sigma: float = 10.0) -> np.n
     return np.clip(result * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def make(method: str, sigma: float, item: Item) -> None:
-    """Write a picture without noise.
-
-    Raises:
-        GFMError: The source is unreadable.
-        WriteError: The target cannot be written.
-    """
-    write = write_png if item.targets[0].suffix == ".png" else write_jpeg
-    write(item.targets[0], denoise(read_image(item.sources[0]), method, sigma))
+def make(method: str, sigma: float, item: Item) -> tuple[np.ndarray]:
+    """Return a picture without noise; see :class:`gfm.prepare.runner.Job`."""
+    return (denoise(read_image(item.sources[0]), method, sigma),)
 
 
 def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
@@ -117,16 +95,6 @@ def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
     return {name: folders for name, folders in result.items() if folders[0].is_dir()}
 
 
-def items(source: Path, target: Path, suffix: str) -> list[Item]:
-    """List an item for every picture of a folder.
-
-    Raises:
-        GFMError: Two pictures have the same stem.
-    """
-    files = files_by_stem(source, None)
-    return [Item((path,), (target / f"{stem}{suffix}",)) for stem, path in files.items()]
-
-
 def prepare_denoise(
     roots: Roots,
     method: str = "nlm",
@@ -139,8 +107,8 @@ def prepare_denoise(
     Args:
         roots: Roots of the datasets.
         method: ``nlm`` or ``bm3d``; see the module.
-        sigma: Standard deviation of the noise to remove, on the scale of 0..255; the default is
-            that of the noise which RSSN adds afterwards.
+        sigma: Standard deviation of the noise to remove, on the scale of 0..255; by default that of
+            the noise that RSSN adds.
         only: Names of sources, see :func:`kinds`; if empty, all that exist.
         options: Options of the run.
 
@@ -160,9 +128,8 @@ def prepare_denoise(
             raise GFMError(f"--only {name}: no such source; choose from {', '.join(found)}")
     for name in only or found:
         source, target, suffix = found[name]
-        todo = items(source, target, suffix)
-        run(Job(f"denoise {name}", todo, partial(make, method, sigma), _num_bytes), options)
-
-
-def _num_bytes(item: Item, size: tuple[int, int]) -> float:
-    return _BYTES_PER_PIXEL[item.targets[0].suffix] * size[0] * size[1]
+        items = [
+            Item((path,), (target / f"{stem}{suffix}",), _BYTES[suffix])
+            for stem, path in files_by_stem(source, None).items()
+        ]
+        run(Job(f"denoise {name}", items, partial(make, method, sigma)), options)

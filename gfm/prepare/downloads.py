@@ -19,8 +19,7 @@ from gfm.system.extras import import_optional
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress
 
-# For each published dataset: its name in `links.json`, the dataset whose agreement applies, and a
-# hint where to put it.
+# For each published dataset: its name in `links.json`, whose agreement applies, where to put it.
 _DATA = {
     "am2k": ("AM-2k", "AM-2k", "unpack it to data/AM-2k, or set paths.am2k"),
     "bg20k": ("BG-20k", "BG-20k", "unpack it to data/BG-20k, or set paths.bg20k"),
@@ -66,10 +65,10 @@ def names() -> list[str]:
 
 
 def find_weights(name: str, folder: Path | None = None) -> Download:
-    """Return the download of released weights.
+    """Return the download of released weights, such as ``r34_2b_tt``.
 
     Args:
-        name: Name of the weights, such as ``r34_2b_tt``.
+        name: Name of the weights.
         folder: Folder to write to; by default the one in which ``released:`` looks.
 
     Raises:
@@ -91,10 +90,10 @@ def find_weights(name: str, folder: Path | None = None) -> Download:
 
 
 def find_data(name: str, folder: Path | None = None) -> Download:
-    """Return the download of a published dataset.
+    """Return the download of a published dataset, such as ``am2k_fg_denoise``.
 
     Args:
-        name: Name of the dataset, such as ``am2k_fg_denoise``.
+        name: Name of the dataset.
         folder: Folder to write to; by default ``data/downloads``.
 
     Raises:
@@ -121,12 +120,9 @@ def find_data(name: str, folder: Path | None = None) -> Download:
 
 
 def download(item: Download) -> Path:
-    """Download a file or folder and check it; an interrupted download is resumed.
+    """Download and check a file or folder, resuming an interrupted download; return its path.
 
     A file that exists already is only checked.
-
-    Returns:
-        The path of the file or folder.
 
     Raises:
         GFMError: The network is down, the host refuses, or the downloaded file is a different one.

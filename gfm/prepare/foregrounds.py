@@ -1,6 +1,6 @@
 """Estimates the colours of foreground and background from a photo and its matte.
 
-A pixel of hair shows foreground and background at once: I = α·F + (1 - α)·B. Composites over other
+A pixel of hair mixes foreground and background: I = α·F + (1 - α)·B. Composites over other
 backgrounds need F, and the composition loss needs F and B. pymatting provides two methods:
 
 - ``cf``: closed form (Levin et al., TPAMI 2008), the method of the paper.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import AM2K, Folders, training_photos
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
@@ -20,7 +20,7 @@ from gfm.system.console import console
 
 METHODS = ("cf", "ml")
 
-_BYTES_PER_PIXEL = 2.2  # of both PNG files together, measured on photos
+_BYTES = 2.2  # per pixel, of both PNG files together, measured on photos
 
 
 def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +32,7 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
         method: ``cf`` or ``ml``; see the module.
 
     Returns:
-        Foreground and background, H×W×3 uint8 each.
+        Foreground and background, H×W×3, uint8.
 
     Raises:
         GFMError: The sizes differ.
@@ -54,30 +54,10 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
     return foreground, background
 
 
-def items(root: Path, folders: Folders = AM2K) -> list[Item]:
-    """List an item for every training photo.
-
-    Raises:
-        GFMError: A folder, or the partner of a file, is missing.
-    """
-    targets = [root / folders.foreground, root / folders.background]
-    return [
-        Item((photo.image, photo.alpha), tuple(folder / f"{photo.name}.png" for folder in targets))
-        for photo in training_photos(root, "image", False, folders)
-    ]
-
-
-def make(method: str, item: Item) -> None:
-    """Write the foreground and the background of a photo.
-
-    Raises:
-        GFMError: A source is unreadable, or their sizes differ.
-        WriteError: A target cannot be written.
-    """
+def make(method: str, item: Item) -> tuple[np.ndarray, np.ndarray]:
+    """Return the foreground and the background; see :class:`gfm.prepare.runner.Job`."""
     image, alpha = item.sources
-    layers = estimate(read_image(image), read_alpha(alpha), method)
-    for path, layer in zip(item.targets, layers, strict=True):
-        write_png(path, layer)
+    return estimate(read_image(image), read_alpha(alpha), method)
 
 
 def prepare_foregrounds(
@@ -92,7 +72,11 @@ def prepare_foregrounds(
         raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
     if not folders.foreground:
         raise GFMError(f"{folders.option}={root} has no folder for foregrounds: use AM-2k's layout")
-    todo = items(root, folders)
+    targets = [root / folders.foreground, root / folders.background]
+    items = [
+        Item((photo.image, photo.alpha), tuple(f / f"{photo.name}.png" for f in targets), _BYTES)
+        for photo in training_photos(root, "image", False, folders)
+    ]
     console().print("loading pymatting; its first import compiles for about a minute")
     # Import it before the workers start, which would otherwise all compile at once.
     try:
@@ -101,8 +85,4 @@ def prepare_foregrounds(
         raise GFMError(
             "pymatting is missing: pip install -c constraints.txt -e '.[prepare]'"
         ) from error
-    run(Job("foregrounds", todo, partial(make, method), _num_bytes), options)
-
-
-def _num_bytes(item: Item, size: tuple[int, int]) -> float:
-    return _BYTES_PER_PIXEL * size[0] * size[1]
+    run(Job("foregrounds", items, partial(make, method)), options)

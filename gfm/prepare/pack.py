@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gfm.data.images import is_packed, read_alpha, read_image, write_array
+from gfm.data.images import is_packed, read_alpha, read_image
 from gfm.data.layout import Folders, Roots
-from gfm.data.listing import files_by_stem
+from gfm.data.listing import files_by_stem, pictures
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
@@ -30,9 +30,8 @@ class PackItem(Item):
 
     Attributes:
         is_grey: Whether it is a matte or a trimap.
-        kernel_sizes: Kernel sizes of the trimaps to derive, which follow the picture among the
-            targets.
-        max_side: Longest side in pixels to which the picture is reduced; 0 keeps its size.
+        kernel_sizes: Kernels of the trimaps to derive, which are the targets after the picture.
+        max_side: Longest side in pixels of the packed picture; 0 keeps its size.
     """
 
     is_grey: bool = False
@@ -40,46 +39,29 @@ class PackItem(Item):
     max_side: int = 0
 
     def num_bytes(self, size: tuple[int, int]) -> float:
-        """Return the bytes that the targets take on the disk, for a source of (height, width)."""
-        per_pixel = 1.0 if self.is_grey else 3.0
-        if self.kernel_sizes:
-            per_pixel += len(self.kernel_sizes)
-        height, width = reduced(size, self.max_side)
-        return per_pixel * height * width + _HEADER * len(self.targets)
+        """Return the bytes of the targets for a source of (height, width)."""
+        return super().num_bytes(shrunk_size(size, self.max_side)) + _HEADER * len(self.targets)
 
 
-def make(item: Item) -> None:
-    """Decode a picture and write its array; for a training matte, write the labels first.
-
-    Raises:
-        GFMError: The source is unreadable.
-        WriteError: A target cannot be written.
-    """
+def make(item: Item) -> list[np.ndarray]:
+    """Decode a picture, and derive the labels of a training matte."""
     assert isinstance(item, PackItem)
     source = item.sources[0]
     array = read_alpha(source) if item.is_grey else read_image(source)
     trimaps = [trimap_from_alpha(array, size) for size in item.kernel_sizes]
-    for path, trimap in zip(item.targets[1:], trimaps, strict=False):
-        write_array(path, trimap)
-    write_array(item.targets[0], reduce(array, item.max_side))
+    return [shrink(array, item.max_side), *trimaps]
 
 
-def reduce(image: np.ndarray, max_side: int) -> np.ndarray:
-    """Reduce a picture by averaging, so that no side is longer than ``max_side`` pixels.
-
-    With ``max_side`` 0 it keeps its size.
-    """
-    height, width = reduced((image.shape[0], image.shape[1]), max_side)
+def shrink(image: np.ndarray, max_side: int) -> np.ndarray:
+    """Shrink a picture by averaging until no side exceeds ``max_side`` pixels; 0 keeps its size."""
+    height, width = shrunk_size((image.shape[0], image.shape[1]), max_side)
     if (height, width) == image.shape[:2]:
         return image
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def reduced(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """Return (height, width) reduced in proportion, so that no side is longer than ``max_side``.
-
-    With ``max_side`` 0 they stay the same.
-    """
+def shrunk_size(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """Return the (height, width) that :func:`shrink` gives."""
     scale = max_side / max(*size, 1)
     if not 0 < scale < 1:
         return size
@@ -100,14 +82,15 @@ def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[
                 kinds = [f"trimap_{size}" for size in sizes]
                 targets += [out / folders.labels / kind / f"{stem}.npy" for kind in kinds]
             is_grey = name.endswith(("alpha", "trimap"))
-            items.append(PackItem((source,), tuple(targets), is_grey, sizes))
+            per_pixel = 1.0 + len(sizes) if is_grey else 3.0
+            items.append(PackItem((source,), tuple(targets), per_pixel, is_grey, sizes))
     return items
 
 
 def scene_items(root: Path, out: Path, max_side: int) -> list[Item]:
     """List an item for every background that training reads."""
     return [
-        PackItem((path,), (out / folder / f"{stem}.npy",), max_side=max_side)
+        PackItem((path,), (out / folder / f"{stem}.npy",), 3.0, max_side=max_side)
         for folder in ("train", "train_denoise")
         for stem, path in files_by_stem(root / folder, None).items()
     ]
@@ -124,9 +107,9 @@ def prepare_pack(
 
     Args:
         roots: Roots of the datasets.
-        out: Folder that gets one folder of the same name for each dataset. By default a packed
-            dataset lies beside its source, with ``_packed`` added to its name.
-        max_side: Longest side of backgrounds in pixels; see :class:`PackItem`.
+        out: Folder that gets one folder of the same name for each dataset; by default
+            ``<dataset>_packed`` beside each dataset.
+        max_side: Longest side of backgrounds in pixels; 0 keeps their size.
         only: Any of ``photos``, ``bg20k`` and ``coco``; if empty, all that exist.
         options: Options of the run.
 
@@ -153,13 +136,8 @@ def prepare_pack(
         _refuse(root, target, items)
         jobs[name] = (target, items)
     for target, items in jobs.values():
-        run(Job(f"pack {target.name}", items, make, _num_bytes, is_close=True), options)
+        run(Job(f"pack {target.name}", items, make, is_exact=True), options)
     return {name: target for name, (target, _) in jobs.items()}
-
-
-def _num_bytes(item: Item, size: tuple[int, int]) -> float:
-    assert isinstance(item, PackItem)
-    return item.num_bytes(size)
 
 
 def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
@@ -169,3 +147,7 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
         raise GFMError(f"{root} is packed already: there is nothing to do")
     if target.resolve() == root.resolve():
         raise GFMError(f"{target} is the source itself: choose another place with --out")
+    for folder in sorted({path.parent for item in items for path in item.targets}):
+        found = [path for paths in pictures(folder).values() for path in paths]
+        if not all(map(is_packed, found)):
+            raise GFMError(f"{folder} holds pictures that are not packed: choose another --out")

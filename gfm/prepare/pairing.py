@@ -10,9 +10,8 @@ from pathlib import Path
 
 from gfm.data.images import SUFFIXES
 from gfm.data.listing import pictures
-from gfm.prepare.content import Role
+from gfm.prepare.content import Role, shorten
 
-_MANY = 20  # names that one line lists
 _AFFIX = re.compile(r"[-_. ]*(mask|matte|alpha|pha|gt|label|trimap|image|img|photo|rgb|original)?$")
 
 
@@ -91,15 +90,14 @@ def _describe(folder: Folder, lacking: list[str], strays: list[str], total: int)
     near = {_simplify(stem): stem for stem in strays}
     unread = {unicodedata.normalize("NFC", path.stem): path for path in _unread(folder.path)}
     names = []
-    for stem in lacking[:_MANY]:
+    for stem in lacking:
         if stem in unread:
             names.append(f"{stem} ({unread[stem].name} is not read: convert it to PNG)")
         elif _simplify(stem) in near:
             names.append(f"{stem} (is it {near[_simplify(stem)]}? rename it)")
         else:
             names.append(stem)
-    more = ", …" if len(lacking) > _MANY else ""
-    return f"lacks {len(lacking):,} of {total:,} pictures: {', '.join(names)}{more}"
+    return f"lacks {len(lacking):,} of {total:,} pictures: {shorten(names)}"
 
 
 def _common_suffix(listed: Mapping[Folder, Mapping[str, object]]) -> str:

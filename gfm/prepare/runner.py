@@ -1,7 +1,8 @@
 """Runs the preparing commands: skips what exists, takes a shard, estimates, and reports failures.
 
-A command is a list of items and a function that makes one. It may be killed at any moment. Files
-are written aside and renamed, so those with a final name are complete, and the next run skips them.
+A command is a list of items and a function that makes the pictures of one. It may be killed at any
+moment: writes are atomic, so the next run skips the files that exist. None of them is replaced
+without ``--overwrite``, whoever made it.
 """
 
 import shutil
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from rich.filesize import decimal
 
-from gfm.data.images import SUFFIXES, image_size
+from gfm.data.images import SUFFIXES, image_size, write_array, write_jpeg, write_png
 from gfm.data.listing import pictures
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.system.console import console
@@ -25,6 +27,8 @@ from gfm.system.progress import Progress, duration
 SAMPLE = 3
 """Number of items from which the time of the others is estimated."""
 
+_WRITERS = {".png": write_png, ".jpg": write_jpeg, ".npy": write_array}
+
 
 @dataclass(frozen=True)
 class Item:
@@ -32,14 +36,20 @@ class Item:
 
     Attributes:
         sources: Pictures to read; the first one tells the size.
-        targets: Files to write; the item is done when all of them exist.
+        targets: Files to write, as PNG, JPEG or packed; the item is done when all of them exist.
+        bytes_per_pixel: Estimate of what the targets take on the disk, in total.
     """
 
     sources: tuple[Path, ...]
     targets: tuple[Path, ...]
+    bytes_per_pixel: float = 0.0
 
     def __str__(self) -> str:
         return str(self.sources[0])
+
+    def num_bytes(self, size: tuple[int, int]) -> float:
+        """Estimate the bytes of the targets for a source of (height, width)."""
+        return self.bytes_per_pixel * size[0] * size[1]
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Options:
     Attributes:
         num_workers: Number of processes; ``None`` means one per core.
         shard: (i, n) selects the i-th of n equal parts, counted from 1.
-        overwrite: Whether to make files again that exist.
+        overwrite: Whether to replace files that exist.
     """
 
     num_workers: int | None = None
@@ -67,24 +77,18 @@ class Job:
     Attributes:
         title: Name of the work, for messages.
         items: Items to make.
-        make: Makes one item; raises GFMError for bad sources.
-        bytes_of: Estimates the bytes that an item of (height, width) will take on the disk.
-        is_close: Whether the estimate is close enough to refuse a disk that is too small.
+        make: Returns the pictures of an item's targets; raises GFMError for bad sources.
+        is_exact: Whether sizes on the disk are known, so that a disk that is too small is refused.
     """
 
     title: str
     items: Sequence[Item]
-    make: Callable[[Item], None]
-    bytes_of: Callable[[Item, tuple[int, int]], float]
-    is_close: bool = False
+    make: Callable[[Item], Sequence[np.ndarray]]
+    is_exact: bool = False
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """Parse a shard: ``2/8`` gives (2, 8).
-
-    Raises:
-        GFMError: The text is not i/n with 1 ≤ i ≤ n.
-    """
+    """Parse a shard: ``2/8`` gives (2, 8); raise GFMError unless it is i/n with 1 ≤ i ≤ n."""
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise GFMError(f"--shard {text}: give i/n with i from 1 to n, such as 2/8")
@@ -95,8 +99,8 @@ def run(job: Job, options: Options) -> None:
     """Make what is missing; print what it will take, and what went wrong.
 
     Raises:
-        GFMError: The disk is too small or cannot be written, a worker was killed, or some items
-            failed. In the last case all others have been made.
+        GFMError: The disk is too small or cannot be written, sources lie in a folder to write to, a
+            worker was killed, or some items failed; then all others have been made.
         SystemExit: On Control-C, with status 130.
     """
     index, count = options.shard
@@ -107,6 +111,7 @@ def run(job: Job, options: Options) -> None:
     console().print(f"{job.title}{part}: {len(todo):,} to make{there}", highlight=False)
     if not todo:
         return
+    _check_folders(todo)
     _check_disk(job, todo)
     for folder in sorted({target.parent for item in todo for target in item.targets}):
         make_folder(folder)
@@ -124,9 +129,9 @@ def run(job: Job, options: Options) -> None:
 
 
 def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> None:
-    """Make the items and append failures to ``faults``; however it ends, print the failures."""
+    """Make the items, append failures to ``faults`` and, however it ends, print them."""
     num_workers = min(options.num_workers or num_cores(), len(todo))
-    make = partial(_replace, job.make) if options.overwrite else job.make
+    make = partial(_write, job.make, options.overwrite)
     seconds: list[float] = []
     try:
         with Progress(len(todo), job.title) as bar:
@@ -162,21 +167,40 @@ def _missing(items: Iterable[Item]) -> list[Item]:
     return [item for item in items if not all(is_there(target) for target in item.targets)]
 
 
-def _replace(make: Callable[[Item], None], item: Item) -> None:
-    """Make an item, and remove files with other suffixes that its targets replace."""
-    make(item)
-    for target in item.targets:
-        for suffix in {case for s in SUFFIXES for case in (s, s.upper())} - {target.suffix}:
-            target.with_suffix(suffix).unlink(missing_ok=True)
+def _write(make: Callable[[Item], Sequence[np.ndarray]], overwrite: bool, item: Item) -> None:
+    """Make an item and write its targets; replace those that exist only with ``overwrite``."""
+    for path, picture in zip(item.targets, make(item), strict=True):
+        existing = [other for other in _same_pictures(path) if other.exists()]
+        if existing and not overwrite:
+            continue
+        _WRITERS[path.suffix](path, picture)
+        for other in existing:
+            if other != path:
+                other.unlink()
+
+
+def _same_pictures(path: Path) -> list[Path]:
+    """List the paths that a picture of this name may have in any format."""
+    suffixes = {case for suffix in SUFFIXES for case in (suffix, suffix.upper())}
+    return [path, *(path.with_name(path.stem + s) for s in suffixes if s != path.suffix)]
+
+
+def _check_folders(todo: Sequence[Item]) -> None:
+    """Raise GFMError if a folder to write to holds pictures that are read."""
+    sources = {path.parent for item in todo for path in item.sources}
+    targets = {path.parent for item in todo for path in item.targets}
+    same = {path.resolve() for path in sources} & {path.resolve() for path in targets}
+    for folder in sorted(same):
+        raise GFMError(f"{folder} holds the pictures to read: name another folder to write to")
 
 
 def _check_disk(job: Job, todo: Sequence[Item]) -> None:
     """Print how much will be written and how much is free."""
-    need = sum(job.bytes_of(item, _size(item)) for item in todo)
+    need = sum(item.num_bytes(_size(item)) for item in todo)
     place = next(folder for folder in todo[0].targets[0].absolute().parents if folder.exists())
     free = shutil.disk_usage(place).free
     text = f"about {decimal(int(need))}, {decimal(free)} free"
-    if need > free and job.is_close:
+    if need > free and job.is_exact:
         raise GFMError(f"{job.title} takes {text} at {place}: choose another disk with --out")
     warning = "; that may not be enough" if need > free else ""
     console().print(f"takes {text} at {place}{warning}", highlight=False, markup=False)

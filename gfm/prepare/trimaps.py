@@ -4,24 +4,21 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gfm.data.images import read_alpha, write_png
+import numpy as np
+
+from gfm.data.images import read_alpha
 from gfm.data.layout import AM2K, Folders, validation_photos
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 from gfm.rosta import TT
 
-_BYTES_PER_PIXEL = 0.02  # of a PNG file, measured
+_BYTES = 0.02  # per pixel, of a PNG file, measured
 
 
-def make(kernel_size: int, item: Item) -> None:
-    """Write the trimap of a matte.
-
-    Raises:
-        GFMError: The matte is unreadable.
-        WriteError: The trimap cannot be written.
-    """
-    write_png(item.targets[0], trimap_from_alpha(read_alpha(item.sources[0]), kernel_size))
+def make(kernel_size: int, item: Item) -> tuple[np.ndarray]:
+    """Return the trimap of a matte; see :class:`gfm.prepare.runner.Job`."""
+    return (trimap_from_alpha(read_alpha(item.sources[0]), kernel_size),)
 
 
 def prepare_trimaps(
@@ -30,16 +27,10 @@ def prepare_trimaps(
     kernel_size: int = TT.kernel_size,
     options: Options = DEFAULTS,
 ) -> None:
-    """Write the folder ``validation/trimap``.
-
-    Args:
-        root: Root of the dataset.
-        folders: Names of its folders.
-        kernel_size: Side of the kernel in pixels; see :func:`gfm.data.trimap.trimap_from_alpha`.
-        options: Options of the run.
+    """Write the folder ``validation/trimap``; see :func:`gfm.data.trimap.trimap_from_alpha`.
 
     Raises:
-        GFMError: The kernel size or the name of the folder is missing or wrong, or see
+        GFMError: The kernel size is not positive, the folder has no name, or see
             :func:`gfm.prepare.runner.run`.
     """
     if kernel_size < 1:
@@ -49,10 +40,5 @@ def prepare_trimaps(
     target = root / folders.validation_trimap
     # Ignore existing trimaps, because a folder may be half made and is completed here.
     mattes = validation_photos(root, replace(folders, validation_trimap=""))
-    items = [Item((photo.alpha,), (target / f"{photo.name}.png",)) for photo in mattes]
-    make_one = partial(make, kernel_size)
-    run(Job("trimaps", items, make_one, _num_bytes), options)
-
-
-def _num_bytes(item: Item, size: tuple[int, int]) -> float:
-    return _BYTES_PER_PIXEL * size[0] * size[1]
+    items = [Item((photo.alpha,), (target / f"{photo.name}.png",), _BYTES) for photo in mattes]
+    run(Job("trimaps", items, partial(make, kernel_size)), options)

@@ -1,16 +1,17 @@
 """The LightningModule: steps of training, validation and test."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from gfm.checkpoints import load_weights
+from gfm.checkpoints import choose_inferer, load_network, load_weights
 from gfm.checkpoints.formats import read_training
 from gfm.compat.hydra import instantiate
 from gfm.compat.lightning import (
@@ -94,6 +95,34 @@ class MattingModule(pl.LightningModule):
         names = [name for name in ("layer_decay", "weight_decay_on") if name in config]
         options: dict[str, Any] = {name: config[name] for name in names}
         return cls(config=config, **{**options, **built, **given})
+
+    @classmethod
+    def from_weights(
+        cls, path: Path | str, learning_rate: float = 5e-5, trust: Sequence[str] = ()
+    ) -> "MattingModule":
+        """Build a module that fine-tunes weights with the losses and Adam of the paper.
+
+        Add ``Freezing(["norms"])`` to the callbacks of the trainer if there are few photos.
+
+        Args:
+            path: Any source of :func:`gfm.checkpoints.read_checkpoint`.
+            learning_rate: Learning rate of Adam.
+            trust: Other packages whose classes the file may name.
+
+        Raises:
+            GFMError: As in :func:`gfm.checkpoints.read_checkpoint`.
+        """
+        model, checkpoint = load_network(path, trust)
+        config = {"model": checkpoint.model, "inference": checkpoint.inferer}
+        return cls(
+            model.train(),  # it is loaded for evaluation, and Lightning would leave it so
+            Criterion(checkpoint.model["rosta"]),
+            partial(Adam, lr=learning_rate),
+            None,
+            choose_inferer(checkpoint),
+            MattingMetrics(),
+            config,
+        )
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]

@@ -1,5 +1,7 @@
 """Records the provenance of a result: code, packages and data."""
 
+import hashlib
+import json
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -30,11 +32,25 @@ def git_commit() -> str | None:
         return None
 
 
+def describe_samples(datamodule: MattingDataModule) -> str:
+    """Return how many photos and backgrounds are trained on, and a fingerprint of their names.
+
+    Samples are drawn by position in these lists, so a resumed run needs the same ones. Packed files
+    keep the names of the pictures.
+    """
+    training = datamodule.training
+    names = [[x.image.stem for x in group] for group in (training.photos, training.scenes)]
+    digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:12]
+    photos, backgrounds = map(len, names)
+    return f"{photos} photos and {backgrounds} backgrounds (list {digest})"
+
+
 def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
     """Return what checkpoints and dashboards record about a run, after its data are set up.
 
     Returns:
-        ``commit``, ``packages`` with their versions, and ``data``, a fingerprint of all files.
+        ``commit``, ``packages`` with their versions, ``data``, a fingerprint of all files, and
+        ``samples``, see :func:`describe_samples`.
     """
     training = datamodule.training
     paths = [path for scene in training.scenes for path in (scene.image, scene.denoised)]
@@ -46,4 +62,5 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
         "commit": git_commit(),
         "packages": {"gfm-matting": __version__, **packages},
         "data": fingerprint_of_files(paths),
+        "samples": describe_samples(datamodule),
     }

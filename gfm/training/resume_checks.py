@@ -77,6 +77,25 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
         )
 
 
+def check_samples(path: Path, samples: str) -> None:
+    """Check that a resumed run trains on the same photos and backgrounds.
+
+    Args:
+        path: Checkpoint; those written by earlier versions do not tell.
+        samples: Description by :func:`gfm.training.provenance.describe_samples`.
+
+    Raises:
+        GFMError: They differ.
+    """
+    stored = (_read(path) or {}).get("hyper_parameters", {}).get("provenance", {})
+    before = stored.get("samples", samples)
+    if before != samples:
+        raise GFMError(
+            f"{path} was trained on {before}, but there are now {samples}: restore the files, or "
+            "start a new run from its weights with init_from="
+        )
+
+
 def _is_fixed(key: str) -> bool:
     inside = any(key == fixed or key.startswith(f"{fixed}.") for fixed in _FIXED)
     return inside and key.split(".")[-1] not in _FREE

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from gfm import __version__, load_model
 from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
 from gfm.checkpoints.links import released_file
+from gfm.checkpoints.overwriting import check_targets
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.cli import app
 from gfm.errors import GFMError
@@ -195,6 +196,7 @@ def test_torch_export_by_command(tmp_path):
     write_network(tmp_path / "small.ckpt")
     done = _export("torch", tmp_path / "small.ckpt", tmp_path / "a.pt2", "--pixels", "float")
     assert done.exit_code == 0, done.output
+    check_targets("none.ckpt", [tmp_path / "a.pt2"], overwrite=False)  # recognised as its own
     lines = done.output.strip().splitlines()
     assert "test_resnet, RoSTA TT, " in lines[0]
     assert len(lines) == 4

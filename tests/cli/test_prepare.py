@@ -18,7 +18,7 @@ from gfm.data.layout import Folders, Roots, scenes, training_photos, validation_
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.denoise import denoise, prepare_denoise
-from gfm.prepare.pack import PackItem, prepare_pack, reduce, reduced
+from gfm.prepare.pack import PackItem, prepare_pack, shrink, shrunk_size
 from gfm.prepare.runner import Options
 from gfm.prepare.trimaps import prepare_trimaps
 from tests.data.test_decoding import wide_profile
@@ -172,9 +172,9 @@ def test_backgrounds_may_be_reduced(roots, tmp_path):
     assert not (tmp_path / "out/AM-2k").exists()
     for path in (tmp_path / "out/BG-20k/train").iterdir():
         assert open_array(path).shape == (80, 120, 3)
-    assert reduced((10, 30), 0) == reduced((10, 30), 30) == (10, 30)
+    assert shrunk_size((10, 30), 0) == shrunk_size((10, 30), 30) == (10, 30)
     checks = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(254)
-    assert set(np.unique(reduce(checks.astype(np.uint8), 32))) == {127}  # averages, no aliasing
+    assert set(np.unique(shrink(checks.astype(np.uint8), 32))) == {127}  # averages, no aliasing
 
 
 def test_packed_data_are_not_packed_again(roots):
@@ -185,6 +185,17 @@ def test_packed_data_are_not_packed_again(roots):
         prepare_pack(Roots(roots.photos), only=["coco"])
     with pytest.raises(GFMError, match="the source itself"):
         prepare_pack(roots, roots.photos.parent, only=["photos"])
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_packing_spares_a_dataset_that_is_not_packed(roots, tmp_path, overwrite):
+    other = tmp_path / "out/AM-2k"
+    shutil.copytree(roots.photos, other)
+    before = sorted(other.rglob("*"))
+    options = Options(1, overwrite=overwrite)
+    with pytest.raises(GFMError, match="holds pictures that are not packed: choose another --out"):
+        prepare_pack(roots, tmp_path / "out", only=["photos"], options=options)
+    assert sorted(other.rglob("*")) == before
 
 
 def test_folder_names_are_options(roots, tmp_path):

@@ -64,6 +64,9 @@ def test_missing_partner(am2k):
     photo.image.unlink()
     with pytest.raises(GFMError, match=rf"no picture named {photo.name} in .*original"):
         training_photos(am2k, "image", False)
+    photo.image.with_suffix(".heic").touch()
+    with pytest.raises(GFMError, match=rf"{photo.name}\.heic is not read: convert it to PNG"):
+        training_photos(am2k, "image", False)
 
 
 def test_empty_folder(tmp_path):

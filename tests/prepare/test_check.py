@@ -32,7 +32,7 @@ def _halve(path):
 
 
 def test_nothing_is_wrong_with_the_demo(roots, capsys):
-    assert check(roots, 1) == []
+    assert check([roots], 1) == []
     said = capsys.readouterr().out
     assert "train/mask 4, train/original 4, train/fg 4" in said
     assert "testval 1" in said
@@ -53,7 +53,7 @@ def test_every_fault_is_found(roots):
     shutil.copy(trimap, trimap.with_name("n.PNG"))
     shutil.copy(originals[1], originals[1].with_suffix(".jpeg"))
 
-    problems = check(roots, 2)
+    problems = check([roots], 2)
 
     def told(*words):
         return [p for p in problems if all(str(word) in p for word in words)]

@@ -45,7 +45,7 @@ def photos(root):
 
 def seen(root, capsys, **options):
     """Return the problems and the notes."""
-    problems = check(Pairs(root, **options), 1)
+    problems = check([Pairs(root, **options)], 1)
     lines = capsys.readouterr().out.splitlines()
     return problems, [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
 
@@ -189,13 +189,18 @@ def test_cut_outs_alone(tmp_path, capsys):
     assert seen(tmp_path, capsys) == ([], [])
     cut_outs = [Photo(n, tmp_path / f"{n}.png", tmp_path / f"{n}.png") for n in NAMES]
     assert check_photos(cut_outs) == []
+    save(tmp_path / "b.png", np.dstack([photo(1), np.full_like(SOFT, 255)]))
+    (problem,), _ = seen(tmp_path, capsys, images=".", alphas=".")
+    assert "1 of 6 mattes are opaque everywhere: a cut-out has transparency: b.png" in problem
+    with pytest.raises(GFMError, match="opaque everywhere"):
+        check_photos(cut_outs)
 
 
 @pytest.mark.parametrize("name", ["a=b", "photos [2024]", "with blanks", "照片", "shoot:camera:1"])
 def test_folders_of_any_name(root, name):
     here = root.rename(root.with_name(name))
     for arguments in ([str(here)], ["data=pairs", f"data.root={here}"]):
-        assert find_datasets(arguments).root == here
+        assert find_datasets(arguments)[0].root == here
     result = CliRunner().invoke(app, ["check", "--workers", "1", str(here)])
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1] == "no problems"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from gfm.data.images import read_alpha, write_png
 from gfm.data.listing import pictures
 from gfm.errors import GFMError, WriteError
-from gfm.prepare.runner import Item, Options, parse_shard, run
+from gfm.prepare.runner import Item, Options, _write, parse_shard, run
 from gfm.system.files import STALE_SECONDS, make_folder, open_atomic
 from gfm.system.processes import map_unordered
 from tests.conftest import PROJECT
@@ -31,7 +32,8 @@ def items(tmp_path):
     source.mkdir()
     for index in range(7):
         write_png(source / f"{index}.png", GREY)
-    return [Item((p,), (tmp_path / "target" / f"{p.stem}.png",)) for p in sorted(source.iterdir())]
+    target = tmp_path / "target"
+    return [Item((p,), (target / f"{p.stem}.png",), 0.5) for p in sorted(source.iterdir())]
 
 
 def _made(tmp_path):
@@ -45,7 +47,7 @@ def test_makes_all(items, tmp_path, num_workers, capsys):
     assert [p.name for p in (tmp_path / "target").glob(".*")] == []
     said = capsys.readouterr().out
     assert "copies: 7 to make" in said
-    assert "takes about 70 bytes" in said
+    assert "takes about 84 bytes" in said
     assert "for the others" in said
 
 
@@ -66,6 +68,35 @@ def test_overwriting_leaves_one_picture_of_a_name(items, tmp_path):
     assert _made(tmp_path) == list("0123456")
     assert all(len(paths) == 1 for paths in pictures(tmp_path / "target").values())
     assert all(item.sources[0].exists() for item in items)
+
+
+def test_files_that_exist_are_not_replaced(items, tmp_path):
+    """Nor when the item lacks another of its files, whoever made the first."""
+    (tmp_path / "target").mkdir()
+    kept = [tmp_path / "target/3.png", tmp_path / "target/4.JPG"]
+    for path in kept:
+        path.write_bytes(b"a stranger's")
+    twice = [replace(item, targets=(*item.targets, _second(item))) for item in items]
+    run(job(twice, make=lambda item: (GREY, GREY)), ONE)
+    assert [path.read_bytes() for path in kept] == [b"a stranger's"] * 2
+    assert not (tmp_path / "target/4.png").exists()
+    assert len(list((tmp_path / "second").iterdir())) == 7
+    _second(items[3]).unlink()
+    run(job(twice, make=lambda item: (GREY, GREY)), Options(1, overwrite=True))
+    np.testing.assert_array_equal(read_alpha(kept[0]), GREY)
+    assert not kept[1].exists()
+
+
+def _second(item):
+    return item.targets[0].parent.with_name("second") / item.targets[0].name
+
+
+def test_sources_are_never_written_over(items, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "source")
+    same = [replace(item, targets=(tmp_path / f"link/{i}.jpg",)) for i, item in enumerate(items)]
+    with pytest.raises(GFMError, match="source holds the pictures to read: name another folder"):
+        run(job(same), Options(1, overwrite=True))
+    assert len(list((tmp_path / "source").iterdir())) == 7
 
 
 def test_shards_partition(items, tmp_path):
@@ -100,6 +131,14 @@ def test_failures_are_listed_and_the_others_made(items, tmp_path, capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("failed: ")]
     assert [str(items[i].sources[0]) in line for i, line in zip((2, 4), lines, strict=True)]
     assert lines[0].count("2.png") == 1
+
+
+def test_a_name_that_is_too_long_fails_alone(items, tmp_path, capsys):
+    items[2] = replace(items[2], targets=(tmp_path / "target" / ("x" * 260 + ".png"),))
+    with pytest.raises(GFMError, match="1 of 7 failed"):
+        run(job(items), ONE)
+    assert _made(tmp_path) == list("013456")
+    assert "File name too long" in capsys.readouterr().out
 
 
 def test_surprises_are_failures_too(items, capsys):
@@ -145,10 +184,11 @@ def test_read_only_folder(items, tmp_path, monkeypatch):
 
 
 def test_small_disk_is_refused_before_anything_is_written(items, tmp_path, capsys):
+    huge = [replace(item, bytes_per_pixel=1e17) for item in items]
     with pytest.raises(GFMError, match=r"copies takes about .* EB, .* free .*--out"):
-        run(job(items, num_bytes=1e18, is_close=True), ONE)
+        run(job(huge, is_exact=True), ONE)
     assert not (tmp_path / "target").exists()
-    run(job(items, num_bytes=1e18), ONE)  # an estimate may be wrong
+    run(job(huge), ONE)  # an estimate may be wrong
     assert "may not be enough" in capsys.readouterr().out
 
 
@@ -210,6 +250,6 @@ def test_control_c_ends_in_one_line(items, tmp_path):
 
 
 def test_a_worker_stops_when_nobody_listens(items):
-    outcomes = map_unordered(copy_slowly, items, 2)
+    outcomes = map_unordered(partial(_write, copy_slowly, False), items, 2)
     with pytest.raises(WriteError):  # there is no target folder
         next(outcomes)

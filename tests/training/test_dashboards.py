@@ -193,7 +193,7 @@ def test_curves_have_no_gap_where_a_run_was_killed(
         told.setenv("KILL", "1")
         killed = _start(demo_folder, run, KILLER, "optimizer.lr=0.02")
     assert killed.wait() == -signal.SIGKILL
-    assert _start(demo_folder, run, f"ckpt_path={run}").wait() == 0
+    assert _start(demo_folder, run, f"ckpt_path={run}", "trust=[tests]").wait() == 0
 
     first, second = files(run)
     before, after = read(first, was_killed=True), read(second)

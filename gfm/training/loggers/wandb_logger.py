@@ -14,6 +14,7 @@ import wandb
 
 from gfm.compat.lightning import drop_wandb_option
 from gfm.compat.wandb import set_flush_interval
+from gfm.compat.wandb_settings import check_wandb
 from gfm.system.files import make_folder, write_text
 from gfm.system.ranks import is_global_zero
 from gfm.training.loggers.dashboard import Dashboard
@@ -73,7 +74,12 @@ def run_id(folder: Path) -> str:
 
 
 def wandb_logger(**options: Any) -> Dashboard:
-    """Build a :class:`~gfm.training.loggers.dashboard.Dashboard` in the mode that works here."""
+    """Build a :class:`~gfm.training.loggers.dashboard.Dashboard` in the mode that works here.
+
+    Raises:
+        GFMError: W&B refuses an option, or an environment variable.
+    """
+    check_wandb(options)
     set_flush_interval()
     os.environ.setdefault("WANDB_SILENT", "true")
     name = run_id(Path(options.get("save_dir", ".")))
