@@ -93,7 +93,7 @@ class Data(Section):
     alphas: Text | None = None
     trimaps: Text | None = None
     alpha_suffix: str = ""
-    also: list[Text] = []
+    also: list[Text] = Field(default_factory=list)
     num_holdout: FromZero | Fraction = 0
     split: Text | None = None
 
@@ -152,7 +152,7 @@ class Track(Node):
     backgrounds_per_foreground: Count = 1
     denoise_probability: Fraction = 0
     blur_probability: Fraction = 0
-    blur_sizes: Annotated[list[Count], Field(min_length=1)] = []
+    blur_sizes: Annotated[list[Count], Field(min_length=1)] = Field(default_factory=list)
     noise_probability: Fraction = 0
     noise_sigma: NonNegative = 0
 
@@ -175,14 +175,14 @@ class Loss(Node):
     fusion: NonNegative = 0
     composition: NonNegative = 0
     glance_on: GlanceOn = "logits"
-    extra: dict[str, Node] = {}
+    extra: dict[str, Node] = Field(default_factory=dict)
 
 
 class Optimizer(Node):
     """The optimiser."""
 
     lr: NonNegative = 0
-    betas: Annotated[list[Decay], Field(min_length=2, max_length=2)] = []
+    betas: Annotated[list[Decay], Field(min_length=2, max_length=2)] = Field(default_factory=list)
     weight_decay: NonNegative = 0
 
 
@@ -203,7 +203,7 @@ class Metrics(Node):
     """The metrics of a validation."""
 
     protocol: ProtocolName
-    extra: dict[str, Node] = {}
+    extra: dict[str, Node] = Field(default_factory=dict)
 
 
 class Norms(Node):
