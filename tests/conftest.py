@@ -43,6 +43,15 @@ SMALL_NETWORK = [
 """Overrides of a network that takes a step in no time."""
 
 
+SMALL_NODE = {
+    "_target_": "gfm.models.gfm.GFM",
+    "encoder": {"_target_": "gfm.models.timm_encoder.timm_encoder", "name": "test_resnet"},
+    "rosta": "tt",
+    "decoder_channels": [8] * 5,
+}
+"""The node of a network of a few thousand weights, in which a checkpoint names it."""
+
+
 SMALL_DATA = ["data.num_workers=0", *(f"data.source.{k}={v}" for k, v in DEMO.items())]
 """Overrides for that dataset."""
 
@@ -114,8 +123,10 @@ def demo_roots(demo_folder: Path) -> Roots:
 
 
 @pytest.fixture
-def tiny(demo_folder: Path, tmp_path: Path) -> list[str]:
-    """Return overrides of a run on the tiny demo dataset."""
+def tiny(demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return overrides of a run on the tiny demo dataset, which draws no curves."""
+    # Drawing them takes as long as the training; training/test_pictures.py does.
+    monkeypatch.setattr("gfm.run.summary.draw_curves", lambda *_: False)
     return [f"paths.demo={demo_folder}", f"paths.run={tmp_path / 'run'}", *SMALL_DATA]
 
 

@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gfm.run import summary
+
 MODULES = (
     "albumentations",
     "gfm.checkpoints",
@@ -27,7 +29,6 @@ MODULES = (
     "gfm.config",
     "gfm.evaluation",
     "gfm.run.build",
-    "gfm.run.summary",
     "gfm.training.final_test",
     "matplotlib.pyplot",
     "pytorch_lightning",
@@ -136,7 +137,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, reap)
     for name in MODULES:
-        importlib.import_module(name)
+        with suppress(ImportError):  # of an extra that is not installed
+            importlib.import_module(name)
+    summary.draw_curves = lambda *_: False  # takes as long as a small training
     threads = os.listdir("/proc/self/task")
     assert len(threads) == 1, "a process with threads cannot be forked"
     gc.collect()

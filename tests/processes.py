@@ -45,8 +45,8 @@ class Command:
     ) -> None:
         self.words = [str(word) for word in words]
         self.returncode: int | None = None
-        self._output = output or tempfile.TemporaryFile()
-        self._error = error or tempfile.TemporaryFile()
+        self._output = output or tempfile.TemporaryFile()  # noqa: SIM115
+        self._error = error or tempfile.TemporaryFile()  # noqa: SIM115
         status, end = os.pipe()
         request = {
             "words": self.words,
@@ -78,9 +78,12 @@ class Command:
         return None
 
     def kill(self) -> None:
-        """Kill all processes of the session's group."""
+        """Kill the command and all processes of its group."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+        if self.returncode is None:  # it may not have a group yet
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     @property
     def stdout(self) -> str:

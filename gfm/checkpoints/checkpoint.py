@@ -25,11 +25,8 @@ class Checkpoint:
 
     @property
     def encoder_name(self) -> str:
-        """Name of the encoder: ``r34``, timm's ``convnextv2_tiny``, or of the encoder's function.
-
-        The node of a :class:`gfm.models.gfm.GFM` describes its encoder by a node, that of
-        ``gfm_timm`` by timm's name; for any other, the target alone determines the encoder.
-        """
+        """Name of the encoder: ``r34``, timm's ``convnextv2_tiny``, or that of its function."""
+        # GFM describes its encoder by a node, gfm_timm by timm's name, any other by its target.
         node = self.model.get("encoder") or self.model
         if isinstance(node, dict):
             target = str(node.get("_target_")).split(".")[-1]
@@ -43,7 +40,7 @@ class Checkpoint:
 
 
 def without_pretrained(node: Any) -> Any:
-    """Turn ``pretrained`` off in a network's node, because its weights will be replaced anyway."""
+    """Turn ``pretrained`` off in a network's node, whose weights will be replaced anyway."""
     if isinstance(node, dict):
         return {k: False if k == "pretrained" else without_pretrained(v) for k, v in node.items()}
     return node
@@ -55,11 +52,7 @@ UNKNOWN_LICENCE = (
 
 
 def collect_facts(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str, str]:
-    """Collect the metadata of exported files: architecture, RoSTA, version and licence by name.
-
-    The licence of the weights comes from ``checkpoint.config``; ``inferer`` is that of the exported
-    graph, if any.
-    """
+    """Collect the metadata of a file, and of the inferer in an exported graph."""
     facts = {
         "generator": f"gfm-matting {__version__}",
         "architecture": f"GFM (Li et al., IJCV 2022), {checkpoint.encoder_name}",

@@ -30,10 +30,10 @@ _EXPECTED = "a .ckpt of a training run, a released GFM .pth, or a .safetensors w
 
 
 def read_checkpoint(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
-    """Read any supported file, and check that its network may be built.
+    """Read any source of :func:`gfm.checkpoints.sources.find_checkpoint`.
 
     Args:
-        path: Any source of :func:`gfm.checkpoints.sources.find_checkpoint`.
+        path: Source.
         trust: Additional packages whose classes the file may use.
 
     Raises:
@@ -57,11 +57,7 @@ _TRAINING_PARTS = {
 
 
 def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
-    """Read a checkpoint of a training run, and check that all its parts may be built.
-
-    Raises:
-        GFMError: As in :func:`read_checkpoint`, or the file does not describe a training run.
-    """
+    """Read a checkpoint as :func:`read_checkpoint`, if it describes a whole training run."""
     checkpoint = read_checkpoint(path, trust)
     missing = [part for part in _TRAINING_PARTS if part not in checkpoint.config]
     if missing:
@@ -75,11 +71,7 @@ def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
 
 
 def read_weights(path: Path) -> Checkpoint:
-    """Read any supported file without checking its descriptions, when only weights are needed.
-
-    Raises:
-        GFMError: The file is missing, damaged or unsupported.
-    """
+    """Read as :func:`read_checkpoint`, but without checking descriptions, which may be unsafe."""
     path = find_checkpoint(path)
     if not path.is_file():
         raise GFMError(f"no checkpoint {path}: set checkpoint=, or init_from=, to {_EXPECTED}")
@@ -104,15 +96,19 @@ def _read_torch(path: Path) -> Checkpoint:
     if isinstance(content, dict) and "pytorch-lightning_version" in content:
         return _from_run(content, path)
     if isinstance(content, dict) and all(isinstance(v, Tensor) for v in content.values()):
-        if not is_official(content):
-            first = next(iter(content), "nothing")
-            raise GFMError(f"{path} is not a GFM network (it has {first}…): expected {_EXPECTED}")
-        check_state(content, path)
-        try:
-            return Checkpoint(*convert_official(content, path))
-        except (LookupError, ZeroDivisionError) as error:
-            raise GFMError(f"{path} is not a GFM network: tensors are missing") from error
+        return _from_official(content, path)
     raise GFMError(f"{path} does not contain weights: expected {_EXPECTED}")
+
+
+def _from_official(content: dict[Any, Tensor], path: Path) -> Checkpoint:
+    if not is_official(content):
+        first = next(iter(content), "nothing")
+        raise GFMError(f"{path} is not a GFM network (it has {first}…): expected {_EXPECTED}")
+    check_state(content, path)
+    try:
+        return Checkpoint(*convert_official(content, path))
+    except (LookupError, ZeroDivisionError) as error:
+        raise GFMError(f"{path} is not a GFM network: tensors are missing") from error
 
 
 def _from_run(content: dict[Any, Any], path: Path) -> Checkpoint:
@@ -171,10 +167,6 @@ def check_suffix(path: Path) -> None:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a ``.safetensors``, or a ``.ckpt`` like that of a run, atomically.
-
-    Raises:
-        GFMError: The suffix is neither, or the file cannot be written.
-    """
+    """Write a ``.safetensors``, or a ``.ckpt`` like that of a run; errors raise GFMError."""
     check_suffix(path)
     write_file(path, lambda temporary: _WRITERS[path.suffix](temporary, checkpoint))

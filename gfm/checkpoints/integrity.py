@@ -23,13 +23,9 @@ _FOLDER = 0x10  # the MS-DOS attribute that marks an entry as a folder
 
 
 def check_archive(path: Path) -> None:
-    """Compare every entry of a ``.ckpt`` or ``.pth`` with its checksum; this reads the whole file.
+    """Raise GFMError if an entry of a ``.ckpt`` or ``.pth`` differs from its checksum.
 
-    Files written by torch before 1.6 lack checksums, and are not checked.
-
-    Raises:
-        GFMError: An entry, or the archive's list of entries, is damaged.
-        OSError: The file cannot be read.
+    This reads the whole file. Files written by torch before 1.6 lack checksums.
     """
     with path.open("rb") as file:
         if file.read(len(_ARCHIVE)) != _ARCHIVE:
@@ -89,24 +85,18 @@ def digest(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 def check_digest(
     path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], expected: str | None
 ) -> None:
-    """Compare tensors and all other metadata with the digest in a file.
+    """Raise GFMError if tensors and all other metadata differ from the digest in a file.
 
-    Files of older versions have none (``expected`` is ``None``), and are not checked.
-
-    Raises:
-        GFMError: They differ.
+    Files of older versions have none: ``expected`` is ``None``.
     """
     if expected is None:
         # Damage may have renamed the digest's key.
         is_intact = not any(
-            len(text) == 64 and _is_digest(state, metadata, key) for key, text in metadata.items()
+            digest(state, {k: v for k, v in metadata.items() if k != key}) == text
+            for key, text in metadata.items()
+            if len(text) == 64
         )
     else:
         is_intact = digest(state, metadata) == expected
     if not is_intact:
         raise GFMError(_damaged(path))
-
-
-def _is_digest(state: Mapping[str, Tensor], metadata: Mapping[str, str], key: str) -> bool:
-    """Return whether the value of a key is the digest of everything else."""
-    return digest(state, {k: v for k, v in metadata.items() if k != key}) == metadata[key]

@@ -24,8 +24,7 @@ def weights_names() -> list[str]:
 def released_file(name: str) -> Path:
     """Return where ``gfm download weights NAME`` stores weights: in ``GFM_CACHE``, or a user cache.
 
-    Raises:
-        GFMError: No weights are released under this name.
+    An unknown name raises GFMError.
     """
     name = name.removeprefix("gfm_")
     if name not in weights_names():

@@ -15,21 +15,13 @@ from gfm.models.gfm import GFM
 
 
 def load_network(path: Path | str, trust: Sequence[str] = ()) -> tuple[GFM, Checkpoint]:
-    """Load the network of a checkpoint with its weights, in evaluation mode.
-
-    Arguments and errors are those of :func:`gfm.checkpoints.read_checkpoint`, and the weights have
-    to fit the network.
-    """
+    """Load a network in evaluation mode; arguments and errors as of :func:`read_checkpoint`."""
     checkpoint = read_checkpoint(Path(path), trust)
     return build_network(checkpoint, path), checkpoint
 
 
 def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
-    """Build the network of a checkpoint that was already read, in evaluation mode.
-
-    Raises:
-        GFMError: The weights of ``path`` do not fit the network that it describes.
-    """
+    """Build the network of a checkpoint read from ``path``, after :func:`check_network`."""
     check_network(checkpoint, path)
     model = _build(checkpoint, path)
     model.load_state_dict(checkpoint.state)
@@ -37,12 +29,9 @@ def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
 
 
 def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
-    """Check that the weights of ``path`` fit the network that it describes.
+    """Raise GFMError unless the weights of ``path`` fit the network that it describes.
 
     The network is first built without memory, because a wrong description may ask for any amount.
-
-    Raises:
-        GFMError: They do not fit.
     """
     try:
         with torch.device("meta"):
@@ -63,22 +52,15 @@ def _build(checkpoint: Checkpoint, path: Path | str) -> GFM:
 
 
 def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Copy the weights of ``path`` into a network of the same architecture.
-
-    Raises:
-        GFMError: The backbone or the RoSTA differs.
-    """
+    """Copy the weights of ``path`` into a network, after :func:`check_weights`."""
     check_weights(model, checkpoint, path)
     model.load_state_dict(checkpoint.state)
 
 
 def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Check that the network of a ``_target_`` node normalises colours like that of ``path``.
+    """Raise GFMError if the network of a ``_target_`` node normalises unlike that of ``path``.
 
     Networks of other packages are compared only with networks of the same class.
-
-    Raises:
-        GFMError: The normalization differs.
     """
     source = checkpoint.model
     if not isinstance(source, dict) or _kind(source) != _kind(model):
@@ -97,13 +79,8 @@ def _kind(node: dict[str, Any]) -> str:
 
 
 def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Compare names, shapes and types of the weights of ``path`` with those of a network.
-
-    Raises:
-        GFMError: The backbone or the RoSTA differs, or a weight is not a finite number.
-    """
-    own = model.state_dict()
-    given = checkpoint.state
+    """Raise GFMError unless the weights of ``path`` are finite and have a network's shapes."""
+    own, given = model.state_dict(), checkpoint.state
     wrong = [k for k in own if k not in given or given[k].shape != own[k].shape]
     extra = [k for k in given if k not in own]
     if wrong or extra:
@@ -114,9 +91,8 @@ def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
         )
     for name, tensor in given.items():
         # Counters may be floats, because some programs convert everything they save.
-        if (
-            own[name].is_floating_point() and not tensor.is_floating_point()
-        ) or tensor.is_complex():
+        is_number = tensor.is_floating_point() or not own[name].is_floating_point()
+        if tensor.is_complex() or not is_number:
             raise GFMError(f"{path} has weights that are not floats ({name} is {tensor.dtype})")
         if not tensor.isfinite().all():
             raise GFMError(f"{path} has weights that are not finite ({name}): train again")

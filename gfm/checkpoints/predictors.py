@@ -20,13 +20,8 @@ def choose_inferer(
 ) -> Inferer:
     """Return the wanted inferer, or else that of the run, or else the official one for the RoSTA.
 
-    Args:
-        checkpoint: Checkpoint whose network will be applied.
-        wanted: An inferer, a name for :func:`gfm.inference.inferers.make_inferer` (which gets the
-            scales of the run's data), or a ``_target_`` node; empty for the default.
-
-    Raises:
-        GFMError: The name is unknown, or the node cannot be built.
+    ``wanted`` is an inferer, a name for :func:`gfm.inference.inferers.make_inferer` (which gets the
+    scales of the run's data), or a ``_target_`` node; empty for the default.
     """
     if isinstance(wanted, str):
         return make_inferer(wanted, _scales(checkpoint))
@@ -65,8 +60,8 @@ def load_model(
             run that made the checkpoint, or else that of the official test.
         trust: Additional packages whose classes the file may use.
         branch: See :class:`gfm.inference.Predictor`.
-        max_size: See :class:`gfm.inference.Predictor`.
-        foreground: See :class:`gfm.inference.Predictor`.
+        max_size: See there.
+        foreground: See there.
 
     Raises:
         GFMError: The file is missing, damaged or unsupported, or uses a class that is not trusted;
@@ -79,7 +74,6 @@ def load_model(
 
 
 def _scales(checkpoint: Checkpoint) -> dict[str, float]:
-    """Return the scales of the run's data; empty if the file has none."""
     data = checkpoint.config.get("data")
     scales = data.get("scales") if isinstance(data, dict) else None
     if not isinstance(scales, dict):

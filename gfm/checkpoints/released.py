@@ -10,7 +10,6 @@ from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
 
 State = dict[str, Tensor]
-
 _DECODERS = {"g": "glance", "f": "focus"}
 
 
@@ -53,20 +52,10 @@ def is_official(state: State) -> bool:
 
 
 def convert_official(official: State, path: Path | str) -> tuple[dict[str, Any], State]:
-    """Convert the weights of an official checkpoint.
+    """Return the ``_target_`` node of an official network, and its weights under our names.
 
     Names and shapes of the tensors determine the backbone and the RoSTA, but not whether it is FT
-    or BT.
-
-    Args:
-        official: Tensors by name, with or without the prefix ``module.`` of DataParallel.
-        path: File, whose name distinguishes FT from BT.
-
-    Returns:
-        The ``_target_`` node of the network, and its weights under our names.
-
-    Raises:
-        GFMError: The RoSTA is FT or BT, and the name of the file does not distinguish them.
+    or BT: the name of the file has to end in ``_ft`` or ``_bt``, else GFMError is raised.
     """
     official = {k.removeprefix("module."): v for k, v in official.items()}
     is_2b = "encoder6.1.conv1.weight" in official

@@ -18,14 +18,9 @@ _HUB = re.compile(r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>.+))?")
 def find_checkpoint(source: Path | str) -> Path:
     """Return the path of a checkpoint, downloading it from the Hub if needed.
 
-    Args:
-        source: A file; a folder written by ``gfm export hub``; ``hf://user/name`` or
-            ``hf://user/name@revision`` for a model of the Hugging Face Hub; or
-            ``released:r34_2b_tt`` for weights that ``gfm download`` fetched.
-
-    Raises:
-        GFMError: The folder lacks weights, the download fails, or released weights are not
-            downloaded yet.
+    The source is a file; a folder written by ``gfm export hub``; ``hf://user/name`` or
+    ``hf://user/name@revision`` for a model of the Hugging Face Hub; or ``released:r34_2b_tt`` for
+    weights that ``gfm download`` fetched. A GFMError says what is missing.
     """
     text = str(source)
     if match := _HUB.fullmatch(text):

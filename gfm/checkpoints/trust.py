@@ -18,22 +18,15 @@ _USE_SOUND_FILE = "use a file written by a training run or gfm"
 
 
 def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], path: Path) -> None:
-    """Check a description before anything is built from it.
+    """Raise GFMError unless a description in ``path`` is safe to build objects from.
 
-    Args:
-        node: Plain ``_target_`` node, or ``None``.
-        packages: Packages whose public classes and functions the node may use.
-        trust: Additional packages that the user trusts.
-        path: File, for the message.
-
-    Raises:
-        GFMError: The node uses anything else, contains an interpolation, which Hydra would
-            resolve, or anything but text, numbers, lists and dictionaries.
+    It may contain text, numbers, lists and dictionaries, but no interpolations, which Hydra would
+    resolve. It may use public classes and functions of ``packages``, and of those that the user
+    trusts.
     """
     _check_values(node, path)
     for target in _targets(node):
-        refusal = _why_refused(target, packages, trust)
-        if refusal:
+        if refusal := _why_refused(target, packages, trust):
             raise GFMError(f"{path} uses {target}, {refusal}")
 
 
@@ -58,11 +51,7 @@ def check_state(state: Any, path: Path) -> dict[str, Tensor]:
 
 
 def check_parts(model: Any, inference: Any, path: Path) -> None:
-    """Check the keys of a network's node, and of an inferer's if a file has one.
-
-    Raises:
-        GFMError: A required key is missing or invalid.
-    """
+    """Raise GFMError if a network's node, or an inferer's, lacks a key or has an invalid one."""
     parts: dict[str, type] = {"_target_": str, "rosta": str}
     if isinstance(model, dict) and model.get("_target_") == "gfm.models.gfm.GFM":
         parts["encoder"] = dict  # other networks take the encoder's name, or have a fixed one
@@ -94,9 +83,7 @@ def _check_values(node: Any, path: Path, depth: int = 0) -> None:
                 "from the file, or train again"
             )
     elif isinstance(node, dict):
-        for key, value in node.items():
-            _check_values(key, path, depth + 1)
-            _check_values(value, path, depth + 1)
+        _check_values([*node, *node.values()], path, depth)
     elif isinstance(node, list | tuple):
         for value in node:
             _check_values(value, path, depth + 1)

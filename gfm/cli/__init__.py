@@ -1,6 +1,7 @@
 """Defines the command ``gfm``; each of its subcommands is a file of ``gfm/cli``."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from gfm import __version__
 from gfm.cli import compare, convert, demo, download, export, finetune, predict, prepare
 from gfm.cli.hydra_apps import HYDRA_APPS, run_hydra_app
+from gfm.system.console import show_warning
 from gfm.system.processes import handle_like_sigterm
 from gfm.system.safe_path import keep_current_folder_off_path
 
@@ -45,5 +47,6 @@ def main() -> None:
     if len(sys.argv) > 1 and sys.argv[1] in HYDRA_APPS:
         run_hydra_app(sys.argv[1], sys.argv[2:])
         return
+    warnings.showwarning = show_warning
     handle_like_sigterm()
     app()

@@ -21,8 +21,10 @@ def convert(source: CheckpointArgument, target: Target, trust: TrustOption = Non
     """Convert the weights of any supported checkpoint to a .ckpt or .safetensors of gfm."""
     from gfm.checkpoints import check_network, read_checkpoint, write_checkpoint
     from gfm.checkpoints.formats import check_suffix
+    from gfm.checkpoints.overwriting import check_targets
 
     check_suffix(target)  # before a large file is read
+    check_targets(source, [target], overwrite=True)
     checkpoint = read_checkpoint(Path(source), trust or [])
     check_network(checkpoint, source)
     write_checkpoint(target, checkpoint)

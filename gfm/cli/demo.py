@@ -41,5 +41,5 @@ def demo(
         serve(matte, f"gfm: {Path(checkpoint).name}", port, browser) as address,
         suppress(KeyboardInterrupt),
     ):
-        console().print(f"{address} (stop it with Control-C)", highlight=False)
+        console().print(f"{address} (stop it with Control-C)")
         threading.Event().wait()

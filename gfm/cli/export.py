@@ -39,6 +39,9 @@ Check = Annotated[
 Licence = Annotated[
     str | None, typer.Option("--license", help="Licence of the weights, such as cc-by-4.0.")
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that were not written by gfm export.")
+]
 
 
 @app.command()
@@ -51,11 +54,13 @@ def onnx(
     check: Check = True,
     licence: Licence = None,
     trust: TrustOption = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write an ONNX file that turns an RGB image of any size into alpha."""
     from gfm.checkpoints.export import verify_onnx, write_onnx
 
-    graph, facts = _graph(source, target, ".onnx", inference, pixels, licence, trust)
+    _check_target(source, target, ".onnx", overwrite)
+    graph, facts = _graph(source, inference, pixels, licence, trust)
     write_onnx(target, graph, facts)
     _report(target, facts, verify_onnx(target, graph) if check else iter(()))
 
@@ -70,11 +75,13 @@ def torch(
     check: Check = True,
     licence: Licence = None,
     trust: TrustOption = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a .pt2 for torch.export.load(...).module(), which does not need this package."""
     from gfm.checkpoints.export import verify_program, write_program
 
-    graph, facts = _graph(source, target, ".pt2", inference, pixels, licence, trust)
+    _check_target(source, target, ".pt2", overwrite)
+    graph, facts = _graph(source, inference, pixels, licence, trust)
     write_program(target, graph, facts)
     _report(target, facts, verify_program(target, graph) if check else iter(()))
 
@@ -82,12 +89,16 @@ def torch(
 @app.command()
 @report_errors()
 def safetensors(
-    source: CheckpointArgument, target: Target, licence: Licence = None, trust: TrustOption = None
+    source: CheckpointArgument,
+    target: Target,
+    licence: Licence = None,
+    trust: TrustOption = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write weights with a description of their network, for load_model."""
     from gfm.checkpoints import write_checkpoint
 
-    _check_suffix(target, ".safetensors")
+    _check_target(source, target, ".safetensors", overwrite)
     checkpoint = _read(source, licence, trust)
     write_checkpoint(target, checkpoint)
     typer.echo(f"{target}: {summarize(checkpoint)}")
@@ -104,10 +115,18 @@ def hub(
     ] = None,
     licence: Licence = None,
     trust: TrustOption = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a folder for the Hugging Face Hub: safetensors, config.json and a model card."""
-    from gfm.checkpoints.export.hub import read_metrics, read_run_metrics, write_hub_folder
+    from gfm.checkpoints.export.hub import (
+        HUB_FILES,
+        read_metrics,
+        read_run_metrics,
+        write_hub_folder,
+    )
+    from gfm.checkpoints.overwriting import check_targets
 
+    check_targets(source, [target / name for name in HUB_FILES], overwrite)
     checkpoint = _read(source, licence, trust)
     found = read_metrics(metrics) if metrics else read_run_metrics(Path(source))
     write_hub_folder(target, checkpoint, found, target.resolve().name)
@@ -127,20 +146,13 @@ def _read(source: str, licence: str | None, trust: list[str] | None) -> "Checkpo
 
 
 def _graph(
-    source: str,
-    target: Path,
-    suffix: str,
-    inference: str,
-    pixels: str,
-    licence: str | None,
-    trust: list[str] | None,
+    source: str, inference: str, pixels: str, licence: str | None, trust: list[str] | None
 ) -> tuple[Any, dict[str, str]]:
     """Return the graph of a checkpoint, and the metadata of the exported file."""
     from gfm.checkpoints import build_network, choose_inferer
     from gfm.checkpoints.checkpoint import collect_facts
     from gfm.checkpoints.export import MattingGraph, parse_pixels
 
-    _check_suffix(target, suffix)
     kind = parse_pixels(pixels)
     checkpoint = _read(source, licence, trust)
     inferer = choose_inferer(checkpoint, inference)
@@ -148,11 +160,14 @@ def _graph(
     return MattingGraph(model, inferer, kind), collect_facts(checkpoint, inferer)
 
 
-def _check_suffix(target: Path, suffix: str) -> None:
-    if target.suffix != suffix:  # before a large file is read
+def _check_target(source: str, target: Path, suffix: str, overwrite: bool) -> None:
+    from gfm.checkpoints.overwriting import check_targets
+
+    if target.suffix != suffix:
         raise GFMError(f"cannot write {target}: choose a name that ends in {suffix}")
     if target.parent.exists() and not target.parent.is_dir():
         raise GFMError(f"cannot write {target}: {target.parent} is not a folder")
+    check_targets(source, [target], overwrite)
 
 
 def _report(target: Path, facts: dict[str, str], trials: "Iterator[Verification]") -> None:

@@ -122,15 +122,15 @@ def predict(
     from gfm.inference.input_files import find_inputs
     from gfm.inference.outputs import Background, OutputMaker, parse_outputs
     from gfm.inference.predict_files import predict_files
-    from gfm.inference.result_files import select_sources
+    from gfm.inference.result_files import ResultFiles, select_sources
     from gfm.inference.video.codecs import ClipOptions
 
     outputs = parse_outputs(output, bits, background)
     clips = ClipOptions(alpha_video, cutout_video, smooth)
+    results = ResultFiles(out, outputs, clips)
     behind = Background(background) if background is not None else None
     others = [Path(path) for path in (checkpoint, background) if path is not None]
-    found = find_inputs(inputs, out)
-    todo, failures = select_sources(found, out, outputs, clips, overwrite, others)
+    todo, failures = select_sources(find_inputs(inputs, out), results, overwrite, others)
     if not todo:
         return
     if any(source.is_clip for source in todo):
@@ -139,4 +139,4 @@ def predict(
 
     options = (precision, inference, trust or (), branch, max_size or None, foreground)
     predictor = load_model(checkpoint, device, *options)
-    predict_files(OutputMaker(predictor, outputs, bits, behind), todo, out, clips, failures)
+    predict_files(OutputMaker(predictor, outputs, bits, behind), todo, results, failures)

@@ -115,8 +115,9 @@ class _Average(AveragedModel):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        averaged = list(zip(self.module.parameters(), model.parameters(), strict=True))
-        copied = []
+        averaged: list[tuple[Tensor, Tensor]] = []
+        averaged += zip(self.module.parameters(), model.parameters(), strict=True)
+        copied: list[tuple[Tensor, Tensor]] = []
         for pair in zip(self.module.buffers(), model.buffers(), strict=True):
             is_averaged = self.use_buffers and pair[0].is_floating_point()
             (averaged if is_averaged else copied).append(pair)

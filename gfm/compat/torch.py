@@ -19,6 +19,12 @@ def is_killed_worker(error: BaseException) -> bool:
     return str(error).startswith("DataLoader worker")
 
 
+def lacks_shared_memory(error: BaseException) -> bool:
+    """Return whether loader processes had too little shared memory, which containers limit."""
+    text = str(error)
+    return "</torch_" in text or (is_killed_worker(error) and "Bus error" in text)
+
+
 def message_from_worker(error: BaseException) -> str | None:
     """Return the message of a GFMError raised in a DataLoader worker; ``None`` for other errors.
 

@@ -28,7 +28,7 @@ from gfm.data.split import hold_out
 from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
-from gfm.system.processes import num_cores
+from gfm.system.processes import num_loaders
 from gfm.system.ranks import rank_and_world
 
 
@@ -66,7 +66,7 @@ class MattingDataModule(pl.LightningDataModule):
         flip_probability: Probability of flipping a sample.
         transition_probability: Probability of centring a window on the transition region.
         num_workers: Number of loader processes; 0 loads in the training process, ``None`` starts
-            one per core, but at most 8.
+            one per core, but at most 8, and only as many as /dev/shm has room for.
         seed: Seed of all random numbers.
         on_error: Reaction to unreadable files; see :class:`gfm.data.dataset.TrainingSet`.
         num_validation_photos: Number of photos validated during training, spread evenly over the
@@ -127,7 +127,9 @@ class MattingDataModule(pl.LightningDataModule):
             also_share=also_share,
             on_error=on_error,
         )
-        self.num_workers = min(8, num_cores()) if num_workers is None else num_workers
+        # Bytes of a pixel: image, foreground and background, alpha, and two trimaps.
+        batch_bytes = batch_size * input_size**2 * 12
+        self.num_workers = num_loaders(batch_bytes) if num_workers is None else num_workers
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
         self.num_holdout = num_holdout

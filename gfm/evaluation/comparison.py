@@ -27,14 +27,9 @@ _BATCH = 500  # bootstrap samples at a time, to limit memory
 
 @dataclass(frozen=True)
 class Scores:
-    """The metrics of a run for each photo.
+    """The metrics of a run by photo, NaN where a metric has no value.
 
-    Attributes:
-        label: Label in tables.
-        folder: Folder of the run.
-        rows: Metrics by photo; NaN if a metric has no value.
-        protocol: Scoring protocol; empty if unknown.
-        name: Name of the run; empty if unknown.
+    The label stands for the run in tables. The protocol and the name are empty if unknown.
     """
 
     label: str
@@ -46,13 +41,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference between a run and the first one in one metric.
-
-    Attributes:
-        mean: Mean over photos; negative if the run has lower values than the first one.
-        low: Lower bound of the 95 % interval.
-        high: Upper bound of the 95 % interval.
-    """
+    """Mean difference of a run from the first one in one metric, with its 95 % interval."""
 
     mean: float
     low: float
@@ -66,14 +55,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs, compared on the photos that all of them have.
+    """Runs, compared on the photos and metrics that all of them have.
 
-    Attributes:
-        runs: Runs in the given order.
-        photos: Names of the photos, sorted.
-        metrics: Metrics that all runs have.
-        values: Runs × photos × metrics.
-        num_left_out: Number of photos that some runs lack.
+    The values are runs × photos × metrics; ``num_left_out`` photos are not in all runs.
     """
 
     runs: list[Scores]
@@ -82,18 +66,11 @@ class Comparison:
     values: np.ndarray
     num_left_out: int
 
-    def means(self) -> np.ndarray:
-        """Return the means over the photos that have a value, runs × metrics."""
-        return np.nanmean(self.values, axis=1)
-
-    def differences(self) -> list[list[Difference]]:
-        """Return the differences of each run except the first, one for each metric."""
-        return [bootstrap_differences(values - self.values[0]) for values in self.values[1:]]
-
     def rows(self) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
         """Yield each metric with the means of all runs and the differences from the first."""
-        differences = zip(*self.differences(), strict=True)
-        return zip(self.metrics, self.means().T, differences, strict=True)
+        means = np.nanmean(self.values, axis=1)
+        differences = [bootstrap_differences(run - self.values[0]) for run in self.values[1:]]
+        return zip(self.metrics, means.T, zip(*differences, strict=True), strict=True)
 
 
 def read_scores(folder: Path, label: str) -> Scores:
@@ -152,10 +129,7 @@ def bootstrap_differences(
 ) -> list[Difference]:
     """Compute the mean of paired differences and its 95 % interval for each metric.
 
-    Args:
-        differences: Photos × metrics; NaN leaves a photo out of that metric.
-        draws: Number of bootstrap samples.
-        seed: Seed of the random draws.
+    The differences are photos × metrics; NaN leaves a photo out of that metric.
     """
     return [_bootstrap(column[~np.isnan(column)], draws, seed) for column in differences.T]
 

@@ -13,13 +13,7 @@ from gfm.system.console import console
 
 
 def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> None:
-    """Print the runs, their means and differences, and the photos that differ most.
-
-    Args:
-        comparison: Comparison to print.
-        metric: Metric that ranks the listed photos.
-        num_photos: Number of photos to list.
-    """
+    """Print the runs, their means and differences, and the photos that differ most in a metric."""
     out = console()
     for run in comparison.runs:
         out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))

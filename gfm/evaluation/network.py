@@ -45,9 +45,7 @@ class EvaluationModule(pl.LightningModule):
 class PhotoProgress(Callback):
     """Shows how many photos are done, assuming that all processes are equally fast.
 
-    Args:
-        total: Number of all photos.
-        num_done: Number of photos scored by an interrupted evaluation.
+    Of the total, ``num_done`` were scored before an interruption.
     """
 
     def __init__(self, total: int, num_done: int) -> None:
@@ -55,9 +53,7 @@ class PhotoProgress(Callback):
         self.num_done = num_done
         self.progress: Progress | None = None  # it holds locks, which cannot be sent to processes
 
-    def on_test_start(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_test_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         exit_on_signal(trainer)
         if trainer.is_global_zero:
             self.progress = Progress(self.total, "photo", self.num_done).__enter__()
@@ -76,12 +72,7 @@ class PhotoProgress(Callback):
 class NetworkSource:
     """Applies a network; a :class:`gfm.evaluation.scoring.MatteSource`.
 
-    Args:
-        model: Network with its weights.
-        inferer: Applies the network to a whole photo.
-        trainer: Runs the test loop.
-        weights: Fingerprint of the weights.
-        facts: Facts about the network for the report.
+    The trainer runs the test loop; ``weights`` is a fingerprint; the facts are for the report.
     """
 
     def __init__(

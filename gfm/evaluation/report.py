@@ -2,7 +2,6 @@
 
 import base64
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,24 +17,22 @@ import numpy as np
 from gfm.data.images import read_alpha, read_image, read_matte
 from gfm.evaluation.html import write_page
 from gfm.metrics.error_map import error_colours
+from gfm.system.processes import num_cores
 from gfm.system.progress import Progress
 
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
 _LOSSLESS = 101  # OpenCV's WebP quality above 100
-# Byte limits per picture at max_side 640: together 92 kB, or 123 kB in base64; rarely reached.
+_MAX_SIDE = 640  # pixels; smaller pictures keep their size
+# Byte limits per picture: together 92 kB, or 123 kB in base64; rarely reached.
 _PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
 
 
 @dataclass(frozen=True)
 class ReportImage:
-    """An evaluated image: the paths of its three pictures, and its metrics.
+    """A photo, its predicted and its true alpha, all of the same size, and its metrics.
 
-    Attributes:
-        name: File name without suffix; unique within a report.
-        image: Photo.
-        prediction: Predicted alpha, the size of the photo.
-        truth: True alpha, the size of the photo.
-        metrics: Values by key, such as ``sad_transition``; NaN if a metric has no value.
+    Names are unique within a report. Keys of metrics are such as ``sad_transition``, and a metric
+    without a value is NaN.
     """
 
     name: str
@@ -52,24 +49,11 @@ def write_report(
     means: dict[str, float],
     images: Sequence[ReportImage],
     units: Mapping[str, str] | None = None,
-    max_side: int = 640,
-) -> Path:
+) -> None:
     """Write an evaluation as one HTML file that needs neither a network nor other files.
 
-    Each image takes about 0.1 MB with ``max_side`` 640, and four times as much with twice the
-    ``max_side``.
-
-    Args:
-        path: HTML file, written atomically.
-        title: Heading of the page.
-        facts: What was evaluated and how, shown below the heading in this order.
-        means: Mean over all images by metric key.
-        images: Evaluated images; may be empty.
-        units: Units by metric key, see :func:`gfm.metrics.metric_units`.
-        max_side: Longest side of the embedded pictures in pixels; smaller pictures keep their size.
-
-    Returns:
-        ``path``.
+    Each image takes about 0.1 MB. The facts, what was evaluated and how, are shown in their order.
+    Means and units (:func:`gfm.metrics.metric_units`) are by metric key.
 
     Raises:
         GFMError: A picture cannot be read, or the page cannot be written.
@@ -78,7 +62,7 @@ def write_report(
     if len({image.name for image in images}) < len(images):
         raise ValueError("Two images of the report have the same name.")
     metrics = _metrics(means, images, units or {})
-    encoded = _encode_all(images, max_side)
+    encoded = _encode_all(images)
     rows = [
         {"name": image.name, "cells": [(metric, metric.cells[i]) for metric in metrics], **pictures}
         for i, (image, pictures) in enumerate(zip(images, encoded, strict=True))
@@ -86,7 +70,6 @@ def write_report(
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {"title": title, "facts": facts, "metrics": metrics, "rows": rows}
     write_page(path, "report.html.jinja", **values, legend=_legend())
-    return path
 
 
 class _Metric:
@@ -157,50 +140,47 @@ def _histogram_edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
     return np.linspace(low, high, bins + 1), False
 
 
-def _encode_all(images: Sequence[ReportImage], max_side: int) -> list[dict[str, Any]]:
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        pictures = pool.map(lambda image: _encode(image, max_side), images)
-        encoded = []
-        with Progress(len(images), "report") as progress:
-            for picture in pictures:
-                encoded.append(picture)
-                progress.advance()
-        return encoded
+def _encode_all(images: Sequence[ReportImage]) -> list[dict[str, Any]]:
+    encoded = []
+    with (
+        ThreadPoolExecutor(min(8, num_cores())) as pool,
+        Progress(len(images), "report") as progress,
+    ):
+        for pictures in pool.map(_encode, images):
+            encoded.append(pictures)
+            progress.advance()
+    return encoded
 
 
-def _encode(image: ReportImage, max_side: int) -> dict[str, Any]:
+def _encode(image: ReportImage) -> dict[str, Any]:
     """Return the pictures of an image as data URLs, and its sizes before and after shrinking."""
     photo = read_image(image.image)
     prediction, truth = _as_float(read_matte(image.prediction)), _as_float(read_alpha(image.truth))
     size, *others = {p.shape[1::-1] for p in (truth, prediction, photo)}
     if others:
         raise ValueError(f"{image.name}: photo, prediction and truth differ in size.")
-    scale = min(1.0, max_side / max(size))
+    scale = min(1.0, _MAX_SIDE / max(size))
     width, height = (max(1, round(side * scale)) for side in size)
     # Averaging keeps thin errors in proportion; picking pixels would lose or inflate them.
     photo, prediction, truth = (
         cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA)
         for p in (photo, prediction, truth)
     )
+    # Encodings from fine to coarse, of which the first that fits is taken.
+    colours = (_webp(photo[..., ::-1], quality) for quality in (82, 70, 55, 40))
     errors = (error_colours(prediction - truth, levels) for levels in (63, 31, 15))
-    budget = (max_side / 640) ** 2
     return {
         "full_size": size,
         "size": (width, height),
-        "photo": _data_url(_PHOTO_BYTES * budget, _encode_photo(photo)),
-        "prediction": _data_url(_ALPHA_BYTES * budget, _encode_alpha(prediction)),
-        "truth": _data_url(_ALPHA_BYTES * budget, _encode_alpha(truth)),
-        "error": _data_url(_ERROR_BYTES * budget, (_webp(e, _LOSSLESS) for e in errors)),
+        "photo": _data_url(_PHOTO_BYTES, colours),
+        "prediction": _data_url(_ALPHA_BYTES, _encode_alpha(prediction)),
+        "truth": _data_url(_ALPHA_BYTES, _encode_alpha(truth)),
+        "error": _data_url(_ERROR_BYTES, (_webp(e, _LOSSLESS) for e in errors)),
     }
 
 
 def _as_float(alpha: np.ndarray) -> np.ndarray:
     return alpha.astype(np.float32) / np.iinfo(alpha.dtype).max
-
-
-def _encode_photo(photo: np.ndarray) -> Iterator[bytes]:
-    """Yield encodings of H×W×3 RGB from fine to coarse."""
-    return (_webp(photo[..., ::-1], quality) for quality in (82, 70, 55, 40))
 
 
 def _encode_alpha(alpha: np.ndarray) -> Iterator[bytes]:

@@ -41,12 +41,7 @@ def write_results(
 ) -> dict[str, Any]:
     """Write ``per_image.csv``, ``report.html`` and, last, ``metrics.json``.
 
-    Args:
-        folder: Folder of the evaluation, with the mattes in ``alpha/``.
-        rows: Metrics by photo.
-        photos: Photos of the validation set.
-        facts: Facts about the run for the report.
-        units: Units by metric.
+    The folder is that of the evaluation, with the mattes in ``alpha/``.
 
     Returns:
         The content of ``metrics.json``.
@@ -75,15 +70,7 @@ def log_results(
     """Log the means as ``test/<metric>``, and show the photos on dashboards.
 
     Dashboards get a table of all photos with pictures of the first 50, previews of the first four,
-    and a histogram of each metric.
-
-    Args:
-        loggers: Loggers of any kind.
-        summary: Means by metric.
-        rows: Metrics by photo.
-        facts: Configuration and facts of the evaluation.
-        photos: Photos of the validation set.
-        mattes: Folder of ``<name>.png``.
+    and a histogram of each metric. The facts are logged as hyperparameters.
     """
     loggers = list(loggers)
     scored = [photo for photo in photos if photo.name in rows]

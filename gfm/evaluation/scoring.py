@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -13,8 +13,6 @@ from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
 from gfm.metrics import ExtraMetrics, matting_metrics, metric_names
-
-_DEPTHS = {8: np.uint8, 16: np.uint16}
 
 
 class Scorer:
@@ -30,8 +28,7 @@ class Scorer:
         alpha_bits: Bits per pixel of a network's mattes in the files, 8 or 16.
 
     Raises:
-        GFMError: The protocol, score or depth is unknown, or an additional metric has the name of
-            one of the protocol's.
+        GFMError: An additional metric has the name of one of the protocol's.
     """
 
     def __init__(
@@ -40,13 +37,9 @@ class Scorer:
         protocol: str,
         journal: Journal,
         extra: ExtraMetrics | None = None,
-        score: str = "float",
-        alpha_bits: int = 8,
+        score: Literal["float", "png"] = "float",
+        alpha_bits: Literal[8, 16] = 8,
     ) -> None:
-        if score not in ("float", "png"):
-            raise GFMError(f"score={score}: choose float (the network's floats) or png (the files)")
-        if alpha_bits not in _DEPTHS:
-            raise GFMError(f"alpha_bits={alpha_bits}: choose 8 or 16")
         try:
             metric_names(protocol, extra or {})
         except ValueError as error:
@@ -57,7 +50,7 @@ class Scorer:
         self.journal = journal
         self.extra = extra or {}
         self.scores_files = score == "png"
-        self.depth = _DEPTHS[alpha_bits]
+        self.depth = np.uint8 if alpha_bits == 8 else np.uint16
 
     def path(self, name: str) -> Path:
         """Return the path of a photo's matte."""
@@ -107,21 +100,15 @@ class MatteSource(Protocol):
 
     def available(self, photos: Sequence[Photo]) -> list[Photo]:
         """Return the photos that the source can matte."""
-        ...
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Pass a matte of each photo to the scorer.
+        """Pass a matte of each photo to the scorer, read by ``num_workers`` processes.
 
-        Args:
-            photos: Photos that are not scored yet.
-            num_workers: Number of loader processes.
-            num_done: Number of photos scored before, for the progress display.
-            scorer: Scores the mattes.
+        The photos are those that are not among the ``num_done`` scored before.
 
         Returns:
             Whether this process writes the results.
         """
-        ...
 
     def finish(self) -> None:
         """Report missing mattes, after the results are written.
@@ -129,4 +116,3 @@ class MatteSource(Protocol):
         Raises:
             GFMError: Mattes are missing and the user did not allow it.
         """
-        ...

@@ -138,11 +138,8 @@ def _coarse_means(cells: _CellMeans, coarse: _Pass, fine: _Pass) -> tuple[Tensor
 def _weighted_mean(weighted: Tensor, weights: Tensor, step: _Pass, ratio: int) -> Tensor:
     """Compute Σ weight·colour / Σ weight over the neighbourhood; black where all weights are 0.
 
-    Args:
-        weighted: Mean of weight·colour in each cell of the second pass.
-        weights: Mean weight in each cell of the second pass.
-        step: Pass that defines the neighbourhood.
-        ratio: Side of its cells in cells of the second pass.
+    ``weighted`` and ``weights`` are means over cells of the second pass, ``ratio`` of which are as
+    wide as a cell of this pass.
     """
     cells = _average(torch.cat([weighted, weights], dim=1), ratio)
     reach = max(round(step.radius / step.cell), 1)

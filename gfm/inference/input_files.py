@@ -51,7 +51,7 @@ class Failure(NamedTuple):
 def list_failures(failures: Iterable[Failure]) -> None:
     """Print why files have no results."""
     for failure in failures:
-        console().print(f"failed: {failure.text}", highlight=False, markup=False)
+        console().print(f"failed: {failure.text}")
 
 
 @dataclass
@@ -72,12 +72,9 @@ class Inputs:
 def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
     """Find photos and clips in the given order; folders are sorted by name.
 
-    Results of earlier commands are left out of folders and patterns.
-
-    Args:
-        inputs: Files, folders (searched recursively), patterns such as ``'photos/**/*.jpg'``, or
-            ``-`` for standard input.
-        out: Folder of results.
+    Inputs are files, folders (searched recursively), patterns such as ``'photos/**/*.jpg'``, or
+    ``-`` for standard input. Results of earlier commands, as to ``out``, are left out of folders
+    and patterns.
 
     Raises:
         GFMError: An input does not exist.
@@ -86,8 +83,9 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
     entries: dict[Path, Source] = {}
     named = set()
     for text in inputs:
+        num_failures = len(found.failures)
         sources = list(_expand(text, found))
-        if not sources and not found.failures:
+        if not sources and len(found.failures) == num_failures:
             found.failures.append(Failure(f"no photos or clips in {text}"))
         for source in sources:
             entry = Path(os.path.realpath(source.path.parent), source.path.name)
@@ -95,9 +93,11 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
             if source.path == Path(text):
                 named.add(entry)
     results = find_earlier_results([entry for entry in entries if entry not in named], out)
-    found.left_out["results of earlier commands"] += len(results)
-    found.left_out += Counter()  # without zeros
+    if results:
+        found.left_out["results of earlier commands"] = len(results)
     found.sources = [source for entry, source in entries.items() if entry not in results]
+    if not found.sources and not found.failures:
+        found.failures.append(Failure(f"no photos or clips in {', '.join(inputs)} but results"))
     return found
 
 

@@ -62,11 +62,7 @@ class Background:
 class OutputMaker:
     """Makes the requested outputs for a photo or a frame.
 
-    Args:
-        predictor: Mattes the photo.
-        outputs: Outputs to make.
-        bits: Bits per pixel of mattes and focus maps, 8 or 16.
-        background: Background of composites.
+    Mattes and focus maps have 8 or 16 bits per pixel.
 
     Raises:
         ValueError: A composite is requested without a background.

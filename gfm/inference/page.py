@@ -23,6 +23,16 @@ from gfm.system.extras import import_optional
 MAX_UPLOAD = 200_000_000
 """Size in bytes of the largest picture that can be uploaded."""
 
+_LAUNCH = {
+    "server_name": "127.0.0.1",
+    "share": False,
+    "quiet": True,
+    "prevent_thread_lock": True,
+    "ssr_mode": False,
+    "show_error": True,
+    "footer_links": [],
+}
+
 BACKGROUND = "#3f8f5f"
 """Default colour behind the cut-out."""
 
@@ -165,13 +175,8 @@ def serve(
 ) -> Iterator[str]:
     """Serve the page to this machine only, and provide its address.
 
-    Uploads and results are in a folder that only this user can read. It is removed at the end.
-
-    Args:
-        predictor: Mattes the pictures.
-        title: Title of the page.
-        port: Port to listen on; by default the first free one from 7860.
-        open_browser: Whether to open the page in a browser.
+    The default port is the first free one from 7860. Uploads and results are in a folder that only
+    this user can read. It is removed at the end.
 
     Raises:
         GFMError: The port is in use.
@@ -183,16 +188,10 @@ def serve(
         page = _make_page(predictor, title)
         try:
             _, address, _ = page.launch(
-                server_name="127.0.0.1",
+                **_LAUNCH,
                 server_port=port,
                 inbrowser=open_browser,
-                share=False,
-                quiet=True,
-                prevent_thread_lock=True,
-                ssr_mode=False,
-                show_error=True,
                 max_file_size=MAX_UPLOAD,
-                footer_links=[],
                 theme=gradio.themes.Base(**fonts),
                 app_kwargs={"middleware": [middleware.Middleware(Guard, MAX_UPLOAD)]},
             )

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from gfm.errors import WriteError, one_line
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)  # Python 3.10 allows no generic NamedTuple
@@ -38,64 +39,59 @@ def process_overlapped(
 ) -> Iterator[Outcome[T]]:
     """Process items in order, reading the next one and writing the previous one meanwhile.
 
-    Decoding, encoding and the network release the GIL, so threads suffice. At most ``num_threads``
-    items are read ahead, and as many wait to be written, so memory does not grow with the number of
-    items. (``Executor.map`` can do this from Python 3.14.) An item that fails does not stop the
-    others.
-
-    Args:
-        items: Items to process.
-        read: Reads an item, in a thread.
-        compute: Computes results from the value read, in the calling thread.
-        write: Writes the results of an item, in a thread.
-        num_threads: Number of threads for reading, and for writing.
+    Decoding, encoding and the network release the GIL, so threads suffice: ``num_threads`` each for
+    reading and writing, while ``compute`` runs in the calling thread. At most that number of items
+    are read ahead, and as many wait to be written, so memory does not grow with their number.
+    (``Executor.map`` can do this from Python 3.14.) An item that fails does not stop the others.
 
     Raises:
         WriteError: Writing failed; the next item would fail in the same way.
     """
-    rest = iter(items)
-    reading: deque[tuple[T, Future[Any]]] = deque()
-    writing: deque[tuple[T, Future[None], float]] = deque()
     readers, writers = ThreadPoolExecutor(num_threads), ThreadPoolExecutor(num_threads)
-
-    def submit_reads() -> None:
-        for item in islice(rest, num_threads - len(reading)):
-            reading.append((item, readers.submit(read, item)))
-
+    writing: deque[tuple[T, Future[None], float]] = deque()
     try:
-        submit_reads()
-        while reading:
-            item, source = reading.popleft()
-            submit_reads()
-            error_text = _error_of(source)
-            if error_text is None:
+        for item, value in _submit_ahead(readers, read, items, num_threads):
+            try:
+                source = value.result()
                 start = time.perf_counter()
-                try:
-                    result = compute(source.result())
-                    seconds = time.perf_counter() - start
-                    writing.append((item, writers.submit(write, item, result), seconds))
-                except Exception as error:  # such as a photo too large for the device
-                    error_text = one_line(error)
-            if error_text is not None:
-                yield Outcome(item, error_text, 0.0)
+                result = compute(source)
+            except WriteError:
+                raise
+            except Exception as error:  # such as a photo too large for the device
+                yield Outcome(item, one_line(error), 0.0)
+                continue
+            seconds = time.perf_counter() - start
+            writing.append((item, writers.submit(write, item, result), seconds))
             while len(writing) > num_threads or (writing and writing[0][1].done()):
-                item, written, seconds = writing.popleft()
-                yield Outcome(item, _error_of(written), seconds)
-        for item, written, seconds in writing:
-            yield Outcome(item, _error_of(written), seconds)
+                yield _await_outcome(*writing.popleft())
+        for written in writing:
+            yield _await_outcome(*written)
     finally:
         readers.shutdown(cancel_futures=True)
         writers.shutdown(cancel_futures=True)
 
 
-def _error_of(future: "Future[Any]") -> str | None:
-    """Wait for a future and return its error in one line; raise errors that end everything."""
-    error = future.exception()
-    if error is None:
-        return None
-    if isinstance(error, WriteError) or not isinstance(error, Exception):
-        raise error
-    return one_line(error)
+def _submit_ahead(
+    executor: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], num_ahead: int
+) -> Iterator[tuple[T, "Future[R]"]]:
+    """Yield each item and the future of its value; later ones are submitted in advance."""
+    rest = iter(items)
+    pending = deque((item, executor.submit(function, item)) for item in islice(rest, num_ahead))
+    while pending:
+        first = pending.popleft()
+        pending.extend((item, executor.submit(function, item)) for item in islice(rest, 1))
+        yield first
+
+
+def _await_outcome(item: T, written: "Future[None]", seconds: float) -> Outcome[T]:
+    """Wait until the results of an item are written."""
+    try:
+        written.result()
+    except WriteError:
+        raise
+    except Exception as error:
+        return Outcome(item, one_line(error), seconds)
+    return Outcome(item, None, seconds)
 
 
 def read_ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:

@@ -33,7 +33,7 @@ class Predictor:
         model: Network with its weights. It is modified: batch normalisation is folded into its
             convolutions, so it cannot be trained afterwards.
         inferer: Applies the network to a whole picture.
-        device: Device to which the network is moved.
+        device: The network is moved there.
         precision: ``32``, or ``bf16`` or ``16`` for autocast.
         branch: Branch of a RIM network (``tt``, ``ft`` or ``bt``) whose matte is returned instead
             of the integrated one.

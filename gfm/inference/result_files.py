@@ -1,7 +1,8 @@
-"""Names the results of photos and clips, and finds those that exist or must not be written."""
+"""Selects what to matte: inputs whose results are missing and would replace no other file."""
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gfm.errors import GFMError
@@ -12,63 +13,55 @@ from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
 from gfm.system.extras import import_optional
 
-_DEFAULT = ClipOptions()
 
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where a command writes which results."""
 
-def result_path(out: Path, output: Output, source: Source, clips: ClipOptions = _DEFAULT) -> Path:
-    """Return the path of a result, such as ``out/alpha/<sub-folders>/<name>.png`` or ``.mkv``."""
-    name = out / output / source.name
-    suffix = clips.format_of(output).suffix if source.is_clip else ".png"
-    return name.with_name(f"{name.name}{suffix}")
+    out: Path
+    outputs: Sequence[Output]
+    clips: ClipOptions = field(default_factory=ClipOptions)
 
+    def of(self, source: Source) -> dict[Output, Path]:
+        """Return paths such as ``out/alpha/<sub-folders>/<name>.png``, or ``.mkv`` for a clip."""
+        paths: dict[Output, Path] = {}
+        for output in self.outputs:
+            suffix = self.clips.format_of(output).suffix if source.is_clip else ".png"
+            paths[output] = self.out / output / f"{source.name}{suffix}"
+        return paths
 
-def find_missing(
-    sources: Sequence[Source],
-    out: Path,
-    outputs: Sequence[Output],
-    clips: ClipOptions = _DEFAULT,
-) -> list[Source]:
-    """Return the photos and clips for which a result is missing."""
-    return [
-        source
-        for source in sources
-        if not all(os.path.exists(result_path(out, o, source, clips)) for o in outputs)
-    ]
+    def exist(self, source: Source) -> bool:
+        """Return whether all results exist; those of a clip may be folders of frames."""
+        paths = self.of(source).values()
+        return all(
+            path.is_dir() if path.name.endswith("_frames") else os.path.isfile(path)
+            for path in paths
+        )
 
 
 def select_sources(
-    found: Inputs,
-    out: Path,
-    outputs: Sequence[Output],
-    clips: ClipOptions,
-    overwrite: bool,
-    others: Iterable[Path] = (),
+    found: Inputs, results: ResultFiles, overwrite: bool, others: Iterable[Path] = ()
 ) -> tuple[list[Source], list[Failure]]:
-    """Select the photos and clips to matte, and print how many files are not.
+    """Return the photos and clips to matte, and why others cannot be; print how many are left out.
 
     Args:
         found: Photos and clips.
-        out: Folder for the results.
-        outputs: Outputs of each photo and clip.
-        clips: Options for clips.
+        results: Where the results are written.
         overwrite: Whether to replace existing results.
-        others: Further inputs, which may be missing.
-
-    Returns:
-        The photos and clips to matte, and why others cannot be.
+        others: Further inputs of the command, which may be missing.
 
     Raises:
         GFMError: Something cannot be matted, and nothing else is left to do.
     """
-    sources, conflicts = reject_conflicts(found.sources, out, outputs, clips, others)
-    missing = sources if overwrite else find_missing(sources, out, outputs, clips)
+    sources, conflicts = reject_conflicts(found.sources, results, others)
+    missing = [source for source in sources if overwrite or not results.exist(source)]
     todo, unreadable = reject_unreadable(missing)
     failures = [*found.failures, *conflicts, *unreadable]
     if found.left_out:
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
-        console().print(f"left out: {', '.join(parts)}", highlight=False, markup=False)
+        console().print(f"left out: {', '.join(parts)}")
     if num_existing := len(sources) - len(missing):
-        console().print(f"{num_existing:,} of {len(sources):,} exist already", highlight=False)
+        console().print(f"{num_existing:,} of {len(sources):,} exist already")
     if failures and not todo:
         if len(failures) == 1:
             raise GFMError(failures[0].text)
@@ -77,8 +70,8 @@ def select_sources(
     return todo, failures
 
 
-def reject_unreadable(sources: Sequence[Source]) -> tuple[list[Source], list[Failure]]:
-    """Separate the photos and clips that need a package which is not installed."""
+def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Failure]]:
+    """Separate photos and clips that need a package which is not installed."""
     readable, unreadable = [], dict[str, list[Source]]()
     for source in sources:
         try:
@@ -97,36 +90,21 @@ def reject_unreadable(sources: Sequence[Source]) -> tuple[list[Source], list[Fai
 
 
 def reject_conflicts(
-    sources: Sequence[Source],
-    out: Path,
-    outputs: Sequence[Output],
-    clips: ClipOptions = _DEFAULT,
-    others: Iterable[Path] = (),
+    sources: Iterable[Source], results: ResultFiles, others: Iterable[Path] = ()
 ) -> tuple[list[Source], list[Failure]]:
-    """Separate photos and clips with the same results, or whose results would replace an input.
-
-    Args:
-        sources: Photos and clips.
-        out: Folder for the results.
-        outputs: Outputs of each photo and clip.
-        clips: Options for clips.
-        others: Further inputs, which may be missing.
-    """
-    by_result: dict[Path, list[Source]] = {}
+    """Separate photos and clips with the same results, or whose results would replace an input."""
+    by_results: dict[tuple[Path, ...], list[Source]] = {}
     for source in sources:
-        by_result.setdefault(result_path(out, outputs[0], source, clips), []).append(source)
+        by_results.setdefault(tuple(results.of(source).values()), []).append(source)
+    inputs = [*(source.path for source in sources), *others]
     # With their folders, because a folder of frames is replaced as a whole.
-    inputs = [
-        place for path in (*(s.path for s in sources), *others) for place in (path, path.parent)
-    ]
-    protected = {_identity(path) for path in inputs} - {None}
+    protected = {_identity(place) for path in inputs for place in (path, path.parent)} - {None}
     accepted, failures = [], []
-    for path, (source, *rest) in by_result.items():
-        results = [result_path(out, output, source, clips) for output in outputs]
-        replaced = [result for result in results if _identity(result) in protected]
+    for paths, (source, *rest) in by_results.items():
+        replaced = [path for path in paths if _identity(path) in protected]
         if rest:
             names = ", ".join(map(str, (source, *rest)))
-            text = f"{names}: all have the result {path}; rename all but one"
+            text = f"{names}: all have the result {paths[0]}; rename all but one"
             failures.append(Failure(text, 1 + len(rest)))
         elif replaced:
             text = f"{source}: its result would replace the input {replaced[0]}; choose another -o"

@@ -13,7 +13,7 @@ def cut_strips(
     Args:
         start: First row.
         stop: Row after the last.
-        width: Width of the picture in pixels.
+        width: Pixels of a row.
         multiple: Divides the height of every strip except the last.
         num_pixels: Maximum size of a strip, unless ``multiple`` rows exceed it; by default 4
             million pixels.

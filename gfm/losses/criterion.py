@@ -13,11 +13,9 @@ from gfm.rosta import ROSTAS, Rosta, transition_mask
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A loss term in addition to those of the paper.
+    """A weighted loss term in addition to those of the paper.
 
-    Attributes:
-        term: Returns a scalar for the network's output and the batch that :class:`Criterion` gets.
-        weight: Weight in the total.
+    ``term`` returns a scalar for the network's output and the batch that :class:`Criterion` gets.
     """
 
     term: Callable[[MattingOutput, Mapping[str, Tensor]], Tensor]
@@ -68,15 +66,12 @@ class Criterion(nn.Module):
         self.extra = dict(extra or {})
 
     def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Compute the terms before weighting, and ``total``.
+        """Compute the terms before weighting, and ``total``, by name.
 
         Args:
             output: Output of the network.
             batch: ``image``, ``alpha`` and, if known, ``foreground`` and ``background``, all in
                 [0, 1], and a ``trimap_K`` of 0, 128 and 255 for the kernel size K of each branch.
-
-        Returns:
-            Scalars by name.
 
         Raises:
             ValueError: The batch lacks a key, or shapes differ.

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import CheckedImages
+from gfm.metrics.inputs import CheckedImages, wide_dtype
 from gfm.metrics.protocols import ScoringProtocol
+from gfm.metrics.windows import differing_windows
 
 _THETA: Final = 0.15
 _LEVELS: Final = np.arange(11) / 10
@@ -21,9 +22,10 @@ _Seed = tuple[int, int]  # (x, y) of a pixel
 
 
 def connectivity_errors(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:
-    """Compute Conn of each image on the CPU, float64 of shape (N,); see `connectivity_error`."""
+    """Compute Conn of each image on the CPU, of shape (N,); see `connectivity_error`."""
     errors = [_image_error(*arrays, protocol) for arrays in batch.arrays(region)]
-    return torch.tensor(errors, dtype=torch.float64, device=batch.preds.device)
+    device = batch.preds.device
+    return torch.tensor(errors, dtype=wide_dtype(device), device=device)
 
 
 def _image_error(
@@ -35,13 +37,15 @@ def _image_error(
     levels = np.zeros((1, 256), dtype)
     levels[0, :11] = _LEVELS.astype(np.float32)  # the official map of levels is float32
     levels[0, num_levels] = 1  # in the largest component at every threshold
-    level = cv2.LUT(depth, levels)
     # OpenCV compares with >, the definition with >=.
     theta = float(np.nextafter(dtype.type(_THETA), dtype.type(0)))
-    distances = [cv2.subtract(alpha, level) for alpha in (preds, target)]
-    for distance in distances:
-        cv2.threshold(distance, theta, 0, cv2.THRESH_TOZERO, dst=distance)
-    total = cv2.norm(distances[0], distances[1], cv2.NORM_L1, mask)
+    total = 0.0
+    for window in differing_windows(preds, target):
+        level = cv2.LUT(depth[window], levels)
+        first, second = (cv2.subtract(alpha[window], level) for alpha in (preds, target))
+        for distance in (first, second):
+            cv2.threshold(distance, theta, 0, cv2.THRESH_TOZERO, dst=distance)
+        total += cv2.norm(first, second, cv2.NORM_L1, None if mask is None else mask[window])
     return total / protocol.divisors["conn"]
 
 
@@ -62,10 +66,7 @@ def _connected_depth(
 ) -> tuple[np.ndarray, int]:
     """Count the thresholds, from the lowest up, until each pixel leaves the largest component.
 
-    Args:
-        minimum: Pixelwise minimum of the mattes; where ``minimum >= t``, both reach t.
-        thresholds: All eleven; the first is not used.
-        protocol: Decides which of several equally large components counts.
+    Where the pixelwise minimum of the mattes reaches a threshold, both do.
 
     Returns:
         Map of the counts, uint8, and the number of thresholds that any pixel reaches. Higher
@@ -104,11 +105,7 @@ def _central_pixel(mask: np.ndarray) -> _Seed:
 def _largest_component(
     mask: np.ndarray, seed: _Seed, protocol: ScoringProtocol
 ) -> tuple[np.ndarray, _Seed]:
-    """Find the largest 4-connected component of a 0/1 image, first trying that of the seed.
-
-    Returns:
-        The component as a 0/1 image, and a pixel in it.
-    """
+    """Return the largest 4-connected component of a 0/1 image, likely the seed's, and a pixel."""
     filled = mask.copy()
     area = cv2.floodFill(filled, None, seed, 2, flags=4)[0]
     if 2 * area > cv2.countNonZero(mask):

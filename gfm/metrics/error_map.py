@@ -27,14 +27,7 @@ def error_colours(error: np.ndarray, levels: int = 255) -> np.ndarray:
 
 
 def error_picture(error: np.ndarray) -> np.ndarray:
-    """Blend the colours of :func:`error_colours` over white.
-
-    Args:
-        error: H×W in [-1, 1], matte minus truth.
-
-    Returns:
-        H×W×3 RGB, uint8.
-    """
+    """Blend the colours of :func:`error_colours` over white, to H×W×3 RGB, uint8."""
     colours = error_colours(error).astype(np.float32)
     opacity = colours[..., 3:] / 255
     on_white = colours[..., :3] * opacity + 255 * (1 - opacity)

@@ -7,7 +7,6 @@ They raise TypeError for inputs other than tensors, arrays and lists of these an
 and ValueError for NaN, values out of range, differing shapes, and unknown or missing choices.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,16 +14,9 @@ from torch import Tensor
 
 from gfm.metrics.connectivity import connectivity_errors
 from gfm.metrics.gradient import gradient_errors
-from gfm.metrics.inputs import CheckedImages, Images, check_images, check_region
-from gfm.metrics.pixel_errors import (
-    absolute_difference_means,
-    absolute_difference_sums,
-    squared_difference_means,
-)
-from gfm.metrics.protocols import ScoringProtocol, find_protocol
-
-PerImage = Callable[[CheckedImages, str, ScoringProtocol], Tensor]
-"""Function of a batch, a region and a protocol to one value per image; float64 of shape (N,)."""
+from gfm.metrics.inputs import Images, check_images, check_region
+from gfm.metrics.pixel_errors import pixel_error
+from gfm.metrics.protocols import PerImage, find_protocol
 
 
 def metric_update(
@@ -78,7 +70,7 @@ def sum_absolute_difference(
         >>> sum_absolute_difference(preds, target)
         tensor(0.5000, dtype=torch.float64)
     """
-    return _mean(absolute_difference_sums, preds, target, trimap, region, protocol)
+    return _mean(pixel_error("sad"), preds, target, trimap, region, protocol)
 
 
 def mean_squared_error(
@@ -106,7 +98,7 @@ def mean_squared_error(
         >>> mean_squared_error(torch.full((40, 50), 0.75), torch.ones(40, 50))
         tensor(0.0625, dtype=torch.float64)
     """
-    return _mean(squared_difference_means, preds, target, trimap, region, protocol)
+    return _mean(pixel_error("mse"), preds, target, trimap, region, protocol)
 
 
 def mean_absolute_difference(
@@ -135,7 +127,7 @@ def mean_absolute_difference(
         >>> mean_absolute_difference(preds, target, torch.tensor([[128, 255]]), "transition")
         tensor(0.5000, dtype=torch.float64)
     """
-    return _mean(absolute_difference_means, preds, target, trimap, region, protocol)
+    return _mean(pixel_error("mad"), preds, target, trimap, region, protocol)
 
 
 def gradient_error(

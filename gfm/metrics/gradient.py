@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfm.metrics.inputs import CheckedImages, image_sums
+from gfm.metrics.inputs import CheckedImages, image_sums, is_on_host, wide_dtype
 from gfm.metrics.protocols import GradientFilter, ScoringProtocol
+from gfm.metrics.windows import differing_windows, enlarge_window
 
 
 def gradient_errors(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:
-    """Compute Grad of each image, float64 of shape (N,); see `gradient_error`."""
+    """Compute Grad of each image, of shape (N,); see `gradient_error`."""
     if protocol.stretches_alpha:
         batch = replace(batch, preds=_stretch(batch.preds), target=_stretch(batch.target))
-    # Both compute the same; OpenCV is several times faster, but reads only host memory.
-    sums = _sums_cv2 if batch.preds.device.type == "cpu" else _sums_torch
+    sums = _sums_cv2 if is_on_host(batch.preds) else _sums_torch
     return sums(batch, region, protocol.gradient_filter) / protocol.divisors["grad"]
 
 
@@ -28,25 +28,35 @@ def _stretch(alpha: Tensor) -> Tensor:
 
 
 def _sums_cv2(batch: CheckedImages, region: str, filters: GradientFilter) -> Tensor:
+    sums = [_image_sum(*arrays, filters) for arrays in batch.arrays(region)]
+    return torch.tensor(sums, dtype=wide_dtype(batch.preds.device))
+
+
+def _image_sum(
+    preds: np.ndarray, target: np.ndarray, mask: np.ndarray | None, filters: GradientFilter
+) -> float:
+    radius = len(filters.smooth) // 2
+    total = 0.0
+    for window in differing_windows(preds, target, radius):
+        outer, inner = enlarge_window(window, radius)
+        errors = _magnitude(preds[outer], filters)
+        errors -= _magnitude(target[outer], filters)
+        errors = errors[inner]
+        errors *= errors
+        # Unlike a plain sum, OpenCV's sum of squares (NORM_L2SQR) rounds differently depending on
+        # where arrays lie in memory, before version 4.12.
+        total += cv2.norm(errors, cv2.NORM_L1, None if mask is None else mask[window])
+    return total
+
+
+def _magnitude(image: np.ndarray, filters: GradientFilter) -> np.ndarray:
     smooth, derivative, border, _ = filters
-
-    def magnitude(image: np.ndarray) -> np.ndarray:
-        x = cv2.sepFilter2D(image, -1, derivative, smooth, borderType=border)
-        y = cv2.sepFilter2D(image, -1, smooth, derivative, borderType=border)
-        # OpenCV's magnitude rounds differently depending on where arrays lie in memory.
-        np.multiply(x, x, out=x)
-        np.multiply(y, y, out=y)
-        np.add(x, y, out=x)
-        return np.sqrt(x, out=x)
-
-    def squared_error(preds: np.ndarray, target: np.ndarray, mask: np.ndarray | None) -> float:
-        errors = magnitude(preds)
-        np.subtract(errors, magnitude(target), out=errors)
-        # So does its sum of squares (NORM_L2SQR) before version 4.12, but not its plain sum.
-        return cv2.norm(np.multiply(errors, errors, out=errors), cv2.NORM_L1, mask)
-
-    sums = [squared_error(*arrays) for arrays in batch.arrays(region)]
-    return torch.tensor(sums, dtype=torch.float64)
+    x = cv2.sepFilter2D(image, -1, derivative, smooth, borderType=border)
+    y = cv2.sepFilter2D(image, -1, smooth, derivative, borderType=border)
+    # So does OpenCV's magnitude.
+    np.multiply(x, x, out=x)
+    np.multiply(y, y, out=y)
+    return np.sqrt(np.add(x, y, out=x), out=x)
 
 
 def _sums_torch(batch: CheckedImages, region: str, filters: GradientFilter) -> Tensor:
@@ -58,8 +68,7 @@ def _sums_torch(batch: CheckedImages, region: str, filters: GradientFilter) -> T
         return torch.hypot(x, y)
 
     errors = (magnitude(batch.preds) - magnitude(batch.target)).square()
-    mask = batch.mask(region)
-    return image_sums(errors if mask is None else errors * mask)
+    return image_sums(errors, batch.mask(region))
 
 
 def _correlate(images: Tensor, kernel: np.ndarray, dim: int, border: str) -> Tensor:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Final
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,11 +41,6 @@ class CheckedImages:
     target: Tensor
     regions: dict[str, Tensor] | None
 
-    @cached_property
-    def errors(self) -> Tensor:
-        """``|preds - target|``, N×1×H×W."""
-        return (self.preds - self.target).abs_()
-
     def mask(self, region: str) -> Tensor | None:
         """Return the 0/1 uint8 map of ``region``, or None for the whole image."""
         if region == WHOLE:
@@ -56,19 +52,34 @@ class CheckedImages:
     def arrays(self, region: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         """Yield preds, target and mask of each image as OpenCV takes them, H×W in host memory."""
         mask = self.mask(region)
-        masks = [None] * len(self.preds) if mask is None else mask[:, 0].cpu().numpy()
-        return zip(
-            self.preds[:, 0].cpu().numpy(), self.target[:, 0].cpu().numpy(), masks, strict=True
-        )
+        masks = [None] * len(self.preds) if mask is None else _host_arrays(mask)
+        return zip(_host_arrays(self.preds), _host_arrays(self.target), masks, strict=True)
 
 
-def image_sums(values: Tensor) -> Tensor:
-    """Sum N×1×H×W over each image; float64 of shape (N,).
+def _host_arrays(images: Tensor) -> np.ndarray:
+    return images[:, 0].cpu().numpy()
 
-    Rows are summed in the precision of the values, which is several times faster, and then added in
-    float64.
-    """
-    return values.sum(dim=3).double().sum(dim=(1, 2))
+
+def is_on_host(images: Tensor) -> bool:
+    """Return whether OpenCV, which is several times as fast as torch, can read images."""
+    return images.device.type == "cpu"
+
+
+def wide_dtype(device: torch.device) -> torch.dtype:
+    """Return the type of sums and means on a device: float64, but float32 on GPUs of Apple."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def image_sums(values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Sum non-negative N×1×H×W over each image, or where a 0/1 mask is 1; of shape (N,)."""
+    dtype = wide_dtype(values.device)
+    if is_on_host(values):
+        masks = [None] * len(values) if mask is None else _host_arrays(mask)
+        pairs = zip(_host_arrays(values), masks, strict=True)
+        return torch.tensor([cv2.norm(v, cv2.NORM_L1, m) for v, m in pairs], dtype=dtype)
+    masked = values if mask is None else values * mask
+    # Rows are summed in the precision of the values, which is several times as fast.
+    return masked.sum(dim=3).to(dtype).sum(dim=(1, 2))
 
 
 def check_region(region: str | None) -> str | None:
@@ -80,10 +91,7 @@ def check_region(region: str | None) -> str | None:
 
 
 def check_images(preds: Images, target: Images, trimap: Images | None) -> list[CheckedImages]:
-    """Check images and reshape them to N×1×H×W.
-
-    Returns:
-        One batch, or for lists one batch per image.
+    """Check images, and reshape them to one batch of N×1×H×W, or lists to a batch per image.
 
     Raises:
         TypeError: An input is not a tensor, an array or a list of these, or alpha is not float.
@@ -122,7 +130,10 @@ def _to_batch(preds: object, target: object, trimap: object | None) -> CheckedIm
 
 def _to_tensor(name: str, images: object) -> Tensor:
     if isinstance(images, np.ndarray):
-        images = _from_array(name, images)
+        try:
+            images = as_tensor(images)
+        except TypeError as error:
+            raise TypeError(f"{name} is an array of {images.dtype}: pass numbers") from error
     if not isinstance(images, Tensor):
         raise TypeError(f"{name} is a {type(images).__name__}: pass a tensor, an array or a list")
     if images.is_meta or images.layout != torch.strided:
@@ -133,13 +144,6 @@ def _to_tensor(name: str, images: object) -> Tensor:
     if images.ndim != 4 or images.shape[1] != 1 or images.numel() == 0:
         raise ValueError(f"{name} has shape {shape}: expected (N, 1, H, W), (1, H, W) or (H, W)")
     return images.detach()
-
-
-def _from_array(name: str, images: np.ndarray) -> Tensor:
-    try:
-        return as_tensor(images)
-    except TypeError as error:
-        raise TypeError(f"{name} is an array of {images.dtype}: pass numbers") from error
 
 
 def _check_shapes(preds: Tensor, name: str, other: Tensor) -> None:

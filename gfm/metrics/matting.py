@@ -1,26 +1,24 @@
 """The matting metrics as torchmetrics classes: means over images, correct under DDP."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torchmetrics import Metric
 
 from gfm.metrics.connectivity import connectivity_errors
 from gfm.metrics.functional import metric_update
 from gfm.metrics.gradient import gradient_errors
-from gfm.metrics.inputs import CheckedImages, Images, check_region
-from gfm.metrics.pixel_errors import (
-    absolute_difference_means,
-    absolute_difference_sums,
-    squared_difference_means,
-)
+from gfm.metrics.inputs import CheckedImages, Images, check_region, wide_dtype
+from gfm.metrics.pixel_errors import pixel_error
 from gfm.metrics.protocols import ScoringProtocol, find_protocol, metric_names, metric_units
 from gfm.metrics.suite import ExtraMetrics, suite_update
 
 
 class _MeanOverImages(Metric):
-    """Mean over images; the states are float64 sums and the number of images."""
+    """Mean over images; the states are sums, float64 if possible, and the number of images."""
 
     is_differentiable = False
     higher_is_better = False
@@ -36,8 +34,15 @@ class _MeanOverImages(Metric):
         self.add_state("total", default=total, dist_reduce_fx="sum")
         self.add_state("num_images", default=torch.tensor(0), dist_reduce_fx="sum")
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Module:
+        """Move to a device, in a type that it has."""
+        if wide_dtype(fn(torch.zeros(1, device=self.device)).device) == torch.float32:
+            self.total = self.total.float()
+            self._defaults["total"] = torch.zeros_like(self.total)
+        return super()._apply(fn, exclude_state)
+
     def _add(self, total: Tensor, num_images: int) -> None:
-        self.total += total.to(self.total.device)
+        self.total += total.to(self.total.device).to(self.total.dtype)
         self.num_images += num_images
 
 
@@ -63,19 +68,19 @@ class _MattingMetric(_MeanOverImages):
 class SumAbsoluteDifference(_MattingMetric):
     """Mean over images of `gfm.metrics.sum_absolute_difference`, in thousands."""
 
-    _per_image = staticmethod(absolute_difference_sums)
+    _per_image = staticmethod(pixel_error("sad"))
 
 
 class MeanSquaredError(_MattingMetric):
     """Mean over images of `gfm.metrics.mean_squared_error`, per pixel of the region."""
 
-    _per_image = staticmethod(squared_difference_means)
+    _per_image = staticmethod(pixel_error("mse"))
 
 
 class MeanAbsoluteDifference(_MattingMetric):
     """Mean over images of `gfm.metrics.mean_absolute_difference`, per pixel of the region."""
 
-    _per_image = staticmethod(absolute_difference_means)
+    _per_image = staticmethod(pixel_error("mad"))
 
 
 class GradientError(_MattingMetric):

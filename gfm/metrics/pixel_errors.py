@@ -1,63 +1,62 @@
 """SAD, MSE and MAD: errors summed pixel by pixel."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gfm.metrics.inputs import CheckedImages, image_sums
-from gfm.metrics.protocols import ScoringProtocol
+from gfm.metrics.protocols import PerImage, ScoringProtocol
 
 
 class PixelErrors(NamedTuple):
-    """Errors of each image, float64 of shape (N,)."""
+    """Errors of each image over a region, of shape (N,)."""
 
     sad: Tensor
     mse: Tensor
     mad: Tensor
 
 
-def pixel_errors(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> PixelErrors:
-    """Compute SAD, MSE and MAD of each image over a region."""
-    errors = batch.errors
-    mask = batch.mask(region)
-    if mask is None or batch.regions is None:
-        num_pixels = torch.full((len(errors),), errors[0].numel(), device=errors.device)
-    else:
-        weights = mask.to(errors.dtype)
-        num_pixels = image_sums(weights)
-        if protocol.replaces_known and region == "transition":
-            # As official: known pixels count as if the trimap had been predicted there, so a trimap
-            # that contradicts the target adds to the error. The mean is still taken over the pixels
-            # of the transition region only.
-            known_errors = (batch.target - batch.regions["foreground"].to(errors.dtype)).abs_()
-            errors = torch.lerp(known_errors, errors, weights)
-        else:
-            errors = errors * weights
-    absolute, squared = image_sums(errors), image_sums(errors.square())
-    # The official code divides by zero where a region is empty; here its mean is 0.
-    mse, mad = (
-        torch.where(num_pixels > 0, total / num_pixels, 0.0) for total in (squared, absolute)
-    )
-    return PixelErrors(absolute / protocol.divisors["sad"], mse, mad)
+def pixel_errors(
+    batch: CheckedImages, regions: Iterable[str], protocol: ScoringProtocol
+) -> dict[str, PixelErrors]:
+    """Compute SAD, MSE and MAD of each image over several regions."""
+    errors = (batch.preds - batch.target).abs_()
+    squares = errors.square()
+    found = {}
+    for region in regions:
+        mask = batch.mask(region)
+        absolute, squared = image_sums(errors, mask), image_sums(squares, mask)
+        if region == "transition" and protocol.replaces_known:
+            more_absolute, more_squared = _known_errors(batch)
+            absolute, squared = absolute + more_absolute, squared + more_squared
+        everywhere = torch.full_like(absolute, errors[0].numel())
+        num_pixels = everywhere if mask is None else image_sums(mask)
+        # The official code divides by zero where a region is empty; here its mean is 0.
+        means = [torch.where(num_pixels > 0, x / num_pixels, 0.0) for x in (squared, absolute)]
+        found[region] = PixelErrors(absolute / protocol.divisors["sad"], *means)
+    return found
 
 
-def absolute_difference_sums(
-    batch: CheckedImages, region: str, protocol: ScoringProtocol
-) -> Tensor:
-    """Compute SAD of each image; see `sum_absolute_difference`."""
-    return pixel_errors(batch, region, protocol).sad
+def _known_errors(batch: CheckedImages) -> tuple[Tensor, Tensor]:
+    """Sum the absolute and squared errors of known pixels, had the trimap been predicted there.
+
+    As in the official code, a trimap that contradicts the target adds to the error of the
+    transition region, whose mean is still taken over its own pixels only.
+    """
+    assert batch.regions is not None
+    foreground, transition = batch.regions["foreground"], batch.regions["transition"]
+    errors = (batch.target - foreground).abs_()
+    known = 1 - transition
+    return image_sums(errors, known), image_sums(errors.square(), known)
 
 
-def squared_difference_means(
-    batch: CheckedImages, region: str, protocol: ScoringProtocol
-) -> Tensor:
-    """Compute MSE of each image; see `mean_squared_error`."""
-    return pixel_errors(batch, region, protocol).mse
+def pixel_error(name: Literal["sad", "mse", "mad"]) -> PerImage:
+    """Return the function that computes one of the errors."""
 
+    def per_image(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:
+        found: Tensor = getattr(pixel_errors(batch, [region], protocol)[region], name)
+        return found
 
-def absolute_difference_means(
-    batch: CheckedImages, region: str, protocol: ScoringProtocol
-) -> Tensor:
-    """Compute MAD of each image; see `mean_absolute_difference`."""
-    return pixel_errors(batch, region, protocol).mad
+    return per_image

@@ -5,15 +5,16 @@ official code (``gfm``); Xu et al., "Deep Image Matting", CVPR 2017, MATLAB eval
 (``dim``). `docs/metrics.md` compares the two.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, log, pi, sqrt
 from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
+from torch import Tensor
 
-from gfm.metrics.inputs import WHOLE
+from gfm.metrics.inputs import WHOLE, CheckedImages
 
 _SIGMA: Final = 1.4
 
@@ -96,6 +97,9 @@ class ScoringProtocol:
         return self.trimap_region if has_trimap else WHOLE
 
 
+PerImage = Callable[[CheckedImages, str, ScoringProtocol], Tensor]
+"""Function of a batch, a region and a protocol to one value per image, of shape (N,)."""
+
 GFM: Final = ScoringProtocol(
     name="gfm",
     metric_names=(
@@ -139,14 +143,9 @@ def find_protocol(name: str) -> ScoringProtocol:
 
 
 def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names of a protocol's metrics, followed by extra ones.
-
-    Raises:
-        ValueError: The protocol is unknown, or an extra name is one of its metrics.
-    """
+    """Return the names of a protocol's metrics, and of extra ones, which must be others."""
     names = find_protocol(protocol).metric_names
-    taken = [name for name in extra if name in names]
-    if taken:
+    if taken := [name for name in extra if name in names]:
         raise ValueError(f"protocol {protocol!r} has a metric {taken[0]!r}: choose another name")
     return (*names, *extra)
 

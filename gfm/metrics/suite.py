@@ -32,17 +32,18 @@ def suite_update(
 
 
 def _suite(batch: CheckedImages, protocol: ScoringProtocol, extra: ExtraMetrics) -> Tensor:
-    """Compute each metric in `metric_names` for each image; float64 of shape (metrics, N)."""
+    """Compute each metric in `metric_names` for each image; of shape (metrics, N)."""
     default = protocol.default_region(batch.regions is not None)
-    values = pixel_errors(batch, default, protocol)._asdict()
+    regions = dict.fromkeys([default, *protocol.regions])
+    pixels = pixel_errors(batch, regions, protocol)
+    values = pixels[default]._asdict()
     if "grad" in protocol.metric_names:
         values["grad"] = gradient_errors(batch, default, protocol)
     if "conn" in protocol.metric_names:
         values["conn"] = connectivity_errors(batch, default, protocol)
     for region in protocol.regions:
-        errors = pixel_errors(batch, region, protocol)._asdict()
-        values |= {f"{name}_{region}": value for name, value in errors.items()}
-    values |= {name: metric(batch).double() for name, metric in extra.items()}
+        values |= {f"{name}_{region}": value for name, value in pixels[region]._asdict().items()}
+    values |= {name: metric(batch).to(values["sad"].dtype) for name, metric in extra.items()}
     return torch.stack([values[name] for name in metric_names(protocol.name, extra)])
 
 

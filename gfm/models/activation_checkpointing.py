@@ -17,10 +17,7 @@ from gfm.models.batchnorm import find_batchnorms
 
 
 def apply_activation_checkpointing(network: nn.Module) -> None:
-    """Make every block drop its activations between forward and backward pass.
-
-    Gradients and running statistics stay the same.
-    """
+    """Make every block drop its activations; gradients and running statistics stay the same."""
     for block in _blocks(network):
         # Set on the instance, because a wrapping module would rename every parameter.
         object.__setattr__(block, "forward", _CheckpointedForward(block))
@@ -61,7 +58,7 @@ class _CheckpointedForward:
         return self.forward(*copies, **kwargs)
 
     def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """Return a context for the forward pass, and one for recomputing it."""
+        """Return the contexts of the forward pass and of its recomputation."""
         return nullcontext(), self.without_statistics()
 
     @contextmanager

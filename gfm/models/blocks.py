@@ -72,13 +72,7 @@ def _enlarge(grid: Tensor, height: int, width: int) -> Tensor:
 
 
 class PyramidPooling(nn.Module):
-    """Pyramid pooling (Zhao et al., CVPR 2017) with the grids 1×1, 3×3 and 5×5 of GFM.
-
-    Args:
-        channels: Channels of the feature.
-        out_channels: Channels of the result, which has the feature's height and width.
-        sizes: Cells on a side of each grid.
-    """
+    """Pyramid pooling (Zhao et al., CVPR 2017) with the grids 1×1, 3×3 and 5×5 of GFM."""
 
     def __init__(self, channels: int, out_channels: int, sizes: Sequence[int] = (1, 3, 5)) -> None:
         super().__init__()

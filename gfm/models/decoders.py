@@ -64,15 +64,7 @@ class _Decoder(nn.Module):
         return torch.cat([x, skip], dim=1)
 
     def decode(self, bottom: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Run the stages and heads.
-
-        Args:
-            bottom: Input of the first stage.
-            skips: One skip per feature, deepest first.
-
-        Returns:
-            The N×C×H×W logits of each head.
-        """
+        """Turn the first input and the features' skips, deepest first, into N×C×H×W logits."""
         x = bottom
         for stage, skip in zip(self.stages, skips, strict=False):
             x = stage(self.concatenate(x, skip))

@@ -1,9 +1,4 @@
-"""Encoders, which turn an image into features from fine to coarse.
-
-The contract of a backbone: it is a module whose ``forward(image)`` returns a list of features,
-finest first, and whose ``channels`` and ``strides`` have the same length as that list. Each stride
-is a multiple of the one before; the finest may be 1, 2 or 4.
-"""
+"""Encoders, which turn an image into features from fine to coarse."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,14 +13,14 @@ from gfm.errors import GFMError
 
 
 class Encoder(nn.Module):
-    """Interface on which decoders rely.
+    """The contract of a backbone, which any module may meet.
 
     ``forward`` takes an N×3×H×W image, with H and W multiples of the last stride. It returns a list
     of N×C×H/s×W/s features, finest first.
 
     Attributes:
         channels: C of each feature.
-        strides: s of each feature, each a multiple of the one before.
+        strides: s of each feature, each a multiple of the one before; the finest is 1, 2 or 4.
     """
 
     channels: tuple[int, ...]
@@ -56,23 +51,19 @@ class StagedEncoder(Encoder):
 Pretrained = bool | Literal["auto"]
 """Whether to start from ImageNet weights; ``auto`` only warns if they cannot be loaded."""
 
-
 _Net = TypeVar("_Net")
 
 
 def build_pretrained(
     build: Callable[[bool], _Net], pretrained: Pretrained, name: str, fix: str
 ) -> _Net:
-    """Build a network with or without its ImageNet weights.
+    """Build a network with or without its ImageNet weights; a failure to load raises GFMError.
 
     Args:
         build: Builds the network; its argument is whether to load the weights.
         pretrained: See :data:`Pretrained`.
         name: Name of the network, for messages.
         fix: Alternative to downloading the weights, for messages.
-
-    Raises:
-        GFMError: ``pretrained`` is true and the weights cannot be loaded.
     """
     if not pretrained:
         return build(False)

@@ -41,14 +41,10 @@ class MattingOutput(NamedTuple):
 
 
 def classify(glance: Tensor) -> Tensor:
-    """Return the most likely class of each pixel, scaled to [0, 1] for the fusion rules.
+    """Turn N×C×H×W logits into the most likely class divided by C - 1, N×1×H×W in float32.
 
-    Args:
-        glance: N×C×H×W class logits. The official code compares sigmoids, which differs only where
-            several of them saturate to exactly 1: there it takes the first, not the largest.
-
-    Returns:
-        N×1×H×W class index divided by C - 1, float32.
+    The official code compares sigmoids, which differs only where several of them saturate to
+    exactly 1: there it takes the first, not the largest.
     """
     return glance.argmax(dim=1, keepdim=True).float() / (glance.shape[1] - 1)
 

@@ -116,11 +116,7 @@ class GFM(nn.Module):
         return self.rim(alphas) if self.rim is not None else alphas[0]
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """Normalise an image, pad it to multiples of the deepest stride, and encode it.
-
-        Raises:
-            TypeError, ValueError: See :func:`check_image`.
-        """
+        """Check images, normalise them, pad to multiples of the deepest stride, and encode."""
         check_image(image, self.mean.device)
         height, width = image.shape[-2:]
         stride = self.encoder.strides[-1]
@@ -138,15 +134,9 @@ def _crop_padding(maps: list[Tensor], image: Tensor) -> list[Tensor]:
 
 
 def check_image(image: Tensor, device: torch.device | None = None) -> None:
-    """Check images before a convolution fails less clearly; values are not checked, to save time.
+    """Raise TypeError or ValueError unless images are N×3×H×W floats on the network's device.
 
-    Args:
-        image: N×3×H×W, float.
-        device: Device of the network; ``None`` if unknown.
-
-    Raises:
-        TypeError: The image is not a tensor of floats.
-        ValueError: The image has a different shape, is empty, or is on a different device.
+    A convolution would fail less clearly. Values are not checked, to save time.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"image is a {type(image).__name__}: pass a tensor, or use Predictor")

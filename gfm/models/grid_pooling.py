@@ -2,7 +2,8 @@
 
 They depend on the size of the image, so an exported graph would take only one size, and on CUDA the
 gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, whose
-weights are computed from the lengths of the sides. There are no matrix products, because GPUs may round their factors.
+weights are computed from the lengths of the sides. There are no matrix products, because GPUs may
+round their factors.
 """
 
 import torch

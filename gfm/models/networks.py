@@ -40,14 +40,7 @@ def gfm_r101(rosta: str = "tt", *, pretrained: Pretrained = False, **options: An
 def gfm_timm(
     encoder: str, rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any
 ) -> GFM:
-    """Build GFM with an encoder of timm.
-
-    Args:
-        encoder: Name of the model in timm, such as ``convnextv2_tiny``.
-        rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
-        pretrained: Whether the encoder starts from ImageNet weights.
-        options: Options of :class:`gfm.models.gfm.GFM`.
-    """
+    """Build GFM with an encoder of timm, such as ``convnextv2_tiny``; else as :func:`gfm_r34`."""
     return GFM(timm_encoder(encoder, pretrained), rosta, **options)
 
 

@@ -56,11 +56,9 @@ def prefers_channels_last(device: str, is_half: bool, training_size: int | None 
         is_half: Whether convolutions use half precision.
         training_size: Side of the network's input in training, in pixels; ``None`` for inference.
     """
-    if device == "cpu" and training_size is None:
-        return True
-    if device == "cpu" and training_size is not None and training_size < _LARGE_INPUT:
-        return False
-    return device != "mps" and is_half and bool(bfloat16_hardware(device))
+    if device == "cpu" and (training_size is None or training_size < _LARGE_INPUT):
+        return training_size is None
+    return is_half and bool(bfloat16_hardware(device))
 
 
 def choose_inference_format(model: GFM, device: str, precision: str) -> None:
@@ -75,9 +73,9 @@ def choose_inference_format(model: GFM, device: str, precision: str) -> None:
 
 
 def allow_tf32(is_allowed: bool) -> None:
-    """Choose whether this process rounds factors of float32 products to TF32 on GPUs from Ampere on.
+    """Choose whether GPUs from Ampere on round the factors of float32 products to TF32.
 
-    It makes training faster. By default torch allows it for convolutions, but not for matrices.
+    That makes training faster. torch's default allows it for convolutions, but not for matrices.
     """
     torch.backends.cudnn.allow_tf32 = is_allowed
     torch.set_float32_matmul_precision("high" if is_allowed else "highest")

@@ -33,11 +33,7 @@ class TimmEncoder(Encoder):
 
     If the features of a network start coarser than stride 4, as those of plain transformers do, a
     few convolutions on the image provide the missing strides, like the detail branch of ViTMatte
-    (Yao et al., Information Fusion 2024).
-
-    Args:
-        net: Network built with ``features_only``.
-        strides: Stride of each of its features.
+    (Yao et al., Information Fusion 2024). ``net`` was built with ``features_only``.
     """
 
     def __init__(self, net: nn.Module, strides: Sequence[int]) -> None:
@@ -81,11 +77,8 @@ def _divides(stride: int, coarser: int) -> bool:
 def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
     """Make an encoder from a network of timm, named with or without the tag of its weights.
 
-    Parameters that no feature depends on are frozen, so every remaining one gets a gradient.
-
-    Raises:
-        GFMError: timm is not installed or lacks the network, or the network does not return a
-            pyramid of features for images of any size.
+    Parameters that no feature depends on are frozen, so every remaining one gets a gradient. A
+    network without a pyramid of features for images of any size raises GFMError.
     """
     timm = import_optional("timm", "timm", "backbone=timm")
     if not timm.is_model(name):
@@ -113,12 +106,7 @@ def _suggest(timm: Any, name: str) -> str:
 
 @functools.cache
 def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[str]]:
-    """Find out how to use a network.
-
-    Returns:
-        Options with which it accepts any size, strides of its features, and names of the
-        parameters that they leave unused.
-    """
+    """Return the options with which a network accepts images of any size, and :func:`_probe`."""
     timm = import_optional("timm", "timm", "backbone=timm")
     reason = ""
     for options in _SIZE_OPTIONS:
@@ -135,11 +123,7 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
 
 
 def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
-    """Return the strides and unused parameters of a network, by running it on a 3:4 image.
-
-    Raises:
-        ValueError: Its features do not form a pyramid.
-    """
+    """Return the strides and unused parameters of a network, by running it on a 3:4 image."""
     strides = tuple(net.feature_info.reduction())
     pyramid = list(dict.fromkeys(strides))
     if any(not _divides(a, b) for a, b in itertools.pairwise(pyramid)):

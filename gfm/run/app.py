@@ -11,7 +11,7 @@ from gfm.run.exit import report_errors
 from gfm.run.help_text import register_help
 from gfm.run.overrides import check_overrides, quote_paths
 from gfm.run.resume import in_run_folder, resume_arguments
-from gfm.system.console import console
+from gfm.system.console import show_warning
 from gfm.system.processes import handle_like_sigterm
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 from gfm.system.safe_path import keep_current_folder_off_path
@@ -26,7 +26,7 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
     """
     keep_current_folder_off_path()
     silence_libraries()
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     handle_like_sigterm()
     register_help()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
@@ -65,7 +65,3 @@ def silence_libraries() -> None:
     warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec")
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    console(stderr=True).print(f"warning: {message}")

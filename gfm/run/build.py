@@ -25,7 +25,7 @@ from gfm.training.failures import FailTogether
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
-from gfm.training.resume_checks import check_options, intact_checkpoint
+from gfm.training.resume_checks import check_options, check_samples, intact_checkpoint
 
 
 def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
@@ -91,11 +91,15 @@ def build_module(
         resumed: Checkpoint that Lightning will restore; its weights replace those of ``init_from``.
 
     Raises:
-        GFMError: ``init_from`` holds a different architecture.
+        GFMError: ``init_from`` holds a different architecture, or the resumed run was trained on
+            other photos.
     """
+    origin = provenance(datamodule)
+    if resumed:
+        check_samples(resumed, origin["samples"])
     network = without_pretrained(config.network) if resumed or config.init_from else config.network
     module = MattingModule.from_config(
-        {**config.to_dict(), "model": config.network, "provenance": provenance(datamodule)},
+        {**config.to_dict(), "model": config.network, "provenance": origin},
         model=instantiate(network),
     )
     if config.init_from and not resumed:
@@ -140,6 +144,15 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     if config.freeze:
         callbacks.append(Freezing(config.freeze, config.unfreeze_every))
     return callbacks
+
+
+def check_trained(trainer: pl.Trainer) -> None:
+    """Raise GFMError if a fit has ended without a single step."""
+    if trainer.global_step == 0:
+        raise GFMError(
+            "no step was trained, so there are no weights to save or test: set trainer.max_epochs, "
+            "trainer.max_steps and trainer.limit_train_batches above 0 (max_steps=-1: no limit)"
+        )
 
 
 def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from gfm.compat.hydra import NOISE, missing_choice
 from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
-from gfm.compat.torch import is_killed_worker, message_from_worker
+from gfm.compat.torch import is_killed_worker, lacks_shared_memory, message_from_worker
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
@@ -67,7 +67,8 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
 def _is_expected(error: Exception) -> bool:
     """Return whether users can fix an error, so that one line says more than a traceback."""
     is_expected = isinstance(error, GFMError | HydraException | OmegaConfBaseException)
-    is_expected |= is_killed_worker(error) or is_misconfiguration(error) or _is_of_disk(error)
+    is_expected |= is_killed_worker(error) or lacks_shared_memory(error)
+    is_expected |= is_misconfiguration(error) or _is_of_disk(error)
     return is_expected and _SHOW_TRACEBACK != "1"
 
 
@@ -108,6 +109,11 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, OSError) and _is_of_disk(error):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}; {_DISK_ERRORS[error.errno or 0]}"
+    if lacks_shared_memory(error):
+        return (
+            "the loader processes have too little shared memory (/dev/shm): set "
+            "data.num_workers=0, or start the container with a larger --shm-size"
+        )
     text = str(error)
     if is_killed_worker(error):  # the worker was killed and could not say why
         first = text.splitlines()[0]

@@ -10,15 +10,14 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 _COLUMN = 44  # where comments begin, unless a line is longer
-_KEY = re.compile(r"(?P<indent>[ -]*)(?P<name>[\w@][\w@/. -]*):(?P<rest> .*)?")
 
 
 class Row(NamedTuple):
     """A key of a YAML file.
 
     Attributes:
-        key: Key with dots; items of lists have no names.
-        value: Value on the line of the key.
+        key: Key with dots.
+        value: Value as it is written.
         comment: Comment above and beside the key.
         line: Line number from 0.
     """
@@ -30,21 +29,33 @@ class Row(NamedTuple):
 
 
 def read(text: str) -> Iterator[Row]:
-    """Yield every key that begins a line of a YAML file."""
-    parents: list[tuple[int, str]] = []
-    above: list[str] | None = None  # comments; those at the top are the file's
-    for number, line in enumerate(text.splitlines()):
-        if line.lstrip().startswith("# "):
-            above = [*above, line.strip("# ")] if above is not None else None
-            continue
-        if found := _KEY.fullmatch(line):
-            indent = len(found["indent"])
-            parents = [parent for parent in parents if parent[0] < indent]
-            parents.append((indent, found["name"]))
-            value, _, beside = (found["rest"] or "").partition("# ")
-            comment = " ".join([*(above or ()), beside]).strip()
-            yield Row(".".join(name for _, name in parents), value.strip(), comment, number)
-        above = []
+    """Yield every key of a YAML file that has a value or a comment."""
+    lines = text.splitlines()
+
+    def comment(mark: yaml.Mark) -> str:
+        beside = lines[mark.line][mark.column :].partition("# ")[2]
+        first = mark.line
+        while first and lines[first - 1].lstrip().startswith("# "):
+            first -= 1
+        above = lines[first : mark.line] if first else []  # the comment at the top is the file's
+        return " ".join([*(line.strip("# ") for line in above), beside]).strip()
+
+    def walk(key: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:
+        if isinstance(node, yaml.ScalarNode) or node.flow_style:
+            value = text[node.start_mark.index : node.end_mark.index]
+            yield Row(key, value, comment(node.end_mark), node.end_mark.line)
+            return
+        if key and (own := comment(mark)):
+            yield Row(key, "", own, mark.line)
+        if isinstance(node, yaml.MappingNode):
+            parts = [(name.value, name.end_mark, value) for name, value in node.value]
+        else:
+            parts = [(str(i), value.start_mark, value) for i, value in enumerate(node.value)]
+        for name, end, value in parts:
+            yield from walk(f"{key}.{name}".lstrip("."), end, value)
+
+    root = yaml.compose(text)
+    return walk("", root.start_mark, root) if root else iter(())
 
 
 def head(text: str) -> list[str]:
@@ -64,8 +75,8 @@ def help_text(*, _root_: DictConfig) -> str:
     main = _find(folders, f"{job.config_name}.yaml") or ""
     groups = []
     for row in read(main):
-        group = row.key.removeprefix("defaults.")
-        if group != row.key and group != "hydra" and " " not in group:
+        group = row.key.split(".")[-1]
+        if re.fullmatch(r"defaults\.\d+\.[\w/]+", row.key) and group != "hydra":
             choice = runtime.choices.get(group)
             groups.append((f"{group}={'null' if choice is None else choice}", row.comment))
     comments = _comments(folders, runtime.choices, main)
@@ -89,8 +100,18 @@ def annotated(text: str, comments: Mapping[str, str]) -> list[str]:
         text: YAML as OmegaConf writes it.
         comments: Comments by key with dots.
     """
-    found = {r.line: comments.get(r.key, "") for r in read(text) if r.value[:1] not in ("|", ">")}
-    return _beside([(line, found.get(i, "")) for i, line in enumerate(text.splitlines())])
+    lines: list[tuple[str, str]] = [(line, "") for line in text.splitlines()]
+
+    def walk(key: str, node: yaml.Node) -> None:
+        for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            place = f"{key}.{name.value}".lstrip(".")
+            line = name.start_mark.line
+            if value.end_mark.line == line or not isinstance(value, yaml.ScalarNode):
+                lines[line] = lines[line][0], comments.get(place, "")
+            walk(place, value)
+
+    walk("", yaml.compose(text))
+    return _beside(lines)
 
 
 def _beside(lines: list[tuple[str, str]]) -> list[str]:
@@ -114,10 +135,12 @@ def _of_choice(folders: list[Path], group: str, choice: str, prefix: str) -> dic
         return {}
     prefix = "" if "@package _global_" in text else prefix
     found: dict[str, str] = {}
-    for base in (yaml.safe_load(text) or {}).get("defaults", []):
-        if isinstance(base, str) and base != "_self_":
-            found |= _of_choice(folders, group, base, prefix)
-    found |= {prefix + r.key: r.comment for r in read(text) if r.comment}
+    rows = list(read(text))
+    for row in rows:
+        if re.fullmatch(r"defaults(\.\d+)?", row.key):
+            for base in row.value.strip("[]").split(", "):
+                found |= _of_choice(folders, group, base, prefix) if base != "_self_" else {}
+    found |= {prefix + r.key: r.comment for r in rows if r.comment and r.key[:8] != "defaults"}
     return found | {prefix.rstrip("."): line for line in head(text)[:1]}
 
 

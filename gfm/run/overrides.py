@@ -14,7 +14,8 @@ from gfm.run.configs import CONFIGS
 from gfm.system.files import check_name
 
 _PLAIN = re.compile(r"[\w/.:+\-@%]+", re.ASCII)
-_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])(\\.|(?!\1)[^\\])*\1""", re.DOTALL)
+_PART = re.compile(rf"(?:^|,)({_QUOTED.pattern.replace('1', '2')}(?=,|$)|[^,]*)", re.DOTALL)
 _OF_PATHS = re.compile(
     r"(checkpoint|ckpt_path|init_from|predictions|data\.root|data\.source\.\w+|paths\.\w+"
     r"|hydra\.(?:run|sweep)\.dir)=(.+)"
@@ -57,7 +58,8 @@ def _quote(argument: str) -> str:
     match = _OF_PATHS.fullmatch(argument)
     if not match or "${" in match[2] or _is_readable(argument):
         return argument
-    parts = [p if _QUOTED.fullmatch(p) else override("", p)[1:] for p in match[2].split(",")]
+    parts = [found[1] for found in _PART.finditer(match[2])]
+    parts = [part if _QUOTED.fullmatch(part) else override("", part)[1:] for part in parts]
     return f"{match[1]}={','.join(parts)}"
 
 

@@ -75,6 +75,11 @@ def console(stderr: bool = False) -> Console:
     return _LoggedConsole(stderr=stderr, width=_WIDTH, soft_wrap=True)
 
 
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning in one line, in place of ``warnings.showwarning``."""
+    console(stderr=True).print(f"warning: {message}")
+
+
 def log_only(text: str) -> None:
     """Write a text only to the log, if one is open."""
     for file in _logs:

@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +17,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from gfm.errors import GFMError, WriteError, one_line
+from gfm.system.ranks import is_global_zero
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +41,27 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def num_loaders(batch_bytes: int) -> int:
+    """Return how many loader processes to start: one per core, at most 8, if their batches fit.
+
+    Loaders pass batches through /dev/shm, to which containers often give 64 MB. Two batches of each
+    wait there while others are copied or in use.
+
+    Args:
+        batch_bytes: Bytes of a batch of all processes together.
+    """
+    wanted = min(8, num_cores())
+    try:
+        free = shutil.disk_usage("/dev/shm").free
+    except OSError:  # not Linux
+        return wanted
+    fitting = min(wanted, free // (4 * batch_bytes))
+    if fitting < wanted and is_global_zero():
+        text = f"/dev/shm has room for {fitting} of {wanted} loader processes"
+        warnings.warn(f"{text}: start the container with a larger --shm-size", stacklevel=2)
+    return fitting
 
 
 def handle_like_sigterm() -> None:

@@ -1,29 +1,24 @@
 """Plots the curves of a run, for runs without a dashboard."""
 
-import csv
 from collections import defaultdict
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from gfm.system.files import atomic_path
+from gfm.training.loggers.csv import read_rows
 
-_Curve = tuple[list[float], list[float]]
+_Curves = dict[str, tuple[list[float], list[float]]]
 
 
-def read_curves(path: Path) -> dict[str, _Curve]:
-    """Read the steps and values of each column of ``metrics.csv``, in the order of the file.
-
-    Args:
-        path: CSV file with a column ``step``, and empty cells where nothing was logged.
-    """
-    curves: dict[str, _Curve] = defaultdict(lambda: ([], []))
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            for name, text in row.items():
-                if text and name not in ("step", "epoch"):
-                    curves[name][0].append(float(row["step"]))
-                    curves[name][1].append(float(text))
-    return dict(curves)
+def read_curves(path: Path) -> _Curves:
+    """Read the steps and values of each column of ``metrics.csv``, sorted by name."""
+    curves: _Curves = defaultdict(lambda: ([], []))
+    for row in read_rows(path):
+        for name in row.keys() - {"step", "epoch"}:
+            curves[name][0].append(float(row["step"]))
+            curves[name][1].append(float(row[name]))
+    return dict(sorted(curves.items()))
 
 
 def _smooth(values: list[float]) -> list[float]:
@@ -37,12 +32,7 @@ def _smooth(values: list[float]) -> list[float]:
 def draw_curves(source: Path, target: Path) -> bool:
     """Plot the loss terms in one panel, and each validation metric in a separate one.
 
-    Args:
-        source: ``metrics.csv`` of a run.
-        target: PNG file to write.
-
-    Returns:
-        Whether there was anything to draw.
+    Reads ``metrics.csv`` and writes PNG; returns whether there was anything to draw.
 
     Raises:
         WriteError: The picture cannot be written.
@@ -51,28 +41,29 @@ def draw_curves(source: Path, target: Path) -> bool:
 
     curves = read_curves(source)
     losses = {n.split("/")[1]: c for n, c in curves.items() if n.startswith("train/loss")}
-    metrics = {n: c for n, c in curves.items() if n.startswith("val/")}
-    panels = [("loss", losses)] if losses else []
-    panels += [(name, {name: curve}) for name, curve in metrics.items()]
+    panels = {"loss": losses} if losses else {}
+    panels |= {name: {name: c} for name, c in curves.items() if name.startswith("val/")}
     if not panels:
         return False
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
-    for index, (title, lines) in enumerate(panels):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        for label, (steps, values) in lines.items():
-            values = _smooth(values)
-            axes.plot(steps, values, label=label, marker="." if len(steps) < 30 else None)
-        axes.set_title(title, fontsize=10)
-        axes.set_xlabel("step", fontsize=8)
-        axes.tick_params(labelsize=8)
-        axes.grid(alpha=0.3)
-        if title == "loss":
-            axes.set_yscale("log")
-            axes.legend(fontsize=6)
-        else:
-            axes.set_ylim(bottom=0)
+    for index, (title, lines) in enumerate(panels.items()):
+        _draw_panel(figure.add_subplot(rows, columns, index + 1), title, lines)
     with atomic_path(target) as aside:
         figure.savefig(aside, format="png", dpi=110)
     return True
+
+
+def _draw_panel(axes: Any, title: str, curves: _Curves) -> None:
+    for label, (steps, values) in curves.items():
+        axes.plot(steps, _smooth(values), label=label, marker="." if len(steps) < 30 else None)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("step", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    if title == "loss":
+        axes.set_yscale("log")
+        axes.legend(fontsize=6)
+    else:
+        axes.set_ylim(bottom=0)

@@ -9,13 +9,13 @@ from typing import Final
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from gfm.errors import GFMError
 from gfm.system.console import console
 
 _INTERVAL: Final = 1.0  # seconds between two looks at the store
-_GRACE: Final = 2.0  # seconds in which a process may still report an error that it has, too
+_GRACE: Final = 5.0  # seconds to report errors: Lightning kills rank zero once another has ended
 _GRACE_AT_END: Final = 30.0  # seconds in which a process may end after rank zero
 _LIMIT: Final = 60.0  # seconds in which a failed process may end; NCCL may block its exit
 

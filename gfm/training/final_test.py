@@ -17,6 +17,13 @@ from gfm.training.module import MattingModule
 Weights = Literal["best", "last"]
 
 
+BEFORE = "before.csv"
+"""Table of the metrics of each photo before training, in the folder of a run."""
+
+AFTER = "per_image.csv"
+"""Table of the metrics of each photo in the final test, in the folder of a run."""
+
+
 class FinalTest(NamedTuple):
     """The result of a test.
 
@@ -35,18 +42,13 @@ class FinalTest(NamedTuple):
 
 def best_weights(trainer: pl.Trainer) -> Path | None:
     """Return the checkpoint that was chosen by the objective, if there is one."""
-    for kept in trainer.checkpoint_callbacks:
-        path = Path(getattr(kept, "best_model_path", ""))
-        if getattr(kept, "monitor", None) and path.is_file():
-            return path
-    return None
+    path = Path(getattr(_monitor(trainer), "best_model_path", ""))
+    return path if path.is_file() else None
 
 
-BEFORE = "before.csv"
-"""Table of the metrics of each photo before training, in the folder of a run."""
-
-AFTER = "per_image.csv"
-"""Table of the metrics of each photo in the final test, in the folder of a run."""
+def _monitor(trainer: pl.Trainer) -> Any:
+    """Return the callback that keeps the best weights; ``None`` if there is none."""
+    return next((c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None)), None)
 
 
 def validate_first(
@@ -69,24 +71,14 @@ def run_final_test(
     """Test the best or the last weights, unless training was interrupted.
 
     All validation photos are tested, which may be more than the validations during training used.
-    The metrics of each photo are written to ``per_image.csv``, as in an evaluation.
-
-    Args:
-        trainer: Trainer after training.
-        module: Module to test; the weights are loaded into it if it has others.
-        datamodule: Data module with the photos.
-        run: Folder of the run.
-        which: ``best`` for the weights that the objective chose, or the last weights if it chose
-            none; ``last``; or ``None`` for no test.
-
-    Returns:
-        The result; ``None`` if nothing was tested.
+    The metrics of each photo are written to ``per_image.csv`` in the folder of the run, as in an
+    evaluation. If the objective chose no weights, ``best`` tests the last ones.
     """
     if not which or trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return None
     best = best_weights(trainer) if which == "best" else None
-    last = run / LAST_CHECKPOINT if (run / LAST_CHECKPOINT).is_file() else None
-    path = best or last
+    last = run / LAST_CHECKPOINT
+    path = best or (last if last.is_file() else None)
     if path is not None and (best or not _is_current(path, trainer)):
         load_weights(module.model, read_weights(path), str(path))
     # As in evaluate.py, so that both give the same figures.
@@ -95,13 +87,11 @@ def run_final_test(
     trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
-    whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
-    photos = f"all {num_photos} validation photos" if whole else f"some of {num_photos} photos"
-    title = f"{'best' if best else 'last'} weights, {photos}, {format_inferer(module.inferer)}"
+    title = f"{'best' if best else 'last'} weights, {_tested_photos(trainer, datamodule)}"
+    title += f", {format_inferer(module.inferer)}"
     choice = "these weights were not chosen by their results on any photo"
     if best:
-        choice = f"{best.name} has the {_choice(trainer, datamodule)}"
+        choice = f"{best.name} has the {_describe_choice(trainer, datamodule)}"
     return FinalTest(metrics, title, choice, path)
 
 
@@ -112,14 +102,18 @@ def _is_current(path: Path, trainer: pl.Trainer) -> bool:
     return bool(content.get("global_step") == trainer.global_step)
 
 
-def _choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
-    kept: Any = next(c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None))
-    extreme = "lowest" if kept.mode == "min" else "highest"
+def _tested_photos(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
+    num_photos, limit = len(datamodule.photos), trainer.limit_test_batches
+    is_whole = limit == 1.0 if isinstance(limit, float) else limit >= num_photos
+    return f"all {num_photos} validation photos" if is_whole else f"some of {num_photos} photos"
+
+
+def _describe_choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
     num_seen, num_all = len(datamodule.validation), len(datamodule.photos)
     if datamodule.held_out and datamodule.held_out != datamodule.photos:
         photos = f"{len(datamodule.held_out)} held-out training photos"
-    elif num_seen == num_all:
-        photos = "the same photos"
     else:
-        photos = f"{num_seen} of these photos"
-    return f"{extreme} {kept.monitor} on {photos}"
+        photos = "the same photos" if num_seen == num_all else f"{num_seen} of these photos"
+    monitor = _monitor(trainer)
+    extreme = "lowest" if monitor.mode == "min" else "highest"
+    return f"{extreme} {monitor.monitor} on {photos}"

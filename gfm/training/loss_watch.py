@@ -17,14 +17,14 @@ class LossWatch:
     """
 
     def __init__(self) -> None:
-        self.kept: list[tuple[int, Tensor, Sequence[str]]] = []
+        self.pending: list[tuple[int, Tensor, Sequence[str]]] = []
         self.terms: list[str] = []
 
     def append(self, step: int, terms: Mapping[str, Tensor], samples: Sequence[str]) -> None:
         """Keep the loss terms of a step, including ``total``, and the names of its samples."""
         self.terms = list(terms)
         values = torch.stack([term.detach().float() for term in terms.values()])
-        self.kept.append((step, values, samples))
+        self.pending.append((step, values, samples))
 
     def fetch(self, mean: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Check all kept losses, and return the terms of the last step.
@@ -39,12 +39,12 @@ class LossWatch:
             GFMError: The total of a step is not finite on some rank. All ranks raise the error, so
                 that none waits for another.
         """
-        kept, self.kept = self.kept, []
-        if not kept:
+        pending, self.pending = self.pending, []
+        if not pending:
             return {}
-        own = torch.stack([values for _, values, _ in kept])
+        own = torch.stack([values for _, values, _ in pending])
         both = torch.stack([own, mean(own.clone())]).tolist()
-        for (step, _, samples), values, means in zip(kept, *both, strict=True):
+        for (step, _, samples), values, means in zip(pending, *both, strict=True):
             if not math.isfinite(means[self.terms.index("total")]):
                 raise GFMError(self._describe(step, values, samples))
         return dict(zip(self.terms, both[1][-1], strict=True))

@@ -1,16 +1,17 @@
 """The LightningModule: steps of training, validation and test."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from gfm.checkpoints import load_weights
+from gfm.checkpoints import choose_inferer, load_network, load_weights
 from gfm.checkpoints.formats import read_training
 from gfm.compat.hydra import instantiate
 from gfm.compat.lightning import (
@@ -33,7 +34,7 @@ from gfm.training.optimization import (
     clip_gradients,
     group_options,
     parameter_groups,
-    scale_rates,
+    scale_learning_rates,
 )
 
 
@@ -54,8 +55,7 @@ class MattingModule(pl.LightningModule):
         metrics: Scores the mattes.
         config: Plain configuration of the run, stored in checkpoints so that the run can be rebuilt
             from them.
-        layer_decay: See :func:`gfm.training.optimization.parameter_groups`.
-        weight_decay_on: See :func:`gfm.training.optimization.parameter_groups`.
+        layer_decay, weight_decay_on: See :func:`gfm.training.optimization.parameter_groups`.
     """
 
     def __init__(
@@ -88,19 +88,41 @@ class MattingModule(pl.LightningModule):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **given: Any) -> "MattingModule":
-        """Build all parts from the plain configuration of a run.
-
-        Args:
-            config: Configuration as in ``config.yaml`` and in checkpoints.
-            given: Parts that exist already and are not built.
-        """
+        """Build all parts from a configuration as in checkpoints, except those that are given."""
         parts = {"model": "model", "criterion": "loss", "optimizer": "optimizer"}
         parts |= {"scheduler": "scheduler", "inferer": "inference", "metrics": "metrics"}
         built = {part: instantiate(config[key]) for part, key in parts.items() if part not in given}
         names = [name for name in ("layer_decay", "weight_decay_on") if name in config]
         options: dict[str, Any] = {name: config[name] for name in names}
-        arguments: dict[str, Any] = {"config": config, **options, **built, **given}
-        return cls(**arguments)
+        return cls(config=config, **{**options, **built, **given})
+
+    @classmethod
+    def from_weights(
+        cls, path: Path | str, learning_rate: float = 5e-5, trust: Sequence[str] = ()
+    ) -> "MattingModule":
+        """Build a module that fine-tunes weights with the losses and Adam of the paper.
+
+        Add ``Freezing(["norms"])`` to the callbacks of the trainer if there are few photos.
+
+        Args:
+            path: Any source of :func:`gfm.checkpoints.read_checkpoint`.
+            learning_rate: Learning rate of Adam.
+            trust: Other packages whose classes the file may name.
+
+        Raises:
+            GFMError: As in :func:`gfm.checkpoints.read_checkpoint`.
+        """
+        model, checkpoint = load_network(path, trust)
+        config = {"model": checkpoint.model, "inference": checkpoint.inferer}
+        return cls(
+            model.train(),  # it is loaded for evaluation, and Lightning would leave it so
+            Criterion(checkpoint.model["rosta"]),
+            partial(Adam, lr=learning_rate),
+            None,
+            choose_inferer(checkpoint),
+            MattingMetrics(),
+            config,
+        )
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -112,9 +134,9 @@ class MattingModule(pl.LightningModule):
     ) -> "MattingModule":
         """Load the module of a training run with the weights of a checkpoint.
 
-        This replaces Lightning's method. It downloads nothing, and builds only classes of this
-        project and of trusted packages. To load only the network, including
-        released weights, use :func:`gfm.checkpoints.load_network`.
+        Unlike Lightning's method, this downloads nothing, and builds only classes of this project
+        and of trusted packages. To load only the network, including released weights, use
+        :func:`gfm.checkpoints.load_network`.
 
         Args:
             checkpoint_path: A ``best.ckpt`` or ``last.ckpt``.
@@ -144,8 +166,7 @@ class MattingModule(pl.LightningModule):
 
     def _fetch_losses(self) -> dict[str, float]:
         """Return the losses of the last step, averaged over all processes."""
-        strategy = self.trainer.strategy
-        return self.losses.fetch(lambda own: strategy.reduce(own, reduce_op="mean"))
+        return self.losses.fetch(lambda own: self.trainer.strategy.reduce(own, reduce_op="mean"))
 
     def configure_gradient_clipping(
         self,
@@ -155,8 +176,7 @@ class MattingModule(pl.LightningModule):
     ) -> None:
         """Clip gradients if wanted, and log ``train/gradient_norm``, their norm before clipping.
 
-        This replaces Lightning's method, which refuses to clip the gradients of fused optimisers
-        under mixed precision.
+        Lightning's method refuses to clip those of fused optimisers under mixed precision.
         """
         if not gradient_clip_val and not should_update_logs(self.trainer):
             return
@@ -215,7 +235,7 @@ class MattingModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the objective; a loss that is not finite keeps the weights from being saved."""
         self._fetch_losses()
-        checkpoint["objective"] = self.objective.state()
+        checkpoint["objective"] = self.objective.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the objective, and check that the checkpoint has the same trained parameters.
@@ -223,7 +243,7 @@ class MattingModule(pl.LightningModule):
         Raises:
             GFMError: Different parameters are trained than in the checkpoint.
         """
-        self.objective.load(checkpoint.get("objective", {}))
+        self.objective.load_state_dict(checkpoint.get("objective", {}))
         self.is_resumed = True
         learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
         if learnt != [len(group["params"]) for group in self._parameter_groups()]:
@@ -245,13 +265,11 @@ class MattingModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and a schedule that is updated at every step."""
         optimizer = self.optimizer(self._parameter_groups())
-        scale_rates(optimizer)
+        scale_learning_rates(optimizer)
         self.groups = group_options(optimizer)
         if self.scheduler is None:
             return optimizer
         total_steps = int(self.trainer.estimated_stepping_batches)
         schedule = self.scheduler(optimizer, total_steps=total_steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        lr_scheduler = {"scheduler": schedule, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": lr_scheduler}

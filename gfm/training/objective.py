@@ -15,24 +15,15 @@ class Objective:
     Args:
         name: Name of the metric as logged, such as ``val/sad``; ``None`` for no objective.
         mode: ``min`` or ``max``, the better direction.
-
-    Raises:
-        GFMError: The mode is neither.
     """
 
     def __init__(self, name: str | None, mode: str = "min") -> None:
-        if mode not in ("min", "max"):
-            raise GFMError(f"objective_mode={mode} is neither min nor max")
         self.name = name
         self.mode = mode
         self.best: float | None = None
 
     def update(self, values: Mapping[str, Tensor]) -> float | None:
-        """Add the values of a validation, and return the best value so far, if there is one.
-
-        Args:
-            values: Values by their logged names.
-        """
+        """Add the values of a validation by logged name; return the best value so far, if any."""
         value = float(values[self.name]) if self.name and self.name in values else math.nan
         if not math.isnan(value) and (self.best is None or self._is_better(value, self.best)):
             self.best = value
@@ -41,25 +32,25 @@ class Objective:
     def _is_better(self, value: float, other: float) -> bool:
         return value < other if self.mode == "min" else value > other
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the state that a checkpoint stores."""
         return {"name": self.name, "mode": self.mode, "best": self.best}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the best value from a checkpoint, if it was made with the same objective."""
         if (state.get("name"), state.get("mode")) == (self.name, self.mode):
             self.best = state.get("best")
 
 
 def check_objective(name: str, metrics: Iterable[str]) -> None:
-    """Check that validations log the objective.
+    """Check that validations log the objective if its name begins with ``val/``.
 
     Args:
         name: Name of the objective.
         metrics: Names of the validation metrics, without ``val/``.
 
     Raises:
-        GFMError: The objective begins with ``val/``, but is not a validation metric.
+        GFMError: They do not.
     """
     known = [f"val/{metric}" for metric in metrics]
     if name.startswith("val/") and name not in known:

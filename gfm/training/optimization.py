@@ -16,7 +16,6 @@ from gfm.models.gfm import GFM
 Groups = list[dict[str, Any]]
 """Parameter groups as optimisers take them."""
 
-
 WeightDecayOn = Literal["all", "weights"]
 
 
@@ -37,13 +36,11 @@ def parameter_groups(
             shifts of normalisation layers.
 
     Returns:
-        Groups with ``params``, and with ``scale`` for :func:`scale_rates`.
+        Groups with ``params``, and with ``scale`` for :func:`scale_learning_rates`.
 
     Raises:
-        GFMError: An option is out of range, or no parameter is trained.
+        GFMError: No parameter is trained.
     """
-    if weight_decay_on not in ("all", "weights"):
-        raise GFMError(f"weight_decay_on={weight_decay_on}: choose all or weights")
     groups = _by_rate(model, layer_decay)
     if weight_decay_on == "weights":
         groups = [part for group in groups for part in _by_decay(group)]
@@ -60,8 +57,6 @@ def _by_decay(group: dict[str, Any]) -> Groups:
 
 
 def _by_rate(model: GFM, layer_decay: float) -> Groups:
-    if not 0 < layer_decay <= 1:
-        raise GFMError(f"layer_decay={layer_decay}: choose a value in (0, 1]")
     trained = [p for p in model.parameters() if p.requires_grad]
     if layer_decay == 1:
         return [{"params": trained}]
@@ -74,7 +69,7 @@ def _by_rate(model: GFM, layer_decay: float) -> Groups:
     return [{"params": [p for p in trained if id(p) not in inside], "scale": 1.0}, *groups]
 
 
-def scale_rates(optimizer: Optimizer) -> None:
+def scale_learning_rates(optimizer: Optimizer) -> None:
     """Multiply the learning rate of each group by its ``scale``, and remove the ``scale``."""
     for group in optimizer.param_groups:
         group["lr"] *= group.pop("scale", 1.0)
@@ -88,13 +83,9 @@ def group_options(optimizer: Optimizer) -> Groups:
 def apply_options(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]) -> None:
     """Apply the current options to a restored optimiser, without moving in the schedule.
 
-    A checkpoint restores the learning rate, the weight decay and all other options that the run had
-    before.
-
-    Args:
-        optimizer: Optimiser restored from a checkpoint.
-        groups: Options from :func:`group_options`, with the learning rates before any schedule.
-        schedules: Schedules restored from the checkpoint.
+    A checkpoint restores the optimiser with the learning rate, the weight decay and all other
+    options that the run had before, and the schedules. The current options are those of
+    :func:`group_options`, with the learning rates before any schedule.
     """
     for group, new in zip(optimizer.param_groups, groups, strict=True):
         rate = new["lr"]

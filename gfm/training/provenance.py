@@ -1,5 +1,7 @@
 """Records the provenance of a result: code, packages and data."""
 
+import hashlib
+import json
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -20,10 +22,8 @@ def git_commit() -> str | None:
     file = Path(__file__)
 
     def git(*words: str) -> str:
-        command = ["git", *words]
-        return subprocess.check_output(
-            command, cwd=file.parent, stderr=subprocess.DEVNULL, text=True
-        ).strip()
+        options: dict[str, Any] = {"cwd": file.parent, "stderr": subprocess.DEVNULL, "text": True}
+        return str(subprocess.check_output(["git", *words], **options)).strip()
 
     try:
         git("ls-files", "--error-unmatch", file.name)
@@ -32,19 +32,28 @@ def git_commit() -> str | None:
         return None
 
 
-def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
-    """Return what checkpoints and dashboards record about a training run.
+def describe_samples(datamodule: MattingDataModule) -> str:
+    """Return how many photos and backgrounds are trained on, and a fingerprint of their names.
 
-    Args:
-        datamodule: Data module, set up for training.
+    Samples are drawn by position in these lists, so a resumed run needs the same ones. Packed files
+    keep the names of the pictures.
+    """
+    training = datamodule.training
+    names = [[x.image.stem for x in group] for group in (training.photos, training.scenes)]
+    digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:12]
+    photos, backgrounds = map(len, names)
+    return f"{photos} photos and {backgrounds} backgrounds (list {digest})"
+
+
+def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
+    """Return what checkpoints and dashboards record about a run, after its data are set up.
 
     Returns:
-        ``commit``, ``packages`` with their versions, and ``data``, a fingerprint of all files.
+        ``commit``, ``packages`` with their versions, ``data``, a fingerprint of all files, and
+        ``samples``, see :func:`describe_samples`.
     """
-    paths: list[Path | None] = []
     training = datamodule.training
-    for scene in training.scenes:
-        paths += [scene.image, scene.denoised]
+    paths = [path for scene in training.scenes for path in (scene.image, scene.denoised)]
     for photo in (*training.photos, *datamodule.held_out, *datamodule.photos):
         paths += [photo.image, photo.alpha, photo.trimap, *photo.labels.values()]
         paths += [photo.foreground, photo.background, photo.denoised]
@@ -53,4 +62,5 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
         "commit": git_commit(),
         "packages": {"gfm-matting": __version__, **packages},
         "data": fingerprint_of_files(paths),
+        "samples": describe_samples(datamodule),
     }

@@ -37,22 +37,12 @@ def intact_checkpoint(path: Path) -> Path:
 
 
 _FIXED = (
-    "model",
-    "rosta",
-    "track",
-    "data.name",
-    "data.batch_size",
-    "data.repeats_first_epoch",
-    "seed",
-    "optimizer._target_",
-    "optimizer.amsgrad",
-    "scheduler._target_",
+    *("model", "rosta"),
+    *("track", "seed", "data.name", "data.batch_size", "data.repeats_first_epoch"),
+    *("optimizer._target_", "optimizer.amsgrad", "scheduler._target_"),
     "trainer.accumulate_grad_batches",
 )
-"""Options that a resumed run cannot change, because the saved state depends on them.
-
-They concern the network, the state of the optimiser and the order of the samples.
-"""
+"""Options of network, samples and optimiser on which the saved state depends."""
 
 _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 """Options of a network that do not change its weights, so a resumed run may change them."""
@@ -61,9 +51,7 @@ _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 def check_options(path: Path, config: Mapping[str, Any]) -> None:
     """Check that a resumed run changes no option on which the saved state depends.
 
-    Args:
-        path: Checkpoint, which holds the options that the run had.
-        config: Current plain configuration.
+    The checkpoint holds the options that the run had, ``config`` those of now.
 
     Raises:
         GFMError: Such an option has changed, or the file was written by a different program.
@@ -85,6 +73,25 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
     if changes:
         raise GFMError(
             f"{path} cannot be resumed with {', '.join(sorted(changes))}: leave it unchanged, or "
+            "start a new run from its weights with init_from="
+        )
+
+
+def check_samples(path: Path, samples: str) -> None:
+    """Check that a resumed run trains on the same photos and backgrounds.
+
+    Args:
+        path: Checkpoint; those written by earlier versions do not tell.
+        samples: Description by :func:`gfm.training.provenance.describe_samples`.
+
+    Raises:
+        GFMError: They differ.
+    """
+    stored = (_read(path) or {}).get("hyper_parameters", {}).get("provenance", {})
+    before = stored.get("samples", samples)
+    if before != samples:
+        raise GFMError(
+            f"{path} was trained on {before}, but there are now {samples}: restore the files, or "
             "start a new run from its weights with init_from="
         )
 
@@ -111,8 +118,7 @@ def _read_intact(path: Path) -> dict[str, Any] | None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        # Memory-mapped; a truncated file is detected nevertheless.
+    try:  # memory-mapped; a truncated file is detected nevertheless
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # torch raises many kinds of errors for a damaged file
         return None

@@ -31,6 +31,7 @@ from gfm.inference.input_files import Source, find_inputs
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.predict_files import predict_files
 from gfm.inference.resizing import scaled_size
+from gfm.inference.result_files import ResultFiles
 from gfm.models.gfm import GFM
 from tests.benchmarks.measure import DEVICE
 from tests.benchmarks.networks import model_node
@@ -111,7 +112,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
     official = copy.deepcopy(
         model
     )  # ours changes the memory format, which the official code does not
-    results = OutputMaker(Predictor(model, Hybrid(), DEVICE), OUTPUTS)
+    maker = OutputMaker(Predictor(model, Hybrid(), DEVICE), OUTPUTS)
     watch = Stopwatch(model)
     best = {"official": float("inf"), "ours": float("inf")}
     share = 0.0
@@ -121,7 +122,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
             official_loop(official, sources, folder / "official")
         best["official"] = min(best["official"], now() - start)
         start, watch.seconds = now(), 0.0
-        predict_files(results, sources, folder / "ours")
+        predict_files(maker, sources, ResultFiles(folder / "ours", OUTPUTS))
         seconds = now() - start
         if seconds < best["ours"]:
             best["ours"], share = seconds, watch.seconds / seconds
@@ -134,9 +135,9 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
         f"mattes differ by {off:.2f} of 255 on average"
     )
     if DEVICE == "cuda" or _has_bfloat16():
-        results = OutputMaker(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
+        maker = OutputMaker(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
         start, watch.seconds = now(), 0.0
-        predict_files(results, sources, folder / "bf16")
+        predict_files(maker, sources, ResultFiles(folder / "bf16", OUTPUTS))
         seconds = now() - start
         share = watch.seconds / seconds
         off = difference(folder / "bf16/alpha", folder / "ours/alpha")

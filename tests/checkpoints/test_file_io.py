@@ -5,7 +5,7 @@ import errno
 import pytest
 import torch
 
-from gfm.checkpoints.file_io import AtomicCheckpointIO
+from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
 
 

@@ -14,27 +14,22 @@ from typer.testing import CliRunner
 from gfm import __version__, load_model
 from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
 from gfm.checkpoints.links import released_file
+from gfm.checkpoints.overwriting import check_targets
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.cli import app
+from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
-from gfm.models.encoders import resnet34
-from gfm.models.gfm import GFM
 from tests.checkpoints.export.test_graph import exports
-from tests.inference.small import write_network
+from tests.conftest import SMALL_NODE
 
-MODEL = {
-    "_target_": "gfm.models.gfm.GFM",
-    "encoder": {"_target_": "gfm.models.encoders.resnet34"},
-    "rosta": "tt",
-    "decoder_channels": [4] * 5,
-}
+MODEL = SMALL_NODE
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Return the best checkpoint of a run, beside the log of its final test."""
     torch.manual_seed(0)
-    model = GFM(resnet34(), "tt", [4] * 5)
+    model = instantiate(MODEL)
     folder = tmp_path_factory.mktemp("run")
     config = {
         "data": {"name": "demo", "scales": {"glance": 0.5}},
@@ -67,7 +62,12 @@ def test_a_hub_folder(run, folder):
     assert config["training"] == {"data": "demo", "track": "comp_rssn", "epochs": 7}
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: gfm-matting\nlicense: cc-by-4.0\n")
-    for text in ("| encoder | resnet34 |", "| RoSTA | TT |", "| sad | 3.25 |", "| data | demo |"):
+    for text in (
+        "| encoder | test_resnet |",
+        "| RoSTA | TT |",
+        "| sad | 3.25 |",
+        "| data | demo |",
+    ):
         assert text in card
     expected = load_network(run)[0].state_dict()
     own = load_network(folder)[0].state_dict()
@@ -100,7 +100,7 @@ def test_facts_in_safetensors(run, tmp_path):
     with safe_open(target, framework="pt") as file:
         metadata = file.metadata()
     assert metadata["rosta"] == "tt"
-    assert metadata["architecture"].endswith("resnet34")
+    assert metadata["architecture"].endswith("test_resnet")
     assert metadata["weights_licence"] == "mit"
     assert metadata["generator"] == f"gfm-matting {__version__}"
 
@@ -190,11 +190,11 @@ def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
 
 
 @exports
-def test_torch_export_by_command(tmp_path):
+def test_torch_export_by_command(run, tmp_path):
     """The file is written, verified at three sizes, and reported."""
-    write_network(tmp_path / "small.ckpt")
-    done = _export("torch", tmp_path / "small.ckpt", tmp_path / "a.pt2", "--pixels", "float")
+    done = _export("torch", run, tmp_path / "a.pt2", "--pixels", "float")
     assert done.exit_code == 0, done.output
+    check_targets("none.ckpt", [tmp_path / "a.pt2"], overwrite=False)  # recognised as its own
     lines = done.output.strip().splitlines()
     assert "test_resnet, RoSTA TT, " in lines[0]
     assert len(lines) == 4

@@ -23,6 +23,7 @@ from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.training.module import MattingModule
 from tests.checkpoints import foreign
+from tests.conftest import SMALL_NODE
 
 FOREIGN = {"_target_": "tests.checkpoints.foreign.run", "_args_": ["executed"]}
 TEXT = "{_target_: tests.checkpoints.foreign.run, _args_: ['executed']}"
@@ -49,7 +50,7 @@ def network() -> dict:
     """Describe a small network."""
     return {
         "_target_": "gfm.models.gfm.GFM",
-        "encoder": {"_target_": "gfm.models.encoders.resnet34", "pretrained": False},
+        "encoder": {**SMALL_NODE["encoder"], "pretrained": False},
         "rosta": "tt",
         "decoder_channels": [8, 8, 8, 8, 8],
         "reduction": 1,

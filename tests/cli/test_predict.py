@@ -154,6 +154,21 @@ def test_a_fault_of_one_file_does_not_stop_the_others(predict, photos, tmp_path)
     assert f"cannot write {out}/alpha/folder.png: Is a directory" in lines[3]
     assert lines[4].startswith("4 written")
     assert done.stderr == "error: 4 of 8 failed (listed above)\n"
+    done = predict(photos / "folder.jpg", "--output", "alpha")
+    assert "Is a directory" in done.stdout, "the folder counted as a result"
+
+
+def test_odd_names_are_printed_as_they_are(predict, tmp_path):
+    """Neither as emoji nor as commands to the terminal."""
+    folder = tmp_path / "shoot:camera:1 [bold]"
+    folder.mkdir()
+    for name in ("\x1b[31mred.jpg", "b.\x1b[31m"):
+        (folder / name).write_text("no picture")
+    done = predict(folder)
+    assert done.exit_code == 1
+    assert f"cannot read {folder}/\\x1b[31mred.jpg" in done.output
+    assert "left out: 1 .\\x1b[31m" in done.output
+    assert "\x1b" not in done.output
 
 
 def test_results_beside_their_photos(predict, photos, monkeypatch):

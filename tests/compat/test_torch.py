@@ -13,11 +13,13 @@ from torch.utils.data import DataLoader, Dataset
 from gfm.compat.torch import (
     cpu_capabilities,
     is_killed_worker,
+    lacks_shared_memory,
     message_from_process,
     message_from_worker,
     size_oblivious_export,
 )
 from gfm.errors import GFMError
+from gfm.run.exit import describe_error
 
 
 class Faulty(Dataset):
@@ -86,3 +88,16 @@ def test_instruction_sets_of_the_cpu():
     if found["architecture"] == "x86_64":
         assert isinstance(found["amx_bf16"], bool)
         assert isinstance(found["avx512_bf16"], bool)
+
+
+def test_too_little_shared_memory_is_recognized():
+    with pytest.raises(RuntimeError) as caught:
+        torch.UntypedStorage._new_shared(1 << 46)
+    assert lacks_shared_memory(caught.value)
+    killed = RuntimeError(
+        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible"
+    )
+    for error in (caught.value, killed):
+        assert "data.num_workers=0" in describe_error(error)
+        assert "--shm-size" in describe_error(error)
+    assert not lacks_shared_memory(RuntimeError("DataLoader worker (pid 7) is killed by signal: K"))

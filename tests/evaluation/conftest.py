@@ -13,16 +13,11 @@ from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
 from gfm.compat.hydra import instantiate
 from gfm.data.images import write_png
 from gfm.run import evaluate, scoring
-from tests.conftest import compose_config
+from tests.conftest import SMALL_NODE, compose_config
 from tests.metrics.pairs import furry_pair
 
 SIZES = {"a": (60, 80), "b": (64, 64), "c": (50, 90), "d": (96, 64), "e": (64, 70)}
-NETWORK = {
-    "_target_": "gfm.models.gfm.GFM",
-    "encoder": {"_target_": "gfm.models.encoders.resnet34"},
-    "rosta": "tt",
-    "decoder_channels": [16, 16, 16, 16, 16],
-}
+NETWORK = SMALL_NODE
 
 
 def to_bytes(alpha: np.ndarray) -> np.ndarray:

@@ -55,11 +55,11 @@ def test_photos_are_paired_by_name_and_missing_values_are_ignored(tmp_path):
     folders = [write(tmp_path / "one", first), write(tmp_path / "two", second)]
     both = compare_runs(folders)
     assert (both.photos, both.metrics, both.num_left_out) == (["b", "c"], ["sad"], 2)
-    ((difference,),) = both.differences()
+    ((_, _, (difference,)),) = both.rows()
     assert (difference.mean, difference.low, difference.high) == (-0.5, -1.0, 0.0)
     itself = compare_runs([folders[0], folders[0]])
-    assert itself.means()[0].tolist() == [2.0, 6.0]
-    assert [d.mean for d in itself.differences()[0]] == [0.0, 0.0]
+    assert [means.tolist() for _, means, _ in itself.rows()] == [[2.0, 2.0], [6.0, 6.0]]
+    assert [difference.mean for _, _, (difference,) in itself.rows()] == [0.0, 0.0]
 
 
 def test_the_table_and_the_page_show_the_same(tmp_path, capsys):

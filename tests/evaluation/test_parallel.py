@@ -10,7 +10,7 @@ import torch
 
 from gfm.compat.hydra import instantiate
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.folder import FolderSet
+from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.inference import Native
 from gfm.metrics import METRIC_NAMES, MattingMetrics
@@ -97,7 +97,9 @@ def test_validation_during_training(data):
         trainer = pl.Trainer(
             accelerator="cpu", logger=False, use_distributed_sampler=False, **options
         )
-        trainer.validate(module, MattingDataModule(FolderSet(data), num_workers=0), verbose=False)
+        source = Pairs(data, images="images", alphas="alphas")
+        datamodule = MattingDataModule(source, num_workers=0, num_holdout=1.0)
+        trainer.validate(module, datamodule, verbose=False)
         logged.append({name: float(value) for name, value in trainer.callback_metrics.items()})
     assert logged[0].keys() == {f"val/{name}" for name in METRIC_NAMES["gfm"]}
     assert logged[1] == pytest.approx(logged[0], rel=1e-6)

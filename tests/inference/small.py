@@ -8,16 +8,12 @@ from torch import nn
 
 from gfm.checkpoints import Checkpoint, write_checkpoint
 from gfm.compat.hydra import instantiate
+from tests.conftest import SMALL_NODE
 
 
 def write_network(path: Path, rosta: str = "tt", config: dict[str, Any] | None = None) -> Path:
     """Write the checkpoint of a small network with random weights."""
-    node = {
-        "_target_": "gfm.models.gfm.GFM",
-        "encoder": {"_target_": "gfm.models.encoders.resnet34"},
-        "rosta": rosta,
-        "decoder_channels": [8] * 5,
-    }
+    node = {**SMALL_NODE, "rosta": rosta}
     torch.manual_seed(0)
     model = instantiate(node)
     for head in model.glance.heads:  # so that all classes occur

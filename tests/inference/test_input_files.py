@@ -98,6 +98,8 @@ def test_pictures_in_folders_with_the_names_of_results(tmp_path):
     found = find_inputs([str(tmp_path)], tmp_path / "out")
     assert {s.path.name for s in found.sources} == {"photo.png", "photo.jpg", "b.png", "c.png"}
     matte = tmp_path / "alpha/matte.png"
+    (failure,) = find_inputs([f"{tmp_path}/alpha/m*"], tmp_path).failures
+    assert failure.text == f"no photos or clips in {tmp_path}/alpha/m* but results"
     assert find_inputs([str(matte)], tmp_path / "out").sources[0].path == matte
     assert find_inputs([str(tmp_path)], tmp_path).left_out == {"results of earlier commands": 2}
 
@@ -141,11 +143,11 @@ def test_a_fault_does_not_hide_the_other_files(place, monkeypatch):
     (place / "empty").mkdir()
     put(place, "raw/a.dng")
     (place / os.fsdecode(b"a/\xff.jpg")).touch()
-    found = find_inputs(["empty", "raw/a.dng", "a"], Path("out"))
+    found = find_inputs(["raw/a.dng", "empty", "a"], Path("out"))
     assert len(found.sources) == 3
     texts = [failure.text for failure in found.failures]
-    assert texts[0] == "no photos or clips in empty"
-    assert texts[1] == "cannot read raw/a.dng: raw; convert it to TIFF or JPEG"
+    assert texts[0] == "cannot read raw/a.dng: raw; convert it to TIFF or JPEG"
+    assert texts[1] == "no photos or clips in empty"
     assert "is not UTF-8: rename it" in texts[2]
     scandir = os.scandir
 

@@ -55,9 +55,10 @@ class Faulty:
 
 
 @pytest.fixture(scope="module")
-def served():
+def served(tmp_path_factory):
     """The address of a page, and the folder of its uploads, which is removed at the end."""
     pytest.importorskip("gradio")
+    tmp_path_factory.getbasetemp()  # now, not in the folder of the page
     limit, page.MAX_UPLOAD = page.MAX_UPLOAD, 50_000
     try:
         with serve(Faulty(), "gfm: a test") as address:
@@ -136,6 +137,17 @@ def test_errors_are_shown_by_name(served, tmp_path):
     assert len(cut_out("red.png")) == 2
     result, _ = client.predict("#000000", None, api_name="/show")
     assert Image.open(result["path"] if isinstance(result, dict) else result).size == (8, 8)
+
+
+def test_only_uploaded_files_are_read(served, tmp_path):
+    httpx = pytest.importorskip("httpx")
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "red.png")
+    file = {"path": str(tmp_path / "red.png"), "meta": {"_type": "gradio.FileData"}}
+    call = f"{served[0]}/gradio_api/call/cut_out"
+    event = httpx.post(call, json={"data": [file]}).json()["event_id"]
+    answer = httpx.get(f"{call}/{event}").text
+    assert "event: error" in answer
+    assert "null" not in answer
 
 
 def test_a_port_in_use(served):

@@ -12,7 +12,12 @@ from gfm.errors import GFMError
 from gfm.inference.input_files import Inputs, Source, find_inputs
 from gfm.inference.outputs import Background
 from gfm.inference.photos import STDIN, read_photo
-from gfm.inference.result_files import reject_conflicts, reject_unreadable, select_sources
+from gfm.inference.result_files import (
+    ResultFiles,
+    reject_conflicts,
+    reject_unreadable,
+    select_sources,
+)
 from gfm.inference.video.codecs import ClipOptions
 
 
@@ -22,7 +27,7 @@ def sources(*paths):
 
 def test_inputs_with_the_same_results_are_refused_and_the_others_kept(tmp_path):
     given = sources("IMG_1.JPG", "IMG_1.webp", "IMG_2.JPG", "IMG_1.mov", "sub/IMG_1.png")
-    accepted, (failure,) = reject_conflicts(given, tmp_path, ["alpha"])
+    accepted, (failure,) = reject_conflicts(given, ResultFiles(tmp_path, ["alpha"]))
     assert accepted == [given[2], given[3]]
     assert failure.num_files == 3
     result = tmp_path / "alpha/IMG_1.png"
@@ -42,7 +47,9 @@ def test_inputs_are_not_replaced(tmp_path):
     given = [*sources(*(tmp_path / name for name in names)), Source(STDIN, Path("stdin"))]
     background = tmp_path / "alpha/b.png"
     accepted, failures = reject_conflicts(
-        given, tmp_path, ["alpha", "cutout"], ClipOptions(cutout="png"), [background, Path("no")]
+        given,
+        ResultFiles(tmp_path, ["alpha", "cutout"], ClipOptions(cutout="png")),
+        [background, Path("no")],
     )
     assert [str(s.name) for s in accepted] == ["q", "1", "stdin"]
     assert [failure.text.split(";")[0] for failure in failures] == [
@@ -64,7 +71,7 @@ def test_missing_packages_are_named_once(monkeypatch):
         ("d.mp4: video needs av: pip install 'gfm-matting[video]'", 1),
     ]
     with pytest.raises(GFMError, match=r"^d.mp4: video needs av"):
-        select_sources(Inputs(sources("d.mp4")), Path("out"), ["alpha"], ClipOptions(), False)
+        select_sources(Inputs(sources("d.mp4")), ResultFiles(Path("out"), ["alpha"]), False)
 
 
 def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):

@@ -5,14 +5,22 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from gfm.metrics import (
     METRIC_NAMES,
+    MattingMetrics,
+    connectivity,
     connectivity_error,
+    gradient,
     gradient_error,
+    inputs,
+    matting,
     matting_metrics,
     mean_absolute_difference,
     mean_squared_error,
@@ -269,6 +277,64 @@ def test_both_gradient_filters_agree(shape, region: str, protocol: str) -> None:
     filters = PROTOCOLS[protocol].gradient_filter
     expected = _sums_cv2(batch, region, filters)
     torch.testing.assert_close(_sums_torch(batch, region, filters), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("protocol", METRIC_NAMES)
+def test_windows_contain_every_error(protocol: str) -> None:
+    """Mattes differ at borders, across strips of rows, and in several places of one strip."""
+    random = np.random.default_rng(0)
+    target = eight_bit(cv2.GaussianBlur(random.uniform(size=(300, 400)), (0, 0), 3) * 2 - 0.5)
+    preds = target.copy()
+    for window in (np.s_[:3, :2], np.s_[299:, 390:], np.s_[120:131, 200:203], np.s_[126, 330]):
+        preds[window] = 1 - preds[window]
+    (batch,) = check_images(preds, target, None)
+    scoring = PROTOCOLS[protocol]
+    expected = _sums_torch(batch, "whole", scoring.gradient_filter)
+    found = _sums_cv2(batch, "whole", scoring.gradient_filter)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    conn = float(connectivity_error(preds, target, protocol=protocol))
+    everywhere = np.ones(preds.shape, bool)
+    expected_conn = {
+        "gfm": lambda: reference.gfm_connectivity(preds, target),
+        "dim": lambda: reference.dim_connectivity(preds, target, everywhere),
+    }[protocol]()
+    assert conn == pytest.approx(expected_conn, rel=1e-5)
+    assert conn > 0
+
+
+def test_contradicted_trimaps_do_not_count_in_the_mean_of_an_empty_transition() -> None:
+    values = matting_metrics(ZEROS, ZEROS, np.full(ZEROS.shape, 255), "gfm")
+    assert values["sad_transition"] == pytest.approx(ZEROS.size / 1000)
+    assert values["mse_transition"] == values["mad_transition"] == 0
+
+
+class RefuseFloat64(TorchDispatchMode):
+    """Raises where GPUs of Apple would: they have no float64."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        outputs = func(*args, **kwargs or {})
+        for output in tree_leaves(outputs):
+            assert not isinstance(output, torch.Tensor) or output.dtype != torch.float64, func
+        return outputs
+
+
+@pytest.mark.parametrize("protocol", METRIC_NAMES)
+def test_devices_without_float64(monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+    images = [torch.from_numpy(array) for array in furry_pair(60, 80)]
+    images[:2] = [alpha.float() for alpha in images[:2]]
+    expected = matting_metrics(*images, protocol)
+    metrics = MattingMetrics(protocol)
+    for module in (connectivity, gradient, inputs, matting):
+        monkeypatch.setattr(module, "wide_dtype", lambda device: torch.float32)
+    for module in (gradient, inputs):
+        monkeypatch.setattr(module, "is_on_host", lambda images: False)
+    metrics.to("cpu")
+    metrics.reset()
+    with RefuseFloat64():
+        for _ in range(2):
+            metrics.update(*images)
+        found = {name: float(value) for name, value in metrics.compute().items()}
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")

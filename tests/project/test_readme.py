@@ -79,6 +79,7 @@ def here(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr("gfm.run.summary.draw_curves", lambda *_: False)  # takes long
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("GFM_CACHE", str(folder / "cache"))  # as if downloaded
     return folder

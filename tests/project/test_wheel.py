@@ -10,9 +10,12 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gfm.data.images import read_image, write_png
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
+from tests.run.test_finetune import make_photos, write_weights
 
 OWN = """
 import torch
@@ -207,3 +210,51 @@ def test_file_tools(home, trained):
     assert gfm(home, "check", *theirs).stdout.endswith("no problems\n")
     missing = gfm(home, "check", "--config-dir", "nowhere")
     assert "no folder nowhere: set --config-dir" in missing.stderr
+
+
+QUICK = ["trainer.max_steps=2", "trainer.val_check_interval=1", "data.num_workers=0"]
+
+
+@pytest.fixture(scope="module")
+def own_photos(home):
+    """Photos with mattes, cut-outs, backgrounds and weights."""
+    make_photos(home / "mine", 5)
+    make_photos(home / "zoo", 3)
+    for folder in ("cutouts", "bg"):
+        (home / folder).mkdir()
+    for path in (home / "mine/photos").iterdir():
+        image, alpha = read_image(path), read_image(home / "mine/mattes" / path.name)[..., :1]
+        write_png(home / "cutouts" / path.name, np.dstack([image, alpha]))
+        write_png(home / "bg" / path.name, image[::-1])
+    write_weights(home / "small.ckpt")
+
+
+def test_own_photos_are_checked_trained_on_and_matted(home, own_photos):
+    checked = gfm(home, "check", "mine/")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    done = gfm(home, "finetune", "mine/", "--weights", "small.ckpt", *QUICK, "paths.run=tuned")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "this runs: gfm train data=pairs data.root=mine recipe=finetune" in done.stdout
+    assert "before and after, on 2 photos" in done.stdout
+    assert (home / "tuned/result.png").is_file()
+    lines = re.findall(r"^  (gfm .*)$", done.stdout, re.MULTILINE)
+    scored = typed(home, f"{lines[0]} paths.run=rescored")
+    assert scored.returncode == 0, scored.stdout + scored.stderr
+    tested, again = (re.search(r"sad +│ +([\d.]+)", x.stdout)[1] for x in (done, scored))
+    assert tested == again
+    matted = typed(home, lines[1].replace("photo.jpg", "mine/photos/p0.png"))
+    assert matted.returncode == 0, matted.stdout + matted.stderr
+    assert (home / "mattes/alpha/p0.png").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "folder", [["cutouts/"], ["mine/", "--also", "zoo"]], ids=["cutouts", "mixed"]
+)
+def test_own_photos_over_backgrounds(home, own_photos, folder, tmp_path):
+    backgrounds = ["--weights", "small.ckpt", "--backgrounds", "bg/", f"paths.run={tmp_path}"]
+    done = gfm(home, "finetune", *folder, *backgrounds, *QUICK)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "before and after, on 2 photos" in done.stdout
+    columns = (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert ("val/zoo/sad" in columns) == ("--also" in folder)

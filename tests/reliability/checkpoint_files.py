@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from gfm.compat.hydra import instantiate
+from tests.conftest import SMALL_NODE
 from tests.reliability import pictures
-from tests.reliability.sound import NETWORK
 
 Contents = dict[str, tuple[Callable[[], bytes], str]]
 
@@ -32,7 +32,7 @@ class Malicious:
 
 
 def _state() -> dict[str, torch.Tensor]:
-    return {f"model.{k}": v for k, v in instantiate(NETWORK).state_dict().items()}
+    return {f"model.{k}": v for k, v in instantiate(SMALL_NODE).state_dict().items()}
 
 
 def _saved(content: Any, **options: Any) -> bytes:
@@ -41,7 +41,7 @@ def _saved(content: Any, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def of_run(model: Any = NETWORK, state: Any = None, **more: Any) -> bytes:
+def of_run(model: Any = SMALL_NODE, state: Any = None, **more: Any) -> bytes:
     """Return a checkpoint of a run whose parts are replaced by those that are given."""
     content = {
         "pytorch-lightning_version": "2.6",
@@ -52,7 +52,7 @@ def of_run(model: Any = NETWORK, state: Any = None, **more: Any) -> bytes:
 
 def with_inferer(node: Any) -> bytes:
     """Return a checkpoint of a run with this description of an inferer."""
-    return of_run(hyper_parameters={"model": NETWORK, "inference": node})
+    return of_run(hyper_parameters={"model": SMALL_NODE, "inference": node})
 
 
 def _state_as(kind: Any) -> dict[str, torch.Tensor]:
@@ -62,7 +62,7 @@ def _state_as(kind: Any) -> dict[str, torch.Tensor]:
 
 def _without(name: str) -> dict[str, Any]:
     """Return the description of the network without one of its parts."""
-    return {k: v for k, v in NETWORK.items() if k != name}
+    return {k: v for k, v in SMALL_NODE.items() if k != name}
 
 
 def _deep(depth: int) -> Any:
@@ -122,16 +122,18 @@ CONTENT: Contents = {
     "state of strings": (lambda: of_run(state={"model.a": "text"}), "dense tensor"),
     "state of integer keys": (lambda: of_run(state={1: torch.zeros(1)}), "dense tensor"),
     "no state": (
-        lambda: _saved({"pytorch-lightning_version": "2", "hyper_parameters": {"model": NETWORK}}),
+        lambda: _saved(
+            {"pytorch-lightning_version": "2", "hyper_parameters": {"model": SMALL_NODE}}
+        ),
         "a NoneType in place",
     ),
     "empty state": (lambda: of_run(state={}), "a different architecture"),
     "state of another network": (
-        lambda: of_run({**NETWORK, "rosta": "rim"}),
+        lambda: of_run({**SMALL_NODE, "rosta": "rim"}),
         "a different architecture",
     ),
     "state of other widths": (
-        lambda: of_run({**NETWORK, "decoder_channels": [9] * 5}),
+        lambda: of_run({**SMALL_NODE, "decoder_channels": [9] * 5}),
         "a different architecture",
     ),
     "weights that are sparse": (
@@ -162,10 +164,10 @@ CONTENT: Contents = {
         lambda: of_run("gfm.models.gfm.GFM"),
         "not describe a network",
     ),
-    "description that is a list": (lambda: of_run([NETWORK]), "not describe a network"),
+    "description that is a list": (lambda: of_run([SMALL_NODE]), "not describe a network"),
     "empty description": (lambda: of_run({}), "not describe a network"),
     "description of 150 levels": (
-        lambda: of_run({**NETWORK, "x": _deep(150)}),
+        lambda: of_run({**SMALL_NODE, "x": _deep(150)}),
         "levels of nesting",
     ),
     "description without encoder": (lambda: of_run(_without("encoder")), "encoder"),
@@ -174,12 +176,12 @@ CONTENT: Contents = {
         lambda: of_run(_without("_target_")),
         "not describe a network",
     ),
-    "RoSTA that is none": (lambda: of_run({**NETWORK, "rosta": "xt"}), "xt"),
-    "RoSTA that is a number": (lambda: of_run({**NETWORK, "rosta": 1}), "rosta"),
-    "RoSTA that is a list": (lambda: of_run({**NETWORK, "rosta": ["tt"]}), "rosta"),
-    "encoder that is text": (lambda: of_run({**NETWORK, "encoder": "resnet"}), "encoder"),
+    "RoSTA that is none": (lambda: of_run({**SMALL_NODE, "rosta": "xt"}), "xt"),
+    "RoSTA that is a number": (lambda: of_run({**SMALL_NODE, "rosta": 1}), "rosta"),
+    "RoSTA that is a list": (lambda: of_run({**SMALL_NODE, "rosta": ["tt"]}), "rosta"),
+    "encoder that is text": (lambda: of_run({**SMALL_NODE, "encoder": "resnet"}), "encoder"),
     "encoder that timm lacks": (
-        lambda: of_run({**NETWORK, "encoder": {**NETWORK["encoder"], "name": "no"}}),
+        lambda: of_run({**SMALL_NODE, "encoder": {**SMALL_NODE["encoder"], "name": "no"}}),
         "no",
     ),
     "network that is no network": (
@@ -188,9 +190,9 @@ CONTENT: Contents = {
         ),
         "cannot build",
     ),
-    "network with an unknown option": (lambda: of_run({**NETWORK, "colour": 1}), "colour"),
+    "network with an unknown option": (lambda: of_run({**SMALL_NODE, "colour": 1}), "colour"),
     "network of a thousand million channels": (
-        lambda: of_run({**NETWORK, "decoder_channels": [10**9] * 5}),
+        lambda: of_run({**SMALL_NODE, "decoder_channels": [10**9] * 5}),
         "cannot build",
     ),
     "class of another package": (
@@ -199,11 +201,11 @@ CONTENT: Contents = {
     ),
     "class within ours of another package": (
         lambda: of_run(
-            {**NETWORK, "encoder": {"_target_": "gfm.models.encoders.torch.load", "f": "x"}}
+            {**SMALL_NODE, "encoder": {"_target_": "gfm.models.encoders.torch.load", "f": "x"}}
         ),
         "uses",
     ),
-    "interpolation": (lambda: of_run({**NETWORK, "rosta": "${oc.env:HOME}"}), "interpolation"),
+    "interpolation": (lambda: of_run({**SMALL_NODE, "rosta": "${oc.env:HOME}"}), "interpolation"),
     "inference of another package": (lambda: with_inferer({"_target_": "os.system"}), "os.system"),
     "inference that is a number": (lambda: with_inferer(1), "inference"),
     "inference that is text": (lambda: with_inferer("hybrid"), "inference"),
@@ -233,14 +235,14 @@ SAFETENSORS: Contents = {
     ),
     "tensor beyond the file": (
         lambda: _safe(
-            {"model": json.dumps(NETWORK)},
+            {"model": json.dumps(SMALL_NODE)},
             {"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}},
         ),
         "damaged",
     ),
-    "no weights": (lambda: _safe({"model": json.dumps(NETWORK)}), "a different architecture"),
+    "no weights": (lambda: _safe({"model": json.dumps(SMALL_NODE)}), "a different architecture"),
     "inference that is no JSON": (
-        lambda: _safe({"model": json.dumps(NETWORK), "inference": "{"}),
+        lambda: _safe({"model": json.dumps(SMALL_NODE), "inference": "{"}),
         "damaged",
     ),
 }

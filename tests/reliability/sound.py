@@ -9,17 +9,10 @@ from PIL import Image
 
 from gfm.checkpoints import Checkpoint, write_checkpoint
 from gfm.compat.hydra import instantiate
+from tests.conftest import SMALL_NODE
 
 SIDE = 48
 NAMES = ("a", "b")
-
-NETWORK: dict[str, Any] = {
-    "_target_": "gfm.models.gfm.GFM",
-    "encoder": {"_target_": "gfm.models.timm_encoder.timm_encoder", "name": "test_resnet"},
-    "rosta": "tt",
-    "decoder_channels": [8] * 5,
-}
-"""A network of a few thousand weights."""
 
 
 def photo() -> np.ndarray:
@@ -61,7 +54,9 @@ def folder_set(root: Path) -> None:
 
 def checkpoint(path: Path, config: dict[str, Any] | None = None) -> None:
     """Write a checkpoint of the network."""
-    write_checkpoint(path, Checkpoint(NETWORK, instantiate(NETWORK).state_dict(), config or {}))
+    write_checkpoint(
+        path, Checkpoint(SMALL_NODE, instantiate(SMALL_NODE).state_dict(), config or {})
+    )
 
 
 def everything(root: Path) -> None:

@@ -88,7 +88,7 @@ ROWS += [
         "two photos of one name",
         "path",
         (*PREDICT, "{here}/photos"),
-        ("would both be called",),
+        ("all have the result",),
         two,
     ),
     Row("name that is not UTF-8", "path", (*PREDICT, "{here}/photos"), ("not UTF-8",), odd_name),

@@ -13,7 +13,7 @@ from tests.reliability.sound import SIDE, folder_set, matte, photo, save
 from tests.reliability.test_bad_configs import EVALUATE, TRAIN
 
 SCORE = (*EVALUATE, "predictions={here}/mattes")
-ALPHAS = ("run/alpha/*",)
+RESULTS = ("run/*", "run/alpha/*")  # of the other matte
 
 
 def mattes(spoil: Callable[[Path], None], here: Path) -> None:
@@ -33,12 +33,12 @@ def all_missing(folder: Path) -> None:
 
 def other_names(folder: Path) -> None:
     for path in folder.iterdir():
-        path.rename(folder / f"{path.stem}_alpha.png")
+        path.rename(folder / f"{path.stem}_matte.png")
 
 
 def other_format(folder: Path) -> None:
     for path in list(folder.iterdir()):
-        path.rename(path.with_suffix(".jpg"))
+        path.rename(path.with_suffix(".txt"))
 
 
 def in_colour(folder: Path) -> None:
@@ -77,13 +77,13 @@ ROWS = [
             "a matte missing",
             missing,
             ("1 of 2 mattes are missing", "allow_missing"),
-            ("run/*", "run/alpha/*"),
+            RESULTS,
         ),
-        ("all missing", all_missing, ("none of the 0 PNG files", "a.png"), ()),
-        ("other names", other_names, ("none of the 2 PNG files", "a.png"), ()),
-        ("other format", other_format, ("none of the 0 PNG files",), ()),
-        ("photo for a matte", in_colour, ("a.png is in colour",), ALPHAS),
-        ("matte of floats that are no number", of_floats, ("a.png",), ALPHAS),
+        ("all missing", all_missing, ("it holds nothing", "a.png"), ()),
+        ("other names", other_names, ("it holds a_matte.png and b_matte.png", "a.png"), ()),
+        ("other format", other_format, ("it holds a.txt and b.txt",), ()),
+        ("photo for a matte", in_colour, ("a.png is in colour",), RESULTS),
+        ("matte of floats that are no number", of_floats, ("a.png",), RESULTS),
         ("name that is not UTF-8", odd_name, ("not UTF-8",), ()),
         ("no such folder", no_folder, ("no folder", "predictions="), ()),
         ("file for a folder", a_file, ("no folder", "predictions="), ()),
@@ -96,7 +96,7 @@ ROWS += [
         SCORE,
         ("a.png",),
         partial(mattes, partial(content, what)),
-        leaves=ALPHAS,
+        leaves=RESULTS,
     )
     for what in (*pictures.CONTENT, *pictures.NO_FILE)
 ]

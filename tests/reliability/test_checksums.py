@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from gfm.checkpoints import Checkpoint, load_model, read_checkpoint, read_weights, write_checkpoint
-from gfm.checkpoints.file_io import AtomicCheckpointIO
+from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
 from gfm.training.resume_checks import intact_checkpoint
 

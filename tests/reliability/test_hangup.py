@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 
@@ -12,7 +10,8 @@ import pytorch_lightning as pl
 import torch
 
 from gfm.system.processes import handle_like_sigterm
-from tests.conftest import PROJECT, SMALL_TRAINING
+from tests.conftest import SMALL_TRAINING
+from tests.processes import Command
 
 
 class HangUp(pl.Callback):
@@ -34,23 +33,15 @@ def is_there(group: int) -> bool:
 def test_a_run_saves_and_leaves_nothing_behind(tiny, tmp_path):
     hang_up = "+callbacks.t={_target_: tests.reliability.test_hangup.HangUp}"
     options = [*tiny, *SMALL_TRAINING, "track=ori", "data.num_workers=2", hang_up]
-    run = subprocess.Popen(
-        [sys.executable, "train.py", *options],
-        cwd=PROJECT, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        output = run.communicate(timeout=300)[0]
+    with Command(["train.py", *options]) as run:
+        run.wait(300)
         deadline = time.monotonic() + 30
         while is_there(run.pid) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert not is_there(run.pid), output
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL)
-    assert run.returncode == os.EX_TEMPFAIL, output
-    assert "Traceback" not in output
-    assert output.strip().splitlines()[-1].startswith("terminated; progress saved")
+        assert not is_there(run.pid), run.stderr
+    assert run.returncode == os.EX_TEMPFAIL, run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    assert run.stderr.strip().splitlines()[-1].startswith("terminated; progress saved")
     last = tmp_path / "run/checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == 2
 

@@ -12,6 +12,7 @@ from gfm.inference.pictures import to_batch
 from gfm.losses import Criterion, alpha_loss, composition_loss, glance_loss, laplacian_loss
 from gfm.metrics import matting_metrics
 from gfm.metrics import sum_absolute_difference as sad
+from tests.conftest import SMALL_NODE
 
 IMAGE = torch.rand(1, 3, 40, 33, generator=torch.Generator().manual_seed(0))
 ALPHA = IMAGE[:, :1]
@@ -20,13 +21,8 @@ BYTES = np.zeros((5, 4, 3), np.uint8)
 
 @pytest.fixture(scope="module")
 def model():
-    node = {
-        "_target_": "gfm.models.gfm.GFM",
-        "encoder": {"_target_": "gfm.models.encoders.resnet34"},
-        "decoder_channels": [8] * 5,
-    }
     torch.manual_seed(0)
-    return instantiate(node).eval()
+    return instantiate(SMALL_NODE).eval()
 
 
 INFERERS = {"hybrid": Hybrid(), "resize": Resize(), "native": Native()}

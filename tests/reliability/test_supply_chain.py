@@ -103,6 +103,7 @@ def test_a_question_to_the_network_is_noted(cut_off):
 def test_nothing_asks_the_network(tiny_training, tmp_path, cut_off):
     """The demo is drawn, trained on and evaluated, and a photo matted."""
     assert cut_off("train.py", *tiny_training) == ""
+    assert (tmp_path / "run/curves.png").is_file()
     checkpoint = tmp_path / "run/checkpoints/last.ckpt"
     data = [o for o in tiny_training if o.startswith(("paths.demo=", "data."))]
     data = [o for o in data if not o.startswith(("data.batch", "data.crop", "data.input"))]

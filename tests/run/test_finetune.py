@@ -53,15 +53,18 @@ def make_photos(root, number, first=0):
     return root
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """The checkpoint of a run on inputs of 32 pixels, with random weights."""
+def write_weights(path):
+    """Write the checkpoint of a run on inputs of 32 pixels, with random weights."""
     torch.manual_seed(1)
-    path = tmp_path_factory.mktemp("weights") / "small.ckpt"
     state = instantiate(NETWORK).state_dict()
     config = {"inference": INFERENCE, "data": {"input_size": 32}}
     write_checkpoint(path, Checkpoint(NETWORK, state, config))
     return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.ckpt")
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,13 @@ def test_paths_with_an_equals_sign_are_quoted():
     assert _parsed(protected[0]) == "runs/epoch=11-step=240.ckpt"
     assert quote_paths(protected) == protected
     assert quote_paths(["paths.am2k=a=b,'c=d'"]) == ["paths.am2k='a=b','c=d'"]
+    for quoted in (
+        "checkpoint='a=1,b=2.ckpt'",
+        'checkpoint="a=1,b\\"c=2"',
+        "paths.am2k='a=1,b','c=2'",
+    ):
+        assert quote_paths([quoted]) == [quoted]
+    assert quote_paths(["paths.am2k='a=1,b',it's=2"]) == [r"paths.am2k='a=1,b','it\'s=2'"]
     assert quote_paths(["checkpoint=${oc.env:X=1}"]) == ["checkpoint=${oc.env:X=1}"]
     assert quote_paths(["hydra.sweep.dir=a=b"]) == ["hydra.sweep.dir='a=b'"]
 

@@ -2,10 +2,7 @@
 
 import csv
 import itertools
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -13,20 +10,14 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from gfm.run.sweep_callback import SweepCallback
+from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 
 
 def sweep(demo_folder, folder, *options):
     """Exit status, what was printed, and the rows of ``sweep.csv``."""
     small = [f"paths.demo={demo_folder}", f"paths.runs={folder}", *SMALL_DATA, *SMALL_TRAINING]
-    done = subprocess.run(
-        [sys.executable, "train.py", "-m", *small, "track=ori", *options],
-        cwd=PROJECT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = processes.run(["train.py", "-m", *small, "track=ori", *options])
     (table,) = folder.glob("train_multirun/*/sweep.csv")
     return done, list(csv.DictReader(table.open()))
 

@@ -198,6 +198,7 @@ def _main(monkeypatch, script: str, *overrides: str) -> int:
     monkeypatch.chdir(PROJECT)
     monkeypatch.setattr(sys, "argv", [script, *overrides])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # which the command sets for its children
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
@@ -229,6 +230,14 @@ def test_faults_end_in_one_line(script, overrides, named, fix, tmp_path, monkeyp
     assert lines[0].startswith("error: ")
     assert named in lines[0]
     assert fix in lines[0]
+
+
+@pytest.mark.parametrize("none", ["max_epochs=0", "max_steps=0", "limit_train_batches=0"])
+def test_a_training_without_a_step_says_so(tiny_training, demo_roots, tmp_path, none):
+    options = [*tiny_training, "logger=none", f"trainer.{none}"]
+    with pytest.raises(GFMError, match=r"no step was trained.* set trainer\.max_epochs"):
+        train(compose_config("train", options))
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 class Suicidal(torch.utils.data.Dataset):

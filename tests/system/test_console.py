@@ -6,7 +6,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from gfm.system.console import close_log, console, log_only, open_log
+from gfm.system.console import close_log, console, log_only, open_log, show_warning
 
 
 @pytest.fixture
@@ -41,6 +41,11 @@ def test_names_are_printed_as_they_are_and_never_steer_the_terminal(log, capsys)
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
         assert "shoot:camera:1 [bold]x[/] \\x1b]0;title" in text
         assert "\\u202egnp.exe" in text
+
+
+def test_warnings_do_not_steer_the_terminal(capsys):
+    show_warning(UserWarning(STRANGE), UserWarning, "file.py", 1)
+    assert capsys.readouterr().err.startswith("warning: shoot:camera:1 [bold]x[/] \\x1b]0;title")
 
 
 def test_styles_reach_a_terminal(monkeypatch, capsys):

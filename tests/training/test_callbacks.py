@@ -28,7 +28,7 @@ def test_panel_shows_six_pictures_in_order():
 
 
 @pytest.fixture
-def nobody(monkeypatch, tmp_path):
+def logged_out(monkeypatch, tmp_path):
     """A machine where no one is logged in to W&B."""
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -36,25 +36,25 @@ def nobody(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_wandb_is_offline_without_a_key(nobody):
+def test_wandb_is_offline_without_a_key(logged_out):
     assert wandb_mode() == "offline"
 
 
-def test_wandb_obeys_its_own_variable(nobody, monkeypatch):
+def test_wandb_obeys_its_own_variable(logged_out, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert wandb_mode() == "disabled"
 
 
 @pytest.mark.parametrize("where", ["environment", "netrc"])
-def test_wandb_is_online_only_where_the_server_answers(nobody, monkeypatch, where):
+def test_wandb_is_online_only_where_the_server_answers(logged_out, monkeypatch, where):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
         if where == "environment":
             monkeypatch.setenv("WANDB_API_KEY", "k")
         else:
-            (nobody / "netrc").write_text("machine 127.0.0.1 login user password k\n")
-            assert netrc.netrc(str(nobody / "netrc")).hosts
+            (logged_out / "netrc").write_text("machine 127.0.0.1 login user password k\n")
+            assert netrc.netrc(str(logged_out / "netrc")).hosts
         assert wandb_mode() == "online"
     assert wandb_mode(timeout=0.5) == "offline"  # the server is gone: no hanging
 

@@ -1,4 +1,4 @@
-"""Options of a training: what is kept, what learns, what decays, what is drawn."""
+"""Training options: checkpoints, freezing, weight decay and previews."""
 
 import itertools
 
@@ -10,9 +10,23 @@ from gfm.run.train import train
 from gfm.training.callbacks import Freezing
 from gfm.training.module import MattingModule
 from gfm.training.objective import Objective
-from gfm.training.optimization import apply_options, group_options, parameter_groups, scale_rates
+from gfm.training.optimization import (
+    apply_options,
+    group_options,
+    parameter_groups,
+    scale_learning_rates,
+)
 from tests.conftest import compose_config
 from tests.training.test_optimization import model  # noqa: F401
+
+THREE_STAGES = [
+    "backbone=r34",
+    "backbone._target_=gfm.models.gfm.GFM",
+    "~backbone.pretrained",
+    "+backbone.encoder={_target_: tests.training.test_choices.three_stages}",
+    "backbone.decoder_channels=[8,8,8]",
+]
+"""Overrides of a small network whose encoder has stages."""
 
 FAST = ["logger=csv", "test=false", "data.source.num_validation=2"]
 
@@ -104,10 +118,8 @@ def test_an_objective_ignores_what_is_no_number():
         objective.update({"val/sad": torch.tensor(value)})
     assert objective.best == 3
     other = Objective("val/sad", "min")
-    other.load(objective.state())
+    other.load_state_dict(objective.state_dict())
     assert other.best is None
-    with pytest.raises(GFMError, match="neither min nor max"):
-        Objective("val/sad", "low")
 
 
 def test_previews_every_n_epochs(tiny_training, tmp_path):
@@ -156,11 +168,8 @@ def test_stages_come_to_learn_one_after_the_other(tiny_training, monkeypatch):
     watch = Watch(["encoder"], unfreeze_every=2)
     monkeypatch.setattr("gfm.run.build.Freezing", lambda parts, every: watch)
     own = [o for o in tiny_training if not o.startswith("backbone")]
-    encoder = "+backbone.encoder={_target_: tests.training.test_choices.three_stages}"
     options = ["freeze=[encoder]", "unfreeze_every=2", "trainer.max_epochs=7", "callbacks=none"]
-    options += ["backbone=r34", "backbone._target_=gfm.models.gfm.GFM", "~backbone.pretrained"]
-    options += [encoder, "backbone.decoder_channels=[8,8,8]", "optimizer=adamw"]
-    start(own, *options)
+    start(own, *options, *THREE_STAGES, "optimizer=adamw")
     # Of epochs 2 to 7, the stages from the image on: frozen, then the deepest, then two, then all.
     assert watch.changed == [
         [False, False, False],
@@ -204,8 +213,6 @@ def test_weight_decay_spares_norms_and_biases(model):  # noqa: F811
         for name, parameter in model.named_parameters():
             spared = name.endswith("bias") or parameter.ndim == 1
             assert by_parameter[id(parameter)] == (0.0 if spared else 0.1), name
-    with pytest.raises(GFMError, match="choose all or weights"):
-        parameter_groups(model, 1.0, "norms")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +225,7 @@ def test_weight_decay_spares_norms_and_biases(model):  # noqa: F811
 def test_a_restored_optimiser_gets_the_options_of_now(model, schedule):  # noqa: F811
     def make(rate, decay):
         optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=rate, weight_decay=decay)
-        scale_rates(optimizer)
+        scale_learning_rates(optimizer)
         groups = group_options(optimizer)
         return optimizer, schedule(optimizer), groups
 

@@ -37,7 +37,7 @@ class Lengths(pl.Callback):
         Lengths.found.append((norm, max(g.abs().max().item() for g in gradients)))
 
 
-CHECKPOINTS = "{_target_: gfm.checkpoints.file_io.AtomicCheckpointIO}"
+CHECKPOINTS = "{_target_: gfm.checkpoints.checkpoint_io.AtomicCheckpointIO}"
 PRECISIONS = {
     "32-true": ["trainer.precision=32-true"],
     "bf16-mixed": ["trainer.precision=bf16-mixed"],

@@ -1,16 +1,14 @@
-"""metrics.csv: what was logged stays, whenever a run is killed and however it goes on."""
+"""metrics.csv keeps all logged rows, whenever a run is killed and resumed."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from gfm.errors import WriteError
 from gfm.training.loggers.csv import ContinuedCSVLogger, read_rows
+from tests import processes
 
 
 @pytest.fixture
@@ -45,8 +43,7 @@ def test_a_killed_process_loses_no_row(tmp_path):
         "for step in range(3): logger.log_metrics({'train/loss': 1.0}, step)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ})
-    assert done.returncode == -signal.SIGKILL
+    assert processes.run(["-c", code]).returncode == -signal.SIGKILL
     assert len(read_rows(tmp_path / "metrics.csv")) == 3
 
 

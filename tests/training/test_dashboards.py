@@ -5,7 +5,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,12 @@ from gfm.metrics import METRIC_NAMES
 from gfm.run.train import train
 from gfm.training.loggers.dashboard import STEP
 from gfm.training.provenance import git_commit, provenance
+from tests import processes
 from tests.conftest import EVERY_EPOCH, PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
+from tests.training.test_choices import THREE_STAGES
 from tests.training.wandb_file import described, files, logged, read, rows, summary
 
 METRICS = METRIC_NAMES["gfm"]
-FOUR = "backbone=r34"  # which knows its stages
 TERMS = ["glance", "focus_alpha", "focus_laplacian", "fusion_alpha", "fusion_laplacian"]
 
 
@@ -154,26 +154,26 @@ def test_each_saved_checkpoint_is_a_version_where_all_are_wanted(tiny_training, 
 
 def test_groups_of_parameters_have_rates_of_their_own(tiny_training):
     metrics, objects = train(
-        compose_config("train", [*tiny_training, "layer_decay=0.5", "optimizer=adamw", FOUR])
+        compose_config(
+            "train", [*tiny_training, *THREE_STAGES, "layer_decay=0.5", "optimizer=adamw"]
+        )
     )
     rates = [group["initial_lr"] for group in objects["trainer"].optimizers[0].param_groups]
-    assert len(rates) == 6
+    assert len(rates) == 4
     names = ["train/learning_rate", *(f"train/learning_rate_{n}" for n in range(2, len(rates) + 1))]
     last = [metrics[name] for name in names]
     assert [rate / last[0] for rate in last] == pytest.approx([r / rates[0] for r in rates])
 
 
-def _start(demo_folder, folder, *more):
+def _run(demo_folder, folder, *more):
     options = [*SMALL_DATA, *with_logger(SMALL_TRAINING, "wandb"), f"paths.demo={demo_folder}"]
     options += EVERY_EPOCH
-    command = [sys.executable, "train.py", *options, "track=ori", "trainer.max_epochs=4", *more]
-    return subprocess.Popen(
-        [*command, f"hydra.run.dir={folder}"], cwd=PROJECT, env=_alone(), stdout=subprocess.DEVNULL
-    )
+    command = ["train.py", *options, "track=ori", "trainer.max_epochs=4", *more]
+    return processes.run([*command, f"hydra.run.dir={folder}"], env=_alone()).returncode
 
 
 def _alone():
-    """The environment of a process that starts a W&B service of its own, as all do outside."""
+    """Return the environment of a process that starts a separate W&B service, as runs do."""
     kept = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     return {**kept, "OMP_NUM_THREADS": "1"}
 
@@ -191,9 +191,8 @@ def test_curves_have_no_gap_where_a_run_was_killed(
     run = tmp_path / "run"
     with monkeypatch.context() as told:
         told.setenv("KILL", "1")
-        killed = _start(demo_folder, run, KILLER, "optimizer.lr=0.02")
-    assert killed.wait() == -signal.SIGKILL
-    assert _start(demo_folder, run, f"ckpt_path={run}").wait() == 0
+        assert _run(demo_folder, run, KILLER, "optimizer.lr=0.02") == -signal.SIGKILL
+    assert _run(demo_folder, run, f"ckpt_path={run}", "trust=[tests]") == 0
 
     first, second = files(run)
     before, after = read(first, was_killed=True), read(second)
@@ -205,7 +204,7 @@ def test_curves_have_no_gap_where_a_run_was_killed(
     for name, count in (("train/loss", 8), ("val/sad", 4), ("train/learning_rate", 8)):
         curve = [(row[STEP], row[name]) for part in both for row in part if name in row]
         known = dict(curve)
-        assert all(known[step] == value for step, value in curve)  # what is there twice agrees
+        assert all(known[step] == value for step, value in curve)  # repeated steps agree
         assert len(known) == count
         assert [step for step, _ in curve] == sorted(step for step, _ in curve)
     seen = [row["val/sad"] for part in both for row in part if "val/sad" in row]
@@ -215,8 +214,8 @@ def test_curves_have_no_gap_where_a_run_was_killed(
 def test_runs_of_a_sweep_are_told_apart(demo_folder, demo_roots, tmp_path, offline):
     options = [*SMALL_DATA, *with_logger(SMALL_TRAINING, "wandb"), f"paths.demo={demo_folder}"]
     more = ["track=ori", "test=false", "+run.notes=x", f"paths.runs={tmp_path}"]
-    command = [sys.executable, "train.py", "-m", *options, *more, "layer_decay=1,0.5", "seed=3"]
-    subprocess.run(command, cwd=PROJECT, env=_alone(), check=True, capture_output=True)
+    command = ["train.py", "-m", *options, *more, "layer_decay=1,0.5", "seed=3"]
+    assert processes.run(command, env=_alone()).returncode == 0
     (sweep,) = tmp_path.glob("train_multirun/*")
     runs = [described(sweep / number)[0] for number in ("0", "1")]
     assert [run.display_name for run in runs] == [
@@ -225,9 +224,9 @@ def test_runs_of_a_sweep_are_told_apart(demo_folder, demo_roots, tmp_path, offli
     ]
     assert [run.run_group for run in runs] == [sweep.name] * 2
     assert [run.job_type for run in runs] == ["train"] * 2
-    # One of them that goes on alone is still of the sweep.
-    command = [sys.executable, "train.py", f"ckpt_path={sweep / '1'}", "trainer.max_epochs=2"]
-    subprocess.run(command, cwd=PROJECT, env=_alone(), check=True, capture_output=True)
+    # A job that is resumed alone still belongs to the sweep.
+    command = ["train.py", f"ckpt_path={sweep / '1'}", "trainer.max_epochs=2"]
+    assert processes.run(command, env=_alone()).returncode == 0
     again = [next(r.run for r in read(f) if r.HasField("run")) for f in files(sweep / "1")]
     assert len({(run.run_id, run.display_name, run.run_group) for run in again}) == 1
     assert len(again) == 2

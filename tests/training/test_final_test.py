@@ -12,7 +12,7 @@ from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
 from gfm.run.evaluate import evaluate
 from gfm.run.train import train
-from gfm.training.final_test import _choice, run_final_test
+from gfm.training.final_test import _describe_choice, run_final_test
 from tests.conftest import EVERY_EPOCH, compose_config
 
 TWO = ("trainer.max_epochs=2", "logger=none", "optimizer.lr=0.02")
@@ -73,7 +73,7 @@ def test_what_weights_can_be_chosen_on(num_seen, num_held_out, mode, words):
         validation=[None] * num_seen, photos=[None] * 6, held_out=[0] * num_held_out
     )
     kept = [ModelCheckpoint(filename="last"), ModelCheckpoint(monitor="val/sad", mode=mode)]
-    assert _choice(SimpleNamespace(checkpoint_callbacks=kept), datamodule) == words
+    assert _describe_choice(SimpleNamespace(checkpoint_callbacks=kept), datamodule) == words
 
 
 def test_weights_that_were_not_kept(tiny_training, tmp_path, capsys):

@@ -2,6 +2,9 @@
 
 import torch
 
+from gfm.config import TrainConfig
+from gfm.run.build import build_datamodule, build_module
+from gfm.run.configuration import load_config
 from gfm.run.train import train
 from tests.conftest import SMALL_NETWORK, compose_config
 from tests.golden.formula import formula_state_dict
@@ -14,11 +17,13 @@ def test_from_a_released_checkpoint(tiny_training, tmp_path):
     """One override; ImageNet weights are not even looked for."""
     path = tmp_path / "gfm_r34_tt.pth"
     torch.save({f"module.{k}": v for k, v in formula_state_dict("r34_TT").items()}, path)
-    choice = [f"init_from={path}", "rosta=tt", "backbone.pretrained=true", "trainer.max_epochs=0"]
+    choice = [f"init_from={path}", "rosta=tt", "backbone.pretrained=true"]
     choice += ["recipe.decoder_scale=1", "recipe.normalization=none"]
     others = [option for option in tiny_training if option not in SMALL_NETWORK]
-    _, objects = train(compose_config("train", [*others, "backbone=r34", *FROZEN, *choice]))
-    tuned = dict(objects["module"].model.named_parameters())
+    cfg = compose_config("train", [*others, "backbone=r34", *FROZEN, *choice])
+    config = load_config(TrainConfig, cfg)
+    module = build_module(config, build_datamodule(config), resumed=None)
+    tuned = dict(module.model.named_parameters())
     released = dict(official_model("r34_TT").named_parameters())
     assert all(torch.equal(tuned[name], released[name]) for name in released)
 

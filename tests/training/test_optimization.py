@@ -6,7 +6,7 @@ from torch import nn
 
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
-from gfm.training.optimization import parameter_groups, scale_rates, warmup_cosine
+from gfm.training.optimization import parameter_groups, scale_learning_rates, warmup_cosine
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def model() -> GFM:
 
 def test_stages_learn_slower_towards_the_image(model):
     optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=0.8)
-    scale_rates(optimizer)
+    scale_learning_rates(optimizer)
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert [rates[id(stage.weight)] for stage in model.encoder.stages] == pytest.approx(
         [0.1, 0.2, 0.4]
@@ -37,7 +37,7 @@ def test_frozen_parameters_are_left_out(model):
 
 def test_schedule_keeps_the_proportion_of_groups(model):
     optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=1.0)
-    scale_rates(optimizer)
+    scale_learning_rates(optimizer)
     schedule = warmup_cosine(optimizer, total_steps=10, warmup=0.2, final=0.1)
     rates = []
     for _ in range(11):

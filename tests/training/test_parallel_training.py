@@ -25,7 +25,8 @@ RECIPE = [
     # In float32 a network multiplies rounding, differently on each machine.
     "trainer.precision=64-true",
 ]
-TWO = ["trainer=ddp_cpu", "trainer.strategy=ddp"]
+STRATEGY = "{_target_: pytorch_lightning.strategies.DDPStrategy, gradient_as_bucket_view: true}"
+TWO = ["trainer=ddp_cpu", f"trainer.strategy={STRATEGY}"]
 TORCHRUN = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
 
 

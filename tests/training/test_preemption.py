@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
@@ -13,7 +12,8 @@ import pytorch_lightning as pl
 import torch
 
 from gfm.data.datamodule import _Loader
-from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
+from tests.conftest import SMALL_DATA, SMALL_TRAINING
+from tests.processes import Command
 
 
 class Terminator(pl.Callback):
@@ -32,7 +32,7 @@ class Terminator(pl.Callback):
             os.kill(os.getpid(), self.number)
 
 
-NOBODY = "+callbacks.t={_target_: pytorch_lightning.Callback}"
+IDLE = "+callbacks.t={_target_: pytorch_lightning.Callback}"
 
 
 def srun(options: list[str]) -> list[tuple[int, str]]:
@@ -41,23 +41,16 @@ def srun(options: list[str]) -> list[tuple[int, str]]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     common = {"JOB_ID": "1", "NNODES": "1", "NTASKS": "2", "NTASKS_PER_NODE": "2", "NODEID": "0"}
-    processes = []
+    commands = []
     for rank in ("0", "1"):
         slurm = {f"SLURM_{k}": v for k, v in {**common, "PROCID": rank, "LOCALID": rank}.items()}
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "train.py", *options],
-                cwd=PROJECT, env={**os.environ, **slurm, **where}, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )
-        )  # fmt: skip
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        commands.append(Command(["train.py", *options], env={**os.environ, **slurm, **where}))
     try:
-        outputs = [process.communicate(timeout=120)[0] for process in processes]
+        return [(c.wait(120), c.stdout + c.stderr) for c in commands]
     finally:
-        for process in processes:
-            process.kill()
-    return [(p.returncode, output) for p, output in zip(processes, outputs, strict=True)]
+        for command in commands:
+            command.kill()
 
 
 # Of three photos the first process has two.
@@ -77,7 +70,7 @@ def test_processes_of_a_job_stop_together_and_go_on(tmp_path, name, in_validatio
     assert [status for status, _ in results] == [75, 75], results
     last = run / "checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == steps
-    results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", NOBODY])
+    results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", IDLE])
     assert [status for status, _ in results] == [0, 0], results
     assert torch.load(last, weights_only=True)["global_step"] == 6
 
@@ -87,7 +80,7 @@ def test_a_loaders_worker_heeds_its_parent_alone():
     batches = iter(loader)
     next(batches)
     (worker,) = multiprocessing.active_children()
-    for _ in range(10):  # whichever of its threads gets it
+    for _ in range(10):  # any of its threads may receive it
         subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
         time.sleep(0.05)
     assert worker.is_alive()

@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from gfm.checkpoints.file_io import AtomicCheckpointIO
+from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.train import train
@@ -116,6 +116,18 @@ def test_a_run_that_ended_goes_on_for_longer(tiny_training, tmp_path, monkeypatc
     assert_same(
         expected, outcome(tmp_path / "parts", run(compose_config("train", longer), monkeypatch))
     )
+
+
+def test_a_run_is_not_resumed_on_other_photos(tiny_training, tmp_path, monkeypatch):
+    parts = options(tiny_training, tmp_path / "run", "test=false", "trainer.max_epochs=1")
+    run(compose_config("train", parts), monkeypatch)
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    longer = [*parts, f"ckpt_path={last}", "trainer.max_epochs=2", "data.num_holdout=1"]
+    says = (
+        r"was trained on 4 photos and 3 backgrounds .* there are now 3 photos and 3 .* init_from="
+    )
+    with pytest.raises(GFMError, match=says):
+        run(compose_config("train", longer), monkeypatch)
 
 
 def test_what_is_saved_at_the_end_is_what_was_validated(tiny_training, tmp_path, monkeypatch):

@@ -29,13 +29,7 @@ def parse_pixels(name: str) -> Pixels:
 
 
 class MattingGraph(nn.Module):
-    """Turns an RGB image into alpha, including conversion, resizing, normalisation and padding.
-
-    Args:
-        model: Network with its weights.
-        inferer: Applies the network to a whole photo.
-        pixels: Format of the input.
-    """
+    """Turns an RGB image into alpha, including conversion, resizing, normalisation and padding."""
 
     def __init__(self, model: GFM, inferer: Inferer, pixels: Pixels = "uint8") -> None:
         super().__init__()
@@ -52,9 +46,8 @@ class MattingGraph(nn.Module):
     @property
     def input_description(self) -> str:
         """Description of the input for users."""
-        if self.pixels == "uint8":
-            return "RGB, N×H×W×3, uint8"
-        return "RGB, N×3×H×W, float32 in [0, 1]"
+        is_uint8 = self.pixels == "uint8"
+        return "RGB, N×H×W×3, uint8" if is_uint8 else "RGB, N×3×H×W, float32 in [0, 1]"
 
     @property
     def input_shape(self) -> list[int | str]:
@@ -74,11 +67,7 @@ class MattingGraph(nn.Module):
 
 
 def trace(graph: MattingGraph) -> ExportedProgram:
-    """Trace the graph for any number of images of any size.
-
-    Raises:
-        GFMError: This version of torch can trace it only for some sizes.
-    """
+    """Trace the graph for any number of images of any size; an older torch raises GFMError."""
     if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
         oldest = ".".join(map(str, OLDEST_TORCH))
         raise GFMError(

@@ -16,30 +16,27 @@ from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
 from gfm.system.files import make_folder, write_text
 
+HUB_FILES = (HUB_WEIGHTS, "config.json", "README.md")
+"""Names of the files that :func:`write_hub_folder` writes: weights, description, model card."""
+
 
 def write_hub_folder(
     folder: Path, checkpoint: Checkpoint, metrics: Mapping[str, float], name: str
 ) -> None:
-    """Write ``model.safetensors``, ``config.json`` and the model card, ``README.md``.
+    """Write :data:`HUB_FILES`.
 
     The card has the name of the model, the training data in the checkpoint's ``config``, and the
     metrics of an evaluation, which may be empty.
-
-    Raises:
-        GFMError: The folder cannot be written.
     """
     make_folder(folder)
-    write_checkpoint(folder / HUB_WEIGHTS, checkpoint)
-    write_text(folder / "config.json", json.dumps(_config(checkpoint, metrics), indent=2) + "\n")
-    write_text(folder / "README.md", _card(checkpoint, metrics, name))
+    weights, config, card = (folder / name for name in HUB_FILES)
+    write_checkpoint(weights, checkpoint)
+    write_text(config, json.dumps(_config(checkpoint, metrics), indent=2) + "\n")
+    write_text(card, _card(checkpoint, metrics, name))
 
 
 def read_metrics(path: Path) -> dict[str, float]:
-    """Read the means of an evaluation from its ``metrics.json``.
-
-    Raises:
-        GFMError: The file is missing, or is not a ``metrics.json``.
-    """
+    """Read the means of an evaluation from its ``metrics.json``; any other file raises GFMError."""
     try:
         content = json.loads(path.read_text())
         return {str(key): float(value) for key, value in content.items()}
@@ -52,8 +49,7 @@ def read_metrics(path: Path) -> dict[str, float]:
 def read_run_metrics(checkpoint: Path) -> dict[str, float]:
     """Read the metrics that the final test of a run logged for its ``best.ckpt``.
 
-    Returns:
-        Metrics by name without ``test/``; empty for any other file, or without a final test.
+    Names lack ``test/``. Empty for any other file, or without a final test.
     """
     table = checkpoint.parent.parent / "metrics.csv"
     if checkpoint.name != "best.ckpt" or not table.is_file():

@@ -26,11 +26,8 @@ _LARGEST = 2**31 - 2**24  # bytes; an ONNX file of 2 GiB or more cannot be read
 def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
     """Write an ``.onnx`` with input ``image`` and output ``alpha``, of any number and size.
 
-    The graph has to be on the CPU; ``facts`` become metadata.
-
-    Raises:
-        GFMError: The network is too large for one file, a package is missing, or the file cannot
-            be written.
+    The graph has to be on the CPU; ``facts`` become metadata. Missing packages, and networks that
+    are too large for one file, raise GFMError.
     """
     import_optional("onnx", "export", "ONNX")
     import_optional("onnxscript", "export", "ONNX")
@@ -57,11 +54,7 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
 
 
 def write_program(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
-    """Write a ``.pt2``, which ``torch.export.load(path).module()`` runs without this package.
-
-    Raises:
-        GFMError: The file cannot be written.
-    """
+    """Write a ``.pt2``, which ``torch.export.load(path).module()`` runs without this package."""
     with _quiet():
         program = trace(graph)
     text = json.dumps({**facts, "pixels": graph.input_description}, indent=1)

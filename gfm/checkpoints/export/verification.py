@@ -21,15 +21,10 @@ _MARGIN = 1e-4  # difference of logits within which rounding may decide the clas
 
 
 class Verification(NamedTuple):
-    """The result for images of one size.
+    """The largest difference of alphas, and the times, for images of one size (N, H, W).
 
-    Attributes:
-        size: Number of images, height and width.
-        difference: Largest difference between the alphas.
-        num_undecided: Number of pixels left out because two classes are almost equally likely, so
-            that rounding decides between them.
-        torch_seconds: Time of the network.
-        file_seconds: Time of the file.
+    Pixels are left out, and counted as undecided, if two classes are almost equally likely, so that
+    rounding decides between them.
     """
 
     size: tuple[int, int, int]
@@ -42,8 +37,7 @@ class Verification(NamedTuple):
 def verify_onnx(path: Path, graph: MattingGraph) -> Iterator[Verification]:
     """Compare an ``.onnx`` file in ONNX Runtime with the network, using as many threads.
 
-    Raises:
-        GFMError: Alphas differ by more than 1e-3, or ONNX Runtime is not installed.
+    Alphas that differ by more than 1e-3 raise GFMError.
     """
     runtime = import_optional("onnxruntime", "export", "verifying ONNX")
     options = runtime.SessionOptions()
@@ -57,11 +51,7 @@ def verify_onnx(path: Path, graph: MattingGraph) -> Iterator[Verification]:
 
 
 def verify_program(path: Path, graph: MattingGraph) -> Iterator[Verification]:
-    """Compare a ``.pt2`` file with the network.
-
-    Raises:
-        GFMError: Alphas differ by more than 1e-3.
-    """
+    """Compare a ``.pt2`` file with the network, as :func:`verify_onnx`."""
     return _verify(path, graph, torch.export.load(path).module())
 
 

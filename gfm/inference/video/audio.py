@@ -18,12 +18,9 @@ _FROM_ZERO = ("matroska", "webm")
 
 
 class AudioCopier:
-    """Copies the audio of a clip packet by packet, and re-encodes it only if necessary.
+    """Copies the audio of a clip packet by packet to an output that is still empty.
 
-    Args:
-        clip: File to read.
-        output: File to write, still empty.
-        video_format: Format of ``output``.
+    Only what the format cannot contain is re-encoded.
     """
 
     def __init__(self, clip: Path, output: "OutputContainer", video_format: VideoFormat) -> None:

@@ -24,12 +24,6 @@ def predict_clip(
 ) -> float:
     """Matte a clip and write the results atomically, with only a few frames in memory.
 
-    Args:
-        make_outputs: Makes the outputs for a frame.
-        path: File of the clip.
-        targets: Path of each result.
-        options: Formats and smoothing.
-
     Returns:
         Seconds spent computing, which excludes waiting for frames to be read and written.
 

@@ -23,10 +23,7 @@ _INTENTS = {True: "perceptual", False: "relative_colorimetric"}
 class RgbConverter:
     """Converts the frames of a clip, HDR and wide gamuts by FFmpeg's filter ``scale``.
 
-    FFmpeg before 7.1 cannot do that: a warning is printed, and the colours are read as BT.709.
-
-    Args:
-        path: Path of the clip, for the warning.
+    FFmpeg before 7.1 cannot do that: a warning names the clip, and colours are read as BT.709.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,9 +44,8 @@ class RgbConverter:
                 self._can_convert = False
                 colours = "HDR" if is_hdr else "wide-gamut"
                 text = f"warning: {self.path}: PyAV cannot convert {colours} colours: update av"
-                console().print(text, highlight=False, markup=False)
-        # Unspecified colours are taken as BT.709 in HD and as BT.601 in smaller frames, as players
-        # do.
+                console().print(text)
+        # Like players, take unspecified colours as BT.709 in HD, and as BT.601 in smaller frames.
         guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
         space = guess if frame.colorspace == _UNSPECIFIED else None
         return frame.to_ndarray(format="rgb24", src_colorspace=space)

@@ -61,10 +61,7 @@ def _shrink(image: Tensor) -> Tensor:
 
 
 def _warp(values: Tensor, flow: Tensor, padding_mode: str = "border") -> Tensor:
-    """Sample values, 1×C×H×W, where the flow, 1×2×h×w in pixels of its size, points.
-
-    ``padding_mode`` as in ``torch.nn.functional.grid_sample``.
-    """
+    """Sample 1×C×H×W values where the flow points: 1×2×h×w, in pixels of its own size."""
     height, width = values.shape[-2:]
     scale = torch.tensor([width / flow.shape[-1], height / flow.shape[-2]], device=flow.device)
     flow = F.interpolate(flow, (height, width), mode="bilinear", align_corners=False)

@@ -35,12 +35,7 @@ class Writer(Protocol):
 
 @contextmanager
 def open_writer(path: Path, video_format: VideoFormat, clip: Clip) -> Iterator[Writer]:
-    """Provide a writer for a result of ``clip``, with its timestamps and audio.
-
-    Args:
-        path: File, or folder of PNG files.
-        video_format: Format to write.
-        clip: Clip from which the result is made.
+    """Provide a writer for a file, or a folder of PNG files, made from ``clip``.
 
     Raises:
         WriteError: The disk is full, or the folder cannot be written.
@@ -62,13 +57,9 @@ def open_writer(path: Path, video_format: VideoFormat, clip: Clip) -> Iterator[W
 
 
 class VideoWriter:
-    """Writes a video file.
+    """Writes a video with the timestamps and audio of ``clip``.
 
-    Args:
-        path: Final path of the file, for messages.
-        temporary: Path to which it is written.
-        video_format: Format to write.
-        clip: Clip that provides timestamps and audio.
+    It is written to ``temporary``; messages name its final ``path``.
     """
 
     def __init__(self, path: Path, temporary: Path, video_format: VideoFormat, clip: Clip) -> None:

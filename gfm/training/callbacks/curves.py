@@ -18,10 +18,9 @@ _TABLES = ("val/previews", "val/per_image")
 class Curves(Callback):
     """Sends W&B the best and the last value of each validation metric, and curves without gaps.
 
-    The summary of ``val/sad`` is ``{min: …, last: …}``. It holds the minimum of the protocol's
-    metrics, which are errors; the best value of the metric that selects ``best.ckpt``; and the
-    minimum and maximum of other metrics. Validations are plotted over epochs, everything else over
-    steps.
+    The summary of ``val/sad`` is ``{min: …, last: …}``: the minimum of errors, the best value of
+    the metric that selects ``best.ckpt``, and the minimum and maximum of other metrics. Validations
+    are plotted over epochs, everything else over steps.
 
     When a process is killed, W&B loses the rows that it has not written yet, and ``wandb sync``
     computes the summary from each file separately. Checkpoints therefore carry the latest rows and
@@ -33,11 +32,10 @@ class Curves(Callback):
         self.restored: dict[str, Any] = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        parameters = list(pl_module.parameters())
-        trained = [p for p in parameters if p.requires_grad]
+        sizes = [(p.numel(), p.requires_grad) for p in pl_module.parameters()]
         counts = {
-            "num_parameters": sum(p.numel() for p in parameters),
-            "num_trained_parameters": sum(p.numel() for p in trained),
+            "num_parameters": sum(size for size, _ in sizes),
+            "num_trained_parameters": sum(size for size, is_trained in sizes if is_trained),
         }
         for logger in _dashboards(trainer):
             logger.log_hyperparams(counts)

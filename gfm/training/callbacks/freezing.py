@@ -47,9 +47,7 @@ class Freezing(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._freeze(trainer.current_epoch)  # a run may resume in the middle of an epoch
 
-    def on_train_epoch_start(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         self._freeze(trainer.current_epoch)
 
     def _freeze(self, epoch: int) -> None:
@@ -58,9 +56,7 @@ class Freezing(Callback):
             module.train(index < num_unfrozen)
         self.frozen = [p for m in self.modules[num_unfrozen:] for p in m.parameters()]
 
-    def on_before_optimizer_step(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any
-    ) -> None:
+    def on_before_optimizer_step(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         # Optimisers skip parameters without a gradient.
         for parameter in self.frozen:
             parameter.grad = None

@@ -16,10 +16,9 @@ _Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
 
 
 class ImageTable(Callback):
-    """Logs each validation photo to W&B, as a row of the table ``val/per_image``.
+    """Logs the tables ``val/per_image`` and ``test/per_image`` to W&B.
 
-    A row has the name of the photo, pictures of input, alpha, truth and error, and the metrics. The
-    final test logs ``test/per_image``.
+    A row has the name of a photo, pictures of input, alpha, truth and error, and the metrics.
 
     Args:
         num_pictures: Number of photos, from the first, with pictures.
@@ -32,13 +31,7 @@ class ImageTable(Callback):
         self.rows: _Rows = {}
 
     def on_validation_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, batch_idx: int, *__: Any
     ) -> None:
         if trainer.sanity_checking or not _has_table(trainer):
             return
@@ -50,11 +43,9 @@ class ImageTable(Callback):
         metrics = {name: float(value) for name, value in outputs["metrics"].items()}
         self.rows[batch["name"][0]] = metrics, pictures
 
-    on_test_batch_end = on_validation_batch_end
+    on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
 
-    def on_validation_epoch_end(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         self._log(trainer, "val/per_image")
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -67,9 +58,9 @@ class ImageTable(Callback):
         table = all_gather_dict(own)
         metrics = {name: row for name, (row, _) in table.items()}
         pictures = {name: shown for name, (_, shown) in table.items()}
+        step = logged_step(trainer)
         for logger in trainer.loggers if trainer.is_global_zero else ():
-            when = logged_step(trainer), trainer.current_epoch
-            log_table(logger, key, metrics, pictures, *when)
+            log_table(logger, key, metrics, pictures, step, trainer.current_epoch)
 
 
 def _has_table(trainer: pl.Trainer) -> bool:

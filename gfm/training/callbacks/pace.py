@@ -25,19 +25,12 @@ class Pace(Callback):
         self.wait = 0.0
         self.num_samples = 0
 
-    def on_train_batch_start(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, *_: Any) -> None:  # noqa: D102
         if self.end is not None:
             self.wait += time.perf_counter() - self.end
 
     def on_train_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, _: Any, batch: Any, *__: Any
     ) -> None:
         now = time.perf_counter()
         if self.since is None:

@@ -22,13 +22,7 @@ class PhotoTable(Callback):
         self.rows: dict[str, dict[str, float]] = {}
 
     def on_test_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
         values = {name: float(value) for name, value in outputs["metrics"].items()}
         self.rows[batch["name"][0]] = values
@@ -38,5 +32,5 @@ class PhotoTable(Callback):
         if trainer.is_global_zero and rows:
             write_table(self.path, {name: rows[name] for name in sorted(rows)})
 
-    on_validation_batch_end = on_test_batch_end
+    on_validation_batch_end = on_test_batch_end  # type: ignore[assignment]
     on_validation_end = on_test_end

@@ -13,8 +13,13 @@ from gfm.compat.lightning import logged_step
 from gfm.data.batch import Batch
 from gfm.data.images import write_png
 from gfm.inference import Prediction
-from gfm.metrics.error_map import error_picture
-from gfm.training.loggers.image_logging import Preview, log_previews, pad_to_widest, to_classes
+from gfm.training.loggers.image_logging import (
+    Preview,
+    draw_error,
+    log_previews,
+    pad_to_widest,
+    to_classes,
+)
 
 PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
 
@@ -22,11 +27,7 @@ PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
 def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> np.ndarray:
     """Draw input, glance, focus, alpha, truth and error side by side.
 
-    Args:
-        image: 3×H×W, uint8.
-        truth: True alpha, 1×H×W, uint8.
-        prediction: Prediction for a batch of one.
-        height: Height of the result in pixels.
+    The image is 3×H×W, the true alpha 1×H×W, both uint8; the prediction is that of a batch of one.
 
     Returns:
         RGB, height×W×3, uint8.
@@ -34,23 +35,15 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
     maps = [prediction.glance[0], prediction.focus[0], prediction.alpha[0]]
     tiles = [image, *((m.float().clamp(0, 1) * 255).round() for m in maps), truth]
     arrays = [t.cpu().numpy().astype(np.uint8).transpose(1, 2, 0) for t in tiles]
-    alpha, true_alpha = (a[..., 0].astype(np.float32) / 255 for a in arrays[3:])
+    # Colours are averaged, because errors of opposite sign would cancel.
+    arrays.append(draw_error(arrays[3][..., 0], arrays[4][..., 0]))
     size = round(height * image.shape[2] / image.shape[1]), height
     arrays = [cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in arrays]
-    arrays = [a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays]
-    # Colours are averaged, because errors of opposite sign would cancel.
-    error = cv2.resize(error_picture(alpha - true_alpha), size, interpolation=cv2.INTER_AREA)
-    return np.hstack([*arrays, error])
+    return np.hstack([a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays])
 
 
 def preview(batch: Batch, prediction: Prediction, height: int) -> Preview:
-    """Draw a validation photo, and add the classes of its trimap and of the glance.
-
-    Args:
-        batch: Batch of one photo as the loader returns it.
-        prediction: Prediction for the batch.
-        height: Height of the drawing in pixels.
-    """
+    """Draw a validation photo, ``height`` pixels high, and add the classes of trimap and glance."""
     sheet = panel(batch["image"][0], batch["alpha"][0], prediction, height)
     glance = (prediction.glance[0, 0].float().clamp(0, 1) * 255).round()
     maps = {"truth": batch["trimap"][0, 0], "prediction": glance}
@@ -82,13 +75,7 @@ class Previews(Callback):
         self.rows: list[Preview] = []
 
     def on_validation_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, batch_idx: int, *__: Any
     ) -> None:
         since = trainer.current_epoch - self.last_epoch
         is_due = since == 0 or since >= self.every_n_epochs
@@ -97,9 +84,7 @@ class Previews(Callback):
         if batch_idx < self.num_images:
             self.rows.append(preview(batch, outputs["prediction"], self.height))
 
-    def on_validation_epoch_end(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         if not self.rows:
             return
         self.last_epoch = trainer.current_epoch
@@ -107,14 +92,12 @@ class Previews(Callback):
         sheets = pad_to_widest([row.sheet for row in rows])
         self.folder.mkdir(parents=True, exist_ok=True)
         write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", np.vstack(sheets))
-        when = logged_step(trainer), trainer.current_epoch
+        step = logged_step(trainer)
         for logger in trainer.loggers:
-            log_previews(logger, "val/previews", rows, PANEL, *when)
+            log_previews(logger, "val/previews", rows, PANEL, step, trainer.current_epoch)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state that a resumed run needs."""
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
         return {"last_epoch": self.last_epoch}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state of :meth:`state_dict`."""
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
         self.last_epoch = state_dict["last_epoch"]

@@ -21,30 +21,18 @@ class ProgressLines(Callback):
         self.interval = interval
         self.progress: Progress | None = None
 
-    def on_train_start(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         if trainer.is_global_zero and not console().is_terminal:
             total = int(trainer.estimated_stepping_batches)
-            self.progress = Progress(
-                total, "step", trainer.global_step, self.interval, has_bar=False
-            )
+            done, interval = trainer.global_step, self.interval
+            self.progress = Progress(total, "step", done, interval, has_bar=False)
 
-    def on_train_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         if self.progress and should_update_logs(trainer):  # such a step waits for the GPU anyway
             loss = trainer.callback_metrics.get("train/loss")
             self.progress.show(trainer.global_step, f"loss {loss:.4g}" if loss is not None else "")
 
-    def on_validation_end(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         logged = trainer.callback_metrics

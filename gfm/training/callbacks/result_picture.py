@@ -35,44 +35,33 @@ def tiles(
 ) -> np.ndarray:
     """Draw a photo, its alpha, its cut-out on a new background, and the true alpha side by side.
 
-    Args:
-        image: 3×H×W, uint8.
-        alpha: Predicted alpha, 1×H×W in [0, 1].
-        truth: True alpha, 1×H×W, uint8.
-        height: Height of the drawing in pixels.
-        before: Alpha before fine-tuning, like ``alpha``, to be drawn beside it.
+    The image is 3×H×W and the true alpha 1×H×W, both uint8; the predicted alpha is 1×H×W in [0, 1],
+    as is that ``before`` fine-tuning, which is drawn beside it.
 
     Returns:
-        H×W×3 RGB, uint8.
+        RGB, height×W×3, uint8.
     """
-    photo = image.permute(1, 2, 0).cpu().numpy()
-    opacity = alpha.float().clamp(0, 1)
-    colours = estimate_foreground(image[None].float() / 255, opacity[None].to(image.device))[0]
-    matte = opacity[0].cpu().numpy()[..., None]
-    cutout = 255 * colours.permute(1, 2, 0).cpu().numpy()
-    cutout = matte * cutout + (1 - matte) * _new_background(*matte.shape[:2])
-    mattes = [alpha] if before is None else [before, alpha]
-    grey = [255 * m.float().clamp(0, 1).permute(1, 2, 0).cpu().numpy() for m in mattes]
-    drawn = [photo, *(np.repeat(m, 3, 2) for m in grey), cutout]
-    drawn.append(np.repeat(truth.permute(1, 2, 0).cpu().numpy(), 3, 2))
-    size = round(height * photo.shape[1] / photo.shape[0]), height
-    small = [cv2.resize(x.astype(np.float32), size, interpolation=cv2.INTER_AREA) for x in drawn]
-    return np.hstack([np.round(x).astype(np.uint8) for x in small])
+    opacity = alpha.float().clamp(0, 1).to(image.device)
+    colours = estimate_foreground(image[None].float() / 255, opacity[None])[0]
+    matte = _array(opacity)
+    cutout = matte * _array(255 * colours) + (1 - matte) * _new_background(*matte.shape[:2])
+    mattes = [opacity] if before is None else [before.float().clamp(0, 1), opacity]
+    drawn = [_array(image), *(_array(255 * m) for m in mattes), cutout, _array(truth)]
+    size = round(height * image.shape[2] / image.shape[1]), height
+    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA).round() for x in drawn]
+    return np.hstack([np.dstack([x] * 3) if x.ndim == 2 else x for x in small]).astype(np.uint8)
 
 
-def sheet(
-    rows: list[np.ndarray], num_columns: int = 2, names: Sequence[str] = COLUMNS
-) -> np.ndarray:
-    """Arrange drawings of photos in columns, each below the names of its tiles.
+def _array(picture: Tensor) -> np.ndarray:
+    """Convert C×H×W to float32, H×W×C."""
+    return picture.permute(1, 2, 0).float().cpu().numpy()
 
-    Args:
-        rows: Drawings of the same height, H×W×3 RGB, uint8.
-        num_columns: Number of drawings side by side.
-        names: Names of the tiles of a drawing.
-    """
+
+def sheet(rows: list[np.ndarray], names: Sequence[str] = COLUMNS) -> np.ndarray:
+    """Arrange drawings of the same height, H×W×3, in two columns below the names of their tiles."""
     padded = pad_to_widest(rows)
     width = padded[0].shape[1]
-    num_columns = min(num_columns, len(padded))
+    num_columns = min(2, len(padded))
     padded += [np.zeros_like(padded[0])] * (-len(padded) % num_columns)
     gap = np.full((padded[0].shape[0], 8, 3), 255, np.uint8)
     lines = []
@@ -109,26 +98,14 @@ class ResultPicture(Callback):
         self.before: dict[str, Tensor] = {}
 
     def on_validation_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
         is_first = trainer.state.fn == TrainerFn.VALIDATING  # not one of the training
         if is_first and trainer.is_global_zero and len(self.before) < self.num_images:
             self.before[batch["name"][0]] = outputs["prediction"].alpha[0].cpu()
 
     def on_test_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
         if trainer.is_global_zero and len(self.rows) < self.num_images:
             before = self.before.get(batch["name"][0])

@@ -17,12 +17,7 @@ class SkippedFiles(Callback):
         self.counts: Counter[str] = Counter()
 
     def on_train_batch_end(  # noqa: D102
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
         lines = "\n".join(batch.get("skipped", [])).splitlines()
         for error in filter(None, lines):

@@ -83,11 +83,7 @@ class Dashboard(WandbLogger):
 
     @rank_zero_only
     def restore(self, rows: Iterable[Row]) -> None:
-        """Log those rows of a checkpoint that W&B lacks.
-
-        Args:
-            rows: Latest rows when the checkpoint was saved.
-        """
+        """Log those of the latest rows of a checkpoint that W&B lacks."""
         _ = self.experiment
         self.rows.extend(rows)
         if self._before is None:  # a new run in a new folder

@@ -24,9 +24,8 @@ class Preview:
     Attributes:
         name: Name of the photo.
         sheet: The pictures, H×W×3 RGB, uint8.
-        classes: Class maps by their source, such as ``truth``: H×W, uint8, with 0 for background, 1
-            for transition and 2 for foreground. They have the size of one picture, and are drawn
-            over the first one.
+        classes: Maps by their source, such as ``truth``, to be drawn over the first picture: of its
+            size, uint8, with 0 for background, 1 for transition and 2 for foreground.
     """
 
     name: str
@@ -61,11 +60,7 @@ def photo_pictures(
 ) -> dict[str, np.ndarray]:
     """Return the pictures of a photo by their names in ``PICTURES``, each H×W×3 RGB, uint8.
 
-    Args:
-        image: H×W×3 RGB, uint8.
-        alpha: H×W, uint8.
-        truth: H×W, uint8.
-        height: Height of the pictures in pixels.
+    The image is H×W×3 RGB, the mattes are H×W, all uint8. ``height`` is that of the pictures.
     """
     # Colours are averaged, because errors of opposite sign would cancel.
     arrays = (image, alpha, truth, draw_error(alpha, truth))
@@ -75,9 +70,7 @@ def photo_pictures(
 def to_classes(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Convert a trimap or a glance to classes: 0 background, 1 transition, 2 foreground.
 
-    Args:
-        values: H×W, uint8, with 0, 128 and 255 for these classes.
-        shape: (height, width) of the result.
+    The values are 0, 128 and 255, H×W; ``shape`` is (height, width) of the result. Both are uint8.
     """
     small = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
     return np.round(small / 127.5).astype(np.uint8)
@@ -91,15 +84,9 @@ def log_previews(
     step: int,
     epoch: int | None = None,
 ) -> None:
-    """Show photos in W&B, with their classes as masks, or in TensorBoard.
+    """Show photos in W&B, with their classes as masks, or in TensorBoard; others ignore them.
 
-    Args:
-        logger: Logger; only these two log pictures.
-        key: Name under which the photos are logged.
-        previews: Photos to show.
-        names: Names of the pictures side by side.
-        step: Step of the optimiser.
-        epoch: Epoch for the captions, if there is one.
+    The names are those of the pictures side by side. Captions show the epoch, if there is one.
     """
     if isinstance(logger, WandbLogger):
         when = {} if epoch is None else {"epoch": epoch}
@@ -130,15 +117,9 @@ def log_table(
     step: int,
     epoch: int | None = None,
 ) -> None:
-    """Log a table of photos to W&B, with their names, pictures and metrics.
+    """Log a table of photos to W&B: names, pictures and metrics; other loggers ignore it.
 
-    Args:
-        logger: Logger; only W&B logs tables.
-        key: Name under which the table is logged.
-        rows: Metrics by photo.
-        pictures: Pictures by photo, see :func:`photo_pictures`; not every photo needs them.
-        step: Step of the optimiser.
-        epoch: Epoch, if there is one.
+    The pictures are those of :func:`photo_pictures`; not every photo needs them.
     """
     if not isinstance(logger, WandbLogger) or not rows:
         return
@@ -158,11 +139,7 @@ def log_histograms(
 ) -> None:
     """Log the distribution of each metric over photos as ``<stage>/<metric>_histogram``.
 
-    Args:
-        logger: Logger; only W&B and TensorBoard log histograms.
-        stage: Stage, such as ``test``.
-        rows: Metrics of each photo.
-        step: Step of the optimiser.
+    Only W&B and TensorBoard log histograms.
     """
     columns: dict[str, list[float]] = {}
     for row in rows:

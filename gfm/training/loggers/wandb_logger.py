@@ -14,6 +14,7 @@ import wandb
 
 from gfm.compat.lightning import drop_wandb_option
 from gfm.compat.wandb import set_flush_interval
+from gfm.compat.wandb_settings import check_wandb
 from gfm.system.files import make_folder, write_text
 from gfm.system.ranks import is_global_zero
 from gfm.training.loggers.dashboard import Dashboard
@@ -73,11 +74,12 @@ def run_id(folder: Path) -> str:
 
 
 def wandb_logger(**options: Any) -> Dashboard:
-    """Build the W&B logger in the mode that works on this machine.
+    """Build a :class:`~gfm.training.loggers.dashboard.Dashboard` in the mode that works here.
 
-    Args:
-        options: Options of :class:`gfm.training.loggers.dashboard.Dashboard`.
+    Raises:
+        GFMError: W&B refuses an option, or an environment variable.
     """
+    check_wandb(options)
     set_flush_interval()
     os.environ.setdefault("WANDB_SILENT", "true")
     name = run_id(Path(options.get("save_dir", ".")))
@@ -93,14 +95,10 @@ def finish_wandb() -> Iterator[None]:
 
     Otherwise the next run of a sweep would be logged to it.
     """
+    exit_code = 1
     try:
         yield
-    except BaseException:
-        _finish(exit_code=1)
-        raise
-    _finish(exit_code=0)
-
-
-def _finish(exit_code: int) -> None:
-    if wandb.run is not None:
-        wandb.finish(exit_code)
+        exit_code = 0
+    finally:
+        if wandb.run is not None:
+            wandb.finish(exit_code)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.torch_version import TorchVersion
 
+from gfm import __version__
 from gfm.checkpoints.export import (
     MattingGraph,
     programs,
@@ -20,6 +21,7 @@ from gfm.checkpoints.export import (
 from gfm.checkpoints.export.graph import OLDEST_TORCH
 from gfm.checkpoints.export.programs import FACTS
 from gfm.checkpoints.export.verification import SIZES
+from gfm.checkpoints.overwriting import check_targets
 from gfm.errors import GFMError
 from gfm.inference import Hybrid, Native, Resize
 from gfm.models.encoders import StagedEncoder
@@ -74,7 +76,8 @@ def check_onnx(path, graph, rosta):
     onnx = pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    write_onnx(path, graph, {"rosta": rosta})
+    write_onnx(path, graph, {"rosta": rosta, "generator": f"gfm-matting {__version__}"})
+    check_targets("none.ckpt", [path], overwrite=False)  # recognised as its own
     results = list(verify_onnx(path, graph))
     assert [result.size for result in results] == list(SIZES)
     assert max(result.difference for result in results) < 1e-3

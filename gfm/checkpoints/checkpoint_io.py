@@ -1,0 +1,58 @@
+"""Writes the checkpoints of a training atomically, as a plugin of Lightning."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+
+from gfm.checkpoints.file_io import PREVIOUS, reason
+from gfm.errors import GFMError
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint to a temporary file in the same folder, then renames it.
+
+    Lightning assembles the file in memory, and moves it from the system's temporary folder. Across
+    disks, that is a copy, which a crash can truncate. Here nothing is assembled in memory, and the
+    previous checkpoint stays until the new one is complete and on the disk. If a run can be resumed
+    from the checkpoint, the previous one is kept even then, in case the new one gets damaged.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Save plain containers and tensors.
+
+        Raises:
+            GFMError: The disk is full or read-only; a file that was at ``path`` is untouched.
+        """
+        path = Path(path)
+        # Always the same name, unlike in gfm.system.files, so that killed runs leave one file of
+        # gigabytes, not many.
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            if "optimizer_states" in checkpoint and path.exists():
+                _keep_previous(path)
+            os.replace(temporary, path)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            temporary.unlink(missing_ok=True)
+            raise GFMError(
+                f"cannot write {path} ({reason(error)}): free disk space, then resume from the "
+                "last checkpoint"
+            ) from error
+
+
+def _keep_previous(path: Path) -> None:
+    previous = path.with_name(path.stem + PREVIOUS)
+    previous.unlink(missing_ok=True)
+    try:
+        os.link(path, previous)  # so that `path` exists at every moment
+    except OSError:  # a file system without hard links
+        os.replace(path, previous)

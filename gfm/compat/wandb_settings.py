@@ -1,0 +1,49 @@
+"""Asks W&B before a run whether it accepts the settings, which it itself checks only in training.
+
+``tests/compat/test_wandb_settings.py`` fails if a release changes the names.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import wandb
+from pydantic import ValidationError
+from wandb.errors import UsageError
+
+from gfm.errors import GFMError
+
+_SETTINGS: Final = {
+    "project": ("project", "logger.wandb.project"),
+    "entity": ("entity", "logger.wandb.entity"),
+    "notes": ("run_notes", "logger.wandb.notes"),
+    "name": ("run_name", "run.name"),
+    "group": ("run_group", "run.group"),
+    "job_type": ("run_job_type", "run.job_type"),
+    "tags": ("run_tags", "run.tags"),
+}
+"""W&B's setting for an argument of ``wandb.init``, and the option of a run that gives it."""
+
+
+def check_wandb(options: Mapping[str, Any]) -> None:
+    """Check the arguments of ``wandb.init``, and the environment variables of W&B.
+
+    Raises:
+        GFMError: W&B refuses one, which the message names.
+    """
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("WANDB_"):
+            _ask(name, wandb.Settings().update_from_env_vars, {name: value})
+    for argument, (setting, option) in _SETTINGS.items():
+        if options.get(argument) is not None:
+            _ask(option, wandb.Settings().__setattr__, setting, options[argument])
+
+
+def _ask(option: str, accept: Callable[..., None], *values: Any) -> None:
+    try:
+        accept(*values)
+    except ValidationError as error:
+        reasons = [e["msg"].removeprefix("Value error, ") for e in error.errors()]
+        raise GFMError(f"W&B refuses {option}: {'; '.join(reasons)}") from None
+    except (UsageError, ValueError) as error:
+        raise GFMError(f"W&B refuses {option}: {error}") from None

@@ -1,0 +1,86 @@
+"""``gfm export`` and ``gfm convert`` replace neither their input nor files of others."""
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from typer.testing import CliRunner
+
+from gfm.checkpoints import Checkpoint, write_checkpoint
+from gfm.checkpoints.export.hub import HUB_FILES
+from gfm.cli import app
+from gfm.models.networks import gfm_r34
+
+CHANNELS = [8] * 5
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    node = {"_target_": "gfm.models.networks.gfm_r34", "rosta": "tt", "decoder_channels": CHANNELS}
+    path = tmp_path_factory.mktemp("run") / "best.ckpt"
+    write_checkpoint(path, Checkpoint(node, gfm_r34(decoder_channels=CHANNELS).state_dict()))
+    return path
+
+
+def _run(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "300"})
+
+
+def _assert_refused(done, path: Path, reason: str) -> None:
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {path} {reason}"), line
+
+
+FOREIGN = {
+    "README.md": b"# My project\n\nIt uses gfm-matting for its cut-outs.\n",
+    "config.json": b'{"generator": "something else"}',
+    "model.safetensors": safetensors.torch.save({"weight": torch.ones(2)}, {"format": "pt"}),
+}
+
+
+@pytest.mark.parametrize("name", HUB_FILES)
+def test_a_hub_folder_keeps_the_files_of_others(checkpoint, tmp_path, name):
+    (tmp_path / name).write_bytes(FOREIGN[name])
+    done = _run("export", "hub", checkpoint, tmp_path)
+    _assert_refused(done, tmp_path / name, "exists and was not written by gfm export: ")
+    assert "--overwrite" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == FOREIGN[name]
+    for options in (["--overwrite"], []):  # afterwards the files are its own
+        assert _run("export", "hub", checkpoint, tmp_path, *options).exit_code == 0
+    assert (tmp_path / name).read_bytes() != FOREIGN[name]
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("safetensors", ".safetensors"), ("onnx", ".onnx"), ("torch", ".pt2")]
+)
+@pytest.mark.parametrize("content", [b"", FOREIGN["model.safetensors"]])
+def test_a_file_of_others_stays(checkpoint, tmp_path, kind, suffix, content):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    done = _run("export", kind, checkpoint, path)
+    _assert_refused(done, path, "exists and was not written by gfm export: ")
+    assert path.read_bytes() == content
+
+
+def test_own_safetensors_are_replaced(checkpoint, tmp_path):
+    path = tmp_path / "a.safetensors"
+    for licence in ("mit", "cc-by-4.0"):
+        assert _run("export", "safetensors", checkpoint, path, "--license", licence).exit_code == 0
+    assert b"cc-by-4.0" in path.read_bytes()
+
+
+def test_the_input_is_never_replaced(checkpoint, tmp_path):
+    path = tmp_path / "model.safetensors"
+    assert _run("convert", checkpoint, path).exit_code == 0
+    before = path.read_bytes()
+    for words in (
+        ("convert", path, path),
+        ("export", "safetensors", path, path, "--overwrite"),
+        ("export", "hub", path, tmp_path, "--overwrite"),
+        ("export", "hub", tmp_path, tmp_path, "--overwrite"),
+    ):
+        _assert_refused(_run(*words), path, "is the checkpoint itself: ")
+    assert path.read_bytes() == before
