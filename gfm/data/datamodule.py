@@ -1,6 +1,7 @@
 """The Lightning data module, which loads batches from a source of files and a track."""
 
 from collections.abc import Sequence
+from os.path import realpath
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +40,7 @@ class DatasetSource(Protocol):
 
 def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
     """Check that no photo that is trained on is validated, too."""
-    both = {p.image.resolve() for p in trained} & {p.image.resolve() for p in validated}
+    both = {realpath(p.image) for p in trained} & {realpath(p.image) for p in validated}
     if both:
         raise GFMError(
             f"{len(both)} photos are in both training and validation, such as {min(both)}: remove "

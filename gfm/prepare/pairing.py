@@ -1,6 +1,5 @@
 """Pairs the files of folders by name, and says what was left out or does not match."""
 
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -122,9 +121,8 @@ def _simplify(stem: str) -> str:
 
 def _unread(folder: Path) -> list[Path]:
     """List the visible files of a folder that are no pictures that are read."""
-    with os.scandir(folder) as entries:
-        paths = [Path(e.path) for e in entries if e.is_file() and not e.name.startswith(".")]
-    return [path for path in sorted(paths) if path.suffix.lower() not in SUFFIXES]
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    return [path for path in paths if path.suffix.lower() not in SUFFIXES and path.is_file()]
 
 
 def left_out(folders: Sequence[Folder]) -> list[str]:
