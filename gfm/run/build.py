@@ -17,7 +17,9 @@ from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 from gfm.models.performance import allow_tf32
+from gfm.prepare.content import check_photos
 from gfm.run.sweep import in_sweep
+from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import SPLIT
 from gfm.training.callbacks import Freezing
@@ -71,6 +73,10 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
+    notes = check_photos(datamodule.training.photos) if data.on_error == "stop" else []
+    if is_global_zero():
+        for note in notes:
+            console().print(f"note: {note}")
     return datamodule
 
 
