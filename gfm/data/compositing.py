@@ -102,5 +102,5 @@ def blur_window(image: np.ndarray, window: Window, blur_size: int) -> np.ndarray
     """
     if not blur_size:
         return window.of(image)
-    outer = window.grown(blur_size, image.shape)
-    return window.within(outer).of(cv2.blur(outer.of(image), (blur_size, blur_size)))
+    outer = window.expand(blur_size, image.shape)
+    return window.relative_to(outer).of(cv2.blur(outer.of(image), (blur_size, blur_size)))

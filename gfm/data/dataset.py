@@ -172,7 +172,7 @@ class TrainingSet(Dataset[Sample]):
         arrays = self.track.compose(photo, scene, matte.alpha, crop, rng)
         arrays["alpha"] = crop.of(matte.alpha)
         for size in self.kernel_sizes:
-            arrays[f"trimap_{size}"] = crop.pick_labels(matte.trimap(size, window))
+            arrays[f"trimap_{size}"] = crop.subsample_labels(matte.trimap(size, window))
         arrays = self.transform(arrays, seed=int(rng.integers(2**31)))
         return {"name": photo.name, **{k: to_tensor(array) for k, array in arrays.items()}}
 

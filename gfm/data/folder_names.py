@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gfm.data.images import is_packed, open_array, read_image
-from gfm.data.listing import pictures
+from gfm.data.listing import list_pictures
 from gfm.errors import GFMError
 from gfm.system.files import check_file
 
@@ -68,7 +68,7 @@ def find_folders(
         alphas = grey[0]
     if not images and len(coloured) == 1:
         images = coloured[0]
-    if not images and not alphas and pictures(folder):
+    if not images and not alphas and list_pictures(folder):
         images = "."
     if images and not alphas and (are_together or _all(folder / images, _has_opacity)):
         alphas = images
@@ -82,7 +82,7 @@ def find_folders(
 
 
 def _folders_of_pictures(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and pictures(path)]
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and list_pictures(path)]
 
 
 def find_child(folder: Path, names: Iterable[str]) -> Path | None:
@@ -98,7 +98,7 @@ def _child_name(folder: Path, names: Iterable[str]) -> str | None:
 
 def _all(folder: Path, has: Callable[[Path], bool]) -> bool:
     """Return whether samples of a folder's pictures all have a property."""
-    paths = [path for found in pictures(folder).values() for path in found]
+    paths = [path for found in list_pictures(folder).values() for path in found]
     chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]
     return bool(chosen) and all(has(path) for path in chosen)
 

@@ -182,19 +182,19 @@ def write_png(path: Path, image: np.ndarray) -> None:
     _write(path, image, [])
 
 
-def write_jpeg(path: Path, image: np.ndarray, is_fine: bool = True) -> None:
+def write_jpeg(path: Path, image: np.ndarray, is_high_quality: bool = True) -> None:
     """Write a JPEG file that is complete or absent.
 
     Args:
         path: File to write.
         image: H×W×3 RGB, uint8.
-        is_fine: Whether to write quality 95 with chroma at full resolution, so that a photo stays
-            the sum of its layers hair by hair; otherwise quality 92 with chroma reduced.
+        is_high_quality: Whether to write quality 95 with chroma at full resolution, so that a photo
+            stays the sum of its layers hair by hair; otherwise quality 92 with chroma reduced.
 
     Raises:
         WriteError: The disk is full or read-only, or the folder is missing.
     """
-    _write(path, image, _FINE_JPEG if is_fine else _SMALL_JPEG)
+    _write(path, image, _HIGH_QUALITY_JPEG if is_high_quality else _SMALL_JPEG)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -207,7 +207,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
-_FINE_JPEG = [
+_HIGH_QUALITY_JPEG = [
     cv2.IMWRITE_JPEG_QUALITY, 95,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 ]  # fmt: skip

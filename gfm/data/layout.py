@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from gfm.data.listing import files_by_stem, partner
+from gfm.data.listing import files_by_stem, find_partner
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
 
@@ -179,8 +179,8 @@ def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str
         Photo(
             stem,
             alpha=path,
-            labels={kind: partner(found, stem, path) for kind, found in labels.items()},
-            **{name: partner(files[name], stem, path) for name in files},  # type: ignore[arg-type]
+            labels={kind: find_partner(found, stem, path) for kind, found in labels.items()},
+            **{name: find_partner(files[name], stem, path) for name in files},  # type: ignore[arg-type]
         )
         for stem, path in alphas.items()
     ]
@@ -246,4 +246,4 @@ def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Sc
     if not is_denoised:
         return [Scene(path) for path in images.values()]
     denoised = files_by_stem(root / "train_denoise", _REMEDY["denoised_image"])
-    return [Scene(path, partner(denoised, stem, path)) for stem, path in images.items()]
+    return [Scene(path, find_partner(denoised, stem, path)) for stem, path in images.items()]

@@ -8,7 +8,7 @@ from gfm.errors import GFMError
 from gfm.system.files import check_name
 
 
-def pictures(folder: Path) -> dict[str, list[Path]]:
+def list_pictures(folder: Path) -> dict[str, list[Path]]:
     """List the pictures of a folder by stem, sorted, without hidden files.
 
     A missing folder gives an empty result. A stem may have several pictures here;
@@ -39,7 +39,7 @@ def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
     """
     if remedy and not folder.is_dir():
         raise GFMError(f"no folder {folder}: set {remedy}")
-    found = pictures(folder)
+    found = list_pictures(folder)
     if remedy and not found:
         raise GFMError(f"no pictures ({', '.join(SUFFIXES)}) in {folder}: set {remedy}")
     for paths in found.values():
@@ -49,7 +49,7 @@ def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
     return {stem: path for stem, (path,) in found.items()}
 
 
-def partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
+def find_partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
     """Return the file with the given stem.
 
     Raises:

@@ -40,9 +40,9 @@ class Matte:
         path = self.labels.get(f"trimap_{kernel_size}")
         if path:
             return window.of(open_array(path))
-        outer = window.grown(kernel_size // 2 + 1, (height, width))
+        outer = window.expand(kernel_size // 2 + 1, (height, width))
         trimap = trimap_from_alpha(outer.of(self.alpha), kernel_size)
-        return window.within(outer).of(trimap)
+        return window.relative_to(outer).of(trimap)
 
     def draw_transition(self, rng: np.random.Generator) -> tuple[int, int] | None:
         """Draw a pixel of TT's transition region, all with the same probability.
@@ -69,7 +69,7 @@ class Matte:
         if 0 < self.alpha[y, x] < FOREGROUND:
             return True
         # The part that the kernel covers: if all its pixels are equal, there is no edge.
-        patch = Window(y, x, 1, 1).grown(TT.kernel_size // 2, self.alpha.shape)
+        patch = Window(y, x, 1, 1).expand(TT.kernel_size // 2, self.alpha.shape)
         values = patch.of(self.alpha)
         if values.min() == values.max():
             return False

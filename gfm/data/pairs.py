@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
 from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, scenes
-from gfm.data.listing import files_by_stem, partner
+from gfm.data.listing import files_by_stem, find_partner
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
 
@@ -115,9 +115,9 @@ class Pairs:
         return [
             Photo(
                 stem,
-                image=partner(images, stem, alpha),
+                image=find_partner(images, stem, alpha),
                 alpha=alpha,
-                trimap=partner(trimaps, stem, alpha) if trimaps else None,
+                trimap=find_partner(trimaps, stem, alpha) if trimaps else None,
             )
             for stem, alpha in alphas.items()
         ]

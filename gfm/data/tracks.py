@@ -197,7 +197,7 @@ class RssnTrack(CompositeTrack):
             background_path = scene.denoised or background_path
         foreground = read_crop(foreground_path, alpha.shape, crop)
         background = fit_background(background_path, alpha.shape)
-        background = crop.pick(blur_window(background, crop.window, blur_size))
+        background = crop.subsample(blur_window(background, crop.window, blur_size))
         image = blend(foreground, background, crop.of(alpha))
         if has_noise:
             # Only on the pixels of the window, which leaves the distribution of the noise as it is.

@@ -27,7 +27,7 @@ class Window(NamedTuple):
         bottom, right = self.top + self.height, self.left + self.width
         return array[self.top : bottom, self.left : right]
 
-    def grown(self, margin: int, size: tuple[int, ...]) -> "Window":
+    def expand(self, margin: int, size: tuple[int, ...]) -> "Window":
         """Return the window with a margin on each side, cut at the border of a picture.
 
         Args:
@@ -39,7 +39,7 @@ class Window(NamedTuple):
         right = min(self.left + self.width + margin, size[1])
         return Window(top, left, bottom - top, right - left)
 
-    def within(self, outer: "Window") -> "Window":
+    def relative_to(self, outer: "Window") -> "Window":
         """Return the same rectangle, relative to the corner of another."""
         return self._replace(top=self.top - outer.top, left=self.left - outer.left)
 
@@ -64,9 +64,9 @@ class Crop:
 
     def of(self, array: np.ndarray) -> np.ndarray:
         """Return the crop of an H×W or H×W×C picture."""
-        return self.pick(self.window.of(array))
+        return self.subsample(self.window.of(array))
 
-    def pick(self, array: np.ndarray) -> np.ndarray:
+    def subsample(self, array: np.ndarray) -> np.ndarray:
         """Return the crop of an array that shows the window."""
         step, first = self.step, (self.step - 1) // 2
         if step <= 2:
@@ -80,7 +80,7 @@ class Crop:
                 picked[y::2, x::2] = array[first + y :: step, first + x :: step]
         return picked
 
-    def pick_labels(self, array: np.ndarray) -> np.ndarray:
+    def subsample_labels(self, array: np.ndarray) -> np.ndarray:
         """Return the crop of a label map of the window: the pixels nearest to the input's."""
         middle = self.step // 2
         return np.ascontiguousarray(array[middle :: self.step, middle :: self.step])

@@ -8,7 +8,7 @@ import numpy as np
 
 from gfm.data.images import image_size, is_packed, open_array, read_matte
 from gfm.data.layout import Photo
-from gfm.data.listing import pictures
+from gfm.data.listing import list_pictures
 from gfm.errors import GFMError
 
 _SUFFIX = "_alpha"
@@ -29,7 +29,7 @@ def find_mattes(folder: Path, photos: Sequence[Photo]) -> tuple[dict[str, Path],
     for place in (folder, folder / "alpha"):
         found: dict[str, list[Path]] = {}
         strays = []
-        for stem, paths in pictures(place).items():
+        for stem, paths in list_pictures(place).items():
             name = stem if stem in names else stem.removesuffix(_SUFFIX)
             if name in names:
                 found.setdefault(name, []).extend(paths)

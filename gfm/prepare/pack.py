@@ -15,7 +15,7 @@ import numpy as np
 
 from gfm.data.images import is_packed, read_alpha, read_image
 from gfm.data.layout import Folders, Roots
-from gfm.data.listing import files_by_stem, pictures
+from gfm.data.listing import files_by_stem, list_pictures
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
@@ -148,6 +148,6 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
     if target.resolve() == root.resolve():
         raise GFMError(f"{target} is the source itself: choose another place with --out")
     for folder in sorted({path.parent for item in items for path in item.targets}):
-        found = [path for paths in pictures(folder).values() for path in paths]
+        found = [path for paths in list_pictures(folder).values() for path in paths]
         if not all(map(is_packed, found)):
             raise GFMError(f"{folder} holds pictures that are not packed: choose another --out")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfm.data.images import SUFFIXES
-from gfm.data.listing import pictures
+from gfm.data.listing import list_pictures
 from gfm.prepare.content import Role, shorten
 
 _AFFIX = re.compile(r"[-_. ]*(mask|matte|alpha|pha|gt|label|trimap|image|img|photo|rgb|original)?$")
@@ -33,11 +33,11 @@ class Folder:
     suffix: str = ""
     excluded: str = ""
 
-    def pictures(self) -> dict[str, list[Path]]:
+    def list_pictures(self) -> dict[str, list[Path]]:
         """List the pictures by the stems of their photos."""
         return {
             stem.removesuffix(self.suffix): paths
-            for stem, paths in pictures(self.path).items()
+            for stem, paths in list_pictures(self.path).items()
             if stem.endswith(self.suffix) and not (self.excluded and stem.endswith(self.excluded))
         }
 
@@ -54,7 +54,7 @@ class Group:
 
 def pair(folders: Sequence[Folder]) -> tuple[list[Group], list[str]]:
     """Group the pictures of folders by name, and find the problems with their names."""
-    listed = {folder: folder.pictures() for folder in folders}
+    listed = {folder: folder.list_pictures() for folder in folders}
     problems = [
         f"{folder.path}: {'no pictures' if folder.path.is_dir() else 'no such folder'}"
         for folder, found in listed.items()
@@ -138,8 +138,8 @@ def left_out(folders: Sequence[Folder]) -> list[str]:
             notes.append(f"{path}: files that are not read: {text}")
         for child in sorted(path.iterdir()):
             is_ancestor = any(child == p or child in p.parents for p in checked)
-            if child.is_dir() and not is_ancestor and pictures(child):
-                count = sum(map(len, pictures(child).values()))
+            if child.is_dir() and not is_ancestor and list_pictures(child):
+                count = sum(map(len, list_pictures(child).values()))
                 notes.append(
                     f"{path}: the sub-folder {child.name} is not read ({count:,} pictures)"
                 )

@@ -17,7 +17,7 @@ import numpy as np
 from rich.filesize import decimal
 
 from gfm.data.images import SUFFIXES, image_size, write_array, write_jpeg, write_png
-from gfm.data.listing import pictures
+from gfm.data.listing import list_pictures
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.system.console import console
 from gfm.system.files import make_folder
@@ -161,7 +161,7 @@ def _missing(items: Iterable[Item]) -> list[Item]:
 
     def is_there(target: Path) -> bool:
         if target.parent not in listed:
-            listed[target.parent] = set(pictures(target.parent))
+            listed[target.parent] = set(list_pictures(target.parent))
         return target.stem in listed[target.parent]
 
     return [item for item in items if not all(is_there(target) for target in item.targets)]

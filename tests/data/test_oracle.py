@@ -23,7 +23,7 @@ def fast_sample(track, photo, scene, window, seed=0) -> dict[str, np.ndarray]:
     arrays = track.compose(photo, scene, matte.alpha, crop, rng)
     arrays["alpha"] = crop.of(matte.alpha)
     for size in (25, 50):
-        arrays[f"trimap_{size}"] = crop.pick_labels(matte.trimap(size, window))
+        arrays[f"trimap_{size}"] = crop.subsample_labels(matte.trimap(size, window))
     return JointTransform(INPUT, flip_probability=0)(arrays, 0)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gfm.data.images import read_alpha, write_png
-from gfm.data.listing import pictures
+from gfm.data.listing import list_pictures
 from gfm.errors import GFMError, WriteError
 from gfm.prepare.runner import Item, Options, _write, parse_shard, run
 from gfm.system.files import STALE_SECONDS, make_folder, open_atomic
@@ -37,7 +37,7 @@ def items(tmp_path):
 
 
 def _made(tmp_path):
-    return sorted(pictures(tmp_path / "target"))
+    return sorted(list_pictures(tmp_path / "target"))
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -66,7 +66,7 @@ def test_overwriting_leaves_one_picture_of_a_name(items, tmp_path):
     (tmp_path / "target/3.JPG").write_bytes(b"old")
     run(job(items), Options(1, overwrite=True))
     assert _made(tmp_path) == list("0123456")
-    assert all(len(paths) == 1 for paths in pictures(tmp_path / "target").values())
+    assert all(len(paths) == 1 for paths in list_pictures(tmp_path / "target").values())
     assert all(item.sources[0].exists() for item in items)
 
 
@@ -200,7 +200,7 @@ def test_remains_of_killed_runs_are_removed_but_not_of_live_ones(items, tmp_path
         os.utime(target / name, (time.time() - age,) * 2)
     make_folder(target)
     assert [p.name for p in target.iterdir()] == [".live.png.2.tmp"]
-    assert pictures(target) == {}
+    assert list_pictures(target) == {}
 
 
 def test_file_is_whole_or_not_there(tmp_path):

@@ -131,7 +131,7 @@ def test_a_crop_keeps_all_pixels_that_count(step, input_size, margin, seed):
     crop = Crop(window, input_size, "linear")
     assert np.array_equal(cv2.resize(crop.of(picture), size), cv2.resize(window.of(picture), size))
     labels, nearest = picture[:, :, 0], cv2.INTER_NEAREST_EXACT
-    picked = crop.pick_labels(window.of(labels))
+    picked = crop.subsample_labels(window.of(labels))
     expected = cv2.resize(window.of(labels), size, interpolation=nearest)
     assert np.array_equal(cv2.resize(picked, size, interpolation=nearest), expected)
 
