@@ -12,7 +12,7 @@ from gfm.errors import GFMError
 from gfm.system.files import write_text
 
 HELD_OUT = "held out"
-_TRAINED = "trained on"
+TRAINED = "trained on"
 _FEWEST = 2  # held-out photos of a share, because the error of one says nothing
 
 
@@ -61,7 +61,7 @@ def _choose(photos: Sequence[Photo], num_holdout: int | float) -> set[str]:
 def write_split(path: Path, held_out: Sequence[Photo], trained: Sequence[Photo]) -> None:
     """Write which photos are held out and which are trained on, as CSV: ``name,part``."""
     parts = {photo.name: HELD_OUT for photo in held_out}
-    parts |= {photo.name: _TRAINED for photo in trained}
+    parts |= {photo.name: TRAINED for photo in trained}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([("name", "part"), *sorted(parts.items())])

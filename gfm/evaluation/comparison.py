@@ -8,7 +8,7 @@ drawn with replacement many times, and the interval is the middle 95 % of the me
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ import scipy.stats
 import yaml
 
 from gfm.errors import GFMError
+from gfm.evaluation.trained_photos import trained_photos
 from gfm.system.files import read_table
 
 DRAWS: Final = 10_000
@@ -35,8 +36,9 @@ class Scores:
     label: str
     folder: Path
     rows: dict[str, dict[str, float]]
-    protocol: str
-    name: str
+    protocol: str = ""
+    name: str = ""
+    trained: frozenset[str] = frozenset()  # photos that its network was trained on
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Difference:
 class Comparison:
     """Runs, compared on the photos and metrics that all of them have.
 
-    The values are runs × photos × metrics; ``num_left_out`` photos are not in all runs.
+    The values are runs × photos × metrics; ``num_left_out`` photos are not in all runs, and
+    ``num_trained`` are left out because a network was trained on them.
     """
 
     runs: list[Scores]
@@ -65,6 +68,7 @@ class Comparison:
     metrics: list[str]
     values: np.ndarray
     num_left_out: int
+    num_trained: int = 0
 
     def rows(self) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
         """Yield each metric with the means of all runs and the differences from the first."""
@@ -85,18 +89,20 @@ def read_scores(folder: Path, label: str) -> Scores:
             f"{folder} has no per_image.csv: choose the folder of an evaluation, or of a training "
             "run that finished its final test"
         )
-    return Scores(label, folder, read_table(path), *_protocol_and_name(folder / "config.yaml"))
-
-
-def _protocol_and_name(file: Path) -> tuple[str, str]:
-    """Return the protocol and the name of a run from its configuration; empty if unknown."""
+    scores = Scores(label, folder, read_table(path))
+    file = folder / "config.yaml"
     if not file.is_file():
-        return "", ""
+        return scores
     try:
         config = yaml.safe_load(file.read_text("utf-8"))
         metrics, run = config.get("metrics") or {}, config.get("run") or {}
         protocol = config.get("protocol") or metrics.get("protocol")
-        return str(protocol or ""), str(run.get("name") or "")
+        return replace(
+            scores,
+            protocol=str(protocol or ""),
+            name=str(run.get("name") or ""),
+            trained=frozenset(trained_photos(folder, config)),
+        )
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise GFMError(f"{file} is damaged or not the configuration of a run: remove it") from error
 
@@ -115,13 +121,18 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
         names = " and ".join(sorted(protocols))
         raise GFMError(f"the runs use the protocols {names}: evaluate them with the same one")
     known = [set(run.rows) for run in runs]
-    photos = sorted(set.intersection(*known))
+    trained = set[str]().union(*(run.trained for run in runs))
+    common = set.intersection(*known)
+    photos = sorted(common - trained)
     columns = [next(iter(run.rows.values()), {}) for run in runs]
     metrics = [name for name in columns[0] if all(name in other for other in columns)]
+    if common and not photos:
+        raise GFMError("one of the networks was trained on each photo: evaluate on other photos")
     if not photos or not metrics:
         raise GFMError("the runs share no photo or no metric: evaluate them on the same dataset")
     values = np.array([[[r.rows[p][m] for m in metrics] for p in photos] for r in runs])
-    return Comparison(runs, photos, metrics, values, len(set.union(*known)) - len(photos))
+    num_left_out = len(set.union(*known)) - len(common)
+    return Comparison(runs, photos, metrics, values, num_left_out, len(common) - len(photos))
 
 
 def bootstrap_differences(

@@ -19,6 +19,9 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
         out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))
     if comparison.num_left_out:
         out.print(f"{comparison.num_left_out} photos are left out, because some runs lack them")
+    if comparison.num_trained:
+        text = "photos are left out, because one of the networks was trained on them"
+        out.print(f"{comparison.num_trained} {text}")
     out.print(_metric_table(comparison))
     if num_photos:
         out.print(_photo_table(comparison, metric, num_photos))

@@ -104,3 +104,26 @@ def test_comparing_imports_neither_torch_nor_lightning():
         "sys.exit('torch' in sys.modules or 'pytorch_lightning' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
+
+
+def test_photos_that_a_network_was_trained_on_are_left_out(tmp_path, capsys):
+    data = {"root": str(tmp_path / "mine")}
+    rows = {name: {"sad": value} for name, value in zip("abcd", (1.0, 2.0, 4.0, 8.0), strict=True)}
+    trained = write(tmp_path / "run", {"a": {"sad": 1.0}, "b": {"sad": 3.0}}, data=data)
+    (trained / "split.csv").write_text("name,part\na,held out\nb,held out\nc,trained on\n")
+    checkpoint = str(trained / "checkpoints/best.ckpt")
+    scored = write(tmp_path / "scored", rows, data=data, checkpoint=checkpoint)
+    before = write(tmp_path / "before", rows, data=data, checkpoint="released.pth")
+    found = compare_runs([before, scored])
+    assert (found.photos, found.num_trained) == (["a", "b", "d"], 1)
+    print_comparison(found, "sad", 2)
+    assert "1 photos are left out, because one of the networks was trained on them" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    # The same names in other data are other photos.
+    (before / "config.yaml").write_text(yaml.safe_dump({"data": {"root": "elsewhere"}}))
+    elsewhere = write(tmp_path / "elsewhere", rows, data={"root": "x"}, checkpoint=checkpoint)
+    assert compare_runs([before, elsewhere]).num_trained == 0
+    alone = write(tmp_path / "alone", {"c": {"sad": 1.0}}, data=data)
+    with pytest.raises(GFMError, match="was trained on each photo: evaluate on other photos"):
+        compare_runs([alone, scored])

@@ -39,6 +39,7 @@ def test_all_are_there():
         "02_rosta_and_gfm",
         "03_train_and_evaluate",
         "04_bring_your_own",
+        "05_your_own_photos",
     ]
 
 
