@@ -77,6 +77,10 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
     if is_global_zero():
         for note in notes:
             console().print(f"note: {note}")
+        counts = datamodule.training.order.counts
+        if len(counts) > 1:
+            shares = (f"{number} of {name or data.name}" for name, number in counts.items())
+            console().print(f"samples per epoch: {', '.join(shares)}")
     return datamodule
 
 

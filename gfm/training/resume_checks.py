@@ -38,7 +38,8 @@ def intact_checkpoint(path: Path) -> Path:
 
 _FIXED = (
     *("model", "rosta"),
-    *("track", "seed", "data.name", "data.batch_size", "data.repeats_first_epoch"),
+    *("track", "seed"),
+    *("data.name", "data.batch_size", "data.also_share", "data.repeats_first_epoch"),
     *("optimizer._target_", "optimizer.amsgrad", "scheduler._target_"),
     "trainer.accumulate_grad_batches",
 )
