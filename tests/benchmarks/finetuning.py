@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 
 import cv2
-import torch
 
 from gfm.animals.sample import draw_sample
 from gfm.animals.zoo import SPECIES
@@ -141,7 +140,6 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="photos with mattes in AM-2k's layout")
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(2)
     sets = make_data(options.folder, options.real)
     known = options.folder / "known"
     run(options.folder / "base", *NETWORK, f"data.root={known}")
