@@ -94,7 +94,7 @@ class Data(Section):
     trimaps: Text | None = None
     alpha_suffix: str = ""
     also: list[Text] = Field(default_factory=list)
-    num_holdout: FromZero | Fraction = 0
+    num_holdout: FromZero | Fraction | None = 0
     split: Text | None = None
 
 
@@ -286,6 +286,14 @@ class TrainConfig(Config):
     freeze: Text | list[Text]
     unfreeze_every: Count | None
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # chosen by the machine
+
+    @model_validator(mode="after")
+    def _ends(self) -> TrainConfig:
+        if self.trainer.max_epochs == self.trainer.max_steps == -1:
+            raise PydanticCustomError(
+                LINE, "trainer.max_epochs=-1 sets no limit: set trainer.max_steps"
+            )
+        return self
 
     @model_validator(mode="after")
     def _logs_the_objective(self) -> TrainConfig:

@@ -49,7 +49,7 @@ def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
 
 
 _NUM_OF_OTHERS = 10  # photos of each added dataset that are validated
-_HOLDOUT_OF_OTHERS = 0.2  # share of an added dataset without validation photos
+_HOLDOUT = 0.2  # share of a dataset without validation photos
 
 
 class MattingDataModule(pl.LightningDataModule):
@@ -73,8 +73,9 @@ class MattingDataModule(pl.LightningDataModule):
             set; ``None`` takes all.
         fallback_size: See :func:`gfm.data.transforms.choose_window`.
         num_holdout: Number of training photos to hold out, or as a float their share; see
-            :func:`gfm.data.split.hold_out`. If not 0, these are validated during training. The
-            final test uses the validation set, or the held-out photos if there is none.
+            :func:`gfm.data.split.hold_out`. ``None`` holds out a fifth if there is no validation
+            set. Photos that are held out are validated during training. The final test uses the
+            validation set, or the held-out photos if there is none.
         split: ``split.csv`` of an earlier run, whose held-out photos are held out.
         also_share: Share of the samples that added datasets have; see
             :class:`gfm.data.mixture.PhotoOrder`.
@@ -102,7 +103,7 @@ class MattingDataModule(pl.LightningDataModule):
         num_validation_photos: int | None = None,
         repeats_first_epoch: bool = False,
         fallback_size: int | None = None,
-        num_holdout: int | float = 0,
+        num_holdout: int | float | None = None,
         split: Path | str | None = None,
         also_share: float | Sequence[float] = 0.5,
     ) -> None:
@@ -191,10 +192,13 @@ class MattingDataModule(pl.LightningDataModule):
         Of an added dataset, photos are held out only if ``validated`` has none of it, and added.
         """
         groups = datasets_of(photos)
-        self.held_out, trained = hold_out(groups.pop("", []), self.num_holdout, self.split)
+        number = self.num_holdout
+        if number is None:
+            number = 0 if self.photos else _HOLDOUT
+        self.held_out, trained = hold_out(groups.pop("", []), number, self.split)
         for name, group in groups.items():
             if name not in validated:
-                validated[name], group = hold_out(group, _HOLDOUT_OF_OTHERS)
+                validated[name], group = hold_out(group, _HOLDOUT)
             trained += group
         return trained
 

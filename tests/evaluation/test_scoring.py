@@ -50,13 +50,15 @@ def test_the_networks_floats_are_scored(run, weights, data, floats):
 @pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
 def test_files_are_scored_on_request(run, weights, data, floats, bits, dtype):
     _, folder = run(f"checkpoint={weights}", "score=png", f"alpha_bits={bits}")
+    differences = []
     for name, row in rows(folder).items():
         file = read_matte(folder / f"alpha/{name}.png")
         assert file.dtype == dtype
         matte = file.astype(np.float32) / np.iinfo(dtype).max
         assert np.abs(matte - floats[name]).max() <= 0.5 / np.iinfo(dtype).max + 1e-7
         assert row == pytest.approx(expected(matte, data, name), rel=1e-9)
-        assert row["sad"] != expected(floats[name], data, name)["sad"]
+        differences.append(row["sad"] - expected(floats[name], data, name)["sad"])
+    assert any(differences)  # a matte of 0 and 1 alone is not rounded
     assert f"files of {bits} bits" in (folder / "report.html").read_text()
 
 

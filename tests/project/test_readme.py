@@ -16,6 +16,7 @@ from gfm.cli import app
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING
 from tests.golden.formula import formula_state_dict
 from tests.inference.video.clips import draw_frames, write_clip
+from tests.run.test_finetune import make_photos
 
 README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "docs/getting_started.md", PROJECT / "docs/evaluating.md"]
@@ -67,6 +68,7 @@ def folder(tmp_path_factory, demo_folder, demo_roots):
     shutil.copytree(demo_roots.photos / "validation/mask", place / "their_mattes")
     shutil.copytree(demo_roots.photos / "validation/original", place / "photos")
     shutil.copy(min((place / "photos").iterdir()), place / "photo.jpg")
+    make_photos(place / "mine", 5)
     write_clip(place / "clip.mp4", draw_frames(2), [0, 40])
     torch.save(formula_state_dict("r34_2b_TT"), place / "gfm_r34_2b_tt.pth")
     (place / "cache/weights").mkdir(parents=True)
@@ -135,6 +137,9 @@ def test_gfm(command, here, trained):
     words = placed(shlex.split(command))
     if words[0] in ("demo", "download"):  # the one serves on, the other needs the network
         words = [words[0], "--help"]
+    if words[0] == "finetune":
+        words += ["trainer.max_steps=1", "trainer.val_check_interval=1", "data.input_size=64"]
+        words += ["data.num_workers=0", "trainer.accelerator=cpu", "trainer.precision=32-true"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
 

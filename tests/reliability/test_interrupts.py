@@ -103,6 +103,6 @@ def test_preparing_in_one_process(given, monkeypatch, capsys):
         assert status_of(monkeypatch, gfm, *command) == 130
     assert capsys.readouterr().out.splitlines()[-1] == "interrupted; repeat the command to resume"
     folder = given / "AM-2k/validation/trimap"
-    assert [path.name for path in sorted(folder.iterdir())] == ["m_00000.png", "m_00001.png"]
+    assert [path.name for path in folder.iterdir()] == ["m_00000.png"]  # the second is not written
     assert status_of(monkeypatch, gfm, *command) == 0
     assert len(list(folder.iterdir())) == NUM_PHOTOS

@@ -11,7 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from gfm.data.datamodule import _Loader
+from gfm.data.loaders import _Loader
 from tests.conftest import SMALL_DATA, SMALL_TRAINING
 from tests.processes import Command
 
