@@ -21,7 +21,7 @@ ROWS = [
 ROWS += [
     Row("data that is not there", "option", ("check", "paths.am2k={here}/no"), ("no folder",)),
     Row("word without =", "option", ("check", "am2k"), ("am2k is not NAME=VALUE",)),
-    Row("malformed override", "option", ("check", "paths.am2k=[1"), ("no folder [1: set paths.am2k",)),
+    Row("malformed override", "option", ("check", "paths.am2k=[1"), ("no folder [1: set",)),
     Row("unknown data", "option", ("check", "data=photos"), ("photos",)),
     Row("data=null", "option", ("check", "data=null"), ("data=null",)),
     Row("path that is a number", "option", ("check", "paths.am2k=1"), ("paths.am2k",)),
