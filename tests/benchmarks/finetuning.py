@@ -114,7 +114,7 @@ def rows(folder: Path, sets: dict[str, Path], base: Path, seeds: int) -> Iterato
     for (name, root), freeze, rate in ways:
         results, first = [], 0.0
         for seed in range(seeds):
-            place = folder / "runs" / f"{root.name}_{freeze}_{rate}_{seed}"
+            place = folder / "runs" / f"{root.name}_{freeze.strip('[]')}_{rate}_{seed}"
             options = ["data=pairs", f"data.root={root}", "recipe=finetune", f"init_from={base}"]
             options += [f"freeze={freeze}", f"optimizer.lr={rate}", f"seed={seed}"]
             options += ["data.interpolation=area", "trainer.max_steps=150"]
