@@ -56,7 +56,10 @@ def _as_overrides(argument: str) -> list[str]:
 
 def _check_option(argument: str) -> None:
     if "=" not in argument:
-        raise GFMError(f"{argument} is not NAME=VALUE: set, for example, paths.am2k={argument}")
+        raise GFMError(
+            f"{argument} is not NAME=VALUE, and no folder: put a path with blanks in quotes, or "
+            f"set, for example, paths.am2k={argument}"
+        )
 
 
 def _backgrounds(source: Roots | Pairs, name: str, overrides: Sequence[str]) -> Path | None:

@@ -1,11 +1,13 @@
 """Compares the results of a run with those of the weights that it started from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 
+from gfm.data.images import read_alpha
+from gfm.data.layout import Photo
 from gfm.evaluation.comparison import Difference, bootstrap_differences
 from gfm.evaluation.journal import Rows
 from gfm.system.console import console
@@ -13,26 +15,27 @@ from gfm.system.files import read_table
 from gfm.training.final_test import AFTER, BEFORE
 
 _FEW = 10  # photos below which a mean says little
-_SHOWN = ("sad", "sad_transition", "mse", "grad", "conn")
+_SHOWN = ("sad", "sad_transition", "mad", "mse", "grad", "conn")
 
 
-def show_before_and_after(run: Path, units: Mapping[str, str]) -> None:
+def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[Photo]) -> None:
     """Print the metrics before and after training, with the interval of their difference.
 
     Args:
         run: Folder of a run that was validated before its first step and tested at the end.
         units: Units of the metrics by name.
+        photos: Photos of the test.
     """
     if not (run / BEFORE).is_file() or not (run / AFTER).is_file():
         return
     before, after = read_table(run / BEFORE), read_table(run / AFTER)
-    photos = sorted(before.keys() & after.keys())
-    names = [name for name in _SHOWN if photos and name in before[photos[0]]]
+    common = sorted(before.keys() & after.keys())
+    names = [name for name in _SHOWN if common and name in before[common[0]]]
     if not names:
         return
-    old, new = (_values(rows, photos, names) for rows in (before, after))
+    old, new = (_values(rows, common, names) for rows in (before, after))
     differences = bootstrap_differences(new - old)
-    title = f"before and after, on {len(photos)} photos that were not trained on"
+    title = f"before and after, on {len(common)} photos that were not trained on; lower is better"
     table = Table(title=title, title_justify="left")
     for column in ("metric", "before", "after", "difference", "95 % interval", "unit"):
         table.add_column(column, justify="left" if column in ("metric", "unit") else "right")
@@ -42,7 +45,12 @@ def show_before_and_after(run: Path, units: Mapping[str, str]) -> None:
         interval = f"{found.low:+.3g} … {found.high:+.3g}"
         table.add_row(name, *values, f"{found.mean:+.3g}", interval, units.get(name, ""))
     console().print(table)
-    console().print(_verdict(differences[0], len(photos)), highlight=False)
+    known = [photo for photo in photos if photo.name in common]
+    console().print(_verdict(differences[0], len(common)))
+    trivial = _trivial_sad(known)
+    if new[:, 0].mean() >= trivial:
+        text = f"an empty or full matte has a SAD of {trivial:.5g}: these mattes are not usable"
+        console().print(text, style="yellow")
 
 
 def _values(rows: Rows, photos: list[str], names: list[str]) -> np.ndarray:
@@ -52,11 +60,23 @@ def _values(rows: Rows, photos: list[str], names: list[str]) -> np.ndarray:
 def _verdict(sad: Difference, num_photos: int) -> str:
     """Say whether a run lowered SAD, and whether there are enough photos to tell."""
     if sad.high < 0:
-        text = "better than before"
+        text = "SAD is lower than before"
     elif sad.low > 0:
-        text = "worse than before: keep the old weights, or lower optimizer.lr"
+        text = "SAD is higher than before: keep the old weights, or lower optimizer.lr"
     else:
-        text = "no better than before: the interval of the difference includes 0"
+        text = "no better than before: the interval of the difference of SAD includes 0"
     if num_photos < _FEW:
-        text += f"; {num_photos} photos are too few to be sure, so hold out more if you can"
+        return f"{num_photos} photos are too few to be sure, so hold out more if you can: {text}"
     return text
+
+
+def _trivial_sad(photos: Sequence[Photo]) -> float:
+    """Return the mean SAD, in thousands, of the better of an empty and a full matte."""
+    opaque = np.array([_opaque_pixels(photo) for photo in photos])  # photos × (opaque, all)
+    empty, full = opaque[:, 0].mean(), (opaque[:, 1] - opaque[:, 0]).mean()
+    return float(min(empty, full)) / 1000
+
+
+def _opaque_pixels(photo: Photo) -> tuple[float, float]:
+    alpha = read_alpha(photo.alpha)
+    return float(alpha.sum(dtype=np.float64)) / 255, float(alpha.size)

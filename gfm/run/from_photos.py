@@ -1,5 +1,6 @@
 """Chooses the batch and the windows of a run by the photos that it trains on."""
 
+import warnings
 from collections.abc import Sequence
 from statistics import median
 from typing import TypeVar
@@ -16,6 +17,7 @@ C = TypeVar("C", bound=Config)
 
 _INPUT_SIZE = 320  # the paper's
 _BATCH_SIZES = (2, 8)
+_SMALL = 0.4  # of a photo's side; a window that is smaller shows no whole animal
 _NUM_SAMPLES = 100  # photos whose size is read
 
 
@@ -43,13 +45,32 @@ def fit_to_photos(config: C) -> C:
         text = f"for {len(photos)} photos: data.batch_size={batch_size}"
         text += f" data.crop_sizes={crop_sizes} data.input_size={input_size}"
         console().print(text, highlight=False, markup=False)
+        _warn_of_small_windows(photos, crop_sizes, input_size)
     changes = {"batch_size": batch_size, "crop_sizes": crop_sizes, "input_size": input_size}
     return config.replace(data=data.replace(**changes))
 
 
-def _crop_sizes(photos: Sequence[Photo], input_size: int, inference: Inference) -> list[int]:
+def _short_side(photos: Sequence[Photo]) -> int:
+    """Return the shorter side of the median photo in pixels."""
     chosen = spread_indices(len(photos), _NUM_SAMPLES)
-    room = int(median(min(image_size(photos[index].image)) for index in chosen))
+    return int(median(min(image_size(photos[index].image)) for index in chosen))
+
+
+def _warn_of_small_windows(
+    photos: Sequence[Photo], crop_sizes: int | Sequence[int], input_size: int
+) -> None:
+    largest = crop_sizes if isinstance(crop_sizes, int) else max(crop_sizes)
+    side = _short_side(photos)
+    if largest < _SMALL * side:
+        warnings.warn(
+            f"training shows at most {largest} of {side} pixels of a photo's side, because its "
+            f"input has {input_size} pixels: weights of larger inputs suit such photos better",
+            stacklevel=2,
+        )
+
+
+def _crop_sizes(photos: Sequence[Photo], input_size: int, inference: Inference) -> list[int]:
+    room = _short_side(photos)
     options = inference.to_dict().items()
     scales = [value for name, value in options if name.endswith("scale")] or [1.0]
     scales.append(min(scales) * 3 / 4)

@@ -78,7 +78,8 @@ def show_results(
         values = {k: v for k, v in tested.metrics.items() if k.startswith("test/")}
         console().print(metrics_table(tested.title, values, module.metrics.units))
         console().print(tested.choice)
-        show_before_and_after(config.folder, module.metrics.units)
+        photos = trainer.datamodule.photos  # type: ignore[attr-defined]
+        show_before_and_after(config.folder, module.metrics.units, photos)
     elif validated:
         console().print(metrics_table("last validation", validated, module.metrics.units))
     weights = tested.weights if tested else best_weights(trainer)

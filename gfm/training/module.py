@@ -98,7 +98,7 @@ class MattingModule(pl.LightningModule):
 
     @classmethod
     def from_weights(
-        cls, path: Path | str, learning_rate: float = 5e-5, trust: Sequence[str] = ()
+        cls, path: Path | str, learning_rate: float = 1e-4, trust: Sequence[str] = ()
     ) -> "MattingModule":
         """Build a module that fine-tunes weights with the losses and Adam of the paper.
 

@@ -101,6 +101,7 @@ def test_a_run_from_weights_to_a_verdict(mine, weights, tmp_path, capsys):
 
     assert "before and after, on 2 photos that were not trained on" in text
     assert "2 photos are too few to be sure" in text
+    assert "these mattes are not usable" in text  # of random weights
     assert "gfm predict photo.jpg -o mattes --checkpoint" in text
     assert read_image(run / "result.png").shape[1] == 2 * 5 * 275 + 8  # five tiles, two columns
 
@@ -142,10 +143,10 @@ def test_a_run_that_no_longer_improves_ends_and_stays_ended(mine, weights, tmp_p
 @pytest.mark.parametrize(
     ("low", "high", "num_photos", "words"),
     [
-        (-2.0, -1.0, 12, "better than before"),
-        (-2.0, 1.0, 12, "no better than before: the interval of the difference includes 0"),
-        (1.0, 2.0, 12, "worse than before: keep the old weights, or lower optimizer.lr"),
-        (-2.0, -1.0, 9, "better than before; 9 photos are too few to be sure, so hold out more if"),
+        (-2.0, -1.0, 12, "SAD is lower than before"),
+        (-2.0, 1.0, 12, "no better than before: the interval of the difference of SAD includes 0"),
+        (1.0, 2.0, 12, "SAD is higher than before: keep the old weights, or lower optimizer.lr"),
+        (-2.0, -1.0, 9, "9 photos are too few to be sure, so hold out more if you can: SAD is low"),
     ],
 )
 def test_verdict(low, high, num_photos, words):

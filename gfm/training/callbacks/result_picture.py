@@ -18,7 +18,7 @@ from gfm.system.console import console
 from gfm.training.loggers.image_logging import pad_to_widest
 
 COLUMNS = ("input", "alpha", "cut-out", "truth")
-COLUMNS_WITH_BEFORE = ("input", "before", "alpha", "cut-out", "truth")
+COLUMNS_WITH_BEFORE = ("input", "before", "after", "cut-out", "truth")
 
 _CAPTION_HEIGHT = 28
 _NEW_BACKGROUND = ((38, 70, 83), (233, 196, 106))  # RGB at the top and at the bottom
