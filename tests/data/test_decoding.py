@@ -60,23 +60,28 @@ def chunk(name, data):
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "1", "I;16"])
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg"])
+MODES = {
+    ".png": ["RGB", "L", "RGBA", "LA", "P", "1", "I;16"],
+    ".tif": ["RGB", "L", "RGBA", "LA", "P", "1", "I;16"],
+    ".webp": ["RGB", "L", "RGBA", "LA", "P", "1"],
+    ".jpg": ["RGB", "L", "1"],
+}
+"""Kinds of pictures that each format holds."""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(suffix, mode) for suffix, modes in MODES.items() for mode in modes]
+)
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8, 9])
 def test_every_format_is_turned_alike(tmp_path, suffix, mode, orientation):
     if mode == "I;16":
-        if suffix == ".webp":
-            pytest.skip("the format has no such pictures")
         image = Image.fromarray(COLOURS[:, :, 0].astype(np.uint16) * 257)
     else:
         image = Image.fromarray(COLOURS).convert("RGB" if mode in ("RGB", "P") else "L")
         image = image.convert(mode)
     path, plain = tmp_path / f"x{suffix}", tmp_path / f"plain{suffix}"
-    try:
-        saved(path, image, exif=exif(orientation))
-        saved(plain, image)
-    except OSError:
-        pytest.skip("the format has no such pictures")
+    saved(path, image, exif=exif(orientation))
+    saved(plain, image)
     expected = TURNS.get(orientation, TURNS[1])(read_image(plain))
     assert np.abs(expected.astype(int) - TURNS.get(orientation, TURNS[1])(COLOURS)).mean() < 128
     np.testing.assert_array_equal(read_image(path), expected)
@@ -143,15 +148,14 @@ def test_the_profile_of_srgb_changes_nothing(tmp_path):
     assert conversion(b"no profile", "RGB") is None
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "1"])
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize(
+    ("suffix", "mode"),
+    [(suffix, mode) for suffix in (".png", ".jpg") for mode in MODES[suffix] if mode != "I;16"],
+)
 def test_opencv_and_pillow_decode_alike(tmp_path, monkeypatch, suffix, mode):
     path = tmp_path / f"x{suffix}"
     grey = Image.fromarray(COLOURS).convert("RGB" if mode in ("RGB", "RGBA", "P") else "L")
-    try:
-        saved(path, grey, mode)
-    except OSError:
-        pytest.skip("the format has no such pictures")
+    saved(path, grey, mode)
     fast = read_image(path)
     monkeypatch.setattr("gfm.data.decoding._OPENCV", ())
     np.testing.assert_array_equal(read_image(path), fast)
