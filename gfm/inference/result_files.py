@@ -61,7 +61,8 @@ def select_sources(
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
         console().print(f"left out: {', '.join(parts)}")
     if num_existing := len(sources) - len(missing):
-        console().print(f"{num_existing:,} of {len(sources):,} exist already")
+        text = "exist already, perhaps made with other weights; --overwrite replaces them"
+        console().print(f"{num_existing:,} of {len(sources):,} {text}")
     if failures and not todo:
         if len(failures) == 1:
             raise GFMError(failures[0].text)
