@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 from gfm.errors import GFMError
 from gfm.inference.photos import STDIN, read_photo
+from tests.data.test_decoding import TURNS
 
 COLOURS = np.zeros((8, 12, 3), np.uint8)
 COLOURS[:4, :6] = (200, 30, 40)
@@ -23,20 +24,10 @@ def save(path, image, **options):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(tmp_path, orientation):
     """Against the definition of the tag, without Pillow."""
-    turned = {
-        1: lambda x: x,
-        2: lambda x: x[:, ::-1],
-        3: lambda x: x[::-1, ::-1],
-        4: lambda x: x[::-1],
-        5: lambda x: x.swapaxes(0, 1),
-        6: lambda x: np.rot90(x, -1),
-        7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
-        8: lambda x: np.rot90(x),
-    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = save(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif)
-    np.testing.assert_array_equal(read_photo(path), turned(COLOURS))
+    np.testing.assert_array_equal(read_photo(path), TURNS[orientation](COLOURS))
 
 
 def test_profiles_are_converted(tmp_path):
