@@ -11,236 +11,39 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from gfm.data.dataset import OnError
-from gfm.data.layout import Foreground
-from gfm.data.transforms import Interpolation
-from gfm.losses import GlanceOn
 from gfm.metrics import metric_names
+from gfm.option_sections import (
+    Backbone,
+    Callbacks,
+    Dashboard,
+    EvaluationData,
+    Inference,
+    Loss,
+    Metrics,
+    Optimizer,
+    Paths,
+    Recipe,
+    Scheduler,
+    Track,
+    Trainer,
+    TrainingData,
+)
 from gfm.option_types import (
     EMPTY_IS_NONE,
     LINE,
     Count,
-    Decay,
-    Fraction,
-    FromPhotos,
-    FromZero,
-    Limit,
     Node,
-    NonNegative,
-    NormalizationName,
-    OpenFraction,
-    Part,
-    Positive,
     PositiveFraction,
     ProtocolName,
     RostaName,
     Section,
     Seed,
-    Sides,
     Text,
 )
 from gfm.training.optimization import WeightDecayOn
-
-
-class Paths(Section):
-    """Folders of the datasets and of the runs; others may be added."""
-
-    model_config = ConfigDict(extra="allow")
-
-    __pydantic_extra__: dict[str, Text | None]
-    runs: Text
-    run: Text
-
-
-class Dashboard(Section):
-    """How dashboards name a run; other options may be added."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: Text
-    group: str | None
-    job_type: str
-    tags: list[Text]
-
-
-class Scales(Section):
-    """Factors on the sides of a whole photo when it is matted."""
-
-    glance: Positive
-    focus: Positive
-    resize: Positive
-    rim: Positive
-
-
-class Source(Node):
-    """What finds the files of a dataset."""
-
-    folders: Node = Field(default=None)  # type: ignore[assignment]
-
-
-class Data(Section):
-    """A dataset, as far as an evaluation needs it."""
-
-    name: Text
-    source: Source
-    num_workers: FromZero | None
-    scales: Scales
-    root: Text | None = None
-    images: Text | None = None
-    alphas: Text | None = None
-    trimaps: Text | None = None
-    alpha_suffix: str = ""
-    also: list[Text] = Field(default_factory=list)
-    num_holdout: FromZero | Fraction | None = 0
-    split: Text | None = None
-
-
-class TrainingData(Data):
-    """A dataset with training photos."""
-
-    batch_size: FromPhotos
-    crop_sizes: Sides
-    fallback_size: Count | None
-    input_size: FromPhotos
-    interpolation: Interpolation
-    flip_probability: Fraction
-    transition_probability: Fraction
-    num_validation_photos: Count | None
-    on_error: OnError
-    repeats_first_epoch: bool
-    also_share: OpenFraction | list[OpenFraction] = 0.5
-    foreground: Foreground
-    denoise: bool
-    blur_sizes: Annotated[list[Count], Field(min_length=1)]
-
-
-class EvaluationData(Data):
-    """A dataset to evaluate on; options that only training reads are not checked."""
-
-    model_config = ConfigDict(extra="allow")
-
-    @model_validator(mode="after")
-    def _knows_all_options(self) -> EvaluationData:
-        for name in set(self.model_extra or {}) - set(TrainingData.model_fields):
-            raise PydanticCustomError(LINE, "data.{name}: no such option", {"name": name})
-        return self
-
-
-class Recipe(Section):
-    """How a dataset is trained on."""
-
-    max_epochs: dict[str, Limit]
-    validate_every: dict[str, Count | None]
-    learning_rate: NonNegative
-    beta2: Decay = 0.999
-    warmup: Fraction = 0
-    final_rate: Fraction = 1
-    decoder_scale: Annotated[float, Field(gt=0, le=16)] = 1
-    normalization: NormalizationName
-    norm_samples: FromZero = 0
-    precision: str
-    pretrained: bool | Literal["auto"]
-
-
-class Track(Node):
-    """What composes training samples."""
-
-    name: Text
-    backgrounds_per_foreground: Count = 1
-    denoise_probability: Fraction = 0
-    blur_probability: Fraction = 0
-    blur_sizes: Annotated[list[Count], Field(min_length=1)] = Field(default_factory=list)
-    noise_probability: Fraction = 0
-    noise_sigma: NonNegative = 0
-
-
-class Backbone(Node):
-    """A network but for its RoSTA, with a name for runs; by default ``GFM`` with an encoder."""
-
-    target: Text = Field("gfm.models.gfm.GFM", alias="_target_")
-    name: Text
-    decoder_channels: Annotated[list[Count], Field(min_length=1)] | None = None
-    reduction: Count = 1
-    normalization: NormalizationName = "none"
-
-
-class Loss(Node):
-    """The criterion, with the weights of its terms."""
-
-    glance: NonNegative = 0
-    focus: NonNegative = 0
-    fusion: NonNegative = 0
-    composition: NonNegative = 0
-    glance_on: GlanceOn = "logits"
-    extra: dict[str, Node] = Field(default_factory=dict)
-
-
-class Optimizer(Node):
-    """The optimiser."""
-
-    lr: NonNegative = 0
-    betas: Annotated[list[Decay], Field(min_length=2, max_length=2)] = Field(default_factory=list)
-    weight_decay: NonNegative = 0
-
-
-class Scheduler(Node):
-    """The schedule of the learning rate."""
-
-    warmup: Fraction = 0
-    final: Fraction = 1
-
-
-class Inference(Node):
-    """How whole photos are matted."""
-
-    max_size: Count | None = None
-
-
-class Metrics(Node):
-    """The metrics of a validation."""
-
-    protocol: ProtocolName
-    extra: dict[str, Node] = Field(default_factory=dict)
-
-
-class Norms(Node):
-    """The callback that measures the statistics of batch normalisation."""
-
-    num_samples: FromZero = 0
-
-
-class Callbacks(Section):
-    """Callbacks by name."""
-
-    model_config = ConfigDict(extra="allow")
-
-    __pydantic_extra__: dict[str, Node | None]
-    norms: Norms | None = None
-
-
-class Trainer(Node):
-    """Lightning's Trainer, which checks the options that are not listed."""
-
-    accelerator: str
-    precision: str | int | None
-    max_epochs: Limit = 0
-    max_steps: Limit
-    min_epochs: FromZero | None
-    min_steps: FromZero | None
-    check_val_every_n_epoch: Count | None = None
-    val_check_interval: PositiveFraction | Count | None
-    accumulate_grad_batches: Count
-    gradient_clip_val: NonNegative | None
-    limit_train_batches: Part
-    limit_val_batches: Part
-    limit_test_batches: Part
-    overfit_batches: Part
-    num_sanity_val_steps: Limit
-    sync_batchnorm: bool
-    log_every_n_steps: FromZero | None
 
 
 class Config(Section):

@@ -73,9 +73,9 @@ class MattingDataModule(pl.LightningDataModule):
             set; ``None`` takes all.
         fallback_size: See :func:`gfm.data.transforms.choose_window`.
         num_holdout: Number of training photos to hold out, or as a float their share; see
-            :func:`gfm.data.split.hold_out`. ``None`` holds out a fifth if there is no validation
-            set. Photos that are held out are validated during training. The final test uses the
-            validation set, or the held-out photos if there is none.
+            :func:`gfm.data.split.hold_out`. ``None`` holds out a fifth of a dataset without a
+            validation set. Photos that are held out are validated during training. The final test
+            uses the validation set, or the held-out photos if there is none.
         split: ``split.csv`` of an earlier run, whose held-out photos are held out.
         also_share: Share of the samples that added datasets have; see
             :class:`gfm.data.mixture.PhotoOrder`.

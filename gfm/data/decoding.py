@@ -58,7 +58,7 @@ def decode_image(name: Path | str, data: bytes, size: tuple[int, int] | None = N
         H×W×3 RGB, uint8.
 
     Raises:
-        GFMError: The data are no picture, damaged or too large.
+        GFMError: The data are damaged, too large or not a picture.
     """
     header = read_header(name, BytesIO(data))
     factor = 1
@@ -90,7 +90,7 @@ def decode_channels(
         H×W each, uint8 or uint16.
 
     Raises:
-        GFMError: The data are no picture, damaged or too large, or hold other numbers.
+        GFMError: The data are damaged, too large or not a picture, or hold other numbers.
     """
     header = read_header(name, BytesIO(data))
     if header.format == "PNG":  # of which Pillow reduces colours of 16 bits to 8

@@ -2,7 +2,7 @@
 
 They depend on the size of the image, so an exported graph would take only one size, and on CUDA the
 gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, whose
-weights are computed from the lengths of the sides. There are no matrix products, because GPUs may
+weights are computed from the lengths of the sides. Matrix products would be shorter, but GPUs may
 round their factors.
 """
 

@@ -1,4 +1,4 @@
-"""Pairs the files of folders by name, and says what was left out or does not match."""
+"""Pairs the files of folders by name, and reports those left out or without a partner."""
 
 import re
 import unicodedata
@@ -120,7 +120,7 @@ def _simplify(stem: str) -> str:
 
 
 def _unread(folder: Path) -> list[Path]:
-    """List the visible files of a folder that are no pictures that are read."""
+    """List the visible files of a folder in formats that are not read."""
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     return [path for path in paths if path.suffix.lower() not in SUFFIXES and path.is_file()]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from gfm.checkpoints.trust import packages_to_trust
-from gfm.config import Data, TrainConfig
+from gfm.config import TrainConfig
+from gfm.option_sections import Data
 from gfm.run.overrides import override, program
 from gfm.run.saved_options import config_folders, saved_overrides
 from gfm.system.run_folder import SPLIT
