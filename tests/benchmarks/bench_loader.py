@@ -29,6 +29,7 @@ from tests.data.oracle import Chances, official_sample
 FOLDER = Path("data/bench")
 CROPS = [640, 960]  # 1280 does not fit into 1080 pixels
 INPUT = 320
+OPTIONS = SampleOptions(input_size=INPUT, crop_sizes=CROPS)
 ROUNDS = 5
 SLOW, FAST = 2, 10  # samples per round
 
@@ -86,8 +87,7 @@ def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
 def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
     """Yield samples of the training set, with the labels of TT."""
     photos, scenes = row.track.photos(roots), row.track.scenes(roots)
-    options = SampleOptions(input_size=INPUT, crop_sizes=CROPS)
-    training = TrainingSet(row.track, photos, scenes, options)
+    training = TrainingSet(row.track, photos, scenes, OPTIONS)
     turn = itertools.count()
 
     def sample() -> None:
@@ -115,10 +115,7 @@ def loader_rate(roots: Roots, num_workers: int) -> float:
     """Return the samples per second that loader processes deliver once they have started."""
     # A long epoch: at its end, workers wait for each other.
     track = RssnTrack(backgrounds_per_foreground=24)
-    datamodule = MattingDataModule(
-        roots, track, batch_size=8, crop_sizes=CROPS, input_size=INPUT,
-        num_workers=num_workers,
-    )  # fmt: skip
+    datamodule = MattingDataModule(roots, track, OPTIONS, batch_size=8, num_workers=num_workers)
     datamodule.setup("fit")
     loader = datamodule.train_dataloader()
     batches = iter(loader)

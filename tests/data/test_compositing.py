@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.transform import resize
 
-from gfm.data.compositing import fit_background
+from gfm.data.backgrounds import fit_background
 from gfm.data.images import write_png
 
 
