@@ -1,7 +1,7 @@
 """Blurs, blends and adds noise to the layers of a composite."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -66,16 +66,24 @@ def composite(
     Returns:
         The composite and its foreground and background, H×W×3, uint8.
     """
-    foreground, background = parts.foreground, parts.background
-    if size := parts.blur_size:
-        window = crop.window._replace(top=size // 2, left=size // 2)
-        background = crop.subsample(window.of(cv2.blur(background, (size, size))))
-    layers = [blend(foreground, background, alpha), foreground, background]
+    parts = blur(parts, crop)
+    image = blend(parts.foreground, parts.background, alpha)
+    layers = [image, parts.foreground, parts.background]
     if parts.noise_sigma:
         # Only on the pixels of the crop, which leaves the distribution of the noise as it is.
         layers = add_noise(layers, parts.noise_sigma, parts.noise_seed)
     image, foreground, background = layers
     return image, foreground, background
+
+
+def blur(parts: Parts, crop: Crop) -> Parts:
+    """Return the same parts with the background blurred, if it is to be."""
+    size = parts.blur_size
+    if not size:
+        return parts
+    window = crop.window._replace(top=size // 2, left=size // 2)
+    blurred = crop.subsample(window.of(cv2.blur(parts.background, (size, size))))
+    return replace(parts, background=blurred, blur_size=0)
 
 
 def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ def compose(batch: Batch, input_size: int, interpolation: Interpolation, has_lay
     windows = split_windows(batch.pop("pixels"), recipes)
     is_flipped = batch.pop("is_flipped")
     samples: dict[int, Tensor] = {}
-    for side in {recipe.crop for recipe in recipes}:
-        chosen = [i for i, recipe in enumerate(recipes) if recipe.crop == side]
+    for side in {recipe.side for recipe in recipes}:
+        chosen = [i for i, recipe in enumerate(recipes) if recipe.side == side]
         layers = _layers([windows[i] for i in chosen], [recipes[i] for i in chosen], has_layers)
         samples |= dict(zip(chosen, _resize(layers, input_size, interpolation), strict=True))
     composed = torch.stack([samples[i] for i in range(len(recipes))], dim=1)
@@ -50,7 +50,9 @@ def _layers(
 ) -> Tensor:
     """Compose windows whose crops have one size: N×L×3×H×W of 0..255, with one or three layers."""
     foreground = torch.stack([window[0] for window in windows]).float()
-    background = torch.stack([_blur(w[1], r) for w, r in zip(windows, recipes, strict=True)])
+    background = torch.stack(
+        [_blur(w[1], r.blur_size) for w, r in zip(windows, recipes, strict=True)]
+    )
     alpha = torch.stack([window[2] for window in windows]).float()
     image = ((alpha * foreground + (255 - alpha) * background) / 255).round_()
     layers = torch.stack([image, foreground, background] if has_layers else [image], dim=1)
@@ -58,19 +60,15 @@ def _layers(
     return layers
 
 
-def _blur(background: Tensor, recipe: Recipe) -> Tensor:
-    """Blur a window, and pick its crop: 3×H×W of 0..255 in float32."""
-    size = recipe.blur_size
+def _blur(background: Tensor, size: int) -> Tensor:
+    """Blur a window with a box filter, and cut off its margin: 3×H×W of 0..255 in float32."""
     if not size:
         return background.float()
-    index = torch.arange(recipe.crop, device=background.device)
-    if recipe.step > 2:  # as in Crop.subsample
-        taps = 1 if recipe.step % 2 else 2
-        index = (recipe.step - 1) // 2 + index // taps * recipe.step + index % taps
     sums = F.pad(background, (1, 0, 1, 0)).int()
     for dim in (1, 2):
         sums = sums.cumsum(dim, dtype=torch.int32)
-        sums = sums.index_select(dim, index + size) - sums.index_select(dim, index)
+        length = sums.shape[dim] - size
+        sums = sums.narrow(dim, size, length) - sums.narrow(dim, 0, length)
     return (sums / size**2).round_()
 
 

@@ -13,10 +13,9 @@ from torch.utils.data import default_collate
 
 from gfm.compat.torch import empty_for_collate
 from gfm.data.batch import Batch
-from gfm.data.compositing import Parts
+from gfm.data.compositing import Parts, blur
 from gfm.data.dataset import Track, TrainingSet, to_tensor
 from gfm.data.tracks import CompositeTrack
-from gfm.data.transforms import Crop
 from gfm.errors import GFMError
 
 
@@ -24,29 +23,24 @@ class Recipe(NamedTuple):
     """How to compose a sample: numbers that stay on the host, so that nothing waits for a device.
 
     Attributes:
-        side: Side of the window in pixels of the photo.
-        step: Step of its crop; see :class:`gfm.data.transforms.Crop`.
-        crop: Side of the crop.
+        side: Side of the crop in pixels.
         blur_size, noise_sigma, noise_seed: See :class:`gfm.data.compositing.Parts`.
     """
 
     side: int
-    step: int
-    crop: int
     blur_size: int
     noise_sigma: float
     noise_seed: int
 
     @classmethod
-    def of(cls, parts: Parts, crop: Crop) -> "Recipe":
-        """Return the recipe of the parts of a crop."""
-        chances = parts.blur_size, parts.noise_sigma, parts.noise_seed
-        return cls(crop.window.height, crop.step, len(parts.foreground), *chances)
+    def of(cls, parts: Parts) -> "Recipe":
+        """Return how to compose parts."""
+        return cls(len(parts.foreground), parts.blur_size, parts.noise_sigma, parts.noise_seed)
 
     def shapes(self) -> tuple[tuple[int, int, int], ...]:
         """Return the shapes of foreground, background and alpha, H×W×C."""
-        outer = self.side + self.blur_size - 1 if self.blur_size else self.crop
-        return (self.crop, self.crop, 3), (outer, outer, 3), (self.crop, self.crop, 1)
+        side, outer = self.side, self.side + max(self.blur_size - 1, 0)
+        return (side, side, 3), (outer, outer, 3), (side, side, 1)
 
 
 class WindowSet(TrainingSet):
@@ -67,6 +61,9 @@ class WindowSet(TrainingSet):
         assert scene is not None
         assert isinstance(self.track, CompositeTrack)
         parts = self.track.parts(photo, scene, matte.alpha.shape, crop, rng)
+        if crop.step > 2:
+            # Blurring here costs less than sending the pixels that the crop leaves out.
+            parts = blur(parts, crop)
         alpha = crop.of(matte.alpha)
         seed = int(rng.integers(2**31))
         labels = self.transform({"image": alpha, **self._trimaps(matte, crop)}, seed)
@@ -74,7 +71,7 @@ class WindowSet(TrainingSet):
         return {
             "name": photo.name,
             "windows": (parts.foreground, parts.background, alpha),
-            "recipe": Recipe.of(parts, crop),
+            "recipe": Recipe.of(parts),
             "is_flipped": self.transform.is_flipped(seed),
             **{k: to_tensor(array) for k, array in labels.items()},
         }

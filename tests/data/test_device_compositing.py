@@ -13,7 +13,6 @@ from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions, TrainingSet
 from gfm.data.device_compositing import compose
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
-from gfm.data.transforms import Crop, Window
 from gfm.data.windows import Recipe, WindowSet, collate
 from gfm.errors import GFMError
 
@@ -122,12 +121,11 @@ def test_workers_pass_windows_through_shared_memory(demo_roots):
 
 def noisy(seeds, value=128, sigma=10.0, size=64) -> torch.Tensor:
     """Layers of grey squares with noise, L×N×3×H×W."""
-    crop = Crop(Window(0, 0, size, size), size, "linear")
     grey = np.full((size, size, 3), value, np.uint8)
     samples = [
         {
             "windows": (grey, grey, grey[:, :, :1]),
-            "recipe": Recipe.of(Parts(grey, grey, 0, sigma, seed), crop),
+            "recipe": Recipe.of(Parts(grey, grey, 0, sigma, seed)),
             "is_flipped": False,
         }
         for seed in seeds
