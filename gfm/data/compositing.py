@@ -16,7 +16,7 @@ _ROWS = 64  # rows that are blended at a time, so that the intermediate arrays s
 
 @dataclass(frozen=True)
 class Parts:
-    """What the crop of a composite is made of; see :func:`composite`.
+    """What the crop of a composite is made of.
 
     Attributes:
         foreground: Crop of the foreground, H×W×3, uint8.
@@ -51,29 +51,6 @@ def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
         height, width = image.shape[:2]
         raise GFMError(f"{path} has {height}×{width} pixels, its matte {size[0]}×{size[1]}")
     return crop.of(image)
-
-
-def composite(
-    parts: Parts, alpha: np.ndarray, crop: Crop
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make the crop of a composite.
-
-    Args:
-        parts: What it is made of.
-        alpha: Crop of the matte, H×W, uint8.
-        crop: Part of the photo that is shown.
-
-    Returns:
-        The composite and its foreground and background, H×W×3, uint8.
-    """
-    parts = blur(parts, crop)
-    image = blend(parts.foreground, parts.background, alpha)
-    layers = [image, parts.foreground, parts.background]
-    if parts.noise_sigma:
-        # Only on the pixels of the crop, which leaves the distribution of the noise as it is.
-        layers = add_noise(layers, parts.noise_sigma, parts.noise_seed)
-    image, foreground, background = layers
-    return image, foreground, background
 
 
 def blur(parts: Parts, crop: Crop) -> Parts:

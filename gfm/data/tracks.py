@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gfm.data.backgrounds import read_background
-from gfm.data.compositing import Parts, composite, read_crop
+from gfm.data.compositing import Parts, add_noise, blend, blur, read_crop
 from gfm.data.layout import Backgrounds, Datasets, Foreground, Photo, Scene
 from gfm.data.transforms import Crop
 from gfm.errors import GFMError
@@ -120,8 +120,14 @@ class CompositeTrack:
     ) -> Layers:
         """Make the crop of a composite; see :meth:`parts`."""
         assert scene is not None
-        parts = self.parts(photo, scene, alpha.shape, crop, rng)
-        return self.layers(*composite(parts, crop.of(alpha), crop))
+        parts = blur(self.parts(photo, scene, alpha.shape, crop, rng), crop)
+        image = blend(parts.foreground, parts.background, crop.of(alpha))
+        layers = self.layers(image, parts.foreground, parts.background)
+        if not parts.noise_sigma:
+            return layers
+        # Only on the pixels of the crop, which leaves the distribution of the noise as it is.
+        noisy = add_noise(list(layers.values()), parts.noise_sigma, parts.noise_seed)
+        return dict(zip(layers, noisy, strict=True))
 
     def parts(
         self,
