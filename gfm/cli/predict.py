@@ -119,6 +119,8 @@ def predict(
     Existing results are skipped, so repeat a stopped command to resume it. If a file fails, the
     others are still processed, and the exit status is 1.
     """
+    from gfm.checkpoints import load_model, read_checkpoint
+    from gfm.checkpoints.sources import find_checkpoint
     from gfm.inference.input_files import find_inputs
     from gfm.inference.outputs import Background, OutputMaker, parse_outputs
     from gfm.inference.predict_files import predict_files
@@ -129,14 +131,15 @@ def predict(
     clips = ClipOptions(alpha_video, cutout_video, smooth)
     results = ResultFiles(out, outputs, clips)
     behind = Background(background) if background is not None else None
-    others = [Path(path) for path in (checkpoint, background) if path is not None]
-    todo, failures = select_sources(find_inputs(inputs, out), results, overwrite, others)
+    found = find_inputs(inputs, out)
+    weights = find_checkpoint(checkpoint)
+    others = [Path(background)] if background is not None else []
+    todo, failures = select_sources(found, results, overwrite, weights, others)
     if not todo:
+        read_checkpoint(weights, trust or ())  # a wrong one is an error here, too
         return
     if any(source.is_clip for source in todo):
         clips.check(bits)
-    from gfm.checkpoints import load_model
-
     options = (precision, inference, trust or (), branch, max_size or None, foreground)
-    predictor = load_model(checkpoint, device, *options)
+    predictor = load_model(weights, device, *options)
     predict_files(OutputMaker(predictor, outputs, bits, behind), todo, results, failures)

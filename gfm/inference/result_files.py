@@ -1,7 +1,7 @@
 """Selects what to matte: inputs whose results are missing and would replace no other file."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,9 +38,18 @@ class ResultFiles:
             for path in paths
         )
 
+    def are_older(self, source: Source, weights: Path) -> bool:
+        """Return whether the results of a source are older than a file of weights."""
+        times = [path.stat().st_mtime for path in self.of(source).values()]
+        return weights.is_file() and min(times) < weights.stat().st_mtime
+
 
 def select_sources(
-    found: Inputs, results: ResultFiles, overwrite: bool, others: Iterable[Path] = ()
+    found: Inputs,
+    results: ResultFiles,
+    overwrite: bool,
+    weights: Path,
+    others: Iterable[Path] = (),
 ) -> tuple[list[Source], list[Failure]]:
     """Return the photos and clips to matte, and why others cannot be; print how many are left out.
 
@@ -48,27 +57,39 @@ def select_sources(
         found: Photos and clips.
         results: Where the results are written.
         overwrite: Whether to replace existing results.
+        weights: File of the network, which may be missing.
         others: Further inputs of the command, which may be missing.
 
     Raises:
         GFMError: Something cannot be matted, and nothing else is left to do.
     """
-    sources, conflicts = reject_conflicts(found.sources, results, others)
-    missing = [source for source in sources if overwrite or not results.exist(source)]
+    sources, conflicts = reject_conflicts(found.sources, results, [weights, *others])
+    existing = {source for source in sources if not overwrite and results.exist(source)}
+    missing = [source for source in sources if source not in existing]
     todo, unreadable = reject_unreadable(missing)
     failures = [*found.failures, *conflicts, *unreadable]
     if found.left_out:
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
         console().print(f"left out: {', '.join(parts)}")
-    if num_existing := len(sources) - len(missing):
-        text = "exist already, perhaps made with other weights; --overwrite replaces them"
-        console().print(f"{num_existing:,} of {len(sources):,} {text}")
+    if existing:
+        _report_existing(existing, len(sources), results, weights)
     if failures and not todo:
         if len(failures) == 1:
             raise GFMError(failures[0].text)
         list_failures(failures)
         raise GFMError(f"{len(failures):,} failed (listed above)")
     return todo, failures
+
+
+def _report_existing(
+    existing: Collection[Source], num_sources: int, results: ResultFiles, weights: Path
+) -> None:
+    text = f"{len(existing):,} of {num_sources:,} exist already"
+    if num_older := sum(results.are_older(source, weights) for source in existing):
+        text += f", {num_older:,} of them made before {weights.name} was written"
+    else:
+        text += ", perhaps made with other weights"
+    console().print(f"{text}; --overwrite replaces them", style="yellow" if num_older else None)
 
 
 def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Failure]]:

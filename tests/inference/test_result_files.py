@@ -70,8 +70,9 @@ def test_missing_packages_are_named_once(monkeypatch):
         ("a.HEIC and 1 more: HEIC needs pillow_heif: pip install 'gfm-matting[heic]'", 2),
         ("d.mp4: video needs av: pip install 'gfm-matting[video]'", 1),
     ]
+    results = ResultFiles(Path("out"), ["alpha"])
     with pytest.raises(GFMError, match=r"^d.mp4: video needs av"):
-        select_sources(Inputs(sources("d.mp4")), ResultFiles(Path("out"), ["alpha"]), False)
+        select_sources(Inputs(sources("d.mp4")), results, False, Path("w"))
 
 
 def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
