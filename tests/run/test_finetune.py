@@ -11,6 +11,7 @@ import torch
 from gfm.checkpoints import read_checkpoint
 from gfm.checkpoints.checkpoint import Checkpoint
 from gfm.checkpoints.formats import write_checkpoint
+from gfm.cli import main as gfm
 from gfm.cli.finetune import finetune_arguments
 from gfm.compat.hydra import instantiate, to_plain
 from gfm.config import TrainConfig
@@ -23,6 +24,7 @@ from gfm.run.evaluate import evaluate
 from gfm.run.train import train
 from tests.conftest import compose_config
 from tests.golden.formula import formula_state_dict
+from tests.reliability.entry import status_of
 
 NETWORK = {
     "_target_": "gfm.models.networks.gfm_timm",
@@ -220,3 +222,45 @@ def test_arguments_of_the_command(tmp_path):
     assert cfg["logger"].keys() == {"csv"}
     with pytest.raises(GFMError, match="cannot read the option"):
         finetune_arguments(tmp_path, "w", ["a=[b"], None, [])
+
+
+def typed(monkeypatch, *words):
+    return status_of(monkeypatch, gfm, "finetune", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["nowhere", "--weights", "w.ckpt"], "FOLDER: no folder nowhere"),
+        (["mine"], "set --weights to the checkpoint"),
+        (["mine", "--weights", "typo.ckpt"], "--weights: no checkpoint typo.ckpt: expected"),
+        (["mine", "--weights", "released:r34_tt"], "--weights: released:r34_tt is not downloaded"),
+        (["mine", "--weights", "w.ckpt", "--also", "x"], "--also: no folder x"),
+        (["mine", "--weights", "w.ckpt", "--backgrounds", "x"], "--backgrounds: no folder x"),
+        (["mine", "--weights", "w.ckpt", "data.images=x"], "no folder mine/x: set data.images"),
+        (["mine", "--weights", "w.ckpt", "trainer.max_steps=x"], "trainer.max_steps"),
+        (["ckpt_path=x", "--weights", "w.ckpt"], "ckpt_path=x resumes a run with its weights"),
+    ],
+)
+def test_a_failed_start_leaves_nothing(
+    mine, weights, tmp_path, monkeypatch, capsys, words, error
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GFM_CACHE", str(tmp_path / "released"))
+    (tmp_path / "mine").symlink_to(mine)
+    (tmp_path / "w.ckpt").symlink_to(weights)
+    assert typed(monkeypatch, *words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {error}")
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "w.ckpt"}
+
+
+def test_a_failed_start_removes_no_folder_of_the_user(mine, weights, tmp_path, monkeypatch):
+    for run, remains in (("kept", True), ("new/run", False)):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "kept").mkdir(exist_ok=True)
+        words = [mine, "--weights", weights, "data.images=x", f"paths.run={run}"]
+        assert typed(monkeypatch, *words) == 1
+        assert (tmp_path / run).exists() == remains
+    assert (tmp_path / "kept/train.log").is_file()
+    assert not (tmp_path / "new").exists()
