@@ -1,7 +1,9 @@
 """Fine-tuning on one's own photos: what comes from the weights, what stays frozen, how it ends."""
 
 import csv
+import os
 import shlex
+import signal
 
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ from gfm.run.before_after import _verdict
 from gfm.run.configuration import load_config
 from gfm.run.evaluate import evaluate
 from gfm.run.train import train
+from gfm.training.module import MattingModule
 from tests.conftest import compose_config
 from tests.golden.formula import formula_state_dict
 from tests.reliability.entry import status_of
@@ -105,7 +108,7 @@ def test_a_run_from_weights_to_a_verdict(mine, weights, tmp_path, capsys):
     assert "2 photos are too few to be sure" in text
     assert "these mattes are not usable" in text  # of random weights
     assert "gfm predict photo.jpg -o mattes --checkpoint" in text
-    assert read_image(run / "result.png").shape[1] == 2 * 5 * 275 + 8  # five tiles, two columns
+    assert read_image(run / "result.png").shape[:2] == (26 + 2 * (220 + 26), 5 * 275 + 4 * 8)
 
     command = next(word for word in text.split("evaluate these weights with")[1:])
     words = shlex.split(command.partition(" matte other photos")[0])
@@ -264,3 +267,27 @@ def test_a_failed_start_removes_no_folder_of_the_user(mine, weights, tmp_path, m
         assert (tmp_path / run).exists() == remains
     assert (tmp_path / "kept/train.log").is_file()
     assert not (tmp_path / "new").exists()
+
+
+def test_an_interrupted_run_is_resumed_by_the_words_that_it_prints(
+    mine, weights, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(MattingModule, "on_train_batch_end", interrupt_third, raising=False)
+        assert typed(monkeypatch, mine, "--weights", weights, *QUICK) == 130
+    line = capsys.readouterr().err.splitlines()[-1]
+    words = shlex.split(line.partition("resume with ")[2])
+    (run,) = (tmp_path / "runs/train").iterdir()
+    assert words == ["gfm", "train", f"ckpt_path={run}"]
+    assert not (run / "result.png").exists()
+    for command in (words[1:], ["finetune", "ckpt_path=last"]):
+        (run / "result.png").unlink(missing_ok=True)
+        assert status_of(monkeypatch, gfm, *command) == 0
+        assert "before and after, on 2 photos" in " ".join(capsys.readouterr().out.split())
+        assert read_image(run / "result.png").shape[1] == 5 * 275 + 4 * 8
+
+
+def interrupt_third(module, *_):
+    if module.global_step == 3:
+        os.kill(os.getpid(), signal.SIGINT)
