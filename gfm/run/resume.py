@@ -12,13 +12,13 @@ from pathlib import Path
 from gfm.compat.hydra import compose_from, parse_arguments, parse_override
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
+from gfm.run.kept_options import check_kept
 from gfm.run.overrides import override, program
 from gfm.run.saved_options import (
     OVERRIDES,
     ConfigFolders,
     Options,
     by_option,
-    check_saved,
     saved_config_folders,
     saved_overrides,
 )
@@ -48,7 +48,7 @@ def resume_arguments(arguments: Sequence[str]) -> list[str]:
     new = {"ckpt_path": checkpoint, "paths.run": Path(_value(now.get("paths.run")) or folder)}
     merged = {k: o for k, o in _merge(before, now).items() if k not in new}
     kept = (option for name, option in merged.items() if name not in now)
-    check_saved(folder, kept, _trusted(now.get("trust", "trust=[]")))
+    check_kept(folder, kept, _trusted(now.get("trust", "trust=[]")), arguments)
     merged |= {name: override(name, path) for name, path in new.items()}
     if new["paths.run"] == folder:  # keep Hydra's files; `save_overrides` updates them
         merged["hydra.output_subdir"] = "hydra.output_subdir=null"
