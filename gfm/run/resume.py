@@ -25,6 +25,9 @@ from gfm.run.saved_options import (
 from gfm.system.ranks import creates_processes_externally
 from gfm.system.run_folder import LAST_CHECKPOINT
 
+_AGAIN = ("trust", "data.allow_other_photos")
+"""Consent that a later command has to give again."""
+
 
 def resume_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments that resume a run in its folder.
@@ -97,7 +100,7 @@ def _latest(runs: Path) -> Path:
 
 def _merge(before: Options, now: Options) -> Options:
     """Return the earlier options, except those that are now replaced or withdrawn."""
-    merged = {name: o for name, o in before.items() if name != "trust" and name[:5] != "hydra"}
+    merged = {n: o for n, o in before.items() if n not in _AGAIN and not n.startswith("hydra")}
     for name, option in now.items():
         if option.startswith("~") and merged.get(name, "").startswith("+"):
             del merged[name]
