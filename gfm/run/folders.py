@@ -17,6 +17,7 @@ from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
 from gfm.system.locks import acquire_lock, folder_lock
 from gfm.system.ranks import creates_processes_externally, is_global_zero
+from gfm.system.safe_path import check_launcher
 
 if TYPE_CHECKING:  # it needs torch, and Hydra imports this file before it knows what to do
     from gfm.config import Config
@@ -43,6 +44,7 @@ class UniqueFolder(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Make the folder of a sweep, in which each job gets its own."""
         with report_errors():
+            check_launcher(str(config.hydra.launcher._target_))
             folder = _folder(config.hydra.sweep)
             with read_write(config), open_dict(config):
                 config.hydra.sweep.dir = str(folder)
