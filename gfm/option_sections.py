@@ -100,6 +100,7 @@ class TrainingData(Data):
     on_error: OnError
     compose_on: ComposeOn
     repeats_first_epoch: bool
+    allow_other_photos: bool
     also_share: OpenFraction | list[OpenFraction] = 0.5
     foreground: Foreground
     denoise: bool
