@@ -83,13 +83,13 @@ def adapt(request: dict[str, Any], output: list[int]) -> None:
         os.dup2(source, target)
         os.close(source)
     os.chdir(request["cwd"])
+    ours = [sys.path[0], *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     os.environ.clear()
     os.environ.update(request["env"])
     sys.stdout.reconfigure(line_buffering="PYTHONUNBUFFERED" in os.environ)
     tempfile.tempdir = None
-    places = (sys.prefix, sys.base_prefix)
     own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:] = [*filter(None, own), *(path for path in sys.path if path.startswith(places))]
+    sys.path[:] = [*filter(None, own), *(path for path in sys.path if path not in ours)]
 
 
 def run(words: list[str]) -> int:

@@ -18,13 +18,13 @@ from gfm.data.dataset import (
     Track,
     TrainingSet,
     ValidationSet,
-    spread,
 )
 from gfm.data.layout import Datasets, Photo
 from gfm.data.loaders import TrainingLoader, photo_loader
 from gfm.data.mixture import datasets_of
 from gfm.data.samplers import EpochSampler
 from gfm.data.split import hold_out
+from gfm.data.spreading import spread
 from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS

@@ -8,15 +8,13 @@ import shutil
 import sys
 
 import pytest
-import torch
 from hydra.core.global_hydra import GlobalHydra
 from typer.testing import CliRunner
 
 from gfm.cli import app
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING
-from tests.golden.formula import formula_state_dict
 from tests.inference.video.clips import draw_frames, write_clip
-from tests.run.test_finetune import make_photos
+from tests.run.test_finetune import make_photos, write_weights
 
 README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "docs/getting_started.md", PROJECT / "docs/evaluating.md"]
@@ -70,9 +68,11 @@ def folder(tmp_path_factory, demo_folder, demo_roots):
     shutil.copy(min((place / "photos").iterdir()), place / "photo.jpg")
     make_photos(place / "mine", 5)
     write_clip(place / "clip.mp4", draw_frames(2), [0, 40])
-    torch.save(formula_state_dict("r34_2b_TT"), place / "gfm_r34_2b_tt.pth")
+    # A network of which nothing takes long; tests/checkpoints reads files with official names.
+    weights = write_weights(place / "small.ckpt")
     (place / "cache/weights").mkdir(parents=True)
-    torch.save(formula_state_dict("r34_TT"), place / "cache/weights/gfm_r34_tt.pth")
+    for name in ("gfm_r34_2b_tt.pth", "cache/weights/gfm_r34_tt.pth"):
+        shutil.copy(weights, place / name)
     return place
 
 
