@@ -18,7 +18,7 @@ train: .venv/.installed  ## train on the built-in demo data: a few minutes on tw
 	$(ACTIVATE) python train.py backbone=r34_2b track=comp_rssn $(ARGS)
 
 test: .venv/.installed  ## run the tests in two processes (ARGS="-k losses")
-	$(ACTIVATE) python -m pytest -n 2 $(ARGS)
+	$(ACTIVATE) python -m pytest -n 2 --dist worksteal $(ARGS)
 
 notebooks: .venv/.installed  ## execute the notebooks
 	$(ACTIVATE) python -m pytest --nbmake --nbmake-timeout=180 notebooks $(ARGS)

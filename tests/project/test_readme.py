@@ -31,7 +31,13 @@ PLACES = {
 SMALL = [option for option in SMALL_TRAINING if option not in SMALL_NETWORK]
 ADDED = {
     # No network to fetch weights from, and no time to test them.
-    "train.py": [*SMALL, "trainer.limit_val_batches=1", "backbone.pretrained=false", "test=false"],
+    "train.py": [
+        *SMALL,
+        "recipe.decoder_scale=0.125",
+        "trainer.limit_val_batches=1",
+        "backbone.pretrained=false",
+        "test=false",
+    ],
     "evaluate.py": ["trainer.accelerator=cpu", "data.num_workers=0"],
 }
 
