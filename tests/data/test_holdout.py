@@ -108,6 +108,6 @@ def test_too_many_held_out(demo_roots, num, words):
         datamodule(demo_roots, num_holdout=num)
 
 
-def test_no_validation_photo_is_no_number_of_them(demo_roots):
+def test_zero_validation_photos_is_an_error(demo_roots):
     with pytest.raises(GFMError, match=r"num_validation_photos=0.*limit_val_batches=0"):
         datamodule(demo_roots, num_validation_photos=0)

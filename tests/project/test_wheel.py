@@ -189,11 +189,11 @@ def test_help_and_version_name_every_command(home):
     assert "checkpoint: null" in gfm(home, "evaluate", "--cfg", "job").stdout
 
 
-def test_paths_of_the_machine_that_built_it_are_left_out(home):
+def test_the_wheel_contains_no_local_paths(home):
     assert "of_the_builder" not in gfm(home, "train", "--cfg", "job").stdout
 
 
-def test_the_printed_command_is_pasted(home, trained):
+def test_the_printed_command_works(home, trained):
     """Their data are found and their classes trusted, and the figures are those of the run."""
     line = re.search(r"evaluate these weights with\n +(.*)", trained.stdout)[1]
     done = pasted(home, f"{line} paths.run=scores")
@@ -203,7 +203,7 @@ def test_the_printed_command_is_pasted(home, trained):
     assert tested == scored
 
 
-def test_a_checkpoint_of_their_classes_asks_for_trust(home, trained):
+def test_a_checkpoint_of_user_classes_requires_trust(home, trained):
     source = "run/checkpoints/best.ckpt"
     refused = gfm(home, "evaluate", f"checkpoint={source}", *SMALL_DATA, "trainer=cpu")
     assert refused.returncode == 1
