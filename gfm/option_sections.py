@@ -99,6 +99,7 @@ class TrainingData(Data):
     num_validation_photos: Count | None
     on_error: OnError
     repeats_first_epoch: bool
+    allow_other_photos: bool
     also_share: OpenFraction | list[OpenFraction] = 0.5
     foreground: Foreground
     denoise: bool

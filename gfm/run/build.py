@@ -102,11 +102,11 @@ def build_module(
 
     Raises:
         GFMError: ``init_from`` holds a different architecture, or the resumed run was trained on
-            other photos.
+            other photos, which are not allowed.
     """
     origin = provenance(datamodule)
     if resumed:
-        check_samples(resumed, origin["samples"])
+        check_samples(resumed, origin["samples"], config.data.allow_other_photos)
     network = without_pretrained(config.network) if resumed or config.init_from else config.network
     module = MattingModule.from_config(
         {**config.to_dict(), "model": config.network, "provenance": origin},

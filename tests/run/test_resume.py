@@ -1,6 +1,5 @@
 """Resuming finds the run, its options and its configuration files."""
 
-import re
 import shlex
 from pathlib import Path
 
@@ -79,42 +78,6 @@ def test_resuming_a_run_with_a_config_dir(runs):
     others = ["--config-dir", "new", "hydra.searchpath=[file://new]"]
     arguments = resume_arguments([*others, "ckpt_path=last", f"paths.runs={runs}"])
     assert not any("own configs" in argument for argument in arguments)
-
-
-STRANGE = {
-    "+callbacks.x={_target_: torch.hub.load, repo_or_dir: ., source: local}": "uses torch.hub.load",
-    "+callbacks.x._target_=os.system": "set trust=[os]",
-    "optimizer._target_=torch.hub.load": "uses torch.hub.load",
-    "+callbacks.x={y: [{_target_: gfm.system.files.write_text}]}": "gfm.system.files.write_text",
-    "+loss.extra={x: {_target_: gfm.data.images.os.remove}}": "uses gfm.data.images.os.remove",
-    "run.name=${oc.env:HOME}": "whose interpolation is not resolved: set run.name",
-    "experiment=../../../tmp/theirs": "holds experiment=",
-    "experiment=[paper/ori_r34_tt,/../../theirs]": "holds experiment=",
-    "callbacks@hydra.callbacks=default": "holds callbacks@hydra",
-}
-
-
-@pytest.mark.parametrize("option", STRANGE)
-def test_resuming_a_run_from_others_executes_none_of_its_code(runs, option):
-    file = runs / "train/second/.hydra/overrides.yaml"
-    file.write_text(yaml.safe_dump([option, "trust=[os,torch]", "+hydra.callbacks.x=1"]))
-    given = ["ckpt_path=last", f"paths.runs={runs}"]
-    with pytest.raises(GFMError, match=re.escape(STRANGE[option])) as refused:
-        resume_arguments(given)
-    assert str(file) in str(refused.value)
-    assert option in resume_arguments([*given, option])  # typed here
-
-
-def test_options_of_a_run_may_name_known_and_trusted_classes(runs):
-    file = runs / "train/second/.hydra/overrides.yaml"
-    known = ["optimizer._target_=torch.optim.SGD", "+callbacks.x._target_=tests.run.theirs.Says"]
-    file.write_text(yaml.safe_dump([*known, "+hydra.callbacks.x=1"]))
-    given = ["ckpt_path=last", f"paths.runs={runs}"]
-    with pytest.raises(GFMError, match=r"set trust=\[tests\]"):
-        resume_arguments(given)
-    arguments = resume_arguments([*given, "trust=[tests]"])
-    assert {*known, "trust=[tests]"} <= set(arguments)
-    assert not any("hydra.callbacks" in argument for argument in arguments)
 
 
 DAMAGED = {

@@ -130,6 +130,19 @@ def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monke
         run(compose_config("train", longer), monkeypatch)
 
 
+def test_resuming_on_different_photos_on_request(tiny_training, tmp_path, monkeypatch):
+    """An interrupted epoch that has fewer batches now begins again."""
+    short = ("test=false", "trainer.limit_train_batches=null")
+    parts = options(tiny_training, tmp_path / "run", *EVERY_STEP, *short)
+    with pytest.raises(Killed):
+        run(compose_config("train", parts), monkeypatch, kill_at=3)
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    told = ["data.num_holdout=2", "data.allow_other_photos=true"]
+    with pytest.warns(UserWarning, match="trained on 4 photos .*; resuming on 2 photos"):
+        run(compose_config("train", [*parts, f"ckpt_path={last}", *told]), monkeypatch)
+    assert torch.load(last, weights_only=True)["global_step"] == 3 + 2 * 2
+
+
 def test_the_saved_weights_are_the_validated_ones(tiny_training, tmp_path, monkeypatch):
     """Also where the last step was saved before the validation, which measures norms anew."""
     whole = options(tiny_training, tmp_path / "whole", *EVERY_STEP, "test=false")
