@@ -1,4 +1,4 @@
-"""The commands and the Python of docs/finetuning.md, as they stand there but for sizes and paths."""
+"""The commands and the Python code of docs/finetuning.md run, with small sizes and other paths."""
 
 import re
 import shlex

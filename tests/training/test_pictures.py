@@ -1,7 +1,6 @@
 """A run leaves pictures of its result and of its curves."""
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
@@ -53,7 +52,7 @@ def test_curves_are_read_and_drawn(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]
 
 
-def test_long_curves_are_smooth_and_short_ones_are_not():
+def test_only_long_curves_are_smoothed():
     assert _smooth([4.0, 2.0, 0.0]) == [4, 2, 0]
     noisy = [float(i % 2) for i in range(200)]
     assert set(_smooth(noisy)[3:]) == {0.5}
