@@ -26,6 +26,9 @@ InferenceOption = Annotated[
         show_default="as in the checkpoint's run, else as in the official code",
     ),
 ]
+ShardOption = Annotated[
+    str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing results instead of skipping them.")
 ]

@@ -10,6 +10,7 @@ from gfm.cli.options import (
     DeviceOption,
     InferenceOption,
     OverwriteOption,
+    ShardOption,
     TrustOption,
 )
 from gfm.run.exit import report_errors
@@ -102,6 +103,7 @@ def predict(
     background: BackgroundChoice = None,
     bits: Bits = 8,
     overwrite: OverwriteOption = False,
+    shard: ShardOption = "1/1",
     inference: InferenceOption = None,
     branch: Branch = None,
     max_size: MaxSize = 1080,
@@ -126,7 +128,9 @@ def predict(
     from gfm.inference.predict_files import predict_files
     from gfm.inference.result_files import ResultFiles, select_sources
     from gfm.inference.video.codecs import ClipOptions
+    from gfm.system.shards import Shard
 
+    part = Shard.parse(shard)
     outputs = parse_outputs(output, bits, background)
     clips = ClipOptions(alpha_video, cutout_video, smooth)
     results = ResultFiles(out, outputs, clips)
@@ -134,7 +138,7 @@ def predict(
     found = find_inputs(inputs, out)
     weights = find_checkpoint(checkpoint)
     others = [Path(background)] if background is not None else []
-    todo, failures = select_sources(found, results, overwrite, weights, others)
+    todo, failures = select_sources(found, results, overwrite, weights, others, part)
     if not todo:
         read_checkpoint(weights, trust or ())  # a wrong one is an error here, too
         return

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from gfm.errors import GFMError
@@ -12,6 +13,7 @@ from gfm.inference.outputs import Output
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
 from gfm.system.extras import import_optional
+from gfm.system.shards import EVERYTHING, Shard
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def select_sources(
     overwrite: bool,
     weights: Path,
     others: Iterable[Path] = (),
+    shard: Shard = EVERYTHING,
 ) -> tuple[list[Source], list[Failure]]:
     """Return the photos and clips to matte, and why others cannot be; print how many are left out.
 
@@ -59,11 +62,12 @@ def select_sources(
         overwrite: Whether to replace existing results.
         weights: File of the network, which may be missing.
         others: Further inputs of the command, which may be missing.
+        shard: Part of the photos and clips to matte.
 
     Raises:
         GFMError: Something cannot be matted, and nothing else is left to do.
     """
-    sources, conflicts = reject_conflicts(found.sources, results, [weights, *others])
+    sources, conflicts = reject_conflicts(found.sources, results, [weights, *others], shard)
     existing = {source for source in sources if not overwrite and results.exist(source)}
     missing = [source for source in sources if source not in existing]
     todo, unreadable = reject_unreadable(missing)
@@ -71,6 +75,8 @@ def select_sources(
     if found.left_out:
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
         console().print(f"left out: {', '.join(parts)}")
+    if shard.count > 1:
+        console().print(f"{shard}: {len(sources):,} of {len(found.sources):,} photos and clips")
     if existing:
         _report_existing(existing, len(sources), results, weights)
     if failures and not todo:
@@ -112,18 +118,20 @@ def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Fai
 
 
 def reject_conflicts(
-    sources: Iterable[Source], results: ResultFiles, others: Iterable[Path] = ()
+    sources: Sequence[Source],
+    results: ResultFiles,
+    others: Iterable[Path] = (),
+    shard: Shard = EVERYTHING,
 ) -> tuple[list[Source], list[Failure]]:
     """Separate photos and clips with the same results, or whose results would replace an input."""
-    by_results: dict[tuple[Path, ...], list[Source]] = {}
+    by_name: dict[tuple[Path, bool], list[Source]] = {}
     for source in sources:
-        by_results.setdefault(tuple(results.of(source).values()), []).append(source)
-    inputs = [*(source.path for source in sources), *others]
-    # With their folders, because a folder of frames is replaced as a whole.
-    protected = {_identity(place) for path in inputs for place in (path, path.parent)} - {None}
+        by_name.setdefault((source.name, source.is_clip), []).append(source)
+    is_input = _InputFiles([*(source.path for source in sources), *others])
     accepted, failures = [], []
-    for paths, (source, *rest) in by_results.items():
-        replaced = [path for path in paths if _identity(path) in protected]
+    for source, *rest in shard.of(list(by_name.values())):
+        paths = list(results.of(source).values())
+        replaced = [path for path in paths if is_input(path)]
         if rest:
             names = ", ".join(map(str, (source, *rest)))
             text = f"{names}: all have the result {paths[0]}; rename all but one"
@@ -134,6 +142,25 @@ def reject_conflicts(
         else:
             accepted.append(source)
     return accepted, failures
+
+
+class _InputFiles:
+    """Recognises the inputs of a command under any name, and their folders.
+
+    A folder of frames is replaced as a whole. Of a million inputs, none is looked at before there
+    is a file that might be one of them.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+
+    def __call__(self, path: Path) -> bool:
+        identity = _identity(path)
+        return identity is not None and identity in self._identities
+
+    @cached_property
+    def _identities(self) -> set[tuple[int, int] | None]:
+        return {_identity(path) for path in {*self._paths, *(p.parent for p in self._paths)}}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

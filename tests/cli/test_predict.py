@@ -123,6 +123,13 @@ def test_existing_results_are_skipped(predict, photos, tmp_path):
     assert read(old) is not None
 
 
+def test_shards(predict, photos, tmp_path):
+    result = predict(photos, "--shard", "2/2")
+    assert result.exit_code == 0, result.output
+    assert "part 2 of 2: 1 of 3 photos and clips" in result.output
+    assert [path.name for path in (tmp_path / "out/alpha").rglob("*.png")] == ["b.png"]
+
+
 def test_existing_results_do_not_hide_a_wrong_checkpoint(predict, photos, tmp_path, weights):
     assert predict(photos).exit_code == 0
     assert "perhaps made with other weights; --overwrite" in predict(photos).output

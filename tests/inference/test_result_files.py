@@ -19,6 +19,7 @@ from gfm.inference.result_files import (
     select_sources,
 )
 from gfm.inference.video.codecs import ClipOptions
+from gfm.system.shards import Shard
 
 
 def sources(*paths):
@@ -58,6 +59,32 @@ def test_inputs_are_not_replaced(tmp_path):
         f"{given[3]}: its result would replace the input {tmp_path / 'cutout/clip_frames'}",
         f"{given[5]}: its result would replace the input {tmp_path / 'alpha/hard.png'}",
     ]
+
+
+def test_shards_divide_the_results(tmp_path):
+    """Whatever exists already; inputs with the same result belong to one part."""
+    given = sources(*(f"{i}.jpg" for i in range(7)), "0.png")
+    results = ResultFiles(tmp_path, ["alpha"])
+    first = given[3]
+    for path in results.of(first).values():
+        path.parent.mkdir()
+        path.touch()
+    parts = [
+        select_sources(Inputs(given), results, False, Path("w"), (), Shard(i, 3)) for i in (1, 2, 3)
+    ]
+    todo = [[source.name.name for source in sources] for sources, _ in parts]
+    assert todo == [["6"], ["1", "4"], ["2", "5"]]
+    assert [len(failures) for _, failures in parts] == [1, 0, 0]
+
+
+def test_inputs_are_looked_at_only_if_results_exist(tmp_path, monkeypatch):
+    """A share of a million photos should start in seconds."""
+    given = sources(*(tmp_path / f"{i}.jpg" for i in range(50)))
+    looked_at = []
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda self: looked_at.append(self) or stat(self))
+    accepted, _ = reject_conflicts(given, ResultFiles(tmp_path, ["alpha"]), (), Shard(1, 10))
+    assert len(accepted) == len(looked_at) == 5
 
 
 def test_missing_packages_are_named_once(monkeypatch):

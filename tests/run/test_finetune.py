@@ -245,9 +245,7 @@ def typed(monkeypatch, *words):
         (["ckpt_path=x", "--weights", "w.ckpt"], "ckpt_path=x resumes a run with its weights"),
     ],
 )
-def test_a_failed_start_leaves_nothing(
-    mine, weights, tmp_path, monkeypatch, capsys, words, error
-):
+def test_a_failed_start_leaves_nothing(mine, weights, tmp_path, monkeypatch, capsys, words, error):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GFM_CACHE", str(tmp_path / "released"))
     (tmp_path / "mine").symlink_to(mine)
