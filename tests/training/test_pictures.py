@@ -31,14 +31,14 @@ def test_tiles_lie_below_the_names_of_their_columns():
     wide, narrow = (np.full((20, width, 3), 9, np.uint8) for width in (80, 60))
     rows = [[Tile(wide, "a"), Tile(wide)], [Tile(narrow, "b" * 99), Tile(narrow, "SAD 1")]]
     drawn = sheet(rows, ("photo", "alpha"))
-    assert drawn.shape == (26 + 2 * (20 + 26), 80 + 8 + 80, 3)
+    assert drawn.shape == (26 + 2 * (20 + 26) + 8, 80 + 8 + 80, 3)
     for left in (0, 88):
         assert (drawn[26:46, left : left + 80] == 9).all()
-        assert (drawn[72:92, left + 10 : left + 70] == 9).all()
-        assert (drawn[72:92, left : left + 10] == 255).all()
-    texts = [drawn[:26, :80], drawn[:26, 88:], drawn[46:72, :80], drawn[92:, :80], drawn[92:, 88:]]
+        assert (drawn[80:100, left + 10 : left + 70] == 9).all()
+        assert (drawn[80:100, left : left + 10] == 255).all()
+    texts = [drawn[:26, :80], drawn[:26, 88:], drawn[46:72, :80], drawn[100:, :80], drawn[100:, 88:]]
     assert all(text.min() < 128 for text in texts)
-    assert (drawn[46:72, 80:] == 255).all()  # no caption, and none that is too long
+    assert (drawn[46:80, 80:] == 255).all()  # no caption, and none that is too long
 
 
 def test_curves_are_read_and_drawn(tmp_path):
