@@ -264,19 +264,15 @@ def test_control_c_saves_and_says_how_to_go_on(desk, demo_folder):
         assert process.wait(60) == 130, process.stderr
     (line,) = process.stderr.strip().splitlines()
     (folder,) = (desk / "stopped/train").iterdir()
-    assert line.startswith("interrupted; progress saved: resume with ckpt_path=")
-    assert line.endswith(str(folder.relative_to(desk)))
+    assert line.startswith("interrupted; progress saved: resume with python ")
+    _, *words = shlex.split(line.partition("resume with ")[2])
+    assert words[0] == str(PROJECT / "train.py")
     stopped = step_of(folder / "checkpoints/last.ckpt")
     assert stopped >= 4
     epochs = stopped // 2 + 1
-    done = run(
-        "train.py",
-        "ckpt_path=last",
-        "paths.runs=stopped",
-        f"trainer.max_epochs={epochs}",
-        f"+callbacks.end={keeper}",  # whose interpolation is not resolved from the run's folder
-        cwd=desk,
-    )
+    # The words repeat +callbacks.end, whose interpolation is not read from the run's folder.
+    words.append(f"trainer.max_epochs={epochs}")
+    done = processes.run(words, desk, surroundings(desk))
     assert done.returncode == 0, done.stderr
     assert step_of(folder / "checkpoints/last.ckpt") == 2 * epochs
     assert list((desk / "stopped/train").iterdir()) == [folder]

@@ -9,6 +9,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
+
 from gfm.compat.hydra import compose_from, parse_arguments, parse_override
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
@@ -19,6 +21,7 @@ from gfm.run.saved_options import (
     ConfigFolders,
     Options,
     by_option,
+    config_folders,
     saved_config_folders,
     saved_overrides,
 )
@@ -58,6 +61,33 @@ def resume_arguments(arguments: Sequence[str]) -> list[str]:
     merged.setdefault("hydra.run.dir", override("hydra.run.dir", new["paths.run"]))
     other = [a for a in arguments if a not in overrides]
     return [*other, *merged.values()]
+
+
+def resume_command(run: Path) -> str:
+    """Return the command that resumes the run of this process.
+
+    It repeats the options that :func:`resume_arguments` does not take from the folder of a run.
+    """
+    given = by_option(HydraConfig.get().overrides.task)
+    trusted = _trusted(given.get("trust", "trust=[]"))
+    repeated = [
+        option
+        for name, option in given.items()
+        if name not in ("ckpt_path", "paths.run")
+        and (name in _AGAIN or not _is_kept(run, option, trusted))
+    ]
+    options = [*config_folders().arguments, override("ckpt_path", run), *repeated]
+    if creates_processes_externally():
+        return f"the same launcher and {shlex.join(options)}"
+    return shlex.join([*program("train"), *options])
+
+
+def _is_kept(run: Path, option: str, trusted: Sequence[str]) -> bool:
+    try:
+        check_kept(run, [option], trusted, ())
+    except GFMError:
+        return False
+    return True
 
 
 def in_run_folder(arguments: Sequence[str]) -> list[str]:
