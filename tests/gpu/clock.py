@@ -1,6 +1,7 @@
 """Callbacks that measure the steps of a run without making them wait."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -46,15 +47,17 @@ class StepClock(pl.Callback):
             synchronize()
             reset_peak()
             self.begin = time.perf_counter()
-        elif self.profiler is None and timed > 0:
-            if timed >= self.steps or time.perf_counter() - self.begin > self.budget:
-                synchronize()
-                self.seconds = (time.perf_counter() - self.begin) / timed
-                self.peak = peak_mebibytes()
-                self.profiler = _make_profiler()
-                self.profiler.__enter__()
-                self.profiled_from = self.count
+        elif self.profiler is None and timed > 0 and self._is_over(timed):
+            synchronize()
+            self.seconds = (time.perf_counter() - self.begin) / timed
+            self.peak = peak_mebibytes()
+            self.profiler = _make_profiler()
+            self.profiler.__enter__()
+            self.profiled_from = self.count
         self.count += 1
+
+    def _is_over(self, timed: int) -> bool:
+        return timed >= self.steps or time.perf_counter() - self.begin > self.budget
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note what was logged; end the run when enough steps are profiled."""
@@ -89,9 +92,7 @@ def _make_profiler() -> profile:
 def _count(profiler: profile) -> tuple[int, float | None]:
     """Return the number of kernels and the seconds in which any ran; on a CPU operations."""
     events = profiler.events() or []
-    kernels = [
-        e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation
-    ]
+    kernels = [e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
     if not torch.cuda.is_available():
         return len(events), None
     busy, end = 0.0, 0.0
@@ -100,6 +101,14 @@ def _count(profiler: profile) -> tuple[int, float | None]:
         end = max(end, event.time_range.end)
     launches = [e for e in kernels if not e.name.startswith(("Memcpy", "Memset"))]
     return len(launches), busy / 1e6
+
+
+def busy_seconds(work: Callable[[], object]) -> float:
+    """Return the seconds in which kernels run while a GPU does some work."""
+    with _make_profiler() as profiler:
+        work()
+        synchronize()
+    return _count(profiler)[1] or 0.0
 
 
 class ReadCounter(TorchDispatchMode):

@@ -28,7 +28,9 @@ _SINGLE = {
 def combinations() -> dict[str, list[str]]:
     """Return the overrides of all combinations, the largest first, those that compile last."""
     chosen = dict(_SINGLE)
-    subsets = [c for n in range(len(_SWITCHES), 0, -1) for c in itertools.combinations(_SWITCHES, n)]
+    subsets = [
+        c for n in range(len(_SWITCHES), 0, -1) for c in itertools.combinations(_SWITCHES, n)
+    ]
     # Compiling takes a minute or two: all together, then what needs less.
     subsets.sort(key=lambda c: "compile" in c and len(c) not in (2, 4))
     for names in subsets:

@@ -49,7 +49,9 @@ def _card(stage: Stage) -> None:
 def _nvidia_smi(*arguments: str) -> str:
     """Return what nvidia-smi prints; nothing where there is none."""
     try:
-        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            ["nvidia-smi", *arguments], capture_output=True, text=True, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return " / ".join(done.stdout.split("\n")).strip(" /")

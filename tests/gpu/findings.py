@@ -43,10 +43,10 @@ def read(file: Path) -> list[Finding]:
     return [Finding(**json.loads(line)) for line in lines if line.endswith("\n")]
 
 
-def figures(findings: Iterable[Finding], stage: str) -> dict[str, float]:
-    """Return the numbers of a stage by name."""
+def rates(findings: Iterable[Finding], stage: str) -> dict[str, float]:
+    """Return the samples per second that a stage found, by name."""
     return {
         f.name: float(f.figure)
         for f in findings
-        if f.stage == stage and isinstance(f.figure, int | float)
+        if f.stage == stage and f.unit == "samples/s" and isinstance(f.figure, int | float)
     }

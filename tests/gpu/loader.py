@@ -70,9 +70,7 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: str | None) -> fl
     return count / (time.perf_counter() - start)
 
 
-def _real_steps(
-    stage: Stage, name: str, roots: Roots, num_workers: int, place: str | None
-) -> None:
+def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: str | None) -> None:
     """Train r34 with the real loader; record how busy the GPU is beside ``train/data_wait``."""
     precision = "32-true" if stage.is_rehearsal else "bf16-mixed"
     own = ["data=am2k", *_paths(roots), f"data.num_workers={num_workers}"]

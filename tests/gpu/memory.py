@@ -154,7 +154,7 @@ def _run_out(stage: Stage) -> None:
     stage.measured("the photo that ran out of memory", text)
 
 
-def stage_limit(stage: Stage, maker: OutputMaker, mebibytes: float, size: tuple[int, int]):  # noqa: ANN201
+def stage_limit(stage: Stage, maker: OutputMaker, mebibytes: float, size: tuple[int, int]):
     """Return a context in which only small photos fit into memory."""
     if stage.is_rehearsal:
         return _refuse(maker, size)
@@ -176,7 +176,7 @@ class _limit:  # noqa: N801
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def _refuse(maker: OutputMaker, size: tuple[int, int]):  # noqa: ANN202
+def _refuse(maker: OutputMaker, size: tuple[int, int]):
     """Replace the inferer by one that has memory for a size at most."""
     inferer = maker.predictor.inferer
 

@@ -63,7 +63,8 @@ def _step(model: GFM, optimizer: torch.optim.Optimizer, given: dict[str, Tensor]
         terms.glance_loss(branch.glance, TT.glance_target(given["trimap"]), "probabilities"),
         terms.alpha_loss(branch.focus, given["alpha"], weight)
         + _two_pyramids(branch.focus * weight, given["alpha"] * weight),
-        terms.alpha_loss(output.alpha, given["alpha"]) + _two_pyramids(output.alpha, given["alpha"]),
+        terms.alpha_loss(output.alpha, given["alpha"])
+        + _two_pyramids(output.alpha, given["alpha"]),
         terms.composition_loss(*layers, output.alpha),
     ]
     loss = torch.stack(losses).sum() / 4

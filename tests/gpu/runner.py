@@ -43,7 +43,11 @@ TRAINING = "training"
 
 
 def run_stages(
-    plans: Sequence[Plan], options: Sequence[str], out: Path, seconds: float, variables: dict[str, str]
+    plans: Sequence[Plan],
+    options: Sequence[str],
+    out: Path,
+    seconds: float,
+    variables: dict[str, str],
 ) -> list[Finding]:
     """Run stages one after the other, and return what they found.
 

@@ -45,8 +45,8 @@ def options(stage: Stage, network: str, batch: int, size: int = 320) -> list[str
 
 def watched(name: str, **arguments: Any) -> str:
     """Return an override that adds a callback of :mod:`tests.gpu`."""
-    words = ", ".join(f"{key}: {value}" for key, value in arguments.items())
-    return f"+callbacks.watch={{_target_: tests.gpu.{name}, {words}}}"
+    node = {"_target_": f"tests.gpu.{name}", **arguments}
+    return "+callbacks.watch={" + ", ".join(f"{key}: {value}" for key, value in node.items()) + "}"
 
 
 def run(overrides: Sequence[str], loader: Any = None) -> dict[str, Any]:

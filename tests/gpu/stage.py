@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -49,12 +50,18 @@ class Stage:
         """Seconds left, at least 0."""
         return max(0.0, self.start + self.seconds - time.monotonic())
 
-    def _record(self, name: str, status: str, **rest: object) -> None:
-        finding = Finding(self.name, name, status, **rest)  # type: ignore[arg-type]
+    def _record(self, name: str, status: str, **rest: Any) -> None:
+        if isinstance(rest.get("figure"), float) and not math.isfinite(rest["figure"]):
+            rest["figure"] = str(rest["figure"])  # JSON has no such numbers
+        finding = Finding(self.name, name, status, **rest)
         append(self.findings, finding)
-        print(status, name, finding.figure, finding.unit, finding.threshold, finding.note, flush=True)
+        print(
+            status, name, finding.figure, finding.unit, finding.threshold, finding.note, flush=True
+        )
 
-    def at_most(self, name: str, figure: float, limit: float, unit: str = "", note: str = "") -> None:
+    def at_most(
+        self, name: str, figure: float, limit: float, unit: str = "", note: str = ""
+    ) -> None:
         """Record a pass if the figure is at most the limit; NaN fails."""
         status = PASS if figure <= limit else FAIL
         self._record(name, status, figure=figure, threshold=f"<= {limit:g}", unit=unit, note=note)

@@ -1,9 +1,9 @@
-"""What the figures mean: loader or GPU, how many workers, which precision, whether to compile."""
+"""What the rates mean: loader or GPU, how many workers, which precision, whether to compile."""
 
 import math
 from collections.abc import Sequence
 
-from tests.gpu.findings import FAIL, Finding, figures
+from tests.gpu.findings import FAIL, Finding, rates
 
 COMPILED = ", compiled"
 """End of the names of variants with ``compile=true``."""
@@ -12,11 +12,11 @@ _WORTH = 1.1
 
 
 def verdict(found: Sequence[Finding]) -> list[str]:
-    """Return a line for each answer; one says so where its stage gave no figures."""
+    """Return a line for each answer; one says so where its stage gave no rates."""
     failed = [f"{f.stage}: {f.name}" for f in found if f.status == FAIL]
     steps = {
         name.removeprefix("r34, batch 32: "): rate
-        for name, rate in figures(found, "throughput").items()
+        for name, rate in rates(found, "throughput").items()
         if name.startswith("r34, batch 32: ") and "official" not in name
     }
     lines = [f"Failed: {'; '.join(failed)}." if failed else "Nothing failed."]
@@ -33,28 +33,28 @@ def verdict(found: Sequence[Finding]) -> list[str]:
         lines.append(f"Compile: {advice}, for compiling makes steps {gain:.2f} times as fast.")
     else:
         lines.append("Compile: not measured.")
-    return [*lines, *_loader_lines(figures(found, "loader"), rate)]
+    return [*lines, *_loader_lines(rates(found, "loader"), rate)]
 
 
 def _loader_lines(loader: dict[str, float], rate: float) -> list[str]:
     """Say what bounds a run with packed data, and how many workers it needs."""
     lines = []
     for kind in ("raw", "packed", "composed on the device"):
-        rates = {
+        own = {
             int(name.split(", ")[1].split()[0]): value
             for name, value in loader.items()
             if name.startswith(f"{kind}, ") and name.endswith(("worker", "workers"))
         }
-        if not rates:
+        if not own:
             continue
-        enough = [number for number, value in rates.items() if value >= rate]
+        enough = [number for number, value in own.items() if value >= rate]
         if enough:
             lines.append(f"{kind}: the GPU is the limit; data.num_workers={min(enough)}.")
             continue
-        most = max(rates, key=rates.__getitem__)
-        needed = math.ceil(rate * most / rates[most])
+        most = max(own, key=own.__getitem__)
+        needed = math.ceil(rate * most / own[most])
         lines.append(
-            f"{kind}: the loader is the limit, with {rates[most]:.0f} of {rate:.0f} samples/s; "
+            f"{kind}: the loader is the limit, with {own[most]:.0f} of {rate:.0f} samples/s; "
             f"data.num_workers={most}, and {needed} cores would be enough."
         )
     return lines or ["Loader: not measured."]

@@ -104,6 +104,10 @@ def run(stage: Stage) -> None:
             counter: WaitCounter = runs.find(objects["trainer"], WaitCounter)
             text = f"{name}: waits in {len(counter.silent)} steps that do not log"
             places = ", ".join(sorted(counter.places)[:4])
-            stage.at_most(text, sum(counter.silent) if counter.silent else float("nan"), 0, note=places)
-            logs = [c for c, is_log in zip(counter.counts, counter.is_logging, strict=False) if is_log]
+            stage.at_most(
+                text, sum(counter.silent) if counter.silent else float("nan"), 0, note=places
+            )
+            logs = [
+                c for c, is_log in zip(counter.counts, counter.is_logging, strict=False) if is_log
+            ]
             stage.measured(f"{name}: waits in a step that logs", max(logs, default=0))
