@@ -66,13 +66,21 @@ def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.
     return [cv2.add(layer, field, dtype=cv2.CV_8U) for layer in layers]
 
 
-def fit_background(path: Path, size: tuple[int, ...]) -> np.ndarray:
+def fit_background(path: Path, size: tuple[int, ...], detail: float = 1) -> np.ndarray:
     """Read a background and resize it to (height, width) without aliasing.
+
+    Args:
+        path: File of the background.
+        size: Height and width.
+        detail: Below 1, the background is first shrunk to this fraction of the size.
 
     Raises:
         GFMError: The file is unreadable.
     """
     height, width = size
+    if detail < 1:
+        small = fit_background(path, (max(1, round(height * detail)), max(1, round(width * detail))))
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     background = read_image_for(path, (height, width))
     # If one side shrinks and the other grows, OpenCV's INTER_AREA interpolates linearly and skips
     # pixels. So each side has its own interpolation, and the side that shrinks is resized first.

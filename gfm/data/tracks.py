@@ -150,6 +150,8 @@ class RssnTrack(CompositeTrack):
     Attributes:
         denoise: Whether to use denoised pairs, which needs ``fg_denoise`` (or ``original_denoise``)
             and ``train_denoise``.
+        background_detail: Resolution of backgrounds as a fraction of the photo's. Below 1, they are
+            shrunk and enlarged again, which brings back the discrepancy that HD backgrounds remove.
         denoise_probability: Probability of using the denoised foreground and background.
         blur_probability: Probability of blurring the background.
         blur_sizes: Sides of the box filter in pixels of the photo, of which one is drawn.
@@ -160,6 +162,7 @@ class RssnTrack(CompositeTrack):
     name: str = "comp_rssn"
     backgrounds: Backgrounds = "bg20k"
     denoise: bool = False
+    background_detail: float = 1.0
     denoise_probability: float = 0.5
     blur_probability: float = 0.5
     blur_sizes: Sequence[int] = field(default=(20, 30, 40, 50, 60))
@@ -196,7 +199,7 @@ class RssnTrack(CompositeTrack):
             foreground_path = photo.denoised or foreground_path
             background_path = scene.denoised or background_path
         foreground = read_crop(foreground_path, alpha.shape, crop)
-        background = fit_background(background_path, alpha.shape)
+        background = fit_background(background_path, alpha.shape, self.background_detail)
         background = crop.subsample(blur_window(background, crop.window, blur_size))
         image = blend(foreground, background, crop.of(alpha))
         if has_noise:

@@ -36,6 +36,8 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
         OptionsError: Options are unknown, missing, out of range, or contradict each other.
         GFMError: The data have no training photos.
     """
+    if "table" in cfg:
+        raise GFMError("a table is many runs: add -m, as in train.py -m table=rosta")
     if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
         raise GFMError(ONLY_EVALUATED)
     cfg = take_network(_place_in_sweep(cfg))
