@@ -7,7 +7,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.text import Text
 
 from gfm.compat.hydra import Callback, swept_options
@@ -72,13 +72,13 @@ class SweepCallback(Callback):
 def _begin_table(config: DictConfig) -> list[str]:
     """Make the sweep run a table, and return the names of the options in which runs differ."""
     # Imported here, because --help should not wait for torch.
-    from gfm.compat.hydra_sweeper import use_list_sweeper
     from gfm.evaluation.table import save_definition
     from gfm.run.table import plan_table
 
     definition, jobs = plan_table(config)
     save_definition(Path(config.hydra.sweep.dir), definition)
-    use_list_sweeper(config, jobs)
+    with read_write(config), open_dict(config):
+        config.hydra.sweeper = {"_target_": "hydra_plugins.gfm_sweeper.ListSweeper", "jobs": jobs}
     own = [name for options in definition.options.values() for name in by_option(options)]
     return [*own, "seed" if "seed" in config else "checkpoint"]
 
