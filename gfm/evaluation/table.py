@@ -187,14 +187,14 @@ def _notes(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
     notes = [f"Means over {num_photos} photo{'s' * (num_photos > 1)}; lower is better."]
     most = max(row.num_runs for row in rows)
     if most > 1:
-        notes.append(f"± is the standard deviation over up to {most} runs of a cell.")
+        notes.append(f"±: standard deviation over the runs of a cell, {most} at most.")
     else:
         notes.append("One run per cell, so the table does not show how much a seed changes.")
     notes.append("Bold: best; italics: second best.")
     if any(entry.is_close for row in rows for entry in row.entries):
         notes.append(
-            "≈: not separated from the best; the 95 % interval of the difference, from a bootstrap "
-            "over photos, includes 0."
+            "≈: not separated from the best; the 95 % interval of the difference, from a paired "
+            "bootstrap over photos, includes 0."
         )
     incomplete = [row for row in rows if row.num_runs < len(row.folders)]
     missing = [f"{row.label} ({row.num_runs} of {len(row.folders)})" for row in incomplete]

@@ -73,14 +73,14 @@ def _begin_table(config: DictConfig) -> list[str]:
     """Make the sweep run a table, and return the names of the options in which runs differ."""
     # Imported here, because --help should not wait for torch.
     from gfm.evaluation.table import save_definition
-    from gfm.run.table import plan_table
+    from gfm.run.table import plan_table, repeated_option
 
     definition, jobs = plan_table(config)
     save_definition(Path(config.hydra.sweep.dir), definition)
     with read_write(config), open_dict(config):
         config.hydra.sweeper = {"_target_": "hydra_plugins.gfm_sweeper.ListSweeper", "jobs": jobs}
     own = [name for options in definition.options.values() for name in by_option(options)]
-    return [*own, "seed" if "seed" in config else "checkpoint"]
+    return [*own, repeated_option(config)]
 
 
 def _show_table(sweep: Path) -> None:

@@ -4,7 +4,7 @@ The runs of a table are ordinary runs: each can be repeated or resumed alone wit
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BeforeValidator, Field, ValidationError
@@ -30,6 +30,7 @@ class TableOptions(Section):
     """A file of ``configs/table``."""
 
     title: Text
+    program: Literal["train", "evaluate"] = "train"
     cells: Annotated[dict[str, _Overrides], Field(min_length=1)]
     options: _Overrides = []
     metrics: list[Text] | None = None
@@ -50,7 +51,7 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
     cells = {label: by_option(options) for label, options in table.cells.items()}
     task = by_option(str(text) for text in config.hydra.overrides.task)
     given = {name: o for name, o in task.items() if name.split(".")[0] != "table"}
-    axis = "seed" if "seed" in config else "checkpoint"
+    axis = repeated_option(config)
     _check_command(given, cells, axis)
     repeats = _values(given.pop(axis, None)) or [str(config[axis])]
     shared = {**by_option(table.options), **given}
@@ -71,6 +72,11 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
     ), jobs
 
 
+def repeated_option(config: DictConfig) -> str:
+    """Return the option that differs between the runs of a cell: a seed, or other weights."""
+    return "seed" if "seed" in config else "checkpoint"
+
+
 def _read(config: DictConfig) -> TableOptions:
     """Return the table that was chosen, validated."""
     plain: Any = OmegaConf.to_container(config.table, resolve=True)
@@ -80,6 +86,11 @@ def _read(config: DictConfig) -> TableOptions:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise GFMError(f"table.{place}: {first['msg'].lower()}") from None
+    if (table.program == "train") != ("seed" in config):
+        choice = config.hydra.runtime.choices.table
+        weights = " checkpoint=<weights>" if table.program == "evaluate" else ""
+        command = f"{table.program}.py -m table={choice}{weights}"
+        raise GFMError(f"table={choice} is a table of the other command: run python {command}")
     names = [_file_name(label) for label in table.cells]
     for label in table.cells:
         if names.count(_file_name(label)) > 1:
@@ -112,6 +123,8 @@ def _check_command(given: Options, cells: dict[str, Options], axis: str) -> None
         for name in own:
             if name in given:
                 raise GFMError(f"{given[name]}: cell {label} of the table sets {name} itself")
+    if axis == "checkpoint" and axis not in given:
+        raise GFMError("set checkpoint=<weights> to what the table is to test")
     if given.get("test") == "test=false":
         raise GFMError("a table consists of the final tests: remove test=false")
 
