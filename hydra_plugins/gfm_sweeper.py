@@ -39,6 +39,7 @@ class ListSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Compose all jobs, so that errors show before the first one starts, and run them."""
+        assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")

@@ -79,7 +79,9 @@ def fit_background(path: Path, size: tuple[int, ...], detail: float = 1) -> np.n
     """
     height, width = size
     if detail < 1:
-        small = fit_background(path, (max(1, round(height * detail)), max(1, round(width * detail))))
+        small = fit_background(
+            path, (max(1, round(height * detail)), max(1, round(width * detail)))
+        )
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     background = read_image_for(path, (height, width))
     # If one side shrinks and the other grows, OpenCV's INTER_AREA interpolates linearly and skips

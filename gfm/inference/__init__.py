@@ -11,4 +11,13 @@ from gfm.inference.inferers import (
 )
 from gfm.inference.predictor import Predictor
 
-__all__ = ["Branch", "Hybrid", "Inferer", "Native", "Prediction", "Predictor", "Resize", "format_inferer"]
+__all__ = [
+    "Branch",
+    "Hybrid",
+    "Inferer",
+    "Native",
+    "Prediction",
+    "Predictor",
+    "Resize",
+    "format_inferer",
+]

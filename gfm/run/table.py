@@ -15,7 +15,7 @@ from gfm.evaluation.published import find_published
 from gfm.evaluation.table import Definition
 from gfm.metrics import metric_names
 from gfm.option_types import Section, Text
-from gfm.run.overrides import override
+from gfm.run.overrides import check_overrides, override
 from gfm.run.saved_options import Options, by_option
 
 _COLUMNS = ("sad", "mse", "mad", "grad", "conn", "sad_transition")
@@ -32,10 +32,10 @@ class TableOptions(Section):
     title: Text
     program: Literal["train", "evaluate"] = "train"
     cells: Annotated[dict[str, _Overrides], Field(min_length=1)]
-    options: _Overrides = []
+    options: _Overrides = Field(default_factory=list)
     metrics: list[Text] | None = None
-    published: dict[str, Text] = {}
-    notes: _Overrides = []
+    published: dict[str, Text] = Field(default_factory=dict)
+    notes: _Overrides = Field(default_factory=list)
 
 
 def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
@@ -99,7 +99,9 @@ def _read(config: DictConfig) -> TableOptions:
         if label not in table.cells:
             raise GFMError(f"table.published: {label} is not a cell of the table")
         find_published(row)
-    for text in [*table.options, *(text for own in table.cells.values() for text in own)]:
+    texts = [*table.options, *(text for own in table.cells.values() for text in own)]
+    check_overrides(texts)
+    for text in texts:
         option = parse_override(text)
         if option.is_sweep_override() or (option.key_or_group or "").startswith("hydra"):
             raise GFMError(f"table: {text}: choose an option of a run, and one value")

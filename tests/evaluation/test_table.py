@@ -128,7 +128,10 @@ def test_compare_takes_the_folder_of_a_table(tmp_path, capsys, monkeypatch):
     ("spoil", "message"),
     [
         (lambda sweep: (sweep / "table.json").write_text("{"), "table.json is missing or damaged"),
-        (lambda sweep: (sweep / "best_seed0/per_image.csv").write_text("name,sad\na,x"), "is damaged"),
+        (
+            lambda sweep: (sweep / "best_seed0/per_image.csv").write_text("name,sad\na,x"),
+            "is damaged",
+        ),
     ],
 )
 def test_damaged_files_are_named(tmp_path, spoil, message):
@@ -139,7 +142,7 @@ def test_damaged_files_are_named(tmp_path, spoil, message):
 
 
 def test_without_results_there_is_no_table(tmp_path):
-    with pytest.raises(GFMError, match="no run of the table in .* has a result yet"):
+    with pytest.raises(GFMError, match=r"no run of the table in .* has a result yet"):
         build_table(write(tmp_path, {}))
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 from omegaconf import OmegaConf, open_dict
 
+from gfm.compat.hydra import swept_options
 from gfm.config import EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.evaluation.published import find_published
@@ -29,7 +30,7 @@ OWN = re.search(
 def plan(name, *options, program="train"):
     """The definition and the jobs of a table for these options of the command line."""
     given = [f"table={name}", *options]
-    config = compose_config(program, [o for o in given if "," not in o or "{" in o])
+    config = compose_config(program, [o for o in given if not swept_options([o])])
     hydra = {"overrides": {"task": given}, "runtime": {"choices": {"table": name}}}
     with open_dict(config):
         config.hydra = OmegaConf.create(hydra)
@@ -82,10 +83,11 @@ WRONG = {
     ("rosta", "+table.metrics=[sadd]"): "table.metrics: no metric sadd: choose from sad, ",
     ("rosta", "+table.foo=1"): "table.foo: extra inputs are not permitted",
     ("rosta", "table.cells.TT=1"): "table.cells.TT: input should be a valid list",
-    ("rosta", "+table.cells.tt=rosta=ft"): "tt has the folder of a different cell: rename it",
+    ("rosta", "+table.cells.tt='rosta=ft'"): "TT has the folder of a different cell: rename it",
     ("rosta", "+table.published.x=y"): "table.published: x is not a cell of the table",
     ("rosta", "table.published.TT=y"): "no published figures named y: known are GFM-TT",
     ("rosta", "table.cells.TT='rosta=tt,ft'"): "rosta=tt,ft: choose an option of a run, and one",
+    ("rosta", "table.cells.TT=rosta"): "cannot read the option rosta",
     ("inference", "seed=0"): "run python evaluate.py -m table=inference checkpoint=<weights>",
 }
 
@@ -113,8 +115,12 @@ def test_a_table_without_m_is_refused(tiny_training):
 
 @pytest.mark.parametrize(
     ("worker", "num_gpus", "gpu"),
-    [("LokyProcess-1", 4, 0), ("LokyProcess-6", 4, 1), ("LokyProcess-1", 1, None)]
-    + [("MainProcess", 4, None)],
+    [
+        ("LokyProcess-1", 4, 0),
+        ("LokyProcess-6", 4, 1),
+        ("LokyProcess-1", 1, None),
+        ("MainProcess", 4, None),
+    ],
 )
 def test_workers_of_joblib_share_the_gpus(monkeypatch, worker, num_gpus, gpu):
     monkeypatch.setattr("gfm.run.sweep.in_sweep", lambda: True)
