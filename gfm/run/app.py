@@ -39,8 +39,8 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
 def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
     """Return the arguments that Hydra is to read instead of those of the command line.
 
-    Paths that contain ``=`` are quoted, a resumed run gets its earlier options, a run writes all its
-    files to one folder, and each of several test sets is composed separately.
+    Paths that contain ``=`` are quoted, a resumed run gets its earlier options, a run writes all
+    its files to one folder, and each of several test sets is composed separately.
 
     Raises:
         GFMError: An argument is malformed, or there is no run to resume.
