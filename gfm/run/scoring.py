@@ -45,7 +45,10 @@ def load(config: EvaluateConfig) -> Network | None:
         return None
     path = find_checkpoint(config.checkpoint or "")
     model, checkpoint = load_network(path, tuple(config.trust))
-    trainer = instantiate(config.trainer.to_dict())
+    node = config.trainer.to_dict()
+    # Photos are counted by PhotoProgress.
+    node |= {"enable_progress_bar": node.get("enable_progress_bar") or False}
+    trainer = instantiate(node)
     choose_inference_format(model, trainer.strategy.root_device.type, str(trainer.precision))
     return Network(path, model, checkpoint, trainer)
 

@@ -95,7 +95,8 @@ def show_results(
     if not trainer.is_global_zero:
         return
     if (config.folder / "metrics.csv").is_file():
-        draw_curves(config.folder / "metrics.csv", config.folder / "curves.png")
+        names = config.objective or "", config.objective_mode
+        draw_curves(config.folder / "metrics.csv", config.folder / "curves.png", *names)
     module: Any = trainer.lightning_module
     validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
     if tested:
