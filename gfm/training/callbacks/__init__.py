@@ -6,6 +6,7 @@ from gfm.training.callbacks.early_end import EarlyEnd
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.learning_rate import LearningRate
+from gfm.training.callbacks.network_size import NetworkSize
 from gfm.training.callbacks.norm_statistics import NormStatistics
 from gfm.training.callbacks.pace import Pace
 from gfm.training.callbacks.previews import Previews
@@ -22,6 +23,7 @@ __all__ = [
     "ImageTable",
     "LastCheckpoint",
     "LearningRate",
+    "NetworkSize",
     "NormStatistics",
     "Pace",
     "Previews",
