@@ -12,7 +12,7 @@ Runs = Annotated[
     list[Path],
     typer.Argument(
         help="Folders of evaluations, or of training runs with a final test; each is compared with "
-        "the first.",
+        "the first. Runs on several test sets are compared by set, too.",
         metavar="RUN...",
     ),
 ]

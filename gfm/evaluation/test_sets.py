@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gfm.evaluation.html import write_page
-from gfm.system.files import write_table, write_text
+from gfm.system.files import read_table, write_table, write_text
 
 MEAN = "macro mean"
 """Name of the row that holds the means over test sets."""
@@ -14,6 +14,16 @@ FILE = "test_sets.csv"
 """Table in the folder of an evaluation on several test sets."""
 
 Summary = Mapping[str, float]
+
+
+def read_test_sets(folder: Path) -> list[str]:
+    """Return the names of the test sets of an evaluation; none if it had only one.
+
+    Raises:
+        GFMError: Their table is damaged.
+    """
+    table = folder / FILE
+    return [name for name in read_table(table) if name != MEAN] if table.is_file() else []
 
 
 def macro_means(summaries: Mapping[str, Summary]) -> dict[str, float]:
