@@ -35,6 +35,24 @@ def test_multiply_adds_are_those_of_the_layers(side):
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+def test_small_inputs_and_compiled_networks_are_counted():
+    """In training, batch norms refuse a single value; compiling would take seconds."""
+    model = instantiate(SMALL_NODE).train()
+    expected = multiply_adds(model, 32)
+    assert expected
+    model.compile(backend=lambda *_: pytest.fail("compiled"))
+    assert multiply_adds(model, 32) == expected
+
+
+def test_a_network_that_needs_values_has_no_count():
+    class Gated(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x) if x.mean() > 0 else x
+
+    assert multiply_adds(Gated(3, 3, 1), 8) is None
+    assert describe_size(nn.Sequential(Gated(3, 3, 1)), 8) == "12 parameters (0 12)"
+
+
 def test_the_description_names_parts_and_frozen_parameters():
     model: GFM = instantiate(SMALL_NODE)
     text = describe_size(model, 64)

@@ -10,7 +10,7 @@ from gfm.training.callbacks.network_size import NetworkSize
 from gfm.training.callbacks.norm_statistics import NormStatistics
 from gfm.training.callbacks.pace import Pace
 from gfm.training.callbacks.previews import Previews
-from gfm.training.callbacks.progress_lines import ProgressLines
+from gfm.training.callbacks.progress_lines import ProgressBar, ProgressLines
 from gfm.training.callbacks.result_picture import ResultPicture
 from gfm.training.callbacks.skipped_files import SkippedFiles
 
@@ -27,6 +27,7 @@ __all__ = [
     "NormStatistics",
     "Pace",
     "Previews",
+    "ProgressBar",
     "ProgressLines",
     "ResultPicture",
     "SkippedFiles",

@@ -5,24 +5,41 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from gfm.system.console import console
 
 
-def multiply_adds(model: nn.Module, side: int) -> int:
-    """Count the multiplications with an addition in a forward pass of one N×3×side×side image.
+class _Forward(nn.Module):
+    """Calls ``forward``, because calling a compiled network would compile it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Any:
+        return self.model.forward(image)
+
+
+def multiply_adds(model: nn.Module, side: int) -> int | None:
+    """Count the multiplications with an addition in a forward pass of one 3×side×side image.
 
     Convolutions and matrix products count. Nothing is computed: the tensors have only shapes.
+    ``None`` for a network that needs their values.
     """
-    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    whole = _Forward(model)
+    tensors = {**dict(whole.named_parameters()), **dict(whole.named_buffers())}
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+    images = torch.empty(2, 3, side, side, device="meta")  # batch norms may refuse to train on one
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        functional_call(model, shapes, (torch.empty(1, 3, side, side, device="meta"),))
-    return counter.get_total_flops() // 2
+    try:
+        with torch.no_grad(), counter:
+            functional_call(whole, shapes, (images,))
+    except Exception:  # of any kind, from anybody's network; training does not need the number
+        return None
+    return counter.get_total_flops() // (2 * len(images))
 
 
 def describe_size(model: nn.Module, side: int) -> str:
@@ -31,9 +48,9 @@ def describe_size(model: nn.Module, side: int) -> str:
     listed = ", ".join(f"{name} {_short(count)}" for name, count in parts.items() if count)
     is_frozen = [p.numel() for p in model.parameters() if not p.requires_grad]
     frozen = f", {_short(sum(is_frozen))} of them frozen" if is_frozen else ""
-    operations = f"{multiply_adds(model, side) / 1e9:.3g} G multiply-adds"
     total = f"{_short(_count(model))} parameters ({listed}){frozen}"
-    return f"{total}; {operations} per {side}×{side} input"
+    count = multiply_adds(model, side)
+    return f"{total}; {count / 1e9:.3g} G multiply-adds per {side}×{side} input" if count else total
 
 
 def _count(module: nn.Module) -> int:
