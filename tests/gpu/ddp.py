@@ -23,7 +23,6 @@ def run(stage: Stage) -> None:
     variants = {f"one rank of {backend}": (ONE_RANK, 1), "two ranks of gloo": (TWO_NODES, 2)}
     if stage.num_gpus > 1 and not stage.is_rehearsal:
         many = ["trainer.strategy=ddp", f"trainer.devices={stage.num_gpus}"]
-        many += ["trainer.sync_batchnorm=true"]
         variants = {f"{stage.num_gpus} ranks of NCCL": (many, 1), **variants}
     for name, (own, num_nodes) in variants.items():
         if stage.has_time(name, 20):
