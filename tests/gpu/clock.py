@@ -92,7 +92,11 @@ def _make_profiler() -> profile:
 def _count(profiler: profile) -> tuple[int, float | None]:
     """Return the number of kernels and the seconds in which any ran; on a CPU operations."""
     events = profiler.events() or []
-    kernels = [e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
+    kernels = [
+        e
+        for e in events
+        if e.device_type == DeviceType.CUDA and not getattr(e, "is_user_annotation", False)
+    ]
     if not torch.cuda.is_available():
         return len(events), None
     busy, end = 0.0, 0.0
@@ -121,5 +125,7 @@ class ReadCounter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation."""
         name = func.overloadpacket.__name__
-        self.count += name in ("_local_scalar_dense", "nonzero", "equal", "masked_select")
+        # Integers are counters, which are on the CPU even if the network is on a GPU.
+        is_read = name == "_local_scalar_dense" and args[0].is_floating_point()
+        self.count += is_read or name in ("nonzero", "equal", "masked_select")
         return func(*args, **(kwargs or {}))

@@ -18,9 +18,8 @@ from tests.gpu.stage import Stage
 
 _GLOO = "{_target_: pytorch_lightning.strategies.DDPStrategy, process_group_backend: gloo}"
 PLAIN = ["trainer.strategy=auto"]
-ONE_RANK = ["trainer.strategy=ddp", "trainer.devices=1", "trainer.sync_batchnorm=true"]
+ONE_RANK = ["trainer.strategy=ddp", "trainer.devices=1"]
 TWO_NODES = [f"trainer.strategy={_GLOO}", "trainer.devices=1", "trainer.num_nodes=2"]
-TWO_NODES += ["trainer.sync_batchnorm=true"]
 """Two nodes that are this machine, so that both use its first card; NCCL would refuse that."""
 
 
@@ -56,7 +55,7 @@ class Job:
         for node, log in enumerate(self.logs):
             nodes = {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
             variables = {**os.environ, **(nodes if num_nodes > 1 else {})}
-            if stage.is_rehearsal:  # SyncBatchNorm is for GPUs alone
+            if stage.is_rehearsal:  # torch synchronises batch norm on GPUs alone
                 variables["PYTHONPATH"] = str(PROJECT / "tests/synchronized")
             variables["PYTHONPATH"] = os.pathsep.join(
                 filter(None, [variables.get("PYTHONPATH"), str(PROJECT)])
@@ -157,5 +156,7 @@ def job_options(stage: Stage) -> list[str]:
     accelerator = "cpu" if stage.is_rehearsal else "gpu"
     run = [f"trainer.accelerator={accelerator}", "trainer.precision=64-true", "logger=csv"]
     run += ["trainer.log_every_n_steps=1", "trainer.limit_val_batches=0", "test=false"]
+    if not stage.is_rehearsal:  # there, tests/synchronized does it
+        run += ["trainer.sync_batchnorm=true"]
     run += ["~callbacks.best", "~callbacks.previews", "~callbacks.result", "~callbacks.table"]
     return [*network, "backbone.pretrained=false", *data, *recipe, *run]

@@ -1,7 +1,8 @@
 """Stage 8: the largest batches and photos, and what happens beyond."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from unittest import mock
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
-from gfm.inference import Hybrid, Predictor
+from gfm.inference import Hybrid, Inferer, Native, Predictor
 from gfm.inference.input_files import find_inputs
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.predict_files import predict_files
@@ -61,8 +62,9 @@ def _search(stage: Stage, name: str, backbone: str, recomputes: bool) -> None:
     model = make_network(stage, backbone, activation_checkpointing=recomputes, channels_last=True)
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-5, fused=True)
-    largest = largest_batch(lambda batch: _fits(stage, model, optimizer, batch), _CAP)
-    note = "the search ends there" if largest == _CAP else ""
+    reasons: list[str] = []
+    largest = largest_batch(lambda batch: _fits(stage, model, optimizer, batch, reasons), _CAP)
+    note = "the search ends there" if largest == _CAP else "; ".join(reasons)
     stage.at_least(name, largest, 1, "samples", note)
 
 
@@ -75,12 +77,15 @@ def largest_batch(fits: Callable[[int], bool], cap: int) -> int:
     return half_way if batch and half_way < cap and fits(half_way) else batch
 
 
-def _fits(stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int) -> bool:
+def _fits(
+    stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int, reasons: list[str]
+) -> bool:
+    """Return whether a batch trains; note errors that do not say that memory is exhausted."""
     try:
         _step(stage, model, optimizer, batch)
-    except RuntimeError as error:  # cuDNN has its own words
-        if not isinstance(error, torch.OutOfMemoryError) and "ALLOC_FAILED" not in str(error):
-            raise
+    except RuntimeError as error:  # such as a kernel that indexes with 32 bits
+        if not isinstance(error, torch.OutOfMemoryError):
+            reasons.append(" ".join(f"{batch}: {error}".split())[:150])
     else:
         return True
     optimizer.zero_grad()  # only now, when the error holds no tensors any more
@@ -105,14 +110,14 @@ def _step(stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int
     synchronize()
 
 
-def _maker(stage: Stage) -> OutputMaker:
+def _maker(stage: Stage, inferer: Inferer, max_size: int | None = 1080) -> OutputMaker:
     network = make_network(stage).eval()
-    return OutputMaker(Predictor(network, Hybrid(), stage.device), OUTPUTS)
+    return OutputMaker(Predictor(network, inferer, stage.device, max_size=max_size), OUTPUTS)
 
 
 def _predict(stage: Stage, name: str, size: tuple[int, int]) -> None:
     """Record seconds and memory of a matte and cut-out of one photo."""
-    maker = _maker(stage)
+    maker = _maker(stage, Hybrid())
     image = _photo(size)
     maker(image)
     synchronize()
@@ -136,14 +141,15 @@ def _run_out(stage: Stage) -> None:
     small, large = ((96, 144), (192, 288)) if stage.is_rehearsal else ((1080, 1620), (5792, 8688))
     for name, size in (("a_large", large), ("b_small", small)):
         Image.fromarray(_photo(size)).save(photos / f"{name}.jpg")
-    maker = _maker(stage)
+    # At full size, the network needs 29 times the memory for the large photo.
+    maker = _maker(stage, Native(), max_size=None)
     sources = find_inputs([str(photos)], out).sources
     for path in out.glob("*/*.png"):
         path.unlink()
     reset_peak()
     maker(_photo(small))
     synchronize()
-    with stage_limit(stage, maker, 1.5 * peak_mebibytes(), small):
+    with _limit_memory(stage, maker, 1.5 * peak_mebibytes(), small):
         try:
             predict_files(maker, sources, ResultFiles(out, OUTPUTS))
             text = "written at a smaller size"
@@ -154,29 +160,28 @@ def _run_out(stage: Stage) -> None:
     stage.measured("the photo that ran out of memory", text)
 
 
-def stage_limit(stage: Stage, maker: OutputMaker, mebibytes: float, size: tuple[int, int]):
+def _limit_memory(
+    stage: Stage, maker: OutputMaker, mebibytes: float, size: tuple[int, int]
+) -> AbstractContextManager[object]:
     """Return a context in which only small photos fit into memory."""
     if stage.is_rehearsal:
         return _refuse(maker, size)
-    return _limit(mebibytes)
+    return _limit(mebibytes + 256)
 
 
-class _limit:  # noqa: N801
-    """Limits the memory of this process on the GPU."""
-
-    def __init__(self, mebibytes: float) -> None:
-        total = torch.cuda.get_device_properties(0).total_memory / 2**20
-        self.share = min(1.0, mebibytes / total)
-
-    def __enter__(self) -> None:
-        release_memory()
-        torch.cuda.set_per_process_memory_fraction(self.share)
-
-    def __exit__(self, *_: object) -> None:
+@contextmanager
+def _limit(mebibytes: float) -> Iterator[None]:
+    """Limit the memory of this process on the GPU."""
+    total = torch.cuda.get_device_properties(0).total_memory / 2**20
+    release_memory()
+    torch.cuda.set_per_process_memory_fraction(min(1.0, mebibytes / total))
+    try:
+        yield
+    finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def _refuse(maker: OutputMaker, size: tuple[int, int]):
+def _refuse(maker: OutputMaker, size: tuple[int, int]) -> AbstractContextManager[object]:
     """Replace the inferer by one that has memory for a size at most."""
     inferer = maker.predictor.inferer
 

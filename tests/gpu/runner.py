@@ -48,6 +48,7 @@ def run_stages(
     out: Path,
     seconds: float,
     variables: dict[str, str],
+    minimum: float = 0,
 ) -> list[Finding]:
     """Run stages one after the other, and return what they found.
 
@@ -59,12 +60,14 @@ def run_stages(
         out: Folder for the findings and logs.
         seconds: Time of all stages together.
         variables: Environment variables in addition to those of this process.
+        minimum: Seconds that a stage gets at least, while there are as many.
     """
     end = time.monotonic() + seconds
     found: list[Finding] = []
     for index, plan in enumerate(plans):
         left = max(0.0, end - time.monotonic())
-        limit = left * plan.share / sum(p.share for p in plans[index:])
+        share = plan.share / sum(p.share for p in plans[index:])
+        limit = min(left, max(minimum, left * share))
         found += run_stage(plan.name, options, out, limit, variables)
     return found
 
