@@ -140,6 +140,7 @@ class Track(Node):
 
     name: Text
     backgrounds_per_foreground: Count = 1
+    background_detail: PositiveFraction = 1
     denoise_probability: Fraction = 0
     blur_probability: Fraction = 0
     blur_sizes: Annotated[list[Count], Field(min_length=1)] = Field(default_factory=list)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+_DRAWING = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "trunc_normal_"}
+"""Functions of ``torch.nn.init``, and methods of tensors, that draw random weights."""
+
 
 def is_killed_worker(error: BaseException) -> bool:
     """Return whether a DataLoader worker was killed."""
@@ -62,6 +65,26 @@ def size_oblivious_export() -> AbstractContextManager[Any]:
     from torch.fx.experimental import _config
 
     return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+
+
+def skip_random_weights() -> AbstractContextManager[Any]:
+    """Leave weights uninitialised that networks built within the context would draw at random.
+
+    Drawing them takes longer than reading a checkpoint; on the ``meta`` device, torch would import
+    its compiler for it, which takes a second.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    class Skip(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if getattr(func, "__name__", "") in _DRAWING:
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **kwargs)
+
+    return Skip()
 
 
 def cpu_capabilities() -> Mapping[str, Any]:

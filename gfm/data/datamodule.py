@@ -18,7 +18,6 @@ from gfm.data.dataset import (
     Track,
     TrainingSet,
     ValidationSet,
-    spread,
 )
 from gfm.data.device_compositing import compose
 from gfm.data.layout import Datasets, Photo
@@ -26,6 +25,7 @@ from gfm.data.loaders import TrainingLoader, photo_loader
 from gfm.data.mixture import datasets_of
 from gfm.data.samplers import EpochSampler
 from gfm.data.split import hold_out
+from gfm.data.spreading import spread
 from gfm.data.windows import WindowSet, check_track, collate
 from gfm.errors import GFMError
 from gfm.system.processes import num_loaders

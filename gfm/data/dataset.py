@@ -51,20 +51,6 @@ def to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.stack(cv2.split(array)))
 
 
-def spread_indices(num_items: int, num_chosen: int) -> list[int]:
-    """Choose ``num_chosen`` of ``num_items`` indices, as evenly spaced as possible.
-
-    The distance between neighbours is ``num_items / num_chosen``, rounded up or down.
-    """
-    num_chosen = min(num_chosen, num_items)
-    return [i * num_items // num_chosen for i in range(num_chosen)]
-
-
-def spread(photos: Sequence[Photo], number: int) -> list[Photo]:
-    """Choose a number of photos, spread evenly; see :func:`spread_indices`."""
-    return [photos[index] for index in spread_indices(len(photos), number)]
-
-
 @dataclass(frozen=True)
 class SampleOptions:
     """How a training sample is cut from a photo; the defaults are those of the paper.

@@ -168,6 +168,8 @@ class RssnTrack(CompositeTrack):
     Attributes:
         denoise: Whether to use denoised pairs, which needs ``fg_denoise`` (or ``original_denoise``)
             and ``train_denoise``.
+        background_detail: Resolution of backgrounds as a fraction of the photo's. Below 1, they are
+            shrunk and enlarged again, which brings back the discrepancy that HD backgrounds remove.
         denoise_probability: Probability of using the denoised foreground and background.
         blur_probability: Probability of blurring the background.
         blur_sizes: Sides of the box filter in pixels of the photo, of which one is drawn.
@@ -178,6 +180,7 @@ class RssnTrack(CompositeTrack):
     name: str = "comp_rssn"
     backgrounds: Backgrounds = "bg20k"
     denoise: bool = False
+    background_detail: float = 1.0
     denoise_probability: float = 0.5
     blur_probability: float = 0.5
     blur_sizes: Sequence[int] = field(default=(20, 30, 40, 50, 60))
@@ -214,7 +217,7 @@ class RssnTrack(CompositeTrack):
             background_path = scene.denoised or background_path
         return Parts(
             read_crop(foreground_path, size, crop),
-            read_background(background_path, size, crop, blur_size),
+            read_background(background_path, size, crop, blur_size, self.background_detail),
             blur_size,
             self.noise_sigma if has_noise else 0.0,
             noise_seed,

@@ -87,7 +87,7 @@ def test_exif_orientation(tmp_path, orientation):
     np.testing.assert_array_equal(read_alpha(tmp_path / "x.jpg") > 128, image[:, :, 0] > 128)
 
 
-def test_size_of_what_is_no_picture(tmp_path):
+def test_the_size_of_a_file_that_is_not_a_picture(tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"no picture")
     with pytest.raises(GFMError, match=r"x\.jpg: not a picture"):
         image_size(tmp_path / "x.jpg")

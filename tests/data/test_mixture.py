@@ -53,7 +53,7 @@ def test_added_photos_are_all_shown_before_one_returns():
     )
 
 
-def test_without_other_datasets_nothing_changes():
+def test_without_other_datasets_the_samples_are_the_same():
     order = PhotoOrder(photos("", 3), 2)
     assert shown(order, 9) == ["/0", "/0", "/1", "/1", "/2", "/2"]
 

@@ -135,7 +135,7 @@ def test_photos_without_a_matte_are_named(root):
         ("", {"alphas": "matte"}, r"no folder .*matte: set data\.alphas"),
     ],
 )
-def test_faults_end_in_one_line(root, change, names, words):
+def test_errors_are_a_single_line(root, change, names, words):
     if change:
         (root / change).unlink()
     with pytest.raises(GFMError, match=words) as error:
@@ -214,7 +214,7 @@ def test_photos_in_training_and_validation_are_an_error(root, tmp_path):
         module.setup("fit")
 
 
-def test_the_root_is_asked_for(tmp_path):
+def test_a_missing_root_is_named(tmp_path):
     cfg = to_plain(compose_config("evaluate", ["data=folder", f"paths.run={tmp_path}"]))
     datamodule = MattingDataModule(instantiate(cfg["data"]["source"]))
     with pytest.raises(GFMError, match=r"set data\.root=<folder of photos and mattes>"):
