@@ -98,9 +98,9 @@ class TrainingData(Data):
     transition_probability: Fraction
     num_validation_photos: Count | None
     on_error: OnError
-    compose_on: ComposeOn
     repeats_first_epoch: bool
     allow_other_photos: bool
+    compose_on: ComposeOn = "workers"
     also_share: OpenFraction | list[OpenFraction] = 0.5
     foreground: Foreground
     denoise: bool

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import default_collate
 
+from gfm.compat.torch import empty_for_collate
 from gfm.data.compositing import Parts
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions, TrainingSet
@@ -111,12 +112,12 @@ def test_workers_and_ranks_change_nothing_even_of_the_noise(demo_roots, monkeypa
     assert torch.equal(torch.stack(shares, 1).flatten(0, 1), torch.cat(alone))
 
 
-def test_workers_pass_windows_through_shared_memory(demo_roots):
-    module = MattingDataModule(
-        demo_roots, QUIET, OPTIONS, batch_size=4, num_workers=1, compose_on="device"
-    )
-    module.setup("fit")
-    assert next(iter(module.train_dataloader()))["pixels"].is_shared()
+@pytest.mark.parametrize("is_worker", [True, False])
+def test_workers_make_batches_in_shared_memory(monkeypatch, is_worker):
+    monkeypatch.setattr("torch.utils.data.get_worker_info", lambda: is_worker or None)
+    pixels = empty_for_collate(70_000)
+    assert pixels.shape == (70_000,)
+    assert pixels.is_shared() == is_worker
 
 
 def noisy(seeds, value=128, sigma=10.0, size=64) -> torch.Tensor:
