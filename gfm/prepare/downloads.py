@@ -14,6 +14,7 @@ from gfm.checkpoints.formats import read_weights
 from gfm.checkpoints.links import links, released_file, weights_names
 from gfm.checkpoints.loading import check_weights
 from gfm.compat.hydra import instantiate
+from gfm.compat.torch import skip_random_weights
 from gfm.errors import GFMError
 from gfm.system.extras import import_optional
 from gfm.system.files import make_folder
@@ -240,7 +241,7 @@ def _check_weights(path: Path, name: str) -> None:
         found = (checkpoint.encoder_name, checkpoint.model["rosta"])
         if found != (backbone, rosta):
             raise GFMError(f"it is {found[0]} with RoSTA {found[1].upper()}")
-        with torch.device("meta"):  # without memory, because only names and shapes are compared
+        with torch.device("meta"), skip_random_weights():  # only names and shapes count
             model = instantiate(checkpoint.model)
         check_weights(model, checkpoint, path.name)
     except GFMError as error:

@@ -141,7 +141,7 @@ def test_no_agreement_no_download(drive):
     assert not drive.ranges
 
 
-def test_a_broken_download_goes_on(drive, r34_ft):
+def test_an_interrupted_download_resumes(drive, r34_ft):
     drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
     drive.cuts = [len(r34_ft) // 2]
     first = _download("weights", "r34_ft", "--accept")
@@ -153,7 +153,7 @@ def test_a_broken_download_goes_on(drive, r34_ft):
     assert max(starts) > len(r34_ft) // 4
 
 
-def test_what_came_is_checked(drive, r34_ft):
+def test_a_download_is_verified(drive, r34_ft):
     drive.files[WEIGHTS["gfm_r34_2b_tt"]["google_drive_id"]] = r34_ft
     drive.files[WEIGHTS["gfm_d121_tt"]["google_drive_id"]] = b"<html>too many users</html>"
     assert "the downloaded file is not r34_2b_tt" in _error(

@@ -1,4 +1,4 @@
-"""The commands and the Python of docs/finetuning.md, as they stand there but for sizes and paths."""
+"""The commands and the Python of docs/finetuning.md, run with small networks and photos."""
 
 import re
 import shlex

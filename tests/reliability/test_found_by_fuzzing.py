@@ -64,7 +64,7 @@ def test_a_chunk_that_claims_much_gets_no_memory(tmp_path, monkeypatch):
         read_image(path)
 
 
-def test_an_orientation_that_is_none_turns_nothing(tmp_path):
+def test_an_invalid_orientation_is_ignored(tmp_path):
     """Only the orientations 5 to 8 exchange the sides, as in OpenCV."""
     path, exif = tmp_path / "photo.jpg", Image.Exif()
     exif[0x0112] = 9

@@ -47,7 +47,7 @@ RUN_CODE = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
 UNPICKLE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
-def test_all_that_is_installed_may_be_used_by_anyone():
+def test_licences_of_dependencies_are_permissive():
     packages = installed()
     assert {"torch", "numpy", "wandb", "aiohttp"} <= set(packages)  # also what others need
     for name, package in packages.items():
@@ -133,14 +133,14 @@ def cut_off(tmp_path, monkeypatch):
     return run
 
 
-def test_a_question_to_the_network_is_noted(cut_off):
+def test_network_access_is_detected(cut_off):
     """Otherwise the next test would prove nothing."""
     call = "socket.create_connection(('example.org', 80))"
     words = f"import socket, contextlib\nwith contextlib.suppress(OSError): {call}"
     assert "example.org" in cut_off("-c", words)
 
 
-def test_nothing_asks_the_network(tiny_training, tmp_path, cut_off):
+def test_commands_do_not_access_the_network(tiny_training, tmp_path, cut_off):
     """The demo is drawn, trained on and evaluated, and a photo matted."""
     assert cut_off("train.py", *tiny_training) == ""
     assert (tmp_path / "run/curves.png").is_file()

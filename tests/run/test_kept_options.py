@@ -50,7 +50,7 @@ EXECUTES = {
 
 
 @pytest.mark.parametrize("option", EXECUTES)
-def test_nothing_of_a_strangers_run_is_executed(run, option):
+def test_resuming_a_run_from_others_executes_none_of_its_code(run, option):
     given = keep(run, option, "trust=[os,torch]", "+hydra.callbacks.x=1")
     with pytest.raises(GFMError, match=re.escape(EXECUTES[option])) as refused:
         resume_arguments(given)
