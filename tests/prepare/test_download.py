@@ -112,8 +112,7 @@ def _download(*words: str, answer: str = ""):
 def _error(done) -> str:
     assert done.exit_code == 1, done.output
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    line = done.stderr.strip()
-    return line
+    return done.stderr.strip()
 
 
 def test_weights(drive, r34_ft):
