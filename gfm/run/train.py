@@ -73,5 +73,5 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
                 metrics["best"] = module.objective.best
             tested = run_final_test(trainer, module, datamodule, folder, config.test or None)
             metrics |= tested.metrics if tested else {}
-        summary.show_results(config, trainer, metrics, tested)
+        summary.show_results(config, trainer, metrics, tested, datamodule.photos)
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
