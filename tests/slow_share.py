@@ -18,11 +18,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seconds", type=float, default=150, help="time after which tests skip")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Start the clock."""
-    config.stash[_END] = time.monotonic() + config.getoption("--seconds")
-
-
 def pytest_report_header(config: pytest.Config) -> str:
     """Return the line that tells how to repeat the order."""
     return f"slow tests in the order of --draw={config.getoption('--draw')}"
@@ -30,12 +25,14 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests; those of a file stay together, because they share fixtures."""
+    """Put the tests in the drawn order, and start the clock."""
     draw = config.getoption("--draw")
-    items.sort(key=lambda item: [_place(draw, name) for name in (item.path.name, item.nodeid)])
+    items.sort(key=lambda item: place(draw, item.nodeid))
+    config.stash[_END] = time.monotonic() + config.getoption("--seconds")
 
 
-def _place(draw: str, name: str) -> str:
+def place(draw: str, name: str) -> str:
+    """Return a text by which tests are sorted."""
     return hashlib.sha256(f"{draw} {name}".encode()).hexdigest()
 
 

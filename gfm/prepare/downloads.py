@@ -202,6 +202,11 @@ def _faults_of_download(item: Download) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise GFMError(f"cannot write {item.target}: {error.strerror or error}") from error
+    except (LookupError, ValueError, AttributeError) as error:  # gdown expects certain headers
+        raise GFMError(
+            f"cannot download {item.name}: the host's answer cannot be read ({error}); get "
+            f"{item.link} with a browser and put it at {item.target}"
+        ) from error
 
 
 @contextmanager

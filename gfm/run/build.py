@@ -167,7 +167,9 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
 
 def check_trained(trainer: pl.Trainer) -> None:
     """Raise GFMError if a fit has ended without a single step."""
-    if trainer.global_step == 0:
+    # Spawned processes return what they logged, but not the step.
+    has_logged = any(name.startswith("train/") for name in trainer.callback_metrics)
+    if trainer.global_step == 0 and not has_logged:
         raise GFMError(
             "no step was trained, so there are no weights to save or test: set trainer.max_epochs, "
             "trainer.max_steps and trainer.limit_train_batches above 0 (max_steps=-1: no limit)"

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gfm.config import TrainConfig
+from gfm.data.layout import Photo
 from gfm.run.before_after import show_before_and_after
 from gfm.run.evaluation_command import evaluation_command
 from gfm.system.console import console
@@ -83,6 +84,7 @@ def show_results(
     trainer: pl.Trainer,
     metrics: Mapping[str, float],
     tested: FinalTest | None,
+    photos: Sequence[Photo],
 ) -> None:
     """Draw the curves, and print the final test and the command that repeats it.
 
@@ -91,6 +93,7 @@ def show_results(
         trainer: Trainer after the run.
         metrics: Last values that the run logged.
         tested: Test at the end of the run; without it, the last validation is printed.
+        photos: Photos of the final test. (After spawned processes, the trainer does not know them.)
     """
     if not trainer.is_global_zero:
         return
@@ -103,7 +106,6 @@ def show_results(
         values = {k: v for k, v in tested.metrics.items() if k.startswith("test/")}
         console().print(metrics_table(tested.title, values, module.metrics.units))
         console().print(tested.choice)
-        photos = trainer.datamodule.photos  # type: ignore[attr-defined]
         show_before_and_after(config.folder, module.metrics.units, photos)
     elif validated:
         console().print(metrics_table("last validation", validated, module.metrics.units))

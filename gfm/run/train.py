@@ -66,11 +66,12 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
             if config.validate_first and not resumed:
                 validate_first(trainer, module, datamodule, folder)
             trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
-            build.check_trained(trainer)
+            if not resumed:
+                build.check_trained(trainer)
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             if module.objective.best is not None:  # even if nothing was left to train
                 metrics["best"] = module.objective.best
             tested = run_final_test(trainer, module, datamodule, folder, config.test or None)
             metrics |= tested.metrics if tested else {}
-        summary.show_results(config, trainer, metrics, tested)
+        summary.show_results(config, trainer, metrics, tested, datamodule.photos)
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}

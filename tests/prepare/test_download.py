@@ -35,7 +35,7 @@ class Drive:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes | str] = {}
-        self.has_length = True
+        self.has_length = self.has_type = True
         self.cuts: list[int] = []
         self.ranges: list[str | None] = []
 
@@ -62,7 +62,8 @@ def drive(monkeypatch, tmp_path):
             self.send_response(206 if wanted else 200)
             if wanted:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-            self.send_header("Content-Type", "application/octet-stream")
+            if content.has_type:
+                self.send_header("Content-Type", "application/octet-stream")
             self.send_header("Content-Disposition", 'attachment; filename="../../a.bin"')
             if content.has_length:
                 self.send_header("Content-Length", str(len(data) - start))
@@ -74,6 +75,7 @@ def drive(monkeypatch, tmp_path):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # a client that hangs up
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     get = requests.Session.get
@@ -109,8 +111,8 @@ def _download(*words: str, answer: str = ""):
 
 def _error(done) -> str:
     assert done.exit_code == 1, done.output
-    (line,) = done.stderr.strip().splitlines()
-    return line
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr.strip()
 
 
 def test_weights(drive, r34_ft):
@@ -187,6 +189,13 @@ def test_a_file_that_grows_ends(drive, monkeypatch, has_length):
     line = _error(_download("weights", "r34_ft", "--accept"))
     assert "the host sends more than 1000000 bytes" in line
     assert not [path for path in released_file("r34_ft").parent.rglob("*") if path.is_file()]
+
+
+def test_an_answer_without_a_type_ends_in_one_line(drive, r34_ft):
+    drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
+    drive.has_type = False
+    line = _error(_download("weights", "r34_ft", "--accept"))
+    assert "the host's answer cannot be read ('content-type'); get https" in line
 
 
 def test_no_name_of_the_host_counts(drive, r34_ft, tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slow_share import _place
+from tests.slow_share import place
 
 pytest_plugins = ["pytester"]
 
@@ -40,8 +40,6 @@ def test_the_draw_decides_the_order(order):
     assert (len(set(first)), skipped) == (12, 0)
     assert order("one")[0] == first
     assert order("two")[0] != first
-    files = [name.split("::")[0] for name in first]
-    assert files in ([files[0]] * 6 + [files[-1]] * 6, sorted(files))
 
 
 def test_no_test_starts_when_the_time_is_up(order):
@@ -50,10 +48,7 @@ def test_no_test_starts_when_the_time_is_up(order):
     assert len(ran) + skipped == 12
 
 
-def test_every_test_comes_early_within_a_few_draws():
-    names = [(file, f"{file}::{n}") for file in "abcd" for n in range(4)]
-    early = set()
-    for draw in range(12):
-        in_order = sorted(names, key=lambda name: [_place(str(draw), part) for part in name])
-        early |= set(in_order[:4])
-    assert len(early) >= 12
+def test_nearly_every_test_comes_early_within_a_dozen_draws():
+    names = [str(n) for n in range(100)]
+    early = [sorted(names, key=lambda name: place(str(draw), name))[:20] for draw in range(12)]
+    assert len({name for draw in early for name in draw}) > 85

@@ -39,6 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if wanted else 200)
         if wanted:
             self.send_header("Content-Range", f"bytes {start}-{_SIZE - 1}/{_SIZE}")
+        self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Content-Disposition", 'attachment; filename="a.bin"')
         self.send_header("Content-Length", str(_SIZE - start))
         self.end_headers()

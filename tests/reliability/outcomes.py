@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 Outcome = dict[str, str]
 """Fingerprints of files, or of parts of a file, by name."""
@@ -39,6 +40,14 @@ def of_checkpoint(path: Path) -> Outcome:
     content = torch.load(path, map_location="cpu", weights_only=True)
     parts = ("state_dict", "optimizer_states", "lr_schedulers", "global_step")
     return {f"{path.name}: {part}": _of_value(content[part]) for part in parts if part in content}
+
+
+def of_safetensors(path: Path) -> Outcome:
+    """Return fingerprints of the tensors and of the metadata, whose order in the file is random."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        parts = {"tensors": tensors, "metadata": dict(sorted(file.metadata().items()))}
+    return {f"{path.name}: {part}": _of_value(value) for part, value in parts.items()}
 
 
 def of_table(path: Path, but: Iterable[str] = ()) -> Outcome:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.reliability.commands import EVALUATE, GFM
 from tests.reliability.download_task import download
-from tests.reliability.outcomes import Outcome, of_files
+from tests.reliability.outcomes import Outcome, of_files, of_safetensors
 from tests.reliability.task import Material, Task
 from tests.reliability.training_tasks import TOLD, finetune, train, train_in_two_processes
 
@@ -74,7 +74,7 @@ def _predict(given: Material) -> Task:
 
 _EXPORT = """
 import sys, pathlib
-import onnx, onnxruntime, torch.export, gfm.checkpoints.export
+import gfm.checkpoints.export
 pathlib.Path(sys.argv[1], ".begun").touch()
 from gfm.cli import main
 sys.argv[1:] = sys.argv[2:]
@@ -85,10 +85,11 @@ main()
 
 def _export(given: Material) -> Task:
     def command(folder: Path) -> list[str]:
-        what = ["export", "onnx", str(given.weights), str(folder / "small.onnx"), "--overwrite"]
+        what = ["export", "hub", str(given.weights), str(folder / "small")]
         return [GFM[0], "-c", _EXPORT, str(folder), *what]
 
     def outcome(folder: Path) -> Outcome:
-        return of_files(folder, [".begun"])
+        found = of_files(folder, [".begun", "model.safetensors"])
+        return found | of_safetensors(folder / "small/model.safetensors")
 
     return Task("export", command, outcome, ".begun")

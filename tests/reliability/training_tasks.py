@@ -32,9 +32,11 @@ def train_in_two_processes(given: Material, alone: bool) -> Task:
 
 def finetune(given: Material) -> Task:
     """Return the task of ``gfm finetune``."""
-    changed = ("trainer.max_epochs", "trainer.limit_train_batches", "backbone")
-    small = [o for o in SMALL_TRAINING if not o.startswith(changed)]
+    changed = ("max_epochs", "limit_train_batches", "check_val_every_n_epoch")
+    own = ("backbone", *(f"trainer.{name}" for name in changed))
+    small = [o for o in SMALL_TRAINING if not o.startswith(own)]
     options = [*small, *_SAVES, "trainer.max_epochs=2", "data.num_workers=0", "track=ori"]
+    options += ["trainer.val_check_interval=8"]
     weights = ["--weights", str(given.weights)]
     return _resumed("finetune", [*GFM, "finetune", str(given.photos / "train"), *weights, *options])
 

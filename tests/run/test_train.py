@@ -8,6 +8,7 @@ import runpy
 import shutil
 import signal
 import sys
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -17,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES
+from gfm.run.build import check_trained
 from gfm.run.evaluate import evaluate
 from gfm.run.exit import report_errors
 from gfm.run.train import train
@@ -238,6 +240,15 @@ def test_training_without_a_step_is_an_error(tiny_training, demo_roots, tmp_path
     with pytest.raises(GFMError, match=r"no step was trained.* set trainer\.max_epochs"):
         train(compose_config("train", options))
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_training_in_spawned_processes_has_steps():
+    """The process that started them gets what they logged, but not their step."""
+    trainer = SimpleNamespace(global_step=0, callback_metrics={"train/loss": 0.5})
+    check_trained(trainer)
+    trainer.callback_metrics = {}
+    with pytest.raises(GFMError, match="no step was trained"):
+        check_trained(trainer)
 
 
 class Suicidal(torch.utils.data.Dataset):
