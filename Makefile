@@ -3,7 +3,7 @@ PYTHON ?= python3
 ACTIVATE = . .venv/bin/activate &&
 
 .DEFAULT_GOAL := help
-.PHONY: help train test slow notebooks lint format bench docs clean
+.PHONY: help train test slow notebooks lint format bench gpu docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -34,6 +34,9 @@ format: .venv/.installed  ## format the code
 
 bench: .venv/.installed  ## compare the speed with reference implementations (ARGS=models)
 	$(ACTIVATE) python -m tests.benchmarks $(ARGS)
+
+gpu: .venv/.installed  ## check correctness and speed on a GPU (ARGS="--minutes 10", ARGS="--device cpu" rehearses)
+	$(ACTIVATE) python -m tests.gpu $(ARGS)
 
 docs: .venv/.installed  ## build the documentation; any warning is an error (docs/_build/html/index.html)
 	$(ACTIVATE) python -m sphinx -W --keep-going -q docs docs/_build/html

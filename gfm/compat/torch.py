@@ -43,6 +43,20 @@ def message_from_process(error: BaseException) -> str | None:
     return messages[-1] if messages else None
 
 
+def empty_for_collate(num_bytes: int) -> "Tensor":
+    """Return uninitialised bytes for a batch; in a DataLoader worker in shared memory.
+
+    A worker would copy other memory to its parent. ``default_collate`` does the same.
+    """
+    import torch
+    from torch.utils.data import get_worker_info
+
+    if get_worker_info() is None:
+        return torch.empty(num_bytes, dtype=torch.uint8)
+    storage = torch.UntypedStorage._new_shared(num_bytes)  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=torch.uint8).set_(storage)
+
+
 def size_oblivious_export() -> AbstractContextManager[Any]:
     """Let graphs exported within the context accept features with sides of length 1.
 

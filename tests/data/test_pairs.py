@@ -9,7 +9,7 @@ from hydra.errors import MissingConfigException
 
 from gfm.compat.hydra import instantiate, to_plain
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import ValidationSet
+from gfm.data.dataset import SampleOptions, ValidationSet
 from gfm.data.images import read_image, write_png
 from gfm.data.pairs import Pairs
 from gfm.data.tracks import CompositeTrack, OriginalTrack
@@ -184,7 +184,12 @@ class TestCutouts:
     def test_composites_train_on_them(self, pairs):
         track = CompositeTrack(backgrounds="bg20k", foreground="closed_form")
         module = MattingDataModule(
-            pairs, track, batch_size=1, crop_sizes=[32], input_size=32, num_holdout=1, num_workers=0
+            pairs,
+            track,
+            SampleOptions(crop_sizes=32, input_size=32),
+            batch_size=1,
+            num_holdout=1,
+            num_workers=0,
         )
         module.setup("fit")
         sample = module.training[0, 0]

@@ -120,7 +120,7 @@ def home(tmp_path_factory) -> Path:
 def checkout(home: Path) -> Path:
     """Copy what the wheel is built from, with the paths of the machine that builds it."""
     folder = home / "checkout"
-    for name in ("gfm", "configs"):
+    for name in ("gfm", "configs", "hydra_plugins"):
         shutil.copytree(PROJECT / name, folder / name)
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(PROJECT / name, folder)

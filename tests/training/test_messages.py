@@ -50,7 +50,8 @@ def test_the_time_of_a_run_is_estimated_once(clock, capsys):
     assert capsys.readouterr().out == said
     estimate(clock, check_val_every_n_epoch=1)  # it does not know how many validations
     assert capsys.readouterr().out == "about 6 minutes for the remaining 389 steps\n"
-    estimate(clock, estimated_stepping_batches=float("inf"))
+    for total in (11, float("inf")):
+        estimate(clock, estimated_stepping_batches=total)
     assert capsys.readouterr().out == ""
 
 

@@ -61,12 +61,13 @@ def sheet(rows: Sequence[Sequence[Tile]], columns: Sequence[str]) -> np.ndarray:
     """
     height = rows[0][0].picture.shape[0]
     width = max(tile.picture.shape[1] for row in rows for tile in row)
-    size = (width + _GAP) * len(columns) - _GAP, _LINE + (height + _LINE) * len(rows)
+    pitch = height + _LINE + _GAP
+    size = (width + _GAP) * len(columns) - _GAP, _LINE + pitch * len(rows) - _GAP
     page = Image.new("RGB", size, "white")
     for index, name in enumerate(columns):
         _write(page, name, index * (width + _GAP), 0, width)
     for number, row in enumerate(rows):
-        top = _LINE + number * (height + _LINE)
+        top = _LINE + number * pitch
         for index, tile in enumerate(row):
             left = index * (width + _GAP)
             middle = left + (width - tile.picture.shape[1]) // 2

@@ -53,7 +53,7 @@ class TimeEstimate(Callback):
 
     def _print(self, trainer: pl.Trainer, seconds_per_step: float) -> None:
         left = trainer.estimated_stepping_batches - trainer.global_step
-        if math.isinf(left):  # only a time limits the run
+        if left <= 0 or math.isinf(left):  # the latter if only a time limits the run
             return
         seconds, what = seconds_per_step * left, f"the remaining {left:.0f} steps"
         every = trainer.val_check_interval
