@@ -1,6 +1,6 @@
 """Callbacks, which log, draw and print during a run."""
 
-from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint, ProgressBar
+from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint
 from gfm.training.callbacks.curves import Curves
 from gfm.training.callbacks.early_end import EarlyEnd
 from gfm.training.callbacks.flat_mattes import FlatMattes
