@@ -93,7 +93,7 @@ def _few_threads() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _freeze_imports() -> None:
-    """Exempt the objects of imported modules, some two million, from garbage collection."""
+    """Exempt the objects of imported modules from garbage collection, which takes longest there."""
     gc.collect()
     gc.freeze()
 

@@ -34,11 +34,16 @@ def multiply_adds(model: nn.Module, side: int) -> int | None:
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
     images = torch.empty(2, 3, side, side, device="meta")  # batch norms may refuse to train on one
     counter = FlopCounterMode(display=False)
+    modes = {module: module.training for module in whole.modules()}
+    whole.eval()  # while they train, synchronised norms would wait for the other processes
     try:
         with torch.no_grad(), counter:
             functional_call(whole, shapes, (images,))
     except Exception:  # of any kind, from anybody's network; training does not need the number
         return None
+    finally:
+        for module, is_training in modes.items():
+            module.training = is_training
     return counter.get_total_flops() // (2 * len(images))
 
 
