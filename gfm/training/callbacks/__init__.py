@@ -1,8 +1,9 @@
 """Callbacks, which log, draw and print during a run."""
 
-from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint
+from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint, ProgressBar
 from gfm.training.callbacks.curves import Curves
 from gfm.training.callbacks.early_end import EarlyEnd
+from gfm.training.callbacks.flat_mattes import FlatMattes
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.learning_rate import LearningRate
@@ -12,12 +13,14 @@ from gfm.training.callbacks.previews import Previews
 from gfm.training.callbacks.progress_lines import ProgressLines
 from gfm.training.callbacks.result_picture import ResultPicture
 from gfm.training.callbacks.skipped_files import SkippedFiles
+from gfm.training.callbacks.time_estimate import TimeEstimate
 
 __all__ = [
     "EMA",
     "BestCheckpoint",
     "Curves",
     "EarlyEnd",
+    "FlatMattes",
     "Freezing",
     "ImageTable",
     "LastCheckpoint",
@@ -25,7 +28,9 @@ __all__ = [
     "NormStatistics",
     "Pace",
     "Previews",
+    "ProgressBar",
     "ProgressLines",
     "ResultPicture",
     "SkippedFiles",
+    "TimeEstimate",
 ]
