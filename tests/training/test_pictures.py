@@ -36,7 +36,13 @@ def test_tiles_lie_below_the_names_of_their_columns():
         assert (drawn[26:46, left : left + 80] == 9).all()
         assert (drawn[80:100, left + 10 : left + 70] == 9).all()
         assert (drawn[80:100, left : left + 10] == 255).all()
-    texts = [drawn[:26, :80], drawn[:26, 88:], drawn[46:72, :80], drawn[100:, :80], drawn[100:, 88:]]
+    texts = [
+        drawn[:26, :80],
+        drawn[:26, 88:],
+        drawn[46:72, :80],
+        drawn[100:, :80],
+        drawn[100:, 88:],
+    ]
     assert all(text.min() < 128 for text in texts)
     assert (drawn[46:80, 80:] == 255).all()  # no caption, and none that is too long
 
