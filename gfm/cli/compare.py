@@ -12,7 +12,8 @@ Runs = Annotated[
     list[Path],
     typer.Argument(
         help="Folders of evaluations, or of training runs with a final test; each is compared with "
-        "the first. Or the folder of a table (train.py -m table=...), which is written again.",
+        "the first. Runs on several test sets are compared by set, too. Or the folder of a table "
+        "(train.py -m table=...), which is written again.",
         metavar="RUN...",
     ),
 ]

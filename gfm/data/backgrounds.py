@@ -23,50 +23,46 @@ def read_background(
         size: (height, width) to which the whole picture is resized.
         crop: Part to return.
         blur_size: Side of the box filter that will blur it, in pixels; 0 for none.
-        detail: Resolution as a fraction of the photo's; below 1, the part is shrunk and enlarged.
+        detail: See :func:`fit_background`.
 
     Raises:
         GFMError: The file is unreadable.
     """
     if not blur_size:
-        return crop.subsample(_coarsen(fit_background(path, size, crop.window), detail))
+        return crop.subsample(fit_background(path, size, crop.window, detail))
     top, left, height, width = crop.window
     before, both = blur_size // 2, blur_size - 1
     outer = Window(top - before, left - before, height + both, width + both)
     inner = outer.clip(size)
     top, left = inner.top - outer.top, inner.left - outer.left
     bottom, right = outer.height - inner.height - top, outer.width - inner.width - left
-    background = _coarsen(fit_background(path, size, inner), detail)
+    background = fit_background(path, size, inner, detail)
     if not any((top, bottom, left, right)):
         return background
     # As cv2.blur itself continues a whole picture beyond its border.
     return cv2.copyMakeBorder(background, top, bottom, left, right, cv2.BORDER_REFLECT_101)
 
 
-def _coarsen(image: np.ndarray, detail: float) -> np.ndarray:
-    """Shrink a picture to a fraction of its size, and enlarge it again."""
-    if detail >= 1:
-        return image
-    height, width = image.shape[:2]
-    small = max(1, round(width * detail)), max(1, round(height * detail))
-    shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def fit_background(path: Path, size: tuple[int, ...], window: Window | None = None) -> np.ndarray:
+def fit_background(
+    path: Path, size: tuple[int, ...], window: Window | None = None, detail: float = 1
+) -> np.ndarray:
     """Read a background and resize it to (height, width) without aliasing.
 
     Args:
         path: File of the picture.
         size: (height, width) to which the whole picture is resized.
         window: Part of the resized picture to return; by default all of it.
+        detail: Below 1, the picture is first shrunk to this fraction of the size.
 
     Raises:
         GFMError: The file is unreadable.
     """
     height, width = size
-    background = read_image_for(path, (height, width))
     window = window or Window(0, 0, height, width)
+    if detail < 1:
+        small = fit_background(path, tuple(max(1, round(side * detail)) for side in size))
+        return window.of(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+    background = read_image_for(path, (height, width))
     rows = _Side.around(window.top, window.height, background.shape[0], height)
     columns = _Side.around(window.left, window.width, background.shape[1], width)
     part = _resize(background[rows.source, columns.source], rows, columns)

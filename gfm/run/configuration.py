@@ -7,13 +7,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
-from gfm.config import Config, TrainConfig
+from gfm.config import Config, EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.models.performance import choose_precision, device_type, prefers_channels_last
 from gfm.run.from_photos import fit_to_photos
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain
 from gfm.run.sweep import choose_gpu, job_name, job_to_resume
+from gfm.run.test_sets import config_per_set
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
@@ -47,6 +48,16 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
     except ValidationError as error:
         raise explain(error, kind, cfg) from None
     return _repeat_batches(_fit_to_machine(fit_to_photos(config)))
+
+
+def load_config_per_set(cfg: DictConfig) -> list[EvaluateConfig]:
+    """Load the configuration of an evaluation on each test set; see :func:`load_config`."""
+    configs: list[EvaluateConfig] = []
+    for own in config_per_set(cfg):
+        if configs:  # the machine, and so the precision, is the same
+            own.trainer.precision = configs[0].trainer.precision
+        configs.append(load_config(EvaluateConfig, own))
+    return configs
 
 
 def _place_in_sweep(cfg: DictConfig) -> DictConfig:

@@ -25,11 +25,14 @@ EXPERIMENTS = sorted(
     for p in (PROJECT / "configs/experiment").rglob("*.yaml")
 )
 
+EVALUATED = ("folder", "aim500", "p3m500_p", "p3m500_np", "ppm100")
+"""Choices of data without training photos."""
+
 CHOICES = [
     (group, name)
     for group, names in GROUPS.items()
     for name in names
-    if (group, name) != ("data", "folder")  # for evaluation alone
+    if group != "data" or name not in EVALUATED
 ]
 NODES = ("track", "loss", "inference", "metrics", "callbacks", "logger")
 
