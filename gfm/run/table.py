@@ -51,6 +51,8 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
     cells = {label: by_option(options) for label, options in table.cells.items()}
     task = by_option(str(text) for text in config.hydra.overrides.task)
     given = {name: o for name, o in task.items() if name.split(".")[0] != "table"}
+    if config.get("sets"):
+        raise GFMError("a table tests all cells on one set: choose a single data=<name>")
     axis = repeated_option(config)
     _check_command(given, cells, axis)
     repeats = _values(given.pop(axis, None)) or [str(config[axis])]

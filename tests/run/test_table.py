@@ -108,6 +108,11 @@ def test_a_table_of_evaluations_needs_weights():
         plan("rosta", program="evaluate")
 
 
+def test_a_table_has_one_test_set():
+    with pytest.raises(GFMError, match="choose a single data="):
+        plan("inference", "checkpoint=x", "+sets.a={}", "+sets.b={}", program="evaluate")
+
+
 def test_a_table_without_m_is_refused(tiny_training):
     with pytest.raises(GFMError, match="add -m"):
         load_config(TrainConfig, compose_config("train", [*tiny_training, "table=rosta"]))
