@@ -9,9 +9,9 @@ several test sets, the macro mean is compared: photos are drawn within each set.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import scipy.stats
@@ -41,6 +41,7 @@ class Scores:
     protocol: str = ""
     name: str = ""
     trained: frozenset[str] = frozenset()  # photos that its network was trained on
+    config: Mapping[str, Any] = field(default_factory=dict)
     sets: tuple[str, ...] = ()  # test sets, if there are several; photos are `<set>/<photo>`
 
 
@@ -127,6 +128,7 @@ def read_scores(folder: Path, label: str) -> Scores:
             protocol=str(protocol or ""),
             name=str(run.get("name") or ""),
             trained=frozenset(trained_photos(folder, config)),
+            config=config,
         )
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise GFMError(f"{file} is damaged or not the configuration of a run: remove it") from error
@@ -152,7 +154,15 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
     """
     if len(folders) < 2:
         raise GFMError("choose at least two runs to compare")
-    runs = [read_scores(folder, chr(ord("A") + i)) for i, folder in enumerate(folders)]
+    return match_runs([read_scores(f, chr(ord("A") + i)) for i, f in enumerate(folders)])
+
+
+def match_runs(runs: list[Scores]) -> Comparison:
+    """Match the photos and metrics of runs.
+
+    Raises:
+        GFMError: The runs cannot be compared.
+    """
     protocols = {run.protocol for run in runs if run.protocol}
     if len(protocols) > 1:
         names = " and ".join(sorted(protocols))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final, TypeVar
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
@@ -12,7 +13,7 @@ from gfm.models.performance import choose_precision, device_type, prefers_channe
 from gfm.run.from_photos import fit_to_photos
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain
-from gfm.run.sweep import job_name, job_to_resume
+from gfm.run.sweep import choose_gpu, job_name, job_to_resume
 from gfm.run.test_sets import config_per_set
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
@@ -37,6 +38,8 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
         OptionsError: Options are unknown, missing, out of range, or contradict each other.
         GFMError: The data have no training photos.
     """
+    if "table" in cfg:
+        raise GFMError("a table is many runs: add -m, as in train.py -m table=rosta")
     if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
         raise GFMError(ONLY_EVALUATED)
     cfg = take_network(_place_in_sweep(cfg))
@@ -58,7 +61,7 @@ def load_config_per_set(cfg: DictConfig) -> list[EvaluateConfig]:
 
 
 def _place_in_sweep(cfg: DictConfig) -> DictConfig:
-    """Name a job of a sweep, and resume one that was interrupted.
+    """Name a job of a sweep, give it a GPU, and resume one that was interrupted.
 
     This comes before interpolations are resolved, because loggers take the name from ``run``.
     """
@@ -67,6 +70,9 @@ def _place_in_sweep(cfg: DictConfig) -> DictConfig:
     if not name and not group and not checkpoint:
         return cfg
     cfg = cfg.copy()
+    if cfg.trainer.accelerator in ("auto", "gpu") and cfg.trainer.devices == 1:
+        gpu = choose_gpu(torch.cuda.device_count())
+        cfg.trainer.devices = 1 if gpu is None else [gpu]
     if group:
         cfg.run.name = f"{cfg.run.name} {name}".strip()
         cfg.run.group = cfg.run.group or group

@@ -42,7 +42,9 @@ def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[s
         *(text for text, option in parsed.items() if option.key_or_group == "data"),
     }
     sets: dict[str, list[str]] = {}
-    for choice in map(str, lists[-1].value()):
+    chosen = lists[-1].value()
+    assert isinstance(chosen, list)
+    for choice in map(str, chosen):
         name = re.sub(r"\W", "_", Path(choice).name)
         if name in sets:
             raise GFMError(f"data names two test sets {name}: remove one, or rename its folder")

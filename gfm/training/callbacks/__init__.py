@@ -3,6 +3,7 @@
 from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint
 from gfm.training.callbacks.curves import Curves
 from gfm.training.callbacks.early_end import EarlyEnd
+from gfm.training.callbacks.flat_mattes import FlatMattes
 from gfm.training.callbacks.freezing import Freezing
 from gfm.training.callbacks.image_table import ImageTable
 from gfm.training.callbacks.learning_rate import LearningRate
@@ -13,12 +14,14 @@ from gfm.training.callbacks.previews import Previews
 from gfm.training.callbacks.progress_lines import ProgressBar, ProgressLines
 from gfm.training.callbacks.result_picture import ResultPicture
 from gfm.training.callbacks.skipped_files import SkippedFiles
+from gfm.training.callbacks.time_estimate import TimeEstimate
 
 __all__ = [
     "EMA",
     "BestCheckpoint",
     "Curves",
     "EarlyEnd",
+    "FlatMattes",
     "Freezing",
     "ImageTable",
     "LastCheckpoint",
@@ -31,4 +34,5 @@ __all__ = [
     "ProgressLines",
     "ResultPicture",
     "SkippedFiles",
+    "TimeEstimate",
 ]

@@ -3,15 +3,16 @@
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.callbacks import Callback
 
 from gfm.compat.lightning import should_update_logs
+from gfm.compat.lightning_callbacks import StepProgressBar
 from gfm.system.console import console
 from gfm.system.progress import Progress
 
 
-class ProgressBar(RichProgressBar):
-    """Lightning's progress bar, on terminals only: a file would get its last state."""
+class ProgressBar(StepProgressBar):
+    """A progress bar, on terminals only: a file would get its last state."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
