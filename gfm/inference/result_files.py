@@ -40,10 +40,9 @@ class ResultFiles:
             for path in paths
         )
 
-    def are_older(self, source: Source, weights: Path) -> bool:
-        """Return whether the results of a source are older than a file of weights."""
-        times = [path.stat().st_mtime for path in self.of(source).values()]
-        return weights.is_file() and min(times) < weights.stat().st_mtime
+    def oldest(self, source: Source) -> float:
+        """Return when the oldest result of a source was written, in seconds since 1970."""
+        return min(path.stat().st_mtime for path in self.of(source).values())
 
 
 def select_sources(
@@ -91,7 +90,8 @@ def _report_existing(
     existing: Collection[Source], num_sources: int, results: ResultFiles, weights: Path
 ) -> None:
     text = f"{len(existing):,} of {num_sources:,} exist already"
-    if num_older := sum(results.are_older(source, weights) for source in existing):
+    written = weights.stat().st_mtime if weights.is_file() else 0.0
+    if num_older := sum(results.oldest(source) < written for source in existing):
         text += f", {num_older:,} of them made before {weights.name} was written"
     else:
         text += ", perhaps made with other weights"
