@@ -128,6 +128,7 @@ def _draw_losses(axes: Any, curves: _Curves) -> None:
         style = {"color": "black", "lw": 1.8, "label": "total"} if is_total else {"lw": 1.2}
         axes.plot(steps, _smooth(values), **{"label": _label(name), **style})
     axes.set_yscale("log")
+    axes.set_ylim(top=4 * axes.get_ylim()[1])  # space for the names of up to nine terms
 
 
 def _draw_rates(axes: Any, curves: _Curves) -> None:
@@ -191,4 +192,4 @@ def _finish(axes: Any, best: Best | None, has_objective: bool) -> None:
     axes.tick_params(labelsize=8, labelbottom=True)
     axes.grid(alpha=0.3)
     if len(axes.get_legend_handles_labels()[1]) > 1:
-        axes.legend(fontsize=7, loc="best")
+        axes.legend(fontsize=7, loc="best", ncols=2 if axes.get_yscale() == "log" else 1)
