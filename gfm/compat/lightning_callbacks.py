@@ -90,7 +90,7 @@ def _of_step(path: str, step: int) -> str:
     return str(file.with_name(f"{file.stem}_step_{step}{file.suffix}"))
 
 
-class ProgressBar(RichProgressBar):
+class StepProgressBar(RichProgressBar):
     """``RichProgressBar`` that names the step where steps, not epochs, limit the run."""
 
     def _get_train_description(self, current_epoch: int) -> str:

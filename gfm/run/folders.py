@@ -19,6 +19,7 @@ from gfm.system.files import remove_stale, write_text
 from gfm.system.locks import LOCK, acquire_lock, folder_lock, release_lock
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 from gfm.system.run_folder import SPLIT
+from gfm.system.safe_path import check_launcher
 
 if TYPE_CHECKING:  # it needs torch, and Hydra imports this file before it knows what to do
     from gfm.config import Config
@@ -49,6 +50,7 @@ class UniqueFolder(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Make the folder of a sweep, in which each job gets its own."""
         with report_errors():
+            check_launcher(str(config.hydra.launcher._target_))
             folder = _folder(config.hydra.sweep)
             with read_write(config), open_dict(config):
                 config.hydra.sweep.dir = str(folder)

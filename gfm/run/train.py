@@ -47,7 +47,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run.configuration import load_config
     from gfm.run.folders import save_config, use_folder
     from gfm.training.final_test import run_final_test, validate_first
-    from gfm.training.loggers.wandb_logger import finish_wandb
+    from gfm.training.loggers.finishing import finish_wandb
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load_config(TrainConfig, cfg)

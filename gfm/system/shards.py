@@ -1,14 +1,16 @@
 """Divides work among machines: ``--shard 2/8`` takes the second of eight parts."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from gfm.errors import GFMError
 
 T = TypeVar("T")
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True)
+class Shard:
     """A part of a list.
 
     Attributes:

@@ -235,7 +235,7 @@ def test_orientation_and_size(predict, tmp_path):
     assert read(tmp_path / "out/alpha/p.png").shape == (90, 60)
 
 
-def test_a_branch(photos, tmp_path):
+def test_matting_with_one_branch_of_rim(photos, tmp_path):
     rim = write_network(tmp_path / "rim.ckpt", "rim")
     for branch in ("tt", "ft"):
         words = ["predict", photos / "b.png", "--checkpoint", rim, "-o", tmp_path / branch]

@@ -136,7 +136,7 @@ def test_a_name_that_is_too_long_fails_alone(items, tmp_path, capsys):
     assert "File name too long" in capsys.readouterr().out
 
 
-def test_surprises_are_failures_too(items, capsys):
+def test_unexpected_errors_are_failures(items, capsys):
     def surprise(item):
         raise ValueError("odd\nfile")
 
@@ -198,7 +198,7 @@ def test_remains_of_killed_runs_are_removed_but_not_of_live_ones(items, tmp_path
     assert list_pictures(target) == {}
 
 
-def test_file_is_whole_or_not_there(tmp_path):
+def test_writes_are_atomic(tmp_path):
     def interrupt():
         with open_atomic(tmp_path / "x") as file:
             file.write(b"half")

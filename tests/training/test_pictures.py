@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from gfm.training.callbacks.result_picture import Tile, cut_out, draw, sheet
-from gfm.training.curve_plot import _smooth, draw_curves, read_curves
+from gfm.training.curve_plot import _panels, _smooth, draw_curves, find_best, read_curves
 
 CSV = """epoch,step,train/loss,train/loss_glance,val/sad
 0,1,2.0,1.5,
@@ -58,7 +58,41 @@ def test_curves_are_read_and_drawn(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]
 
 
-def test_long_curves_are_smooth_and_short_ones_are_not():
+def test_the_panels_are_those_that_people_look_at():
+    names = [
+        *("train/loss", "train/loss_glance", "train/learning_rate", "train/samples_per_second"),
+        *("val/sad", "val/sad_transition", "val/sad_foreground", "val/sad_background"),
+        *("val/mad", "val/mad_transition", "val/mse", "val/grad", "val/conn", "val/mine"),
+    ]
+    panels = _panels({name: ([1], [0.5]) for name in names})
+    assert {title: len(curves) for title, (_, curves) in panels.items()} == {
+        "training loss": 2,
+        "SAD (thousands)": 4,
+        "MAD (per pixel)": 2,
+        "learning rate": 1,
+        "samples per second": 1,
+        "mine": 1,
+    }
+    dim = _panels({name: ([1], [0.5]) for name in ("val/sad", "val/mse", "val/grad", "val/conn")})
+    assert list(dim) == ["SAD (thousands)", "MSE (per pixel)"]
+
+
+def test_the_best_validation_is_marked(tmp_path):
+    curves = {"val/sad": ([2, 4, 6], [40, 20, 30])}
+    assert find_best(curves, "val/sad", "min") == ("val/sad", 4, 20)
+    assert find_best(curves, "val/sad", "max") == ("val/sad", 2, 40)
+    assert find_best(curves, "val/mine", "min") is None
+    (tmp_path / "metrics.csv").write_text(CSV)
+    pictures = []
+    for objective in ("val/sad", "val/mad"):
+        draw_curves(tmp_path / "metrics.csv", tmp_path / "curves.png", objective)
+        with Image.open(tmp_path / "curves.png") as picture:
+            pictures.append(np.asarray(picture.convert("RGB")).astype(int))
+    is_red = [((p[..., 0] > 160) & (p[..., 1:].max(-1) < 80)).sum() for p in pictures]
+    assert is_red[0] > 50 > is_red[1] == 0
+
+
+def test_only_long_curves_are_smoothed():
     assert _smooth([4.0, 2.0, 0.0]) == [4, 2, 0]
     noisy = [float(i % 2) for i in range(200)]
     assert set(_smooth(noisy)[3:]) == {0.5}

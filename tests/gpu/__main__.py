@@ -1,0 +1,111 @@
+"""Runs all stages on a GPU and writes gpu_report.md and gpu_report.json.
+
+    make gpu                         python -m tests.gpu --minutes 30
+    make gpu ARGS="--device cpu"     rehearse every stage with small sizes on a CPU
+    make gpu ARGS="--only waits"     one stage
+
+The exit status is 1 if anything failed.
+"""
+
+import argparse
+import importlib
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from tests.gpu.findings import FAIL
+from tests.gpu.report import write_report
+from tests.gpu.runner import STAGES, TRAINING, Plan, run_stage, run_stages
+
+NAMES = [*(plan.name for plan in STAGES), TRAINING]
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser("tests.gpu", description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=30, help="of all stages but the training")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: rehearse")
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="STAGE", help=", ".join(NAMES))
+    parser.add_argument("--nproc", type=int, default=1, help="number of GPUs")
+    parser.add_argument("--train", type=float, default=0, metavar="MINUTES", help="also train r34")
+    parser.add_argument("--photos", type=Path, help="real photos: a folder with images and alphas")
+    parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of the report")
+    parser.add_argument("--inside", choices=NAMES, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=60, help=argparse.SUPPRESS)
+    arguments = parser.parse_args(words)
+    if arguments.photos and not (arguments.photos / "images").is_dir():
+        parser.error(f"--photos {arguments.photos}: there is no folder {arguments.photos}/images")
+    return arguments
+
+
+def shared_options(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that every stage needs."""
+    options = ["--device", arguments.device, "--nproc", str(arguments.nproc)]
+    options += ["--train", f"{arguments.train:g}"] if arguments.train else []
+    return [*options, *(["--photos", str(arguments.photos)] if arguments.photos else [])]
+
+
+def run_inside(arguments: argparse.Namespace) -> None:
+    """Run a stage in this process."""
+    from tests.gpu.stage import Stage
+
+    name, out = arguments.inside, arguments.out.resolve()
+    (out / "files").mkdir(parents=True, exist_ok=True)
+    stage = Stage(
+        name,
+        arguments.device,
+        arguments.seconds,
+        out / f"{name}.jsonl",
+        out / "files",
+        arguments.nproc,
+        arguments.train,
+        arguments.photos and arguments.photos.resolve(),
+    )
+    importlib.import_module(f"tests.gpu.{name}").run(stage)
+
+
+def check_device(arguments: argparse.Namespace) -> None:
+    """End with a line if there are too few GPUs."""
+    if arguments.device == "cpu":
+        return
+    import torch
+
+    found = torch.cuda.device_count()
+    if found < arguments.nproc:
+        sys.exit(
+            f"error: torch {torch.__version__} finds {found} GPUs, and --nproc asks for "
+            f'{arguments.nproc}: check nvidia-smi, or rehearse with ARGS="--device cpu"'
+        )
+
+
+def main() -> None:
+    """Run the command line."""
+    arguments = parse()
+    if arguments.inside:
+        run_inside(arguments)
+        return
+    check_device(arguments)
+    out = arguments.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    options = shared_options(arguments)
+    variables = {"WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
+    if arguments.device == "cpu":
+        variables |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    else:
+        variables |= {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "4")}
+    chosen: list[Plan] = [p for p in STAGES if not arguments.only or p.name in arguments.only]
+    found = run_stages(chosen, options, out, 60 * arguments.minutes, variables)
+    if arguments.train and (not arguments.only or TRAINING in arguments.only):
+        # Drawing the animals and scoring the network take time, too.
+        limit = 60 * (2 * arguments.train + 15)
+        found += run_stage(TRAINING, options, out, limit, variables)
+    shown = f"python -m tests.gpu {shlex.join(options)}"
+    report = write_report(found, out, shown)
+    print(report.read_text())
+    if any(finding.status == FAIL for finding in found):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

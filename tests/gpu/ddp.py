@@ -1,0 +1,86 @@
+"""Stage 6: several processes train as one, save, resume, and end together."""
+
+import time
+
+import torch
+
+from tests.gpu.jobs import ONE_RANK, PLAIN, TWO_NODES, Job, is_running, job_options
+from tests.gpu.stage import Stage
+
+_STEPS = 4
+_LIMIT = 150.0  # seconds of one job
+_TOLERANCE = 1e-3  # relative; losses are computed in float32, with TF32
+_RAISING = "+callbacks.fault={_target_: tests.gpu.jobs.RaiseOnFirst}"
+
+
+def run(stage: Stage) -> None:
+    """Compare losses, then interrupt runs."""
+    shared, short = job_options(stage), [f"trainer.max_steps={_STEPS}", "trainer.max_epochs=100"]
+    truth: list[float] = []
+    with stage.part("one process"), Job(stage, "alone", [*shared, *short, *PLAIN]) as job:
+        truth = job.finish(_LIMIT).losses()
+    backend = "gloo" if stage.is_rehearsal else "NCCL"
+    variants = {f"one rank of {backend}": (ONE_RANK, 1), "two ranks of gloo": (TWO_NODES, 2)}
+    if stage.num_gpus > 1 and not stage.is_rehearsal:
+        many = ["trainer.strategy=ddp", f"trainer.devices={stage.num_gpus}"]
+        many += ["trainer.sync_batchnorm=true"]
+        variants = {f"{stage.num_gpus} ranks of NCCL": (many, 1), **variants}
+    for name, (own, num_nodes) in variants.items():
+        if stage.has_time(name, 20):
+            with stage.part(name):
+                _compare(stage, name, [*shared, *short, *own], num_nodes, truth)
+    for name, (own, num_nodes) in variants.items():
+        if "one rank" not in name and stage.has_time(f"{name}: rank 0 raises", 30):
+            with stage.part(f"{name}: rank 0 raises"):
+                _raise(stage, name, [*shared, *short, *own, _RAISING], num_nodes)
+    if stage.has_time("SIGTERM and resume", 30):
+        with stage.part("SIGTERM and resume"):
+            _terminate(stage, [*shared, "trainer.max_epochs=10000", *ONE_RANK])
+
+
+def _compare(
+    stage: Stage, name: str, options: list[str], num_nodes: int, truth: list[float]
+) -> None:
+    """Record how far the losses are from those of one process."""
+    with Job(stage, name.replace(" ", "_"), options, num_nodes) as job:
+        losses = job.finish(_LIMIT).losses()
+    stage.equal(f"{name}: steps", len(losses), len(truth) or _STEPS)
+    pairs = list(zip(losses, truth, strict=False))
+    worst = max((abs(a - b) / abs(b) for a, b in pairs), default=float("nan"))
+    stage.at_most(f"{name}: losses beside one process, relative", worst, _TOLERANCE)
+
+
+def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
+    """Record how many processes are left 15 seconds after rank zero has raised."""
+    with Job(stage, f"raise_{num_nodes}_{stage.num_gpus}", options, num_nodes) as job:
+        end, pids = time.monotonic() + _LIMIT, set(job.all_pids())
+        while "raised on purpose" not in job.logs[0].read_text(errors="replace"):
+            if time.monotonic() > end:
+                raise TimeoutError("rank zero did not raise")
+            pids |= set(job.all_pids())
+            time.sleep(0.3)
+        start = time.monotonic()
+        while time.monotonic() < start + 15 and any(map(is_running, pids)):
+            for process in job.processes:
+                process.poll()  # else they stay zombies
+            time.sleep(0.2)
+        left = [pid for pid in pids if is_running(pid)]
+        seconds = time.monotonic() - start
+        text = f"{name}: processes left 15 s after rank 0 has raised"
+        stage.at_most(text, len(left), 0, note=f"waited {seconds:.0f} s")
+
+
+def _terminate(stage: Stage, options: list[str]) -> None:
+    """Interrupt a run by SIGTERM, then resume it."""
+    with Job(stage, "terminated", options) as job:
+        job.wait_for_steps(2, _LIMIT)
+        job.terminate()
+        stage.equal("exit status after SIGTERM", job.wait(60)[0], 75)
+        folder = job.folder
+    last = folder / "checkpoints/last.ckpt"
+    done = torch.load(last, weights_only=True, map_location="cpu")["global_step"]
+    more = [f"ckpt_path={folder}", f"trainer.max_steps={done + 2}"]
+    with Job(stage, "terminated", more) as job:
+        job.finish(_LIMIT)
+    reached = torch.load(last, weights_only=True, map_location="cpu")["global_step"]
+    stage.equal("steps after the resumed run, beyond those saved", reached - done, 2)

@@ -1,0 +1,75 @@
+"""Stage 1: the machine."""
+
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import torch
+
+from gfm.models.performance import choose_precision
+from gfm.system.processes import num_cores
+from tests.gpu.stage import Stage
+
+
+def run(stage: Stage) -> None:
+    """Record the card, its driver and libraries, cores and shared memory."""
+    if not stage.is_rehearsal:
+        with stage.part("card"):
+            _card(stage)
+    stage.measured("torch", torch.__version__, note=f"Python {platform.python_version()}")
+    stage.measured("cuDNN", str(torch.backends.cudnn.version()))
+    with stage.part("NCCL"):
+        _nccl(stage)
+    stage.measured("cores by affinity", num_cores())
+    stage.measured("cores by cgroup", _cgroup_cores())
+    with stage.part("/dev/shm"):
+        free = shutil.disk_usage("/dev/shm").free / 2**30
+        # Eight workers, with four batches each of 32 samples of 320×320×12 bytes.
+        stage.at_least("/dev/shm", free, 0.05 if stage.is_rehearsal else 1.2, "GiB free")
+    precision, reason = choose_precision(stage.device)
+    stage.measured("trainer.precision=auto", precision, note=reason)
+    with stage.part("product of matrices"):
+        a, b = torch.rand(2, 256, 256, dtype=torch.float64)
+        off = (a.to(stage.device) @ b.to(stage.device)).cpu() - a @ b
+        stage.at_most("product of matrices, GPU - CPU", off.abs().max().item(), 1e-10)
+
+
+def _card(stage: Stage) -> None:
+    card = torch.cuda.get_device_properties(0)
+    text = f"{card.multi_processor_count} multiprocessors, sm_{card.major}{card.minor}"
+    stage.measured("card", card.name, note=text)
+    stage.measured("memory", card.total_memory / 2**30, "GiB")
+    stage.measured("cards", torch.cuda.device_count())
+    stage.measured("MIG", "yes" if "MIG" in _nvidia_smi("-L") else "no")
+    query = "driver_version,power.limit,clocks.max.sm,temperature.gpu"
+    stage.measured(query, _nvidia_smi(f"--query-gpu={query}", "--format=csv,noheader") or "unknown")
+
+
+def _nvidia_smi(*arguments: str) -> str:
+    """Return what nvidia-smi prints; nothing where there is none."""
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", *arguments], capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return " / ".join(done.stdout.split("\n")).strip(" /")
+
+
+def _nccl(stage: Stage) -> None:
+    if stage.is_rehearsal:
+        stage.skip("NCCL", "no GPU")
+    else:
+        stage.measured("NCCL", ".".join(map(str, torch.cuda.nccl.version())))
+
+
+def _cgroup_cores() -> str:
+    """Return the quota of the control group in cores."""
+    for file in (Path("/sys/fs/cgroup/cpu.max"), Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")):
+        if file.exists():
+            quota, *period = file.read_text().split()
+            if quota in ("max", "-1"):
+                return "no quota"
+            return f"{int(quota) / int(period[0] if period else 100_000):g}"
+    return "unknown"

@@ -1,0 +1,52 @@
+"""What a stage found: one line each of the report."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PASS, FAIL, SKIPPED, MEASURED = "PASS", "FAIL", "SKIPPED", "MEASURED"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A result.
+
+    Attributes:
+        stage: Name of the stage.
+        name: What was checked or measured, unique in its stage.
+        status: ``PASS``, ``FAIL``, ``SKIPPED``; or ``MEASURED``, which has no threshold.
+        figure: Number or text that was found; ``None`` if there is none.
+        threshold: What a pass needs, such as ``<= 0.0001``.
+        unit: Unit of the figure.
+        note: Reason or error.
+    """
+
+    stage: str
+    name: str
+    status: str
+    figure: float | str | None = None
+    threshold: str = ""
+    unit: str = ""
+    note: str = ""
+
+
+def append(file: Path, finding: Finding) -> None:
+    """Add a finding to a file, where it survives whatever happens to the stage later."""
+    with file.open("a") as stream:
+        stream.write(json.dumps(asdict(finding)) + "\n")
+
+
+def read(file: Path) -> list[Finding]:
+    """Return the findings of a file; a last line that was cut off is left out."""
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    return [Finding(**json.loads(line)) for line in lines if line.endswith("\n")]
+
+
+def rates(findings: Iterable[Finding], stage: str) -> dict[str, float]:
+    """Return the samples per second that a stage found, by name."""
+    return {
+        f.name: float(f.figure)
+        for f in findings
+        if f.stage == stage and f.unit == "samples/s" and isinstance(f.figure, int | float)
+    }

@@ -1,0 +1,93 @@
+"""Stage 5: whether loader processes keep up with the GPU."""
+
+import inspect
+import time
+from pathlib import Path
+
+from gfm.animals import DrawnAnimals
+from gfm.data.datamodule import MattingDataModule
+from gfm.data.layout import Roots
+from gfm.data.tracks import RssnTrack
+from gfm.prepare.pack import prepare_pack
+from gfm.system.processes import num_cores
+from tests.conftest import DEMO
+from tests.gpu import runs
+from tests.gpu.stage import Stage
+
+_SIZES = {"height": 1080, "width": 1620, "background_height": 1280, "background_width": 1920}
+_COUNTS = {"num_train": 16, "num_validation": 2, "num_backgrounds": 16, "num_coco": 2}
+_DRAWS = 2000  # backgrounds per foreground and epoch, so that an epoch does not end soon
+
+
+def run(stage: Stage) -> None:
+    """Measure loaders alone, then real steps."""
+    raw, packed = datasets(stage)
+    has_device = "compose_on" in inspect.signature(MattingDataModule).parameters
+    kinds = {"packed": (packed, "workers"), "composed on the device": (packed, "device")}
+    kinds["raw"] = (raw, "workers")
+    if not has_device:
+        stage.skip("composed on the device", "there is no option data.compose_on")
+        del kinds["composed on the device"]
+    counts = [1] if stage.is_rehearsal else sorted({1, 4, 8, num_cores()})
+    for kind, (roots, place) in kinds.items():
+        for count in counts:
+            name = f"{kind}, {count} worker{'s' * (count > 1)}"
+            if stage.has_time(name, 10):
+                with stage.part(name):
+                    rate = _rate(stage, roots, count, place if has_device else None)
+                    stage.measured(name, rate, "samples/s")
+    for kind, (roots, place) in kinds.items():
+        name = f"{kind}, real steps"
+        if stage.has_time(name, 20):
+            with stage.part(name):
+                _real_steps(stage, name, roots, max(counts), place if has_device else None)
+
+
+def datasets(stage: Stage) -> tuple[Roots, Roots]:
+    """Return the roots of drawn photos of 1080×1620 pixels, as files and packed."""
+    size = DEMO if stage.is_rehearsal else {**_SIZES, **_COUNTS}
+    roots = DrawnAnimals(stage.folder / "animals", **size).find()
+    return roots, Roots(**prepare_pack(roots, stage.folder / "packed"))
+
+
+def _rate(stage: Stage, roots: Roots, num_workers: int, place: str | None) -> float:
+    """Return the samples per second of loader processes when their queues are empty."""
+    batch_size, crops, size = (4, [96], 64) if stage.is_rehearsal else (32, [640, 960], 320)
+    track = RssnTrack(backgrounds_per_foreground=_DRAWS)
+    more = {} if place is None else {"compose_on": place}
+    datamodule = MattingDataModule(
+        roots, track, batch_size=batch_size, crop_sizes=crops, input_size=size,
+        num_workers=num_workers, **more,
+    )  # fmt: skip
+    datamodule.setup("fit")
+    batches = iter(datamodule.train_dataloader())
+    for _ in range(2 * num_workers + 1):  # those that were loaded ahead
+        next(batches)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < (1 if stage.is_rehearsal else 4):
+        next(batches)
+        count += batch_size
+    return count / (time.perf_counter() - start)
+
+
+def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: str | None) -> None:
+    """Train r34 with the real loader; record how busy the GPU is beside ``train/data_wait``."""
+    precision = "32-true" if stage.is_rehearsal else "bf16-mixed"
+    own = ["data=am2k", *_paths(roots), f"data.num_workers={num_workers}"]
+    own += ["data.crop_sizes=[96]" if stage.is_rehearsal else "data.crop_sizes=[640,960]"]
+    own += [f"trainer.precision={precision}", "data.num_validation_photos=1"]
+    own += [f"track.backgrounds_per_foreground={_DRAWS}"]
+    own += [] if place is None else [f"data.compose_on={place}"]
+    chosen = [*runs.options(stage, "r34", 32), *own]
+    clock = runs.measure(stage, chosen, 30, None, warmup=20, steps=150)
+    number = 4 if stage.is_rehearsal else 32
+    stage.measured(name, number / clock.seconds, "samples/s", f"{num_workers} workers")
+    if clock.busy is not None:
+        stage.measured(f"{name}: busy share", 100 * clock.busy, "%")
+    waits = clock.waits or [float("nan")]
+    stage.measured(f"{name}: data_wait", 100 * sum(waits) / len(waits), "%")
+
+
+def _paths(roots: Roots) -> list[str]:
+    paths: dict[str, Path | str | None] = {"am2k": roots.photos, "bg20k": roots.bg20k}
+    return [f"paths.{name}={path}" for name, path in paths.items()]

@@ -1,0 +1,188 @@
+"""Stage 8: the largest batches and photos, and what happens beyond."""
+
+import time
+from collections.abc import Callable
+from unittest import mock
+
+import numpy as np
+import torch
+from PIL import Image
+
+from gfm.compat.hydra import instantiate
+from gfm.errors import GFMError
+from gfm.inference import Hybrid, Predictor
+from gfm.inference.input_files import find_inputs
+from gfm.inference.outputs import Output, OutputMaker
+from gfm.inference.predict_files import predict_files
+from gfm.inference.result_files import ResultFiles
+from gfm.losses import Criterion
+from gfm.models.gfm import GFM
+from tests.benchmarks.measure import peak_mebibytes, reset_peak
+from tests.benchmarks.networks import model_node
+from tests.conftest import SMALL_NODE
+from tests.gpu.clock import synchronize
+from tests.gpu.stage import Stage, release_memory
+
+BACKBONES = ["r34", "r34_2b", "d121", "r101"]
+_CAP = 512  # samples
+_REHEARSED_LIMIT = 4  # samples that are said to fit without a GPU
+_PHOTOS = {12: (3000, 4000), 24: (4000, 6000), 50: (5792, 8688)}
+OUTPUTS: list[Output] = ["alpha", "cutout"]
+
+
+def run(stage: Stage) -> None:
+    """Search the largest batches, then matte large photos."""
+    for megapixels, size in _PHOTOS.items():
+        name = f"predict at {megapixels} megapixels"
+        if stage.has_time(name, 5):
+            with stage.part(name):
+                _predict(stage, name, (96, 144) if stage.is_rehearsal else size)
+    with stage.part("out of memory on one photo"):
+        _run_out(stage)
+    for backbone in BACKBONES[:1] if stage.is_rehearsal else BACKBONES:
+        for recomputes in (False, True):
+            name = f"{backbone}{', recomputation' * recomputes}: largest batch, bf16"
+            if stage.has_time(name, 15):
+                with stage.part(name):
+                    _search(stage, name, backbone, recomputes)
+
+
+def make_network(stage: Stage, backbone: str = "r34", **options: object) -> GFM:
+    """Return a network with random weights; in a rehearsal one of a few thousand."""
+    node = {**SMALL_NODE, **options} if stage.is_rehearsal else model_node(backbone, **options)
+    torch.manual_seed(0)
+    with torch.device(stage.device):
+        network: GFM = instantiate(node)
+    return network
+
+
+def _search(stage: Stage, name: str, backbone: str, recomputes: bool) -> None:
+    """Record the largest batch of 3×320×320 that trains, among powers of two and half-way ones."""
+    model = make_network(stage, backbone, activation_checkpointing=recomputes, channels_last=True)
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5, fused=True)
+    largest = largest_batch(lambda batch: _fits(stage, model, optimizer, batch), _CAP)
+    note = "the search ends there" if largest == _CAP else ""
+    stage.at_least(name, largest, 1, "samples", note)
+
+
+def largest_batch(fits: Callable[[int], bool], cap: int) -> int:
+    """Return the largest batch that fits: a power of two, or half-way to the next; at most cap."""
+    batch = 0
+    while max(1, 2 * batch) <= cap and fits(max(1, 2 * batch)):
+        batch = max(1, 2 * batch)
+    half_way = batch + batch // 2
+    return half_way if batch and half_way < cap and fits(half_way) else batch
+
+
+def _fits(stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int) -> bool:
+    try:
+        _step(stage, model, optimizer, batch)
+    except RuntimeError as error:  # cuDNN has its own words
+        if not isinstance(error, torch.OutOfMemoryError) and "ALLOC_FAILED" not in str(error):
+            raise
+    else:
+        return True
+    optimizer.zero_grad()  # only now, when the error holds no tensors any more
+    release_memory()
+    return False
+
+
+def _step(stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int) -> None:
+    if stage.is_rehearsal and batch > _REHEARSED_LIMIT:
+        raise torch.OutOfMemoryError("rehearsed")
+    size = 64 if stage.is_rehearsal else 320
+    given = {"alpha": torch.rand(batch, 1, size, size, device=stage.device)}
+    for name in ("image", "foreground", "background"):
+        given[name] = torch.rand(batch, 3, size, size, device=stage.device)
+    given["trimap_25"] = torch.full_like(given["alpha"], 128)
+    with torch.autocast(stage.device, torch.bfloat16):
+        output = model(given["image"])
+        loss = Criterion("tt")(output, given)["total"]
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    synchronize()
+
+
+def _maker(stage: Stage) -> OutputMaker:
+    network = make_network(stage).eval()
+    return OutputMaker(Predictor(network, Hybrid(), stage.device), OUTPUTS)
+
+
+def _predict(stage: Stage, name: str, size: tuple[int, int]) -> None:
+    """Record seconds and memory of a matte and cut-out of one photo."""
+    maker = _maker(stage)
+    image = _photo(size)
+    maker(image)
+    synchronize()
+    reset_peak()
+    start = time.perf_counter()
+    maker(image)
+    synchronize()
+    stage.measured(name, time.perf_counter() - start, "s")
+    stage.measured(f"{name}: peak memory", peak_mebibytes(), "MiB")
+
+
+def _photo(size: tuple[int, int]) -> np.ndarray:
+    small = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+    return np.array(Image.fromarray(small).resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def _run_out(stage: Stage) -> None:
+    """Let a large photo run out of memory; the small one after it is written all the same."""
+    photos, out = stage.folder / "memory/photos", stage.folder / "memory/out"
+    photos.mkdir(parents=True, exist_ok=True)
+    small, large = ((96, 144), (192, 288)) if stage.is_rehearsal else ((1080, 1620), (5792, 8688))
+    for name, size in (("a_large", large), ("b_small", small)):
+        Image.fromarray(_photo(size)).save(photos / f"{name}.jpg")
+    maker = _maker(stage)
+    sources = find_inputs([str(photos)], out).sources
+    for path in out.glob("*/*.png"):
+        path.unlink()
+    reset_peak()
+    maker(_photo(small))
+    synchronize()
+    with stage_limit(stage, maker, 1.5 * peak_mebibytes(), small):
+        try:
+            predict_files(maker, sources, ResultFiles(out, OUTPUTS))
+            text = "written at a smaller size"
+        except GFMError as error:
+            text = str(error)
+    is_written = (out / "alpha/b_small.png").is_file()
+    stage.equal("the photo after one that ran out of memory", is_written, True)
+    stage.measured("the photo that ran out of memory", text)
+
+
+def stage_limit(stage: Stage, maker: OutputMaker, mebibytes: float, size: tuple[int, int]):
+    """Return a context in which only small photos fit into memory."""
+    if stage.is_rehearsal:
+        return _refuse(maker, size)
+    return _limit(mebibytes)
+
+
+class _limit:  # noqa: N801
+    """Limits the memory of this process on the GPU."""
+
+    def __init__(self, mebibytes: float) -> None:
+        total = torch.cuda.get_device_properties(0).total_memory / 2**20
+        self.share = min(1.0, mebibytes / total)
+
+    def __enter__(self) -> None:
+        release_memory()
+        torch.cuda.set_per_process_memory_fraction(self.share)
+
+    def __exit__(self, *_: object) -> None:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def _refuse(maker: OutputMaker, size: tuple[int, int]):
+    """Replace the inferer by one that has memory for a size at most."""
+    inferer = maker.predictor.inferer
+
+    def refusing(model: GFM, image: torch.Tensor) -> object:
+        if image.shape[-1] > size[1]:
+            raise torch.OutOfMemoryError("CUDA out of memory (rehearsed)")
+        return inferer(model, image)
+
+    return mock.patch.object(maker.predictor, "inferer", refusing)

@@ -1,0 +1,118 @@
+"""Stage 9: photos per second of gfm predict and evaluate.py, and frames of a clip."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image
+
+from gfm.animals import DrawnAnimals
+from gfm.animals.sample import draw_sample
+from gfm.inference import Hybrid, Predictor
+from gfm.inference.input_files import find_inputs
+from gfm.inference.outputs import Output, OutputMaker
+from gfm.inference.predict_files import predict_files
+from gfm.inference.result_files import ResultFiles
+from gfm.inference.video.clips import predict_clip
+from gfm.inference.video.codecs import ClipOptions
+from gfm.run.evaluate import evaluate
+from tests.conftest import DEMO, compose_config
+from tests.golden.formula import formula_state_dict
+from tests.gpu.clock import busy_seconds, synchronize
+from tests.gpu.memory import make_network
+from tests.gpu.stage import Stage
+from tests.inference.video.clips import draw_frames, write_clip
+
+OUTPUTS: list[Output] = ["alpha", "cutout"]
+
+
+def run(stage: Stage) -> None:
+    """Measure photos, an evaluation and a clip, in float32 and bfloat16."""
+    photos = stage.folder / "photos"
+    number = 2 if stage.is_rehearsal else 24
+    with stage.part("drawing"):
+        _draw(stage, photos, number)
+    precisions: tuple[Literal["32", "bf16"], ...] = ("32", "bf16")
+    for precision in precisions:
+        with stage.part(f"predict, {precision}"):
+            maker = _maker(stage, precision)
+            sources = find_inputs([str(photos)], stage.folder / "predicted").sources
+            results = ResultFiles(stage.folder / "predicted" / precision, OUTPUTS)
+            predict_files(maker, sources[:1], results)  # warm-up
+            _record(stage, f"predict, {precision}", number, "photos/s",
+                    lambda m=maker, s=sources, r=results: predict_files(m, s, r))  # fmt: skip
+    for precision in precisions:
+        if stage.has_time(f"video, {precision}", 5):
+            with stage.part(f"video, {precision}"):
+                _video(stage, precision)
+    for precision in ("32-true", "bf16-mixed"):
+        if stage.has_time(f"evaluate, {precision}", 20):
+            with stage.part(f"evaluate, {precision}"):
+                _evaluate(stage, precision)
+
+
+def _draw(stage: Stage, folder: Path, number: int) -> None:
+    """Draw four photos, and copy them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    height, width = (96, 144) if stage.is_rehearsal else (1080, 1620)
+    drawn = [Image.fromarray(draw_sample(0, i, height, width).image) for i in range(min(number, 4))]
+    for index in range(number):
+        drawn[index % len(drawn)].save(folder / f"{index}.jpg", quality=95)
+
+
+def _maker(stage: Stage, precision: Literal["32", "bf16"]) -> OutputMaker:
+    network = make_network(stage).eval()
+    return OutputMaker(Predictor(network, Hybrid(), stage.device, precision), OUTPUTS)
+
+
+def _record(stage: Stage, name: str, number: int, unit: str, work: Callable[[], object]) -> None:
+    """Record how many things a second ``work`` does, and the share in which kernels run."""
+    synchronize()
+    start = time.perf_counter()
+    work()
+    synchronize()
+    seconds = time.perf_counter() - start
+    stage.measured(name, number / seconds, unit)
+    if not stage.is_rehearsal:
+        stage.measured(f"{name}: busy share", 100 * busy_seconds(work) / seconds, "%")
+
+
+def _video(stage: Stage, precision: Literal["32", "bf16"]) -> None:
+    height, width = (96, 144) if stage.is_rehearsal else (1080, 1920)
+    count = 8 if stage.is_rehearsal else 48
+    frames = draw_frames(8, height, width)
+    clip = write_clip(
+        stage.folder / "clip.mp4",
+        [frames[i % 8] for i in range(count)],
+        [40 * i for i in range(count)],
+    )
+    maker, options = _maker(stage, precision), ClipOptions()
+    targets: dict[Output, Path] = {"alpha": stage.folder / "clip_alpha.mkv"}
+    only_alpha = OutputMaker(maker.predictor, ["alpha"])
+    name = f"video of {height}×{width}, {precision}"
+    _record(
+        stage, name, count, "frames/s", lambda: predict_clip(only_alpha, clip, targets, options)
+    )
+
+
+def _evaluate(stage: Stage, precision: str) -> None:
+    """Score a released architecture on drawn photos."""
+    checkpoint = stage.folder / "gfm_r34_tt.pth"
+    if not checkpoint.exists():
+        torch.save(formula_state_dict("r34_TT"), checkpoint)
+    size = {"height": 640, "width": 960, "num_validation": 16, "num_train": 1}
+    counts = {**DEMO, **({} if stage.is_rehearsal else size)}
+    demo = stage.folder / "evaluated"
+    DrawnAnimals(demo, **counts).find()
+    options = [f"data.source.{key}={value}" for key, value in counts.items()]
+    options += [f"paths.demo={demo}", f"checkpoint={checkpoint}", f"trainer.precision={precision}"]
+    options += [f"paths.run={stage.folder / f'evaluation_{precision}'}"]
+    options += [f"trainer.accelerator={'cpu' if stage.is_rehearsal else 'gpu'}"]
+    start = time.perf_counter()
+    summary, _ = evaluate(compose_config("evaluate", options))
+    seconds = time.perf_counter() - start
+    stage.equal(f"evaluate, {precision}: photos", summary["num_images"], counts["num_validation"])
+    stage.measured(f"evaluate, {precision}", counts["num_validation"] / seconds, "photos/s",
+                   "with its start")  # fmt: skip

@@ -1,0 +1,142 @@
+"""Starts each stage as a process with its own time limit; a failure does not stop the next."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.gpu.findings import FAIL, SKIPPED, Finding, append, read
+
+PROJECT = Path(__file__).resolve().parents[2]
+_SOFT = 0.8  # share of the time limit after which a stage should start nothing more
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A stage and its share of the time, relative to those of the others."""
+
+    name: str
+    share: float
+
+
+STAGES = [
+    Plan("facts", 1),
+    Plan("parity", 5),
+    Plan("waits", 4),
+    Plan("throughput", 12),
+    Plan("loader", 9),
+    Plan("ddp", 9),
+    Plan("combinations", 8),
+    Plan("memory", 6),
+    Plan("prediction", 6),
+]
+"""In the order in which they run: the first ten minutes answer what matters most."""
+
+TRAINING = "training"
+"""The last stage, whose time is not part of the minutes."""
+
+
+def run_stages(
+    plans: Sequence[Plan],
+    options: Sequence[str],
+    out: Path,
+    seconds: float,
+    variables: dict[str, str],
+) -> list[Finding]:
+    """Run stages one after the other, and return what they found.
+
+    The time that a stage leaves over is shared among those after it.
+
+    Args:
+        plans: Stages.
+        options: Options of the command line that all stages get.
+        out: Folder for the findings and logs.
+        seconds: Time of all stages together.
+        variables: Environment variables in addition to those of this process.
+    """
+    end = time.monotonic() + seconds
+    found: list[Finding] = []
+    for index, plan in enumerate(plans):
+        left = max(0.0, end - time.monotonic())
+        limit = left * plan.share / sum(p.share for p in plans[index:])
+        found += run_stage(plan.name, options, out, limit, variables)
+    return found
+
+
+def run_stage(
+    name: str, options: Sequence[str], out: Path, limit: float, variables: dict[str, str]
+) -> list[Finding]:
+    """Run a stage in a process that is killed after ``limit`` seconds, and return its findings."""
+    findings = out / f"{name}.jsonl"
+    findings.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.gpu", "--inside", name, "--seconds", str(_SOFT * limit)]
+    print(f"{name}: at most {limit:.0f} s, log {out / name}.log", flush=True)
+    start = time.monotonic()
+    status = run_within(
+        [*command, "--out", str(out), *options], out / f"{name}.log", limit, variables
+    )
+    print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
+    if status is None:
+        text = f"still ran after its {limit:.0f} s and was killed"
+        append(findings, Finding(name, "time limit", FAIL, note=text))
+    elif status:
+        text = f"exit status {status}: {last_line(out / f'{name}.log')}"
+        append(findings, Finding(name, "the stage itself", FAIL, note=text))
+    elif not read(findings):
+        append(findings, Finding(name, "the stage itself", SKIPPED, note="it found nothing"))
+    return read(findings)
+
+
+def run_within(
+    command: Sequence[str], log: Path, limit: float, variables: dict[str, str]
+) -> int | None:
+    """Run a command; return its exit status, or ``None`` if it was killed after ``limit`` seconds.
+
+    Whatever it has started is killed, too.
+    """
+    with log.open("w") as stream:
+        stream.write(shlex.join(command) + "\n")
+        stream.flush()
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            return process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            kill_tree(process)
+
+
+def kill_tree(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process with all that descend from it."""
+    for pid in [*descendants(process.pid), process.pid] if process.poll() is None else []:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have started."""
+    with suppress(OSError):  # it has ended
+        lists = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/children")]
+        children = [int(child) for text in lists for child in text.split()]
+        return [pid for child in children for pid in [child, *descendants(child)]]
+    return []
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:400] if lines else ""

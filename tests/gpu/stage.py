@@ -1,0 +1,113 @@
+"""What a stage gets: its options, and methods that record what it finds."""
+
+import gc
+import math
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.gpu.findings import FAIL, MEASURED, PASS, SKIPPED, Finding, append
+
+
+@dataclass
+class Stage:
+    """A stage that runs in this process.
+
+    Attributes:
+        name: Name of the stage.
+        device: ``cuda``; or ``cpu``, which rehearses with small sizes.
+        seconds: Time after which it should start nothing more.
+        findings: File to which findings are appended.
+        folder: Folder for files that later stages may use, too.
+        num_gpus: Number of GPUs to use.
+        train_minutes: Length of the training of the last stage; 0 for none.
+        photos: Folder of real photos, with ``images`` and ``alphas``; ``None`` for none.
+    """
+
+    name: str
+    device: str
+    seconds: float
+    findings: Path
+    folder: Path
+    num_gpus: int = 1
+    train_minutes: float = 0
+    photos: Path | None = None
+    start: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether sizes are small, because there is no GPU."""
+        return self.device == "cpu"
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds left, at least 0."""
+        return max(0.0, self.start + self.seconds - time.monotonic())
+
+    def _record(self, name: str, status: str, **rest: Any) -> None:
+        if isinstance(rest.get("figure"), float) and not math.isfinite(rest["figure"]):
+            rest["figure"] = str(rest["figure"])  # JSON has no such numbers
+        finding = Finding(self.name, name, status, **rest)
+        append(self.findings, finding)
+        print(
+            status, name, finding.figure, finding.unit, finding.threshold, finding.note, flush=True
+        )
+
+    def at_most(
+        self, name: str, figure: float, limit: float, unit: str = "", note: str = ""
+    ) -> None:
+        """Record a pass if the figure is at most the limit; NaN fails."""
+        status = PASS if figure <= limit else FAIL
+        self._record(name, status, figure=figure, threshold=f"<= {limit:g}", unit=unit, note=note)
+
+    def at_least(
+        self, name: str, figure: float, limit: float, unit: str = "", note: str = ""
+    ) -> None:
+        """Record a pass if the figure is at least the limit; NaN fails."""
+        status = PASS if figure >= limit else FAIL
+        self._record(name, status, figure=figure, threshold=f">= {limit:g}", unit=unit, note=note)
+
+    def equal(self, name: str, figure: float | str, expected: float | str, note: str = "") -> None:
+        """Record a pass if the figure is what is expected."""
+        status = PASS if figure == expected else FAIL
+        self._record(name, status, figure=figure, threshold=f"= {expected}", note=note)
+
+    def measured(self, name: str, figure: float | str, unit: str = "", note: str = "") -> None:
+        """Record a figure without a threshold; a number that is not finite fails."""
+        is_good = isinstance(figure, str) or math.isfinite(figure)
+        self._record(name, MEASURED if is_good else FAIL, figure=figure, unit=unit, note=note)
+
+    def skip(self, name: str, reason: str) -> None:
+        """Record that something was left out."""
+        self._record(name, SKIPPED, note=reason)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Record an error of a part, and go on with the next; free the memory that it used."""
+        try:
+            yield
+        except Exception as error:
+            traceback.print_exc()
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            self._record(name, FAIL, note=text[:400])
+        release_memory()
+
+    def has_time(self, name: str, seconds: float = 0) -> bool:
+        """Return whether so many seconds are left; record what is left out otherwise."""
+        if self.seconds_left > seconds:
+            return True
+        self.skip(name, "no time left: give --minutes more, or run this stage alone")
+        return False
+
+
+def release_memory() -> None:
+    """Free what is not referenced any more, on the GPU too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,61 @@
+"""Stage 4: samples per second of a training step, beside a step in the official order."""
+
+from tests.gpu import runs
+from tests.gpu.official import official_rate
+from tests.gpu.stage import Stage
+from tests.gpu.verdict import COMPILED
+
+_LAST = "backbone.channels_last=true"
+_FAST = ["trainer.precision=bf16-mixed", _LAST]
+_BENCHMARK = "trainer.benchmark=true"
+VARIANTS = {
+    "bf16-mixed, channels last, benchmark": [*_FAST, _BENCHMARK],
+    "float32": ["trainer.precision=32-true"],
+    f"bf16-mixed, channels last, benchmark{COMPILED}": [*_FAST, _BENCHMARK, "compile=true"],
+    "bf16-mixed": ["trainer.precision=bf16-mixed"],
+    "bf16-mixed, channels last": _FAST,
+    "16-mixed, channels last, benchmark": ["trainer.precision=16-mixed", _LAST, _BENCHMARK],
+}
+"""Overrides by name, those that matter most first."""
+PLACES = [("r34", 32), ("r34_2b", 32), ("r34", 4), ("r34_2b", 4)]
+
+
+def run(stage: Stage) -> None:
+    """Measure all variants while time is left."""
+    for network, batch in PLACES[:1] if stage.is_rehearsal else PLACES:
+        place = f"{network}, batch {batch}"
+        if not stage.has_time(place, 10):
+            continue
+        size, small = (64, "r34") if stage.is_rehearsal else (320, network)
+        official = float("nan")
+        with stage.part(f"{place}: official order"):
+            number = min(batch, 2) if stage.is_rehearsal else batch
+            official = official_rate(stage, small, number, size, 1 if stage.is_rehearsal else 8)
+            stage.measured(f"{place}: official order", official, "samples/s")
+        best = 0.0
+        for name, own in VARIANTS.items():
+            text = f"{place}: {name}"
+            if stage.is_rehearsal and "16-mixed, ch" in text and text.split(": ")[1][0] == "1":
+                stage.skip(text, "float16 autocast is for GPUs alone")
+            elif stage.has_time(text, 60 if "compile=true" in own else 10):
+                with stage.part(text), runs.compiling(stage):
+                    best = max(best, _measure(stage, network, batch, text, own))
+        if stage.is_rehearsal:
+            stage.skip(f"{place}: best over official", "the networks differ in a rehearsal")
+        elif best:
+            stage.at_least(f"{place}: best over official", best / official, 1.0, "times")
+
+
+def _measure(stage: Stage, network: str, batch: int, text: str, own: list[str]) -> float:
+    """Record a variant, and return its samples per second."""
+    seconds = 1 if stage.is_rehearsal else 8
+    chosen = [*runs.options(stage, network, batch), *own]
+    clock = runs.measure(stage, chosen, seconds, steps=60)
+    number = min(batch, 4) if stage.is_rehearsal else batch
+    rate = number / clock.seconds
+    stage.measured(text, rate, "samples/s")
+    stage.measured(f"{text}: launches per step", clock.launches)
+    if clock.busy is not None:
+        stage.measured(f"{text}: busy share", 100 * clock.busy, "%")
+    stage.measured(f"{text}: peak memory", clock.peak, "MiB")
+    return rate
