@@ -69,5 +69,5 @@ class NetworkSize(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:  # noqa: D102
         if trainer.is_global_zero:
-            side = trainer.datamodule.options.input_size  # type: ignore[attr-defined]
+            side = trainer.datamodule.samples.input_size  # type: ignore[attr-defined]
             console().print(describe_size(pl_module.model, side))
