@@ -3,7 +3,7 @@ PYTHON ?= python3
 ACTIVATE = . .venv/bin/activate &&
 
 .DEFAULT_GOAL := help
-.PHONY: help train test notebooks lint format bench gpu docs clean
+.PHONY: help train test slow notebooks lint format bench gpu docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -18,7 +18,10 @@ train: .venv/.installed  ## train on the built-in demo data: a few minutes on tw
 	$(ACTIVATE) python train.py backbone=r34_2b track=comp_rssn $(ARGS)
 
 test: .venv/.installed  ## run the tests in two processes (ARGS="-k losses")
-	$(ACTIVATE) python -m pytest -n 2 $(ARGS)
+	$(ACTIVATE) python -m pytest -n 2 --dist worksteal $(ARGS)
+
+slow: .venv/.installed  ## run slow tests for 150 seconds, in an order drawn by the commit (ARGS="--seconds=9999" for all)
+	$(ACTIVATE) python -m pytest -n 2 -m slow -p tests.slow_share --draw="$$(git rev-parse --short HEAD)" $(ARGS)
 
 notebooks: .venv/.installed  ## execute the notebooks
 	$(ACTIVATE) python -m pytest --nbmake --nbmake-timeout=180 notebooks $(ARGS)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gfm.metrics import metric_names
@@ -117,6 +117,7 @@ class EvaluateConfig(Config):
     """Options of an evaluation."""
 
     data: EvaluationData
+    sets: dict[str, EvaluationData] = Field(default_factory=dict)
     inference: Annotated[Inference | None, EMPTY_IS_NONE]
     checkpoint: Text | None
     predictions: Text | None

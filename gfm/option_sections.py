@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gfm.data.dataset import OnError
+from gfm.data.dataset import ComposeOn, OnError
 from gfm.data.layout import Foreground
 from gfm.data.transforms import Interpolation
 from gfm.losses import GlanceOn
@@ -98,7 +98,9 @@ class TrainingData(Data):
     transition_probability: Fraction
     num_validation_photos: Count | None
     on_error: OnError
+    compose_on: ComposeOn
     repeats_first_epoch: bool
+    allow_other_photos: bool
     also_share: OpenFraction | list[OpenFraction] = 0.5
     foreground: Foreground
     denoise: bool
@@ -138,6 +140,7 @@ class Track(Node):
 
     name: Text
     backgrounds_per_foreground: Count = 1
+    background_detail: PositiveFraction = 1
     denoise_probability: Fraction = 0
     blur_probability: Fraction = 0
     blur_sizes: Annotated[list[Count], Field(min_length=1)] = Field(default_factory=list)

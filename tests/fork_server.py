@@ -50,6 +50,7 @@ def serve(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
     while True:
         message, descriptors, *_ = socket.recv_fds(requests, 1 << 20, 3)
         if not message:  # the tests ended
+            atexit.unregister(end)
             sys.exit()
         if not os.fork():
             break
@@ -83,13 +84,13 @@ def adapt(request: dict[str, Any], output: list[int]) -> None:
         os.dup2(source, target)
         os.close(source)
     os.chdir(request["cwd"])
+    ours = [sys.path[0], *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     os.environ.clear()
     os.environ.update(request["env"])
     sys.stdout.reconfigure(line_buffering="PYTHONUNBUFFERED" in os.environ)
     tempfile.tempdir = None
-    places = (sys.prefix, sys.base_prefix)
     own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:] = [*filter(None, own), *(path for path in sys.path if path.startswith(places))]
+    sys.path[:] = [*filter(None, own), *(path for path in sys.path if path not in ours)]
 
 
 def run(words: list[str]) -> int:
@@ -119,7 +120,10 @@ def execute(words: list[str]) -> None:
 
 
 def end() -> None:
-    """End the process without freeing each object, which would take a second."""
+    """End the process without freeing each object, which would take a second.
+
+    What the server registered is left to the server, such as removing W&B's temporary folder.
+    """
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -132,13 +136,13 @@ status = 0  # of this process
 def main() -> None:
     """Serve the socket that the command line names by its number."""
     global status
-    atexit.register(end)  # the first that is registered runs last
     requests = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, reap)
     for name in MODULES:
         with suppress(ImportError):  # of an extra that is not installed
             importlib.import_module(name)
+    atexit.register(end)  # runs after what a command registers, and before the rest
     summary.draw_curves = lambda *_: False  # takes as long as a small training
     threads = os.listdir("/proc/self/task")
     assert len(threads) == 1, "a process with threads cannot be forked"

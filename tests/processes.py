@@ -33,6 +33,7 @@ class Command:
         env: Its environment; by default that of the tests.
         output: File that it writes its standard output to; a new one by default.
         error: The same for its standard error.
+        python: Interpreter that executes it.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Command:
         env: Mapping[str, str] | None = None,
         output: IO[bytes] | None = None,
         error: IO[bytes] | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.words = [str(word) for word in words]
         self.returncode: int | None = None
@@ -54,7 +56,7 @@ class Command:
             "env": {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"},
         }
         files = [self._output.fileno(), self._error.fileno(), end]
-        socket.send_fds(_server(), [json.dumps(request).encode()], files)
+        socket.send_fds(_server(python), [json.dumps(request).encode()], files)
         os.close(end)
         self._status = os.fdopen(status)
         self.pid = int(self._status.readline())
@@ -108,9 +110,10 @@ def run(
     cwd: Path = PROJECT,
     env: Mapping[str, str] | None = None,
     timeout: float = 200,
+    python: str = sys.executable,
 ) -> Command:
     """Run a command to its end; arguments as for :class:`Command`."""
-    with Command(words, cwd, env) as command:
+    with Command(words, cwd, env, python=python) as command:
         command.wait(timeout)
     return command
 
@@ -120,14 +123,15 @@ def _text(file: IO[bytes]) -> str:
 
 
 @functools.cache
-def _server() -> socket.socket:
-    """Start the server, which ends with this process."""
+def _server(python: str) -> socket.socket:
+    """Start the server of an interpreter; it ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    number = str(theirs.fileno())
+    # Another interpreter imports the gfm that is installed for it, not that of the checkout.
+    path = str(PROJECT) if python == sys.executable else ""
     subprocess.Popen(
-        [sys.executable, "-m", "tests.fork_server", number],
+        [python, str(Path(__file__).with_name("fork_server.py")), str(theirs.fileno())],
         cwd=PROJECT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
         pass_fds=[theirs.fileno()],
     )
     theirs.close()

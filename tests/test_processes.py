@@ -16,7 +16,7 @@ atexit.register(pathlib.Path("ended").touch)
 """
 
 
-def test_it_has_a_state_of_its_own(tmp_path):
+def test_a_command_has_a_separate_state(tmp_path):
     environment = {"NAME": "x", "PYTHONPATH": str(tmp_path)}
     done = processes.run(["-c", CODE, "a b"], tmp_path, environment)
     assert done.returncode == 0, done.stderr
@@ -34,14 +34,14 @@ def test_it_has_a_state_of_its_own(tmp_path):
         ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL, ""),
     ],
 )
-def test_its_end_is_reported(code, status, error):
+def test_the_exit_status_is_reported(code, status, error):
     done = processes.run(["-c", code])
     assert done.returncode == status
     assert done.stderr.endswith(error)
     assert bool(done.stderr) == bool(error)
 
 
-def test_it_ends_with_its_context():
+def test_a_command_ends_with_its_context():
     with Command(["-c", "import time; time.sleep(60)"]) as command:
         assert command.poll() is None
     assert command.returncode == -signal.SIGKILL

@@ -120,7 +120,7 @@ def test_the_last_weights_are_saved_after_the_last_validation(trained, desk):
     assert "best weights, all 2 validation photos" in trained.stdout
 
 
-def test_a_run_in_its_own_folder_leaves_no_other(trained, desk):
+def test_a_run_with_a_given_folder_creates_no_other(trained, desk):
     assert (desk / "my run/.hydra/overrides.yaml").is_file()
     assert not (desk / "runs").exists()
 
@@ -155,9 +155,7 @@ def test_a_checkpoint_builds_nothing_that_is_not_trusted(trained, desk, tmp_path
             MattingModule.load_from_checkpoint(tmp_path / "evil.ckpt", trust=["lab"])
 
 
-def test_parts_of_ones_own_are_evaluated_converted_and_start_another_run(
-    trained, desk, demo_folder
-):
+def test_user_classes_are_evaluated_converted_and_fine_tuned(trained, desk, demo_folder):
     # The command printed at the end, as it was printed.
     printed = re.search(r"evaluate these weights with\n +(.*)", trained.stdout).group(1)
     assert "'trust=[lab]'" in printed
@@ -202,7 +200,7 @@ def check_frozen(desk: Path) -> None:
 # Resuming
 
 
-def test_a_run_goes_on_by_its_folder_with_its_options_and_another_rate(trained, desk):
+def test_resuming_by_folder_with_a_different_learning_rate(trained, desk):
     folder = desk / "my run"
     rates = column(folder, "train/learning_rate")
     options = ["optimizer.lr=5e-3", "optimizer.weight_decay=0.5", "trainer.max_epochs=6"]
@@ -228,7 +226,7 @@ def test_a_run_goes_on_by_its_folder_with_its_options_and_another_rate(trained, 
     assert {"backbone=tiny", "optimizer.lr=5e-3"} <= set(kept)
 
 
-def test_options_that_a_run_cannot_change_are_refused_in_one_line(trained, desk):
+def test_changing_fixed_options_on_resuming_is_an_error(trained, desk):
     last = desk / "my run/checkpoints/last.ckpt"
     written = (desk / "my run/config.yaml").read_text()
     others = ["--config-dir", "own configs"]
@@ -244,7 +242,7 @@ def test_options_that_a_run_cannot_change_are_refused_in_one_line(trained, desk)
     assert not (desk / "runs").exists()
 
 
-def test_control_c_saves_and_says_how_to_go_on(desk, demo_folder):
+def test_control_c_saves_and_prints_how_to_resume(desk, demo_folder):
     options = [*small(demo_folder, "trainer.max_epochs", "data.num_workers"), "test=false"]
     options += ["trainer.max_epochs=500", "data.num_workers=1", "callbacks=none"]
     keeper = (
@@ -264,19 +262,15 @@ def test_control_c_saves_and_says_how_to_go_on(desk, demo_folder):
         assert process.wait(60) == 130, process.stderr
     (line,) = process.stderr.strip().splitlines()
     (folder,) = (desk / "stopped/train").iterdir()
-    assert line.startswith("interrupted; progress saved: resume with ckpt_path=")
-    assert line.endswith(str(folder.relative_to(desk)))
+    assert line.startswith("interrupted; progress saved: resume with python ")
+    _, *words = shlex.split(line.partition("resume with ")[2])
+    assert words[0] == str(PROJECT / "train.py")
     stopped = step_of(folder / "checkpoints/last.ckpt")
     assert stopped >= 4
     epochs = stopped // 2 + 1
-    done = run(
-        "train.py",
-        "ckpt_path=last",
-        "paths.runs=stopped",
-        f"trainer.max_epochs={epochs}",
-        f"+callbacks.end={keeper}",  # whose interpolation is not resolved from the run's folder
-        cwd=desk,
-    )
+    # The words repeat +callbacks.end, whose interpolation is not read from the run's folder.
+    words.append(f"trainer.max_epochs={epochs}")
+    done = processes.run(words, desk, surroundings(desk))
     assert done.returncode == 0, done.stderr
     assert step_of(folder / "checkpoints/last.ckpt") == 2 * epochs
     assert list((desk / "stopped/train").iterdir()) == [folder]
@@ -313,7 +307,7 @@ def sweep(desk, demo_folder):
     return done, first, begun
 
 
-def test_a_killed_sweep_goes_on(sweep, desk):
+def test_a_killed_sweep_resumes(sweep, desk):
     done, first, _ = sweep
     assert "swept/0 is finished already" in done.stdout
     assert (desk / "swept/0/result.json").stat().st_mtime_ns == first
@@ -349,7 +343,7 @@ def test_runs_are_ranked_by_their_best_value_at_the_end(sweep, desk):
         assert re.search(rf"rosta={rosta} +│ +2 │ +{mean:.5g} ± {deviation:.2g} ", seeds)
 
 
-def test_a_search_with_a_memory_goes_on(desk, demo_folder):
+def test_a_search_with_storage_resumes(desk, demo_folder):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     command = [
         "-m",

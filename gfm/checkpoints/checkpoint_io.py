@@ -48,6 +48,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 "last checkpoint"
             ) from error
 
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Delete a checkpoint file, but no folder, and nothing that ``..`` or a link leads to.
+
+        Lightning deletes paths that it reads from the checkpoint of a resumed run, which may come
+        from somebody else.
+        """
+        file = Path(path).absolute()
+        if file.is_file() and os.path.realpath(file) == str(file):
+            file.unlink()
+
 
 def _keep_previous(path: Path) -> None:
     previous = path.with_name(path.stem + PREVIOUS)

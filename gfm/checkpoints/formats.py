@@ -74,7 +74,7 @@ def read_weights(path: Path) -> Checkpoint:
     """Read as :func:`read_checkpoint`, but without checking descriptions, which may be unsafe."""
     path = find_checkpoint(path)
     if not path.is_file():
-        raise GFMError(f"no checkpoint {path}: set checkpoint=, or init_from=, to {_EXPECTED}")
+        raise GFMError(f"no checkpoint {path}: expected {_EXPECTED}")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
     return read(path)
 

@@ -1,6 +1,7 @@
 """Builds the network of a checkpoint and loads its weights."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 from gfm.checkpoints.checkpoint import Checkpoint
 from gfm.checkpoints.formats import read_checkpoint
 from gfm.compat.hydra import instantiate
+from gfm.compat.torch import skip_random_weights
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 
@@ -23,7 +25,8 @@ def load_network(path: Path | str, trust: Sequence[str] = ()) -> tuple[GFM, Chec
 def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
     """Build the network of a checkpoint read from ``path``, after :func:`check_network`."""
     check_network(checkpoint, path)
-    model = _build(checkpoint, path)
+    with skip_random_weights() if _kind(checkpoint.model) == "GFM" else nullcontext():
+        model = _build(checkpoint, path)
     model.load_state_dict(checkpoint.state)
     return model.eval()
 
@@ -34,7 +37,7 @@ def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
     The network is first built without memory, because a wrong description may ask for any amount.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), skip_random_weights():
             model = _build(checkpoint, path)
     except GFMError:  # it cannot be built, or a user's class needs memory
         model = _build(checkpoint, path)

@@ -12,7 +12,8 @@ Runs = Annotated[
     list[Path],
     typer.Argument(
         help="Folders of evaluations, or of training runs with a final test; each is compared with "
-        "the first.",
+        "the first. Runs on several test sets are compared by set, too. Or the folder of a table "
+        "(train.py -m table=...), which is written again.",
         metavar="RUN...",
     ),
 ]
@@ -33,7 +34,12 @@ def compare(
     """Compare runs by metric and by photo, with 95 % intervals of the differences."""
     from gfm.evaluation.comparison import compare_runs
     from gfm.evaluation.comparison_output import print_comparison, write_comparison
+    from gfm.evaluation.table import DEFINITION, build_table
+    from gfm.evaluation.table_output import publish_table
 
+    if len(runs) == 1 and (runs[0] / DEFINITION).is_file():
+        publish_table(runs[0], build_table(runs[0]))
+        return
     comparison = compare_runs(runs)
     if metric and metric not in comparison.metrics:
         raise GFMError(f"no metric {metric}: choose one of {', '.join(comparison.metrics)}")

@@ -1,13 +1,15 @@
 """Defines ``gfm finetune``, which trains on one's own photos with ``gfm train``."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gfm.cli.hydra_apps import run_hydra_app
-from gfm.cli.options import CheckpointOption
+from gfm.cli.options import CHECKPOINT_HELP
+from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.overrides import check_overrides, override, quote_paths
 
@@ -15,7 +17,14 @@ Root = Annotated[
     Path,
     typer.Argument(
         metavar="FOLDER",
-        help="Holds a folder of photos and one of mattes, or cut-outs with transparency.",
+        help="Holds a folder of photos and one of mattes, or cut-outs with transparency. "
+        "ckpt_path=<run> instead resumes a run, and ckpt_path=last the latest.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHECKPOINT", help=f"{CHECKPOINT_HELP} Required, unless a run is resumed."
     ),
 ]
 Options = Annotated[
@@ -40,8 +49,8 @@ Also = Annotated[
 @report_errors()
 def finetune(
     folder: Root,
-    weights: CheckpointOption,
     options: Options = None,
+    weights: Weights = None,
     backgrounds: Backgrounds = None,
     also: Also = None,
 ) -> None:
@@ -49,9 +58,42 @@ def finetune(
 
     A fifth of the photos is held out for the comparison. The command of the run is printed first.
     """
-    arguments = finetune_arguments(folder, weights, options or [], backgrounds, also or [])
+    if str(folder).startswith("ckpt_path="):
+        if weights or backgrounds or also:
+            raise GFMError(
+                f"{folder} resumes a run with its weights and photos: leave out --weights, "
+                "--backgrounds and --also"
+            )
+        arguments = [str(folder), *(options or [])]
+    else:
+        if weights is None:
+            raise GFMError("set --weights to the checkpoint to start from; see --help")
+        _check_inputs(folder, weights, backgrounds, also or [])
+        arguments = finetune_arguments(folder, weights, options or [], backgrounds, also or [])
     typer.echo(f"this runs: {shlex.join(['gfm', 'train', *arguments])}")
     run_hydra_app("train", arguments)
+
+
+def _check_inputs(
+    folder: Path, weights: str, backgrounds: Path | None, also: Sequence[Path]
+) -> None:
+    """Check that the folders exist and the weights can be read, before a run gets a folder.
+
+    Raises:
+        GFMError: They do not; the message names the argument.
+    """
+    folders = [("FOLDER", folder), *(("--also", path) for path in also)]
+    if backgrounds is not None:
+        folders.append(("--backgrounds", backgrounds))
+    for argument, path in folders:
+        if not path.is_dir():
+            raise GFMError(f"{argument}: no folder {path}")
+    from gfm.checkpoints import read_weights  # imports torch, which --help should not wait for
+
+    try:
+        read_weights(Path(weights))
+    except GFMError as error:
+        raise GFMError(f"--weights: {error}") from error
 
 
 def finetune_arguments(

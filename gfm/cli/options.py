@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-_CHECKPOINT = (
+CHECKPOINT_HELP = (
     "The .ckpt of a run, a released .pth, a .safetensors, a folder for the Hub, hf://user/name or "
     "released:r34_2b_tt."
 )
 
-CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help=_CHECKPOINT)]
-CheckpointOption = Annotated[str, typer.Option(metavar="CHECKPOINT", help=_CHECKPOINT)]
+CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help=CHECKPOINT_HELP)]
+CheckpointOption = Annotated[str, typer.Option(metavar="CHECKPOINT", help=CHECKPOINT_HELP)]
 TrustOption = Annotated[
     list[str] | None,
     typer.Option(help="Additional package whose classes a checkpoint may use; may be repeated."),
@@ -25,6 +25,9 @@ InferenceOption = Annotated[
         help="How photos are matted: hybrid, resize, rim or native.",
         show_default="as in the checkpoint's run, else as in the official code",
     ),
+]
+ShardOption = Annotated[
+    str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
 ]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing results instead of skipping them.")

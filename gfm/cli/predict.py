@@ -10,6 +10,7 @@ from gfm.cli.options import (
     DeviceOption,
     InferenceOption,
     OverwriteOption,
+    ShardOption,
     TrustOption,
 )
 from gfm.run.exit import report_errors
@@ -102,6 +103,7 @@ def predict(
     background: BackgroundChoice = None,
     bits: Bits = 8,
     overwrite: OverwriteOption = False,
+    shard: ShardOption = "1/1",
     inference: InferenceOption = None,
     branch: Branch = None,
     max_size: MaxSize = 1080,
@@ -119,24 +121,29 @@ def predict(
     Existing results are skipped, so repeat a stopped command to resume it. If a file fails, the
     others are still processed, and the exit status is 1.
     """
+    from gfm.checkpoints import load_model, read_checkpoint
+    from gfm.checkpoints.sources import find_checkpoint
     from gfm.inference.input_files import find_inputs
     from gfm.inference.outputs import Background, OutputMaker, parse_outputs
     from gfm.inference.predict_files import predict_files
     from gfm.inference.result_files import ResultFiles, select_sources
     from gfm.inference.video.codecs import ClipOptions
+    from gfm.system.shards import Shard
 
+    part = Shard.parse(shard)
     outputs = parse_outputs(output, bits, background)
     clips = ClipOptions(alpha_video, cutout_video, smooth)
     results = ResultFiles(out, outputs, clips)
     behind = Background(background) if background is not None else None
-    others = [Path(path) for path in (checkpoint, background) if path is not None]
-    todo, failures = select_sources(find_inputs(inputs, out), results, overwrite, others)
+    found = find_inputs(inputs, out)
+    weights = find_checkpoint(checkpoint)
+    others = [Path(background)] if background is not None else []
+    todo, failures = select_sources(found, results, overwrite, weights, others, part)
     if not todo:
+        read_checkpoint(weights, trust or ())  # a wrong one is an error here, too
         return
     if any(source.is_clip for source in todo):
         clips.check(bits)
-    from gfm.checkpoints import load_model
-
     options = (precision, inference, trust or (), branch, max_size or None, foreground)
-    predictor = load_model(checkpoint, device, *options)
+    predictor = load_model(weights, device, *options)
     predict_files(OutputMaker(predictor, outputs, bits, behind), todo, results, failures)

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gfm.cli.options import OverwriteOption
+from gfm.cli.options import OverwriteOption, ShardOption
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.rosta import TT
 from gfm.run.exit import report_errors
+from gfm.system.shards import Shard
 
 if TYPE_CHECKING:
     from gfm.data.layout import Roots
@@ -34,9 +35,6 @@ ConfigDir = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
 ]
-Shard = Annotated[
-    str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
-]
 
 
 def _setup(
@@ -48,9 +46,9 @@ def _setup(
 ) -> "tuple[Roots, Options]":
     """Return the datasets to work on, and the options of every preparing command."""
     from gfm.cli.datasets import find_roots
-    from gfm.prepare.runner import Options, parse_shard
+    from gfm.prepare.runner import Options
 
-    options = Options(workers, parse_shard(shard), overwrite)
+    options = Options(workers, Shard.parse(shard), overwrite)
     return find_roots(overrides or [], config_dir), options
 
 
@@ -63,7 +61,7 @@ def foregrounds(
         typer.Option(help="Method: cf (closed form, as in the paper) or ml (multi-level, faster)."),
     ] = "cf",
     workers: Workers = None,
-    shard: Shard = "1/1",
+    shard: ShardOption = "1/1",
     overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -100,7 +98,7 @@ def denoise(
         ),
     ] = None,
     workers: Workers = None,
-    shard: Shard = "1/1",
+    shard: ShardOption = "1/1",
     overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -122,7 +120,7 @@ def trimaps(
         int, typer.Option(help="Side of the elliptic kernel in pixels.")
     ] = TT.kernel_size,
     workers: Workers = None,
-    shard: Shard = "1/1",
+    shard: ShardOption = "1/1",
     overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -155,7 +153,7 @@ def pack(
         ),
     ] = None,
     workers: Workers = None,
-    shard: Shard = "1/1",
+    shard: ShardOption = "1/1",
     overwrite: OverwriteOption = False,
     config_dir: ConfigDir = None,
 ) -> None:

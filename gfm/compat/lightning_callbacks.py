@@ -10,7 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -88,6 +88,17 @@ class BestCheckpoint(ModelCheckpoint):
 def _of_step(path: str, step: int) -> str:
     file = Path(path)
     return str(file.with_name(f"{file.stem}_step_{step}{file.suffix}"))
+
+
+class StepProgressBar(RichProgressBar):
+    """``RichProgressBar`` that names the step where steps, not epochs, limit the run."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        text: str = super()._get_train_description(current_epoch)
+        if self.trainer.max_epochs != -1:
+            return text
+        last = f"/{self.trainer.max_steps}" if self.trainer.max_steps != -1 else ""
+        return f"Step {self.trainer.global_step}{last}".ljust(len(text))
 
 
 class EMA(EMAWeightAveraging):

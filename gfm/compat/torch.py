@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+_DRAWING = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "trunc_normal_"}
+"""Functions of ``torch.nn.init``, and methods of tensors, that draw random weights."""
+
 
 def is_killed_worker(error: BaseException) -> bool:
     """Return whether a DataLoader worker was killed."""
@@ -40,6 +43,20 @@ def message_from_process(error: BaseException) -> str | None:
     return messages[-1] if messages else None
 
 
+def empty_for_collate(num_bytes: int) -> "Tensor":
+    """Return uninitialised bytes for a batch; in a DataLoader worker in shared memory.
+
+    A worker would copy other memory to its parent. ``default_collate`` does the same.
+    """
+    import torch
+    from torch.utils.data import get_worker_info
+
+    if get_worker_info() is None:
+        return torch.empty(num_bytes, dtype=torch.uint8)
+    storage = torch.UntypedStorage._new_shared(num_bytes)  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=torch.uint8).set_(storage)
+
+
 def size_oblivious_export() -> AbstractContextManager[Any]:
     """Let graphs exported within the context accept features with sides of length 1.
 
@@ -48,6 +65,26 @@ def size_oblivious_export() -> AbstractContextManager[Any]:
     from torch.fx.experimental import _config
 
     return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+
+
+def skip_random_weights() -> AbstractContextManager[Any]:
+    """Leave weights uninitialised that networks built within the context would draw at random.
+
+    Drawing them takes longer than reading a checkpoint; on the ``meta`` device, torch would import
+    its compiler for it, which takes a second.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    class Skip(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if getattr(func, "__name__", "") in _DRAWING:
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **kwargs)
+
+    return Skip()
 
 
 def cpu_capabilities() -> Mapping[str, Any]:

@@ -1,14 +1,38 @@
-"""Reads, resizes and blends the layers of a composite, and adds noise to them."""
+"""Blurs, blends and adds noise to the layers of a composite."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from gfm.data.images import read_image, read_image_for
-from gfm.data.transforms import Crop, Window
+from gfm.data.images import read_image
+from gfm.data.transforms import Crop
 from gfm.errors import GFMError
+
+_ROWS = 64  # rows that are blended at a time, so that the intermediate arrays stay in the cache
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the crop of a composite is made of.
+
+    Attributes:
+        foreground: Crop of the foreground, H×W×3, uint8.
+        background: Crop of the background, of the same shape. With a blur it is the whole window
+            instead, with the margin that its blur reads: ``blur_size // 2`` pixels above and to the
+            left, and ``blur_size - 1`` in both directions together.
+        blur_size: Side of the box filter in pixels; 0 leaves the background sharp.
+        noise_sigma: Standard deviation of the noise, on the scale of 0..255; 0 adds none.
+        noise_seed: Seed of the noise.
+    """
+
+    foreground: np.ndarray
+    background: np.ndarray
+    blur_size: int = 0
+    noise_sigma: float = 0.0
+    noise_seed: int = 0
 
 
 def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
@@ -29,6 +53,16 @@ def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
     return crop.of(image)
 
 
+def blur(parts: Parts, crop: Crop) -> Parts:
+    """Return the same parts with the background blurred, if it is to be."""
+    size = parts.blur_size
+    if not size:
+        return parts
+    window = crop.window._replace(top=size // 2, left=size // 2)
+    blurred = crop.subsample(window.of(cv2.blur(parts.background, (size, size))))
+    return replace(parts, background=blurred, blur_size=0)
+
+
 def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Return ``alpha · foreground + (1 - alpha) · background``, rounded.
 
@@ -40,9 +74,19 @@ def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> 
     Returns:
         H×W×3, uint8.
     """
-    weight = alpha.astype(np.float32)
-    # blendLinear rounds; the official code truncates, which darkens composites by half a step.
-    return cv2.blendLinear(foreground, background, weight, 255 - weight)
+    blended = background.copy()
+    for start in range(0, len(alpha), _ROWS):
+        rows = slice(start, start + _ROWS)
+        opaque = np.flatnonzero(alpha[rows].any(axis=0))
+        if not len(opaque):
+            continue
+        part = rows, slice(opaque[0], opaque[-1] + 1)
+        weight: np.ndarray = cv2.merge([alpha[part]] * 3).astype(np.uint16)
+        total = foreground[part] * weight + background[part] * (255 - weight) + 128
+        # The quotient by 255, rounded. (The official code truncates, which darkens composites by
+        # half a step.)
+        blended[part] = (total + (total >> 8)) >> 8
+    return blended
 
 
 def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.ndarray]:
@@ -64,43 +108,3 @@ def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.
     field = field.reshape(height, width, channels)
     # cv2.add saturates; in the official code 270 wraps round to 14.
     return [cv2.add(layer, field, dtype=cv2.CV_8U) for layer in layers]
-
-
-def fit_background(path: Path, size: tuple[int, ...]) -> np.ndarray:
-    """Read a background and resize it to (height, width) without aliasing.
-
-    Raises:
-        GFMError: The file is unreadable.
-    """
-    height, width = size
-    background = read_image_for(path, (height, width))
-    # If one side shrinks and the other grows, OpenCV's INTER_AREA interpolates linearly and skips
-    # pixels. So each side has its own interpolation, and the side that shrinks is resized first.
-    rows = _interpolation(background.shape[0], height)
-    columns = _interpolation(background.shape[1], width)
-    if rows != columns:
-        by_rows, by_columns = (background.shape[1], height), (width, background.shape[0])
-        first = by_rows if rows == cv2.INTER_AREA else by_columns
-        background = cv2.resize(background, first, interpolation=cv2.INTER_AREA)
-        rows = cv2.INTER_LINEAR
-    return cv2.resize(background, (width, height), interpolation=rows)
-
-
-def _interpolation(length: int, target: int) -> int:
-    """Return OpenCV's interpolation that resizes one side of a picture without aliasing."""
-    # For smaller factors, the Gaussian that scikit-image applies first does not reach neighbours.
-    return cv2.INTER_LINEAR if length < 1.5 * target else cv2.INTER_AREA
-
-
-def blur_window(image: np.ndarray, window: Window, blur_size: int) -> np.ndarray:
-    """Blur a window of a picture with a box filter.
-
-    Args:
-        image: Whole picture, H×W×3, uint8.
-        window: Part to return.
-        blur_size: Side of the filter in pixels; 0 leaves the picture sharp.
-    """
-    if not blur_size:
-        return window.of(image)
-    outer = window.expand(blur_size, image.shape)
-    return window.relative_to(outer).of(cv2.blur(outer.of(image), (blur_size, blur_size)))

@@ -10,24 +10,24 @@ import torch
 from torch.utils.data import DataLoader
 
 from gfm.compat.lightning import num_batches_fetched
-from gfm.data.batch import split_batch
+from gfm.data.batch import Batch, split_batch
 from gfm.data.dataset import (
-    OnError,
+    ComposeOn,
     Sample,
     SampleOptions,
     Track,
     TrainingSet,
     ValidationSet,
-    spread,
 )
+from gfm.data.device_compositing import compose
 from gfm.data.layout import Datasets, Photo
 from gfm.data.loaders import TrainingLoader, photo_loader
 from gfm.data.mixture import datasets_of
 from gfm.data.samplers import EpochSampler
 from gfm.data.split import hold_out
-from gfm.data.transforms import Interpolation
+from gfm.data.spreading import spread
+from gfm.data.windows import WindowSet, check_track, collate
 from gfm.errors import GFMError
-from gfm.rosta import ROSTAS
 from gfm.system.processes import num_loaders
 from gfm.system.ranks import rank_and_world
 
@@ -58,54 +58,38 @@ class MattingDataModule(pl.LightningDataModule):
     Args:
         source: Finds the files.
         track: Composes training samples; not needed for evaluation.
-        rosta: RoSTA, which decides the labels of the samples.
+        samples: How training samples are cut from photos; by default as in the paper.
         batch_size: Samples per batch of all processes together, as in the official code.
-        crop_sizes: Sides of the training windows in pixels of the photo; a number if there is one.
-        input_size: Side of the training input in pixels.
-        interpolation: Resizing of windows; see :class:`gfm.data.transforms.JointTransform`.
-        flip_probability: Probability of flipping a sample.
-        transition_probability: Probability of centring a window on the transition region.
         num_workers: Number of loader processes; 0 loads in the training process, ``None`` starts
             one per core, but at most 8, and only as many as /dev/shm has room for.
-        seed: Seed of all random numbers.
-        on_error: Reaction to unreadable files; see :class:`gfm.data.dataset.TrainingSet`.
+        compose_on: ``workers``, the loader processes, or ``device``: batches are composed there
+            after they were moved to it; see :mod:`gfm.data.device_compositing`.
         num_validation_photos: Number of photos validated during training, spread evenly over the
             set; ``None`` takes all.
-        fallback_size: See :func:`gfm.data.transforms.choose_window`.
         num_holdout: Number of training photos to hold out, or as a float their share; see
             :func:`gfm.data.split.hold_out`. ``None`` holds out a fifth of a dataset without a
             validation set. Photos that are held out are validated during training. The final test
             uses the validation set, or the held-out photos if there is none.
         split: ``split.csv`` of an earlier run, whose held-out photos are held out.
-        also_share: Share of the samples that added datasets have; see
-            :class:`gfm.data.mixture.PhotoOrder`.
         repeats_first_epoch: Whether every epoch shows the samples of the first, which shows whether
             the network can learn them.
 
     Raises:
-        GFMError: ``num_validation_photos`` or ``input_size`` is below 1.
+        GFMError: ``num_validation_photos`` is below 1.
     """
 
     def __init__(
         self,
         source: DatasetSource,
         track: Track | None = None,
-        rosta: str = "tt",
+        samples: SampleOptions | None = None,
         batch_size: int = 32,
-        crop_sizes: Sequence[int] | int = (640, 960, 1280),
-        input_size: int = 320,
-        interpolation: Interpolation = "linear",
-        flip_probability: float = 0.5,
-        transition_probability: float = 0.5,
         num_workers: int | None = None,
-        seed: int = 0,
-        on_error: OnError = "stop",
+        compose_on: ComposeOn = "workers",
         num_validation_photos: int | None = None,
-        repeats_first_epoch: bool = False,
-        fallback_size: int | None = None,
         num_holdout: int | float | None = None,
         split: Path | str | None = None,
-        also_share: float | Sequence[float] = 0.5,
+        repeats_first_epoch: bool = False,
     ) -> None:
         super().__init__()
         if num_validation_photos is not None and num_validation_photos < 1:
@@ -115,22 +99,10 @@ class MattingDataModule(pl.LightningDataModule):
             )
         self.source = source
         self.track = track
+        self.samples = samples or SampleOptions()
         self.batch_size = batch_size
-        self.options = SampleOptions(
-            kernel_sizes=[branch.kernel_size for branch in ROSTAS[rosta]],
-            crop_sizes=[crop_sizes] if isinstance(crop_sizes, int) else crop_sizes,
-            fallback_size=fallback_size,
-            transition_probability=transition_probability,
-            input_size=input_size,
-            interpolation=interpolation,
-            flip_probability=flip_probability,
-            seed=seed,
-            also_share=also_share,
-            on_error=on_error,
-        )
-        # Bytes of a pixel: image, foreground and background, alpha, and two trimaps.
-        batch_bytes = batch_size * input_size**2 * 12
-        self.num_workers = num_loaders(batch_bytes) if num_workers is None else num_workers
+        self.composes_on_device = compose_on == "device"
+        self.num_workers = self._most_loaders() if num_workers is None else num_workers
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
         self.num_holdout = num_holdout
@@ -138,6 +110,14 @@ class MattingDataModule(pl.LightningDataModule):
         self.photos: list[Photo] = []
         self.held_out: list[Photo] = []
         self.other_datasets: list[str] = []  # which are validated, too
+
+    def _most_loaders(self) -> int:
+        """Return the number of loader processes that the cores and the shared memory allow."""
+        if self.composes_on_device:
+            # Bytes of a pixel of a window: foreground and background, and alpha.
+            return num_loaders(self.batch_size * max(self.samples.sides) ** 2 * 7)
+        # Bytes of a pixel: image, foreground and background, alpha, and two trimaps.
+        return num_loaders(self.batch_size * self.samples.input_size**2 * 12)
 
     def prepare_data(self) -> None:
         """Let the source make files that are missing; Lightning calls this once per machine."""
@@ -160,6 +140,8 @@ class MattingDataModule(pl.LightningDataModule):
         validated = datasets_of(files.validation())
         self.photos, self.held_out = validated.pop("", []), []
         if stage == "fit" and self.track is not None:
+            if self.composes_on_device:
+                check_track(self.track)
             trained = self._hold_out(self.track.photos(files), validated)
             if not trained:
                 raise GFMError(
@@ -168,7 +150,7 @@ class MattingDataModule(pl.LightningDataModule):
                 )
             _check_apart(trained, self.photos)
             scenes = self.track.scenes(files)
-            self.training = TrainingSet(self.track, trained, scenes, self.options)
+            self.training = TrainingSet(self.track, trained, scenes, self.samples)
         elif not self.photos:
             self._hold_out(files.training("image", False), validated)
         self.photos = self.photos or self.held_out
@@ -209,18 +191,27 @@ class MattingDataModule(pl.LightningDataModule):
             GFMError: A batch does not divide among the processes.
         """
         batch_size = split_batch(self.batch_size, rank_and_world()[1])
-        sampler = EpochSampler(len(self.training), self.options.seed, self.repeats_first_epoch)
+        sampler = EpochSampler(len(self.training), self.samples.seed, self.repeats_first_epoch)
         return TrainingLoader(
             self._batches_done,
-            self.training,
+            WindowSet.like(self.training) if self.composes_on_device else self.training,
             batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
+            collate_fn=collate if self.composes_on_device else None,
             # The official code keeps a last, smaller batch.
             drop_last=len(sampler) >= batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Compose a training batch on the device if its loader did not."""
+        if "recipes" not in batch:
+            return batch
+        samples = self.samples
+        has_layers = getattr(self.track, "foreground", "image") != "image"
+        return compose(batch, samples.input_size, samples.interpolation, has_layers)
 
     def _batches_done(self) -> int:
         if self.trainer is None or not self.trainer.training:

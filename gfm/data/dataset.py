@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gfm.data.compositing import blend, fit_background
+from gfm.data.backgrounds import fit_background
+from gfm.data.compositing import blend
 from gfm.data.images import read_alpha, read_image
 from gfm.data.layout import Datasets, Photo, Scene
 from gfm.data.matte import Matte
@@ -18,10 +20,11 @@ from gfm.data.tracks import Layers
 from gfm.data.transforms import Crop, Interpolation, JointTransform, choose_window
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
-from gfm.rosta import TT
+from gfm.rosta import ROSTAS, TT
 
 Sample = dict[str, Tensor | str]
 OnError = Literal["stop", "skip"]
+ComposeOn = Literal["workers", "device"]
 
 _MOST_SKIPPED = 10
 
@@ -45,22 +48,7 @@ class Track(Protocol):
 
 def to_tensor(array: np.ndarray) -> Tensor:
     """Convert an array H×W or H×W×C to a tensor C×H×W of the same type."""
-    array = array if array.ndim == 3 else array[:, :, None]
-    return torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
-
-
-def spread_indices(num_items: int, num_chosen: int) -> list[int]:
-    """Choose ``num_chosen`` of ``num_items`` indices, as evenly spaced as possible.
-
-    The distance between neighbours is ``num_items / num_chosen``, rounded up or down.
-    """
-    num_chosen = min(num_chosen, num_items)
-    return [i * num_items // num_chosen for i in range(num_chosen)]
-
-
-def spread(photos: Sequence[Photo], number: int) -> list[Photo]:
-    """Choose a number of photos, spread evenly; see :func:`spread_indices`."""
-    return [photos[index] for index in spread_indices(len(photos), number)]
+    return torch.from_numpy(np.stack(cv2.split(array)))
 
 
 @dataclass(frozen=True)
@@ -68,8 +56,9 @@ class SampleOptions:
     """How a training sample is cut from a photo; the defaults are those of the paper.
 
     Attributes:
-        kernel_sizes: Kernel sizes of the trimaps that the RoSTA needs.
-        crop_sizes: Sides from which the window's is drawn, in pixels of the photo.
+        rosta: RoSTA, which decides the labels of the samples.
+        crop_sizes: Sides from which the window's is drawn, in pixels of the photo; a number if
+            there is one.
         fallback_size: See :func:`gfm.data.transforms.choose_window`.
         transition_probability: Probability of centring the window on the transition region.
         input_size: Side of the sample in pixels.
@@ -85,8 +74,8 @@ class SampleOptions:
         GFMError: A crop size is below 1.
     """
 
-    kernel_sizes: Sequence[int] = (TT.kernel_size,)
-    crop_sizes: Sequence[int] = (640, 960, 1280)
+    rosta: str = "tt"
+    crop_sizes: Sequence[int] | int = (640, 960, 1280)
     fallback_size: int | None = None
     transition_probability: float = 0.5
     input_size: int = 320
@@ -97,9 +86,19 @@ class SampleOptions:
     on_error: OnError = "stop"
 
     def __post_init__(self) -> None:
-        sizes = [*self.crop_sizes, *([] if self.fallback_size is None else [self.fallback_size])]
-        if not self.crop_sizes or min(sizes) < 1:
+        sizes = [*self.sides, *([] if self.fallback_size is None else [self.fallback_size])]
+        if not self.sides or min(sizes) < 1:
             raise GFMError(f"crop sizes must be positive pixels, not {sizes}")
+
+    @property
+    def sides(self) -> Sequence[int]:
+        """The crop sizes, also if there is one."""
+        return [self.crop_sizes] if isinstance(self.crop_sizes, int) else self.crop_sizes
+
+    @property
+    def kernel_sizes(self) -> list[int]:
+        """Kernel sizes of the trimaps that the RoSTA needs."""
+        return sorted({branch.kernel_size for branch in ROSTAS[self.rosta]})
 
 
 class TrainingSet(Dataset[Sample]):
@@ -130,7 +129,6 @@ class TrainingSet(Dataset[Sample]):
         self.order = PhotoOrder(
             photos, track.backgrounds_per_foreground, options.also_share, options.seed
         )
-        self.kernel_sizes = sorted(set(options.kernel_sizes))
         self.transform = JointTransform(
             options.input_size, options.flip_probability, options.interpolation
         )
@@ -157,24 +155,34 @@ class TrainingSet(Dataset[Sample]):
         raise GFMError(f"{len(skipped)} photos in a row cannot be used, the last: {skipped[-1]}")
 
     def _sample(self, epoch: int, index: int) -> Sample:
-        rng = np.random.default_rng((self.options.seed, epoch, index))
+        photo, scene, matte, crop, rng = self._draw(epoch, index)
+        arrays = self.track.compose(photo, scene, matte.alpha, crop, rng)
+        arrays["alpha"] = crop.of(matte.alpha)
+        arrays |= self._trimaps(matte, crop)
+        arrays = self.transform(arrays, seed=int(rng.integers(2**31)))
+        return {"name": photo.name, **{k: to_tensor(array) for k, array in arrays.items()}}
+
+    def _draw(
+        self, epoch: int, index: int
+    ) -> tuple[Photo, Scene | None, Matte, Crop, np.random.Generator]:
+        """Draw the background and the crop of a sample; return them and its random numbers."""
+        options = self.options
+        rng = np.random.default_rng((options.seed, epoch, index))
         photo = self.order.photo(epoch, index)
         scene = self.scenes[int(rng.integers(len(self.scenes)))] if self.scenes else None
-
         matte = Matte(photo)
         # With every RoSTA, windows are centred on TT's transition region, as in the paper. (The
         # official code centres on a pixel where the matte itself is 128.)
-        options = self.options
         window = choose_window(
-            matte, options.crop_sizes, options.transition_probability, rng, options.fallback_size
+            matte, options.sides, options.transition_probability, rng, options.fallback_size
         )
-        crop = Crop(window, options.input_size, options.interpolation)
-        arrays = self.track.compose(photo, scene, matte.alpha, crop, rng)
-        arrays["alpha"] = crop.of(matte.alpha)
-        for size in self.kernel_sizes:
-            arrays[f"trimap_{size}"] = crop.subsample_labels(matte.trimap(size, window))
-        arrays = self.transform(arrays, seed=int(rng.integers(2**31)))
-        return {"name": photo.name, **{k: to_tensor(array) for k, array in arrays.items()}}
+        return photo, scene, matte, Crop(window, options.input_size, options.interpolation), rng
+
+    def _trimaps(self, matte: Matte, crop: Crop) -> dict[str, np.ndarray]:
+        return {
+            f"trimap_{size}": crop.subsample_labels(matte.trimap(size, crop.window))
+            for size in self.options.kernel_sizes
+        }
 
 
 class ValidationSet(Dataset[Sample]):

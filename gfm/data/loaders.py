@@ -8,7 +8,13 @@ from torch.utils.data import DataLoader
 from gfm.data.dataset import Sample, TrainingSet, ValidationSet
 from gfm.data.layout import Photo
 from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.system.memory import keep_freed_memory
 from gfm.system.processes import accept_only_parent_sigterm, block_sigterm
+
+
+def _start_worker(number: int) -> None:
+    accept_only_parent_sigterm(number)
+    keep_freed_memory()
 
 
 class _Loader(DataLoader[Sample]):
@@ -20,7 +26,7 @@ class _Loader(DataLoader[Sample]):
 
     def __iter__(self) -> Any:
         # As late as this, because Lightning sets its own.
-        self.worker_init_fn = accept_only_parent_sigterm
+        self.worker_init_fn = _start_worker
         with block_sigterm():
             return super().__iter__()
 

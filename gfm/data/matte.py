@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from gfm.data.images import open_array, read_alpha
+from gfm.data.images import read_alpha
 from gfm.data.layout import Photo
 from gfm.data.transforms import Window
 from gfm.data.trimap import trimap_from_alpha
+from gfm.errors import GFMError
 from gfm.rosta import FOREGROUND, TRANSITION, TT
 
 _TRIALS = 256
@@ -34,12 +35,18 @@ class Matte:
         Args:
             kernel_size: Side of the kernel; see :func:`gfm.data.trimap.trimap_from_alpha`.
             window: Part of the matte; by default all of it.
+
+        Raises:
+            GFMError: The file of the labels is unreadable, or does not fit the matte.
         """
         height, width = self.alpha.shape
         window = window or Window(0, 0, height, width)
         path = self.labels.get(f"trimap_{kernel_size}")
         if path:
-            return window.of(open_array(path))
+            labels = read_alpha(path)
+            if labels.shape != self.alpha.shape:
+                raise GFMError(f"{path} and its matte differ in size: pack the dataset again")
+            return window.of(labels)
         outer = window.expand(kernel_size // 2 + 1, (height, width))
         trimap = trimap_from_alpha(outer.of(self.alpha), kernel_size)
         return window.relative_to(outer).of(trimap)

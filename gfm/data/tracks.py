@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gfm.data.compositing import add_noise, blend, blur_window, fit_background, read_crop
+from gfm.data.backgrounds import read_background
+from gfm.data.compositing import Parts, add_noise, blend, blur, read_crop
 from gfm.data.layout import Backgrounds, Datasets, Foreground, Photo, Scene
 from gfm.data.transforms import Crop
 from gfm.errors import GFMError
@@ -117,24 +118,41 @@ class CompositeTrack:
         crop: Crop,
         rng: np.random.Generator,
     ) -> Layers:
-        """Make a window of a composite.
+        """Make the crop of a composite; see :meth:`parts`."""
+        assert scene is not None
+        parts = blur(self.parts(photo, scene, alpha.shape, crop, rng), crop)
+        image = blend(parts.foreground, parts.background, crop.of(alpha))
+        layers = self.layers(image, parts.foreground, parts.background)
+        if not parts.noise_sigma:
+            return layers
+        # Only on the pixels of the crop, which leaves the distribution of the noise as it is.
+        noisy = add_noise(list(layers.values()), parts.noise_sigma, parts.noise_seed)
+        return dict(zip(layers, noisy, strict=True))
+
+    def parts(
+        self,
+        photo: Photo,
+        scene: Scene,
+        size: tuple[int, ...],
+        crop: Crop,
+        rng: np.random.Generator,
+    ) -> Parts:
+        """Read what the crop of a composite is made of.
 
         Args:
             photo: Gives the foreground.
             scene: Gives the background, which is resized to the size of the photo.
-            alpha: Matte of the whole photo, H×W, uint8.
+            size: (height, width) of the matte of the whole photo.
             crop: Part of the photo to show.
             rng: Random numbers of the sample.
 
         Raises:
             GFMError: A file is unreadable, or its size differs from that of the matte.
         """
-        assert scene is not None
-        foreground_path = photo.foreground or photo.image
-        foreground = read_crop(foreground_path, alpha.shape, crop)
-        background = crop.of(fit_background(scene.image, alpha.shape))
-        image = blend(foreground, background, crop.of(alpha))
-        return self.layers(image, foreground, background)
+        return Parts(
+            read_crop(photo.foreground or photo.image, size, crop),
+            read_background(scene.image, size, crop),
+        )
 
     def layers(self, image: np.ndarray, foreground: np.ndarray, background: np.ndarray) -> Layers:
         """Return a composite, with its layers if the colours of the foreground are known."""
@@ -150,6 +168,8 @@ class RssnTrack(CompositeTrack):
     Attributes:
         denoise: Whether to use denoised pairs, which needs ``fg_denoise`` (or ``original_denoise``)
             and ``train_denoise``.
+        background_detail: Resolution of backgrounds as a fraction of the photo's. Below 1, they are
+            shrunk and enlarged again, which brings back the discrepancy that HD backgrounds remove.
         denoise_probability: Probability of using the denoised foreground and background.
         blur_probability: Probability of blurring the background.
         blur_sizes: Sides of the box filter in pixels of the photo, of which one is drawn.
@@ -160,6 +180,7 @@ class RssnTrack(CompositeTrack):
     name: str = "comp_rssn"
     backgrounds: Backgrounds = "bg20k"
     denoise: bool = False
+    background_detail: float = 1.0
     denoise_probability: float = 0.5
     blur_probability: float = 0.5
     blur_sizes: Sequence[int] = field(default=(20, 30, 40, 50, 60))
@@ -174,16 +195,15 @@ class RssnTrack(CompositeTrack):
         """List the backgrounds."""
         return datasets.scenes(self.backgrounds, self.denoise)
 
-    def compose(
+    def parts(
         self,
         photo: Photo,
-        scene: Scene | None,
-        alpha: np.ndarray,
+        scene: Scene,
+        size: tuple[int, ...],
         crop: Crop,
         rng: np.random.Generator,
-    ) -> Layers:
-        """Make a window of a composite by RSSN; see :meth:`CompositeTrack.compose`."""
-        assert scene is not None
+    ) -> Parts:
+        """Read what the crop is made of by RSSN; see :meth:`CompositeTrack.parts`."""
         # All random numbers are drawn first, so that each part of a sample can be varied alone.
         is_denoised = self.denoise and rng.random() < self.denoise_probability
         blur_size = int(rng.choice(self.blur_sizes)) if rng.random() < self.blur_probability else 0
@@ -195,12 +215,10 @@ class RssnTrack(CompositeTrack):
         if is_denoised:
             foreground_path = photo.denoised or foreground_path
             background_path = scene.denoised or background_path
-        foreground = read_crop(foreground_path, alpha.shape, crop)
-        background = fit_background(background_path, alpha.shape)
-        background = crop.subsample(blur_window(background, crop.window, blur_size))
-        image = blend(foreground, background, crop.of(alpha))
-        if has_noise:
-            # Only on the pixels of the window, which leaves the distribution of the noise as it is.
-            layers = add_noise([image, foreground, background], self.noise_sigma, noise_seed)
-            image, foreground, background = layers
-        return self.layers(image, foreground, background)
+        return Parts(
+            read_crop(foreground_path, size, crop),
+            read_background(background_path, size, crop, blur_size, self.background_detail),
+            blur_size,
+            self.noise_sigma if has_noise else 0.0,
+            noise_seed,
+        )

@@ -11,7 +11,7 @@ from gfm.errors import GFMError
 
 Interpolation = Literal["linear", "area"]
 
-_INTERPOLATION = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+CV2_INTERPOLATION = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 
 class Window(NamedTuple):
@@ -34,9 +34,15 @@ class Window(NamedTuple):
             margin: Width of the margin in pixels.
             size: (height, width) of the picture.
         """
-        top, left = max(self.top - margin, 0), max(self.left - margin, 0)
-        bottom = min(self.top + self.height + margin, size[0])
-        right = min(self.left + self.width + margin, size[1])
+        top, left, height, width = self
+        return Window(top - margin, left - margin, height + 2 * margin, width + 2 * margin).clip(
+            size
+        )
+
+    def clip(self, size: tuple[int, ...]) -> "Window":
+        """Return the part that lies in a picture of (height, width)."""
+        top, left = max(self.top, 0), max(self.left, 0)
+        bottom, right = min(self.top + self.height, size[0]), min(self.left + self.width, size[1])
         return Window(top, left, bottom - top, right - left)
 
     def relative_to(self, outer: "Window") -> "Window":
@@ -72,7 +78,8 @@ class Crop:
         if step <= 2:
             return array
         if step % 2:
-            return np.ascontiguousarray(array[first::step, first::step])
+            side = len(array) // step
+            return cv2.resize(array, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
         height, width = (2 * (length // step) for length in array.shape[:2])
         picked = np.empty((height, width, *array.shape[2:]), array.dtype)
         for y in (0, 1):
@@ -82,8 +89,8 @@ class Crop:
 
     def subsample_labels(self, array: np.ndarray) -> np.ndarray:
         """Return the crop of a label map of the window: the pixels nearest to the input's."""
-        middle = self.step // 2
-        return np.ascontiguousarray(array[middle :: self.step, middle :: self.step])
+        side = len(array) // self.step
+        return cv2.resize(array, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class HasTransition(Protocol):
@@ -168,12 +175,13 @@ class JointTransform:
             raise GFMError(f"the input size must be at least 1 pixel, not {input_size}")
         self.input_size = input_size
         self.interpolation = interpolation
+        self.flip = A.HorizontalFlip(p=flip_probability)
         self.steps = [
-            A.HorizontalFlip(p=flip_probability),
+            self.flip,
             A.Resize(
                 input_size,
                 input_size,
-                interpolation=_INTERPOLATION[interpolation],
+                interpolation=CV2_INTERPOLATION[interpolation],
                 # Nearest to the centre of each pixel; plain INTER_NEAREST uses its corner.
                 mask_interpolation=cv2.INTER_NEAREST_EXACT,
             ),
@@ -200,3 +208,8 @@ class JointTransform:
         pipeline = self.pipelines[names]
         pipeline.set_random_seed(seed)
         return dict(pipeline(**arrays))
+
+    def is_flipped(self, seed: int) -> bool:
+        """Return whether a sample with this seed is flipped."""
+        self.flip.set_random_seed(seed)
+        return bool(self.flip.should_apply())

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from gfm.errors import GFMError
-from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
+from gfm.rosta import FOREGROUND, TRANSITION
 
 
 def trimap_from_alpha(alpha: np.ndarray, kernel_size: int) -> np.ndarray:
@@ -30,8 +30,7 @@ def trimap_from_alpha(alpha: np.ndarray, kernel_size: int) -> np.ndarray:
     if alpha.ndim != 2 or alpha.dtype != np.uint8:
         raise GFMError(f"alpha must be H×W uint8, got {alpha.dtype} of shape {alpha.shape}")
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_size, kernel_size))
-    dilation = cv2.dilate((alpha > 0).astype(np.uint8), kernel)
-    erosion = cv2.erode((alpha == 255).astype(np.uint8), kernel)
-    return np.where(erosion, FOREGROUND, np.where(dilation, TRANSITION, BACKGROUND)).astype(
-        np.uint8
-    )
+    dilation, erosion = cv2.dilate(alpha, kernel), cv2.erode(alpha, kernel)
+    _, possible = cv2.threshold(dilation, 0, TRANSITION, cv2.THRESH_BINARY)
+    _, certain = cv2.threshold(erosion, 254, FOREGROUND, cv2.THRESH_BINARY)
+    return cv2.max(possible, certain)

@@ -3,20 +3,22 @@
 Runs are compared photo by photo. A photo that is hard for one network is usually hard for all, so
 the mean of the differences varies much less than the means themselves. Its confidence interval is
 the percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993): photos are
-drawn with replacement many times, and the interval is the middle 95 % of the means.
+drawn with replacement many times, and the interval is the middle 95 % of the means. Of runs on
+several test sets, the macro mean is compared: photos are drawn within each set.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import scipy.stats
 import yaml
 
 from gfm.errors import GFMError
+from gfm.evaluation.test_sets import read_test_sets
 from gfm.evaluation.trained_photos import trained_photos
 from gfm.system.files import read_table
 
@@ -39,6 +41,8 @@ class Scores:
     protocol: str = ""
     name: str = ""
     trained: frozenset[str] = frozenset()  # photos that its network was trained on
+    config: Mapping[str, Any] = field(default_factory=dict)
+    sets: tuple[str, ...] = ()  # test sets, if there are several; photos are `<set>/<photo>`
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,30 @@ class Comparison:
     num_trained: int = 0
 
     def rows(self) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
-        """Yield each metric with the means of all runs and the differences from the first."""
-        means = np.nanmean(self.values, axis=1)
-        differences = [bootstrap_differences(run - self.values[0]) for run in self.values[1:]]
+        """Yield each metric with the means of all runs and the differences from the first.
+
+        Of several test sets, these are the macro means.
+        """
+        groups = list(self.test_sets().values()) or [np.arange(len(self.photos))]
+        means = np.mean([np.nanmean(self.values[:, group], axis=1) for group in groups], axis=0)
+        runs = self.values[1:] - self.values[:1]
+        differences = [bootstrap_differences(run, groups=groups) for run in runs]
         return zip(self.metrics, means.T, zip(*differences, strict=True), strict=True)
+
+    def test_sets(self) -> dict[str, np.ndarray]:
+        """Return the indices of the photos of each test set that all runs have."""
+        names = [n for n in self.runs[0].sets if all(n in run.sets for run in self.runs)]
+        owners = np.array([photo.partition("/")[0] for photo in self.photos])
+        found = {name: np.flatnonzero(owners == name) for name in names}
+        return {name: indices for name, indices in found.items() if indices.size}
+
+    def by_test_set(self, metric: str) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
+        """Yield each test set with the means of all runs in a metric and their differences."""
+        column = self.metrics.index(metric)
+        for name, indices in self.test_sets().items():
+            values = self.values[:, indices, column]
+            paired = (values[1:] - values[:1]).T
+            yield name, np.nanmean(values, axis=1), tuple(bootstrap_differences(paired))
 
 
 def read_scores(folder: Path, label: str) -> Scores:
@@ -83,6 +107,8 @@ def read_scores(folder: Path, label: str) -> Scores:
     Raises:
         GFMError: The table is missing, or a file of the run is damaged.
     """
+    if sets := read_test_sets(folder):
+        return _merge(folder, {name: read_scores(folder / name, label) for name in sets})
     path = folder / "per_image.csv"
     if not path.is_file():
         raise GFMError(
@@ -102,9 +128,22 @@ def read_scores(folder: Path, label: str) -> Scores:
             protocol=str(protocol or ""),
             name=str(run.get("name") or ""),
             trained=frozenset(trained_photos(folder, config)),
+            config=config,
         )
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise GFMError(f"{file} is damaged or not the configuration of a run: remove it") from error
+
+
+def _merge(folder: Path, sets: Mapping[str, Scores]) -> Scores:
+    first = next(iter(sets.values()))
+    return replace(
+        first,
+        folder=folder,
+        name=", ".join(sets),
+        rows={f"{name}/{p}": row for name, of in sets.items() for p, row in of.rows.items()},
+        trained=frozenset(f"{name}/{p}" for name, of in sets.items() for p in of.trained),
+        sets=tuple(sets),
+    )
 
 
 def compare_runs(folders: Sequence[Path]) -> Comparison:
@@ -115,7 +154,15 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
     """
     if len(folders) < 2:
         raise GFMError("choose at least two runs to compare")
-    runs = [read_scores(folder, chr(ord("A") + i)) for i, folder in enumerate(folders)]
+    return match_runs([read_scores(f, chr(ord("A") + i)) for i, f in enumerate(folders)])
+
+
+def match_runs(runs: list[Scores]) -> Comparison:
+    """Match the photos and metrics of runs.
+
+    Raises:
+        GFMError: The runs cannot be compared.
+    """
     protocols = {run.protocol for run in runs if run.protocol}
     if len(protocols) > 1:
         names = " and ".join(sorted(protocols))
@@ -136,25 +183,44 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
 
 
 def bootstrap_differences(
-    differences: np.ndarray, draws: int = DRAWS, seed: int = 0
+    differences: np.ndarray,
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: Sequence[np.ndarray] | None = None,
 ) -> list[Difference]:
     """Compute the mean of paired differences and its 95 % interval for each metric.
 
-    The differences are photos × metrics; NaN leaves a photo out of that metric.
+    Args:
+        differences: Photos × metrics; NaN leaves a photo out of that metric.
+        draws: Number of bootstrap samples.
+        seed: Seed of the draws.
+        groups: Indices of the photos of each test set, whose means are averaged; by default all
+            photos are one set.
     """
-    return [_bootstrap(column[~np.isnan(column)], draws, seed) for column in differences.T]
+    columns = [
+        [column[group] for group in groups] if groups else [column] for column in differences.T
+    ]
+    return [_bootstrap([v[~np.isnan(v)] for v in column], draws, seed) for column in columns]
 
 
-def _bootstrap(values: np.ndarray, draws: int, seed: int) -> Difference:
-    mean = float(values.mean()) if values.size else math.nan
-    if values.size < 2:  # SciPy refuses these
+def _bootstrap(samples: Sequence[np.ndarray], draws: int, seed: int) -> Difference:
+    samples = [values for values in samples if values.size]
+    mean = float(_macro_mean(*samples)) if samples else math.nan
+    samples = [np.repeat(values, 2) if values.size == 1 else values for values in samples]
+    if not samples or all(np.ptp(values) == 0 for values in samples):  # SciPy refuses these
         return Difference(mean, mean, mean)
     low, high = scipy.stats.bootstrap(
-        (values,),
-        np.mean,
+        samples,
+        _macro_mean,
         n_resamples=draws,
         batch=_BATCH,
+        vectorized=True,
         method="percentile",
         random_state=np.random.default_rng(seed),  # `rng` since SciPy 1.15
     ).confidence_interval
     return Difference(mean, float(low), float(high))
+
+
+def _macro_mean(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
+    means = [np.mean(values, axis=axis) for values in samples]
+    return np.sum(means, axis=0) / len(means)

@@ -1,6 +1,7 @@
 """Prints a comparison of runs on the terminal, and writes it as an HTML page."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
         text = "photos are left out, because one of the networks was trained on them"
         out.print(f"{comparison.num_trained} {text}")
     out.print(_metric_table(comparison))
+    if comparison.test_sets():
+        out.print(_set_table(comparison, metric))
     if num_photos:
         out.print(_photo_table(comparison, metric, num_photos))
 
@@ -37,12 +40,26 @@ def _table(comparison: Comparison, title: str, first: str) -> Table:
 
 
 def _metric_table(comparison: Comparison) -> Table:
-    title = f"means of {len(comparison.photos)} photos, differences with 95 % intervals"
-    table = _table(comparison, title, "metric")
-    for metric, means, differences in comparison.rows():
+    title = f"{_kind(comparison)}, differences with 95 % intervals"
+    return _filled(_table(comparison, title, "metric"), comparison.rows())
+
+
+def _set_table(comparison: Comparison, metric: str) -> Table:
+    table = _table(comparison, f"{metric} by test set", "test set")
+    return _filled(table, comparison.by_test_set(metric))
+
+
+def _filled(table: Table, rows: Iterable[tuple[str, np.ndarray, tuple[Difference, ...]]]) -> Table:
+    for name, means, differences in rows:
         styled = (Text(_interval(d), "bold" if d.is_significant else "") for d in differences)
-        table.add_row(metric, *map(_number, means), *styled)
+        table.add_row(name, *map(_number, means), *styled)
     return table
+
+
+def _kind(comparison: Comparison) -> str:
+    """Return of what the means are."""
+    sets, photos = len(comparison.test_sets()), f"{len(comparison.photos)} photos"
+    return f"macro means of {sets} test sets ({photos})" if sets else f"means of {photos}"
 
 
 def _photo_table(comparison: Comparison, metric: str, num_photos: int) -> Table:
@@ -68,7 +85,7 @@ def write_comparison(path: Path, comparison: Comparison) -> None:
         "metrics": comparison.metrics,
         "values": [[_rounded(column) for column in run.T] for run in comparison.values],
     }
-    functions = {"number": _number, "interval": _interval}
+    functions = {"number": _number, "interval": _interval, "kind": _kind(comparison)}
     write_page(path, "compare.html.jinja", comparison=comparison, data=data, **functions)
 
 

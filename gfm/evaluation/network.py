@@ -86,6 +86,7 @@ class NetworkSource:
         self.model = model
         self.inferer = inferer
         self.trainer = trainer
+        self.callbacks = list(trainer.callbacks)  # type: ignore[attr-defined]
         options = ", ".join(f"{key}={value}" for key, value in vars(inferer).items())
         inference = f"{type(inferer).__name__.lower()}({options})"
         precision = str(trainer.precision)
@@ -105,7 +106,8 @@ class NetworkSource:
         trainer = self.trainer
         if photos:
             evaluation = EvaluationModule(self.model, self.inferer, scorer)
-            trainer.callbacks += [FailTogether(), PhotoProgress(num_done + len(photos), num_done)]  # type: ignore[attr-defined]
+            progress = PhotoProgress(num_done + len(photos), num_done)
+            trainer.callbacks = [*self.callbacks, FailTogether(), progress]  # type: ignore[attr-defined]
             try:
                 trainer.test(evaluation, photo_loader(photos, num_workers), verbose=False)
             except ProcessRaisedException as error:

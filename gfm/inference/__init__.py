@@ -1,6 +1,23 @@
 """Mattes whole photos, and makes cut-outs and composites."""
 
-from gfm.inference.inferers import Hybrid, Inferer, Native, Prediction, Resize, format_inferer
+from gfm.inference.inferers import (
+    Branch,
+    Hybrid,
+    Inferer,
+    Native,
+    Prediction,
+    Resize,
+    format_inferer,
+)
 from gfm.inference.predictor import Predictor
 
-__all__ = ["Hybrid", "Inferer", "Native", "Prediction", "Predictor", "Resize", "format_inferer"]
+__all__ = [
+    "Branch",
+    "Hybrid",
+    "Inferer",
+    "Native",
+    "Prediction",
+    "Predictor",
+    "Resize",
+    "format_inferer",
+]

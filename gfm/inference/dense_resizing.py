@@ -36,15 +36,14 @@ def _matrix(length: int, target: int, device: torch.device) -> Tensor:
     narrowness = (0.5 / sigma.clamp(min=1e-3).square()).float()
 
     def gauss(distance: Tensor) -> Tensor:
-        weight = torch.exp(-narrowness * distance.float().square())
+        weight = torch.exp(-narrowness * distance.square())
         return torch.where(distance.abs() <= radius, weight, 0)
 
-    def weights(pixel: Tensor) -> Tensor:
-        return (1 - after) * gauss(pixel - low) + after * gauss(pixel - low - 1)
-
-    pixel = torch.arange(length, device=device)[None]
-    last = length - 1
-    # Mirrored at the border pixels, which are not repeated.
-    matrix = weights(pixel) + weights(-pixel).where(pixel > 0, 0)
-    matrix = matrix + weights(2 * last - pixel).where(pixel < last, 0)
+    # Mirrored at the border pixels, which are not repeated: their copies lie out of reach.
+    pixel, last, never = torch.arange(length, device=device), length - 1, 3 * length
+    before = torch.where(pixel > 0, -pixel, -never)
+    behind = torch.where(pixel < last, 2 * last - pixel, never)
+    # One tensor for all copies, 3×target×length, which keeps the graph small.
+    distance = (torch.stack([pixel, before, behind])[:, None] - low).float()
+    matrix = ((1 - after) * gauss(distance) + after * gauss(distance - 1)).sum(dim=0)
     return matrix / matrix.sum(dim=1, keepdim=True)

@@ -20,13 +20,14 @@ def find_earlier_results(paths: Sequence[Path], out: Path) -> set[Path]:
     colour have the format of a composite, and clips of any kind that of a result, these count only
     in ``out``, or if a file outside such folders has the same name.
     """
-    places = {path: [p for p in path.parents if p.name in _OUTPUTS] for path in paths}
-    names = {path.stem for path in paths if not places[path]}
+    folders = {path.parent for path in paths}
+    places = {f: [p for p in (f, *f.parents) if p.name in _OUTPUTS] for f in folders}
+    names = {path.stem for path in paths if not places[path.parent]}
     here = out.resolve()
     return {
         path
         for path in paths
-        for place in places[path]
+        for place in places[path.parent]
         if _is_result(path, place.name, path.stem in names, place.parent == here)
     }
 

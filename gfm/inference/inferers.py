@@ -90,6 +90,31 @@ class Resize:
         return Prediction(alpha, glance, focus, alphas)
 
 
+class Branch(Resize):
+    """Runs RIM at one scale, and returns the alpha of one branch instead of the integrated one.
+
+    Args:
+        rosta: Branch: ``tt``, ``ft`` or ``bt``.
+        scale: Factor on both sides.
+        max_size: Limit of each side that the network sees, in pixels.
+
+    Raises:
+        GFMError: A number is not positive, or the network has no such branch.
+    """
+
+    def __init__(self, rosta: str, scale: float = 1 / 3, max_size: int = 1600) -> None:
+        super().__init__(scale, max_size)
+        self.rosta = rosta
+
+    def __call__(self, model: GFM, image: Tensor) -> Prediction:
+        """See :class:`Inferer`."""
+        prediction = super().__call__(model, image)
+        if self.rosta not in prediction.alphas:
+            known = ", ".join(prediction.alphas)
+            raise GFMError(f"inference.rosta={self.rosta}: the network has only {known}")
+        return prediction._replace(alpha=prediction.alphas[self.rosta])
+
+
 class Hybrid:
     """Runs glance at a small scale for semantics, and focus at a larger one for detail.
 

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,15 +83,16 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
     found = Inputs()
     entries: dict[Path, Source] = {}
     named = set()
+    resolve = cache(os.path.realpath)
     for text in inputs:
         num_failures = len(found.failures)
-        sources = list(_expand(text, found))
+        sources, path = list(_expand(text, found)), Path(text)
         if not sources and len(found.failures) == num_failures:
             found.failures.append(Failure(f"no photos or clips in {text}"))
         for source in sources:
-            entry = Path(os.path.realpath(source.path.parent), source.path.name)
+            entry = Path(resolve(source.path.parent), source.path.name)
             entries.setdefault(entry, source)
-            if source.path == Path(text):
+            if source.path == path:
                 named.add(entry)
     results = find_earlier_results([entry for entry in entries if entry not in named], out)
     if results:

@@ -1,8 +1,9 @@
 """Selects what to matte: inputs whose results are missing and would replace no other file."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from gfm.errors import GFMError
@@ -12,6 +13,7 @@ from gfm.inference.outputs import Output
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
 from gfm.system.extras import import_optional
+from gfm.system.shards import EVERYTHING, Shard
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,18 @@ class ResultFiles:
             for path in paths
         )
 
+    def oldest(self, source: Source) -> float:
+        """Return when the oldest result of a source was written, in seconds since 1970."""
+        return min(path.stat().st_mtime for path in self.of(source).values())
+
 
 def select_sources(
-    found: Inputs, results: ResultFiles, overwrite: bool, others: Iterable[Path] = ()
+    found: Inputs,
+    results: ResultFiles,
+    overwrite: bool,
+    weights: Path,
+    others: Iterable[Path] = (),
+    shard: Shard = EVERYTHING,
 ) -> tuple[list[Source], list[Failure]]:
     """Return the photos and clips to matte, and why others cannot be; print how many are left out.
 
@@ -48,27 +59,43 @@ def select_sources(
         found: Photos and clips.
         results: Where the results are written.
         overwrite: Whether to replace existing results.
+        weights: File of the network, which may be missing.
         others: Further inputs of the command, which may be missing.
+        shard: Part of the photos and clips to matte.
 
     Raises:
         GFMError: Something cannot be matted, and nothing else is left to do.
     """
-    sources, conflicts = reject_conflicts(found.sources, results, others)
-    missing = [source for source in sources if overwrite or not results.exist(source)]
+    sources, conflicts = reject_conflicts(found.sources, results, [weights, *others], shard)
+    existing = {source for source in sources if not overwrite and results.exist(source)}
+    missing = [source for source in sources if source not in existing]
     todo, unreadable = reject_unreadable(missing)
     failures = [*found.failures, *conflicts, *unreadable]
     if found.left_out:
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
         console().print(f"left out: {', '.join(parts)}")
-    if num_existing := len(sources) - len(missing):
-        text = "exist already, perhaps made with other weights; --overwrite replaces them"
-        console().print(f"{num_existing:,} of {len(sources):,} {text}")
+    if shard.count > 1:
+        console().print(f"{shard}: {len(sources):,} of {len(found.sources):,} photos and clips")
+    if existing:
+        _report_existing(existing, len(sources), results, weights)
     if failures and not todo:
         if len(failures) == 1:
             raise GFMError(failures[0].text)
         list_failures(failures)
         raise GFMError(f"{len(failures):,} failed (listed above)")
     return todo, failures
+
+
+def _report_existing(
+    existing: Collection[Source], num_sources: int, results: ResultFiles, weights: Path
+) -> None:
+    text = f"{len(existing):,} of {num_sources:,} exist already"
+    written = weights.stat().st_mtime if weights.is_file() else 0.0
+    if num_older := sum(results.oldest(source) < written for source in existing):
+        text += f", {num_older:,} of them made before {weights.name} was written"
+    else:
+        text += ", perhaps made with other weights"
+    console().print(f"{text}; --overwrite replaces them", style="yellow" if num_older else None)
 
 
 def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Failure]]:
@@ -91,18 +118,20 @@ def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Fai
 
 
 def reject_conflicts(
-    sources: Iterable[Source], results: ResultFiles, others: Iterable[Path] = ()
+    sources: Sequence[Source],
+    results: ResultFiles,
+    others: Iterable[Path] = (),
+    shard: Shard = EVERYTHING,
 ) -> tuple[list[Source], list[Failure]]:
     """Separate photos and clips with the same results, or whose results would replace an input."""
-    by_results: dict[tuple[Path, ...], list[Source]] = {}
+    by_name: dict[tuple[Path, bool], list[Source]] = {}
     for source in sources:
-        by_results.setdefault(tuple(results.of(source).values()), []).append(source)
-    inputs = [*(source.path for source in sources), *others]
-    # With their folders, because a folder of frames is replaced as a whole.
-    protected = {_identity(place) for path in inputs for place in (path, path.parent)} - {None}
+        by_name.setdefault((source.name, source.is_clip), []).append(source)
+    is_input = _InputFiles([*(source.path for source in sources), *others])
     accepted, failures = [], []
-    for paths, (source, *rest) in by_results.items():
-        replaced = [path for path in paths if _identity(path) in protected]
+    for source, *rest in shard.of(list(by_name.values())):
+        paths = list(results.of(source).values())
+        replaced = [path for path in paths if is_input(path)]
         if rest:
             names = ", ".join(map(str, (source, *rest)))
             text = f"{names}: all have the result {paths[0]}; rename all but one"
@@ -113,6 +142,25 @@ def reject_conflicts(
         else:
             accepted.append(source)
     return accepted, failures
+
+
+class _InputFiles:
+    """Recognises the inputs of a command under any name, and their folders.
+
+    A folder of frames is replaced as a whole. Of a million inputs, none is looked at before there
+    is a file that might be one of them.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+
+    def __call__(self, path: Path) -> bool:
+        identity = _identity(path)
+        return identity is not None and identity in self._identities
+
+    @cached_property
+    def _identities(self) -> set[tuple[int, int] | None]:
+        return {_identity(path) for path in {*self._paths, *(p.parent for p in self._paths)}}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

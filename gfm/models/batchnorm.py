@@ -4,7 +4,8 @@ from itertools import pairwise
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from gfm.compat.torchvision import BasicBlock, Bottleneck
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 """Batch normalisation; timm's layers derive from these. torch's common base class is private."""

@@ -6,9 +6,8 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.models.resnet import BasicBlock
 
+from gfm.compat.torchvision import BasicBlock, models
 from gfm.errors import GFMError
 
 

@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from gfm.data.dataset import spread_indices
 from gfm.data.decoding import decode_channels, load
 from gfm.data.headers import read_header
 from gfm.data.images import is_packed, pick_matte, read_alpha, read_image, to_uint8
 from gfm.data.layout import Photo
+from gfm.data.spreading import spread_indices
 from gfm.errors import GFMError
 from gfm.prepare.duplicates import fingerprint
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION

@@ -14,6 +14,7 @@ from gfm.checkpoints.formats import read_weights
 from gfm.checkpoints.links import links, released_file, weights_names
 from gfm.checkpoints.loading import check_weights
 from gfm.compat.hydra import instantiate
+from gfm.compat.torch import skip_random_weights
 from gfm.errors import GFMError
 from gfm.system.extras import import_optional
 from gfm.system.files import make_folder
@@ -35,6 +36,13 @@ _DATA = {
     ),
 }
 
+_LARGEST_WEIGHTS = 2 * 10**9  # bytes; the largest released file has a tenth
+_LARGEST_ARCHIVE = 200 * 10**9
+
+
+class _TooLargeError(GFMError):
+    """More bytes came than the file can have."""
+
 
 @dataclass(frozen=True)
 class Download:
@@ -48,6 +56,7 @@ class Download:
         hint: How to use the download, or where to put it.
         is_folder: Whether the link leads to a folder.
         check: Checks a downloaded file; raises a GFMError if it is something else.
+        max_bytes: Size at which the download of a file ends with an error.
     """
 
     name: str
@@ -57,6 +66,7 @@ class Download:
     hint: str
     is_folder: bool
     check: Callable[[Path], None]
+    max_bytes: int
 
 
 def names() -> list[str]:
@@ -86,6 +96,7 @@ def find_weights(name: str, folder: Path | None = None) -> Download:
         f"use it: gfm evaluate checkpoint=released:{name} data=am2k",
         False,
         lambda path: _check_weights(path, name),
+        _LARGEST_WEIGHTS,
     )
 
 
@@ -116,7 +127,9 @@ def find_data(name: str, folder: Path | None = None) -> Download:
     )
     target = (folder or Path("data/downloads")) / (name if is_folder else f"{name}.zip")
     agreements = {agreement: _agreement(agreement)}
-    return Download(name, link, agreements, target, hint, is_folder, _check_archive)
+    return Download(
+        *(name, link, agreements, target, hint, is_folder, _check_archive), _LARGEST_ARCHIVE
+    )
 
 
 def download(item: Download) -> Path:
@@ -136,10 +149,15 @@ def download(item: Download) -> Path:
     # The check reads the RoSTA from the file's name, so the unchecked file has the same name.
     unchecked = item.target.parent / ".unchecked" / item.target.name
     make_folder(unchecked.parent)
-    with _faults_of_download(item), _megabytes(item.name) as advance:
-        gdown.download(
-            item.link, str(unchecked), quiet=True, resume=True, progress=advance, **_PATIENCE
-        )
+    try:
+        with _faults_of_download(item), _megabytes(item) as advance:
+            gdown.download(
+                item.link, str(unchecked), quiet=True, resume=True, progress=advance, **_PATIENCE
+            )
+    except _TooLargeError:
+        for part in unchecked.parent.glob(f"*{unchecked.name}*"):
+            part.unlink()
+        raise
     try:
         item.check(unchecked)
     except GFMError:
@@ -187,15 +205,20 @@ def _faults_of_download(item: Download) -> Iterator[None]:
 
 
 @contextmanager
-def _megabytes(name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Provide a function that shows how many megabytes of how many have been downloaded."""
+def _megabytes(item: Download) -> Iterator[Callable[[int, int | None], None]]:
+    """Provide a function that shows and limits how many megabytes have been downloaded."""
     shown: list[Progress] = []
 
     def advance(done: int, total: int | None) -> None:
+        if max(done, total or 0) > item.max_bytes:
+            raise _TooLargeError(
+                f"cannot download {item.name}: the host sends more than {item.max_bytes} bytes; "
+                f"look at {item.link} with a browser"
+            )
         if total is None:
             return
         if not shown:
-            shown.append(Progress(max(total // 10**6, 1), f"MB of {name}", done // 10**6))
+            shown.append(Progress(max(total // 10**6, 1), f"MB of {item.name}", done // 10**6))
             shown[0].__enter__()
         shown[0].show(done // 10**6)
 
@@ -213,7 +236,7 @@ def _check_weights(path: Path, name: str) -> None:
         found = (checkpoint.encoder_name, checkpoint.model["rosta"])
         if found != (backbone, rosta):
             raise GFMError(f"it is {found[0]} with RoSTA {found[1].upper()}")
-        with torch.device("meta"):  # without memory, because only names and shapes are compared
+        with torch.device("meta"), skip_random_weights():  # only names and shapes count
             model = instantiate(checkpoint.model)
         check_weights(model, checkpoint, path.name)
     except GFMError as error:

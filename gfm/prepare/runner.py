@@ -23,6 +23,7 @@ from gfm.system.console import console
 from gfm.system.files import make_folder
 from gfm.system.processes import map_unordered, num_cores
 from gfm.system.progress import Progress, duration
+from gfm.system.shards import EVERYTHING, Shard
 
 SAMPLE = 3
 """Number of items from which the time of the others is estimated."""
@@ -58,12 +59,12 @@ class Options:
 
     Attributes:
         num_workers: Number of processes; ``None`` means one per core.
-        shard: (i, n) selects the i-th of n equal parts, counted from 1.
+        shard: Part of the items to make.
         overwrite: Whether to replace files that exist.
     """
 
     num_workers: int | None = None
-    shard: tuple[int, int] = (1, 1)
+    shard: Shard = EVERYTHING
     overwrite: bool = False
 
 
@@ -87,14 +88,6 @@ class Job:
     is_exact: bool = False
 
 
-def parse_shard(text: str) -> tuple[int, int]:
-    """Parse a shard: ``2/8`` gives (2, 8); raise GFMError unless it is i/n with 1 ≤ i ≤ n."""
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise GFMError(f"--shard {text}: give i/n with i from 1 to n, such as 2/8")
-    return int(index), int(count)
-
-
 def run(job: Job, options: Options) -> None:
     """Make what is missing; print what it will take, and what went wrong.
 
@@ -103,10 +96,9 @@ def run(job: Job, options: Options) -> None:
             worker was killed, or some items failed; then all others have been made.
         SystemExit: On Control-C, with status 130.
     """
-    index, count = options.shard
-    share = job.items[index - 1 :: count]
+    share = options.shard.of(job.items)
     todo = list(share) if options.overwrite else _missing(share)
-    part = f", part {index} of {count}" if count > 1 else ""
+    part = f", {options.shard}" if options.shard.count > 1 else ""
     there = f", {len(share) - len(todo):,} already made" if len(todo) < len(share) else ""
     console().print(f"{job.title}{part}: {len(todo):,} to make{there}", highlight=False)
     if not todo:

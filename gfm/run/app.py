@@ -11,6 +11,7 @@ from gfm.run.exit import report_errors
 from gfm.run.help_text import register_help
 from gfm.run.overrides import check_overrides, quote_paths
 from gfm.run.resume import in_run_folder, resume_arguments
+from gfm.run.test_sets import separate_test_sets
 from gfm.system.console import show_warning
 from gfm.system.processes import handle_like_sigterm
 from gfm.system.ranks import creates_processes_externally, is_global_zero
@@ -38,8 +39,8 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
 def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
     """Return the arguments that Hydra is to read instead of those of the command line.
 
-    Paths that contain ``=`` are quoted, a resumed run gets its earlier options, and a run writes
-    all its files to one folder.
+    Paths that contain ``=`` are quoted, a resumed run gets its earlier options, a run writes all
+    its files to one folder, and each of several test sets is composed separately.
 
     Raises:
         GFMError: An argument is malformed, or there is no run to resume.
@@ -47,6 +48,7 @@ def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
     arguments = quote_paths(arguments)
     check_overrides(arguments)
     arguments = resume_arguments(arguments) if resumes else in_run_folder(arguments)
+    arguments = separate_test_sets(arguments, trains=resumes)
     if creates_processes_externally() and not is_global_zero():  # rank 0 makes the folder
         arguments += ["hydra.output_subdir=null", "hydra.run.dir=."]
     return arguments

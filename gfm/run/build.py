@@ -13,6 +13,7 @@ from gfm.compat.lightning import launches_script_per_device
 from gfm.config import TrainConfig
 from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
+from gfm.data.dataset import SampleOptions
 from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
@@ -55,21 +56,13 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
     datamodule = MattingDataModule(
         source=instantiate(data.source.to_dict()),
         track=instantiate(config.track.to_dict()),
-        rosta=config.rosta,
+        samples=_sample_options(config),
         batch_size=data.batch_size,
-        crop_sizes=data.crop_sizes,
-        fallback_size=data.fallback_size,
-        input_size=data.input_size,
-        interpolation=data.interpolation,
-        flip_probability=data.flip_probability,
-        transition_probability=data.transition_probability,
         num_workers=data.num_workers,
-        seed=config.seed,
-        on_error=data.on_error,
+        compose_on=data.compose_on,
         num_validation_photos=data.num_validation_photos,
         num_holdout=data.num_holdout,
         split=data.split,
-        also_share=data.also_share,
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
@@ -82,6 +75,22 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
             shares = (f"{number} of {name or data.name}" for name, number in counts.items())
             console().print(f"samples per epoch: {', '.join(shares)}")
     return datamodule
+
+
+def _sample_options(config: TrainConfig) -> SampleOptions:
+    data = config.data
+    return SampleOptions(
+        rosta=config.rosta,
+        crop_sizes=data.crop_sizes,
+        fallback_size=data.fallback_size,
+        transition_probability=data.transition_probability,
+        input_size=data.input_size,
+        interpolation=data.interpolation,
+        flip_probability=data.flip_probability,
+        seed=config.seed,
+        also_share=data.also_share,
+        on_error=data.on_error,
+    )
 
 
 def save_split(datamodule: MattingDataModule, folder: Path) -> None:
@@ -102,11 +111,11 @@ def build_module(
 
     Raises:
         GFMError: ``init_from`` holds a different architecture, or the resumed run was trained on
-            other photos.
+            other photos, which are not allowed.
     """
     origin = provenance(datamodule)
     if resumed:
-        check_samples(resumed, origin["samples"])
+        check_samples(resumed, origin["samples"], config.data.allow_other_photos)
     network = without_pretrained(config.network) if resumed or config.init_from else config.network
     module = MattingModule.from_config(
         {**config.to_dict(), "model": config.network, "provenance": origin},

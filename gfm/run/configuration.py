@@ -3,16 +3,18 @@
 from pathlib import Path
 from typing import Final, TypeVar
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
-from gfm.config import Config, TrainConfig
+from gfm.config import Config, EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.models.performance import choose_precision, device_type, prefers_channels_last
 from gfm.run.from_photos import fit_to_photos
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain
-from gfm.run.sweep import job_name, job_to_resume
+from gfm.run.sweep import choose_gpu, job_name, job_to_resume
+from gfm.run.test_sets import config_per_set
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
@@ -36,6 +38,8 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
         OptionsError: Options are unknown, missing, out of range, or contradict each other.
         GFMError: The data have no training photos.
     """
+    if "table" in cfg:
+        raise GFMError("a table is many runs: add -m, as in train.py -m table=rosta")
     if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
         raise GFMError(ONLY_EVALUATED)
     cfg = take_network(_place_in_sweep(cfg))
@@ -46,8 +50,18 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
     return _repeat_batches(_fit_to_machine(fit_to_photos(config)))
 
 
+def load_config_per_set(cfg: DictConfig) -> list[EvaluateConfig]:
+    """Load the configuration of an evaluation on each test set; see :func:`load_config`."""
+    configs: list[EvaluateConfig] = []
+    for own in config_per_set(cfg):
+        if configs:  # the machine, and so the precision, is the same
+            own.trainer.precision = configs[0].trainer.precision
+        configs.append(load_config(EvaluateConfig, own))
+    return configs
+
+
 def _place_in_sweep(cfg: DictConfig) -> DictConfig:
-    """Name a job of a sweep, and resume one that was interrupted.
+    """Name a job of a sweep, give it a GPU, and resume one that was interrupted.
 
     This comes before interpolations are resolved, because loggers take the name from ``run``.
     """
@@ -56,6 +70,9 @@ def _place_in_sweep(cfg: DictConfig) -> DictConfig:
     if not name and not group and not checkpoint:
         return cfg
     cfg = cfg.copy()
+    if cfg.trainer.accelerator in ("auto", "gpu") and cfg.trainer.devices == 1:
+        gpu = choose_gpu(torch.cuda.device_count())
+        cfg.trainer.devices = 1 if gpu is None else [gpu]
     if group:
         cfg.run.name = f"{cfg.run.name} {name}".strip()
         cfg.run.group = cfg.run.group or group

@@ -29,45 +29,32 @@ def app(cfg: DictConfig) -> float:
 def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """Score the mattes of a network or a folder as composed by Hydra, and write the results.
 
+    Each of several test sets gets a sub-folder; see :mod:`gfm.run.test_sets`.
+
     Returns:
-        The means, and the objects of the run by name; both empty except on global rank zero.
+        The means, over test sets if there are several, and the objects of the run by name; both
+        empty except on global rank zero.
 
     Raises:
         GFMError: Another run is using the folder, or the input is bad.
     """
     # Imported here, because --help should not wait for torch and Lightning.
-    from gfm.compat.hydra import instantiate
-    from gfm.config import EvaluateConfig
-    from gfm.data.datamodule import MattingDataModule
-    from gfm.evaluation.journal import Journal
     from gfm.run import scoring
-    from gfm.run.configuration import load_config
-    from gfm.run.folders import check_shared, save_config, use_folder
+    from gfm.run.configuration import load_config_per_set
+    from gfm.run.evaluation import Evaluation, finish
+    from gfm.run.folders import check_shared, use_folder
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(folder)
-        config = load_config(EvaluateConfig, cfg)
-        source = instantiate(config.data.source.to_dict())
-        datamodule = MattingDataModule(
-            source,
-            num_workers=config.data.num_workers,
-            num_holdout=config.data.num_holdout,
-            split=config.data.split,
-        )
-        datamodule.setup("test")
-        photos = datamodule.photos
-        source = scoring.choose_source(config, photos)
-        settings, facts = scoring.describe(config, photos)
-
-        journal = Journal(folder / "journal")
-        scorer = scoring.make_scorer(config, journal)
-        done = journal.begin({**source.settings, **settings})
-        save_config(config)
-        available = source.available(photos)
-        left = [p for p in available if p.name not in done or not scorer.path(p.name).is_file()]
-        num_done = scoring.announce_done(folder, available, left)
-        if not source.run(left, datamodule.num_workers, num_done, scorer):
-            return {}, {}  # rank zero writes the results
-        summary = scoring.publish(config, source, journal, photos, {**source.facts, **facts})
-        source.finish()
-    return summary, {"folder": folder, "rows": journal.rows()}
+        configs = load_config_per_set(cfg)
+        network = scoring.load(configs[0])
+        # Faults in the data of the last test set are found before the first is scored.
+        evaluations = [Evaluation(config, network) for config in configs]
+        summaries = {evaluation.name: evaluation.run() for evaluation in evaluations}
+        if not all(summaries.values()):
+            return {}, {}  # rank zero returns them
+        summary = summaries[evaluations[0].name]
+        if cfg.sets:
+            summary = scoring.publish_test_sets(folder, summaries, evaluations[0].facts)
+        finish(evaluations)
+    return summary, {"folder": folder, "evaluations": evaluations}

@@ -1,7 +1,8 @@
 """Gives each run a folder that it alone uses, with a log."""
 
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ from gfm.run.overrides import override
 from gfm.run.saved_options import save_overrides
 from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
-from gfm.system.locks import acquire_lock, folder_lock
+from gfm.system.locks import LOCK, acquire_lock, folder_lock, release_lock
 from gfm.system.ranks import creates_processes_externally, is_global_zero
+from gfm.system.run_folder import SPLIT
+from gfm.system.safe_path import check_launcher
 
 if TYPE_CHECKING:  # it needs torch, and Hydra imports this file before it knows what to do
     from gfm.config import Config
@@ -35,7 +38,11 @@ class UniqueFolder(Callback):
         if not is_global_zero():  # the others use the folder of rank zero
             return
         with report_errors():
+            named = Path(config.hydra.run.dir)
+            missing = [path for path in (named, *named.parents) if not path.exists()]
             folder = _folder(config.hydra.run)
+            if folder != named or folder in missing:
+                _made[folder.resolve()] = missing
             acquire_lock(folder)
             with read_write(config), open_dict(config):
                 config.hydra.run.dir = str(folder)
@@ -43,11 +50,38 @@ class UniqueFolder(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Make the folder of a sweep, in which each job gets its own."""
         with report_errors():
+            check_launcher(str(config.hydra.launcher._target_))
             folder = _folder(config.hydra.sweep)
             with read_write(config), open_dict(config):
                 config.hydra.sweep.dir = str(folder)
                 # Each job composes its configuration from the overrides again.
                 config.hydra.overrides.hydra.append(override("hydra.sweep.dir", str(folder)))
+
+
+_made: dict[Path, list[Path]] = {}
+"""Folders that were made for runs of this process, with all folders that were missing before."""
+
+_OF_START = {".hydra", LOCK, "config.yaml", "train.log", str(SPLIT)}
+"""What a run writes before it validates or trains."""
+
+
+@contextmanager
+def discard_failed_start(folder: Path) -> Iterator[None]:
+    """Remove the folder of a run that ends with an error before it has validated or trained.
+
+    The error is printed by then. Folders that existed before the run are kept.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        missing = _made.pop(folder.resolve(), None)
+        if end.code and missing and {path.name for path in folder.iterdir()} <= _OF_START:
+            release_lock(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            for path in missing:
+                with suppress(OSError):  # removed above, or used by others
+                    path.rmdir()
+        raise
 
 
 def _folder(node: DictConfig) -> Path:

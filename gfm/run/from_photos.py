@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from gfm.compat.hydra import instantiate
 from gfm.config import Config, TrainConfig
-from gfm.data.dataset import spread_indices
 from gfm.data.images import image_size
 from gfm.data.layout import Photo
+from gfm.data.spreading import spread_indices
 from gfm.option_sections import Inference
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero

@@ -9,21 +9,27 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
+
 from gfm.compat.hydra import compose_from, parse_arguments, parse_override
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
+from gfm.run.kept_options import check_kept
 from gfm.run.overrides import override, program
 from gfm.run.saved_options import (
     OVERRIDES,
     ConfigFolders,
     Options,
     by_option,
-    check_saved,
+    config_folders,
     saved_config_folders,
     saved_overrides,
 )
 from gfm.system.ranks import creates_processes_externally
 from gfm.system.run_folder import LAST_CHECKPOINT
+
+_AGAIN = ("trust", "data.allow_other_photos")
+"""Consent that a later command has to give again."""
 
 
 def resume_arguments(arguments: Sequence[str]) -> list[str]:
@@ -48,13 +54,40 @@ def resume_arguments(arguments: Sequence[str]) -> list[str]:
     new = {"ckpt_path": checkpoint, "paths.run": Path(_value(now.get("paths.run")) or folder)}
     merged = {k: o for k, o in _merge(before, now).items() if k not in new}
     kept = (option for name, option in merged.items() if name not in now)
-    check_saved(folder, kept, _trusted(now.get("trust", "trust=[]")))
+    check_kept(folder, kept, _trusted(now.get("trust", "trust=[]")), arguments)
     merged |= {name: override(name, path) for name, path in new.items()}
     if new["paths.run"] == folder:  # keep Hydra's files; `save_overrides` updates them
         merged["hydra.output_subdir"] = "hydra.output_subdir=null"
     merged.setdefault("hydra.run.dir", override("hydra.run.dir", new["paths.run"]))
     other = [a for a in arguments if a not in overrides]
     return [*other, *merged.values()]
+
+
+def resume_command(run: Path) -> str:
+    """Return the command that resumes the run of this process.
+
+    It repeats the options that :func:`resume_arguments` does not take from the folder of a run.
+    """
+    given = by_option(HydraConfig.get().overrides.task)
+    trusted = _trusted(given.get("trust", "trust=[]"))
+    repeated = [
+        option
+        for name, option in given.items()
+        if name not in ("ckpt_path", "paths.run")
+        and (name in _AGAIN or not _is_kept(run, option, trusted))
+    ]
+    options = [*config_folders().arguments, override("ckpt_path", run), *repeated]
+    if creates_processes_externally():
+        return f"the same launcher and {shlex.join(options)}"
+    return shlex.join([*program("train"), *options])
+
+
+def _is_kept(run: Path, option: str, trusted: Sequence[str]) -> bool:
+    try:
+        check_kept(run, [option], trusted, ())
+    except GFMError:
+        return False
+    return True
 
 
 def in_run_folder(arguments: Sequence[str]) -> list[str]:
@@ -97,7 +130,7 @@ def _latest(runs: Path) -> Path:
 
 def _merge(before: Options, now: Options) -> Options:
     """Return the earlier options, except those that are now replaced or withdrawn."""
-    merged = {name: o for name, o in before.items() if name != "trust" and name[:5] != "hydra"}
+    merged = {n: o for n, o in before.items() if n not in _AGAIN and not n.startswith("hydra")}
     for name, option in now.items():
         if option.startswith("~") and merged.get(name, "").startswith("+"):
             del merged[name]

@@ -1,11 +1,11 @@
 """Saves the options of a run to its folder, and reads them as data.
 
-A folder may come from somebody else, as a checkpoint may, so nothing in it is executed: options may
-only name trusted classes, interpolations are not resolved, and folders of configuration files are
-used only if the command line names them again.
+A folder may come from somebody else, as a checkpoint may, so nothing in it is executed:
+:mod:`gfm.run.kept_options` checks the options, and folders of configuration files are used only if
+the command line names them again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,14 +23,6 @@ OVERRIDES: Final = Path(".hydra/overrides.yaml")
 """Overrides that the run was started with."""
 
 _HYDRA: Final = Path(".hydra/hydra.yaml")  # Hydra's own configuration, with the search path
-
-_PACKAGES: Final = (
-    *(f"gfm.{name}" for name in ("animals", "data", "inference", "losses", "metrics", "models")),
-    "gfm.training",
-    "torch.optim",
-    *(f"pytorch_lightning.{name}" for name in ("callbacks", "loggers", "plugins", "profilers")),
-)
-"""Packages whose classes saved options may name; ``trust`` adds others."""
 
 _INSTEAD = "remove it, set ckpt_path to the checkpoint file, and repeat the run's options"
 
@@ -77,43 +69,6 @@ def saved_overrides(run: Path) -> list[str]:
         except (HydraException, RecursionError) as error:
             raise GFMError(f"{file} holds {option} ({reason(error)}): {_INSTEAD}") from error
     return [str(option) for option in options]
-
-
-def check_saved(run: Path, options: Iterable[str], trust: Sequence[str]) -> None:
-    """Check that saved options are data: nothing is executed that the user does not trust.
-
-    Args:
-        run: Folder of the run.
-        options: Options of :func:`saved_overrides` that are to be used.
-        trust: Packages that the user trusts.
-
-    Raises:
-        GFMError: An option has an interpolation, names a class outside the trusted packages, or
-            chooses a file outside the folders of configuration files.
-    """
-    # Imported here, because it imports torch.
-    from gfm.checkpoints.trust import check_description
-
-    file = run / OVERRIDES
-    for text in options:
-        option = parse_override(text)
-        name, value = str(option.key_or_group), option.value()
-        if "${" in text:
-            raise GFMError(
-                f"{file} holds {text}, whose interpolation is not resolved: set {name} on the "
-                "command line"
-            )
-        if _leaves_folder(name, value) or (option.package or "").startswith("hydra"):
-            raise GFMError(f"{file} holds {text}: set {name} on the command line if you trust it")
-        check_description({name.split(".")[-1]: value}, _PACKAGES, trust, file)
-
-
-def _leaves_folder(name: str, value: Any) -> bool:
-    """Return whether the choice of a group is a path to a file elsewhere."""
-    choices = value if isinstance(value, list) else [value]
-    paths = [Path(choice) for choice in choices if isinstance(choice, str)]
-    is_group = "." not in name and name != "init_from"
-    return is_group and any(path.is_absolute() or ".." in path.parts for path in paths)
 
 
 class ConfigFolders(NamedTuple):

@@ -1,10 +1,13 @@
 """Builds the objects of an evaluation from its configuration, and publishes its results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gfm.checkpoints import choose_inferer, load_network
+import pytorch_lightning as pl
+
+from gfm.checkpoints import Checkpoint, choose_inferer, load_network
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.compat.hydra import instantiate
 from gfm.config import EvaluateConfig
@@ -15,29 +18,56 @@ from gfm.evaluation.network import NetworkSource
 from gfm.evaluation.predictions import PredictionSource
 from gfm.evaluation.results import log_results, write_results
 from gfm.evaluation.scoring import MatteSource, Scorer
+from gfm.evaluation.test_sets import write_test_sets
 from gfm.metrics import metric_units
+from gfm.models.gfm import GFM
 from gfm.models.performance import choose_inference_format
-from gfm.run.summary import metrics_table
+from gfm.run.summary import metrics_table, sets_table
 from gfm.system.console import console
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
 
+_OF_SET = ("data", "trimaps", "missing", "faulty", "predictions")  # facts that differ between sets
 
-def choose_source(config: EvaluateConfig, photos: list[Photo]) -> MatteSource:
-    """Return what makes the mattes: a network, or a folder of files."""
+
+@dataclass(frozen=True)
+class Network:
+    """The network of a checkpoint, with the trainer that applies it to each test set."""
+
+    path: Path
+    model: GFM
+    checkpoint: Checkpoint
+    trainer: pl.Trainer
+
+
+def load(config: EvaluateConfig) -> Network | None:
+    """Load the network of the checkpoint; ``None`` for mattes from a folder."""
     if config.predictions is not None:
-        return PredictionSource(Path(config.predictions), photos, config.allow_missing)
+        return None
     path = find_checkpoint(config.checkpoint or "")
     model, checkpoint = load_network(path, tuple(config.trust))
+    node = config.trainer.to_dict()
+    # Photos are counted by PhotoProgress.
+    node |= {"enable_progress_bar": node.get("enable_progress_bar") or False}
+    trainer = instantiate(node)
+    choose_inference_format(model, trainer.strategy.root_device.type, str(trainer.precision))
+    return Network(path, model, checkpoint, trainer)
+
+
+def choose_source(
+    config: EvaluateConfig, photos: list[Photo], network: Network | None
+) -> MatteSource:
+    """Return what makes the mattes: the network, or a folder of files."""
+    if network is None:
+        return PredictionSource(Path(config.predictions or ""), photos, config.allow_missing)
     facts = {
-        "checkpoint": str(path),
-        "encoder": checkpoint.encoder_name,
-        "RoSTA": checkpoint.model["rosta"].upper(),
+        "checkpoint": str(network.path),
+        "encoder": network.checkpoint.encoder_name,
+        "RoSTA": network.checkpoint.model["rosta"].upper(),
     }
     inference = config.inference.to_dict() if config.inference else None
-    inferer = choose_inferer(checkpoint, inference)
-    trainer = instantiate(config.trainer.to_dict())
-    choose_inference_format(model, trainer.strategy.root_device.type, str(trainer.precision))
-    return NetworkSource(model, inferer, trainer, fingerprint_of_content(path), facts)
+    inferer = choose_inferer(network.checkpoint, inference)
+    fingerprint = fingerprint_of_content(network.path)
+    return NetworkSource(network.model, inferer, network.trainer, fingerprint, facts)
 
 
 def describe(config: EvaluateConfig, photos: list[Photo]) -> tuple[dict[str, str], dict[str, str]]:
@@ -101,5 +131,21 @@ def publish(
     if "inference" in facts:
         title += f", {facts['inference']}, {facts['scored']} scored"
     console().print(metrics_table(title, summary, units))
+    console().print(f"report: {folder / 'report.html'}")
+    return summary
+
+
+def publish_test_sets(
+    folder: Path, summaries: Mapping[str, Mapping[str, float]], facts: Mapping[str, str]
+) -> dict[str, float]:
+    """Write and print the results on several test sets, and return the content of ``metrics.json``.
+
+    The facts are those of the evaluation on one of them.
+    """
+    units = metric_units(facts["protocol"])
+    shared = {k: v for k, v in facts.items() if k not in _OF_SET}
+    rows, summary = write_test_sets(folder, summaries, shared, units)
+    title = f"{len(summaries)} test sets, {facts['protocol']} protocol"
+    console().print(sets_table(title, rows, units))
     console().print(f"report: {folder / 'report.html'}")
     return summary

@@ -54,6 +54,30 @@ def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, 
     return table
 
 
+def sets_table(
+    title: str, rows: Mapping[str, Mapping[str, float]], units: Mapping[str, str]
+) -> Table:
+    """Return a table with a row per test set, and a column for each metric of the whole image.
+
+    Args:
+        title: Title above the table.
+        rows: Metrics by test set, with ``num_images``; the last row holds their means.
+        units: Units by metric.
+    """
+    names = [n for n in units if "_" not in n or n == "sad_transition"]
+    table = Table(title=title, title_justify="left")
+    table.add_column("test set")
+    for name in ("photos", *(f"{name}\n{units[name]}" for name in names)):
+        table.add_column(name.replace("_", "\n", 1), justify="right")
+    for number, (name, row) in enumerate(rows.items(), start=1):
+        values = (f"{row[metric]:.4g}" for metric in names)
+        is_last = number == len(rows)
+        table.add_row(name, f"{row['num_images']:.0f}", *values, style="bold" if is_last else "")
+        if number == len(rows) - 1:
+            table.add_section()
+    return table
+
+
 def show_results(
     config: TrainConfig,
     trainer: pl.Trainer,
@@ -71,7 +95,8 @@ def show_results(
     if not trainer.is_global_zero:
         return
     if (config.folder / "metrics.csv").is_file():
-        draw_curves(config.folder / "metrics.csv", config.folder / "curves.png")
+        names = config.objective or "", config.objective_mode
+        draw_curves(config.folder / "metrics.csv", config.folder / "curves.png", *names)
     module: Any = trainer.lightning_module
     validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
     if tested:

@@ -6,6 +6,8 @@ started again in its folder skips finished jobs and resumes interrupted ones.
 
 import json
 import math
+import multiprocessing
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -103,6 +105,17 @@ def job_to_resume() -> Path | None:
         return None
     checkpoint = Path(HydraConfig.get().runtime.output_dir, LAST_CHECKPOINT)
     return checkpoint if checkpoint.is_file() else None
+
+
+def choose_gpu(num_gpus: int) -> int | None:
+    """Return the GPU of this job if the launcher joblib runs several at a time, else ``None``.
+
+    Its workers are numbered from 1, so that each gets a GPU of its own while there are enough.
+    """
+    found = re.fullmatch(r"LokyProcess-(\d+)", multiprocessing.current_process().name)
+    if found is None or num_gpus < 2 or not in_sweep():
+        return None
+    return (int(found[1]) - 1) % num_gpus
 
 
 def job_name(run: Path) -> tuple[str, str | None]:

@@ -7,10 +7,12 @@ from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.text import Text
 
 from gfm.compat.hydra import Callback, swept_options
+from gfm.run.exit import report_errors
+from gfm.run.saved_options import by_option
 from gfm.run.sweep import ERROR, RESULT, SWEPT, write_result
 from gfm.run.sweep_table import print_tables, read_results, write_sweep_csv
 from gfm.system.console import console
@@ -21,14 +23,16 @@ class SweepCallback(Callback):
     """Prints and writes the runs of a sweep, best first, and fails if a run failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Write which options differ between the jobs, and resume a search."""
+        """Write which options differ between the jobs; list those of a table; resume a search."""
         given = list(config.hydra.overrides.task)
         searched = OmegaConf.select(config, "hydra.sweeper.params") or {}
         given += [f"{name}={value}" for name, value in searched.items()]
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
+        with report_errors():
+            swept = _begin_table(config) if "table" in config else swept_options(given)
         # Before the first job: jobs in other processes and on other machines read the file.
-        write_text(folder / SWEPT, json.dumps(sorted(set(swept_options(given)))) + "\n")
+        write_text(folder / SWEPT, json.dumps(sorted(set(swept))) + "\n")
         if OmegaConf.select(config, "hydra.sweeper.storage"):
             _resume_search(config)
 
@@ -48,7 +52,8 @@ class SweepCallback(Callback):
         sweep = Path(config.hydra.sweep.dir)
         results = read_results(sweep, config.objective_mode)
         write_sweep_csv(sweep / "sweep.csv", results)
-        print_tables(results, config.objective)
+        if "table" not in config:
+            print_tables(results, config.objective)
         console().print(f"runs: {sweep}")
         # A finished run counts as well if a different job failed because it needed its folder.
         num_failed = sum(
@@ -58,7 +63,32 @@ class SweepCallback(Callback):
         if num_failed:
             failed = Text(f"{num_failed} of {len(results)} runs failed:", "bold red")
             console().print(failed, f"see {ERROR}")
+        if "table" in config:
+            _show_table(sweep)
+        if num_failed:
             raise SystemExit(1)
+
+
+def _begin_table(config: DictConfig) -> list[str]:
+    """Make the sweep run a table, and return the names of the options in which runs differ."""
+    # Imported here, because --help should not wait for torch.
+    from gfm.evaluation.table import save_definition
+    from gfm.run.table import plan_table, repeated_option
+
+    definition, jobs = plan_table(config)
+    save_definition(Path(config.hydra.sweep.dir), definition)
+    with read_write(config), open_dict(config):
+        config.hydra.sweeper = {"_target_": "hydra_plugins.gfm_sweeper.ListSweeper", "jobs": jobs}
+    own = [name for options in definition.options.values() for name in by_option(options)]
+    return [*own, repeated_option(config)]
+
+
+def _show_table(sweep: Path) -> None:
+    from gfm.evaluation.table import build_table
+    from gfm.evaluation.table_output import publish_table
+
+    with report_errors():
+        publish_table(sweep, build_table(sweep))
 
 
 def _resume_search(config: DictConfig) -> None:

@@ -1,6 +1,5 @@
 """Trains a network: ``python train.py``, ``gfm train``, and the same from Python."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ from omegaconf import DictConfig
 from gfm.run.app import run_app
 from gfm.run.configs import CONFIGS
 from gfm.run.exit import report_errors
-from gfm.run.overrides import override
-from gfm.run.saved_options import config_folders
+from gfm.run.folders import discard_failed_start
+from gfm.run.resume import resume_command
 from gfm.run.sweep import run_job, worst_objective
 from gfm.system.run_folder import LAST_CHECKPOINT
 
@@ -25,8 +24,10 @@ def main() -> None:
 def app(cfg: DictConfig) -> float:
     """Train, and return the objective, by which a sweep ranks its runs."""
     run = Path(cfg.paths.run)
-    resume = shlex.join([*config_folders().arguments, override("ckpt_path", run)])
-    with report_errors(resume, saved=run / LAST_CHECKPOINT):
+    with (
+        discard_failed_start(run),
+        report_errors(resume_command(run), saved=run / LAST_CHECKPOINT),
+    ):
         return run_job(cfg, train)
     return worst_objective(cfg)  # a job of a sweep failed, and its error is reported
 
@@ -46,7 +47,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run.configuration import load_config
     from gfm.run.folders import save_config, use_folder
     from gfm.training.final_test import run_final_test, validate_first
-    from gfm.training.loggers.wandb_logger import finish_wandb
+    from gfm.training.loggers.finishing import finish_wandb
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load_config(TrainConfig, cfg)

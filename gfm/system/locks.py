@@ -17,6 +17,7 @@ from typing import IO
 
 from gfm.errors import GFMError, WriteError
 from gfm.system.ranks import is_global_zero
+from gfm.system.run_folder import check_links
 
 LOCK = ".lock"
 """Lock file in a folder that a run is using; its content names the process."""
@@ -43,12 +44,13 @@ def acquire_lock(folder: Path) -> None:
     or one on a file system without locks, does nothing.
 
     Raises:
-        GFMError: Another run is using the folder.
+        GFMError: Another run is using the folder, or a link leads out of it.
         WriteError: The folder cannot be written.
     """
     path = _lock_file(folder)
     if not is_global_zero() or path in _held:
         return
+    check_links(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

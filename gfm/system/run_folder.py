@@ -1,10 +1,37 @@
-"""Paths inside a run's folder."""
+"""Paths inside a run's folder, and links that lead out of it."""
 
+import os
 from pathlib import Path
 from typing import Final
+
+from gfm.errors import GFMError
 
 LAST_CHECKPOINT: Final = Path("checkpoints/last.ckpt")
 """Checkpoint from which an interrupted run resumes."""
 
 SPLIT: Final = Path("split.csv")
 """Table of the photos that are held out and of those that are trained on."""
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path lies in a folder, links resolved."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def check_links(folder: Path) -> None:
+    """Check that nothing that a run appends to or replaces in its folder is a link out of it.
+
+    The folder may come from somebody else, whose ``train.log`` may be a link to any file.
+
+    Raises:
+        GFMError: There is such a link, in the folder or directly below.
+    """
+    paths = [*folder.glob("*")]
+    # W&B appends to none of its files.
+    paths += (inner for path in paths[:] if path.name != "wandb" for inner in path.glob("*"))
+    for path in paths:
+        if path.is_symlink() and not is_inside(path, folder):
+            raise GFMError(
+                f"{path} is a link out of the run's folder: replace it by a copy, or choose "
+                "another folder with paths.run="
+            )

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import __main__
+from gfm.errors import GFMError
 
 
 def keep_current_folder_off_path() -> None:
@@ -27,6 +28,26 @@ def keep_current_folder_off_path() -> None:
     if sys.path[0] == folder:  # of a script, which Lightning starts again for each device
         paths = [folder, os.environ.get("PYTHONPATH")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+def check_launcher(target: str) -> None:
+    """Check that the processes of one of Hydra's launchers import nothing from the current folder.
+
+    They start by ``python -m``, which no option makes safe before Python 3.11. The folder of the
+    script that runs is trusted.
+
+    Raises:
+        GFMError: Python is older, and the folder holds modules.
+    """
+    here, script = Path.cwd(), Path(sys.argv[0]).resolve().parent
+    if sys.version_info >= (3, 11) or target.endswith(".BasicLauncher") or here == script:
+        return
+    modules = (path for pattern in ("*.py", "*/*.py", "*.so") for path in here.glob(pattern))
+    if found := next(modules, None):
+        raise GFMError(
+            f"processes of this launcher could import {found.relative_to(here)} from the current "
+            "folder: start the sweep in a folder without modules, or use Python 3.11 or newer"
+        )
 
 
 def _isolate_workers() -> None:

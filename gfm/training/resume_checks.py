@@ -78,23 +78,27 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def check_samples(path: Path, samples: str) -> None:
+def check_samples(path: Path, samples: str, allow_others: bool = False) -> None:
     """Check that a resumed run trains on the same photos and backgrounds.
 
     Args:
         path: Checkpoint; those written by earlier versions do not tell.
         samples: Description by :func:`gfm.training.provenance.describe_samples`.
+        allow_others: Warn if they differ instead of raising an error.
 
     Raises:
         GFMError: They differ.
     """
     stored = (_read(path) or {}).get("hyper_parameters", {}).get("provenance", {})
     before = stored.get("samples", samples)
-    if before != samples:
+    if before == samples:
+        return
+    if not allow_others:
         raise GFMError(
-            f"{path} was trained on {before}, but there are now {samples}: restore the files, or "
-            "start a new run from its weights with init_from="
+            f"{path} was trained on {before}, but there are now {samples}: restore the files, set "
+            "data.allow_other_photos=true, or start a new run from its weights with init_from="
         )
+    warnings.warn(f"{path} was trained on {before}; resuming on {samples}", stacklevel=2)
 
 
 def _is_fixed(key: str) -> bool:

@@ -192,7 +192,7 @@ def test_another_seed_or_size_has_its_own_folder(tmp_path: Path, other: dict[str
     assert DrawnAnimals(tmp_path, **(TINY | other)).find() != first
 
 
-def test_interrupted_run_goes_on_with_what_is_missing(
+def test_an_interrupted_run_resumes_with_the_missing_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []

@@ -7,6 +7,7 @@ import sys
 
 from tests.benchmarks import (
     bench_cutouts,
+    bench_formats,
     bench_inference,
     bench_loader,
     bench_metrics,
@@ -18,6 +19,7 @@ from tests.benchmarks import (
 
 BENCHMARKS = {
     "cutouts": bench_cutouts.main,
+    "formats": bench_formats.main,
     "inference": bench_inference.main,
     "loader": bench_loader.main,
     "metrics": bench_metrics.main,

@@ -2,14 +2,17 @@
 
     make bench ARGS=loader
 
-Draws 1080×1620 photos and 1920×1280 backgrounds on first use (half a minute, 200 MB in
+Draws 1080×1620 photos and 1920×1280 backgrounds on first use (half a minute, 420 MB in
 data/bench), packs them, and takes turns between the two on the same photos, windows and chances.
+Then it shows what a loader process spends on a sample that it composes, and on one that the device
+composes. Both are processor time, which a busy machine changes less than time on the clock.
 """
 
 import itertools
+import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,17 +21,19 @@ from rich.table import Table
 
 from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import SampleOptions, Track, TrainingSet
+from gfm.data.dataset import ComposeOn, SampleOptions, Track, TrainingSet
 from gfm.data.layout import Roots
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.transforms import Window
 from gfm.prepare.pack import prepare_pack
 from gfm.system.console import console
+from gfm.system.memory import keep_freed_memory
 from tests.data.oracle import Chances, official_sample
 
 FOLDER = Path("data/bench")
 CROPS = [640, 960]  # 1280 does not fit into 1080 pixels
 INPUT = 320
+OPTIONS = SampleOptions(input_size=INPUT, crop_sizes=CROPS)
 ROUNDS = 5
 SLOW, FAST = 2, 10  # samples per round
 
@@ -44,10 +49,10 @@ class Row:
 
 
 ROWS = [
-    Row("comp_rssn, foregrounds", RssnTrack(foreground="closed_form", denoise=True), 10, 50),
-    Row("comp_rssn, photos", RssnTrack(), 16),
+    Row("comp_rssn, foregrounds", RssnTrack(foreground="closed_form", denoise=True), 16, 140),
+    Row("comp_rssn, photos", RssnTrack(), 16, 140),
     Row("comp_coco, photos", CompositeTrack(), 10),
-    Row("ori, foregrounds", OriginalTrack(foreground="closed_form"), 3, 20),
+    Row("ori, foregrounds", OriginalTrack(foreground="closed_form"), 6.5, 20),
     Row("ori, photos", OriginalTrack(), 10, 20),
 ]
 
@@ -86,8 +91,7 @@ def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
 def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
     """Yield samples of the training set, with the labels of TT."""
     photos, scenes = row.track.photos(roots), row.track.scenes(roots)
-    options = SampleOptions(input_size=INPUT, crop_sizes=CROPS)
-    training = TrainingSet(row.track, photos, scenes, options)
+    training = TrainingSet(row.track, photos, scenes, OPTIONS)
     turn = itertools.count()
 
     def sample() -> None:
@@ -104,10 +108,10 @@ def rates(samplers: list[tuple[Callable[[], None], int]]) -> list[float]:
         sampler()
     for _ in range(ROUNDS):
         for own, (sampler, count) in zip(times, samplers, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(count):
                 sampler()
-            own.append((time.perf_counter() - start) / count)
+            own.append((time.process_time() - start) / count)
     return [1 / float(np.median(own)) for own in times]
 
 
@@ -115,10 +119,7 @@ def loader_rate(roots: Roots, num_workers: int) -> float:
     """Return the samples per second that loader processes deliver once they have started."""
     # A long epoch: at its end, workers wait for each other.
     track = RssnTrack(backgrounds_per_foreground=24)
-    datamodule = MattingDataModule(
-        roots, track, batch_size=8, crop_sizes=CROPS, input_size=INPUT,
-        num_workers=num_workers,
-    )  # fmt: skip
+    datamodule = MattingDataModule(roots, track, OPTIONS, batch_size=8, num_workers=num_workers)
     datamodule.setup("fit")
     loader = datamodule.train_dataloader()
     batches = iter(loader)
@@ -129,8 +130,42 @@ def loader_rate(roots: Roots, num_workers: int) -> float:
     return count / (time.perf_counter() - start)
 
 
+def loader_milliseconds(row: Row, roots: Roots, compose_on: ComposeOn) -> float:
+    """Return the processor time of a loader process per sample, in an epoch of 320."""
+    track = replace(row.track, backgrounds_per_foreground=40)
+    datamodule = MattingDataModule(
+        roots, track, OPTIONS, batch_size=32, num_workers=1, compose_on=compose_on
+    )
+    datamodule.setup("fit")
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)  # of those that have ended
+        return usage.ru_utime + usage.ru_stime
+
+    start, count = spent(), 0
+    loader = datamodule.train_dataloader()
+    for batch in loader:
+        count += len(batch["name"])
+    loader._iterator = None  # ends the process
+    return 1000 * (spent() - start) / count
+
+
+def compare_places(packed: Roots) -> Table:
+    """Return the table of loader processes that compose and that do not."""
+    table = Table("track, packed", "workers, ms", "device, ms", "ratio")
+    for row in ROWS[:3]:
+        times: dict[ComposeOn, list[float]] = {"workers": [], "device": []}
+        for _ in range(3):
+            for place, own in times.items():
+                own.append(loader_milliseconds(row, packed, place))
+        workers, device = (float(np.median(own)) for own in times.values())
+        table.add_row(row.name, f"{workers:.2f}", f"{device:.2f}", f"{workers / device:.2f}x")
+    return table
+
+
 def main() -> None:
     cv2.setNumThreads(0)
+    keep_freed_memory()  # as loader processes do
     raw, packed = datasets()
     table = Table("track", "official /s", "raw /s", "ratio", "goal", "packed /s", "ratio", "goal")
     for row in ROWS:
@@ -142,6 +177,7 @@ def main() -> None:
             *(f"{mapped:.1f}", f"{mapped / slow:.1f}x", f"{row.goal_packed or '-'}x"),
         )
     console().print(table)
+    console().print(compare_places(packed))
     one, two = (loader_rate(raw, num_workers) for num_workers in (1, 2))
     console().print(f"comp_rssn, photos: one worker {one:.1f}/s, two {two:.1f}/s: {two / one:.2f}x")
 

@@ -57,7 +57,7 @@ def test_a_hub_folder_keeps_the_files_of_others(checkpoint, tmp_path, name):
     ("kind", "suffix"), [("safetensors", ".safetensors"), ("onnx", ".onnx"), ("torch", ".pt2")]
 )
 @pytest.mark.parametrize("content", [b"", FOREIGN["model.safetensors"]])
-def test_a_file_of_others_stays(checkpoint, tmp_path, kind, suffix, content):
+def test_files_of_other_programs_are_not_overwritten(checkpoint, tmp_path, kind, suffix, content):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
     done = _run("export", kind, checkpoint, path)
@@ -72,7 +72,7 @@ def test_own_safetensors_are_replaced(checkpoint, tmp_path):
     assert b"cc-by-4.0" in path.read_bytes()
 
 
-def test_the_input_is_never_replaced(checkpoint, tmp_path):
+def test_an_input_is_never_overwritten(checkpoint, tmp_path):
     path = tmp_path / "model.safetensors"
     assert _run("convert", checkpoint, path).exit_code == 0
     before = path.read_bytes()

@@ -123,6 +123,28 @@ def test_existing_results_are_skipped(predict, photos, tmp_path):
     assert read(old) is not None
 
 
+def test_shards(predict, photos, tmp_path):
+    result = predict(photos, "--shard", "2/2")
+    assert result.exit_code == 0, result.output
+    assert "part 2 of 2: 1 of 3 photos and clips" in result.output
+    assert [path.name for path in (tmp_path / "out/alpha").rglob("*.png")] == ["b.png"]
+
+
+def test_existing_results_do_not_hide_a_wrong_checkpoint(predict, photos, tmp_path, weights):
+    assert predict(photos).exit_code == 0
+    assert "perhaps made with other weights; --overwrite" in predict(photos).output
+    newer = tmp_path / "newer.ckpt"
+    shutil.copyfile(weights, newer)
+    done = predict(photos, "--checkpoint", newer)
+    assert done.exit_code == 0
+    assert "3 exist already, 3 of them made before newer.ckpt was written; --ov" in done.output
+    newer.write_bytes(newer.read_bytes()[:-100])
+    assert "newer.ckpt is damaged" in predict(photos, "--checkpoint", newer).stderr
+    done = predict(photos, "--checkpoint", "nowhere.ckpt")
+    assert done.exit_code == 1
+    assert "no checkpoint nowhere.ckpt" in done.stderr
+
+
 def test_damaged_photos_are_listed_and_the_others_processed(predict, photos, tmp_path):
     (photos / "broken.jpg").write_bytes(b"text")
     done = predict(photos)
@@ -213,7 +235,7 @@ def test_orientation_and_size(predict, tmp_path):
     assert read(tmp_path / "out/alpha/p.png").shape == (90, 60)
 
 
-def test_a_branch(photos, tmp_path):
+def test_matting_with_one_branch_of_rim(photos, tmp_path):
     rim = write_network(tmp_path / "rim.ckpt", "rim")
     for branch in ("tt", "ft"):
         words = ["predict", photos / "b.png", "--checkpoint", rim, "-o", tmp_path / branch]

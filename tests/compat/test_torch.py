@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 import torch.multiprocessing as mp
+import torchvision
 from torch import nn
 from torch.export import Dim, export
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -17,6 +18,7 @@ from gfm.compat.torch import (
     message_from_process,
     message_from_worker,
     size_oblivious_export,
+    skip_random_weights,
 )
 from gfm.errors import GFMError
 from gfm.run.exit import describe_error
@@ -101,3 +103,13 @@ def test_too_little_shared_memory_is_recognized():
         assert "data.num_workers=0" in describe_error(error)
         assert "--shm-size" in describe_error(error)
     assert not lacks_shared_memory(RuntimeError("DataLoader worker (pid 7) is killed by signal: K"))
+
+
+@pytest.mark.parametrize("name", ["resnet34", "densenet121"])
+def test_random_weights_are_skipped(name):
+    state = torch.get_rng_state()
+    with skip_random_weights():
+        torchvision.models.get_model(name)
+    assert torch.equal(torch.get_rng_state(), state)
+    torchvision.models.get_model(name)
+    assert not torch.equal(torch.get_rng_state(), state)

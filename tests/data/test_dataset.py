@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from gfm.data import datamodule as datamodules
 from gfm.data import samplers
 from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import ValidationSet
+from gfm.data.dataset import SampleOptions, ValidationSet
 from gfm.data.layout import validation_photos
 from gfm.data.samplers import EpochSampler, ShareSampler
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
@@ -28,8 +28,12 @@ TRACKS = {
 
 
 def module(roots, track="comp_rssn", **options) -> MattingDataModule:
-    small = {"batch_size": 2, "crop_sizes": [64, 96], "input_size": 32, "num_workers": 0}
-    datamodule = MattingDataModule(roots, TRACKS[track], **(small | options))
+    names = {field.name for field in fields(SampleOptions)} & options.keys()
+    samples = SampleOptions(
+        **({"crop_sizes": [64, 96], "input_size": 32} | {name: options.pop(name) for name in names})
+    )
+    small = {"batch_size": 2, "num_workers": 0}
+    datamodule = MattingDataModule(roots, TRACKS[track], samples, **(small | options))
     datamodule.setup("fit")
     return datamodule
 

@@ -194,7 +194,7 @@ def test_mattes_in_colour_are_refused(tmp_path, mode):
             read(path)
 
 
-def test_labels_are_no_mattes(tmp_path):
+def test_label_maps_are_not_mattes(tmp_path):
     labels = (MATTE > 90).astype(np.uint8)
     palette = Image.fromarray(labels, "P")
     palette.putpalette([0, 0, 0, 128, 0, 0])

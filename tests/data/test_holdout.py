@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import spread_indices
+from gfm.data.dataset import SampleOptions
 from gfm.data.layout import Photo
 from gfm.data.split import hold_out, write_split
+from gfm.data.spreading import spread_indices
 from gfm.data.tracks import CompositeTrack
 from gfm.errors import GFMError
 
-SMALL = {"batch_size": 2, "crop_sizes": [64], "input_size": 32, "num_workers": 0}
+SMALL = {
+    "samples": SampleOptions(crop_sizes=64, input_size=32),
+    "batch_size": 2,
+    "num_workers": 0,
+}
 
 
 @pytest.mark.parametrize("num_items", [1, 5, 8, 200])
@@ -108,6 +113,6 @@ def test_too_many_held_out(demo_roots, num, words):
         datamodule(demo_roots, num_holdout=num)
 
 
-def test_no_validation_photo_is_no_number_of_them(demo_roots):
+def test_zero_validation_photos_is_an_error(demo_roots):
     with pytest.raises(GFMError, match=r"num_validation_photos=0.*limit_val_batches=0"):
         datamodule(demo_roots, num_validation_photos=0)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gfm.data.datamodule import MattingDataModule
+from gfm.data.dataset import SampleOptions
 from gfm.data.layout import Photo
 from gfm.data.mixture import Mixture, PhotoOrder
 from gfm.data.pairs import Pairs
@@ -52,7 +53,7 @@ def test_added_photos_are_all_shown_before_one_returns():
     )
 
 
-def test_without_other_datasets_nothing_changes():
+def test_without_other_datasets_the_samples_are_the_same():
     order = PhotoOrder(photos("", 3), 2)
     assert shown(order, 9) == ["/0", "/0", "/1", "/1", "/2", "/2"]
 
@@ -71,7 +72,12 @@ def mixture(tmp_path):
 
 def test_names_cannot_clash_and_each_dataset_is_validated(mixture):
     module = MattingDataModule(
-        mixture, OriginalTrack(), batch_size=2, input_size=32, num_holdout=0.2, num_workers=0
+        mixture,
+        OriginalTrack(),
+        SampleOptions(input_size=32),
+        batch_size=2,
+        num_holdout=0.2,
+        num_workers=0,
     )
     module.setup("fit")
     trained = [photo.name for photo in module.training.photos]

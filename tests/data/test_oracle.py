@@ -89,7 +89,7 @@ def test_noise_has_the_official_distribution(demo_roots, window):
 def test_packed_samples_are_the_same(demo_roots, tmp_path):
     packed = Roots(**prepare_pack(demo_roots, tmp_path))
     track = RssnTrack(foreground="closed_form", denoise=True)
-    options = SampleOptions(kernel_sizes=[25, 50], input_size=16, crop_sizes=[32, 48])
+    options = SampleOptions(rosta="rim", input_size=16, crop_sizes=[32, 48])
     raw, fast = (
         TrainingSet(track, track.photos(roots), track.scenes(roots), options)
         for roots in (demo_roots, packed)

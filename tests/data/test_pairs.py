@@ -9,7 +9,7 @@ from hydra.errors import MissingConfigException
 
 from gfm.compat.hydra import instantiate, to_plain
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import ValidationSet
+from gfm.data.dataset import SampleOptions, ValidationSet
 from gfm.data.images import read_image, write_png
 from gfm.data.pairs import Pairs
 from gfm.data.tracks import CompositeTrack, OriginalTrack
@@ -135,7 +135,7 @@ def test_photos_without_a_matte_are_named(root):
         ("", {"alphas": "matte"}, r"no folder .*matte: set data\.alphas"),
     ],
 )
-def test_faults_end_in_one_line(root, change, names, words):
+def test_errors_are_a_single_line(root, change, names, words):
     if change:
         (root / change).unlink()
     with pytest.raises(GFMError, match=words) as error:
@@ -184,7 +184,12 @@ class TestCutouts:
     def test_composites_train_on_them(self, pairs):
         track = CompositeTrack(backgrounds="bg20k", foreground="closed_form")
         module = MattingDataModule(
-            pairs, track, batch_size=1, crop_sizes=[32], input_size=32, num_holdout=1, num_workers=0
+            pairs,
+            track,
+            SampleOptions(crop_sizes=32, input_size=32),
+            batch_size=1,
+            num_holdout=1,
+            num_workers=0,
         )
         module.setup("fit")
         sample = module.training[0, 0]
@@ -209,7 +214,7 @@ def test_photos_in_training_and_validation_are_an_error(root, tmp_path):
         module.setup("fit")
 
 
-def test_the_root_is_asked_for(tmp_path):
+def test_a_missing_root_is_named(tmp_path):
     cfg = to_plain(compose_config("evaluate", ["data=folder", f"paths.run={tmp_path}"]))
     datamodule = MattingDataModule(instantiate(cfg["data"]["source"]))
     with pytest.raises(GFMError, match=r"set data\.root=<folder of photos and mattes>"):

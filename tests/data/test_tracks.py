@@ -107,6 +107,13 @@ def test_rssn_blurs_the_background_alone(photo, scene):
     np.testing.assert_array_equal(layers["foreground"], WINDOW.of(read_image(photo.foreground)))
 
 
+def test_backgrounds_of_less_detail_leave_foregrounds_as_they_are(photo, scene):
+    track = replace(rssn(), background_detail=0.4)
+    layers, full = (_compose(t, photo, scene) for t in (track, rssn()))
+    np.testing.assert_array_equal(layers["foreground"], full["foreground"])
+    assert layers["background"].astype(float).std() < full["background"].astype(float).std() / 2
+
+
 def test_rssn_noise_is_one_field_and_saturates(photo, scene):
     clean, noisy = (_compose(rssn(noise=chance), photo, scene) for chance in (0.0, 1.0))
     fields = {name: noisy[name].astype(int) - clean[name] for name in clean}

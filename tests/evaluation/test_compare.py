@@ -127,3 +127,36 @@ def test_photos_that_a_network_was_trained_on_are_left_out(tmp_path, capsys):
     alone = write(tmp_path / "alone", {"c": {"sad": 1.0}}, data=data)
     with pytest.raises(GFMError, match="was trained on each photo: evaluate on other photos"):
         compare_runs([alone, scored])
+
+
+def write_sets(folder, **sets):
+    """Write the folder of a run on several test sets with these SADs."""
+    folder.mkdir()
+    for name, values in sets.items():
+        write(folder / name, {f"{i}": {"sad": v, "mad": v / 10} for i, v in enumerate(values)})
+    rows = [*sets, "macro mean"]
+    (folder / "test_sets.csv").write_text("name,sad\n" + "".join(f"{n},1\n" for n in rows))
+    return folder
+
+
+def test_runs_on_several_test_sets(tmp_path, capsys):
+    """The macro mean counts both sets equally, and each set has a row."""
+    one = write_sets(tmp_path / "one", large=[1.0, 2.0, 3.0, 6.0], small=[10.0, 20.0])
+    two = write_sets(tmp_path / "two", other=[1.0], large=[2.0, 3.0, 4.0, 7.0], small=[9.0, 20.0])
+    both = compare_runs([one, two])
+    assert {name: len(i) for name, i in both.test_sets().items()} == {"large": 4, "small": 2}
+    assert both.num_left_out == 1
+    name, means, (difference,) = next(both.rows())
+    assert (name, means.tolist()) == ("sad", [9.0, 9.25])
+    assert (difference.mean, difference.low, difference.high) == (0.25, 0.0, 0.5)
+    by_set = {n: (m.tolist(), d.mean) for n, m, (d,) in both.by_test_set("sad")}
+    assert by_set == {"large": ([3.0, 4.0], 1.0), "small": ([15.0, 14.5], -0.5)}
+    print_comparison(both, "sad", 0)
+    out = capsys.readouterr().out
+    assert "macro means of 2 test sets (6 photos)" in out
+    assert re.search(r"small +│ +15 │ +14.5 │ +-0.5 \[-1, \+0\]", out)
+    write_comparison(tmp_path / "page.html", both)
+    page = (tmp_path / "page.html").read_text()
+    assert "Macro means of 2 test sets" in page
+    assert page.count("by test set</h2>") == 2
+    assert "-0.5 [-1, +0]" in page

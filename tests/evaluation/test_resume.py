@@ -64,7 +64,7 @@ def test_photos_with_a_cut_line_or_a_lost_matte_are_scored_again(run, mattes, mo
     assert (folder / "alpha/b.png").is_file()
 
 
-def test_a_journal_merges_all_processes_and_survives_a_cut_line(tmp_path):
+def test_a_journal_merges_all_processes_and_ignores_a_truncated_line(tmp_path):
     first = Journal(tmp_path)
     assert first.begin({"protocol": "gfm"}) == {}
     first.add("b", {"sad": 0.1 + 0.2})
@@ -127,7 +127,7 @@ def test_refuses_a_different_network_or_inferer(run, data, weights, mattes, tmp_
     assert json.loads((tmp_path / "run/metrics.json").read_text())["num_images"] == 5
 
 
-def test_a_lost_row_is_refused_and_scored_later(run, weights, monkeypatch):
+def test_a_failed_row_is_scored_later(run, weights, monkeypatch):
     with monkeypatch.context() as lossy:
         add = Journal.add
         lossy.setattr(Journal, "add", lambda self, n, row: None if n == "b" else add(self, n, row))

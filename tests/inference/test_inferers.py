@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gfm.inference import Hybrid, Native, Resize
+from gfm.errors import GFMError
+from gfm.inference import Branch, Hybrid, Native, Resize
 from tests.golden.formula import GOLDEN
 from tests.models.test_gfm import official_model
 
@@ -47,3 +48,14 @@ def test_tiny_photos(inferer):
     with torch.inference_mode():
         prediction = inferer(official_model("r34_TT"), torch.rand(1, 3, 17, 90))
     assert prediction.alpha.shape == prediction.glance.shape == (1, 1, 17, 90)
+
+
+def test_a_branch_of_rim(image):
+    model, photo = official_model("r34_RIM"), image[..., :96, :96]
+    with torch.inference_mode():
+        whole = INFERERS["RIM"](model, photo)
+        for rosta, alpha in whole.alphas.items():
+            assert torch.equal(Branch(rosta, 1 / 3)(model, photo).alpha, alpha)
+        assert not torch.equal(whole.alpha, whole.alphas["tt"])
+        with pytest.raises(GFMError, match=r"inference.rosta=ft: the network has only tt"):
+            Branch("ft")(official_model("r34_TT"), photo)

@@ -19,6 +19,7 @@ from gfm.inference.result_files import (
     select_sources,
 )
 from gfm.inference.video.codecs import ClipOptions
+from gfm.system.shards import Shard
 
 
 def sources(*paths):
@@ -60,6 +61,32 @@ def test_inputs_are_not_replaced(tmp_path):
     ]
 
 
+def test_shards_divide_the_results(tmp_path):
+    """Whatever exists already; inputs with the same result belong to one part."""
+    given = sources(*(f"{i}.jpg" for i in range(7)), "0.png")
+    results = ResultFiles(tmp_path, ["alpha"])
+    first = given[3]
+    for path in results.of(first).values():
+        path.parent.mkdir()
+        path.touch()
+    parts = [
+        select_sources(Inputs(given), results, False, Path("w"), (), Shard(i, 3)) for i in (1, 2, 3)
+    ]
+    todo = [[source.name.name for source in sources] for sources, _ in parts]
+    assert todo == [["6"], ["1", "4"], ["2", "5"]]
+    assert [len(failures) for _, failures in parts] == [1, 0, 0]
+
+
+def test_inputs_are_looked_at_only_if_results_exist(tmp_path, monkeypatch):
+    """A share of a million photos should start in seconds."""
+    given = sources(*(tmp_path / f"{i}.jpg" for i in range(50)))
+    looked_at = []
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda self: looked_at.append(self) or stat(self))
+    accepted, _ = reject_conflicts(given, ResultFiles(tmp_path, ["alpha"]), (), Shard(1, 10))
+    assert len(accepted) == len(looked_at) == 5
+
+
 def test_missing_packages_are_named_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setitem(sys.modules, "av", None)
@@ -70,8 +97,9 @@ def test_missing_packages_are_named_once(monkeypatch):
         ("a.HEIC and 1 more: HEIC needs pillow_heif: pip install 'gfm-matting[heic]'", 2),
         ("d.mp4: video needs av: pip install 'gfm-matting[video]'", 1),
     ]
+    results = ResultFiles(Path("out"), ["alpha"])
     with pytest.raises(GFMError, match=r"^d.mp4: video needs av"):
-        select_sources(Inputs(sources("d.mp4")), ResultFiles(Path("out"), ["alpha"]), False)
+        select_sources(Inputs(sources("d.mp4")), results, False, Path("w"))
 
 
 def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):

@@ -134,7 +134,7 @@ def test_unused_parameters_are_frozen(monkeypatch):
         ("mixer_s32_224", "224"),  # a fixed size
     ],
 )
-def test_refused(name, message):
+def test_unsuitable_networks_are_refused(name, message):
     with pytest.raises(GFMError, match=message) as error:
         timm_encoder(name)
     assert "\n" not in str(error.value)

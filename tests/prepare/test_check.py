@@ -79,7 +79,7 @@ def test_every_fault_is_found(roots):
         ([0, 1, 2, 3, 128, 254, 255], "this one also has 1, 2, 3, …"),
     ],
 )
-def test_values_of_a_trimap_that_are_none(values, fault):
+def test_invalid_values_of_a_trimap(values, fault):
     """Those that belong there are not counted among them."""
     told = _other_values(np.array([values], np.uint8))
     assert told is None if fault is None else told.endswith(fault)

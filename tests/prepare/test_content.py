@@ -169,7 +169,7 @@ def test_accents_match_however_they_are_stored(root, capsys):
     assert seen(root, capsys) == ([], [])
 
 
-def test_what_is_left_out_is_named(root, capsys):
+def test_skipped_files_are_named(root, capsys):
     (root / "images/a.jpg").rename(root / "images/a.heic")
     (root / "images/notes.txt").touch()
     save(root / "images/more/x.png", photo(9))

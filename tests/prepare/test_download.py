@@ -28,10 +28,14 @@ def first_byte(wanted: str) -> int:
 
 
 class Drive:
-    """Files by their ids; ``cuts`` says after how many bytes connections break."""
+    """Files by their ids; ``cuts`` says after how many bytes connections break.
+
+    An address among the files is what the server redirects to.
+    """
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+        self.files: dict[str, bytes | str] = {}
+        self.has_length = True
         self.cuts: list[int] = []
         self.ranges: list[str | None] = []
 
@@ -47,6 +51,11 @@ def drive(monkeypatch, tmp_path):
                 self.send_error(404)
                 return
             data = content.files[name]
+            if isinstance(data, str):
+                self.send_response(302)
+                self.send_header("Location", data)
+                self.end_headers()
+                return
             wanted = self.headers.get("Range")
             content.ranges.append(wanted)
             start = first_byte(wanted) if wanted else 0
@@ -54,8 +63,9 @@ def drive(monkeypatch, tmp_path):
             if wanted:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
             self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Disposition", 'attachment; filename="a.bin"')
-            self.send_header("Content-Length", str(len(data) - start))
+            self.send_header("Content-Disposition", 'attachment; filename="../../a.bin"')
+            if content.has_length:
+                self.send_header("Content-Length", str(len(data) - start))
             self.end_headers()
             cut = content.cuts.pop(0) if content.cuts else None
             self.wfile.write(data[start : start + cut if cut else None])
@@ -128,19 +138,19 @@ def test_no_agreement_no_download(drive):
     assert not drive.ranges
 
 
-def test_a_broken_download_goes_on(drive, r34_ft):
+def test_an_interrupted_download_resumes(drive, r34_ft):
     drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
     drive.cuts = [len(r34_ft) // 2]
     first = _download("weights", "r34_ft", "--accept")
     if first.exit_code:  # gdown gave up; the next call goes on
-        assert "goes on where it stopped" in _error(first)
+        assert "resume where it stopped" in _error(first)
         assert _download("weights", "r34_ft", "--accept").exit_code == 0
     assert released_file("r34_ft").read_bytes() == r34_ft
     starts = [first_byte(r) for r in drive.ranges if r]
     assert max(starts) > len(r34_ft) // 4
 
 
-def test_what_came_is_checked(drive, r34_ft):
+def test_a_download_is_verified(drive, r34_ft):
     drive.files[WEIGHTS["gfm_r34_2b_tt"]["google_drive_id"]] = r34_ft
     drive.files[WEIGHTS["gfm_d121_tt"]["google_drive_id"]] = b"<html>too many users</html>"
     assert "the downloaded file is not r34_2b_tt" in _error(
@@ -151,6 +161,39 @@ def test_what_came_is_checked(drive, r34_ft):
     )
     assert not released_file("r34_2b_tt").exists()
     assert not released_file("d121_tt").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("file:///etc/passwd", "No connection adapters"),
+        ("https://127.0.0.1:1/r34", "no connection"),
+        ("/uc?id=page", "the downloaded file is not r34_ft"),
+        (f"/uc?id={WEIGHTS['gfm_r34_ft']['google_drive_id']}", "Exceeded 30 redirects"),
+    ],
+)
+def test_redirects_end_in_one_line(drive, monkeypatch, address, reason):
+    monkeypatch.setattr("gfm.prepare.downloads._PATIENCE", {"use_cookies": False, "timeout": 3})
+    drive.files = {WEIGHTS["gfm_r34_ft"]["google_drive_id"]: address, "page": b"root:x:0:0"}
+    assert reason in _error(_download("weights", "r34_ft", "--accept"))
+    assert not released_file("r34_ft").exists()
+
+
+@pytest.mark.parametrize("has_length", [True, False])
+def test_a_file_that_grows_ends(drive, monkeypatch, has_length):
+    drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = bytes(3_000_000)
+    drive.has_length = has_length
+    monkeypatch.setattr("gfm.prepare.downloads._LARGEST_WEIGHTS", 1_000_000)
+    line = _error(_download("weights", "r34_ft", "--accept"))
+    assert "the host sends more than 1000000 bytes" in line
+    assert not [path for path in released_file("r34_ft").parent.rglob("*") if path.is_file()]
+
+
+def test_no_name_of_the_host_counts(drive, r34_ft, tmp_path):
+    """The server names ``../../a.bin``."""
+    drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
+    assert _download("weights", "r34_ft", "--accept").exit_code == 0
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [released_file("r34_ft")]
 
 
 def test_data(drive, tmp_path):

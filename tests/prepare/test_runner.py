@@ -16,9 +16,10 @@ import pytest
 from gfm.data.images import read_alpha, write_png
 from gfm.data.listing import list_pictures
 from gfm.errors import GFMError, WriteError
-from gfm.prepare.runner import Item, Options, _write, parse_shard, run
+from gfm.prepare.runner import Item, Options, _write, run
 from gfm.system.files import STALE_SECONDS, make_folder, open_atomic
 from gfm.system.processes import map_unordered
+from gfm.system.shards import Shard
 from tests.conftest import PROJECT
 from tests.prepare.work import copy_or_die, copy_slowly, job
 
@@ -103,7 +104,7 @@ def test_shards_partition(items, tmp_path):
     seen = []
     for index in (1, 2, 3):
         before = set(_made(tmp_path))
-        run(job(items), Options(1, (index, 3)))
+        run(job(items), Options(1, Shard(index, 3)))
         seen += set(_made(tmp_path)) - before
     assert sorted(seen) == list("0123456")
     assert len(seen) == len(set(seen))
@@ -112,14 +113,8 @@ def test_shards_partition(items, tmp_path):
 def test_shards_do_not_depend_on_what_is_there(items, tmp_path):
     (tmp_path / "target").mkdir()
     write_png(tmp_path / "target/0.png", GREY)
-    run(job(items), Options(1, (2, 2)))
+    run(job(items), Options(1, Shard(2, 2)))
     assert _made(tmp_path) == ["0", "1", "3", "5"]
-
-
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
-def test_wrong_shard(text):
-    with pytest.raises(GFMError, match="--shard"):
-        parse_shard(text)
 
 
 def test_failures_are_listed_and_the_others_made(items, tmp_path, capsys):
@@ -141,7 +136,7 @@ def test_a_name_that_is_too_long_fails_alone(items, tmp_path, capsys):
     assert "File name too long" in capsys.readouterr().out
 
 
-def test_surprises_are_failures_too(items, capsys):
+def test_unexpected_errors_are_failures(items, capsys):
     def surprise(item):
         raise ValueError("odd\nfile")
 
@@ -203,7 +198,7 @@ def test_remains_of_killed_runs_are_removed_but_not_of_live_ones(items, tmp_path
     assert list_pictures(target) == {}
 
 
-def test_file_is_whole_or_not_there(tmp_path):
+def test_writes_are_atomic(tmp_path):
     def interrupt():
         with open_atomic(tmp_path / "x") as file:
             file.write(b"half")

@@ -36,7 +36,7 @@ def _values(node, key: str) -> Iterator[tuple[str, object]]:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: str(p.relative_to(PROJECT / "configs")))
-def test_every_key_value_and_comment_is_there(reference, path):
+def test_every_key_value_and_comment_is_documented(reference, path):
     text = path.read_text(encoding="utf-8")
     rows = {row.key: yaml.safe_load(row.value) for row in reference.read(text)}
     for key, value in _values(yaml.safe_load(text), "") if text else ():

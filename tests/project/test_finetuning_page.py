@@ -1,11 +1,27 @@
-"""The Python of docs/finetuning.md, as it stands there but for sizes and paths."""
+"""The commands and the Python of docs/finetuning.md, run with small networks and photos."""
 
 import re
+import shlex
 
 import numpy as np
+import pytest
 
+from gfm.checkpoints.links import released_file
+from gfm.cli import main as gfm
+from gfm.data.images import read_image, write_png
+from gfm.run.train import main as train
 from tests.conftest import PROJECT
-from tests.run.test_finetune import make_photos, write_weights
+from tests.reliability.entry import status_of
+from tests.run.test_finetune import QUICK, make_photos, write_weights
+
+COMMANDS = """
+gfm check mine/
+gfm finetune mine/ --weights released:r34_tt
+gfm finetune mine/ --weights released:r34_tt --backgrounds bg/ --also /data/AM-2k
+gfm finetune cutouts/ --weights best.ckpt --backgrounds bg/
+python train.py data=pairs data.root=mine recipe=finetune init_from=gfm_r34_tt.pth
+"""
+"""What the page promises, as a user types it; the wheel runs them in test_wheel.py."""
 
 SMALLER = {
     '"gfm_r34_tt.pth"': '"small.ckpt"',
@@ -30,3 +46,44 @@ def test_fine_tuning_from_python(tmp_path, monkeypatch):
     assert names["trainer"].global_step == 1  # 3 photos in batches of 2
     assert names["module"].model.training
     assert np.asarray(names["alpha"]).shape == (128, 160)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with photos, cut-outs, backgrounds and weights, in which the commands run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GFM_CACHE", str(tmp_path / "cache"))
+    make_photos(tmp_path / "mine", 5)
+    make_photos(tmp_path / "AM-2k", 3, first=9)
+    for folder in ("cutouts", "bg"):
+        (tmp_path / folder).mkdir()
+    for path in (tmp_path / "mine/photos").iterdir():
+        image, alpha = read_image(path), read_image(tmp_path / "mine/mattes" / path.name)[..., :1]
+        write_png(tmp_path / "cutouts" / path.name, np.dstack([image, alpha]))
+        write_png(tmp_path / "bg" / path.name, image[::-1])
+    released = released_file("r34_tt")
+    released.parent.mkdir(parents=True)
+    for file in (released, "best.ckpt", "gfm_r34_tt.pth"):
+        write_weights(tmp_path / "small.ckpt").rename(file)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS.strip().splitlines())
+def test_the_five_commands(desk, monkeypatch, capsys, command):
+    page = (PROJECT / "docs/finetuning.md").read_text("utf-8")
+    assert command in page
+    words = shlex.split(command.replace("/data/AM-2k", "AM-2k"))
+    main, words = (gfm, words[1:]) if words[0] == "gfm" else (train, words[2:])
+    if words[0] == "check":
+        assert status_of(monkeypatch, main, *words) == 0
+        assert capsys.readouterr().out.endswith("no problems\n")
+        return
+    assert status_of(monkeypatch, main, *words, *QUICK) == 0
+    out = capsys.readouterr().out
+    assert "before and after, on 2 photos that were not trained on" in " ".join(out.split())
+    (run,) = (desk / "runs/train").iterdir()
+    assert (run / "result.png").is_file()
+    predict = shlex.split(re.search(r"^  (gfm predict .*)$", out, re.MULTILINE)[1])
+    photo = ["mine/photos/p0.png" if word == "photo.jpg" else word for word in predict[1:]]
+    assert status_of(monkeypatch, gfm, *photo) == 0
+    assert (desk / "mattes/alpha/p0.png").is_file()

@@ -33,7 +33,7 @@ def files(path: Path) -> list[tuple[str, str]]:
 SHOWN = [(path, name, text) for path in NOTEBOOKS for name, text in files(path)]
 
 
-def test_all_are_there():
+def test_the_list_of_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
         "01_data_and_rssn",
         "02_rosta_and_gfm",

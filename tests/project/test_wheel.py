@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gfm.data.images import read_image, write_png
+from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
 from tests.run.test_finetune import make_photos, write_weights
 
@@ -119,7 +120,7 @@ def home(tmp_path_factory) -> Path:
 def checkout(home: Path) -> Path:
     """Copy what the wheel is built from, with the paths of the machine that builds it."""
     folder = home / "checkout"
-    for name in ("gfm", "configs"):
+    for name in ("gfm", "configs", "hydra_plugins"):
         shutil.copytree(PROJECT / name, folder / name)
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(PROJECT / name, folder)
@@ -128,30 +129,41 @@ def checkout(home: Path) -> Path:
     return folder
 
 
-def gfm(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command as someone does who has their package on ``PYTHONPATH``."""
-    return typed(home, shlex.join(["gfm", *arguments]))
+def gfm(home: Path, *arguments: str) -> processes.Command:
+    """Run the command as someone does who has their package on ``PYTHONPATH``."""
+    return processes.run(
+        [home / "env/bin/gfm", *arguments],
+        cwd=home,
+        env=environment(home),
+        python=str(home / "env/bin/python"),
+    )
 
 
-def typed(home: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a line that was typed into, or pasted into, a shell."""
+def pasted(home: Path, command: str) -> processes.Command:
+    """Run a command that was printed, as a shell splits it."""
+    program, *arguments = shlex.split(command)
+    assert program == "gfm"
+    return gfm(home, *arguments)
+
+
+def environment(home: Path) -> dict[str, str]:
     # Tests that ran before in this process may have asked for tracebacks.
     others = ("PYTHONPATH", "GFM_TRACEBACK", "HYDRA_FULL_ERROR")
     kept = {k: v for k, v in os.environ.items() if k not in others}
     settings = {"PYTHONPATH": str(home), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
     settings["PATH"] = f"{home / 'env/bin'}{os.pathsep}{kept['PATH']}"
-    return subprocess.run(
-        command,
-        shell=True, cwd=home, env={**kept, **settings}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return {**kept, **settings}
 
 
 @pytest.fixture(scope="module")
 def trained(home) -> subprocess.CompletedProcess[str]:
-    """A training with everything from the user's package and folder."""
+    """Train in a fresh interpreter, with everything from the user's package and folder."""
     own = [o for o in SMALL_TRAINING if not o.startswith("backbone")]
     options = [*SMALL_DATA, *own, *CHOICES, "paths.run=run", "hydra.run.dir=run"]
-    done = gfm(home, "train", "--config-dir", "conf", *options)
+    command = ["gfm", "train", "--config-dir", "conf", *options]
+    done = subprocess.run(
+        command, cwd=home, env=environment(home), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "their callback was here" in done.stdout
     assert "train/loss_opacity" in (home / "run/metrics.csv").read_text()
@@ -163,8 +175,9 @@ def test_the_package_is_the_wheel(home):
     code = "import gfm, gfm.run.configs as c; print(gfm.__file__, c.CONFIGS)"
     python = str(home / "env/bin/python")
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    shown = subprocess.check_output([python, "-c", code], cwd=home, text=True, env=kept).split()
-    assert all(Path(path).is_relative_to(home / "env") for path in shown)
+    shown = subprocess.check_output([python, "-c", code], cwd=home, text=True, env=kept)
+    assert all(Path(path).is_relative_to(home / "env") for path in shown.split())
+    assert processes.run(["-c", code], home, kept, python=python).stdout == shown
 
 
 def test_help_and_version_name_every_command(home):
@@ -176,21 +189,21 @@ def test_help_and_version_name_every_command(home):
     assert "checkpoint: null" in gfm(home, "evaluate", "--cfg", "job").stdout
 
 
-def test_paths_of_the_machine_that_built_it_are_left_out(home):
+def test_the_wheel_contains_no_local_paths(home):
     assert "of_the_builder" not in gfm(home, "train", "--cfg", "job").stdout
 
 
-def test_the_printed_command_is_pasted(home, trained):
+def test_the_printed_command_works(home, trained):
     """Their data are found and their classes trusted, and the figures are those of the run."""
     line = re.search(r"evaluate these weights with\n +(.*)", trained.stdout)[1]
-    done = typed(home, f"{line} paths.run=scores")
+    done = pasted(home, f"{line} paths.run=scores")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (home / "scores/report.html").is_file()
     tested, scored = (re.search(r"sad +│ +([\d.]+)", x.stdout)[1] for x in (trained, done))
     assert tested == scored
 
 
-def test_a_checkpoint_of_their_classes_asks_for_trust(home, trained):
+def test_a_checkpoint_of_user_classes_requires_trust(home, trained):
     source = "run/checkpoints/best.ckpt"
     refused = gfm(home, "evaluate", f"checkpoint={source}", *SMALL_DATA, "trainer=cpu")
     assert refused.returncode == 1
@@ -238,11 +251,11 @@ def test_own_photos_are_checked_trained_on_and_matted(home, own_photos):
     assert "before and after, on 2 photos" in done.stdout
     assert (home / "tuned/result.png").is_file()
     lines = re.findall(r"^  (gfm .*)$", done.stdout, re.MULTILINE)
-    scored = typed(home, f"{lines[0]} paths.run=rescored")
+    scored = pasted(home, f"{lines[0]} paths.run=rescored")
     assert scored.returncode == 0, scored.stdout + scored.stderr
     tested, again = (re.search(r"sad +│ +([\d.]+)", x.stdout)[1] for x in (done, scored))
     assert tested == again
-    matted = typed(home, lines[1].replace("photo.jpg", "mine/photos/p0.png"))
+    matted = pasted(home, lines[1].replace("photo.jpg", "mine/photos/p0.png"))
     assert matted.returncode == 0, matted.stdout + matted.stderr
     assert (home / "mattes/alpha/p0.png").is_file()
 

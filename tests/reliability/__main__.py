@@ -1,4 +1,4 @@
-"""Prints the table of docs/reliability.md: how many rows of bad input each command has, by kind.
+"""Prints how many rows of bad input each command has, by kind.
 
 python -m tests.reliability
 """

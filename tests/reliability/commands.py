@@ -50,6 +50,21 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def kill_one(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send SIGKILL to one of the processes that train; return whether there was one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            is_child = os.getsid(int(folder.name)) == process.pid
+            if is_child and b"spawn_main" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:  # it has ended
+            continue
+    if found:
+        os.kill(sorted(found)[number % len(found)], signal.SIGKILL)
+    return bool(found)
+
+
 def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> None:
     """Wait until a file that matches the pattern appears or changes, or the command ends."""
     before = _seen(folder, pattern)

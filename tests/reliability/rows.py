@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 
 from gfm import cli
@@ -127,6 +129,7 @@ def run(words: list[str], here: Path, capture: pytest.CaptureFixture[str]) -> Do
 @contextmanager
 def alone(here: Path, words: list[str]) -> Iterator[None]:
     """Provide a context that restores what a command changes of its process."""
+    Plugins.instance()  # found once, not for every row
     singletons = Singleton.get_state()
     handlers = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
@@ -134,6 +137,8 @@ def alone(here: Path, words: list[str]) -> Iterator[None]:
         skip = words[0] in _MAINS
         patch.setattr(sys, "argv", [words[0] if skip else "gfm", *words[skip:]])
         patch.setenv("HYDRA_FULL_ERROR", "0")
+        # Hydra composes twice, first to find its mode; that ignores all errors.
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
         patch.setenv("PYTHONSAFEPATH", "1")  # which the command sets for its children
         patch.setenv("COLUMNS", "300")
         GlobalHydra.instance().clear()

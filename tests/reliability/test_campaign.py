@@ -9,7 +9,7 @@ import torch
 
 from tests.reliability.campaign import campaign
 from tests.reliability.outcomes import differences, of_checkpoint, of_files, of_table
-from tests.reliability.tasks import Task
+from tests.reliability.task import Task
 
 COUNT = """
     import pathlib, sys, time
@@ -36,6 +36,38 @@ def test_a_run_that_was_killed_is_compared(tmp_path, is_equal):
     result = campaign(task, tmp_path / "campaign", np.random.default_rng(0), 3)
     assert result.kills == 3
     assert (not result.faults) == is_equal
+
+
+PARENT = """
+import multiprocessing, pathlib, sys, time
+
+def count(place):
+    for index in range(20):
+        time.sleep(0.02)
+        pathlib.Path(place, f"{index:02d}.txt").write_text("x")
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    child = context.Process(target=count, args=(sys.argv[1],))
+    child.start()
+    child.join()
+    SURVIVE
+    sys.exit(child.exitcode != 0)
+"""
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_one_process_of_a_command_is_killed(tmp_path, monkeypatch, ends):
+    monkeypatch.setattr("tests.reliability.campaign._PATIENCE", 2)
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.replace("SURVIVE", "" if ends else "time.sleep(child.exitcode and 9)"))
+    command = [sys.executable, str(script)]
+    task = Task("two", lambda folder: [*command, str(folder)], of_files, "*", alone=True)
+    result = campaign(task, tmp_path / "campaign", np.random.default_rng(0), 2)
+    if ends:
+        assert (result.kills, result.early, result.faults) == (2, 0, [])
+    else:
+        assert "went on for a minute without one of its processes" in result.faults[0]
 
 
 class Late:

@@ -134,7 +134,7 @@ def test_a_training_on_a_full_disk_keeps_its_last_checkpoint(
     assert step_of(run) == 4
 
 
-def test_an_evaluation_on_a_full_disk_goes_on(scoring, given, tmp_path, monkeypatch, capsys):
+def test_an_evaluation_resumes_after_a_full_disk(scoring, given, tmp_path, monkeypatch, capsys):
     source = f"predictions={given / 'mattes'}"
     whole, cut = (f"paths.run={tmp_path / name}" for name in ("whole", "cut"))
     assert evaluate_status(monkeypatch, *scoring, source, whole) == 0
@@ -274,7 +274,7 @@ except GFMError as error:
 """
 
 
-def test_of_runs_that_start_at_once_in_a_folder_one_gets_it(tmp_path):
+def test_only_one_of_two_simultaneous_runs_gets_a_folder(tmp_path):
     command = [sys.executable, "-c", CLAIM, str(tmp_path / "run"), str(time.time() + 2)]
     started = [
         subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(5)

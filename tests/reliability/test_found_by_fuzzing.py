@@ -12,7 +12,10 @@ from PIL import Image, ImageFile
 
 from gfm.checkpoints import read_checkpoint
 from gfm.data.images import image_size, read_alpha, read_image, read_image_for, read_matte
+from gfm.data.layout import Photo
+from gfm.data.matte import Matte
 from gfm.errors import GFMError
+from gfm.evaluation.prediction_files import read_prediction
 from gfm.inference.photos import read_photo
 
 READERS = (image_size, read_image, read_alpha, read_matte, read_photo)
@@ -61,7 +64,7 @@ def test_a_chunk_that_claims_much_gets_no_memory(tmp_path, monkeypatch):
         read_image(path)
 
 
-def test_an_orientation_that_is_none_turns_nothing(tmp_path):
+def test_an_invalid_orientation_is_ignored(tmp_path):
     """Only the orientations 5 to 8 exchange the sides, as in OpenCV."""
     path, exif = tmp_path / "photo.jpg", Image.Exif()
     exif[0x0112] = 9
@@ -83,6 +86,22 @@ def test_packed_arrays_of_other_shapes(tmp_path, shape):
     for read in (read_image, read_alpha, *([image_size] if len(shape) < 2 else [])):
         with pytest.raises(GFMError, match="pack it again"):
             read(path)
+
+
+@pytest.mark.parametrize("values", [np.full((4, 5), np.nan), np.zeros((4, 6), np.uint8)])
+def test_packed_mattes_and_labels_of_other_values(tmp_path, values):
+    """NaN would count as background, and labels of other sizes would be shifted."""
+    alpha, labels = tmp_path / "a.npy", tmp_path / "trimap_25.npy"
+    np.save(alpha, np.zeros((4, 5), np.uint8))
+    np.save(labels, values)
+    photo = Photo("a", tmp_path / "a.jpg", alpha, labels={"trimap_25": labels})
+    with pytest.raises(GFMError, match=r"trimap_25\.npy .*pack"):
+        Matte(photo).trimap(25)
+    if values.dtype != np.uint8:
+        with pytest.raises(GFMError, match=r"holds float64 of shape .*: pack it again"):
+            read_alpha(labels)
+        with pytest.raises(GFMError, match=r"holds values outside of \[0, 1\]"):
+            read_prediction(labels)
 
 
 def test_an_official_file_that_lacks_tensors(tmp_path):

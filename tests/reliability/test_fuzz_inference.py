@@ -68,7 +68,7 @@ def test_resizing_is_that_of_scikit_image(size, target, seed):
 
 @tries(60)
 @given(SIZES, SIZES, SEEDS)
-def test_resizing_knows_no_left_no_batch_and_no_detour(size, target, seed):
+def test_resizing_commutes_with_flips_and_batches(size, target, seed):
     image = noise(2, 3, *size, seed=seed)
     found = resize(image, target)
     assert close(resize(image.flip(3), target), found.flip(3))

@@ -54,7 +54,7 @@ def test_identical_mattes_have_no_error(case):
 
 @tries(60)
 @given(cases)
-def test_errors_are_symmetric_and_do_not_ask_where_left_is(case):
+def test_errors_are_symmetric_and_invariant_to_flips(case):
     preds, target, trimap = case
     for name, metric in FUNCTIONS.items():
         for region in ("whole", "foreground", "background"):

@@ -47,7 +47,7 @@ def test_a_run_saves_and_leaves_nothing_behind(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL])
-def test_what_nohup_made_deaf_stays_so(before):
+def test_signals_ignored_by_nohup_stay_ignored(before):
     kept = signal.signal(signal.SIGHUP, before)
     try:
         handle_like_sigterm()

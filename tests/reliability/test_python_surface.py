@@ -41,7 +41,7 @@ WRONG_IMAGES = {
 
 @pytest.mark.parametrize("name", WRONG_IMAGES)
 @torch.no_grad()
-def test_networks_and_inferers_refuse_other_images(model, name):
+def test_networks_and_inferers_reject_invalid_images(model, name):
     image, error, words = WRONG_IMAGES[name]
     calls = [model, model.run_glance, model.run_focus]
     for call in [*calls, *(lambda x, i=i: i(model, x) for i in INFERERS.values())]:
@@ -167,7 +167,7 @@ def test_losses_do_not_broadcast(loss, change, words):
         loss(ALPHA, ALPHA, change(ALPHA))
 
 
-def test_losses_of_nothing_are_no_number():
+def test_losses_reject_empty_and_mismatched_tensors():
     with pytest.raises(ValueError, match=r"preds has shape .*not empty"):
         alpha_loss(ALPHA[:0], ALPHA[:0])
     with pytest.raises(ValueError, match=r"background has shape \(1, 1, 40, 33\)"):

@@ -19,13 +19,13 @@ def test_by_device(monkeypatch, accelerator, has_gpu, expected):
 
 
 @pytest.mark.parametrize(("hardware", "expected"), [("AMX", 3), (None, 1)])
-def test_cpus_with_bfloat16_may_have_a_value_of_their_own(monkeypatch, hardware, expected):
+def test_cpus_with_bfloat16_may_have_a_separate_value(monkeypatch, hardware, expected):
     monkeypatch.setattr("gfm.models.performance.bfloat16_hardware", lambda device: hardware)
     assert by_device("cpu", 1, 2, 3) == expected
     assert by_device("gpu", 1, 2, 3) == 2
 
 
-def test_a_list_that_another_key_names():
+def test_a_list_named_by_another_key():
     node = {"data": {"sizes": "${by_device:cpu,[3,4],[5]}"}, "track": {"sizes": "${data.sizes}"}}
     config = OmegaConf.create(node)
     OmegaConf.resolve(config)

@@ -21,7 +21,7 @@ def has_bfloat16(monkeypatch):
 CPU = "trainer.accelerator=cpu"
 
 
-def test_the_demo_takes_what_the_machine_has(has_bfloat16, tmp_path, capsys):
+def test_the_demo_uses_the_precision_of_the_machine(has_bfloat16, tmp_path, capsys):
     config = load_config(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("bf16-mixed", "contiguous")
     assert config.trainer.log_every_n_steps == 1
@@ -29,7 +29,7 @@ def test_the_demo_takes_what_the_machine_has(has_bfloat16, tmp_path, capsys):
     assert said == "trainer.precision=auto: bf16-mixed, for AMX calculates in bfloat16\n"
 
 
-def test_a_machine_without_it_trains_the_demo_in_float32(monkeypatch, tmp_path, capsys):
+def test_the_demo_trains_in_float32_without_bfloat16(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(performance, "cpu_capabilities", dict)
     config = load_config(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("32-true", "contiguous")
@@ -44,7 +44,7 @@ def test_a_machine_without_it_trains_the_demo_in_float32(monkeypatch, tmp_path, 
         (["data=am2k", "trainer.precision=auto"], "bf16-mixed"),
     ],
 )
-def test_what_is_chosen_stays(has_bfloat16, tmp_path, options, precision):
+def test_explicit_options_are_kept(has_bfloat16, tmp_path, options, precision):
     config = load_config(
         TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}", *options])
     )
@@ -67,7 +67,7 @@ def test_gpus_log_every_ten_steps(monkeypatch, tmp_path, name, precision):
     assert config.trainer.log_every_n_steps == 1
 
 
-def test_an_evaluation_knows_auto_too(has_bfloat16, tmp_path):
+def test_an_evaluation_resolves_auto(has_bfloat16, tmp_path):
     options = [CPU, f"paths.run={tmp_path}", "paths.runs=.", "checkpoint=best.ckpt"]
     config = load_config(EvaluateConfig, compose_config("evaluate", options))
     assert config.trainer.precision == "32-true"
@@ -76,7 +76,9 @@ def test_an_evaluation_knows_auto_too(has_bfloat16, tmp_path):
     assert config.trainer.precision == "bf16-mixed"
 
 
-def test_a_run_is_what_was_decided(has_bfloat16, tiny_training, tmp_path, monkeypatch):
+def test_the_objects_of_a_run_match_its_configuration(
+    has_bfloat16, tiny_training, tmp_path, monkeypatch
+):
     """Precision and memory format, in the run and in what it leaves."""
     monkeypatch.setattr(performance, "_LARGE_INPUT", 32)
     options = ["trainer.precision=auto", "logger=none", "trainer.limit_val_batches=0", "test=false"]
@@ -129,7 +131,7 @@ def test_options_that_contradict_each_other(tiny):
     assert line == "set either checkpoint=<weights> or predictions=<folder of mattes>"
 
 
-def test_options_of_users_classes_pass_through(tiny):
+def test_options_of_user_classes_are_passed_through(tiny):
     own = ["+loss.temperature=2", "+callbacks.mine={_target_: mine.Callback, levels: [1, 2]}"]
     config = load_config(TrainConfig, compose_config("train", [*tiny, *own]))
     assert config.to_dict()["loss"]["temperature"] == 2

@@ -22,18 +22,18 @@ def logged(path, error: Exception) -> str:
     return path.read_text().partition("\n")[2]
 
 
-def test_an_unforeseen_error_is_logged_with_its_traceback(tmp_path):
+def test_an_unexpected_error_is_logged_with_its_traceback(tmp_path):
     text = logged(tmp_path / "train.log", ZeroDivisionError("by zero"))
     assert text.startswith("Traceback")
     assert "ZeroDivisionError: by zero" in text
 
 
-def test_a_fault_of_the_input_is_logged_in_one_line(tmp_path):
+def test_bad_input_is_logged_in_one_line(tmp_path):
     text = logged(tmp_path / "train.log", GFMError("no folder x: set y"))
     assert text == "error: no folder x: set y\n"
 
 
-def test_an_evaluation_that_cannot_begin_has_a_log(tmp_path, monkeypatch):
+def test_an_evaluation_that_fails_to_start_has_a_log(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert evaluate_status(monkeypatch, "paths.run=run", "protocol=x") == 1
     assert "error: protocol=x" in (tmp_path / "run/evaluate.log").read_text()

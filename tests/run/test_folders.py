@@ -62,7 +62,7 @@ def test_sweeps_that_begin_in_the_same_second(start, tmp_path):
     assert (tmp_path / f"{dated}_2/sweep.csv").is_file()
 
 
-def test_a_folder_that_was_named_is_taken_as_it_is(start, tmp_path):
+def test_a_folder_named_by_the_user_is_used_unchanged(start, tmp_path):
     for _ in range(2):
         assert start(f"hydra.run.dir={tmp_path / 'mine'}") == ["mine"]
         release_lock(tmp_path / "mine")
@@ -79,7 +79,7 @@ def test_a_folder_in_use_keeps_its_files(start, tmp_path, hold, capsys):  # noqa
     assert (tmp_path / "mine/.hydra/overrides.yaml").read_text() == "- seed=1\n"
 
 
-def test_going_on_in_a_folder_in_use(start, tmp_path, hold, capsys):  # noqa: F811
+def test_resuming_in_a_folder_in_use_is_an_error(start, tmp_path, hold, capsys):  # noqa: F811
     (name,) = start("seed=1")
     release_lock(tmp_path / name)
     hold(tmp_path / name)

@@ -54,7 +54,7 @@ def test_help_has_every_option_with_its_comment(name):
     assert "$$" not in shown
 
 
-def test_help_follows_what_is_chosen():
+def test_help_shows_the_chosen_groups():
     shown = ask("train", "--help", "data=p3m10k", "optimizer=adamw", "optimizer.lr=0.5")
     options = shown.partition("== Options")[2]
     first = head((PROJECT / "configs/data/p3m10k.yaml").read_text())[0]
@@ -65,7 +65,7 @@ def test_help_follows_what_is_chosen():
     assert any("#" in line for line in bases)  # of am2k, which p3m10k builds upon
 
 
-def test_help_of_configurations_elsewhere(tmp_path):
+def test_help_includes_config_dir(tmp_path):
     (tmp_path / "backbone").mkdir()
     text = "# A net of theirs.\ndefaults: [r34]\nname: mine   # what it is called\n"
     (tmp_path / "backbone/mine.yaml").write_text(text)

@@ -24,7 +24,7 @@ def _parsed(text: str) -> object:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
-def test_an_override_is_read_back(name):
+def test_an_override_round_trips(name):
     assert _parsed(override("checkpoint", name)) == name
 
 
@@ -47,6 +47,6 @@ def test_paths_with_an_equals_sign_are_quoted():
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
-def test_a_printed_override_is_pasted_into_a_shell(name):
+def test_a_printed_override_survives_a_shell(name):
     (word,) = shlex.split(shell_override("paths.run", name))
     assert _parsed(word) == name

@@ -1,6 +1,5 @@
 """Resuming finds the run, its options and its configuration files."""
 
-import re
 import shlex
 from pathlib import Path
 
@@ -31,7 +30,7 @@ LAST = "train/second/checkpoints/last.ckpt"
 
 
 @pytest.mark.parametrize("where", ["last", "train/second", LAST])
-def test_a_run_goes_on_in_its_folder_with_its_options(runs, where):
+def test_resuming_uses_the_folder_and_the_options_of_the_run(runs, where):
     given = f"ckpt_path={where if where == 'last' else runs / where}"
     arguments = resume_arguments([given, "trainer.max_epochs=7", f"paths.runs={runs}"])
     second = runs / "train/second"
@@ -43,7 +42,7 @@ def test_a_run_goes_on_in_its_folder_with_its_options(runs, where):
     )  # as of processes that it starts
 
 
-def test_a_checkpoint_goes_on_in_a_new_folder_if_told_to(runs):
+def test_resuming_in_a_new_folder(runs):
     arguments = resume_arguments([f"ckpt_path={runs / LAST}", f"paths.run={runs / 'third'}"])
     assert {"backbone=r34", f"paths.run={runs / 'third'}", f"ckpt_path={runs / LAST}"} <= set(
         arguments
@@ -52,7 +51,7 @@ def test_a_checkpoint_goes_on_in_a_new_folder_if_told_to(runs):
     assert "hydra.output_subdir=null" not in arguments
 
 
-def test_what_was_added_can_be_taken_back(runs):
+def test_an_added_option_can_be_removed_on_resuming(runs):
     file = runs / "train/second/.hydra/overrides.yaml"
     file.write_text(yaml.safe_dump(["+callbacks.x=1", "rosta=ft", "~callbacks.last"]))
     arguments = resume_arguments(
@@ -62,7 +61,7 @@ def test_what_was_added_can_be_taken_back(runs):
     assert {"rosta=bt", "~callbacks.last"} <= set(arguments)
 
 
-def test_a_run_with_configurations_of_its_own_goes_on(runs):
+def test_resuming_a_run_with_a_config_dir(runs):
     own, folder = runs / "own configs", runs / "train/second/.hydra"
     sources = [{"path": str(own), "schema": "file", "provider": "command-line"}]
     where = f"hydra.searchpath=['file://{own}']"
@@ -79,42 +78,6 @@ def test_a_run_with_configurations_of_its_own_goes_on(runs):
     others = ["--config-dir", "new", "hydra.searchpath=[file://new]"]
     arguments = resume_arguments([*others, "ckpt_path=last", f"paths.runs={runs}"])
     assert not any("own configs" in argument for argument in arguments)
-
-
-STRANGE = {
-    "+callbacks.x={_target_: torch.hub.load, repo_or_dir: ., source: local}": "uses torch.hub.load",
-    "+callbacks.x._target_=os.system": "set trust=[os]",
-    "optimizer._target_=torch.hub.load": "uses torch.hub.load",
-    "+callbacks.x={y: [{_target_: gfm.system.files.write_text}]}": "gfm.system.files.write_text",
-    "+loss.extra={x: {_target_: gfm.data.images.os.remove}}": "uses gfm.data.images.os.remove",
-    "run.name=${oc.env:HOME}": "whose interpolation is not resolved: set run.name",
-    "experiment=../../../tmp/theirs": "holds experiment=",
-    "experiment=[paper/ori_r34_tt,/../../theirs]": "holds experiment=",
-    "callbacks@hydra.callbacks=default": "holds callbacks@hydra",
-}
-
-
-@pytest.mark.parametrize("option", STRANGE)
-def test_nothing_of_a_strangers_run_is_executed(runs, option):
-    file = runs / "train/second/.hydra/overrides.yaml"
-    file.write_text(yaml.safe_dump([option, "trust=[os,torch]", "+hydra.callbacks.x=1"]))
-    given = ["ckpt_path=last", f"paths.runs={runs}"]
-    with pytest.raises(GFMError, match=re.escape(STRANGE[option])) as refused:
-        resume_arguments(given)
-    assert str(file) in str(refused.value)
-    assert option in resume_arguments([*given, option])  # typed here
-
-
-def test_options_of_a_run_may_name_known_and_trusted_classes(runs):
-    file = runs / "train/second/.hydra/overrides.yaml"
-    known = ["optimizer._target_=torch.optim.SGD", "+callbacks.x._target_=tests.run.theirs.Says"]
-    file.write_text(yaml.safe_dump([*known, "+hydra.callbacks.x=1"]))
-    given = ["ckpt_path=last", f"paths.runs={runs}"]
-    with pytest.raises(GFMError, match=r"set trust=\[tests\]"):
-        resume_arguments(given)
-    arguments = resume_arguments([*given, "trust=[tests]"])
-    assert {*known, "trust=[tests]"} <= set(arguments)
-    assert not any("hydra.callbacks" in argument for argument in arguments)
 
 
 DAMAGED = {
@@ -141,7 +104,7 @@ def test_a_damaged_file_of_hydra_is_named(runs, text):
         resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
 
 
-def test_a_path_may_hold_what_hydra_reads_otherwise(runs):
+def test_paths_may_contain_hydras_special_characters(runs):
     folder = (runs / "train/second").rename(runs / "train/it's (2), a=b")
     arguments = resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
     for name in ("ckpt_path", "paths.run", "hydra.run.dir"):
@@ -150,7 +113,7 @@ def test_a_path_may_hold_what_hydra_reads_otherwise(runs):
         assert Path(value) in (folder, folder / "checkpoints/last.ckpt")
 
 
-def test_arguments_stay_where_nothing_goes_on(tmp_path):
+def test_arguments_of_a_new_run_are_unchanged(tmp_path):
     (tmp_path / "alone.ckpt").touch()
     for arguments in (["rosta=tt"], [f"ckpt_path={tmp_path / 'alone.ckpt'}"], ["ckpt_path=null"]):
         assert resume_arguments(arguments) == arguments
@@ -159,7 +122,7 @@ def test_arguments_stay_where_nothing_goes_on(tmp_path):
     assert in_run_folder(["paths.run=x"]) == ["paths.run=x", "hydra.run.dir=x"]
 
 
-def test_nothing_to_go_on_from(tmp_path):
+def test_nothing_to_resume_is_an_error(tmp_path):
     with pytest.raises(GFMError, match="no run below"):
         resume_arguments(["ckpt_path=last", f"paths.runs={tmp_path}"])
     with pytest.raises(GFMError, match="not the folder of a run"):
@@ -176,7 +139,7 @@ def test_a_run_whose_options_are_lost_is_refused(runs):
         resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
 
 
-def test_the_paths_of_this_machine_count_for_all_runs(runs):
+def test_local_paths_apply_to_resumed_runs(runs):
     """``local/default.yaml``, here in a folder of the user's own, needs no line for Hydra."""
     (runs / "conf/local").mkdir(parents=True)
     (runs / "conf/local/default.yaml").write_text(f"paths: {{runs: {runs}}}")

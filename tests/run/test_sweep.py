@@ -22,7 +22,7 @@ def sweep(demo_folder, folder, *options):
     return done, list(csv.DictReader(table.open()))
 
 
-def test_a_sweep_goes_on_past_a_fault_and_ranks_the_rest(demo_folder, demo_roots, tmp_path):
+def test_a_sweep_continues_after_a_failure_and_ranks_the_rest(demo_folder, demo_roots, tmp_path):
     options = ("rosta=tt,ft", "layer_decay=2,1")
     done, rows = sweep(demo_folder, tmp_path, *options)
     assert done.returncode == 1
@@ -53,7 +53,7 @@ def test_launchers(demo_folder, demo_roots, tmp_path, launcher):
     assert [bool(row["val/sad"]) for row in rows] == [True, False]
 
 
-def test_a_search_survives_a_fault(demo_folder, demo_roots, tmp_path):
+def test_a_search_continues_after_a_failure(demo_folder, demo_roots, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     options = ["hydra.sweeper.n_trials=3", "layer_decay=choice(2, 1)", "loss.focus=0.2"]
     _, rows = sweep(demo_folder, tmp_path, "hparams_search=optuna", *options)

@@ -48,7 +48,7 @@ def test_training_returns_metrics_and_objects(run):
     assert metrics["test/sad"] == pytest.approx(metrics["val/sad"], rel=1e-6)
 
 
-def test_the_end_tests_the_best_weights_on_all_photos(tiny_training, tmp_path):
+def test_training_ends_with_a_test_of_the_best_weights_on_all_photos(tiny_training, tmp_path):
     few = ["data.num_validation_photos=1", "optimizer.lr=0.1"]
     cfg = compose_config("train", [*tiny_training, *few, "trainer.max_epochs=3"])
     metrics, objects = train(cfg)
@@ -79,7 +79,7 @@ def test_checkpoint_holds_plain_containers(run):
     assert content["hyper_parameters"]["backbone"]["name"] == "test_resnet"
 
 
-def test_resuming_goes_on(run, demo_folder, tmp_path):
+def test_resuming_continues_the_step_count(run, demo_folder, tmp_path):
     last = run[0] / "checkpoints/last.ckpt"
     choice = [f"ckpt_path={last}", "trainer.max_epochs=2", "logger=none"]
     _, objects = train(compose_config("train", [*overrides(demo_folder, tmp_path), *choice]))
@@ -125,14 +125,14 @@ def test_fine_tuning_starts_from_a_checkpoint(
     assert all(torch.equal(tuned[name], trained[name]) for name in trained)
 
 
-def test_fine_tuning_sees_colours_as_before(run, tiny_training):
+def test_fine_tuning_requires_the_same_normalization(run, tiny_training):
     checkpoint = run[0] / "checkpoints/last.ckpt"
     other = [f"init_from={checkpoint}", "backbone.normalization=none", "logger=none"]
     with pytest.raises(GFMError, match=r"trained with backbone\.normalization=imagenet: set"):
         train(compose_config("train", [*tiny_training, *other, "callbacks=none"]))
 
 
-def test_four_samples_are_overfitted(tiny):
+def test_training_overfits_four_samples(tiny):
     """The real training step learns what it is shown."""
     overrides = [
         *tiny,
@@ -161,7 +161,7 @@ def test_four_samples_are_overfitted(tiny):
     assert (preds - alpha).abs().mean() < 0.03
 
 
-def test_the_preset_overfit_shows_one_batch_again_and_again(tiny_training, monkeypatch):
+def test_debug_overfit_repeats_one_batch(tiny_training, monkeypatch):
     seen = []
     step = MattingModule.training_step
 
@@ -177,13 +177,13 @@ def test_the_preset_overfit_shows_one_batch_again_and_again(tiny_training, monke
     assert all(torch.equal(image, seen[0]) for image in seen)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tiny_training):
+def test_a_non_finite_loss_stops_the_run(tiny_training):
     diverging = ["optimizer.lr=1e30", "logger=none", "callbacks=none"]
     with pytest.raises(GFMError, match=r"finite at step 1 \(.*glance nan.*; samples \w+, \w+\)"):
         train(compose_config("train", [*tiny_training, *diverging]))
 
 
-def test_all_processes_stop_where_the_loss_of_one_is_not_finite(tiny_training, monkeypatch):
+def test_a_non_finite_loss_in_one_process_stops_all(tiny_training, monkeypatch):
     def reduce(self, tensor, *args, **kwargs):
         # In place, as that of several processes; Lightning also reduces counts.
         return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
@@ -223,7 +223,7 @@ def _main(monkeypatch, script: str, *overrides: str) -> int:
         ("evaluate.py", [], "checkpoint", "checkpoint="),
     ],
 )
-def test_faults_end_in_one_line(script, overrides, named, fix, tmp_path, monkeypatch, capsys):
+def test_errors_are_a_single_line(script, overrides, named, fix, tmp_path, monkeypatch, capsys):
     assert _main(monkeypatch, script, *overrides, f"hydra.run.dir={tmp_path}") == 1
     lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
     assert len(lines) == 1, lines
@@ -233,7 +233,7 @@ def test_faults_end_in_one_line(script, overrides, named, fix, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("none", ["max_epochs=0", "max_steps=0", "limit_train_batches=0"])
-def test_a_training_without_a_step_says_so(tiny_training, demo_roots, tmp_path, none):
+def test_training_without_a_step_is_an_error(tiny_training, demo_roots, tmp_path, none):
     options = [*tiny_training, "logger=none", f"trainer.{none}"]
     with pytest.raises(GFMError, match=r"no step was trained.* set trainer\.max_epochs"):
         train(compose_config("train", options))
@@ -250,7 +250,7 @@ class Suicidal(torch.utils.data.Dataset):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_loader_process_ends_in_one_line(capsys):
+def test_a_killed_loader_process_is_a_one_line_error(capsys):
     with pytest.raises(SystemExit) as end, report_errors():
         next(iter(torch.utils.data.DataLoader(Suicidal(), num_workers=1)))
     assert end.value.code == 1
@@ -258,9 +258,7 @@ def test_a_killed_loader_process_ends_in_one_line(capsys):
     assert re.match(r"error: DataLoader worker .*lower data\.num_workers", line)
 
 
-def test_a_broken_file_stops_the_run_with_its_name(
-    tiny_training, demo_roots, demo_folder, tmp_path
-):
+def test_a_broken_file_stops_the_run_and_is_named(tiny_training, demo_roots, demo_folder, tmp_path):
     broken = tmp_path / "demo"
     shutil.copytree(demo_folder, broken)
     photo = next(broken.glob("*/AM-2k/train/mask/*.png"))

@@ -97,3 +97,24 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.lockf", refuse)
     with folder_lock(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("name", ["train.log", LOCK, ".hydra/config.yaml", "checkpoints"])
+def test_a_folder_with_a_link_out_of_it_is_not_written_to(tmp_path, name):
+    """Its log would be appended to the file, which may hold commands."""
+    mine = tmp_path / "mine"
+    mine.write_text("my text")
+    link = tmp_path / "run" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(mine)
+    with pytest.raises(GFMError, match=f"{name} is a link out of the run's folder: replace it"):
+        acquire_lock(tmp_path / "run")
+    assert mine.read_text() == "my text"
+
+
+def test_links_inside_a_folder_are_fine(tmp_path):
+    (tmp_path / "wandb/run").mkdir(parents=True)
+    (tmp_path / "wandb/latest").symlink_to("run")
+    (tmp_path / "newest").symlink_to(tmp_path / "wandb")
+    with folder_lock(tmp_path):
+        pass

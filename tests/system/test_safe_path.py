@@ -7,9 +7,14 @@ import sys
 
 import pytest
 
+from gfm.errors import GFMError
+from gfm.system.safe_path import check_launcher
 from tests.conftest import PROJECT
 
-STRANGE = ("yaml", "hydra", "typer", "gfm", "multiprocessing", "pickle", "selectors", "tempfile")
+STRANGE = (
+    *("yaml", "hydra", "typer", "gfm", "multiprocessing", "pickle", "selectors", "tempfile"),
+    *("joblib", "submitit", "cloudpickle", "lz4", "numpy", "psutil"),
+)
 
 COMMAND = "import sys\nfrom gfm.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 
@@ -22,6 +27,28 @@ if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         assert pool.map(len, ["abc"]) == [3]
+"""
+
+AS_OLD = WORKERS.replace(
+    "    keep_current_folder_off_path()\n",
+    """    import sys
+    version, sys.version_info = sys.version_info, (3, 10)
+    keep_current_folder_off_path()
+    sys.version_info = version
+    del os.environ["PYTHONSAFEPATH"]  # which Python 3.10 does not know
+""",
+)
+
+LAUNCHERS = """
+import tempfile
+from gfm.system.safe_path import keep_current_folder_off_path
+
+if __name__ == "__main__":
+    keep_current_folder_off_path()
+    from joblib.externals.loky import get_reusable_executor
+    assert get_reusable_executor(1).submit(len, "abc").result() == 3
+    import submitit
+    assert submitit.LocalExecutor(tempfile.mkdtemp(dir="..")).submit(len, "abc").result() == 3
 """
 
 
@@ -65,3 +92,30 @@ def test_workers_do_not_import_from_the_current_folder(folder, python):
     if not found or subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
         pytest.skip(f"needs {python}")
     run(folder, found, WORKERS)
+
+
+def test_workers_of_python_3_10_do_not_import_from_the_current_folder(folder):
+    """Simulated by a later version, without its variable for this."""
+    run(folder, sys.executable, AS_OLD)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="older ones refuse such a folder")
+def test_processes_of_launchers_do_not_import_from_the_current_folder(folder):
+    pytest.importorskip("joblib")
+    pytest.importorskip("submitit")
+    run(folder, sys.executable, LAUNCHERS)
+
+
+def test_python_3_10_starts_launchers_only_in_folders_without_modules(folder, monkeypatch):
+    joblib = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+    monkeypatch.chdir(folder)
+    check_launcher(joblib)
+    monkeypatch.setattr(sys, "version_info", (3, 10))
+    check_launcher("hydra._internal.core_plugins.basic_launcher.BasicLauncher")
+    with pytest.raises(GFMError, match=r"could import \w+\.py from the current folder: start the"):
+        check_launcher(joblib)
+    monkeypatch.setattr(sys, "argv", [str(folder / "train.py")])
+    check_launcher(joblib)
+    (folder.parent / "empty").mkdir()
+    monkeypatch.chdir(folder.parent / "empty")
+    check_launcher(joblib)

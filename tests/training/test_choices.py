@@ -42,9 +42,7 @@ def saved(folder):
     return sorted(path.name for path in (folder / "run/checkpoints").glob("*"))
 
 
-def test_a_run_shorter_than_its_validation_interval_keeps_its_weights(
-    tiny_training, tmp_path, capsys
-):
+def test_a_run_without_validation_saves_its_weights(tiny_training, tmp_path, capsys):
     metrics, objects = start(tiny_training, "trainer.check_val_every_n_epoch=2", "test=best")
     assert saved(tmp_path) == ["last.ckpt"]
     assert metrics["test/sad"] > 0
@@ -64,12 +62,12 @@ def test_a_run_shorter_than_its_validation_interval_keeps_its_weights(
         ("~callbacks.best", ["last.ckpt"]),
     ],
 )
-def test_callbacks_that_are_left_out(tiny_training, tmp_path, choice, files):
+def test_callbacks_can_be_disabled(tiny_training, tmp_path, choice, files):
     start(tiny_training, choice)
     assert saved(tmp_path) == files
 
 
-def test_without_callbacks_it_says_that_nothing_is_kept(tiny_training, tmp_path):
+def test_a_run_without_callbacks_warns_that_nothing_is_saved(tiny_training, tmp_path):
     with pytest.warns(UserWarning, match="no weights will be saved"):
         metrics, _ = start(tiny_training, "callbacks=none", "test=best")
     assert saved(tmp_path) == []
@@ -77,7 +75,7 @@ def test_without_callbacks_it_says_that_nothing_is_kept(tiny_training, tmp_path)
 
 
 @pytest.mark.parametrize(("mode", "better"), [("min", min), ("max", max)])
-def test_three_best_are_kept_and_the_best_is_called_so(
+def test_best_ckpt_is_the_best_of_the_saved_three(
     tiny_training, tmp_path, monkeypatch, mode, better
 ):
     scores = iter([5.0, 7.0, 3.0, 4.0, 6.0, 3.5])
@@ -101,7 +99,7 @@ def test_three_best_are_kept_and_the_best_is_called_so(
     assert metrics["best"] == order[0] == better(order)
 
 
-def test_a_finished_run_that_goes_on_still_knows_its_best(tiny_training, tmp_path):
+def test_resuming_a_finished_run_keeps_its_best_value(tiny_training, tmp_path):
     first, _ = start(tiny_training)
     again, _ = start(tiny_training, f"ckpt_path={tmp_path / 'run/checkpoints/last.ckpt'}")
     assert again["best"] == first["best"]
@@ -112,7 +110,7 @@ def test_an_unknown_objective_is_refused_before_training(tiny_training):
         start(tiny_training, "objective=val/sda")
 
 
-def test_an_objective_ignores_what_is_no_number():
+def test_the_objective_ignores_nan():
     objective = Objective("val/sad", "max")
     for value in (1.0, float("nan"), 3.0, 2.0):
         objective.update({"val/sad": torch.tensor(value)})
@@ -129,7 +127,7 @@ def test_previews_every_n_epochs(tiny_training, tmp_path):
 
 
 @pytest.mark.parametrize("amount", ["1", "2"])
-def test_batches_that_are_shown_again_and_again(tiny_training, monkeypatch, amount):
+def test_overfitting_repeats_the_same_batches(tiny_training, monkeypatch, amount):
     seen = []
     step = MattingModule.training_step
 
@@ -164,7 +162,7 @@ class Watch(Freezing):
         self.before = now
 
 
-def test_stages_come_to_learn_one_after_the_other(tiny_training, monkeypatch):
+def test_stages_are_unfrozen_one_by_one(tiny_training, monkeypatch):
     watch = Watch(["encoder"], unfreeze_every=2)
     monkeypatch.setattr("gfm.run.build.Freezing", lambda parts, every: watch)
     own = [o for o in tiny_training if not o.startswith("backbone")]
@@ -194,7 +192,7 @@ def three_stages():
     return StagedEncoder(stages, channels, strides=(2, 4, 8))
 
 
-def test_a_part_that_is_none_is_named(tiny_training):
+def test_freezing_an_unknown_part_is_an_error(tiny_training):
     with pytest.raises(GFMError, match="no part encode: choose from encoder, glance, focus"):
         start(tiny_training, "freeze=[encode]")
     with pytest.raises(GFMError, match="no parameter is left to train"):
@@ -222,7 +220,7 @@ def test_weight_decay_spares_norms_and_biases(model):  # noqa: F811
         lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.5),
     ],
 )
-def test_a_restored_optimiser_gets_the_options_of_now(model, schedule):  # noqa: F811
+def test_a_resumed_optimizer_uses_the_new_options(model, schedule):  # noqa: F811
     def make(rate, decay):
         optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=rate, weight_decay=decay)
         scale_learning_rates(optimizer)

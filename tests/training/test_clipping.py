@@ -80,7 +80,7 @@ def test_clipping_by_value(tiny_training):
     assert logged > found[-1][0]
 
 
-def test_no_limit_changes_nothing():
+def test_without_a_limit_gradients_stay_the_same():
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.tensor([3.0, 4.0])
     for limit in (None, 0):

@@ -29,7 +29,7 @@ def steps(path) -> list[tuple[int, str]]:
     ]
 
 
-def test_rows_are_on_the_disk_at_once(begun):
+def test_rows_are_written_immediately(begun):
     assert steps(begun) == [(0, "loss"), (1, "loss"), (2, "loss"), (3, "loss"), (3, "sad")]
     rows = list(csv.DictReader(begun.open(newline="")))
     assert rows[0] == {"epoch": "0", "step": "0", "train/loss": "0.5", "val/sad": ""}
@@ -47,7 +47,7 @@ def test_a_killed_process_loses_no_row(tmp_path):
     assert len(read_rows(tmp_path / "metrics.csv")) == 3
 
 
-def test_a_run_that_is_killed_again_before_it_logs_loses_nothing(begun):
+def test_opening_a_table_without_logging_changes_nothing(begun):
     before = begun.read_bytes()
     logger = ContinuedCSVLogger(begun.parent)
     assert logger.save_dir == str(begun.parent)
@@ -58,7 +58,7 @@ def test_a_run_that_is_killed_again_before_it_logs_loses_nothing(begun):
 
 
 @pytest.mark.parametrize("name", ["train/loss", "train/new"])
-def test_a_kill_while_the_table_is_written_again_loses_nothing(begun, monkeypatch, name):
+def test_a_kill_while_the_table_is_rewritten_loses_nothing(begun, monkeypatch, name):
     """The table is written again for rows that are logged twice, and for a new column."""
     before = begun.read_bytes()
 
@@ -73,20 +73,20 @@ def test_a_kill_while_the_table_is_written_again_loses_nothing(begun, monkeypatc
     assert [path.name for path in begun.parent.iterdir()] == ["metrics.csv"]
 
 
-def test_steps_that_are_taken_again_take_the_place_of_the_old(begun):
+def test_repeated_steps_replace_the_earlier_rows(begun):
     ContinuedCSVLogger(begun.parent).log_metrics({"train/loss": 7.0}, 2)
     assert steps(begun) == [(0, "loss"), (1, "loss"), (2, "loss")]
     assert read_rows(begun)[-1]["train/loss"] == "7.0"
 
 
-def test_a_validation_that_is_made_up_for_leaves_its_step(begun):
+def test_a_repeated_validation_keeps_the_row_of_its_step(begun):
     ContinuedCSVLogger(begun.parent).log_metrics({"val/sad": 8.0}, 3)
     assert steps(begun)[-2:] == [(3, "loss"), (3, "sad")]
     assert len(read_rows(begun)) == 5
     assert read_rows(begun)[-1]["val/sad"] == "8.0"
 
 
-def test_the_last_test_drops_no_row_whatever_step_it_names(begun):
+def test_the_final_test_drops_no_row(begun):
     """Processes that are started for it alone begin to count at 0."""
     for value in (5.0, 6.0):
         ContinuedCSVLogger(begun.parent).log_metrics({"test/sad": value}, 0)
@@ -95,7 +95,7 @@ def test_the_last_test_drops_no_row_whatever_step_it_names(begun):
     assert read_rows(begun)[-1]["test/sad"] == "6.0"
 
 
-def test_half_a_row_is_none(begun):
+def test_an_incomplete_row_is_ignored(begun):
     begun.write_bytes(begun.read_bytes() + b"0,4,17.")
     assert len(read_rows(begun)) == 5
     logger = ContinuedCSVLogger(begun.parent)
@@ -111,7 +111,7 @@ def test_rows_without_a_step_are_counted(tmp_path):
     assert [row["step"] for row in read_rows(tmp_path / "metrics.csv")] == ["0", "1"]
 
 
-def test_a_folder_that_is_gone_is_named(begun):
+def test_a_deleted_folder_is_an_error(begun):
     logger = ContinuedCSVLogger(begun.parent)
     logger.log_metrics({"train/loss": 1.0}, 4)
     begun.unlink()

@@ -34,7 +34,7 @@ def with_logger(options, name):
     return [*(o for o in options if not o.startswith("logger")), f"logger={name}"]
 
 
-def test_wandb_keeps_all_of_an_offline_run(tiny_training, tmp_path, offline):
+def test_an_offline_run_logs_metrics_and_configuration(tiny_training, tmp_path, offline):
     cfg = compose_config("train", [*with_logger(tiny_training, "many"), "trainer.max_epochs=2"])
     _, objects = train(cfg)
     folder = tmp_path / "run"
@@ -59,7 +59,7 @@ def test_wandb_keeps_all_of_an_offline_run(tiny_training, tmp_path, offline):
     assert saved["hyper_parameters"]["provenance"] == config["provenance"]
 
 
-def test_pictures_of_photos(tiny_training, tmp_path, offline):
+def test_previews_and_tables_are_logged(tiny_training, tmp_path, offline):
     train(compose_config("train", with_logger(tiny_training, "wandb")))
     (file,) = files(tmp_path / "run")
     records = read(file)
@@ -119,7 +119,7 @@ def share(batch):
     return batch.preds.mean((1, 2, 3))
 
 
-def test_code_and_weights_are_artifacts_where_wanted(tiny_training, tmp_path, offline):
+def test_code_and_weights_are_uploaded_on_request(tiny_training, tmp_path, offline):
     code = tmp_path / "theirs"
     (code / ".hidden").mkdir(parents=True)
     for name in ("net.py", "net.yaml", "notes.txt", ".hidden/old.py"):
@@ -143,7 +143,7 @@ def test_code_and_weights_are_artifacts_where_wanted(tiny_training, tmp_path, of
     ]
 
 
-def test_each_saved_checkpoint_is_a_version_where_all_are_wanted(tiny_training, tmp_path, offline):
+def test_log_model_all_uploads_every_checkpoint(tiny_training, tmp_path, offline):
     wish = ["logger.wandb.log_model=all", "trainer.max_epochs=2", "test=false", "optimizer.lr=0"]
     options = [*with_logger(tiny_training, "wandb"), *wish, *EVERY_EPOCH]
     train(compose_config("train", options))
@@ -152,7 +152,7 @@ def test_each_saved_checkpoint_is_a_version_where_all_are_wanted(tiny_training, 
     assert [name.split("-")[0] for name in names].count("last") == 2
 
 
-def test_groups_of_parameters_have_rates_of_their_own(tiny_training):
+def test_each_parameter_group_logs_its_learning_rate(tiny_training):
     metrics, objects = train(
         compose_config(
             "train", [*tiny_training, *THREE_STAGES, "layer_decay=0.5", "optimizer=adamw"]
@@ -183,7 +183,7 @@ KILLER = "+callbacks.k={_target_: tests.training.killer.Killer, epoch: 2}"
 
 # What was not written is logged again; without that flush all of the first segment would be lost.
 @pytest.mark.parametrize("flush", ["0.05", "3600"])
-def test_curves_have_no_gap_where_a_run_was_killed(
+def test_curves_have_no_gap_after_a_kill(
     demo_folder, demo_roots, tmp_path, offline, monkeypatch, flush
 ):
     monkeypatch.setenv("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", flush)
@@ -211,7 +211,9 @@ def test_curves_have_no_gap_where_a_run_was_killed(
     assert summary(after)["val/sad"] == {"min": min(seen), "last": seen[-1]}
 
 
-def test_runs_of_a_sweep_are_told_apart(demo_folder, demo_roots, tmp_path, offline):
+def test_runs_of_a_sweep_have_distinct_names_and_a_group(
+    demo_folder, demo_roots, tmp_path, offline
+):
     options = [*SMALL_DATA, *with_logger(SMALL_TRAINING, "wandb"), f"paths.demo={demo_folder}"]
     more = ["track=ori", "test=false", "+run.notes=x", f"paths.runs={tmp_path}"]
     command = ["train.py", "-m", *options, *more, "layer_decay=1,0.5", "seed=3"]
@@ -232,7 +234,7 @@ def test_runs_of_a_sweep_are_told_apart(demo_folder, demo_roots, tmp_path, offli
     assert len(again) == 2
 
 
-def test_provenance_tells_data_and_code_apart(tiny_training, demo_roots):
+def test_provenance_identifies_data_and_code(tiny_training, demo_roots):
     _, objects = train(
         compose_config("train", [*tiny_training, "logger=none", "trainer.fast_dev_run=true"])
     )

@@ -37,9 +37,7 @@ def printed_evaluation(text: str, tiny: list[str], folder) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("which", ["best", "last"])
-def test_the_command_that_is_printed_repeats_the_figures(
-    tiny, tiny_training, tmp_path, capsys, which
-):
+def test_the_printed_command_reproduces_the_metrics(tiny, tiny_training, tmp_path, capsys, which):
     """By the same inference, on the network's floats, to the last digits."""
     cfg = compose_config("train", [*tiny_training, *TWO, f"test={which}"])
     metrics, objects = train(cfg)
@@ -54,7 +52,7 @@ def test_the_command_that_is_printed_repeats_the_figures(
         assert repeated[name] == pytest.approx(metrics[f"test/{name}"], rel=1e-6)
 
 
-def test_the_table_says_what_the_weights_were_chosen_on(tiny_training, capsys):
+def test_the_table_says_which_photos_selected_the_weights(tiny_training, capsys):
     held_out = ["data.num_holdout=2", "logger=none"]
     train(compose_config("train", [*tiny_training, *held_out]))
     assert "best.ckpt has the lowest val/sad on 2 held-out training photos" in said(capsys)
@@ -68,7 +66,7 @@ def test_the_table_says_what_the_weights_were_chosen_on(tiny_training, capsys):
         (6, 6, "min", "lowest val/sad on 6 held-out training photos"),
     ],
 )
-def test_what_weights_can_be_chosen_on(num_seen, num_held_out, mode, words):
+def test_photos_that_can_select_the_weights(num_seen, num_held_out, mode, words):
     datamodule = SimpleNamespace(
         validation=[None] * num_seen, photos=[None] * 6, held_out=[0] * num_held_out
     )
@@ -76,7 +74,7 @@ def test_what_weights_can_be_chosen_on(num_seen, num_held_out, mode, words):
     assert _describe_choice(SimpleNamespace(checkpoint_callbacks=kept), datamodule) == words
 
 
-def test_weights_that_were_not_kept(tiny_training, tmp_path, capsys):
+def test_the_final_test_of_unsaved_weights(tiny_training, tmp_path, capsys):
     with pytest.warns(UserWarning, match="no weights will be saved"):
         _, objects = train(
             compose_config("train", [*tiny_training, "logger=none", "callbacks=none"])
@@ -111,12 +109,12 @@ def test_averaged_weights_are_the_last(tiny_training, tmp_path):
     assert same(read_checkpoint(tmp_path / "run/checkpoints/last.ckpt").state, objects["module"])
 
 
-def test_another_protocol_and_precision_are_in_the_command(tiny_training, capsys):
+def test_the_command_contains_protocol_and_precision(tiny_training, capsys):
     choice = ["metrics.protocol=dim", "objective=val/sad", "trainer.precision=bf16-mixed"]
     train(compose_config("train", [*tiny_training, "logger=none", *choice]))
     assert said(capsys).endswith("protocol=dim trainer.precision=bf16-mixed")
 
 
-def test_an_unknown_choice_ends_before_training(tiny_training):
+def test_an_unknown_choice_of_weights_is_an_error_before_training(tiny_training):
     with pytest.raises(GFMError, match=r"test=first: choose best or last or false"):
         train(compose_config("train", [*tiny_training, "test=first"]))

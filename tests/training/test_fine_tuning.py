@@ -13,7 +13,7 @@ from tests.models.test_gfm import official_model
 FROZEN = ["optimizer.lr=0", "logger=none", "trainer.limit_val_batches=0", "callbacks=none"]
 
 
-def test_from_a_released_checkpoint(tiny_training, tmp_path):
+def test_fine_tuning_from_a_released_checkpoint(tiny_training, tmp_path):
     """One override; ImageNet weights are not even looked for."""
     path = tmp_path / "gfm_r34_tt.pth"
     torch.save({f"module.{k}": v for k, v in formula_state_dict("r34_TT").items()}, path)
@@ -28,7 +28,7 @@ def test_from_a_released_checkpoint(tiny_training, tmp_path):
     assert all(torch.equal(tuned[name], released[name]) for name in released)
 
 
-def test_compiled_in_place(tiny_training, monkeypatch):
+def test_compiling_keeps_the_names_of_weights(tiny_training, monkeypatch):
     """The option reaches torch.compile; names of weights stay. Compiling itself takes minutes."""
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))

@@ -75,19 +75,19 @@ SOME_STEPS = ["trainer.max_epochs=3", "trainer.limit_val_batches=0", "test=false
 
 
 @pytest.mark.parametrize("clip", ["null", "1"])
-def test_no_step_waits_that_does_not_log(tiny_training, found, monkeypatch, clip):
+def test_steps_that_do_not_log_do_not_synchronize(tiny_training, found, monkeypatch, clip):
     monkeypatch.setattr(MattingModule, "log", lambda *_, **__: found.append("log"))  # to the device
     options = [*SOME_STEPS, "trainer.log_every_n_steps=10", f"trainer.gradient_clip_val={clip}"]
     train(compose_config("train", [*tiny_training, *options]))
     assert found == []
 
 
-def test_a_step_that_logs_is_seen_to_wait(tiny_training, found):
+def test_a_step_that_logs_synchronizes(tiny_training, found):
     train(compose_config("train", [*tiny_training, *SOME_STEPS, "trainer.log_every_n_steps=5"]))
     assert "tolist" in found
 
 
-def test_nothing_is_copied_to_the_device_in_a_step():
+def test_a_step_copies_nothing_to_the_device():
     """Fake tensors on a GPU do not mix with tensors of a CPU, so a copy would raise."""
     with FakeTensorMode():
         try:
@@ -133,7 +133,7 @@ def _noted(*totals: float) -> LossWatch:
     return watch
 
 
-def test_losses_of_all_steps_are_looked_at_together():
+def test_losses_since_the_last_log_are_checked_together():
     watch = _noted(1.0, 2.0)
     assert watch.fetch(lambda own: own) == {"total": 2, "glance": 4}
     assert watch.fetch(lambda own: own) == {}
@@ -145,9 +145,7 @@ def test_losses_of_all_steps_are_looked_at_together():
 
 
 @pytest.mark.parametrize("callbacks", ["default", "none"])
-def test_a_loss_between_two_logs_stops_the_run_before_weights_are_kept(
-    tiny_training, tmp_path, callbacks
-):
+def test_a_nan_loss_between_logs_stops_the_run_before_saving(tiny_training, tmp_path, callbacks):
     """The second of two steps is not finite, and no step is logged."""
     options = ["optimizer.lr=1e30", "trainer.log_every_n_steps=10", f"callbacks={callbacks}"]
     validation = [] if callbacks == "default" else ["trainer.limit_val_batches=0"]

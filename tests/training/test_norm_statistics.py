@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gfm.data.batch import as_floats
-from gfm.data.dataset import spread_indices
+from gfm.data.spreading import spread_indices
 from gfm.run.train import train
 from tests.conftest import compose_config
 

@@ -1,6 +1,6 @@
 """Two processes train as one that sees all their samples.
 
-Python imports ``synchronized/sitecustomize.py`` at their start.
+They run ``synchronized/sitecustomize.py`` at their start, which Python imports by itself.
 """
 
 import csv
@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
+from tests.processes import Command
 
 # Plain gradient descent: Adam makes as much of a gradient that is rounding error as of any other.
 RECIPE = [
@@ -27,7 +29,7 @@ RECIPE = [
 ]
 STRATEGY = "{_target_: pytorch_lightning.strategies.DDPStrategy, gradient_as_bucket_view: true}"
 TWO = ["trainer=ddp_cpu", f"trainer.strategy={STRATEGY}"]
-TORCHRUN = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+SYNCHRONIZED = PROJECT / "tests/synchronized"
 
 
 @pytest.fixture(scope="module")
@@ -38,25 +40,14 @@ def options(demo_folder, demo_roots, tmp_path_factory) -> list[str]:
     return [f"paths.demo={demo_folder}", f"paths.runs={folder}", *small, "track=ori", *RECIPE]
 
 
-def start(options, launcher=()) -> subprocess.Popen:
-    command = [sys.executable, *launcher, "train.py", *options]
-    variables = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(PROJECT / "tests/synchronized"),
-    }
-    return subprocess.Popen(
-        command, cwd=PROJECT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-
-
 def result(options):
     """Return the weights, curves and file names of the only run."""
     (runs,) = [o.split("=")[1] for o in options if o.startswith("paths.runs")]
     (run,) = Path(runs).glob("train/*")
     content = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
     rows = [values(row) for row in csv.DictReader((run / "metrics.csv").open())]
-    return content["state_dict"], rows, {str(p.relative_to(run)) for p in run.rglob("*")}
+    files = {str(path.relative_to(run)) for path in run.rglob("*")}
+    return content["state_dict"], rows, files - {"curves.png"}  # forked processes draw none
 
 
 def values(row) -> dict[str, float]:
@@ -67,39 +58,45 @@ def values(row) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def alone(options):
-    process = start(options)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output.decode()
+    done = processes.run(["train.py", *options])
+    assert done.returncode == 0, done.stderr
     return result(options)
 
 
-def start_two(options) -> list[subprocess.Popen]:
-    return [start([*options, *TWO])]
+def two_devices(options, log) -> list[subprocess.Popen]:
+    """Start a process that starts the other one by the same command, as Lightning does."""
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SYNCHRONIZED)}
+    command = [sys.executable, "train.py", *options, *TWO]
+    return [subprocess.Popen(command, cwd=PROJECT, env=variables, stdout=log, stderr=log)]
 
 
-def start_two_nodes(options) -> list[subprocess.Popen]:
-    """Start two nodes of one process each, both on this machine."""
+def two_nodes(options, log) -> list[Command]:
+    """Start a process for each of two nodes, with the variables that torchrun sets."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        where = ["--master-addr=127.0.0.1", f"--master-port={probe.getsockname()[1]}"]
-    nodes = ["trainer.devices=1", "trainer.num_nodes=2"]
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+    world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    common = {**os.environ, **address, **world, "TORCHELASTIC_RUN_ID": "none"}
+    scripts = (str(SYNCHRONIZED / "sitecustomize.py"), "train.py")
+    code = f"import runpy\nfor path in {scripts}: runpy.run_path(path, run_name='__main__')"
+    words = ["-c", code, *options, *TWO, "trainer.devices=1", "trainer.num_nodes=2"]
     return [
-        start([*options, *TWO, *nodes], launcher=[*TORCHRUN, f"--node-rank={rank}", *where])
-        for rank in (0, 1)
+        Command(words, env={**common, "RANK": rank, "GROUP_RANK": rank}, output=log, error=log)
+        for rank in ("0", "1")
     ]
 
 
-@pytest.mark.parametrize("begin", [start_two, start_two_nodes])
-def test_two_processes_train_as_one(alone, options, tmp_path, begin):
+@pytest.mark.parametrize("start", [two_devices, two_nodes])
+def test_two_processes_train_as_one(alone, options, tmp_path, start):
     options = [o for o in options if not o.startswith("paths.runs")] + [f"paths.runs={tmp_path}"]
-    processes = begin(options)
-    try:
-        for process in processes:
-            output, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, output.decode()
-    finally:
-        for process in processes:
-            process.kill()
+    with (tmp_path / "log").open("wb") as log:
+        started = start(options, log)
+        try:
+            statuses = [process.wait(120) for process in started]
+        finally:
+            for process in started:
+                process.kill()
+    assert set(statuses) == {0}, (tmp_path / "log").read_text()
     weights, rows, files = result(options)
     for name, weight in alone[0].items():
         torch.testing.assert_close(weights[name], weight, rtol=1e-6, atol=1e-6, msg=name)

@@ -57,7 +57,7 @@ def srun(options: list[str]) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     ("name", "in_validation", "steps"), [("SIGUSR1", False, 2), ("SIGTERM", True, 3)]
 )
-def test_processes_of_a_job_stop_together_and_go_on(tmp_path, name, in_validation, steps):
+def test_all_processes_of_a_job_stop_together_and_resume(tmp_path, name, in_validation, steps):
     run = tmp_path / "run"
     target = "_target_: tests.training.test_preemption.Terminator"
     terminator = f"{{{target}, name: {name}, in_validation: {in_validation}}}"
@@ -75,7 +75,7 @@ def test_processes_of_a_job_stop_together_and_go_on(tmp_path, name, in_validatio
     assert torch.load(last, weights_only=True)["global_step"] == 6
 
 
-def test_a_loaders_worker_heeds_its_parent_alone():
+def test_a_loader_worker_ends_only_on_its_parents_signal():
     loader = _Loader(range(100), num_workers=1)
     batches = iter(loader)
     next(batches)

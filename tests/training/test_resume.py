@@ -93,7 +93,7 @@ def run(cfg, monkeypatch, kill_at=None):
         pytest.param(4, EVERY_STEP, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_run_resumes_bit_by_bit(tiny_training, tmp_path, monkeypatch, kill_at, when):
+def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch, kill_at, when):
     whole = options(tiny_training, tmp_path / "whole", *when)
     expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
     parts = options(tiny_training, tmp_path / "parts", *when)
@@ -104,7 +104,7 @@ def test_a_killed_run_resumes_bit_by_bit(tiny_training, tmp_path, monkeypatch, k
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
-def test_a_run_that_ended_goes_on_for_longer(tiny_training, tmp_path, monkeypatch):
+def test_training_a_finished_run_for_longer_is_bit_exact(tiny_training, tmp_path, monkeypatch):
     """The checkpoint saved at the end, after the last validation, continues as a longer run."""
     plain = ("scheduler=none", "trainer.check_val_every_n_epoch=3", "test=false")
     whole = options(tiny_training, tmp_path / "whole", *plain, "trainer.max_epochs=4")
@@ -118,7 +118,7 @@ def test_a_run_that_ended_goes_on_for_longer(tiny_training, tmp_path, monkeypatc
     )
 
 
-def test_a_run_is_not_resumed_on_other_photos(tiny_training, tmp_path, monkeypatch):
+def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monkeypatch):
     parts = options(tiny_training, tmp_path / "run", "test=false", "trainer.max_epochs=1")
     run(compose_config("train", parts), monkeypatch)
     last = tmp_path / "run/checkpoints/last.ckpt"
@@ -130,7 +130,20 @@ def test_a_run_is_not_resumed_on_other_photos(tiny_training, tmp_path, monkeypat
         run(compose_config("train", longer), monkeypatch)
 
 
-def test_what_is_saved_at_the_end_is_what_was_validated(tiny_training, tmp_path, monkeypatch):
+def test_resuming_on_different_photos_on_request(tiny_training, tmp_path, monkeypatch):
+    """An interrupted epoch that has fewer batches now begins again."""
+    short = ("test=false", "trainer.limit_train_batches=null")
+    parts = options(tiny_training, tmp_path / "run", *EVERY_STEP, *short)
+    with pytest.raises(Killed):
+        run(compose_config("train", parts), monkeypatch, kill_at=3)
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    told = ["data.num_holdout=2", "data.allow_other_photos=true"]
+    with pytest.warns(UserWarning, match="trained on 4 photos .*; resuming on 2 photos"):
+        run(compose_config("train", [*parts, f"ckpt_path={last}", *told]), monkeypatch)
+    assert torch.load(last, weights_only=True)["global_step"] == 3 + 2 * 2
+
+
+def test_the_saved_weights_are_the_validated_ones(tiny_training, tmp_path, monkeypatch):
     """Also where the last step was saved before the validation, which measures norms anew."""
     whole = options(tiny_training, tmp_path / "whole", *EVERY_STEP, "test=false")
     state = run(compose_config("train", whole), monkeypatch)["module"].state_dict()
@@ -150,7 +163,7 @@ class ValidationKiller(pl.Callback):
 @pytest.mark.parametrize(
     "when", [EVERY_STEP, [*EVERY_EPOCH[::2], "callbacks.last.every_n_epochs=1"]]
 )
-def test_a_validation_that_was_killed_is_run_again(tiny_training, tmp_path, monkeypatch, when):
+def test_an_interrupted_validation_is_repeated(tiny_training, tmp_path, monkeypatch, when):
     more = (*when, "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2")
     whole = options(tiny_training, tmp_path / "whole", *more)
     expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
@@ -181,9 +194,7 @@ class Terminator(pl.Callback):
 
 
 @pytest.mark.parametrize(("in_validation", "steps"), [(False, 2), (True, 3)])
-def test_a_terminated_run_is_saved_first(
-    tiny_training, tmp_path, monkeypatch, in_validation, steps
-):
+def test_sigterm_saves_the_run(tiny_training, tmp_path, monkeypatch, in_validation, steps):
     whole = options(tiny_training, tmp_path / "whole")
     expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
     parts = options(tiny_training, tmp_path / "parts")
@@ -200,7 +211,7 @@ def test_a_terminated_run_is_saved_first(
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
-def test_the_one_before_is_taken_where_the_last_is_damaged(tmp_path):
+def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path):
     path = tmp_path / "last.ckpt"
     for step in (1, 2):
         content = {"step": step, "optimizer_states": [], "weights": torch.zeros(10_000)}
@@ -215,7 +226,7 @@ def test_the_one_before_is_taken_where_the_last_is_damaged(tmp_path):
         intact_checkpoint(path)
 
 
-def test_weights_alone_do_not_resume(tmp_path):
+def test_a_checkpoint_of_weights_alone_cannot_be_resumed(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "best.ckpt")
     with pytest.raises(GFMError, match="init_from="):
         intact_checkpoint(tmp_path / "best.ckpt")

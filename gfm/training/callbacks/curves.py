@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.loggers import WandbLogger
 
 from gfm.metrics import METRIC_NAMES
-from gfm.training.loggers.dashboard import Dashboard
+
+if TYPE_CHECKING:
+    from gfm.training.loggers.dashboard import Dashboard
 
 _STATE = "curves"
 _BEST = {"min": min, "max": max}
@@ -76,9 +79,12 @@ class Curves(Callback):
         self.best = dict(self.restored.get("summary", {}))
 
 
-def _dashboards(trainer: pl.Trainer) -> Iterator[Dashboard]:
-    if trainer.is_global_zero:
-        yield from (logger for logger in trainer.loggers if isinstance(logger, Dashboard))
+def _dashboards(trainer: pl.Trainer) -> "Iterator[Dashboard]":
+    loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+    if trainer.is_global_zero and loggers:
+        from gfm.training.loggers.dashboard import Dashboard  # imports wandb, which takes long
+
+        yield from (logger for logger in loggers if isinstance(logger, Dashboard))
 
 
 def _kinds(trainer: pl.Trainer, module: Any) -> dict[str, tuple[str, ...]]:

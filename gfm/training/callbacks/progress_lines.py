@@ -6,8 +6,18 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from gfm.compat.lightning import should_update_logs
+from gfm.compat.lightning_callbacks import StepProgressBar
 from gfm.system.console import console
 from gfm.system.progress import Progress
+
+
+class ProgressBar(StepProgressBar):
+    """A progress bar, on terminals only: a file would get its last state."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not console().is_terminal:
+            self.disable()
 
 
 class ProgressLines(Callback):

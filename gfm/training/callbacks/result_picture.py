@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
@@ -15,74 +16,82 @@ from torch import Tensor
 from gfm.data.images import write_png
 from gfm.inference.foreground import estimate_foreground
 from gfm.system.console import console
-from gfm.training.loggers.image_logging import pad_to_widest
 
-COLUMNS = ("input", "alpha", "cut-out", "truth")
-COLUMNS_WITH_BEFORE = ("input", "before", "after", "cut-out", "truth")
-
-_CAPTION_HEIGHT = 28
 _NEW_BACKGROUND = ((38, 70, 83), (233, 196, 106))  # RGB at the top and at the bottom
+_GAP = 8  # pixels between tiles
+_LINE = 26  # pixels of a line of text
 
 
-def _new_background(height: int, width: int) -> np.ndarray:
-    top, bottom = (np.array(colour, np.float32) for colour in _NEW_BACKGROUND)
-    share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    return np.broadcast_to(top + (bottom - top) * share, (height, width, 3))
+class Tile(NamedTuple):
+    """A picture of a sheet, H×W×3 uint8, and the words below it."""
+
+    picture: np.ndarray
+    caption: str = ""
 
 
-def tiles(
-    image: Tensor, alpha: Tensor, truth: Tensor, height: int, before: Tensor | None = None
-) -> np.ndarray:
-    """Draw a photo, its alpha, its cut-out on a new background, and the true alpha side by side.
+def draw(picture: Tensor, height: int) -> np.ndarray:
+    """Shrink a picture or a matte, 3×H×W or 1×H×W in 0…255, to a height; return RGB uint8."""
+    array = picture.permute(1, 2, 0).float().cpu().numpy()
+    size = max(1, round(height * array.shape[1] / array.shape[0])), height
+    small = cv2.resize(array, size, interpolation=cv2.INTER_AREA).round().astype(np.uint8)
+    return small if small.ndim == 3 else cv2.cvtColor(small, cv2.COLOR_GRAY2RGB)
 
-    The image is 3×H×W and the true alpha 1×H×W, both uint8; the predicted alpha is 1×H×W in [0, 1],
-    as is that ``before`` fine-tuning, which is drawn beside it.
+
+def cut_out(image: Tensor, alpha: Tensor) -> Tensor:
+    """Show the foreground of an image, 3×H×W uint8, on a new background.
+
+    Args:
+        image: The photo.
+        alpha: Its matte, 1×H×W in [0, 1].
 
     Returns:
-        RGB, height×W×3, uint8.
+        3×H×W in 0…255.
     """
-    opacity = alpha.float().clamp(0, 1).to(image.device)
-    colours = estimate_foreground(image[None].float() / 255, opacity[None])[0]
-    matte = _array(opacity)
-    cutout = matte * _array(255 * colours) + (1 - matte) * _new_background(*matte.shape[:2])
-    mattes = [opacity] if before is None else [before.float().clamp(0, 1), opacity]
-    drawn = [_array(image), *(_array(255 * m) for m in mattes), cutout, _array(truth)]
-    size = round(height * image.shape[2] / image.shape[1]), height
-    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA).round() for x in drawn]
-    return np.hstack([np.dstack([x] * 3) if x.ndim == 2 else x for x in small]).astype(np.uint8)
+    foreground = estimate_foreground(image[None].float() / 255, alpha[None])[0]
+    top, bottom = (torch.tensor(c, device=image.device)[:, None, None] for c in _NEW_BACKGROUND)
+    share = torch.linspace(0, 1, image.shape[1], device=image.device)[:, None]
+    return alpha * 255 * foreground + (1 - alpha) * (top + (bottom - top) * share)
 
 
-def _array(picture: Tensor) -> np.ndarray:
-    """Convert C×H×W to float32, H×W×C."""
-    return picture.permute(1, 2, 0).float().cpu().numpy()
+def sheet(rows: Sequence[Sequence[Tile]], columns: Sequence[str]) -> np.ndarray:
+    """Arrange tiles of the same height in rows below the names of their columns.
+
+    Returns:
+        RGB, H×W×3, uint8.
+    """
+    height = rows[0][0].picture.shape[0]
+    width = max(tile.picture.shape[1] for row in rows for tile in row)
+    pitch = height + _LINE + _GAP
+    size = (width + _GAP) * len(columns) - _GAP, _LINE + pitch * len(rows) - _GAP
+    page = Image.new("RGB", size, "white")
+    for index, name in enumerate(columns):
+        _write(page, name, index * (width + _GAP), 0, width)
+    for number, row in enumerate(rows):
+        top = _LINE + number * pitch
+        for index, tile in enumerate(row):
+            left = index * (width + _GAP)
+            middle = left + (width - tile.picture.shape[1]) // 2
+            page.paste(Image.fromarray(tile.picture), (middle, top))
+            _write(page, tile.caption, left, top + height, width)
+    return np.asarray(page)
 
 
-def sheet(rows: list[np.ndarray], names: Sequence[str] = COLUMNS) -> np.ndarray:
-    """Arrange drawings of the same height, H×W×3, in two columns below the names of their tiles."""
-    padded = pad_to_widest(rows)
-    width = padded[0].shape[1]
-    num_columns = min(2, len(padded))
-    padded += [np.zeros_like(padded[0])] * (-len(padded) % num_columns)
-    gap = np.full((padded[0].shape[0], 8, 3), 255, np.uint8)
-    lines = []
-    for start in range(0, len(padded), num_columns):
-        parts = [part for row in padded[start : start + num_columns] for part in (gap, row)]
-        lines.append(np.hstack(parts[1:]))
-    caption = Image.new("RGB", (lines[0].shape[1], _CAPTION_HEIGHT), "white")
-    draw = ImageDraw.Draw(caption)
+def _write(page: Image.Image, text: str, left: int, top: int, width: int) -> None:
+    """Write a line, shortened to a width, around its middle."""
     font = ImageFont.load_default(16)
-    for column in range(num_columns):
-        left = column * (width + gap.shape[1])
-        for index, name in enumerate(names):
-            centre = left + (index + 0.5) * rows[0].shape[1] / len(names)
-            draw.text((centre, _CAPTION_HEIGHT / 2), name, "black", font, anchor="mm")
-    return np.vstack([np.asarray(caption), *lines])
+    shown = text
+    while shown and font.getlength(shown) > width:
+        text = text[:-1]
+        shown = f"{text}…" if text else ""
+    centre = (left + width / 2, top + _LINE / 2)
+    ImageDraw.Draw(page).text(centre, shown, "black", font, anchor="mm")
 
 
 class ResultPicture(Callback):
     """Draws the predictions for the first photos of the test, and prints the path.
 
-    After a validation before training, its predictions are drawn beside them.
+    After a validation before training, its mattes are drawn beside them. Checkpoints hold them, so
+    that a resumed run draws them, too.
 
     Args:
         path: PNG file to write.
@@ -94,30 +103,49 @@ class ResultPicture(Callback):
         self.path = Path(path)
         self.num_images = num_images
         self.height = height
-        self.rows: list[np.ndarray] = []
-        self.before: dict[str, Tensor] = {}
+        self.rows: list[list[Tile]] = []
+        self.before: dict[str, Tile] = {}
+
+    def _matte(self, outputs: Any) -> Tile:
+        alpha = outputs["prediction"].alpha[0].float().clamp(0, 1)
+        return Tile(draw(255 * alpha, self.height), f"SAD {float(outputs['metrics']['sad']):.4g}")
 
     def on_validation_batch_end(  # noqa: D102
         self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
         is_first = trainer.state.fn == TrainerFn.VALIDATING  # not one of the training
         if is_first and trainer.is_global_zero and len(self.before) < self.num_images:
-            self.before[batch["name"][0]] = outputs["prediction"].alpha[0].cpu()
+            self.before[batch["name"][0]] = self._matte(outputs)
 
     def on_test_batch_end(  # noqa: D102
         self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
-        if trainer.is_global_zero and len(self.rows) < self.num_images:
-            before = self.before.get(batch["name"][0])
-            if self.before and before is None:
-                return  # rows with and without it would not align
-            alpha = outputs["prediction"].alpha[0]
-            row = tiles(batch["image"][0], alpha, batch["alpha"][0], self.height, before)
-            self.rows.append(row)
+        if not trainer.is_global_zero or len(self.rows) == self.num_images:
+            return
+        name = batch["name"][0]
+        if self.before and name not in self.before:
+            return  # its row would lack a tile
+        image, alpha = batch["image"][0], outputs["prediction"].alpha[0].float().clamp(0, 1)
+        self.rows.append(
+            [
+                Tile(draw(image, self.height), name),
+                *([self.before[name]] if self.before else []),
+                self._matte(outputs),
+                Tile(draw(cut_out(image, alpha.to(image.device)), self.height)),
+                Tile(draw(batch["alpha"][0], self.height)),
+            ]
+        )
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.rows:
-            names = COLUMNS_WITH_BEFORE if self.before else COLUMNS
-            write_png(self.path, sheet(self.rows, names=names))
+            mattes = ("before", "after") if self.before else ("alpha",)
+            write_png(self.path, sheet(self.rows, ("photo", *mattes, "cut-out", "truth")))
             console().print(f"test predictions: {self.path}", highlight=False, markup=False)
         self.rows = []
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        # As tensors, which checkpoints may hold.
+        return {name: (torch.tensor(t.picture), t.caption) for name, t in self.before.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
+        self.before = {name: Tile(p.numpy(), caption) for name, (p, caption) in state_dict.items()}

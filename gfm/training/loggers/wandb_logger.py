@@ -4,13 +4,9 @@ import netrc
 import os
 import socket
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
-
-import wandb
 
 from gfm.compat.lightning import drop_wandb_option
 from gfm.compat.wandb import set_flush_interval
@@ -87,18 +83,3 @@ def wandb_logger(**options: Any) -> Dashboard:
     # Lightning 2.6 always passes an option that W&B no longer has, which causes a warning.
     drop_wandb_option(logger, "anonymous")
     return logger
-
-
-@contextmanager
-def finish_wandb() -> Iterator[None]:
-    """Finish the W&B run when the block ends, as successful or failed.
-
-    Otherwise the next run of a sweep would be logged to it.
-    """
-    exit_code = 1
-    try:
-        yield
-        exit_code = 0
-    finally:
-        if wandb.run is not None:
-            wandb.finish(exit_code)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
+from gfm.data.dataset import SampleOptions
 from gfm.data.tracks import RssnTrack
 from gfm.system.console import console
 from gfm.system.progress import Progress, duration
@@ -22,9 +23,8 @@ def soak(folder: Path, minutes: float) -> bool:
     datamodule = MattingDataModule(
         DrawnAnimals(folder / "demo", **DEMO),
         RssnTrack(foreground="closed_form", backgrounds_per_foreground=50),
+        SampleOptions(crop_sizes=[64, 96, 128], input_size=64),
         batch_size=8,
-        crop_sizes=[64, 96, 128],
-        input_size=64,
         num_workers=_WORKERS,
     )
     datamodule.setup("fit")

@@ -1,0 +1,51 @@
+"""Published figures, each with its source, that stand in tables beside ours."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gfm.errors import GFMError
+
+
+class Published(NamedTuple):
+    """A published row: its name, its metrics, where they were published, and what was trained.
+
+    ``where`` has the options that a run must have, with dots, to be compared with the row.
+    """
+
+    name: str
+    where: dict[str, str]
+    metrics: dict[str, float]
+    source: str
+
+    def describes(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a run with this configuration trained what was published."""
+        return all(_select(config, key) == value for key, value in self.where.items())
+
+
+@cache
+def published_rows() -> dict[str, Published]:
+    """Return the rows of ``published.json`` by name."""
+    rows = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+    return {row["name"]: Published(**row) for row in rows}
+
+
+def find_published(name: str) -> Published:
+    """Return the published row of a name.
+
+    Raises:
+        GFMError: There is no such row.
+    """
+    rows = published_rows()
+    if name not in rows:
+        raise GFMError(f"no published figures named {name}: known are {'; '.join(rows)}")
+    return rows[name]
+
+
+def _select(config: Mapping[str, Any], key: str) -> Any:
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node

@@ -1,0 +1,65 @@
+"""Writes the results of one network or method on several test sets, a row each, and their means."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from gfm.evaluation.html import write_page
+from gfm.system.files import read_table, write_table, write_text
+
+MEAN = "macro mean"
+"""Name of the row that holds the means over test sets."""
+
+FILE = "test_sets.csv"
+"""Table in the folder of an evaluation on several test sets."""
+
+Summary = Mapping[str, float]
+
+
+def read_test_sets(folder: Path) -> list[str]:
+    """Return the names of the test sets of an evaluation; none if it had only one.
+
+    Raises:
+        GFMError: Their table is damaged.
+    """
+    table = folder / FILE
+    return [name for name in read_table(table) if name != MEAN] if table.is_file() else []
+
+
+def macro_means(summaries: Mapping[str, Summary]) -> dict[str, float]:
+    """Return the mean of each metric over test sets, which count equally, and all ``num_images``.
+
+    A mean over all photos would be that of the largest test set.
+    """
+    rows = list(summaries.values())
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    return {**means, "num_images": sum(row["num_images"] for row in rows)}
+
+
+def write_test_sets(
+    folder: Path,
+    summaries: Mapping[str, Summary],
+    facts: Mapping[str, str],
+    units: Mapping[str, str],
+) -> tuple[dict[str, Summary], dict[str, float]]:
+    """Write ``test_sets.csv``, ``report.html`` and, last, ``metrics.json``.
+
+    Args:
+        folder: Folder of the evaluation, with a sub-folder of the name of each test set.
+        summaries: Content of ``metrics.json`` of each test set.
+        facts: What was evaluated and how, for the report.
+        units: Units by metric.
+
+    Returns:
+        The rows of the table, and the content of ``metrics.json``: the means over test sets, and
+        the metrics of each as ``<test set>/<metric>``.
+    """
+    means = macro_means(summaries)
+    rows: dict[str, Summary] = {**summaries, MEAN: means}
+    write_table(folder / FILE, rows)
+    values = {"rows": rows, "mean": MEAN, "facts": facts, "units": units}
+    write_page(folder / "report.html", "test_sets.html.jinja", **values)
+    of_sets = {f"{name}/{key}": v for name, row in summaries.items() for key, v in row.items()}
+    summary = {**means, **of_sets}
+    write_text(folder / "metrics.json", json.dumps(summary, indent=2) + "\n")
+    return rows, summary

@@ -1,0 +1,82 @@
+"""Evaluates on one test set, in a folder."""
+
+from typing import Any
+
+from gfm.compat.hydra import instantiate
+from gfm.config import EvaluateConfig
+from gfm.data.datamodule import MattingDataModule
+from gfm.errors import GFMError
+from gfm.evaluation.journal import Journal
+from gfm.run import scoring
+from gfm.run.folders import save_config
+
+
+class Evaluation:
+    """Scores the mattes of a network or a folder on the photos of a test set.
+
+    The photos that an earlier start has scored are read from the folder.
+
+    Args:
+        config: Configuration of the evaluation.
+        network: Network of the checkpoint; ``None`` for mattes from a folder.
+
+    Raises:
+        GFMError: Files are missing, or the folder holds an evaluation with different settings.
+    """
+
+    def __init__(self, config: EvaluateConfig, network: scoring.Network | None) -> None:
+        source = instantiate(config.data.source.to_dict())
+        self.datamodule = MattingDataModule(
+            source,
+            num_workers=config.data.num_workers,
+            num_holdout=config.data.num_holdout,
+            split=config.data.split,
+        )
+        self.datamodule.setup("test")
+        self.config = config
+        self.photos = self.datamodule.photos
+        self.source = scoring.choose_source(config, self.photos, network)
+        settings, self.facts = scoring.describe(config, self.photos)
+        self.journal = Journal(config.folder / "journal")
+        self.scorer = scoring.make_scorer(config, self.journal)
+        done = self.journal.begin({**self.source.settings, **settings})
+        save_config(config)
+        self.available = self.source.available(self.photos)
+        self.left = [
+            photo
+            for photo in self.available
+            if photo.name not in done or not self.scorer.path(photo.name).is_file()
+        ]
+
+    def run(self) -> dict[str, Any]:
+        """Score the photos that are left, and publish the results.
+
+        Returns:
+            The content of ``metrics.json``; empty except on global rank zero.
+        """
+        num_done = scoring.announce_done(self.config.folder, self.available, self.left)
+        if not self.source.run(self.left, self.datamodule.num_workers, num_done, self.scorer):
+            return {}  # rank zero writes the results
+        self.facts = {**self.source.facts, **self.facts}
+        return scoring.publish(self.config, self.source, self.journal, self.photos, self.facts)
+
+    @property
+    def name(self) -> str:
+        """Name of the test set."""
+        return self.config.folder.name
+
+
+def finish(evaluations: list[Evaluation]) -> None:
+    """Report missing mattes after the results of all test sets are written.
+
+    Raises:
+        GFMError: Mattes are missing and the user did not allow it.
+    """
+    errors = []
+    for evaluation in evaluations:
+        try:
+            evaluation.source.finish()
+        except GFMError as error:
+            errors.append(f"{evaluation.name}: {error}" if len(evaluations) > 1 else str(error))
+    if errors:
+        raise GFMError("; ".join(errors))

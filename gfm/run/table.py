@@ -1,0 +1,145 @@
+"""Turns a table of ``configs/table`` into the jobs of a sweep: one run for each cell and repeat.
+
+The runs of a table are ordinary runs: each can be repeated or resumed alone with its own options.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import BeforeValidator, Field, ValidationError
+
+from gfm.compat.hydra import parse_override, swept_options
+from gfm.errors import GFMError
+from gfm.evaluation.published import find_published
+from gfm.evaluation.table import Definition
+from gfm.metrics import metric_names
+from gfm.option_types import Section, Text
+from gfm.run.overrides import check_overrides, override
+from gfm.run.saved_options import Options, by_option
+
+_COLUMNS = ("sad", "mse", "mad", "grad", "conn", "sad_transition")
+
+_Overrides = Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+
+Jobs = list[list[str]]
+"""The overrides of each run."""
+
+
+class TableOptions(Section):
+    """A file of ``configs/table``."""
+
+    title: Text
+    program: Literal["train", "evaluate"] = "train"
+    cells: Annotated[dict[str, _Overrides], Field(min_length=1)]
+    options: _Overrides = Field(default_factory=list)
+    metrics: list[Text] | None = None
+    published: dict[str, Text] = Field(default_factory=dict)
+    notes: _Overrides = Field(default_factory=list)
+
+
+def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
+    """Return a table's definition and its runs.
+
+    Args:
+        config: Configuration that Hydra passes to ``on_multirun_start``.
+
+    Raises:
+        GFMError: The table, or the command line with it, is malformed.
+    """
+    table = _read(config)
+    cells = {label: by_option(options) for label, options in table.cells.items()}
+    task = by_option(str(text) for text in config.hydra.overrides.task)
+    given = {name: o for name, o in task.items() if name.split(".")[0] != "table"}
+    axis = repeated_option(config)
+    _check_command(given, cells, axis)
+    repeats = _values(given.pop(axis, None)) or [str(config[axis])]
+    shared = {**by_option(table.options), **given}
+    folders: dict[str, list[str]] = {label: [] for label in cells}
+    jobs = []
+    for label, own in cells.items():
+        for number, value in enumerate(repeats):
+            # More seeds can be added later, so a folder is named after its seed.
+            folder = f"{_file_name(label)}_{axis}{value if axis == 'seed' else number}"
+            options = {**shared, **own, axis: override(axis, value)}
+            jobs.append([*options.values(), override("hydra.sweep.subdir", folder)])
+            folders[label].append(folder)
+    columns = _columns(table, config)
+    own_options = {label: list(own.values()) for label, own in cells.items()}
+    shared_options = list(shared.values())
+    return Definition(
+        table.title, folders, own_options, shared_options, columns, table.published, table.notes
+    ), jobs
+
+
+def repeated_option(config: DictConfig) -> str:
+    """Return the option that differs between the runs of a cell: a seed, or other weights."""
+    return "seed" if "seed" in config else "checkpoint"
+
+
+def _read(config: DictConfig) -> TableOptions:
+    """Return the table that was chosen, validated."""
+    plain: Any = OmegaConf.to_container(config.table, resolve=True)
+    try:
+        table = TableOptions.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise GFMError(f"table.{place}: {first['msg'].lower()}") from None
+    if (table.program == "train") != ("seed" in config):
+        choice = config.hydra.runtime.choices.table
+        weights = " checkpoint=<weights>" if table.program == "evaluate" else ""
+        command = f"{table.program}.py -m table={choice}{weights}"
+        raise GFMError(f"table={choice} is a table of the other command: run python {command}")
+    names = [_file_name(label) for label in table.cells]
+    for label in table.cells:
+        if names.count(_file_name(label)) > 1:
+            raise GFMError(f"table.cells: {label} has the folder of a different cell: rename it")
+    for label, row in table.published.items():
+        if label not in table.cells:
+            raise GFMError(f"table.published: {label} is not a cell of the table")
+        find_published(row)
+    texts = [*table.options, *(text for own in table.cells.values() for text in own)]
+    check_overrides(texts)
+    for text in texts:
+        option = parse_override(text)
+        if option.is_sweep_override() or (option.key_or_group or "").startswith("hydra"):
+            raise GFMError(f"table: {text}: choose an option of a run, and one value")
+    return table
+
+
+def _columns(table: TableOptions, config: DictConfig) -> list[str]:
+    protocol = OmegaConf.select(config, "metrics.protocol") or config.protocol
+    known = metric_names(protocol, config.extra_metrics)
+    for name in table.metrics or ():
+        if name not in known:
+            raise GFMError(f"table.metrics: no metric {name}: choose from {', '.join(known)}")
+    return table.metrics or [name for name in _COLUMNS if name in known]
+
+
+def _check_command(given: Options, cells: dict[str, Options], axis: str) -> None:
+    for name in swept_options(given.values()):
+        if name != axis:
+            raise GFMError(f"{given[name]}: in a table, only {axis} may have several values")
+    for label, own in cells.items():
+        for name in own:
+            if name in given:
+                raise GFMError(f"{given[name]}: cell {label} of the table sets {name} itself")
+    if axis == "checkpoint" and axis not in given:
+        raise GFMError("set checkpoint=<weights> to what the table is to test")
+    if given.get("test") == "test=false":
+        raise GFMError("a table consists of the final tests: remove test=false")
+
+
+def _values(text: str | None) -> list[str]:
+    """Return the values of an override, which may be a sweep."""
+    if text is None:
+        return []
+    option = parse_override(text)
+    if not option.is_sweep_override():
+        return [str(option.value())]
+    return [str(parse_override(f"x={v}").value()) for v in option.sweep_string_iterator()]
+
+
+def _file_name(label: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", label).strip("_.").lower() or "cell"

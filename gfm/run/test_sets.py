@@ -1,0 +1,101 @@
+"""Evaluates on several test sets in one run: ``data=[am2k,p3m500_np,/data/mine]``.
+
+Hydra would merge the choices of a group into one section. Each choice is therefore composed as a
+section of its own, ``sets.<name>``, and evaluated like a single ``data`` in a sub-folder.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from gfm.compat.hydra import parse_arguments, parse_override
+from gfm.errors import GFMError
+from gfm.run.overrides import override
+
+_OF_FOLDER = ("images", "alphas", "trimaps")  # names of sub-folders, which are found
+
+
+def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[str]:
+    """Return arguments that compose each of several test sets separately.
+
+    A choice with a slash is a folder of photos and mattes, in any layout of ``data=pairs``. Options
+    ``data.<option>`` apply to each set.
+
+    Raises:
+        GFMError: Two sets have the same name, a sweep has lists of sets, or the command trains.
+    """
+    parsed = {text: parse_override(text) for text in parse_arguments(arguments)[1]}
+    lists = [option for option in parsed.values() if _lists_sets(option)]
+    if not lists:
+        return list(arguments)
+    if trains:
+        raise GFMError("train on one dataset, data=<name>; data=pairs adds others with data.also")
+    if lists[-1].is_sweep_override():
+        raise GFMError("a sweep cannot take lists of test sets: run evaluate.py once for each list")
+    options = [text for text in parsed if text.lstrip("+").startswith("data.")]
+    replaced = {
+        *options,
+        *(text for text, option in parsed.items() if option.key_or_group == "data"),
+    }
+    sets: dict[str, list[str]] = {}
+    chosen = lists[-1].value()
+    assert isinstance(chosen, list)
+    for choice in map(str, chosen):
+        name = re.sub(r"\W", "_", Path(choice).name)
+        if name in sets:
+            raise GFMError(f"data names two test sets {name}: remove one, or rename its folder")
+        sets[name] = _compose(name, choice)
+    kept = [argument for argument in arguments if argument not in replaced]
+    return [
+        *(*kept, "~data"),
+        *(text for texts in sets.values() for text in texts),
+        *(re.sub(r"^(\+*)data\.", rf"\1sets.{name}.", o) for name in sets for o in options),
+    ]
+
+
+def _lists_sets(option: Override) -> bool:
+    if option.key_or_group != "data" or option.package or option.is_delete():
+        return False
+    values = option.value().list if option.is_choice_sweep() else [option.value()]  # type: ignore[union-attr]
+    return any(isinstance(value, list) for value in values)
+
+
+def _compose(name: str, choice: str) -> list[str]:
+    if "/" not in choice:
+        return [f"+data@sets.{name}={choice}"]
+    node = f"sets.{name}"
+    found = [f"{node}.{option}=null" for option in _OF_FOLDER]
+    return [f"+data@{node}=folder", f"{node}.name={name}", override(f"{node}.root", choice), *found]
+
+
+def config_per_set(cfg: DictConfig) -> list[DictConfig]:
+    """Return the configuration of the evaluation on each test set; ``cfg`` itself if it has one.
+
+    Each of several writes to, and reads predictions from, a sub-folder with the name of the set.
+
+    Raises:
+        GFMError: Two sets have the same name.
+    """
+    if not cfg.sets:
+        return [cfg]
+    return [_on(cfg, name) for name in cfg.sets]
+
+
+def _on(cfg: DictConfig, name: str) -> DictConfig:
+    own: Any = cfg.copy()
+    with open_dict(own):
+        # Copied without resolving, because interpolations name the options of `data`.
+        own.data = OmegaConf.to_container(cfg.sets[name], resolve=False)
+        own.sets = {}
+    own.paths.run = str(Path(cfg.paths.run, name))
+    own.run.group = cfg.run.group or Path(cfg.paths.run).name
+    if cfg.predictions is not None:
+        folder = Path(cfg.predictions, name)
+        if not folder.is_dir():
+            raise GFMError(f"no folder {folder}: give predictions a sub-folder for each test set")
+        own.predictions = str(folder)
+    return own

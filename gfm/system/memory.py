@@ -1,0 +1,18 @@
+"""Memory of loader processes."""
+
+import ctypes
+from contextlib import suppress
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+
+
+def keep_freed_memory() -> None:
+    """Let this process reuse the memory that it frees instead of returning it to the system.
+
+    Each sample takes and frees megabytes, which the system hands out again page by page, cleared.
+    That costs a quarter of a loader's time. Only glibc has these settings.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_TRIM_THRESHOLD, 512 << 20)
+        libc.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that it accepts

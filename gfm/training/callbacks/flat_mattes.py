@@ -1,0 +1,55 @@
+"""Warns of mattes without content, which a low SAD does not reveal where foregrounds are small."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+
+from gfm.system.console import console
+from gfm.system.ranks import all_gather_dict
+
+_LITTLE = 0.1
+
+
+def is_flat(alpha: Tensor, truth: Tensor) -> bool:
+    """Return whether a matte is nearly empty or constant although the true one is not.
+
+    It has less than a tenth of the true opacity, or varies less than a tenth as much as the truth
+    (by the standard deviation). Both have the same shape, with values in [0, 1].
+    """
+    is_empty = bool(alpha.mean() < _LITTLE * truth.mean())
+    return is_empty or bool(alpha.std() < _LITTLE * truth.std())
+
+
+class FlatMattes(Callback):
+    """Warns of nearly empty or constant mattes: before training, and in the final test."""
+
+    def __init__(self) -> None:
+        self.are_flat: dict[str, bool] = {}
+
+    def on_test_batch_end(  # noqa: D102
+        self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
+    ) -> None:
+        if trainer.state.fn in (TrainerFn.VALIDATING, TrainerFn.TESTING):
+            alpha = outputs["prediction"].alpha[0].float()
+            truth = batch["alpha"][0].to(alpha.device).float() / 255
+            self.are_flat[batch["name"][0]] = is_flat(alpha, truth)
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        if trainer.state.fn not in (TrainerFn.VALIDATING, TrainerFn.TESTING):
+            return
+        found = all_gather_dict(self.are_flat)
+        self.are_flat = {}
+        number = sum(found.values())
+        if number and trainer.is_global_zero:
+            is_test = trainer.state.fn == TrainerFn.TESTING
+            text = f"{number} of {len(found)} mattes are nearly empty or constant"
+            fix = "do not judge them by SAD alone, but look at result.png"
+            if not is_test:
+                text, fix = f"before training, {text}", "other weights may suit your photos better"
+            console().print(f"{text}: {fix}", style="yellow")
+
+    on_validation_batch_end = on_test_batch_end  # type: ignore[assignment]
+    on_validation_end = on_test_end

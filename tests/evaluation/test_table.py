@@ -1,0 +1,153 @@
+"""Tables of runs: what is marked, what is said, and the files."""
+
+import csv
+import json
+import re
+
+import pytest
+import yaml
+
+from gfm.cli import main
+from gfm.errors import GFMError
+from gfm.evaluation.published import find_published, published_rows
+from gfm.evaluation.table import Definition, build_table, save_definition
+from gfm.evaluation.table_output import publish_table, to_latex, to_markdown
+
+PAPER = {
+    "data": {"name": "am2k"},
+    "track": {"name": "ori"},
+    "backbone": {"name": "r34"},
+    "rosta": "tt",
+    "metrics": {"protocol": "gfm"},
+}
+RUNS = {
+    "far_seed0": [3.0, 4.0, 5.0, 6.0],
+    "far_seed1": [3.5, 4.5, 5.5, 6.5],
+    "near_seed0": [1.2, 1.9, 3.1, 3.9],
+    "best_seed0": [1.0, 2.0, 3.0, 4.0],
+    "best_seed1": [1.0, 2.0, 3.0, 3.8],
+}
+
+
+def write(sweep, runs=RUNS, config=PAPER):
+    """The folder of a sweep with a table of four cells, of which one has no result."""
+    for name, values in runs.items():
+        (sweep / name).mkdir(parents=True)
+        with (sweep / name / "per_image.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([["name", "sad"], *([f"p{i}", v] for i, v in enumerate(values))])
+        (sweep / name / "config.yaml").write_text(yaml.safe_dump(config))
+    labels = {"far": "F<a>r & 5 %", "near": "near", "best": "best", "none": "none"}
+    cells = {label: [f"{key}_seed0", f"{key}_seed1"] for key, label in labels.items()}
+    options = {label: [f"rosta={key}"] for key, label in labels.items()}
+    published = {"best": "GFM-TT(r), ORI"}
+    save_definition(sweep, Definition("A & b", cells, options, [], ["sad"], published, ["Own."]))
+    return sweep
+
+
+def test_means_deviations_ranks_and_what_the_photos_separate(tmp_path):
+    table = build_table(write(tmp_path))
+    entries = {row.label: row.entries for row in table.rows}
+    assert entries.pop("none") == []
+    (far,), (near,), (best,) = entries.values()
+    assert far.mean == pytest.approx(4.75)
+    assert far.deviation == pytest.approx(0.5**0.5 / 2)
+    assert (far.rank, far.is_close) == (0, False)
+    assert near.deviation is None
+    assert (near.rank, near.is_close) == (2, True)
+    assert best.mean == pytest.approx(2.475)
+    assert (best.rank, best.is_close) == (1, False)
+    assert "Means over 4 photos; lower is better." in table.notes
+    assert "Incomplete, runs with results: near (1 of 2), none (0 of 2)." in table.notes
+    assert "Own." in table.notes
+
+
+def test_the_files(tmp_path, capsys):
+    table = build_table(write(tmp_path))
+    publish_table(tmp_path, table)
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines[2] == "|  | SAD (thousands) | SAD, published |"
+    assert lines[4:8] == [
+        "| F\\<a\\>r & 5 % | 4.75 ± 0.35 |  |",
+        "| near | *2.52 ≈* |  |",
+        "| best | **2.48 ± 0.04** | 10.89 |",
+        "| none | – |  |",
+    ]
+    latex = (tmp_path / "table.tex").read_text()
+    assert "F<a>r \\& 5 \\% & 4.75 $\\pm$ 0.35 &  \\\\" in latex
+    assert "best & \\textbf{2.48 $\\pm$ 0.04} & 10.89 \\\\" in latex
+    rows = {row["cell"]: row for row in csv.DictReader((tmp_path / "table.csv").open())}
+    assert float(rows["best"]["sad"]) == pytest.approx(2.475)
+    assert (rows["best"]["runs"], rows["none"]["sad"]) == ("2", "")
+    assert rows["near"]["sad_is_close_to_best"] == "True"
+    page = (tmp_path / "table.html").read_text()
+    assert "<td class=best>2.48 ± 0.04</td>" in page
+    assert "F&lt;a&gt;r &amp; 5 %" in page
+    assert 'href="best_seed1/"' in page
+    assert "2.48 ± 0.04" in capsys.readouterr().out
+
+
+def test_a_published_figure_has_its_source_and_stands_beside_the_same_training_only(tmp_path):
+    source = find_published("GFM-TT(r), ORI").source
+    same = build_table(write(tmp_path / "same"))
+    assert same.published == ["sad"]
+    assert any(source in note for note in same.notes)
+    for name, config in {"demo": {"data": {"name": "demo"}}, "r101": {"backbone": {}}}.items():
+        other = build_table(write(tmp_path / name, config={**PAPER, **config}))
+        assert other.published == []
+        assert not any(source in note for note in other.notes)
+
+
+def test_every_published_row_has_a_source():
+    for row in published_rows().values():
+        assert row.source
+        assert row.where["data.name"]
+        assert row.metrics
+    with pytest.raises(GFMError, match="no published figures named x"):
+        find_published("x")
+
+
+def test_one_run_is_a_table_without_deviations(tmp_path):
+    table = build_table(write(tmp_path, {"best_seed0": [1.0, 2.0]}))
+    assert "± " not in to_markdown(table)
+    assert "\\pm" not in to_latex(table)
+    assert any("does not show how much a seed changes" in note for note in table.notes)
+
+
+def test_compare_takes_the_folder_of_a_table(tmp_path, capsys, monkeypatch):
+    write(tmp_path)
+    monkeypatch.setattr("sys.argv", ["gfm", "compare", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code in (0, None)
+    assert "2.48 ± 0.04" in capsys.readouterr().out
+    assert (tmp_path / "table.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda sweep: (sweep / "table.json").write_text("{"), "table.json is missing or damaged"),
+        (
+            lambda sweep: (sweep / "best_seed0/per_image.csv").write_text("name,sad\na,x"),
+            "is damaged",
+        ),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, spoil, message):
+    write(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(GFMError, match=message):
+        build_table(tmp_path)
+
+
+def test_without_results_there_is_no_table(tmp_path):
+    with pytest.raises(GFMError, match=r"no run of the table in .* has a result yet"):
+        build_table(write(tmp_path, {}))
+
+
+def test_small_values_keep_three_digits(tmp_path):
+    table = build_table(write(tmp_path, {"best_seed0": [0.00241, 0.00241], "far_seed0": [1.0, 1]}))
+    text = to_markdown(table)
+    assert re.search(r"\*\*0\.00241\*\*", text)
+    assert json.loads((tmp_path / "table.json").read_text())["title"] == "A & b"

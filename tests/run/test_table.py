@@ -1,0 +1,184 @@
+"""Tables: which runs they consist of, and a small one from the command line."""
+
+import csv
+import json
+import re
+
+import pytest
+from omegaconf import OmegaConf, open_dict
+
+from gfm.compat.hydra import swept_options
+from gfm.config import EvaluateConfig, TrainConfig
+from gfm.errors import GFMError
+from gfm.evaluation.published import find_published
+from gfm.run.configuration import load_config
+from gfm.run.sweep import choose_gpu
+from gfm.run.table import plan_table
+from tests import processes
+from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
+
+SHIPPED = sorted(path.stem for path in (PROJECT / "configs/table").glob("*.yaml"))
+SCORED = ["inference", "inference_rim"]
+TRAINED = [name for name in SHIPPED if name not in SCORED]
+OWN = re.search(
+    r"```yaml\n# conf/table/(\w+)\.yaml\n(.*?)```",
+    (PROJECT / "docs/tables.md").read_text("utf-8"),
+    re.DOTALL,
+)
+
+
+def plan(name, *options, program="train"):
+    """The definition and the jobs of a table for these options of the command line."""
+    given = [f"table={name}", *options]
+    config = compose_config(program, [o for o in given if not swept_options([o])])
+    hydra = {"overrides": {"task": given}, "runtime": {"choices": {"table": name}}}
+    with open_dict(config):
+        config.hydra = OmegaConf.create(hydra)
+    return plan_table(config)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_all_cells_of_a_table_of_trainings_are_valid_and_differ(name, tmp_path):
+    definition, jobs = plan(name, "data=demo", "seed=0,1")
+    assert len(jobs) == 2 * len(definition.cells)
+    composed = []
+    for options in jobs:
+        cfg = compose_config("train", [*options[:-1], f"paths.run={tmp_path}"])
+        config = load_config(TrainConfig, cfg).to_dict()
+        assert config["test"] == "last"
+        config.pop("run")
+        composed.append(json.dumps(config, default=str))
+    assert len(set(composed)) == len(composed)
+    for label, row in definition.published.items():
+        where = find_published(row).where
+        options = {**dict(o.split("=") for o in definition.shared + definition.options[label])}
+        assert where["track.name"] == options["track"]
+        assert (where["backbone.name"], where["rosta"]) == (options["backbone"], options["rosta"])
+
+
+@pytest.mark.parametrize("name", SCORED)
+def test_all_cells_of_a_table_of_evaluations_are_valid(name, tmp_path):
+    definition, jobs = plan(name, "checkpoint=a,b", program="evaluate")
+    assert len(jobs) == 2 * len(definition.cells)
+    assert [job[-2] for job in jobs[:2]] == ["checkpoint=a", "checkpoint=b"]
+    for options in jobs[::2]:
+        cfg = compose_config("evaluate", [*options[:-1], f"paths.run={tmp_path}"])
+        load_config(EvaluateConfig, cfg)
+
+
+def test_the_command_line_overrides_the_options_of_a_table():
+    definition, jobs = plan("rosta", "backbone=d121", "seed=5")
+    assert jobs[0] == [
+        *("track=ori", "backbone=d121", "test=last"),
+        *("rosta=tt", "seed=5", "hydra.sweep.subdir=tt_seed5"),
+    ]
+    assert definition.cells == {name: [f"{name.lower()}_seed5"] for name in definition.cells}
+    assert definition.shared == ["track=ori", "backbone=d121", "test=last"]
+
+
+WRONG = {
+    ("rosta", "rosta=ft"): "rosta=ft: cell TT of the table sets rosta itself",
+    ("rosta", "backbone=r34,d121"): "in a table, only seed may have several values",
+    ("rosta", "test=false"): "a table consists of the final tests: remove test=false",
+    ("rosta", "+table.metrics=[sadd]"): "table.metrics: no metric sadd: choose from sad, ",
+    ("rosta", "+table.foo=1"): "table.foo: extra inputs are not permitted",
+    ("rosta", "table.cells.TT=1"): "table.cells.TT: input should be a valid list",
+    ("rosta", "+table.cells.tt='rosta=ft'"): "TT has the folder of a different cell: rename it",
+    ("rosta", "+table.published.x=y"): "table.published: x is not a cell of the table",
+    ("rosta", "table.published.TT=y"): "no published figures named y: known are GFM-TT",
+    ("rosta", "table.cells.TT='rosta=tt,ft'"): "rosta=tt,ft: choose an option of a run, and one",
+    ("rosta", "table.cells.TT=rosta"): "cannot read the option rosta",
+    ("inference", "seed=0"): "run python evaluate.py -m table=inference checkpoint=<weights>",
+}
+
+
+@pytest.mark.parametrize(("given", "message"), WRONG.items(), ids=str)
+def test_mistakes_are_one_line(given, message):
+    name, option = given
+    with pytest.raises(GFMError) as caught:
+        plan(name, option)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_evaluations_needs_weights():
+    with pytest.raises(GFMError, match="set checkpoint=<weights>"):
+        plan("inference", program="evaluate")
+    with pytest.raises(GFMError, match=r"run python train.py -m table=rosta$"):
+        plan("rosta", program="evaluate")
+
+
+def test_a_table_without_m_is_refused(tiny_training):
+    with pytest.raises(GFMError, match="add -m"):
+        load_config(TrainConfig, compose_config("train", [*tiny_training, "table=rosta"]))
+
+
+@pytest.mark.parametrize(
+    ("worker", "num_gpus", "gpu"),
+    [
+        ("LokyProcess-1", 4, 0),
+        ("LokyProcess-6", 4, 1),
+        ("LokyProcess-1", 1, None),
+        ("MainProcess", 4, None),
+    ],
+)
+def test_workers_of_joblib_share_the_gpus(monkeypatch, worker, num_gpus, gpu):
+    monkeypatch.setattr("gfm.run.sweep.in_sweep", lambda: True)
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.name", worker)
+    assert choose_gpu(num_gpus) == gpu
+    monkeypatch.setattr("gfm.run.sweep.in_sweep", lambda: False)
+    assert choose_gpu(num_gpus) is None
+
+
+def test_a_table_of_ones_own_goes_on_where_it_was_stopped(demo_folder, demo_roots, tmp_path):
+    """The file of docs/tables.md; a cell loses its result, and a seed is added."""
+    (tmp_path / "conf/table").mkdir(parents=True)
+    (tmp_path / f"conf/table/{OWN[1]}.yaml").write_text(OWN[2])
+    small = [f"paths.demo={demo_folder}", *SMALL_DATA, *SMALL_TRAINING]
+    own = ["--config-dir", tmp_path / "conf", "-m", f"table={OWN[1]}"]
+    command = ["train.py", *own, *small, f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    first = processes.run(command)
+    assert first.returncode == 0, first.stderr
+    head, *rows = list(csv.reader((tmp_path / "sweep/table.csv").open()))
+    assert head[:4] == ["cell", "runs", "options", "sad"]
+    assert [row[:2] for row in rows] == [["none", "1"], ["0.25", "1"], ["one, AdamW", "1"]]
+
+    result = tmp_path / "sweep/0.25_seed0/result.json"
+    content = json.loads(result.read_text())
+    result.write_text(json.dumps({**content, "status": "running"}))
+    again = processes.run([*command, "seed=0,1"])
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("is finished already") == 2
+    text = (tmp_path / "sweep/table.md").read_text()
+    assert text.startswith("**Weights of the focus loss**")
+    assert len(re.findall(r"\d ± \d", text)) == 9
+    assert "SAD transition" in text
+    assert "All other weights are 0.25." in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_table_of_trainings_runs_on_the_demo(demo_folder, demo_roots, tmp_path, name):
+    small = [o for o in SMALL_TRAINING if name != "backbone" or not o.startswith("backbone")]
+    where = [f"paths.demo={demo_folder}", f"hydra.sweep.dir={tmp_path}"]
+    words = ["train.py", "-m", f"table={name}", *where, *SMALL_DATA, *small]
+    done = processes.run(words)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "table.md").read_text()
+    assert "Incomplete" not in text
+    assert "Published" not in text
+
+
+@pytest.mark.slow
+def test_the_tables_of_evaluations_run_on_the_demo(demo_folder, demo_roots, tmp_path):
+    where = [f"paths.demo={demo_folder}", *SMALL_DATA]
+    run = tmp_path / "run"
+    words = ["train.py", *where, *SMALL_TRAINING, "track=ori", "rosta=rim", f"paths.run={run}"]
+    assert processes.run(words).returncode == 0
+    weights = f"checkpoint={run / 'checkpoints/last.ckpt'}"
+    sweep = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    done = processes.run(["evaluate.py", "-m", "table=inference_rim", weights, *where, sweep])
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "sweep/table.md").read_text()
+    assert "Incomplete" not in text
+    assert "| branch FT |" in text

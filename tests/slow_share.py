@@ -1,0 +1,46 @@
+"""Runs slow tests in a drawn order until the time is up: ``make slow``.
+
+A test that has not started when the time is up is skipped. The draw is any word; with the commit,
+each landing runs a different share, and the same commit repeats it.
+"""
+
+import hashlib
+import time
+
+import pytest
+
+_END = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the draw."""
+    parser.addoption("--draw", required=True, help="word that decides the order, such as a commit")
+    parser.addoption("--seconds", type=float, default=150, help="time after which tests skip")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the clock."""
+    config.stash[_END] = time.monotonic() + config.getoption("--seconds")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Return the line that tells how to repeat the order."""
+    return f"slow tests in the order of --draw={config.getoption('--draw')}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests; those of a file stay together, because they share fixtures."""
+    draw = config.getoption("--draw")
+    items.sort(key=lambda item: [_place(draw, name) for name in (item.path.name, item.nodeid)])
+
+
+def _place(draw: str, name: str) -> str:
+    return hashlib.sha256(f"{draw} {name}".encode()).hexdigest()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test if the time is up."""
+    if time.monotonic() > item.config.stash[_END]:
+        pytest.skip("time is up")

@@ -1,0 +1,93 @@
+"""What callbacks print about a run: how long it takes, and mattes without content."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from pytorch_lightning.trainer.states import TrainerFn
+
+from gfm.training.callbacks import FlatMattes, ProgressBar, TimeEstimate, flat_mattes, time_estimate
+from gfm.training.callbacks.time_estimate import format_roughly
+
+
+def trainer(fn=TrainerFn.FITTING, **attributes):
+    """Return a stand-in with what these callbacks read."""
+    usual = {
+        "is_global_zero": True,
+        "sanity_checking": False,
+        "estimated_stepping_batches": 400,
+        "check_val_every_n_epoch": None,
+        "val_check_interval": 50,
+        "max_epochs": -1,
+        "max_steps": 400,
+    }
+    return SimpleNamespace(state=SimpleNamespace(fn=fn), **{**usual, **attributes})
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time_estimate.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time_estimate, "should_update_logs", lambda _: True)
+    return now
+
+
+def estimate(clock, **attributes):
+    """Run a validation of 30 seconds, then steps of one second after a first one of 100."""
+    callback = TimeEstimate()
+    callback.on_validation_start()
+    clock[0] += 30
+    callback.on_validation_end(trainer(TrainerFn.VALIDATING))
+    clock[0] += 100
+    for step in range(1, 41):
+        callback.on_train_batch_end(trainer(global_step=step, **attributes))
+        clock[0] += 1
+
+
+def test_the_time_of_a_run_is_estimated_once(clock, capsys):
+    estimate(clock)  # after 11 steps, 389 seconds for steps and 240 for validations
+    said = "about 10 minutes for the remaining 389 steps and 8 validations\n"
+    assert capsys.readouterr().out == said
+    estimate(clock, check_val_every_n_epoch=1)  # it does not know how many validations
+    assert capsys.readouterr().out == "about 6 minutes for the remaining 389 steps\n"
+    for total in (11, float("inf")):
+        estimate(clock, estimated_stepping_batches=total)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "2 seconds"), (89, "89 seconds"), (91, "2 minutes"), (9000, "2.5 hours")],
+)
+def test_format_roughly(seconds, text):
+    assert format_roughly(seconds) == text
+
+
+def test_the_progress_bar_counts_steps_where_they_limit_the_run():
+    bar = ProgressBar()
+    bar._trainer = trainer(global_step=12)
+    assert bar._get_train_description(3).strip() == "Step 12/400"
+    bar._trainer = trainer(global_step=12, max_epochs=9, max_steps=-1)
+    assert bar._get_train_description(3).strip() == "Epoch 3/8"
+
+
+def test_flat_mattes_are_counted_before_training_and_in_the_test(capsys):
+    truth = torch.zeros(1, 1, 20, 20, dtype=torch.uint8)
+    truth[..., :5, :5] = 255
+    perfect = truth.float() / 255
+    mattes = {"perfect": perfect, "soft": 0.5 * perfect + 0.3, "empty": 0.05 * perfect}
+    mattes["constant"] = torch.full_like(perfect, 0.5)
+    callback = FlatMattes()
+    for fn in (TrainerFn.VALIDATING, TrainerFn.FITTING, TrainerFn.TESTING):
+        for name, alpha in mattes.items():
+            outputs = {"prediction": SimpleNamespace(alpha=alpha)}
+            callback.on_test_batch_end(trainer(fn), None, outputs, {"name": [name], "alpha": truth})
+        callback.on_test_end(trainer(fn), None)
+    before, after = capsys.readouterr().out.splitlines()
+    assert before.startswith("before training, 2 of 4 mattes are nearly empty or constant: other")
+    assert after.startswith("2 of 4 mattes are nearly empty or constant: do not judge them by SAD")
+
+
+def test_photos_without_a_foreground_have_no_flat_mattes():
+    empty = torch.zeros(1, 8, 8)
+    assert not flat_mattes.is_flat(empty, empty)
