@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
+from gfm.data.dataset import SampleOptions
 from gfm.data.layout import Roots
 from gfm.data.tracks import RssnTrack
 from gfm.prepare.pack import prepare_pack
@@ -55,10 +56,10 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: str | None) -> fl
     batch_size, crops, size = (4, [96], 64) if stage.is_rehearsal else (32, [640, 960], 320)
     track = RssnTrack(backgrounds_per_foreground=_DRAWS)
     more = {} if place is None else {"compose_on": place}
+    samples = SampleOptions(input_size=size, crop_sizes=crops)
     datamodule = MattingDataModule(
-        roots, track, batch_size=batch_size, crop_sizes=crops, input_size=size,
-        num_workers=num_workers, **more,
-    )  # fmt: skip
+        roots, track, samples, batch_size=batch_size, num_workers=num_workers, **more
+    )
     datamodule.setup("fit")
     batches = iter(datamodule.train_dataloader())
     for _ in range(2 * num_workers + 1):  # those that were loaded ahead

@@ -95,11 +95,11 @@ def _restored() -> Iterator[None]:
 
 
 def compiling(stage: Stage) -> contextlib.AbstractContextManager[Any]:
-    """In a rehearsal, let torch.compile make graphs but generate no code."""
+    """In a rehearsal, let torch.compile capture graphs but generate no code."""
     if not stage.is_rehearsal:
         return contextlib.nullcontext()
 
     def compile_quickly(model: GFM) -> None:
-        nn.Module.compile(model, backend="aot_eager")
+        nn.Module.compile(model, backend="eager")
 
     return mock.patch.object(GFM, "compile", compile_quickly)
