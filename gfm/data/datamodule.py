@@ -23,12 +23,12 @@ from gfm.data.dataset import (
 from gfm.data.layout import Datasets, Photo
 from gfm.data.loaders import TrainingLoader, photo_loader
 from gfm.data.mixture import datasets_of
-from gfm.data.samplers import EpochSampler
+from gfm.data.samplers import EndlessBatches, EpochSampler
 from gfm.data.split import hold_out
 from gfm.data.transforms import Interpolation
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
-from gfm.system.processes import num_loaders
+from gfm.system.cores import num_loaders
 from gfm.system.ranks import rank_and_world
 
 
@@ -65,8 +65,8 @@ class MattingDataModule(pl.LightningDataModule):
         interpolation: Resizing of windows; see :class:`gfm.data.transforms.JointTransform`.
         flip_probability: Probability of flipping a sample.
         transition_probability: Probability of centring a window on the transition region.
-        num_workers: Number of loader processes; 0 loads in the training process, ``None`` starts
-            one per core, but at most 8, and only as many as /dev/shm has room for.
+        num_workers: Number of loader processes of each process; 0 loads in the training process,
+            ``None`` starts as many as :func:`gfm.system.cores.num_loaders` says.
         seed: Seed of all random numbers.
         on_error: Reaction to unreadable files; see :class:`gfm.data.dataset.TrainingSet`.
         num_validation_photos: Number of photos validated during training, spread evenly over the
@@ -128,9 +128,7 @@ class MattingDataModule(pl.LightningDataModule):
             also_share=also_share,
             on_error=on_error,
         )
-        # Bytes of a pixel: image, foreground and background, alpha, and two trimaps.
-        batch_bytes = batch_size * input_size**2 * 12
-        self.num_workers = num_loaders(batch_bytes) if num_workers is None else num_workers
+        self._num_workers = num_workers
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
         self.num_holdout = num_holdout
@@ -213,14 +211,20 @@ class MattingDataModule(pl.LightningDataModule):
         return TrainingLoader(
             self._batches_done,
             self.training,
-            batch_size,
-            sampler=sampler,
+            batch_sampler=EndlessBatches(sampler, batch_size),
             num_workers=self.num_workers,
-            # The official code keeps a last, smaller batch.
-            drop_last=len(sampler) >= batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
+
+    @property
+    def num_workers(self) -> int:
+        """The number of loader processes of this process."""
+        if self._num_workers is not None:
+            return self._num_workers
+        # Bytes of a pixel: image, foreground and background, alpha, and two trimaps.
+        batch_bytes = self.batch_size * self.options.input_size**2 * 12
+        return num_loaders(batch_bytes, self.trainer.num_devices if self.trainer else 1)
 
     def _batches_done(self) -> int:
         if self.trainer is None or not self.trainer.training:

@@ -1,9 +1,10 @@
 """Samplers, which decide which samples a process sees, and in what order."""
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
-from torch.utils.data import Sampler
+from torch.utils.data import BatchSampler, Sampler
 
 from gfm.system.ranks import rank_and_world
 
@@ -36,6 +37,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         """Set the epoch; Lightning calls this before each one."""
         self.epoch = 0 if self.repeats_first else epoch
 
+    def following(self, epoch: int) -> int:
+        """Return the epoch whose samples are shown after those of ``epoch``."""
+        return 0 if self.repeats_first else epoch + 1
+
     def __len__(self) -> int:
         """Return the number of samples of a whole epoch, even if it is resumed in the middle."""
         return self.num_samples // rank_and_world()[1]
@@ -45,6 +50,37 @@ class EpochSampler(Sampler[tuple[int, int]]):
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_samples)
         own = order[rank::world][self.start : len(self)]
         return iter([(self.epoch, int(index)) for index in own])
+
+
+class EndlessBatches(Sampler[list[tuple[int, int]]]):
+    """Yields the batches of an epoch, then those of the next one, without end.
+
+    Loader processes can therefore prepare the first batches of an epoch during the one before, or
+    during validation. A last, smaller batch is left out, unless it is the only one. (The official
+    code keeps it.)
+
+    Args:
+        sampler: Yields the samples of an epoch. Its epoch and start are those of the first batch.
+        batch_size: Samples per batch.
+    """
+
+    def __init__(self, sampler: EpochSampler, batch_size: int) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+
+    def _of_epoch(self, sampler: EpochSampler) -> BatchSampler:
+        return BatchSampler(sampler, self.batch_size, drop_last=len(sampler) >= self.batch_size)
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return len(self._of_epoch(self.sampler))
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        ahead = copy.copy(self.sampler)  # Lightning sets the epoch of the other one
+        while True:
+            yield from self._of_epoch(ahead)
+            ahead.start = 0
+            ahead.epoch = ahead.following(ahead.epoch)
 
 
 class ShareSampler(Sampler[int]):
