@@ -8,8 +8,8 @@ from pathlib import Path
 from gfm.animals.dataset_files import DemoSize, Drawing, draw_files, drawings
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
-from gfm.system.files import make_folder
 from gfm.system.cores import num_cores
+from gfm.system.files import make_folder
 from gfm.system.processes import map_unordered
 from gfm.system.progress import Progress
 

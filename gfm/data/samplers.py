@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 
 import numpy as np
-from torch.utils.data import BatchSampler, Sampler
+from torch.utils.data import Sampler
 
 from gfm.system.ranks import rank_and_world
 
@@ -68,17 +68,18 @@ class EndlessBatches(Sampler[list[tuple[int, int]]]):
         self.sampler = sampler
         self.batch_size = batch_size
 
-    def _of_epoch(self, sampler: EpochSampler) -> BatchSampler:
-        return BatchSampler(sampler, self.batch_size, drop_last=len(sampler) >= self.batch_size)
-
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
-        return len(self._of_epoch(self.sampler))
+        num_samples = len(self.sampler)
+        return num_samples // self.batch_size or min(1, num_samples)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         ahead = copy.copy(self.sampler)  # Lightning sets the epoch of the other one
-        while True:
-            yield from self._of_epoch(ahead)
+        while len(self):
+            keys = list(ahead)
+            for batch in range(ahead.start // self.batch_size, len(self)):
+                first = batch * self.batch_size - ahead.start
+                yield keys[first : first + self.batch_size]
             ahead.start = 0
             ahead.epoch = ahead.following(ahead.epoch)
 

@@ -152,7 +152,8 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
         text = "no weights will be saved, because callbacks has neither best, last nor end"
         warnings.warn(text, stacklevel=2)
-    if config.trainer.benchmark is None and not config.trainer.deterministic:
+    trainer = config.trainer.to_dict()
+    if trainer.get("benchmark") is None and not trainer.get("deterministic"):
         callbacks.append(CudnnBenchmark())
     if config.freeze:
         callbacks.append(Freezing(config.freeze, config.unfreeze_every))

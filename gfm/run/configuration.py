@@ -65,7 +65,7 @@ def _place_in_sweep(cfg: DictConfig) -> DictConfig:
 
 
 def _fit_to_machine(config: C) -> C:
-    """Replace ``trainer.precision=auto`` and an unset logging interval; choose the memory format."""
+    """Choose precision, memory format and logging interval by the machine, unless they are set."""
     trainer = config.trainer
     device = device_type(trainer.accelerator)
     if trainer.log_every_n_steps is None:

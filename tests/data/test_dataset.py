@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import ValidationSet
 from gfm.data.layout import validation_photos
-from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.samplers import EndlessBatches, EpochSampler, ShareSampler
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
+from gfm.system import cores
 
 TRACKS = {
     "ori": OriginalTrack(foreground="closed_form"),
@@ -106,6 +108,15 @@ def test_workers_run_on_into_the_next_epoch(demo_roots, num_workers, monkeypatch
     assert len(handed_out) == len(set(handed_out))  # only a jump starts the order anew
 
 
+@pytest.mark.parametrize(("num_devices", "expected"), [(1, 15), (4, 3), (16, 1)])
+def test_the_processes_of_a_machine_share_its_cores(demo_roots, monkeypatch, num_devices, expected):
+    monkeypatch.setattr(cores, "num_cores", lambda: 16)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    datamodule = module(demo_roots, num_workers=None)
+    datamodule.trainer = SimpleNamespace(num_devices=num_devices)
+    assert datamodule.num_workers == expected
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_epoch_that_was_left_early(demo_roots, num_workers):
     """As with trainer.limit_train_batches, the next epoch starts at its first batch."""
@@ -153,6 +164,10 @@ def test_ranks_share(monkeypatch):
     assert len({key for share in training for key in share}) == 18
     validation = [of_rank(ShareSampler(20), rank) for rank in range(3)]
     assert sorted(index for share in validation for index in share) == list(range(20))
+
+
+def test_no_sample_is_no_batch():
+    assert list(EndlessBatches(EpochSampler(0), 2)) == []
 
 
 def test_fewer_samples_than_a_batch(demo_roots):
