@@ -8,8 +8,9 @@ from pathlib import Path
 from gfm.animals.dataset_files import DemoSize, Drawing, draw_files, drawings
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
+from gfm.system.cores import num_cores
 from gfm.system.files import make_folder
-from gfm.system.processes import map_unordered, num_cores
+from gfm.system.processes import map_unordered
 from gfm.system.progress import Progress
 
 DEMO_VERSION = 2  # increase it whenever drawings change, so that old files are not reused

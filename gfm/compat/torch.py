@@ -5,8 +5,9 @@ NumPy, so that the command line and its workers start without them.
 """
 
 import re
+import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,6 +86,18 @@ def skip_random_weights() -> AbstractContextManager[Any]:
             return func(*args, **kwargs)
 
     return Skip()
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """Let compiled networks run as if they were not, within the context.
+
+    For inputs of many sizes, and hooks: each would be compiled anew.
+    """
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing it takes long
+        return nullcontext()
+    import torch
+
+    return torch.compiler.set_stance("force_eager")
 
 
 def cpu_capabilities() -> Mapping[str, Any]:

@@ -23,12 +23,12 @@ from gfm.data.device_compositing import compose
 from gfm.data.layout import Datasets, Photo
 from gfm.data.loaders import TrainingLoader, photo_loader
 from gfm.data.mixture import datasets_of
-from gfm.data.samplers import EpochSampler
+from gfm.data.samplers import EndlessBatches, EpochSampler
 from gfm.data.split import hold_out
 from gfm.data.spreading import spread
 from gfm.data.windows import WindowSet, check_track, collate
 from gfm.errors import GFMError
-from gfm.system.processes import num_loaders
+from gfm.system.cores import num_loaders
 from gfm.system.ranks import rank_and_world
 
 
@@ -60,8 +60,8 @@ class MattingDataModule(pl.LightningDataModule):
         track: Composes training samples; not needed for evaluation.
         samples: How training samples are cut from photos; by default as in the paper.
         batch_size: Samples per batch of all processes together, as in the official code.
-        num_workers: Number of loader processes; 0 loads in the training process, ``None`` starts
-            one per core, but at most 8, and only as many as /dev/shm has room for.
+        num_workers: Number of loader processes of each process; 0 loads in the training process,
+            ``None`` starts as many as :func:`gfm.system.cores.num_loaders` says.
         compose_on: ``workers``, the loader processes, or ``device``: batches are composed there
             after they were moved to it; see :mod:`gfm.data.device_compositing`.
         num_validation_photos: Number of photos validated during training, spread evenly over the
@@ -102,7 +102,7 @@ class MattingDataModule(pl.LightningDataModule):
         self.samples = samples or SampleOptions()
         self.batch_size = batch_size
         self.composes_on_device = compose_on == "device"
-        self.num_workers = self._most_loaders() if num_workers is None else num_workers
+        self._num_workers = num_workers
         self.num_validation_photos = num_validation_photos
         self.repeats_first_epoch = repeats_first_epoch
         self.num_holdout = num_holdout
@@ -111,13 +111,18 @@ class MattingDataModule(pl.LightningDataModule):
         self.held_out: list[Photo] = []
         self.other_datasets: list[str] = []  # which are validated, too
 
-    def _most_loaders(self) -> int:
-        """Return the number of loader processes that the cores and the shared memory allow."""
-        if self.composes_on_device:
-            # Bytes of a pixel of a window: foreground and background, and alpha.
-            return num_loaders(self.batch_size * max(self.samples.sides) ** 2 * 7)
-        # Bytes of a pixel: image, foreground and background, alpha, and two trimaps.
-        return num_loaders(self.batch_size * self.samples.input_size**2 * 12)
+    @property
+    def num_workers(self) -> int:
+        """The number of loader processes of this process."""
+        if self._num_workers is not None:
+            return self._num_workers
+        # Bytes of a pixel: of a window, foreground and background, and alpha; of a sample, image,
+        # foreground and background, alpha, and two trimaps.
+        on_device = self.composes_on_device
+        side = max(self.samples.sides) if on_device else self.samples.input_size
+        num_bytes = 7 if on_device else 12
+        batch_bytes = self.batch_size * side**2 * num_bytes
+        return num_loaders(batch_bytes, self.trainer.num_devices if self.trainer else 1)
 
     def prepare_data(self) -> None:
         """Let the source make files that are missing; Lightning calls this once per machine."""
@@ -195,12 +200,9 @@ class MattingDataModule(pl.LightningDataModule):
         return TrainingLoader(
             self._batches_done,
             WindowSet.like(self.training) if self.composes_on_device else self.training,
-            batch_size,
-            sampler=sampler,
+            batch_sampler=EndlessBatches(sampler, batch_size),
             num_workers=self.num_workers,
             collate_fn=collate if self.composes_on_device else None,
-            # The official code keeps a last, smaller batch.
-            drop_last=len(sampler) >= batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

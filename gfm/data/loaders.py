@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from gfm.data.dataset import Sample, TrainingSet, ValidationSet
 from gfm.data.layout import Photo
-from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.samplers import EndlessBatches, ShareSampler
 from gfm.system.memory import keep_freed_memory
 from gfm.system.processes import accept_only_parent_sigterm, block_sigterm
 
@@ -50,25 +50,40 @@ def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample
 
 
 class TrainingLoader(_Loader):
-    """A loader that can resume in the middle of an epoch.
+    """A loader that runs on from epoch to epoch, and can resume in the middle of one.
 
     Args:
         batches_done: Returns how many batches of the epoch are done.
-        dataset: Dataset; further arguments are those of a DataLoader with an EpochSampler.
+        dataset: Dataset.
+        batch_sampler: Batches; further options are those of a DataLoader.
     """
 
     def __init__(
-        self, batches_done: Callable[[], int], dataset: TrainingSet, *args: Any, **options: Any
+        self,
+        batches_done: Callable[[], int],
+        dataset: TrainingSet,
+        batch_sampler: EndlessBatches,
+        **options: Any,
     ) -> None:
-        super().__init__(dataset, *args, **options)
+        super().__init__(dataset, batch_sampler=batch_sampler, **options)
         self.batches_done = batches_done
+        self.batches = batch_sampler
+        self._stream: Iterator[Sample] = iter(())
+        self._next: tuple[int, int] | None = None  # epoch and batch that the stream yields next
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
         # A generator runs only when its first batch is wanted. Lightning asks for the iterator
         # earlier than that, before it has restored the epoch and the batch of a resumed run.
-        assert isinstance(self.sampler, EpochSampler)
-        self.sampler.start = self.batches_done() * (self.batch_size or 1)
-        yield from super().__iter__()
+        sampler = self.batches.sampler
+        epoch, done = sampler.epoch, self.batches_done()
+        if self._next != (epoch, done):  # at the start, or after an epoch that was left early
+            sampler.start = done * self.batches.batch_size
+            self._stream = super().__iter__()
+        for batch in range(done, len(self)):
+            sample = next(self._stream)
+            is_last = batch + 1 == len(self)
+            self._next = (sampler.following(epoch), 0) if is_last else (epoch, batch + 1)
+            yield sample
 
     # The interface by which a loader tells Lightning that it can resume; its state is empty,
     # because Lightning counts the batches.

@@ -1,5 +1,6 @@
 """Samplers, which decide which samples a process sees, and in what order."""
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -36,6 +37,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         """Set the epoch; Lightning calls this before each one."""
         self.epoch = 0 if self.repeats_first else epoch
 
+    def following(self, epoch: int) -> int:
+        """Return the epoch whose samples are shown after those of ``epoch``."""
+        return 0 if self.repeats_first else epoch + 1
+
     def __len__(self) -> int:
         """Return the number of samples of a whole epoch, even if it is resumed in the middle."""
         return self.num_samples // rank_and_world()[1]
@@ -45,6 +50,38 @@ class EpochSampler(Sampler[tuple[int, int]]):
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_samples)
         own = order[rank::world][self.start : len(self)]
         return iter([(self.epoch, int(index)) for index in own])
+
+
+class EndlessBatches(Sampler[list[tuple[int, int]]]):
+    """Yields the batches of an epoch, then those of the next one, without end.
+
+    Loader processes can therefore prepare the first batches of an epoch during the one before, or
+    during validation. A last, smaller batch is left out, unless it is the only one. (The official
+    code keeps it.)
+
+    Args:
+        sampler: Yields the samples of an epoch. Its epoch and start are those of the first batch.
+        batch_size: Samples per batch.
+    """
+
+    def __init__(self, sampler: EpochSampler, batch_size: int) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        num_samples = len(self.sampler)
+        return num_samples // self.batch_size or min(1, num_samples)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        ahead = copy.copy(self.sampler)  # Lightning sets the epoch of the other one
+        while len(self):
+            keys = list(ahead)
+            for batch in range(ahead.start // self.batch_size, len(self)):
+                first = batch * self.batch_size - ahead.start
+                yield keys[first : first + self.batch_size]
+            ahead.start = 0
+            ahead.epoch = ahead.following(ahead.epoch)
 
 
 class ShareSampler(Sampler[int]):

@@ -1,12 +1,17 @@
 """Scores the mattes of any other method, read from a folder of pictures."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import torch
+from torch.utils.data import default_collate
+
+from gfm.data.dataset import ValidationSet
 from gfm.data.images import image_size
 from gfm.data.layout import Photo
-from gfm.data.loaders import photo_loader
 from gfm.errors import GFMError
 from gfm.evaluation.prediction_files import (
     find_mattes,
@@ -15,9 +20,12 @@ from gfm.evaluation.prediction_files import (
     resize_matte,
 )
 from gfm.evaluation.scoring import Scorer
+from gfm.system.cores import num_cores
 from gfm.system.files import fingerprint_of_files
 from gfm.system.progress import Progress
+from gfm.system.threads import map_threads
 
+_MOST_THREADS = 16  # each takes the memory of a photo
 _NUM_LISTED = 20  # mattes named on the terminal
 
 
@@ -79,20 +87,23 @@ class PredictionSource:
         return [photo for photo in photos if photo.name in self.files]
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Read and score the mattes; those that cannot be read are left out.
+        """Read and score the mattes on all cores; those that cannot be read are left out.
+
+        With ``num_workers=0``, or with additional metrics, which may not allow threads, a single
+        thread does so.
 
         Raises:
             GFMError: A photo cannot be read, a matte cannot be written, or none can be scored.
         """
-        with Progress(num_done + len(photos), "photo", num_done) as progress:
-            for sample in photo_loader(photos, num_workers):
-                name = sample["name"][0]
-                try:
-                    matte = read_prediction(self.files[name])
-                except GFMError as error:
-                    self.faults[name] = str(error)
+        num_threads = min(_MOST_THREADS, num_cores()) if num_workers and not scorer.extra else 1
+        score = partial(self._score, scorer, ValidationSet(photos))
+        total = num_done + len(photos)
+        with Progress(total, "photo", num_done) as progress, _single_threaded_torch():
+            for name, row in map_threads(score, range(len(photos)), num_threads):
+                if isinstance(row, GFMError):
+                    self.faults[name] = str(row)
                 else:
-                    scorer.add(resize_matte(matte, *sample["alpha"].shape[-2:]), sample)
+                    scorer.journal.add(name, row)
                 progress.advance()
         if self.faults:
             if len(self.faults) == len(self.files):
@@ -100,6 +111,18 @@ class PredictionSource:
             names = ", ".join(self.faults)
             self.facts["faulty"] = f"{len(self.faults)} mattes, left out of the means: {names}"
         return True
+
+    def _score(
+        self, scorer: Scorer, dataset: ValidationSet, index: int
+    ) -> tuple[str, dict[str, float] | GFMError]:
+        """Return the name of a photo, and its metrics or why its matte cannot be read."""
+        name = dataset.photos[index].name
+        sample = default_collate([dataset[index]])
+        try:
+            matte = read_prediction(self.files[name])
+        except GFMError as error:
+            return name, error
+        return name, scorer.score(resize_matte(matte, *sample["alpha"].shape[-2:]), sample)
 
     def finish(self) -> None:
         """List the photos whose matte is missing or cannot be scored.
@@ -124,6 +147,17 @@ class PredictionSource:
     def _describe_faults(self) -> str:
         names, first = _listed(list(self.faults)), next(iter(self.faults.values()))
         return f"{len(self.faults)} of {len(self.files)} mattes cannot be scored: {names} ({first})"
+
+
+@contextmanager
+def _single_threaded_torch() -> Iterator[None]:
+    """Let operations of torch take one thread; photos are scored in parallel instead."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from gfm.data.images import read_alpha, read_image, read_matte
 from gfm.evaluation.html import write_page
 from gfm.metrics.error_map import error_colours
-from gfm.system.processes import num_cores
+from gfm.system.cores import num_cores
 from gfm.system.progress import Progress
 
 _SCOPES = {"": "Whole image", "transition": "Transition region"}

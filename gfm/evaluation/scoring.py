@@ -57,7 +57,11 @@ class Scorer:
         return self.folder / f"{name}.png"
 
     def add(self, matte: np.ndarray, sample: Batch) -> None:
-        """Write and score a matte.
+        """Write and score a matte as :meth:`score`, and store its metrics."""
+        self.journal.add(sample["name"][0], self.score(matte, sample))
+
+    def score(self, matte: np.ndarray, sample: Batch) -> dict[str, float]:
+        """Write a matte and return its metrics; threads may do so at the same time.
 
         Args:
             matte: H×W, the size of the photo. Floats of a network are in [0, 1] and rounded for the
@@ -81,10 +85,9 @@ class Scorer:
         preds = torch.from_numpy(matte)[None, None]
         target, trimap = as_floats(sample)["alpha"].cpu(), sample["trimap"].cpu()
         try:
-            row = matting_metrics(preds, target, trimap, self.protocol, self.extra)
+            return matting_metrics(preds, target, trimap, self.protocol, self.extra)
         except ValueError as error:
             raise GFMError(f"photo {name}: {error}") from error
-        self.journal.add(name, row)
 
 
 class MatteSource(Protocol):

@@ -103,10 +103,12 @@ def _window_mean(values: Tensor) -> Tensor:
 def _enlarge_rows(values: Tensor, rows: slice, height: int, width: int) -> Tensor:
     """Compute the given rows of :func:`enlarge_linearly`."""
     length = values.shape[-2]
-    indices = torch.arange(rows.start, rows.stop, device=values.device, dtype=torch.float64)
+    # On the CPU, because GPUs of Apple have no float64.
+    indices = torch.arange(rows.start, rows.stop, dtype=torch.float64)
     position = ((indices + 0.5) * (length / height) - 0.5).clamp(0, length - 1)
     low = position.long()
-    after = (position - low).to(values.dtype)[:, None]
+    after = (position - low).to(values.device, values.dtype)[:, None]
+    low = low.to(values.device)
     high = (low + 1).clamp(max=length - 1)
     between = values[..., low, :].lerp(values[..., high, :], after)
     return enlarge_linearly(between, (len(low), width))

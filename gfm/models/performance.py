@@ -36,11 +36,21 @@ def bfloat16_hardware(device: str) -> str | None:
     return None
 
 
+def _has_tensor_cores() -> bool:
+    """Return whether the GPU has tensor cores: since Volta those of Nvidia, and those of AMD."""
+    if not torch.cuda.is_available():
+        return False
+    return torch.version.hip is not None or torch.cuda.get_device_capability() >= (7, 0)
+
+
 def choose_precision(device: str) -> tuple[str, str]:
     """Return Lightning's name of the fastest precision for a device type, and the reason."""
     hardware = bfloat16_hardware(device)
     if hardware:
         return "bf16-mixed", f"{hardware} calculates in bfloat16"
+    if device == "cuda" and _has_tensor_cores():
+        name = torch.cuda.get_device_name()
+        return "16-mixed", f"{name} calculates in float16, but not in bfloat16"
     return "32-true", f"this {_NAMES[device]} has no bfloat16 in hardware"
 
 
@@ -58,6 +68,8 @@ def prefers_channels_last(device: str, is_half: bool, training_size: int | None 
     """
     if device == "cpu" and (training_size is None or training_size < _LARGE_INPUT):
         return training_size is None
+    if device == "cuda":
+        return is_half and _has_tensor_cores()
     return is_half and bool(bfloat16_hardware(device))
 
 

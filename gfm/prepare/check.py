@@ -14,8 +14,9 @@ from gfm.prepare.content import Look, describe, look_at, shorten
 from gfm.prepare.duplicates import equal_pairs
 from gfm.prepare.pairing import Folder, Group, left_out, pair
 from gfm.system.console import console
+from gfm.system.cores import num_cores
 from gfm.system.files import fingerprint_of_files
-from gfm.system.processes import map_unordered, num_cores
+from gfm.system.processes import map_unordered
 from gfm.system.progress import Progress
 
 

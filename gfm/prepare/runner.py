@@ -20,8 +20,9 @@ from gfm.data.images import SUFFIXES, image_size, write_array, write_jpeg, write
 from gfm.data.listing import list_pictures
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.system.console import console
+from gfm.system.cores import num_cores
 from gfm.system.files import make_folder
-from gfm.system.processes import map_unordered, num_cores
+from gfm.system.processes import map_unordered
 from gfm.system.progress import Progress, duration
 from gfm.system.shards import EVERYTHING, Shard
 

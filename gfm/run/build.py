@@ -24,6 +24,7 @@ from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import SPLIT
 from gfm.training.callbacks import Freezing
+from gfm.training.cudnn_benchmark import CudnnBenchmark
 from gfm.training.failures import FailTogether
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
@@ -160,6 +161,9 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     if not any(isinstance(c, Checkpoint | SaveAtEnd) for c in callbacks):
         text = "no weights will be saved, because callbacks has neither best, last nor end"
         warnings.warn(text, stacklevel=2)
+    trainer = config.trainer.to_dict()
+    if trainer.get("benchmark") is None and not trainer.get("deterministic"):
+        callbacks.append(CudnnBenchmark())
     if config.freeze:
         callbacks.append(Freezing(config.freeze, config.unfreeze_every))
     return callbacks

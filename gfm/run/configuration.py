@@ -82,7 +82,7 @@ def _place_in_sweep(cfg: DictConfig) -> DictConfig:
 
 
 def _fit_to_machine(config: C) -> C:
-    """Replace ``trainer.precision=auto`` and an unset logging interval; print the precision."""
+    """Choose precision, memory format and logging interval by the machine, unless they are set."""
     trainer = config.trainer
     device = device_type(trainer.accelerator)
     if trainer.log_every_n_steps is None:
@@ -93,10 +93,10 @@ def _fit_to_machine(config: C) -> C:
         trainer = trainer.replace(precision=precision)
         if is_global_zero():
             console().print(f"trainer.precision=auto: {precision}, for {reason}")
-        if isinstance(config, TrainConfig) and prefers_channels_last(
-            device, "16" in precision, config.data.input_size
-        ):
-            config = config.replace(memory_format="channels_last")
+    if isinstance(config, TrainConfig) and prefers_channels_last(
+        device, "16" in str(trainer.precision), config.data.input_size
+    ):
+        config = config.replace(memory_format="channels_last")
     return config.replace(trainer=trainer)
 
 

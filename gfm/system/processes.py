@@ -2,11 +2,9 @@
 
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +15,6 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from gfm.errors import GFMError, WriteError, one_line
-from gfm.system.ranks import is_global_zero
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,34 +31,6 @@ class TaskResult(Generic[T, R]):
     result: R | None
     error: str | None
     seconds: float
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def num_loaders(batch_bytes: int) -> int:
-    """Return how many loader processes to start: one per core, at most 8, if their batches fit.
-
-    Loaders pass batches through /dev/shm, to which containers often give 64 MB. Two batches of each
-    wait there while others are copied or in use.
-
-    Args:
-        batch_bytes: Bytes of a batch of all processes together.
-    """
-    wanted = min(8, num_cores())
-    try:
-        free = shutil.disk_usage("/dev/shm").free
-    except OSError:  # not Linux
-        return wanted
-    fitting = min(wanted, free // (4 * batch_bytes))
-    if fitting < wanted and is_global_zero():
-        text = f"/dev/shm has room for {fitting} of {wanted} loader processes"
-        warnings.warn(f"{text}: start the container with a larger --shm-size", stacklevel=2)
-    return fitting
 
 
 def handle_like_sigterm() -> None:

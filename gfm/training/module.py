@@ -19,6 +19,7 @@ from gfm.compat.lightning import (
     should_update_logs,
     unscale_gradients,
 )
+from gfm.compat.torch import uncompiled
 from gfm.data.batch import Batch, as_floats
 from gfm.errors import GFMError
 from gfm.inference import Inferer
@@ -197,7 +198,8 @@ class MattingModule(pl.LightningModule):
         """Matte and score a photo; callbacks show the returned ``prediction`` and ``metrics``."""
         trimap, (dataset,) = batch["trimap"], batch["dataset"]
         batch = as_floats(batch)
-        prediction = self.inferer(self.model, batch["image"])
+        with uncompiled():  # photos have many sizes
+            prediction = self.inferer(self.model, batch["image"])
         score = self.other_metrics[dataset] if dataset else self.metrics
         metrics = score(prediction.alpha, batch["alpha"], trimap)
         return {"prediction": prediction, "metrics": metrics}

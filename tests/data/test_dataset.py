@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions, ValidationSet
 from gfm.data.layout import validation_photos
-from gfm.data.samplers import EpochSampler, ShareSampler
+from gfm.data.samplers import EndlessBatches, EpochSampler, ShareSampler
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.errors import GFMError
 from gfm.rosta import ROSTAS
+from gfm.system import cores
 
 TRACKS = {
     "ori": OriginalTrack(foreground="closed_form"),
@@ -85,9 +87,51 @@ class RssnSpy(OriginalTrack):
 
 def epoch_of(datamodule, epoch):
     loader = datamodule.train_dataloader()
-    loader.sampler.set_epoch(epoch)
+    loader.batch_sampler.sampler.set_epoch(epoch)
     batches = list(loader)
     return torch.cat([batch["image"] for batch in batches])
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_workers_run_on_into_the_next_epoch(demo_roots, num_workers, monkeypatch):
+    """They fetch its first batches before it starts, and every epoch is what it was alone."""
+    expected = [epoch_of(module(demo_roots), epoch) for epoch in (0, 1, 5)]
+    handed_out = []
+    order = EpochSampler.__iter__
+
+    def record(sampler):
+        handed_out.append(sampler.epoch)
+        return order(sampler)
+
+    monkeypatch.setattr(EpochSampler, "__iter__", record)
+    loader = module(demo_roots, num_workers=num_workers).train_dataloader()
+    for epoch, alone in zip((0, 1, 5), expected, strict=True):
+        loader.batches.sampler.set_epoch(epoch)
+        assert torch.equal(torch.cat([batch["image"] for batch in loader]), alone)
+        assert (epoch + 1 in handed_out) == bool(num_workers)
+    assert len(handed_out) == len(set(handed_out))  # only a jump starts the order anew
+
+
+@pytest.mark.parametrize(("num_devices", "expected"), [(1, 15), (4, 3), (16, 1)])
+def test_the_processes_of_a_machine_share_its_cores(demo_roots, monkeypatch, num_devices, expected):
+    monkeypatch.setattr(cores, "num_cores", lambda: 16)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    datamodule = module(demo_roots, num_workers=None)
+    datamodule.trainer = SimpleNamespace(num_devices=num_devices)
+    assert datamodule.num_workers == expected
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_epoch_that_was_left_early(demo_roots, num_workers):
+    """As with trainer.limit_train_batches, the next epoch starts at its first batch."""
+    expected = epoch_of(module(demo_roots), 1)
+    loader = module(demo_roots, num_workers=num_workers).train_dataloader()
+    next(iter(loader))
+    loader.batches.sampler.set_epoch(1)
+    assert torch.equal(torch.cat([batch["image"] for batch in loader]), expected)
+    loader.batches_done = lambda: 1  # a run that is resumed in the middle of an epoch
+    size = len(expected) // len(loader)
+    assert torch.equal(torch.cat([batch["image"] for batch in loader]), expected[size:])
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
@@ -124,6 +168,10 @@ def test_ranks_share(monkeypatch):
     assert len({key for share in training for key in share}) == 18
     validation = [of_rank(ShareSampler(20), rank) for rank in range(3)]
     assert sorted(index for share in validation for index in share) == list(range(20))
+
+
+def test_no_sample_is_no_batch():
+    assert list(EndlessBatches(EpochSampler(0), 2)) == []
 
 
 def test_fewer_samples_than_a_batch(demo_roots):
@@ -203,7 +251,7 @@ def test_processes_share_each_batch_out(demo_roots, monkeypatch, rank, world):
         for place in (samplers, datamodules):
             monkeypatch.setattr(place, "rank_and_world", lambda where=(each, count): where)
         loader = module(demo_roots, "comp_rssn", batch_size=4).train_dataloader()
-        seen[count] = list(loader.sampler), loader.batch_size, len(loader)
+        seen[count] = list(loader.batches.sampler), loader.batches.batch_size, len(loader)
     assert seen[world][0] == seen[1][0][rank::world]
     assert seen[world][1:] == (4 // world, seen[1][2])
 

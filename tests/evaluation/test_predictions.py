@@ -2,6 +2,8 @@
 
 import csv
 import json
+import threading
+import time
 
 import cv2
 import numpy as np
@@ -38,6 +40,27 @@ def test_files_and_values(run, data, mattes, protocol, monkeypatch):
         np.testing.assert_array_equal(read_alpha(folder / f"alpha/{name}.png"), pred)
     assert summary["sad"] == pytest.approx(np.mean([row["sad"] for row in scores.values()]))
     assert "made from the alphas" in (folder / "report.html").read_text()
+
+
+def test_all_cores_give_the_figures_of_one(run, mattes, monkeypatch):
+    """Bit by bit, and in the same order."""
+    threads = set()
+    score = scoring.Scorer.score
+
+    def watch(self, *args):
+        threads.add(threading.current_thread().name)
+        time.sleep(0.05)  # so that no thread can score all
+        return score(self, *args)
+
+    monkeypatch.setattr(scoring.Scorer, "score", watch)
+    monkeypatch.setattr("gfm.evaluation.predictions.num_cores", lambda: 4)
+    _, one = run(f"predictions={mattes}", folder="one")
+    assert threads == {threading.current_thread().name}
+    threads.clear()
+    _, all_ = run(f"predictions={mattes}", "data.num_workers=2", folder="all")
+    assert len(threads) > 1
+    for name in ("per_image.csv", "metrics.json", "journal/rows.0.jsonl"):
+        assert (one / name).read_bytes() == (all_ / name).read_bytes(), name
 
 
 def test_sixteen_bits_count(run, data, mattes):

@@ -10,7 +10,7 @@ from gfm.data.dataset import SampleOptions
 from gfm.data.layout import Roots
 from gfm.data.tracks import RssnTrack
 from gfm.prepare.pack import prepare_pack
-from gfm.system.processes import num_cores
+from gfm.system.cores import num_cores
 from tests.conftest import DEMO
 from tests.gpu import runs
 from tests.gpu.stage import Stage

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gfm.animals.sample import draw_sample
 from gfm.inference import strips
@@ -54,3 +55,21 @@ def test_sizes():
     assert limit_size(1620, 1080, 1080) == (1620, 1080)
     assert limit_size(3000, 2000, 1080) == (1620, 1080)
     assert limit_size(3000, 2000, None) == (3000, 2000)
+
+
+def test_gpus_of_apple_have_no_float64():
+    """No value that is computed on the device is float64, as the meta device shows."""
+
+    class Refuse(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            output = func(*args, **kwargs or {})
+            if isinstance(output, torch.Tensor) and output.is_meta:
+                assert output.dtype != torch.float64, func
+            return output
+
+    with Refuse():
+        alpha, small, large = (
+            torch.empty(1, channels, size, size, device="meta")
+            for channels, size in ((1, 20), (3, 20), (3, 40))
+        )
+        assert enlarge(alpha, small, large).shape == (1, 1, 40, 40)

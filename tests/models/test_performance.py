@@ -24,9 +24,11 @@ def cpu(monkeypatch):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """Mock a GPU that computes in bfloat16, or only emulates it."""
+    """Mock a GPU of a compute capability; before 8.0 it only emulates bfloat16."""
 
-    def make(has_bfloat16: bool) -> None:
+    def make(*capability: int) -> None:
+        has_bfloat16 = capability >= (8, 0)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
         monkeypatch.setattr(
@@ -55,15 +57,24 @@ def test_a_cpu_with_one_of_them(cpu, flag, name):
 
 
 def test_gpus_before_and_from_ampere_on(gpu):
-    gpu(True)
+    gpu(8, 0)
     assert device_type("auto") == device_type("gpu") == "cuda"
     assert device_type("cpu") == "cpu"
     assert choose_precision("cuda") == ("bf16-mixed", "A100 calculates in bfloat16")
     assert prefers_channels_last("cuda", is_half=True, training_size=64)
     assert not prefers_channels_last("cuda", is_half=False, training_size=320)
-    gpu(False)
+    gpu(6, 1)
     assert choose_precision("cuda") == ("32-true", "this GPU has no bfloat16 in hardware")
     assert not prefers_channels_last("cuda", is_half=True, training_size=320)
+
+
+@pytest.mark.parametrize("capability", [(7, 0), (7, 5)])
+def test_volta_and_turing_take_float16(gpu, capability):
+    gpu(*capability)
+    reason = "A100 calculates in float16, but not in bfloat16"
+    assert choose_precision("cuda") == ("16-mixed", reason)
+    assert prefers_channels_last("cuda", is_half=True, training_size=64)
+    assert not prefers_channels_last("cuda", is_half=False)
 
 
 def test_a_mac(monkeypatch):

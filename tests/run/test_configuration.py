@@ -67,6 +67,17 @@ def test_gpus_log_every_ten_steps(monkeypatch, tmp_path, name, precision):
     assert config.trainer.log_every_n_steps == 1
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed", "32-true"])
+def test_half_precision_chooses_the_memory_format_without_auto_too(
+    monkeypatch, tmp_path, precision
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    options = ["trainer=gpu", f"trainer.precision={precision}", f"paths.run={tmp_path}"]
+    config = load_config(TrainConfig, compose_config("train", options))
+    assert (config.memory_format == "channels_last") == (precision != "32-true")
+
+
 def test_an_evaluation_resolves_auto(has_bfloat16, tmp_path):
     options = [CPU, f"paths.run={tmp_path}", "paths.runs=.", "checkpoint=best.ckpt"]
     config = load_config(EvaluateConfig, compose_config("evaluate", options))

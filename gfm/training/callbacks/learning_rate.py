@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from gfm.compat.lightning import should_update_logs
+from gfm.metrics.inputs import wide_dtype
 
 
 class LearningRate(Callback):
@@ -27,5 +28,6 @@ class LearningRate(Callback):
             return
         for number, group in enumerate(optimizer.param_groups, start=1):
             suffix = "" if number == 1 else f"_{group.get('name', number)}"
-            rate = torch.tensor(group["lr"], dtype=torch.float64)  # a plain number would be float32
+            # A plain number would be float32.
+            rate = torch.tensor(group["lr"], dtype=wide_dtype(pl_module.device))
             pl_module.log(f"train/learning_rate{suffix}", rate)

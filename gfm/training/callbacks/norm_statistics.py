@@ -11,6 +11,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
 from torch.utils.data import DataLoader
 
+from gfm.compat.torch import uncompiled
 from gfm.data.batch import as_floats, split_batch
 from gfm.data.dataset import Sample
 from gfm.data.spreading import spread_indices
@@ -53,7 +54,12 @@ class NormStatistics(Callback):
         frozen = {id(parameter) for callback in freezing for parameter in callback.frozen}
         trained = (n for n in find_batchnorms(model) if n.weight.requires_grad)
         norms = [norm for norm in trained if id(norm.weight) not in frozen]
-        with _averaging(norms), torch.no_grad(), trainer.precision_plugin.val_step_context():
+        with (
+            _averaging(norms),
+            uncompiled(),
+            torch.no_grad(),
+            trainer.precision_plugin.val_step_context(),
+        ):
             for batch in self._batches(trainer):
                 image = as_floats({"image": batch["image"].to(pl_module.device)})["image"]
                 model(image)
