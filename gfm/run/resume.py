@@ -22,6 +22,7 @@ from gfm.run.saved_options import (
     Options,
     by_option,
     config_folders,
+    given_overrides,
     saved_config_folders,
     saved_overrides,
 )
@@ -68,7 +69,7 @@ def resume_command(run: Path) -> str:
 
     It repeats the options that :func:`resume_arguments` does not take from the folder of a run.
     """
-    given = by_option(HydraConfig.get().overrides.task)
+    given = by_option(given_overrides(HydraConfig.get()))
     trusted = _trusted(given.get("trust", "trust=[]"))
     repeated = [
         option

@@ -37,6 +37,12 @@ def by_option(overrides: Iterable[str]) -> Options:
     return dict(zip(names, texts, strict=True))
 
 
+def given_overrides(hydra: Any) -> list[str]:
+    """Return the overrides of this run or sweep as they were written; ``hydra`` is Hydra's node."""
+    texts: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    return [str(text) for text in texts]
+
+
 def save_overrides(run: Path) -> None:
     """Write the overrides that a run is started or resumed with to its folder.
 
@@ -46,7 +52,7 @@ def save_overrides(run: Path) -> None:
         return
     hydra = HydraConfig.get()
     (run / OVERRIDES).parent.mkdir(parents=True, exist_ok=True)
-    write_text(run / OVERRIDES, OmegaConf.to_yaml(list(hydra.overrides.task)))
+    write_text(run / OVERRIDES, OmegaConf.to_yaml(given_overrides(hydra)))
     if not (run / _HYDRA).is_file():
         write_text(run / _HYDRA, OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})))
 

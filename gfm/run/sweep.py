@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gfm.errors import GFMError
-from gfm.run.saved_options import saved_overrides
+from gfm.run.saved_options import given_overrides, saved_overrides
 from gfm.system.console import console
 from gfm.system.files import write_text
 from gfm.system.run_folder import LAST_CHECKPOINT
@@ -77,7 +77,7 @@ def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
 
 def _begin(folder: Path) -> dict[str, Any]:
     """Return the saved result of a job; a new job is recorded before it starts."""
-    overrides = [str(o) for o in HydraConfig.get().overrides.task]
+    overrides = given_overrides(HydraConfig.get())
     result = {"status": "running", "objective": None, "overrides": overrides}
     file = folder / RESULT
     if file.is_file():
@@ -132,6 +132,6 @@ def job_name(run: Path) -> tuple[str, str | None]:
     if sweep is None:
         return "", None
     swept = json.loads((sweep / SWEPT).read_text(encoding="utf-8"))
-    given = HydraConfig.get().overrides.task if in_sweep() else saved_overrides(folder)
+    given = given_overrides(HydraConfig.get()) if in_sweep() else saved_overrides(folder)
     overrides = [str(override).lstrip("+") for override in given]
     return ",".join(o for o in overrides if o.split("=")[0] in swept), sweep.name

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gfm.compat.hydra import Callback, swept_options
 from gfm.run.exit import report_errors
-from gfm.run.saved_options import by_option
+from gfm.run.saved_options import by_option, given_overrides
 from gfm.run.sweep import ERROR, RESULT, SWEPT, write_result
 from gfm.run.sweep_table import print_tables, read_results, write_sweep_csv
 from gfm.system.console import console
@@ -24,7 +24,7 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Write which options differ between the jobs; list those of a table; resume a search."""
-        given = list(config.hydra.overrides.task)
+        given = given_overrides(config.hydra)
         searched = OmegaConf.select(config, "hydra.sweeper.params") or {}
         given += [f"{name}={value}" for name, value in searched.items()]
         folder = Path(config.hydra.sweep.dir)
@@ -43,7 +43,7 @@ class SweepCallback(Callback):
         folder = Path(config.hydra.runtime.output_dir)
         file = folder / RESULT
         result = json.loads(file.read_text()) if file.is_file() else {}
-        overrides = [str(o) for o in config.hydra.overrides.task]
+        overrides = given_overrides(config.hydra)
         if result.get("overrides") == overrides and result["status"] != "finished":
             write_result(folder, {**result, "status": "failed"})
 

@@ -16,7 +16,7 @@ from gfm.evaluation.table import Definition
 from gfm.metrics import metric_names
 from gfm.option_types import Section, Text
 from gfm.run.overrides import check_overrides, override
-from gfm.run.saved_options import Options, by_option
+from gfm.run.saved_options import Options, by_option, given_overrides
 
 _COLUMNS = ("sad", "mse", "mad", "grad", "conn", "sad_transition")
 
@@ -49,7 +49,7 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
     """
     table = _read(config)
     cells = {label: by_option(options) for label, options in table.cells.items()}
-    task = by_option(str(text) for text in config.hydra.overrides.task)
+    task = by_option(given_overrides(config.hydra))
     given = {name: o for name, o in task.items() if name.split(".")[0] != "table"}
     if config.get("sets"):
         raise GFMError("a table tests all cells on one set: choose a single data=<name>")

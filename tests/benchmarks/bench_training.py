@@ -57,7 +57,7 @@ NOT_ON_A_CPU = {
 }
 # Left out, so that only the callbacks remain that take part in every step.
 SILENT = ["best", "last", "end", "norms", "curves", "summary", "progress", "lines"]
-SILENT += ["skipped", "previews", "table", "result"]
+SILENT += ["skipped", "previews", "table", "result", "estimate", "flat"]
 
 
 def overrides(network: str, size: int, batch: int) -> list[str]:

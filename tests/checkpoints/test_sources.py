@@ -19,7 +19,6 @@ from gfm.checkpoints.sources import find_checkpoint
 from gfm.cli import app
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
-from tests.checkpoints.export.test_graph import exports
 from tests.conftest import SMALL_NODE
 
 MODEL = SMALL_NODE
@@ -189,7 +188,6 @@ def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
     assert "pip install 'gfm-matting[export]'" in done.stderr
 
 
-@exports
 def test_torch_export_by_command(run, tmp_path):
     """The file is written, verified at three sizes, and reported."""
     done = _export("torch", run, tmp_path / "a.pt2", "--pixels", "float")

@@ -10,22 +10,21 @@ from gfm.data.images import read_alpha, write_png
 from gfm.errors import GFMError
 from gfm.evaluation import journal
 from gfm.evaluation.journal import Journal
-from gfm.evaluation.scoring import Scorer
 
 
 @pytest.fixture
 def scored(monkeypatch) -> list[str]:
     """Names in scoring order; the evaluation is interrupted after the third."""
     names: list[str] = []
-    add = Scorer.add
+    add = Journal.add
 
-    def add_or_stop(self, matte, sample):
+    def add_or_stop(self, name, row):
         if len(names) == 3:
             raise KeyboardInterrupt
-        names.append(sample["name"][0])
-        add(self, matte, sample)
+        names.append(name)
+        add(self, name, row)
 
-    monkeypatch.setattr(Scorer, "add", add_or_stop)
+    monkeypatch.setattr(Journal, "add", add_or_stop)
     return names
 
 
@@ -57,8 +56,8 @@ def test_photos_with_a_cut_line_or_a_lost_matte_are_scored_again(run, mattes, mo
     journal.write_text("\n".join(lines[:4]) + "\n" + lines[4][:30])
     (folder / "alpha/b.png").unlink()
     names: list[str] = []
-    add = Scorer.add
-    monkeypatch.setattr(Scorer, "add", lambda *args: (names.append(args[2]["name"][0]), add(*args)))
+    add = Journal.add
+    monkeypatch.setattr(Journal, "add", lambda *args: (names.append(args[1]), add(*args)))
     assert run(f"predictions={mattes}")[0] == summary
     assert names == ["b", "e"]
     assert (folder / "alpha/b.png").is_file()

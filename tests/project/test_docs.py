@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from gfm.run.test_sets import separate_test_sets
 from tests.conftest import PROJECT, compose_config
 
 PAGES = sorted((PROJECT / "docs").glob("*.md"))
@@ -68,4 +69,5 @@ def test_every_command_composes(page):
         for script, command in re.findall(
             r"^(?:srun )?python (train|evaluate)\.py (.*)", line.strip()
         ):
-            compose_config(script, [*_overrides(command), "paths.run=x"])
+            overrides = separate_test_sets(_overrides(command), trains=script == "train")
+            compose_config(script, [*overrides, "paths.run=x"])

@@ -8,6 +8,7 @@ import pytest
 
 from gfm.checkpoints.links import released_file
 from gfm.cli import main as gfm
+from gfm.data.dataset import SampleOptions
 from gfm.data.images import read_image, write_png
 from gfm.run.train import main as train
 from tests.conftest import PROJECT
@@ -25,7 +26,8 @@ python train.py data=pairs data.root=mine recipe=finetune init_from=gfm_r34_tt.p
 
 SMALLER = {
     '"gfm_r34_tt.pth"': '"small.ckpt"',
-    "batch_size=4": "batch_size=2, input_size=32, crop_sizes=[64], num_workers=0",
+    "batch_size=4": "batch_size=2, num_workers=0, samples="
+    "SampleOptions(input_size=32, crop_sizes=64)",
     "max_epochs=100": "max_epochs=1, accelerator='cpu', logger=False, enable_progress_bar=False",
     '"photo.jpg"': '"mine/photos/p0.png"',
 }
@@ -41,7 +43,7 @@ def test_fine_tuning_from_python(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_photos(tmp_path / "mine", 5)
     write_weights(tmp_path / "small.ckpt")
-    names = {}
+    names = {"SampleOptions": SampleOptions}
     exec(code, names)
     assert names["trainer"].global_step == 1  # 3 photos in batches of 2
     assert names["module"].model.training

@@ -25,7 +25,7 @@ import torch
 
 from gfm.cli import main as gfm
 from gfm.data.images import write_png
-from gfm.evaluation.scoring import Scorer
+from gfm.evaluation.journal import Journal
 from gfm.run import evaluate, train
 from gfm.system.console import close_log, console, open_log
 from gfm.system.files import STALE_SECONDS, remove_stale
@@ -140,14 +140,14 @@ def test_an_evaluation_resumes_after_a_full_disk(scoring, given, tmp_path, monke
     assert evaluate_status(monkeypatch, *scoring, source, whole) == 0
     size = (tmp_path / "whole/journal/rows.0.jsonl").stat().st_size
     capsys.readouterr()
-    add = Scorer.add
+    add = Journal.add
 
     def add_on_small_disk(*args):
-        with small_disk(size // 2):  # for half of the rows, and for each matte
+        with small_disk(size // 2):  # for half of the rows
             add(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Scorer, "add", add_on_small_disk)
+        patch.setattr(Journal, "add", add_on_small_disk)
         assert evaluate_status(monkeypatch, *scoring, source, cut) == 1
     assert the_line(capsys).endswith("File too large; free disk space")
     leave_old(tmp_path / "cut/alpha/.x.png.1.tmp")
@@ -240,14 +240,14 @@ def test_a_loaders_worker_that_is_killed(training, demo_roots, tmp_path, monkeyp
 
 def test_mattes_that_vanish_while_they_are_scored(scoring, given, tmp_path, monkeypatch, capsys):
     mattes = shutil.copytree(given / "mattes", tmp_path / "mattes")
-    add, counts = Scorer.add, itertools.count()
+    add, counts = Journal.add, itertools.count()
 
     def vanish(self, *args):
         add(self, *args)
         if next(counts) == 2:
             mattes.rename(tmp_path / "gone")
 
-    monkeypatch.setattr(Scorer, "add", vanish)
+    monkeypatch.setattr(Journal, "add", vanish)
     options = [*scoring, f"predictions={mattes}", f"paths.run={tmp_path / 'run'}"]
     assert evaluate_status(monkeypatch, *options) == 1
     assert f"cannot read {mattes}/m_00003.png" in the_line(capsys)

@@ -11,7 +11,7 @@ import signal
 import pytest
 
 from gfm.cli import main as gfm
-from gfm.evaluation.scoring import Scorer
+from gfm.evaluation.journal import Journal
 from gfm.inference import predict_files
 from gfm.prepare import trimaps
 from tests.inference.small import write_network
@@ -58,7 +58,7 @@ def test_an_evaluation(given, tmp_path, monkeypatch, capsys, source, number, sta
     options = ["data=folder", f"data.root={root}", "data.images=original", "data.alphas=mask"]
     options += ["trainer=cpu", "data.num_workers=0", source, f"paths.run={tmp_path / 'run'}"]
     with monkeypatch.context() as patch:
-        patch.setattr(Scorer, "add", signalled(Scorer.add, number, after=3))
+        patch.setattr(Journal, "add", signalled(Journal.add, number, after=3))
         assert evaluate_status(monkeypatch, *options) == status
     said = f"{word}; progress saved: resume with the same command and paths.run="
     assert capsys.readouterr().err.splitlines()[-1] == f"{said}{tmp_path / 'run'}"

@@ -17,9 +17,6 @@ Pixels = Literal["uint8", "float"]
 EXPORT_SIZE = (75, 101)
 """(height, width) of the image with which a graph is traced; it works for any other size."""
 
-OLDEST_TORCH = (2, 10)
-"""Oldest torch that can trace a graph; earlier ones fix the sides modulo 32."""
-
 
 def parse_pixels(name: str) -> Pixels:
     """Return a name as one of :data:`Pixels`, or raise GFMError."""
@@ -67,13 +64,7 @@ class MattingGraph(nn.Module):
 
 
 def trace(graph: MattingGraph) -> ExportedProgram:
-    """Trace the graph for any number of images of any size; an older torch raises GFMError."""
-    if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
-        oldest = ".".join(map(str, OLDEST_TORCH))
-        raise GFMError(
-            f"torch {torch.__version__} cannot export for images of any size: "
-            f"pip install 'torch>={oldest}', or write a .safetensors with gfm export safetensors"
-        )
+    """Trace the graph for any number of images of any size."""
     shape = {
         i: Dim(side, min=1) for i, side in enumerate(graph.input_shape) if isinstance(side, str)
     }

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.torch_version import TorchVersion
 
 from gfm import __version__
 from gfm.checkpoints.export import (
@@ -18,7 +17,6 @@ from gfm.checkpoints.export import (
     write_onnx,
     write_program,
 )
-from gfm.checkpoints.export.graph import OLDEST_TORCH
 from gfm.checkpoints.export.programs import FACTS
 from gfm.checkpoints.export.verification import SIZES
 from gfm.checkpoints.overwriting import check_targets
@@ -31,10 +29,6 @@ from tests.golden.formula import official_keys
 from tests.models.test_gfm import official_model
 
 EXTRA_SIZES = ((1, 1, 1), (2, 5, 40), (1, 64, 96))
-
-exports = pytest.mark.skipif(
-    torch.__version__ < OLDEST_TORCH, reason="this torch cannot export for images of any size"
-)
 
 
 def small(rosta: str) -> GFM:
@@ -73,7 +67,6 @@ PROGRAMS = [
 ]
 
 
-@exports
 @pytest.mark.parametrize(("rosta", "inferer", "pixels"), ONNX)
 def test_onnx(tmp_path, rosta, inferer, pixels):
     onnx = pytest.importorskip("onnx")
@@ -102,7 +95,6 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
     assert [p.name for p in path.parent.iterdir()] == ["graph.onnx"], "one file holds it all"
 
 
-@exports
 @pytest.mark.parametrize(("rosta", "inferer", "pixels"), PROGRAMS)
 def test_pt2(tmp_path, rosta, inferer, pixels):
     graph = MattingGraph(small(rosta), inferer, pixels)
@@ -118,13 +110,6 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     assert json.loads(texts[FACTS])["rosta"] == rosta
 
 
-def test_an_older_torch_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
-    with pytest.raises(GFMError, match=r"torch 2\.9\.1 cannot export .* 'torch>=2\.10'"):
-        write_program(tmp_path / "a.pt2", MattingGraph(small("tt"), Native()), {})
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_different_result_is_an_error(tmp_path, monkeypatch):
     graph = MattingGraph(small("tt"), Native())
     written = copy.deepcopy(graph)
@@ -135,7 +120,6 @@ def test_a_different_result_is_an_error(tmp_path, monkeypatch):
         list(verify_program(tmp_path / "a.pt2", graph))
 
 
-@exports
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(official_keys()))
 def test_every_official_architecture(tmp_path, name):
