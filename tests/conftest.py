@@ -85,9 +85,13 @@ def compose_config(name: str, overrides: list[str]) -> DictConfig:
     return compose_from(CONFIGS, name, overrides)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _few_threads() -> None:
-    # Of several test processes each has a core of its own.
+    """Give each of several test processes one core.
+
+    Before every test, because libraries change the number. Two processes with two threads each wait
+    for each other: a training then takes ten times as long.
+    """
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
