@@ -1,6 +1,5 @@
 """Stage 5: whether loader processes keep up with the GPU."""
 
-import inspect
 import time
 from pathlib import Path
 
@@ -23,25 +22,21 @@ _DRAWS = 2000  # backgrounds per foreground and epoch, so that an epoch does not
 def run(stage: Stage) -> None:
     """Measure loaders alone, then real steps."""
     raw, packed = datasets(stage)
-    has_device = "compose_on" in inspect.signature(MattingDataModule).parameters
     kinds = {"packed": (packed, "workers"), "composed on the device": (packed, "device")}
     kinds["raw"] = (raw, "workers")
-    if not has_device:
-        stage.skip("composed on the device", "there is no option data.compose_on")
-        del kinds["composed on the device"]
     counts = [1] if stage.is_rehearsal else sorted({1, 4, 8, num_cores()})
     for kind, (roots, place) in kinds.items():
         for count in counts:
             name = f"{kind}, {count} worker{'s' * (count > 1)}"
             if stage.has_time(name, 10):
                 with stage.part(name):
-                    rate = _rate(stage, roots, count, place if has_device else None)
+                    rate = _rate(stage, roots, count, place)
                     stage.measured(name, rate, "samples/s")
     for kind, (roots, place) in kinds.items():
         name = f"{kind}, real steps"
         if stage.has_time(name, 20):
             with stage.part(name):
-                _real_steps(stage, name, roots, max(counts), place if has_device else None)
+                _real_steps(stage, name, roots, max(counts), place)
 
 
 def datasets(stage: Stage) -> tuple[Roots, Roots]:
@@ -51,14 +46,13 @@ def datasets(stage: Stage) -> tuple[Roots, Roots]:
     return roots, Roots(**prepare_pack(roots, stage.folder / "packed"))
 
 
-def _rate(stage: Stage, roots: Roots, num_workers: int, place: str | None) -> float:
+def _rate(stage: Stage, roots: Roots, num_workers: int, place: str) -> float:
     """Return the samples per second of loader processes when their queues are empty."""
     batch_size, crops, size = (4, [96], 64) if stage.is_rehearsal else (32, [640, 960], 320)
     track = RssnTrack(backgrounds_per_foreground=_DRAWS)
-    more = {} if place is None else {"compose_on": place}
     samples = SampleOptions(input_size=size, crop_sizes=crops)
     datamodule = MattingDataModule(
-        roots, track, samples, batch_size=batch_size, num_workers=num_workers, **more
+        roots, track, samples, batch_size=batch_size, num_workers=num_workers, compose_on=place
     )
     datamodule.setup("fit")
     batches = iter(datamodule.train_dataloader())
@@ -71,14 +65,14 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: str | None) -> fl
     return count / (time.perf_counter() - start)
 
 
-def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: str | None) -> None:
+def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: str) -> None:
     """Train r34 with the real loader; record how busy the GPU is beside ``train/data_wait``."""
     precision = "32-true" if stage.is_rehearsal else "bf16-mixed"
     own = ["data=am2k", *_paths(roots), f"data.num_workers={num_workers}"]
     own += ["data.crop_sizes=[96]" if stage.is_rehearsal else "data.crop_sizes=[640,960]"]
     own += [f"trainer.precision={precision}", "data.num_validation_photos=1"]
     own += [f"track.backgrounds_per_foreground={_DRAWS}"]
-    own += [] if place is None else [f"data.compose_on={place}"]
+    own += [f"data.compose_on={place}"]
     chosen = [*runs.options(stage, "r34", 32), *own]
     clock = runs.measure(stage, chosen, 30, None, warmup=20, steps=150)
     number = 4 if stage.is_rehearsal else 32
