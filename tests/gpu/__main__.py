@@ -10,6 +10,7 @@ The exit status is 1 if anything failed.
 import argparse
 import importlib
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ NAMES = [*(plan.name for plan in STAGES), TRAINING]
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("tests.gpu", description=__doc__.splitlines()[0])
-    text = "of all stages but the training; by default 30, and 4 in a rehearsal"
+    text = "of all stages but the training; by default 30, and 6 in a rehearsal"
     parser.add_argument("--minutes", type=float, help=text)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: rehearse")
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="STAGE", help=", ".join(NAMES))
@@ -37,7 +38,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help=argparse.SUPPRESS)
     arguments = parser.parse_args(words)
     if arguments.minutes is None:
-        arguments.minutes = 30 if arguments.device == "cuda" else 4
+        arguments.minutes = 30 if arguments.device == "cuda" else 6
     if arguments.photos and not (arguments.photos / "images").is_dir():
         parser.error(f"--photos {arguments.photos}: there is no folder {arguments.photos}/images")
     return arguments
@@ -55,13 +56,15 @@ def run_inside(arguments: argparse.Namespace) -> None:
     from tests.gpu.stage import Stage
 
     name, out = arguments.inside, arguments.out.resolve()
-    (out / "files").mkdir(parents=True, exist_ok=True)
+    files = out / "files" / name
+    shutil.rmtree(files, ignore_errors=True)  # runs would resume those of an earlier report
+    files.mkdir(parents=True)
     stage = Stage(
         name,
         arguments.device,
         arguments.seconds,
         out / f"{name}.jsonl",
-        out / "files",
+        files,
         arguments.nproc,
         arguments.train,
         arguments.photos and arguments.photos.resolve(),
