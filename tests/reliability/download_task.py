@@ -28,7 +28,7 @@ from gfm.cli import main
 sys.argv[1:] = ["download", "weights", "r34_ft", "--accept", "-o", folder]
 main()
 """
-"""Downloads from this server instead of Google Drive; its bytes are no weights."""
+"""Downloads from this server instead of Google Drive; the files are not real weights."""
 
 
 class _Handler(BaseHTTPRequestHandler):
