@@ -36,7 +36,7 @@ def find_published(name: str) -> Published:
     """Return the published row of a name.
 
     Raises:
-        GFMError: There is no such row.
+        GFMError: No row has this name.
     """
     rows = published_rows()
     if name not in rows:

@@ -1,4 +1,4 @@
-"""Tables of runs: what is marked, what is said, and the files."""
+"""Tables of runs: ranks, bootstrap marks, notes, and the files written."""
 
 import csv
 import json

@@ -40,7 +40,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     if arguments.minutes is None:
         arguments.minutes = 30 if arguments.device == "cuda" else 6
     if arguments.photos and not (arguments.photos / "images").is_dir():
-        parser.error(f"--photos {arguments.photos}: there is no folder {arguments.photos}/images")
+        parser.error(f"--photos {arguments.photos}: {arguments.photos}/images does not exist")
     return arguments
 
 

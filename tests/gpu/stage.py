@@ -42,7 +42,7 @@ class Stage:
 
     @property
     def is_rehearsal(self) -> bool:
-        """Whether sizes are small, because there is no GPU."""
+        """Whether this is a rehearsal on a CPU, with small sizes."""
         return self.device == "cpu"
 
     @property
@@ -89,7 +89,7 @@ class Stage:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Record an error of a part, and go on with the next; free the memory that it used."""
+        """Record an error in a part instead of raising it, and free its memory."""
         try:
             yield
         except Exception as error:
@@ -99,7 +99,7 @@ class Stage:
         release_memory()
 
     def has_time(self, name: str, seconds: float = 0) -> bool:
-        """Return whether so many seconds are left; record what is left out otherwise."""
+        """Return whether this many seconds are left; otherwise record the check as skipped."""
         if self.seconds_left > seconds:
             return True
         self.skip(name, "no time left: give --minutes more, or run this stage alone")
