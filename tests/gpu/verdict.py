@@ -21,7 +21,7 @@ def verdict(found: Sequence[Finding]) -> list[str]:
     }
     lines = [f"Failed: {'; '.join(failed)}." if failed else "Nothing failed."]
     if not steps:
-        return [*lines, "No step of r34 at batch 32 was measured, so nothing is recommended."]
+        return [*lines, "No step of r34 at batch 32 was measured, so there is no recommendation."]
     eager = {name: rate for name, rate in steps.items() if not name.endswith(COMPILED)}
     best = max(eager or steps, key=steps.__getitem__)
     lines.append(f"Precision: {best}, at {steps[best]:.0f} samples/s of r34.")
