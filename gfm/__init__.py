@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gfm.checkpoints.predictors import load_model
 
-# albumentations asks the network for its newest version when imported, unless told not to.
+# Without this, importing albumentations checks online for a newer version.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 __version__ = "0.1.0"
@@ -15,7 +15,7 @@ __all__ = ["__version__", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch only when it is used."""
+    """Import names that need torch on first use."""
     if name == "load_model":
         from gfm.checkpoints.predictors import load_model
 

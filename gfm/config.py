@@ -1,8 +1,8 @@
 """The typed configuration: every option of a run with its type, range and choices.
 
 Hydra composes YAML files and the command line; :func:`gfm.run.configuration.load_config` validates
-the result once and returns a frozen object, which is all that the rest of a run reads. Defaults are
-those of the YAML files.
+the result once and returns a frozen object. The rest of a run reads only that object. The defaults
+are in the YAML files.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class TrainConfig(Config):
     weight_decay_on: WeightDecayOn
     freeze: Text | list[Text]
     unfreeze_every: Count | None
-    memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # chosen by the machine
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # set for the machine
 
     @model_validator(mode="after")
     def _ends(self) -> TrainConfig:
@@ -107,7 +107,7 @@ class TrainConfig(Config):
 
     @property
     def network(self) -> dict[str, Any]:
-        """Node of the network, from which a checkpoint is read again."""
+        """Node that builds the network; checkpoints store it."""
         backbone = {k: v for k, v in self.backbone.to_dict().items() if k != "name"}
         own = {"_target_": self.backbone.target, "decoder_scale": self.recipe.decoder_scale}
         return {**own, **backbone, "rosta": self.rosta}

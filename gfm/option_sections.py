@@ -44,7 +44,7 @@ class Paths(Section):
 
 
 class Dashboard(Section):
-    """How dashboards name a run; other options may be added."""
+    """Name, group and tags of a run on dashboards; other options may be added."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -64,13 +64,13 @@ class Scales(Section):
 
 
 class Source(Node):
-    """What finds the files of a dataset."""
+    """An object that finds the files of a dataset."""
 
     folders: Node = Field(default=None)  # type: ignore[assignment]
 
 
 class Data(Section):
-    """A dataset, as far as an evaluation needs it."""
+    """The options of a dataset that an evaluation needs."""
 
     name: Text
     source: Source
@@ -120,7 +120,7 @@ class EvaluationData(Data):
 
 
 class Recipe(Section):
-    """How a dataset is trained on."""
+    """Training options that depend on the dataset."""
 
     max_epochs: dict[str, Limit]
     validate_every: dict[str, Count | None]
@@ -136,7 +136,7 @@ class Recipe(Section):
 
 
 class Track(Node):
-    """What composes training samples."""
+    """An object that composes training samples."""
 
     name: Text
     backgrounds_per_foreground: Count = 1
@@ -149,7 +149,7 @@ class Track(Node):
 
 
 class Backbone(Node):
-    """A network but for its RoSTA, with a name for runs; by default ``GFM`` with an encoder."""
+    """A network without its RoSTA, and a name for runs; by default ``GFM`` with an encoder."""
 
     target: Text = Field("gfm.models.gfm.GFM", alias="_target_")
     name: Text
@@ -198,7 +198,7 @@ class Metrics(Node):
 
 
 class Norms(Node):
-    """The callback that measures the statistics of batch normalisation."""
+    """The callback that recomputes batch-norm statistics."""
 
     num_samples: FromZero = 0
 
@@ -213,7 +213,7 @@ class Callbacks(Section):
 
 
 class Trainer(Node):
-    """Lightning's Trainer, which checks the options that are not listed."""
+    """Lightning's Trainer, which checks the options not listed here."""
 
     accelerator: str
     precision: str | int | None
@@ -231,4 +231,4 @@ class Trainer(Node):
     overfit_batches: Part
     num_sanity_val_steps: Limit
     sync_batchnorm: bool
-    log_every_n_steps: FromZero | None
+    log_every_n_steps: Count | None

@@ -30,7 +30,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 Limit = Annotated[int, Field(ge=-1)]
 """A number of epochs or steps; -1 for no limit."""
 FromPhotos = Count
-"""Chosen by the photos where it is ``None``, see :func:`gfm.run.from_photos.fit_to_photos`."""
+"""Chosen from the photos if ``None``; see :func:`gfm.run.from_photos.fit_to_photos`."""
 Sides = Count | Annotated[list[Count], Field(min_length=1)]
 if not TYPE_CHECKING:  # the code of a run reads these only after they are chosen
     FromPhotos, Sides = FromPhotos | None, Sides | None
@@ -45,13 +45,13 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 LINE: Final = "line"
-"""Type of an error whose message is the whole line that people read."""
+"""Type of an error whose message is shown to users unchanged."""
 
 S = TypeVar("S", bound="Section")
 
 
 class Section(BaseModel):
-    """Options by name; none but those listed."""
+    """A mapping of options that rejects unknown names."""
 
     # Strict: true is not 1, and "1" is not a number. NaN and infinity are not numbers either.
     model_config = ConfigDict(
@@ -68,10 +68,10 @@ class Section(BaseModel):
 
 
 class Node(Section):
-    """An object by its class and its arguments.
+    """An object, given by its class and arguments.
 
-    Arguments that are listed are checked here, the others by the class. A default marks an
-    argument that not every class takes; unless it is set, it is not passed on.
+    Listed arguments are checked here, the others by the class. Arguments with a default exist only
+    in some classes, and are passed on only if they are set.
     """
 
     model_config = ConfigDict(extra="allow")

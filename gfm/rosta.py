@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # commands such as gfm prepare make trimaps without the wait for torch
+if TYPE_CHECKING:  # gfm prepare trimaps should not wait for torch
     from collections.abc import Callable
 
     from torch import Tensor
@@ -90,7 +90,7 @@ _HALF: Final = 0.5 - 1e-4
 
 
 def fuse_tt(glance: Tensor, focus: Tensor) -> Tensor:
-    """Take focus in the transition, and glance, 0 or 1, elsewhere."""
+    """Use focus in the transition region, and glance (0 or 1) elsewhere."""
     return focus.where((glance - 0.5).abs() < _HALF, glance.round())
 
 

@@ -1,4 +1,4 @@
-"""A sweeper that runs listed jobs, which need not be all combinations of options.
+"""A sweeper that runs a list of jobs instead of all combinations of options.
 
 Hydra finds plugins only in the namespace package ``hydra_plugins``, which therefore has no
 ``__init__.py``, and imports them whenever it starts.
@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class ListSweeper(Sweeper):
-    """Runs the jobs that it is given, and ignores the command line.
+    """Runs the given jobs, and ignores the command line.
 
     Args:
         jobs: Overrides of each job.

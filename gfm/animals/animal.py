@@ -40,7 +40,7 @@ class Animal:
 def draw_animal(
     rng: np.random.Generator, index: int, height: int, width: int, lamp: Lamp
 ) -> Animal:
-    """Draw animal number ``index``; the species rotate with it, ``rng`` decides everything else."""
+    """Draw an animal: ``index`` cycles through the species, ``rng`` decides everything else."""
     species = SPECIES[list(SPECIES)[index % len(SPECIES)]]
     coat = species.coats[rng.integers(len(species.coats))]
     species = replace(

@@ -14,12 +14,12 @@ from gfm.system.processes import map_unordered
 from gfm.system.progress import Progress
 
 DEMO_VERSION = 2  # increase it whenever drawings change, so that old files are not reused
-ONE_PROCESS_PIXELS = 3_000_000  # below this, starting more processes takes longer than drawing
+ONE_PROCESS_PIXELS = 3_000_000  # with fewer, starting processes takes longer than drawing
 SMALLEST_SIDE = 64  # of a photo, in pixels
 
 
 class DrawnAnimals:
-    """Draws the demo datasets on first use, and finds them from then on.
+    """Draws the demo datasets on first use, and reuses them afterwards.
 
     The files do not depend on the number of processes. After an interruption, the next run draws
     the missing files. Several runs may draw at the same time, because writes are atomic.

@@ -9,6 +9,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 
 from gfm.checkpoints.file_io import PREVIOUS, reason
 from gfm.errors import GFMError
+from gfm.system.ranks import from_rank_zero
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -47,6 +48,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 f"cannot write {path} ({reason(error)}): free disk space, then resume from the "
                 "last checkpoint"
             ) from error
+
+    def load_checkpoint(  # noqa: D102
+        self,
+        path: str | Path,
+        map_location: Any = lambda storage, _: storage,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        # Rank zero alone has verified the file, and may have chosen the previous one instead.
+        chosen = from_rank_zero(path)
+        content: dict[str, Any] = super().load_checkpoint(chosen, map_location, weights_only)
+        return content
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Delete a checkpoint file, but no folder, and nothing that ``..`` or a link leads to.

@@ -13,7 +13,7 @@ PREVIOUS = ".previous.ckpt"
 
 
 def write_file(path: Path, save: Callable[[Path], object]) -> None:
-    """Make the folder of a file, and let ``save`` write it to a temporary path; see WriteError."""
+    """Write a file atomically with ``save``, and make its folder; failures raise WriteError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:

@@ -57,7 +57,7 @@ _TRAINING_PARTS = {
 
 
 def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
-    """Read a checkpoint as :func:`read_checkpoint`, if it describes a whole training run."""
+    """Read a checkpoint that describes a whole training run; see :func:`read_checkpoint`."""
     checkpoint = read_checkpoint(path, trust)
     missing = [part for part in _TRAINING_PARTS if part not in checkpoint.config]
     if missing:
@@ -71,7 +71,7 @@ def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
 
 
 def read_weights(path: Path) -> Checkpoint:
-    """Read as :func:`read_checkpoint`, but without checking descriptions, which may be unsafe."""
+    """Read like :func:`read_checkpoint`, but do not check the description, which may be unsafe."""
     path = find_checkpoint(path)
     if not path.is_file():
         raise GFMError(f"no checkpoint {path}: expected {_EXPECTED}")

@@ -17,7 +17,7 @@ from gfm.models.gfm import GFM
 
 
 def load_network(path: Path | str, trust: Sequence[str] = ()) -> tuple[GFM, Checkpoint]:
-    """Load a network in evaluation mode; arguments and errors as of :func:`read_checkpoint`."""
+    """Load a network in evaluation mode; arguments and errors as in :func:`read_checkpoint`."""
     checkpoint = read_checkpoint(Path(path), trust)
     return build_network(checkpoint, path), checkpoint
 
@@ -34,7 +34,8 @@ def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
 def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
     """Raise GFMError unless the weights of ``path`` fit the network that it describes.
 
-    The network is first built without memory, because a wrong description may ask for any amount.
+    The network is first built on the ``meta`` device, because a wrong description may request any
+    amount of memory.
     """
     try:
         with torch.device("meta"), skip_random_weights():
@@ -61,7 +62,7 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
 
 
 def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Raise GFMError if the network of a ``_target_`` node normalises unlike that of ``path``.
+    """Raise GFMError if a network's ``_target_`` node and ``path`` differ in normalisation.
 
     Networks of other packages are compared only with networks of the same class.
     """
@@ -76,7 +77,7 @@ def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) ->
 
 
 def _kind(node: dict[str, Any]) -> str:
-    # The networks of gfm.models are all GFM, of which older files name the class itself.
+    # All networks of gfm.models are GFM; older files name the class itself.
     target = str(node.get("_target_"))
     return "GFM" if target.startswith("gfm.models.") else target
 

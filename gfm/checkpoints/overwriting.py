@@ -1,4 +1,4 @@
-"""Keeps commands from replacing their input, and files that gfm did not write."""
+"""Prevents commands from overwriting their input, and files not written by gfm."""
 
 import mmap
 import re

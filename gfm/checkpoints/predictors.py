@@ -18,7 +18,7 @@ from gfm.inference.predictor import Precision, Predictor
 def choose_inferer(
     checkpoint: Checkpoint, wanted: Inferer | str | dict[str, Any] | None = None
 ) -> Inferer:
-    """Return the wanted inferer, or else that of the run, or else the official one for the RoSTA.
+    """Return the requested inferer, else that of the run, else the official one for the RoSTA.
 
     ``wanted`` is an inferer, a name for :func:`gfm.inference.inferers.make_inferer` (which gets the
     scales of the run's data), or a ``_target_`` node; empty for the default.
@@ -60,8 +60,8 @@ def load_model(
             run that made the checkpoint, or else that of the official test.
         trust: Additional packages whose classes the file may use.
         branch: See :class:`gfm.inference.Predictor`.
-        max_size: See there.
-        foreground: See there.
+        max_size: See :class:`gfm.inference.Predictor`.
+        foreground: See :class:`gfm.inference.Predictor`.
 
     Raises:
         GFMError: The file is missing, damaged or unsupported, or uses a class that is not trusted;

@@ -20,7 +20,7 @@ def find_checkpoint(source: Path | str) -> Path:
 
     The source is a file; a folder written by ``gfm export hub``; ``hf://user/name`` or
     ``hf://user/name@revision`` for a model of the Hugging Face Hub; or ``released:r34_2b_tt`` for
-    weights that ``gfm download`` fetched. A GFMError says what is missing.
+    weights that ``gfm download`` fetched. A folder, model or name without weights raises GFMError.
     """
     text = str(source)
     if match := _HUB.fullmatch(text):

@@ -12,7 +12,7 @@ from torch import Tensor
 from gfm.errors import GFMError
 
 _DEFINED_IN = {"gfm.inference": "gfm.inference.inferers"}
-"""Module that must define the classes a file uses from a package, whose rest accesses files."""
+"""For each package, the module whose classes a file may use; the package's rest accesses files."""
 
 _USE_SOUND_FILE = "use a file written by a training run or gfm"
 

@@ -1,4 +1,4 @@
-"""Defines ``gfm compare``; imports what it needs when it runs, so that --help is quick."""
+"""Defines ``gfm compare``; imports are lazy, to keep --help fast."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Defines ``gfm convert``; imports what it needs when it runs, so that --help is quick."""
+"""Defines ``gfm convert``; imports are lazy, to keep --help fast."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""Finds the datasets that a file tool works on from overrides as for ``train.py``."""
+"""Finds the datasets for ``gfm prepare`` and ``gfm check`` from overrides as for ``train.py``."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> l
     Backgrounds that are neither given nor at their default path are ``None``.
 
     Args:
-        arguments: Overrides of ``data`` and ``paths``, or a folder of one's own photos.
+        arguments: Overrides of ``data`` and ``paths``, or a folder of the user's own photos.
         config_dir: Folder of the user's YAML files.
 
     Raises:
@@ -72,11 +72,11 @@ def _backgrounds(source: Roots | Pairs, name: str, overrides: Sequence[str]) -> 
 
 
 def find_roots(arguments: Sequence[str], config_dir: Path | None = None) -> Roots:
-    """Return the datasets in a form that ``gfm prepare`` completes; see :func:`find_datasets`.
+    """Return the datasets in the form that ``gfm prepare`` needs; see :func:`find_datasets`.
 
     Raises:
-        GFMError: As there, or the mattes are the opacity of cut-outs, or have names that differ
-            from those of their photos.
+        GFMError: As in :func:`find_datasets`; or the mattes are alpha channels of cut-outs, or are
+            not named like their photos.
     """
     for argument in arguments:
         _check_option(argument)
@@ -85,7 +85,7 @@ def find_roots(arguments: Sequence[str], config_dir: Path | None = None) -> Root
 
 
 def _roots_of_pairs(pairs: Pairs) -> Roots:
-    """Name the folders of one's own photos as a dataset's; undivided, they are for validation."""
+    """Describe the user's own folders as a dataset; without a split, all are for validation."""
     parts = pairs.parts()
     assert pairs.root is not None
     names = dict.fromkeys([field.name for field in fields(Folders)], "")

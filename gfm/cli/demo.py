@@ -1,4 +1,4 @@
-"""Defines ``gfm demo``; imports what it needs when it runs, so that --help is quick."""
+"""Defines ``gfm demo``; imports are lazy, to keep --help fast."""
 
 import signal
 import sys

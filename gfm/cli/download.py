@@ -1,4 +1,4 @@
-"""Defines ``gfm download``; imports what it needs when it runs, so that --help is quick."""
+"""Defines ``gfm download``; imports are lazy, to keep --help fast."""
 
 from pathlib import Path
 from typing import Annotated

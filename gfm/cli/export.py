@@ -1,4 +1,4 @@
-"""Defines ``gfm export``; imports what it needs when it runs, so that --help is quick."""
+"""Defines ``gfm export``; imports are lazy, to keep --help fast."""
 
 from collections.abc import Iterator
 from dataclasses import replace

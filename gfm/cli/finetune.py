@@ -1,4 +1,4 @@
-"""Defines ``gfm finetune``, which trains on one's own photos with ``gfm train``."""
+"""Defines ``gfm finetune``, which runs ``gfm train`` on the user's own photos."""
 
 import shlex
 from collections.abc import Sequence
@@ -77,10 +77,10 @@ def finetune(
 def _check_inputs(
     folder: Path, weights: str, backgrounds: Path | None, also: Sequence[Path]
 ) -> None:
-    """Check that the folders exist and the weights can be read, before a run gets a folder.
+    """Check that the folders exist and the weights are readable, before making the run's folder.
 
     Raises:
-        GFMError: They do not; the message names the argument.
+        GFMError: A folder is missing or the weights are unreadable; the message names the argument.
     """
     folders = [("FOLDER", folder), *(("--also", path) for path in also)]
     if backgrounds is not None:

@@ -1,4 +1,4 @@
-"""Defines ``gfm predict``; imports what it needs when it runs, so that --help is quick."""
+"""Defines ``gfm predict``; imports are lazy, to keep --help fast."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -140,7 +140,7 @@ def predict(
     others = [Path(background)] if background is not None else []
     todo, failures = select_sources(found, results, overwrite, weights, others, part)
     if not todo:
-        read_checkpoint(weights, trust or ())  # a wrong one is an error here, too
+        read_checkpoint(weights, trust or ())  # report an invalid checkpoint, too
         return
     if any(source.is_clip for source in todo):
         clips.check(bits)

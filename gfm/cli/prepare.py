@@ -1,4 +1,4 @@
-"""Defines ``gfm prepare`` and ``gfm check``; they import what they need when they run."""
+"""Defines ``gfm prepare`` and ``gfm check``; imports are lazy, to keep --help fast."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,7 +44,7 @@ def _setup(
     shard: str,
     overwrite: bool,
 ) -> "tuple[Roots, Options]":
-    """Return the datasets to work on, and the options of every preparing command."""
+    """Return the datasets to work on, and the options shared by the subcommands."""
     from gfm.cli.datasets import find_roots
     from gfm.prepare.runner import Options
 

@@ -33,7 +33,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
 
 
 def parse_override(text: str) -> Override:
-    """Parse one override; HydraException, see :func:`reason`, if it is malformed."""
+    """Parse one override; a malformed one raises HydraException (see :func:`reason`)."""
     return OverridesParser.create().parse_override(text)
 
 
@@ -84,7 +84,7 @@ def instantiate(node: Any, **extra: Any) -> Any:
 
     Args:
         node: Configuration node, or its plain form.
-        extra: Further arguments that are objects already.
+        extra: Additional arguments, passed as they are.
 
     Raises:
         GFMError: The object cannot be built from these arguments.

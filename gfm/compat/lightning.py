@@ -25,7 +25,7 @@ def forward_signal(trainer: pl.Trainer, number: int) -> None:
 
 
 def num_batches_fetched(trainer: pl.Trainer) -> int:
-    """Return the number of batches fetched in this epoch, also before an interruption."""
+    """Return the number of batches fetched in this epoch, including before a resume."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
@@ -83,11 +83,13 @@ _ENTRIES = {
 
 
 def missing_entries(checkpoint: Mapping[str, Any]) -> list[str]:
-    """Return the entries required to resume a run that a checkpoint lacks."""
+    """Return the entries missing from a checkpoint that are required to resume a run."""
     return [name for name, kind in _ENTRIES.items() if not isinstance(checkpoint.get(name), kind)]
 
 
-def restart_unfinished_validation(checkpoint: dict[str, Any], validate_every: int | None) -> None:
+def restart_unfinished_validation(
+    checkpoint: dict[str, Any], validate_every: int | None, interval: int | float | None
+) -> None:
     """Make Lightning repeat a validation that was interrupted or due when a run ended.
 
     Lightning itself would resume an interrupted validation without the earlier photos, and skip one
@@ -95,14 +97,19 @@ def restart_unfinished_validation(checkpoint: dict[str, Any], validate_every: in
 
     Args:
         checkpoint: Lightning's checkpoint, changed in place.
-        validate_every: Number of epochs between validations.
+        validate_every: Number of epochs between validations; ``None`` if they are counted in
+            batches.
+        interval: Number of batches between validations, if they are counted in batches.
     """
     progress = checkpoint["loops"]["fit_loop"]
     training = progress["epoch_loop.batch_progress"]
     validation = progress["epoch_loop.val_loop.batch_progress"]
     done = training["current"]
     cut_off = validation["total"]["ready"] > 0 and not validation["is_last_batch"]
-    is_due = validate_every is None or (checkpoint["epoch"] + 1) % validate_every == 0
+    if validate_every is None:
+        is_due = bool(interval) and training["total"]["ready"] % int(interval or 1) == 0
+    else:
+        is_due = (checkpoint["epoch"] + 1) % validate_every == 0
     not_begun = is_due and training["is_last_batch"] and done["completed"] < done["processed"]
     if not (cut_off or not_begun):
         return

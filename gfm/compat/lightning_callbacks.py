@@ -5,6 +5,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,10 @@ from gfm.compat.lightning import should_update_logs
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """``ModelCheckpoint`` that asks whether it is time to save only at steps that log.
+    """``ModelCheckpoint`` that checks its time interval only at steps that log.
 
-    With ``train_time_interval``, Lightning broadcasts the answer after every batch, which makes all
-    processes wait for their GPUs. At steps that log they wait anyway.
+    With ``train_time_interval``, Lightning broadcasts after every batch whether to save, and so all
+    processes wait for their GPUs. At steps that log, they wait anyway.
     """
 
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:  # noqa: D102
@@ -40,6 +42,16 @@ class BestCheckpoint(ModelCheckpoint):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.best_step = 0
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        # Lightning validates the average, and then saves the other weights: only files to resume
+        # from hold both.
+        averages = [c for c in trainer.callbacks if isinstance(c, EMA)]  # type: ignore[attr-defined]
+        with ExitStack() as stack:
+            if self.save_weights_only:
+                for average in averages:
+                    stack.enter_context(average.swapped(trainer.lightning_module))
+            super()._save_checkpoint(trainer, filepath)
 
     def _get_metric_interpolated_filepath_name(
         self, monitor_candidates: dict[str, Tensor], trainer: pl.Trainer, *args: Any
@@ -81,8 +93,29 @@ class BestCheckpoint(ModelCheckpoint):
         return {**super().state_dict(), "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
-        super().load_state_dict(state_dict)
+        super().load_state_dict(self._moved(state_dict))
         self.best_step = state_dict.get("best_step", 0)
+
+    def _moved(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return the state with the paths of today, if the folder of the run has moved.
+
+        Lightning would forget the best score, and replace the best file by the next one.
+        """
+        folder = self.dirpath
+
+        def here(path: str) -> str:
+            return os.path.join(str(folder), os.path.basename(path)) if path else path
+
+        if not folder or not os.path.isfile(here(state.get("best_model_path", ""))):
+            return state
+        models = state.get("best_k_models", {})
+        return {
+            **state,
+            "dirpath": folder,
+            "best_model_path": here(state["best_model_path"]),
+            "kth_best_model_path": here(state.get("kth_best_model_path", "")),
+            "best_k_models": {here(path): score for path, score in models.items()},
+        }
 
 
 def _of_step(path: str, step: int) -> str:
@@ -91,7 +124,7 @@ def _of_step(path: str, step: int) -> str:
 
 
 class StepProgressBar(RichProgressBar):
-    """``RichProgressBar`` that names the step where steps, not epochs, limit the run."""
+    """``RichProgressBar`` that shows the step if steps, not epochs, limit the run."""
 
     def _get_train_description(self, current_epoch: int) -> str:
         text: str = super()._get_train_description(current_epoch)
@@ -102,7 +135,7 @@ class StepProgressBar(RichProgressBar):
 
 
 class EMA(EMAWeightAveraging):
-    """``EMAWeightAveraging`` in few operations, none of which waits for a GPU.
+    """``EMAWeightAveraging`` with fewer operations and no GPU synchronisation.
 
     Lightning's takes several operations for each tensor, and reads a counter from the GPU.
     Integers, such as the number of batches that a norm has seen, are copied instead of averaged.
@@ -111,11 +144,33 @@ class EMA(EMAWeightAveraging):
     def __init__(self, decay: float = 0.999, **options: Any) -> None:
         super().__init__(decay=decay, **options)
         self.decay = decay
+        self._is_swapped = False  # whether the module has the averaged weights
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         if stage == "fit":
             device = self._device or pl_module.device
             self._average_model = _Average(pl_module, device, self.decay, self._use_buffers)
+            self._is_swapped = False
+
+    def _swap_models(self, pl_module: pl.LightningModule) -> None:
+        super()._swap_models(pl_module)
+        self._is_swapped = not self._is_swapped
+
+    @contextmanager
+    def swapped(self, pl_module: pl.LightningModule) -> Iterator[None]:
+        """Give the module the averaged weights within the context."""
+        self._swap_models(pl_module)
+        try:
+            yield
+        finally:
+            self._swap_models(pl_module)
+
+    def on_save_checkpoint(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self._is_swapped:  # a signal has ended a validation; the tensors change in place
+            self._swap_models(pl_module)
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
 
 
 class _Average(AveragedModel):

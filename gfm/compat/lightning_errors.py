@@ -26,7 +26,7 @@ def is_misconfiguration(error: BaseException) -> bool:
 def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | None:
     """Return the exit status of a run that a signal ended; ``None`` if no signal did.
 
-    SIGTERM gives 75 (``EX_TEMPFAIL``), upon which schedulers retry.
+    SIGTERM gives 75 (``EX_TEMPFAIL``), which tells schedulers to retry.
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED

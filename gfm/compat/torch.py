@@ -45,9 +45,9 @@ def message_from_process(error: BaseException) -> str | None:
 
 
 def empty_for_collate(num_bytes: int) -> "Tensor":
-    """Return uninitialised bytes for a batch; in a DataLoader worker in shared memory.
+    """Return uninitialised bytes for a batch, in shared memory if this is a DataLoader worker.
 
-    A worker would copy other memory to its parent. ``default_collate`` does the same.
+    Other memory would be copied to the parent process. ``default_collate`` does the same.
     """
     import torch
     from torch.utils.data import get_worker_info
@@ -69,10 +69,10 @@ def size_oblivious_export() -> AbstractContextManager[Any]:
 
 
 def skip_random_weights() -> AbstractContextManager[Any]:
-    """Leave weights uninitialised that networks built within the context would draw at random.
+    """Skip random initialisation of networks built within the context.
 
-    Drawing them takes longer than reading a checkpoint; on the ``meta`` device, torch would import
-    its compiler for it, which takes a second.
+    It takes longer than reading a checkpoint. On the ``meta`` device, it would make torch import
+    its compiler, which takes a second.
     """
     from torch.overrides import TorchFunctionMode
 
@@ -89,9 +89,9 @@ def skip_random_weights() -> AbstractContextManager[Any]:
 
 
 def uncompiled() -> AbstractContextManager[Any]:
-    """Let compiled networks run as if they were not, within the context.
+    """Run compiled networks eagerly within the context.
 
-    For inputs of many sizes, and hooks: each would be compiled anew.
+    Inputs of many sizes, and hooks, would each trigger a recompilation.
     """
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing it takes long
         return nullcontext()

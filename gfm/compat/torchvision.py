@@ -15,7 +15,7 @@ _COMPILER = "torch._dynamo.utils"
 
 
 class _Deferred(ModuleType):
-    """Imports the compiler when something other than the one function is asked of it."""
+    """Placeholder that imports the compiler on first use."""
 
     def is_compile_supported(self, device_type: Any) -> Any:
         return _import_compiler().is_compile_supported(device_type)

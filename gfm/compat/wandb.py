@@ -1,4 +1,4 @@
-"""W&B's private file of an offline run, for which wandb no longer ships a Python reader.
+"""Reads W&B's private file format of offline runs, which wandb itself no longer reads in Python.
 
 ``tests/compat/test_wandb.py`` fails if a release changes it.
 """
@@ -34,8 +34,8 @@ def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:
 
     Args:
         data: Content of the file, or its end from the start of a block.
-        start: Where to begin; 0 if ``data`` starts at a later block, where the rest of a record
-            that began before is skipped.
+        start: Offset to begin at; 0 if ``data`` starts at a later block. The rest of a record that
+            began in an earlier block is then skipped.
     """
     position, parts, is_open = start, b"", False
     while position + _HEADER <= len(data):

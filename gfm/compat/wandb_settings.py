@@ -1,4 +1,4 @@
-"""Asks W&B before a run whether it accepts the settings, which it itself checks only in training.
+"""Checks W&B's settings before a run, because W&B itself checks them only during training.
 
 ``tests/compat/test_wandb_settings.py`` fails if a release changes the names.
 """
@@ -22,7 +22,7 @@ _SETTINGS: Final = {
     "job_type": ("run_job_type", "run.job_type"),
     "tags": ("run_tags", "run.tags"),
 }
-"""W&B's setting for an argument of ``wandb.init``, and the option of a run that gives it."""
+"""W&B's setting for each argument of ``wandb.init``, and the option of a run that sets it."""
 
 
 def check_wandb(options: Mapping[str, Any]) -> None:

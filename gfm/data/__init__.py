@@ -2,6 +2,6 @@
 
 import cv2
 
-# Loader workers are forked, and OpenCV's thread pool does not survive that: a worker would wait
-# for threads that are gone. Loaders are parallel by processes anyway.
+# Loader workers are forked, and OpenCV's thread pool does not survive a fork: a worker would wait
+# for threads that no longer exist. Loaders already run in parallel processes.
 cv2.setNumThreads(0)

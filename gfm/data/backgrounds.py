@@ -1,4 +1,4 @@
-"""Reads backgrounds, resized to the size of a photo; of a window, only what it depends on."""
+"""Reads backgrounds resized to the size of a photo, computing only the part that is needed."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from gfm.data.images import read_image_for
 from gfm.data.transforms import Crop, Window
 
-_PARTS = 64  # of a pixel: edges of pixels that lie no further apart count as aligned
+_PARTS = 64  # pixel edges at most 1/64 of a pixel apart count as aligned
 
 
 def read_background(
@@ -39,7 +39,7 @@ def read_background(
     background = fit_background(path, size, inner, detail)
     if not any((top, bottom, left, right)):
         return background
-    # As cv2.blur itself continues a whole picture beyond its border.
+    # cv2.blur extends a whole picture in the same way.
     return cv2.copyMakeBorder(background, top, bottom, left, right, cv2.BORDER_REFLECT_101)
 
 
@@ -74,8 +74,8 @@ class _Side:
     """The rows, or the columns, of a part of a picture before and after a resize.
 
     Attributes:
-        source: Part of the picture before.
-        start: Where the part begins after the resize.
+        source: Range of the part before the resize.
+        start: Start of the part after the resize.
         length: Its length after the resize.
         interpolation: OpenCV's interpolation that resizes the whole side without aliasing.
     """
@@ -87,7 +87,7 @@ class _Side:
 
     @classmethod
     def around(cls, start: int, length: int, source: int, target: int) -> "_Side":
-        """Return the part around a window whose own resize equals that of the whole side.
+        """Return a part around the window that resizes to the same pixels as the whole side.
 
         Args:
             start: Start of the window in the resized picture.
@@ -97,11 +97,11 @@ class _Side:
         """
 
         def is_aligned(edge: int) -> bool:
-            """Return whether an edge between pixels is one before and after the resize."""
+            """Return whether a pixel edge after the resize was also one before it."""
             rest = edge * source % target
             return min(rest, target - rest) * _PARTS <= target
 
-        margin = math.ceil(target / source)  # interpolation reads half a pixel of the source more
+        margin = math.ceil(target / source)  # interpolation reads half a source pixel more
         stop = min(start + length + margin, target)
         start = next(e for e in range(max(start - margin, 0), -1, -1) if is_aligned(e))
         stop = next(e for e in range(stop, target + 1) if is_aligned(e))
@@ -113,7 +113,7 @@ class _Side:
 
 
 def _resize(image: np.ndarray, rows: _Side, columns: _Side) -> np.ndarray:
-    """Resize each side by its own interpolation, first the side that shrinks.
+    """Resize each side with its own interpolation, the shrinking side first.
 
     If one side shrinks and the other grows, OpenCV's INTER_AREA interpolates linearly and skips
     pixels.

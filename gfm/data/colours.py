@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 from gfm.errors import GFMError
 
 _SRGB = ImageCms.createProfile("sRGB")
-_ROUNDING = 2  # values of 255 by which conversion from sRGB to sRGB may change a colour
+_ROUNDING = 2  # largest change (of 255) that converting sRGB to sRGB may cause
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -47,7 +47,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def profiled_mode(mode: str) -> str:
-    """Return the mode whose channels the ICC profile of an image of ``mode`` describes."""
+    """Return the mode that the ICC profile of an image of ``mode`` describes."""
     if mode == "CMYK":
         return mode
     return "L" if mode in ("1", "L", "LA", "La") or mode.startswith("I") else "RGB"
@@ -58,8 +58,7 @@ def conversion(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return the conversion from a profile to sRGB, with perceptual intent.
 
     Returns:
-        ``None`` if nothing needs converting, because the profile is that of sRGB, or nothing can
-        be, because it is broken or for other channels than those of ``mode``.
+        ``None`` if the profile is sRGB, broken, or for channels other than those of ``mode``.
     """
     try:
         embedded = ImageCms.ImageCmsProfile(BytesIO(profile))

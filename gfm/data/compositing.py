@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gfm.data.backgrounds import fit_background
 from gfm.data.images import read_image
 from gfm.data.transforms import Crop
 from gfm.errors import GFMError
@@ -16,7 +17,7 @@ _ROWS = 64  # rows that are blended at a time, so that the intermediate arrays s
 
 @dataclass(frozen=True)
 class Parts:
-    """What the crop of a composite is made of.
+    """The layers of a composite's crop, and how to combine them.
 
     Attributes:
         foreground: Crop of the foreground, H×W×3, uint8.
@@ -44,7 +45,7 @@ def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
         crop: Part to return.
 
     Raises:
-        GFMError: The picture is unreadable or has another size.
+        GFMError: The picture is unreadable, or its size differs from that of its matte.
     """
     image = read_image(path)
     if image.shape[:2] != size:
@@ -54,7 +55,7 @@ def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
 
 
 def blur(parts: Parts, crop: Crop) -> Parts:
-    """Return the same parts with the background blurred, if it is to be."""
+    """Return the parts with the background blurred, unless ``blur_size`` is 0."""
     size = parts.blur_size
     if not size:
         return parts
@@ -83,7 +84,7 @@ def blend(foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> 
         part = rows, slice(opaque[0], opaque[-1] + 1)
         weight: np.ndarray = cv2.merge([alpha[part]] * 3).astype(np.uint16)
         total = foreground[part] * weight + background[part] * (255 - weight) + 128
-        # The quotient by 255, rounded. (The official code truncates, which darkens composites by
+        # Divide by 255 and round. (The official code truncates, which darkens composites by
         # half a step.)
         blended[part] = (total + (total >> 8)) >> 8
     return blended
@@ -108,3 +109,9 @@ def add_noise(layers: Sequence[np.ndarray], sigma: float, seed: int) -> list[np.
     field = field.reshape(height, width, channels)
     # cv2.add saturates; in the official code 270 wraps round to 14.
     return [cv2.add(layer, field, dtype=cv2.CV_8U) for layer in layers]
+
+
+def read_photo(path: Path, alpha: np.ndarray, scene: Path | None) -> np.ndarray:
+    """Read a validation photo, H×W×3 uint8; a cut-out is blended over its scene."""
+    image = read_image(path)
+    return blend(image, fit_background(scene, alpha.shape), alpha) if scene else image

@@ -33,13 +33,13 @@ from gfm.system.ranks import rank_and_world
 
 
 class DatasetSource(Protocol):
-    """Finds the datasets, or makes them first."""
+    """Finds the datasets, and creates them first if needed."""
 
     def find(self) -> Datasets: ...  # noqa: D102
 
 
 def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
-    """Check that no photo that is trained on is validated, too."""
+    """Check that no photo is used for both training and validation."""
     both = {realpath(p.image) for p in trained} & {realpath(p.image) for p in validated}
     if both:
         raise GFMError(
@@ -48,8 +48,8 @@ def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
         )
 
 
-_NUM_OF_OTHERS = 10  # photos of each added dataset that are validated
-_HOLDOUT = 0.2  # share of a dataset without validation photos
+_NUM_OF_OTHERS = 10  # validation photos per added dataset
+_HOLDOUT = 0.2  # fraction held out of a dataset without validation photos
 
 
 class MattingDataModule(pl.LightningDataModule):
@@ -60,19 +60,19 @@ class MattingDataModule(pl.LightningDataModule):
         track: Composes training samples; not needed for evaluation.
         samples: How training samples are cut from photos; by default as in the paper.
         batch_size: Samples per batch of all processes together, as in the official code.
-        num_workers: Number of loader processes of each process; 0 loads in the training process,
-            ``None`` starts as many as :func:`gfm.system.cores.num_loaders` says.
-        compose_on: ``workers``, the loader processes, or ``device``: batches are composed there
-            after they were moved to it; see :mod:`gfm.data.device_compositing`.
+        num_workers: Loader processes per training process; 0 loads in the training process,
+            ``None`` uses :func:`gfm.system.cores.num_loaders`.
+        compose_on: Where samples are composed: ``workers``, the loader processes, or ``device``,
+            after the batch has been moved there; see :mod:`gfm.data.device_compositing`.
         num_validation_photos: Number of photos validated during training, spread evenly over the
             set; ``None`` takes all.
-        num_holdout: Number of training photos to hold out, or as a float their share; see
+        num_holdout: Number of training photos to hold out, or their fraction as a float; see
             :func:`gfm.data.split.hold_out`. ``None`` holds out a fifth of a dataset without a
             validation set. Photos that are held out are validated during training. The final test
             uses the validation set, or the held-out photos if there is none.
-        split: ``split.csv`` of an earlier run, whose held-out photos are held out.
-        repeats_first_epoch: Whether every epoch shows the samples of the first, which shows whether
-            the network can learn them.
+        split: ``split.csv`` of an earlier run; the same photos are held out.
+        repeats_first_epoch: Whether every epoch repeats the samples of the first, to check that the
+            network can overfit them.
 
     Raises:
         GFMError: ``num_validation_photos`` is below 1.
@@ -109,15 +109,15 @@ class MattingDataModule(pl.LightningDataModule):
         self.split = Path(split) if split else None
         self.photos: list[Photo] = []
         self.held_out: list[Photo] = []
-        self.other_datasets: list[str] = []  # which are validated, too
+        self.other_datasets: list[str] = []  # added datasets with validation photos
 
     @property
     def num_workers(self) -> int:
         """The number of loader processes of this process."""
         if self._num_workers is not None:
             return self._num_workers
-        # Bytes of a pixel: of a window, foreground and background, and alpha; of a sample, image,
-        # foreground and background, alpha, and two trimaps.
+        # Bytes per pixel: a window has foreground, background and alpha; a sample has image,
+        # foreground, background, alpha and two trimaps.
         on_device = self.composes_on_device
         side = max(self.samples.sides) if on_device else self.samples.input_size
         num_bytes = 7 if on_device else 12
@@ -125,7 +125,7 @@ class MattingDataModule(pl.LightningDataModule):
         return num_loaders(batch_bytes, self.trainer.num_devices if self.trainer else 1)
 
     def prepare_data(self) -> None:
-        """Let the source make files that are missing; Lightning calls this once per machine."""
+        """Let the source create missing files; Lightning calls this once per machine."""
         self.source.find()
 
     def setup(self, stage: str | None = None) -> None:
@@ -140,22 +140,12 @@ class MattingDataModule(pl.LightningDataModule):
                 both.
         """
         if stage != "fit" and self.photos:
-            return  # they stay those of the training
+            return  # keep the photos of the training
         files = self.source.find()
         validated = datasets_of(files.validation())
         self.photos, self.held_out = validated.pop("", []), []
         if stage == "fit" and self.track is not None:
-            if self.composes_on_device:
-                check_track(self.track)
-            trained = self._hold_out(self.track.photos(files), validated)
-            if not trained:
-                raise GFMError(
-                    f"{len(self.held_out)} of {len(self.held_out)} training photos are held out: "
-                    "add photos, or hold out fewer with data.num_holdout"
-                )
-            _check_apart(trained, self.photos)
-            scenes = self.track.scenes(files)
-            self.training = TrainingSet(self.track, trained, scenes, self.samples)
+            self.training = self._training_set(self.track, files, validated)
         elif not self.photos:
             self._hold_out(files.training("image", False), validated)
         self.photos = self.photos or self.held_out
@@ -173,10 +163,25 @@ class MattingDataModule(pl.LightningDataModule):
         )
         self.other_datasets = sorted(validated)
 
-    def _hold_out(self, photos: Sequence[Photo], validated: dict[str, list[Photo]]) -> list[Photo]:
-        """Hold photos out, and return the others.
+    def _training_set(
+        self, track: Track, files: Datasets, validated: dict[str, list[Photo]]
+    ) -> TrainingSet:
+        if self.composes_on_device:
+            check_track(track)
+        trained = self._hold_out(track.photos(files), validated)
+        if not trained:
+            raise GFMError(
+                f"{len(self.held_out)} of {len(self.held_out)} training photos are held out: "
+                "add photos, or hold out fewer with data.num_holdout"
+            )
+        others = (photo for photos in validated.values() for photo in photos)
+        _check_apart(trained, [*self.photos, *self.held_out, *others])
+        return TrainingSet(track, trained, track.scenes(files), self.samples)
 
-        Of an added dataset, photos are held out only if ``validated`` has none of it, and added.
+    def _hold_out(self, photos: Sequence[Photo], validated: dict[str, list[Photo]]) -> list[Photo]:
+        """Hold photos out, and return those to train on.
+
+        An added dataset without photos in ``validated`` gets held-out photos there.
         """
         groups = datasets_of(photos)
         number = self.num_holdout
@@ -186,11 +191,16 @@ class MattingDataModule(pl.LightningDataModule):
         for name, group in groups.items():
             if name not in validated:
                 validated[name], group = hold_out(group, _HOLDOUT)
+                if not group:
+                    raise GFMError(
+                        f"all {len(validated[name])} photos of {name} in data.also are held out "
+                        "for validation: add photos to it, or leave it out"
+                    )
             trained += group
         return trained
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Return a loader that starts where the run is; a last, smaller batch is left out.
+        """Return a loader that starts at the current batch, and drops a last, smaller batch.
 
         Raises:
             GFMError: A batch does not divide among the processes.

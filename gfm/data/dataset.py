@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gfm.data.backgrounds import fit_background
-from gfm.data.compositing import blend
-from gfm.data.images import read_alpha, read_image
+from gfm.data.compositing import read_photo
+from gfm.data.images import read_alpha
 from gfm.data.layout import Datasets, Photo, Scene
 from gfm.data.matte import Matte
 from gfm.data.mixture import PhotoOrder
@@ -30,7 +29,7 @@ _MOST_SKIPPED = 10
 
 
 class Track(Protocol):
-    """A track as a dataset needs it; see :mod:`gfm.data.tracks`."""
+    """Interface of a track; see :mod:`gfm.data.tracks`."""
 
     backgrounds_per_foreground: int
 
@@ -57,15 +56,15 @@ class SampleOptions:
 
     Attributes:
         rosta: RoSTA, which decides the labels of the samples.
-        crop_sizes: Sides from which the window's is drawn, in pixels of the photo; a number if
-            there is one.
+        crop_sizes: Sides of the window to draw from, in pixels of the photo; a single number for a
+            fixed side.
         fallback_size: See :func:`gfm.data.transforms.choose_window`.
         transition_probability: Probability of centring the window on the transition region.
         input_size: Side of the sample in pixels.
         interpolation: See :class:`gfm.data.transforms.JointTransform`.
         flip_probability: Probability of a horizontal flip.
         seed: Seed of all random numbers.
-        also_share: Share of the samples that added datasets have; see
+        also_share: Fraction of the samples that come from added datasets; see
             :class:`gfm.data.mixture.PhotoOrder`.
         on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo. With ``skip``,
             samples have an entry ``skipped`` with one line for each file skipped.
@@ -92,7 +91,7 @@ class SampleOptions:
 
     @property
     def sides(self) -> Sequence[int]:
-        """The crop sizes, also if there is one."""
+        """The crop sizes as a sequence."""
         return [self.crop_sizes] if isinstance(self.crop_sizes, int) else self.crop_sizes
 
     @property
@@ -111,7 +110,7 @@ class TrainingSet(Dataset[Sample]):
     Args:
         track: Composes the picture.
         photos: Photos to train on.
-        scenes: Backgrounds; none for a track without any.
+        scenes: Backgrounds; empty if the track uses none.
         options: How samples are cut.
     """
 
@@ -140,7 +139,7 @@ class TrainingSet(Dataset[Sample]):
         """Return the sample of ``(epoch, index)``.
 
         Raises:
-            GFMError: A file is unreadable; with ``on_error="skip"``, ten photos in a row are.
+            GFMError: A file is unreadable; with ``on_error="skip"``, files of ten photos in a row.
         """
         epoch, index = key
         if self.options.on_error == "stop":
@@ -165,7 +164,7 @@ class TrainingSet(Dataset[Sample]):
     def _draw(
         self, epoch: int, index: int
     ) -> tuple[Photo, Scene | None, Matte, Crop, np.random.Generator]:
-        """Draw the background and the crop of a sample; return them and its random numbers."""
+        """Draw the background and the crop of a sample; return them and its generator."""
         options = self.options
         rng = np.random.default_rng((options.seed, epoch, index))
         photo = self.order.photo(epoch, index)
@@ -205,7 +204,8 @@ class ValidationSet(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         photo = self.photos[index]
-        image, alpha = read_image(photo.image), read_alpha(photo.alpha)
+        alpha = read_alpha(photo.alpha)
+        image = read_photo(photo.image, alpha, photo.scene)
         if photo.trimap:
             trimap = read_alpha(photo.trimap)
         else:
@@ -213,8 +213,6 @@ class ValidationSet(Dataset[Sample]):
         for path, array in ((photo.alpha, alpha), (photo.trimap, trimap)):
             if array.shape != image.shape[:2]:
                 raise GFMError(f"{path} is {array.shape}, its photo {image.shape[:2]} pixels")
-        if photo.scene:
-            image = blend(image, fit_background(photo.scene, alpha.shape), alpha)
         arrays = {"image": image, "alpha": alpha, "trimap": trimap}
         names = {"name": photo.name, "dataset": photo.dataset}
         return {**names, **{k: to_tensor(array) for k, array in arrays.items()}}

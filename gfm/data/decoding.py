@@ -1,6 +1,7 @@
 """Decodes pictures of any common format, upright; photos in sRGB, mattes in the depth of the file.
 
-OpenCV decodes what it and Pillow decode alike, because it is faster. Pillow decodes all else.
+OpenCV is faster, so it decodes the files that both decode to the same pixels. Pillow decodes the
+rest.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from gfm.data.headers import Header, describe_faults, read_header
 from gfm.errors import GFMError
 from gfm.system.files import check_file
 
-# Reading half a JPEG, OpenCV before 5 returns half a picture without an error.
+# From a truncated JPEG, OpenCV before 5 returns half a picture without an error.
 _OPENCV = ("PNG", "JPEG", "MPO") if int(cv2.__version__.partition(".")[0]) >= 5 else ("PNG",)
 
 _FLAGS = {
@@ -26,7 +27,7 @@ _FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 
-_UNCONVERTED = ("L", "LA", "RGB", "RGBA", "F")  # Pillow's modes, beside those of 16 bits
+_UNCONVERTED = ("L", "LA", "RGB", "RGBA", "F")  # Pillow's modes, besides 16-bit ones
 _CONVERTED = {"1": "L", "La": "LA"}
 
 _DAMAGED = "not a picture, or damaged; replace the file"
@@ -90,10 +91,10 @@ def decode_channels(
         H×W each, uint8 or uint16.
 
     Raises:
-        GFMError: The data are damaged, too large or not a picture, or hold other numbers.
+        GFMError: The data are damaged, too large or not a picture, or neither uint8 nor uint16.
     """
     header = read_header(name, BytesIO(data))
-    if header.format == "PNG":  # of which Pillow reduces colours of 16 bits to 8
+    if header.format == "PNG":  # Pillow would reduce 16-bit colours to 8 bits
         channels = cv2.split(turn(_decode(name, data, cv2.IMREAD_UNCHANGED), header.orientation))
         return channels[2::-1], channels[3] if len(channels) == 4 else None
     with describe_faults(name), Image.open(BytesIO(data)) as opened:

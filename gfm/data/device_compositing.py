@@ -1,8 +1,8 @@
 """Composes the windows of a batch on the training device (``data.compose_on=device``).
 
-The results are those of the loaders (:mod:`gfm.data.compositing`, then
-:class:`gfm.data.transforms.JointTransform`) to within 1 of 255, but for the noise: it has the same
-distribution and depends on the same seeds, but the generator of a device draws other values.
+The results equal those of the loaders (:mod:`gfm.data.compositing`, then
+:class:`gfm.data.transforms.JointTransform`) to within 1 of 255, except for the noise: its
+distribution and seeds are the same, but the device's generator draws different values.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def compose(batch: Batch, input_size: int, interpolation: Interpolation, has_lay
     Args:
         batch: Batch of :func:`gfm.data.windows.collate`, on any device.
         input_size: Side of the samples in pixels.
-        interpolation: Resizes crops to the input.
+        interpolation: How crops are resized to the input size.
         has_layers: Whether samples have their ``foreground`` and ``background``.
     """
     batch = dict(batch)

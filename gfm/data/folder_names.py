@@ -1,18 +1,19 @@
 """Finds the folders of photos and of mattes in a dataset by their names, or else by content."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from gfm.data.headers import describe_faults
 from gfm.data.images import is_packed, open_array, read_image
 from gfm.data.listing import list_pictures
 from gfm.errors import GFMError
 from gfm.system.files import check_file
 
-# Lower-case names of folders in published datasets, the most telling first.
+# Lower-case names of folders in published datasets, the most specific first.
 _IMAGES = (
     *("images", "image", "original", "originals", "original_image", "blurred_image"),
     *("photos", "photo", "imgs", "img", "im", "inputs", "input", "rgb", "merged", "fg"),
@@ -25,7 +26,7 @@ _TRIMAPS = ("trimaps", "trimap")
 TRAINING = ("train", "training")
 VALIDATION = ("validation", "valid", "val", "testval", "test")
 
-_NUM_SAMPLES = 4  # pictures that tell what a folder holds
+_NUM_SAMPLES = 4  # about as many pictures are read to find out what a folder holds
 _JPEG_TINT = 8  # largest difference between the channels of a grey picture stored in colour
 
 
@@ -51,10 +52,10 @@ def find_folders(
         images: Name of the folder of photos, if it is known.
         alphas: Name of the folder of mattes, if it is known.
         trimaps: Name of the folder of trimaps, if it is known.
-        are_together: Whether mattes may lie among the photos, under other names.
+        are_together: Whether mattes may be in the folder of photos, under different names.
 
     Raises:
-        GFMError: They cannot be told apart.
+        GFMError: The folders cannot be told apart.
     """
     images = images or _child_name(folder, _IMAGES)
     alphas = alphas or _child_name(folder, _ALPHAS)
@@ -74,11 +75,14 @@ def find_folders(
         alphas = images
     if images and alphas:
         return FolderNames(images, alphas, trimaps)
-    missing = [n for n, name in (("images", images), ("alphas", alphas)) if not name]
+    raise _undecided(folder, [n for n, v in (("images", images), ("alphas", alphas)) if not v])
+
+
+def _undecided(folder: Path, missing: Sequence[str]) -> GFMError:
     options = " and ".join(f"data.{name}" for name in missing)
     there = ", ".join(path.name for path in _folders_of_pictures(folder)) or "no sub-folder"
     what = "photos" if missing[0] == "images" else "mattes"
-    raise GFMError(f"cannot tell where {folder} holds its {what} (it has {there}): set {options}")
+    return GFMError(f"cannot tell where {folder} holds its {what} (it has {there}): set {options}")
 
 
 def _folders_of_pictures(folder: Path) -> list[Path]:
@@ -86,7 +90,7 @@ def _folders_of_pictures(folder: Path) -> list[Path]:
 
 
 def find_child(folder: Path, names: Iterable[str]) -> Path | None:
-    """Return the sub-folder with the first of the names that there is, in any case."""
+    """Return the sub-folder with the first name that exists, ignoring case."""
     children = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
     return next((children[name] for name in names if name in children), None)
 
@@ -97,7 +101,7 @@ def _child_name(folder: Path, names: Iterable[str]) -> str | None:
 
 
 def _all(folder: Path, has: Callable[[Path], bool]) -> bool:
-    """Return whether samples of a folder's pictures all have a property."""
+    """Return whether all sampled pictures of a folder have a property."""
     paths = [path for found in list_pictures(folder).values() for path in found]
     chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]
     return bool(chosen) and all(has(path) for path in chosen)
@@ -114,7 +118,7 @@ def _has_opacity(path: Path) -> bool:
     if is_packed(path):
         return False
     check_file(path)
-    with Image.open(path) as image:
+    with describe_faults(path), Image.open(path) as image:
         if not image.has_transparency_data:
             return False
         return np.asarray(image.convert("RGBA").getchannel("A")).min() < 255

@@ -12,9 +12,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from gfm.errors import GFMError
 
 MOST_PIXELS = 2 * 89_478_485
-"""Largest number of pixels of a picture that is read; Pillow refuses more, too."""
+"""Maximum number of pixels of a picture; Pillow refuses larger ones, too."""
 
-# Pillow warns from half of that number, which photos of current cameras have.
+# Pillow warns from half that number on, which photos from current cameras reach.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and TIFF
@@ -22,13 +22,13 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Header(NamedTuple):
-    """What the header of a picture says.
+    """The contents of a picture's header.
 
     Attributes:
         size: (height, width) of the upright picture.
-        format: Format by Pillow's name, such as ``JPEG``.
+        format: Pillow's name of the format, such as ``JPEG``.
         mode: Pillow's mode, such as ``RGB``.
-        orientation: Orientation by EXIF or XMP, 1 to 8; see :func:`gfm.data.decoding.turn`.
+        orientation: Orientation from EXIF or XMP, 1 to 8; see :func:`gfm.data.decoding.turn`.
         profile: ICC profile, if there is one.
     """
 
@@ -76,19 +76,19 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
         file: Content of the picture.
 
     Raises:
-        GFMError: The file is unreadable, no picture, or a PNG that is cut short, or has more pixels
-            than :data:`MOST_PIXELS`.
+        GFMError: The file is unreadable, not a picture, or a truncated PNG, or has more pixels than
+            :data:`MOST_PIXELS`.
     """
     with describe_faults(name):
         has_late_metadata = _walk_chunks(name, file)
         file.seek(0)
         with Image.open(file) as image:
             width, height = image.size
-            if isinstance(image, TiffImageFile):  # Pillow 12 has exchanged them already
+            if isinstance(image, TiffImageFile):  # Pillow 12 has already swapped them
                 width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
             if width * height > MOST_PIXELS:
                 raise _too_large(name)
-            # The `getexif` of a PNG decodes all pixels to reach metadata behind them.
+            # The `getexif` of a PNG decodes all pixels to reach metadata after them.
             get_exif = type(image).getexif if has_late_metadata else Image.Image.getexif
             orientation = get_exif(image).get(_ORIENTATION, 1)
             if orientation not in range(1, 9):
@@ -99,11 +99,11 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
 
 
 def _walk_chunks(name: Path | str, file: BinaryIO) -> bool:
-    """Return whether a PNG has metadata behind its pixels.
+    """Return whether a PNG has metadata after its pixels.
 
     Raises:
-        GFMError: A chunk extends beyond the end of the file. OpenCV would reserve up to 2 GB for
-            the length that a damaged chunk claims to have.
+        GFMError: A chunk extends beyond the end of the file. OpenCV would allocate up to 2 GB for
+            the length that a damaged chunk declares.
     """
     if file.read(len(_PNG)) != _PNG:
         return False

@@ -1,4 +1,4 @@
-"""Reads photos and mattes, for every command in the same way, and writes them.
+"""Reads and writes photos and mattes, in the same way for every command.
 
 Packed pictures (``.npy``, see ``gfm prepare pack``) need no decoding.
 """
@@ -25,14 +25,14 @@ PICTURE_SUFFIXES = (
 SUFFIXES = (*PICTURE_SUFFIXES, ".npy")
 """Suffixes of the pictures of a dataset; ``.npy`` is a packed one."""
 
-_NOISE = 8  # values of 255 by which the channels of a grey JPEG may differ
+_NOISE = 8  # largest difference (of 255) between the channels of a grey JPEG
 
 
 def open_array(path: Path) -> np.ndarray:
     """Open a packed array, memory-mapped and read-only, so that slicing reads only what it needs.
 
     Raises:
-        GFMError: The file is missing, truncated or no array.
+        GFMError: The file is missing, truncated or not an array.
     """
     check_file(path)
     try:
@@ -40,12 +40,12 @@ def open_array(path: Path) -> np.ndarray:
             return _map_array(file)
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # NumPy raises of every kind at an odd header
+    except Exception as error:  # a malformed header may raise anything
         raise GFMError(f"cannot read {path}: not an array, or damaged; pack it again") from error
 
 
 def _map_array(file: BinaryIO) -> np.ndarray:
-    """Map an array as :func:`write_array` writes it, in a third of the time of ``np.load``."""
+    """Map a file from :func:`write_array`, in a third of the time of ``np.load``."""
     np.lib.format.read_magic(file)
     shape, is_transposed, dtype = np.lib.format.read_array_header_1_0(file)
     content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -75,7 +75,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """Return (height, width) as :func:`read_image` gives it, reading only the header of the file.
 
     Raises:
-        GFMError: The file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or not a picture.
     """
     if is_packed(path):
         shape = open_array(path).shape
@@ -94,7 +94,7 @@ def read_image(path: Path) -> np.ndarray:
         H×W×3 RGB, uint8; a memory map if the picture is packed.
 
     Raises:
-        GFMError: The file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or not a picture.
     """
     return _packed(path, 3) if is_packed(path) else decode_image(path, load(path))
 
@@ -113,7 +113,7 @@ def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
         H×W×3 RGB, uint8. No side is shorter than that of ``size``, unless that of the file is.
 
     Raises:
-        GFMError: The file is missing, unreadable or no picture.
+        GFMError: The file is missing, unreadable or not a picture.
     """
     return _packed(path, 3) if is_packed(path) else decode_image(path, load(path), size)
 
@@ -125,7 +125,7 @@ def read_alpha(path: Path) -> np.ndarray:
         H×W, uint8; a memory map if the picture is packed.
 
     Raises:
-        GFMError: The file is missing, unreadable or no picture, it is in colour, or its largest
+        GFMError: The file is missing, unreadable, not a picture, or in colour, or its largest
             value is 1, as in masks of 0 and 1.
     """
     if is_packed(path):
@@ -146,14 +146,14 @@ def to_uint8(matte: np.ndarray) -> np.ndarray:
 def read_matte(path: Path) -> np.ndarray:
     """Read a matte or a trimap in the depth of the file.
 
-    It is the opacity where that varies, as in the cut-outs of RGBA and LA pictures; otherwise it is
-    the grey of the picture.
+    The matte is the opacity if that varies, as in RGBA and LA cut-outs; otherwise it is the grey
+    channel.
 
     Returns:
         H×W, uint8 or uint16.
 
     Raises:
-        GFMError: The file is missing, unreadable or no picture, or it is in colour and opaque.
+        GFMError: The file is missing, unreadable or not a picture, or it is in colour and opaque.
     """
     matte = pick_matte(*decode_channels(path, load(path)))
     if matte is None:
@@ -178,12 +178,12 @@ def pick_matte(colours: Sequence[np.ndarray], opacity: np.ndarray | None) -> np.
     if all(cv2.absdiff(grey, other).max() <= noise for other in others):
         return grey
     if opacity is not None and not opacity.any():
-        return opacity  # a cut-out of nothing, whose colours do not count
+        return opacity  # an empty cut-out, whose colours do not matter
     return None
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write a PNG file that is complete or absent.
+    """Write a PNG file atomically.
 
     Args:
         path: File to write.
@@ -196,13 +196,14 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
 
 def write_jpeg(path: Path, image: np.ndarray, is_high_quality: bool = True) -> None:
-    """Write a JPEG file that is complete or absent.
+    """Write a JPEG file atomically.
 
     Args:
         path: File to write.
         image: H×W×3 RGB, uint8.
-        is_high_quality: Whether to write quality 95 with chroma at full resolution, so that a photo
-            stays the sum of its layers hair by hair; otherwise quality 92 with chroma reduced.
+        is_high_quality: Whether to write quality 95 with full-resolution chroma, so that a photo
+            matches the blend of its layers even at single hairs; otherwise quality 92 with
+            subsampled chroma.
 
     Raises:
         WriteError: The disk is full or read-only, or the folder is missing.
@@ -211,7 +212,7 @@ def write_jpeg(path: Path, image: np.ndarray, is_high_quality: bool = True) -> N
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array for :func:`open_array`; the file is complete or absent.
+    """Write an array for :func:`open_array` atomically.
 
     Raises:
         WriteError: The disk is full or read-only, or the folder is missing.
@@ -220,7 +221,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
-# Of the options that keep files small, those that decode fastest: make bench ARGS=formats.
+# Options that keep files small and decode fastest: make bench ARGS=formats.
 _PNG = [
     cv2.IMWRITE_PNG_COMPRESSION, 1,
     cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
@@ -238,7 +239,7 @@ def _write(path: Path, image: np.ndarray, options: list[int]) -> None:
     if image.ndim == 3:
         has_opacity = image.shape[2] == 4
         image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if has_opacity else cv2.COLOR_RGB2BGR)
-    # Encoding in memory first: cv2 writes files without saying what went wrong.
+    # Encode in memory first: cv2.imwrite does not report what went wrong.
     ok, data = cv2.imencode(path.suffix, image, options)
     if not ok:
         raise GFMError(f"cannot encode {path}")

@@ -8,8 +8,8 @@
     COCO/    train
 
 Files with the same stem belong together, whatever their suffixes. Folders in brackets are made by
-the ``gfm prepare`` commands and are needed only by the options that name them. For other datasets
-of photos with mattes, :class:`Folders` holds other names.
+the ``gfm prepare`` commands and are needed only by the options that name them. :class:`Folders`
+sets different names for other datasets of photos with mattes.
 """
 
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ AM2K = Folders()
 
 @dataclass(frozen=True)
 class Roots:
-    """Root folders of the datasets; ``None`` for those that a run was not given.
+    """Root folders of the datasets; ``None`` for those that are not set.
 
     Attributes:
         photos: AM-2k, or another dataset of photos with mattes.
@@ -92,7 +92,7 @@ class Roots:
             object.__setattr__(self, name, as_path(getattr(self, name), option, is_needed))
 
     def find(self) -> "Roots":
-        """Return the roots themselves; a source that makes its files does so here."""
+        """Return the roots unchanged; other sources may create files here."""
         return self
 
     def training(self, foreground: Foreground, is_denoised: bool) -> list["Photo"]:
@@ -110,13 +110,13 @@ class Roots:
 
 @dataclass(frozen=True)
 class Photo:
-    """The files of a photo: its matte, and whatever else there is.
+    """The files of a photo: picture, matte and optional ones.
 
     Attributes:
         name: Common stem of the files.
         image: The photo.
         alpha: Its matte.
-        trimap: Its trimap; only of a validation photo, if there is one.
+        trimap: Its trimap, if there is one; for validation photos only.
         foreground: Colours of the foreground alone.
         background: Colours of the background alone.
         denoised: The foreground without noise, or the photo where foregrounds are not used.
@@ -144,7 +144,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Scene:
-    """The files of a background: the picture, and the same without noise if there is one."""
+    """The files of a background: the picture, and a denoised copy if there is one."""
 
     image: Path
     denoised: Path | None = None

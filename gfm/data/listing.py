@@ -21,7 +21,7 @@ def list_pictures(folder: Path) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             check_name(path)
-            # macOS stores accents as characters of their own; Windows and Linux do not.
+            # macOS stores accents as separate characters; Windows and Linux do not.
             found.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
     return found
 
@@ -53,7 +53,7 @@ def find_partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
     """Return the file with the given stem.
 
     Raises:
-        GFMError: There is none; the message names the file that needs it.
+        GFMError: The file does not exist; the message names the file that needs it.
     """
     if stem not in files:
         folder = next(iter(files.values())).parent

@@ -25,7 +25,7 @@ class _Loader(DataLoader[Sample]):
     """
 
     def __iter__(self) -> Any:
-        # As late as this, because Lightning sets its own.
+        # Set only now, to replace the function that Lightning sets.
         self.worker_init_fn = _start_worker
         with block_sigterm():
             return super().__iter__()
@@ -50,7 +50,7 @@ def photo_loader(photos: Sequence[Photo], num_workers: int) -> DataLoader[Sample
 
 
 class TrainingLoader(_Loader):
-    """A loader that runs on from epoch to epoch, and can resume in the middle of one.
+    """A loader that prefetches across epochs, and can resume in the middle of one.
 
     Args:
         batches_done: Returns how many batches of the epoch are done.
@@ -72,11 +72,11 @@ class TrainingLoader(_Loader):
         self._next: tuple[int, int] | None = None  # epoch and batch that the stream yields next
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
-        # A generator runs only when its first batch is wanted. Lightning asks for the iterator
-        # earlier than that, before it has restored the epoch and the batch of a resumed run.
+        # A generator starts only when its first batch is requested. Lightning creates the iterator
+        # earlier, before it has restored the epoch and the batch of a resumed run.
         sampler = self.batches.sampler
         epoch, done = sampler.epoch, self.batches_done()
-        if self._next != (epoch, done):  # at the start, or after an epoch that was left early
+        if self._next != (epoch, done):  # at the start, or after an epoch that ended early
             sampler.start = done * self.batches.batch_size
             self._stream = super().__iter__()
         for batch in range(done, len(self)):
@@ -85,8 +85,8 @@ class TrainingLoader(_Loader):
             self._next = (sampler.following(epoch), 0) if is_last else (epoch, batch + 1)
             yield sample
 
-    # The interface by which a loader tells Lightning that it can resume; its state is empty,
-    # because Lightning counts the batches.
+    # These methods tell Lightning that the loader can resume. The state is empty, because Lightning
+    # counts the batches.
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
         return {}
 

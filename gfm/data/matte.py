@@ -13,10 +13,10 @@ _TRIALS = 256
 
 
 class Matte:
-    """The matte of a photo, of which no more is read than necessary.
+    """The matte of a photo, read only as far as necessary.
 
     The labels of a packed photo are read from its files. Other labels are derived from the part of
-    the matte that they depend on. Both are the same.
+    the matte that they depend on. Both give the same labels.
 
     Attributes:
         alpha: H×W, uint8; memory-mapped if the photo is packed.
@@ -52,10 +52,10 @@ class Matte:
         return window.relative_to(outer).of(trimap)
 
     def draw_transition(self, rng: np.random.Generator) -> tuple[int, int] | None:
-        """Draw a pixel of TT's transition region, all with the same probability.
+        """Draw a pixel uniformly from TT's transition region.
 
         Pixels are drawn from the whole photo until one lies in the region, which costs far less
-        than finding the region. Only if the region is tiny is the whole trimap made. (The official
+        than finding the region. The whole trimap is made only if the region is tiny. (The official
         code draws from the pixels whose alpha is 128, a small part of the region.)
 
         Returns:

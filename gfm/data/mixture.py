@@ -1,4 +1,4 @@
-"""Mixes datasets: one's own photos with others, which keep a network from forgetting."""
+"""Mixes your own photos with other datasets, which keep a network from forgetting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from gfm.data.layout import Backgrounds, Datasets, Foreground, Photo, Scene
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 
-_STREAM = 77  # tells these random numbers from those of samples
+_STREAM = 77  # makes these random numbers independent of those of samples
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,21 @@ class PhotoOrder:
     """Maps the samples of an epoch to photos.
 
     An epoch shows every photo of the main dataset. Other datasets add samples until they have their
-    share; each shows all its photos in a random order before one returns. The photo of a sample
+    share; each shows all its photos in a random order before repeating any. The photo of a sample
     depends only on the seed, the epoch and the index.
 
     Args:
         photos: Photos of all datasets.
         repeats: Samples for each photo of the main dataset.
-        also_share: Share of the samples that other datasets have together, or one share for each in
-            their order; below 1 in total.
+        also_share: Fraction of the samples from all other datasets together, or one fraction for
+            each, in their order; below 1 in total.
         seed: Seed of the random orders.
 
     Attributes:
         counts: Number of samples in an epoch by dataset.
 
     Raises:
-        GFMError: There is not one share for each dataset, or they add up to 1 or more.
+        GFMError: The number of shares is wrong, or they add up to 1 or more.
     """
 
     def __init__(

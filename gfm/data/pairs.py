@@ -1,4 +1,4 @@
-"""One's own photos: a folder of photos with one of mattes, or a folder of cut-outs.
+"""Your own photos: a folder of photos and one of mattes, or a folder of cut-outs.
 
 ::
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
+from gfm.data.images import SUFFIXES
 from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, scenes
 from gfm.data.listing import files_by_stem, find_partner
 from gfm.data.paths import as_path
@@ -31,13 +32,13 @@ class Pairs:
     """Photos with mattes in any folders, to train and to evaluate on.
 
     Attributes:
-        root: Folder that holds the others; ``None`` if a run was not given it.
+        root: Folder that holds the others; ``None`` if it is not set.
         images: Name of the folder of photos; ``None`` finds it.
         alphas: Name of the folder of mattes; ``None`` finds it. Photos without a matte are left
             out.
         trimaps: Name of the folder of trimaps; ``None`` finds it. Without the folder, trimaps are
             derived from the mattes.
-        alpha_suffix: What the names of mattes have after those of the photos, such as ``_mask``.
+        alpha_suffix: Suffix that mattes add to the names of their photos, such as ``_mask``.
         bg20k: BG-20k, or any folder of backgrounds.
         coco: COCO, or any folder of backgrounds.
     """
@@ -64,7 +65,7 @@ class Pairs:
 
         Raises:
             GFMError: The root is not set, a folder or the partner of a file is missing, or the
-                photos lack what the options ask for.
+                photos lack files that the options require.
         """
         photos = self._photos(self.parts()[0])
         if is_denoised:
@@ -106,8 +107,9 @@ class Pairs:
                 for stem, path in alphas.items()
                 if stem.endswith(self.alpha_suffix)
             }
-            mattes = set(alphas.values())  # which may lie among the photos
+            mattes = set(alphas.values())  # may be in the same folder as the photos
             images = {stem: path for stem, path in images.items() if path not in mattes}
+            self._check_suffix(folder, found, images, alphas)
         trimaps: dict[str, Path] = {}
         if found.trimaps and (folder / found.trimaps).is_dir():
             trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=null")
@@ -122,8 +124,23 @@ class Pairs:
             for stem, alpha in alphas.items()
         ]
 
+    def _check_suffix(
+        self, folder: Path, found: FolderNames, images: dict[str, Path], alphas: dict[str, Path]
+    ) -> None:
+        """Raise GFMError if the suffix of the mattes leaves no matte or no photo."""
+        if not alphas:
+            raise GFMError(
+                f"no name in {folder / found.alphas} ends in {self.alpha_suffix}: set "
+                "data.alpha_suffix to what the names of mattes end in"
+            )
+        if not images:
+            raise GFMError(
+                f"{folder / found.images} has mattes, but no photos in a format that is read "
+                f"({', '.join(SUFFIXES)}): convert them, or set {_SET_IMAGES}"
+            )
+
     def _cutout(self, name: str, path: Path) -> Photo:
-        """Describe a cut-out, with one of the backgrounds to show it over in a validation."""
+        """Describe a cut-out, with a background to blend it over in validation."""
         kind: Backgrounds = "coco" if self.bg20k is None and self.coco else "bg20k"
         backgrounds = self.scenes(kind)
         digest = hashlib.sha256(name.encode()).digest()
@@ -131,7 +148,7 @@ class Pairs:
         return Photo(name, image=path, alpha=path, scene=scene.image)
 
     def parts(self) -> list[Path]:
-        """Return the folders that hold those of photos and mattes: training, then validation.
+        """Return the parents of the folders of photos and mattes: training, then validation.
 
         Raises:
             GFMError: The root is not set or missing.
@@ -147,10 +164,10 @@ class Pairs:
 
 
 def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path) -> None:
-    """Warn of photos without a matte, and name the suffix that mattes have in common.
+    """Warn of photos without a matte, and detect mattes whose names add a suffix.
 
     Raises:
-        GFMError: All mattes without a photo have the same suffix.
+        GFMError: All mattes without a photo add the same suffix.
     """
     stems = set(images)
     unmatched = [stem for stem in alphas if stem not in stems]

@@ -15,8 +15,8 @@ def as_path(value: Any, option: str, is_needed: bool = False) -> Path | None:
         is_needed: Whether the option must be set.
 
     Raises:
-        GFMError: The value is not text, such as ``1`` or ``[a]`` on a command line, or is needed
-            and not set.
+        GFMError: The value is not a string, such as ``1`` or ``[a]`` on a command line, or it is
+            required but not set.
     """
     if value is None and not is_needed:
         return None

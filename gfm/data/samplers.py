@@ -22,8 +22,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         repeats_first: Whether every epoch shows the samples of the first one.
 
     Attributes:
-        start: How many of this process's samples to leave out, because they were shown before the
-            epoch was interrupted.
+        start: Number of this process's samples to skip, because they were shown before the epoch
+            was interrupted.
     """
 
     def __init__(self, num_samples: int, seed: int = 0, repeats_first: bool = False) -> None:
@@ -74,7 +74,7 @@ class EndlessBatches(Sampler[list[tuple[int, int]]]):
         return num_samples // self.batch_size or min(1, num_samples)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        ahead = copy.copy(self.sampler)  # Lightning sets the epoch of the other one
+        ahead = copy.copy(self.sampler)  # Lightning sets the epoch of the original
         while len(self):
             keys = list(ahead)
             for batch in range(ahead.start // self.batch_size, len(self)):
@@ -87,7 +87,7 @@ class EndlessBatches(Sampler[list[tuple[int, int]]]):
 class ShareSampler(Sampler[int]):
     """Yields each rank's share of an evaluation: every sample exactly once, in order.
 
-    A DistributedSampler would repeat samples until all ranks have the same number, which falsifies
+    A DistributedSampler would repeat samples until all ranks have the same number, which biases
     means.
     """
 

@@ -1,4 +1,4 @@
-"""Holds photos out of training, to choose weights on and to test, and records which."""
+"""Holds photos out of training, for choosing weights and testing, and records which."""
 
 import csv
 import hashlib
@@ -13,7 +13,7 @@ from gfm.system.files import write_text
 
 HELD_OUT = "held out"
 TRAINED = "trained on"
-_FEWEST = 2  # held-out photos of a share, because the error of one says nothing
+_FEWEST = 2  # minimum for a fraction, because the error of one photo says nothing
 
 
 def hold_out(
@@ -21,18 +21,18 @@ def hold_out(
 ) -> tuple[list[Photo], list[Photo]]:
     """Split photos into those that are held out and the others.
 
-    The choice depends only on the names, by a hash, so photos that are added later leave almost all
-    held-out photos where they were.
+    The choice depends only on a hash of the names, so adding photos later hardly changes which
+    photos are held out.
 
     Args:
         photos: Photos of a dataset.
-        num_holdout: Number of photos to hold out, or as a float their share, of which at least two
-            are held out.
-        split: File of an earlier run, see :func:`write_split`, whose held-out photos are held out
+        num_holdout: Number of photos to hold out, or their fraction as a float; a fraction holds
+            out at least two.
+        split: File of an earlier run, see :func:`write_split`; the same photos are held out
             instead.
 
     Raises:
-        GFMError: There are fewer photos, or none of those in ``split``.
+        GFMError: There are fewer photos, or ``split`` names none of them.
     """
     if split is not None:
         names = read_split(split)

@@ -1,4 +1,4 @@
-"""Tracks: which picture a training sample shows, and of which layers it is made.
+"""Tracks, which compose the picture of a training sample from layers.
 
 ORI shows the photo itself. COMP blends its foreground over another background. The RSSN route also
 removes what gives a composite away: discrepancies of resolution (HD backgrounds), semantics (BG-20k
@@ -125,7 +125,7 @@ class CompositeTrack:
         layers = self.layers(image, parts.foreground, parts.background)
         if not parts.noise_sigma:
             return layers
-        # Only on the pixels of the crop, which leaves the distribution of the noise as it is.
+        # Only the pixels of the crop get noise; its distribution stays the same.
         noisy = add_noise(list(layers.values()), parts.noise_sigma, parts.noise_seed)
         return dict(zip(layers, noisy, strict=True))
 
@@ -137,11 +137,11 @@ class CompositeTrack:
         crop: Crop,
         rng: np.random.Generator,
     ) -> Parts:
-        """Read what the crop of a composite is made of.
+        """Read the layers of a composite's crop.
 
         Args:
-            photo: Gives the foreground.
-            scene: Gives the background, which is resized to the size of the photo.
+            photo: Provides the foreground.
+            scene: Provides the background, which is resized to the size of the photo.
             size: (height, width) of the matte of the whole photo.
             crop: Part of the photo to show.
             rng: Random numbers of the sample.
@@ -172,7 +172,7 @@ class RssnTrack(CompositeTrack):
             shrunk and enlarged again, which brings back the discrepancy that HD backgrounds remove.
         denoise_probability: Probability of using the denoised foreground and background.
         blur_probability: Probability of blurring the background.
-        blur_sizes: Sides of the box filter in pixels of the photo, of which one is drawn.
+        blur_sizes: Sides of the box filter to draw from, in pixels of the photo.
         noise_probability: Probability of adding noise.
         noise_sigma: Standard deviation of the noise, on the scale of 0..255.
     """
@@ -203,7 +203,7 @@ class RssnTrack(CompositeTrack):
         crop: Crop,
         rng: np.random.Generator,
     ) -> Parts:
-        """Read what the crop is made of by RSSN; see :meth:`CompositeTrack.parts`."""
+        """Read the layers, and draw the options of RSSN; see :meth:`CompositeTrack.parts`."""
         # All random numbers are drawn first, so that each part of a sample can be varied alone.
         is_denoised = self.denoise and rng.random() < self.denoise_probability
         blur_size = int(rng.choice(self.blur_sizes)) if rng.random() < self.blur_probability else 0

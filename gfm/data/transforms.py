@@ -94,7 +94,7 @@ class Crop:
 
 
 class HasTransition(Protocol):
-    """A matte as :func:`choose_window` needs it; see :mod:`gfm.data.matte`."""
+    """Interface of a matte for :func:`choose_window`; see :mod:`gfm.data.matte`."""
 
     alpha: np.ndarray
 
@@ -112,9 +112,8 @@ def choose_window(
 
     A window on the transition that would leave the picture is moved inside. For any other window,
     the corner is drawn from all places where the window fits: if its centre were drawn from all
-    pixels, up to half of the windows would end up in the corners. (In the official code, it is the
-    corner that lands on a pixel of the transition, and this is a pixel where the *matte* is 128,
-    not the trimap.)
+    pixels, up to half of the windows would end up in the corners. (The official code places the
+    corner of the window, not its centre, on a pixel where the *matte*, not the trimap, is 128.)
 
     Args:
         matte: Matte of the photo.
@@ -193,7 +192,7 @@ class JointTransform:
 
         Args:
             arrays: Arrays of one window by name, H×W×3 or H×W, uint8; ``image`` is one of them.
-            seed: Seed that decides about the flip.
+            seed: Seed of the random flip.
 
         Returns:
             The transformed arrays by name.

@@ -1,4 +1,4 @@
-"""Makes trimaps from mattes; all labels of training derive from them.
+"""Makes trimaps from mattes; all training labels derive from them.
 
 A trimap also holds the erosion (where it is 255) and the dilation (where it is not 0).
 """
@@ -25,7 +25,7 @@ def trimap_from_alpha(alpha: np.ndarray, kernel_size: int) -> np.ndarray:
         H×W, uint8, with the values 0, 128 and 255.
 
     Raises:
-        GFMError: ``alpha`` has another shape or type.
+        GFMError: ``alpha`` has a different shape or type.
     """
     if alpha.ndim != 2 or alpha.dtype != np.uint8:
         raise GFMError(f"alpha must be H×W uint8, got {alpha.dtype} of shape {alpha.shape}")

@@ -1,4 +1,4 @@
-"""What loaders deliver with ``data.compose_on=device``: the parts of composites, not composed yet.
+"""Loads the parts of composites with ``data.compose_on=device``.
 
 :mod:`gfm.data.device_compositing` composes them.
 """
@@ -46,9 +46,9 @@ class Recipe(NamedTuple):
 class WindowSet(TrainingSet):
     """The samples of a :class:`TrainingSet` before they are composed.
 
-    A sample has ``name``, ``alpha`` and ``trimap_K`` as there, and instead of the picture and its
-    layers ``windows`` (foreground, background and alpha of the crop, uint8 arrays), their
-    ``recipe``, and whether it ``is_flipped``. Batch them by :func:`collate`.
+    A sample has ``name``, ``alpha`` and ``trimap_K`` as there. Instead of the picture and its
+    layers it has ``windows`` (foreground, background and alpha of the crop, uint8 arrays), their
+    ``recipe`` and ``is_flipped``. Batch samples with :func:`collate`.
     """
 
     @classmethod
@@ -62,7 +62,7 @@ class WindowSet(TrainingSet):
         assert isinstance(self.track, CompositeTrack)
         parts = self.track.parts(photo, scene, matte.alpha.shape, crop, rng)
         if crop.step > 2:
-            # Blurring here costs less than sending the pixels that the crop leaves out.
+            # Blurring here costs less than transferring the pixels that the crop drops.
             parts = blur(parts, crop)
         alpha = crop.of(matte.alpha)
         seed = int(rng.integers(2**31))
@@ -78,7 +78,7 @@ class WindowSet(TrainingSet):
 
 
 def check_track(track: Track) -> None:
-    """Raise GFMError if a track composes in its own way, or not at all."""
+    """Raise GFMError unless a track uses :meth:`gfm.data.tracks.CompositeTrack.compose`."""
     if getattr(type(track), "compose", None) is not CompositeTrack.compose:
         name = getattr(track, "name", type(track).__name__)
         raise GFMError(
@@ -90,7 +90,7 @@ def collate(samples: Sequence[dict[str, Any]]) -> Batch:
     """Batch samples of a :class:`WindowSet`.
 
     The windows of all samples become one tensor ``pixels``, which is shared, pinned and moved to a
-    device in one piece. ``recipes`` tell their shapes.
+    device in one piece. ``recipes`` give their shapes.
     """
     windows = [array for sample in samples for array in sample.pop("windows")]
     recipes = [sample.pop("recipe") for sample in samples]

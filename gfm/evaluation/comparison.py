@@ -3,8 +3,8 @@
 Runs are compared photo by photo. A photo that is hard for one network is usually hard for all, so
 the mean of the differences varies much less than the means themselves. Its confidence interval is
 the percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993): photos are
-drawn with replacement many times, and the interval is the middle 95 % of the means. Of runs on
-several test sets, the macro mean is compared: photos are drawn within each set.
+drawn with replacement many times, and the interval is the middle 95 % of the means. For runs on
+several test sets, macro means are compared: photos are drawn within each set.
 """
 
 import math
@@ -32,7 +32,7 @@ _BATCH = 500  # bootstrap samples at a time, to limit memory
 class Scores:
     """The metrics of a run by photo, NaN where a metric has no value.
 
-    The label stands for the run in tables. The protocol and the name are empty if unknown.
+    The label identifies the run in tables. The protocol and the name are empty if unknown.
     """
 
     label: str
@@ -77,7 +77,7 @@ class Comparison:
     def rows(self) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
         """Yield each metric with the means of all runs and the differences from the first.
 
-        Of several test sets, these are the macro means.
+        For several test sets, these are the macro means.
         """
         groups = list(self.test_sets().values()) or [np.arange(len(self.photos))]
         means = np.mean([np.nanmean(self.values[:, group], axis=1) for group in groups], axis=0)

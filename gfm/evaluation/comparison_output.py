@@ -57,7 +57,7 @@ def _filled(table: Table, rows: Iterable[tuple[str, np.ndarray, tuple[Difference
 
 
 def _kind(comparison: Comparison) -> str:
-    """Return of what the means are."""
+    """Describe what the means are taken over."""
     sets, photos = len(comparison.test_sets()), f"{len(comparison.photos)} photos"
     return f"macro means of {sets} test sets ({photos})" if sets else f"means of {photos}"
 

@@ -1,4 +1,4 @@
-"""Journal of an evaluation, from which it can be resumed: a line per photo, a file per process."""
+"""Journal from which an evaluation can be resumed: a line per photo, a file per process."""
 
 import json
 import os
@@ -81,7 +81,7 @@ class Journal:
         return file
 
     def close(self) -> None:
-        """Write what this process has added to the disk, where the other processes can read it."""
+        """Flush the rows of this process to disk, so that the other processes can read them."""
         if self._file is not None:
             os.fsync(self._file.fileno())
             self._file.close()

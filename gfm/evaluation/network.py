@@ -45,7 +45,7 @@ class EvaluationModule(pl.LightningModule):
 class PhotoProgress(Callback):
     """Shows how many photos are done, assuming that all processes are equally fast.
 
-    Of the total, ``num_done`` were scored before an interruption.
+    ``num_done`` of the ``total`` photos were scored before an interruption.
     """
 
     def __init__(self, total: int, num_done: int) -> None:
@@ -101,7 +101,7 @@ class NetworkSource:
         """Run the test loop; each process mattes its share of the photos.
 
         Raises:
-            GFMError: A file cannot be read, written or scored, or the row of a photo is lost.
+            GFMError: A file cannot be read, written or scored, or the row of a photo is missing.
         """
         trainer = self.trainer
         if photos:

@@ -61,7 +61,7 @@ def matte_size(path: Path) -> tuple[int, int]:
     """Return (height, width) of a matte, reading only the header of the file.
 
     Raises:
-        GFMError: The file is unreadable or no picture.
+        GFMError: The file is unreadable or not a picture.
     """
     height, width = _open_array(path).shape if is_packed(path) else image_size(path)
     return height, width
@@ -89,7 +89,7 @@ def read_prediction(path: Path) -> np.ndarray:
 
 
 def _open_array(path: Path) -> np.ndarray:
-    """Open H×W, also with one channel, which may come first or last."""
+    """Open an array H×W, possibly with a single channel, first or last."""
     array = open_array(path)
     sides = [side for side in array.shape if side > 1]
     if len(sides) != 2:

@@ -25,7 +25,7 @@ from gfm.system.files import fingerprint_of_files
 from gfm.system.progress import Progress
 from gfm.system.threads import map_threads
 
-_MOST_THREADS = 16  # each takes the memory of a photo
+_MOST_THREADS = 16  # each holds a photo in memory
 _NUM_LISTED = 20  # mattes named on the terminal
 
 
@@ -59,7 +59,7 @@ class PredictionSource:
             self.facts["missing"] = f"{num} of {len(photos)} mattes, left out of the means: {names}"
 
     def _warn(self, folder: Path, photos: Sequence[Photo], strays: list[Path]) -> None:
-        """Warn about mattes of other sizes and pictures without a photo."""
+        """Warn about mattes whose size differs, and pictures without a photo."""
         resized = []
         for photo in self.available(photos):
             try:
@@ -89,8 +89,8 @@ class PredictionSource:
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
         """Read and score the mattes on all cores; those that cannot be read are left out.
 
-        With ``num_workers=0``, or with additional metrics, which may not allow threads, a single
-        thread does so.
+        With ``num_workers=0``, or with additional metrics, which may not be thread-safe, there is
+        only one thread.
 
         Raises:
             GFMError: A photo cannot be read, a matte cannot be written, or none can be scored.
@@ -151,7 +151,7 @@ class PredictionSource:
 
 @contextmanager
 def _single_threaded_torch() -> Iterator[None]:
-    """Let operations of torch take one thread; photos are scored in parallel instead."""
+    """Limit torch operations to one thread; photos are scored in parallel instead."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

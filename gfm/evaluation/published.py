@@ -1,4 +1,4 @@
-"""Published figures, each with its source, that stand in tables beside ours."""
+"""Published figures with their sources, for comparison with ours in tables."""
 
 import json
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from gfm.errors import GFMError
 
 
 class Published(NamedTuple):
-    """A published row: its name, its metrics, where they were published, and what was trained.
+    """A published row: its name, metrics and source, and what was trained.
 
-    ``where`` has the options that a run must have, with dots, to be compared with the row.
+    ``where`` holds the options, by dotted name, that a run must have to be compared with the row.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Published(NamedTuple):
     source: str
 
     def describes(self, config: Mapping[str, Any]) -> bool:
-        """Return whether a run with this configuration trained what was published."""
+        """Return whether a run with this configuration is comparable with the row."""
         return all(_select(config, key) == value for key, value in self.where.items())
 
 

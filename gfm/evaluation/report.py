@@ -14,7 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gfm.data.images import read_alpha, read_image, read_matte
+from gfm.data.compositing import read_photo
+from gfm.data.images import read_alpha, read_matte
 from gfm.evaluation.html import write_page
 from gfm.metrics.error_map import error_colours
 from gfm.system.cores import num_cores
@@ -31,8 +32,8 @@ _PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
 class ReportImage:
     """A photo, its predicted and its true alpha, all of the same size, and its metrics.
 
-    Names are unique within a report. Keys of metrics are such as ``sad_transition``, and a metric
-    without a value is NaN.
+    Names are unique within a report. Metrics have keys such as ``sad_transition``; a metric without
+    a value is NaN.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ReportImage:
     prediction: Path
     truth: Path
     metrics: dict[str, float]
+    scene: Path | None = None  # behind a cut-out
 
 
 def write_report(
@@ -52,8 +54,8 @@ def write_report(
 ) -> None:
     """Write an evaluation as one HTML file that needs neither a network nor other files.
 
-    Each image takes about 0.1 MB. The facts, what was evaluated and how, are shown in their order.
-    Means and units (:func:`gfm.metrics.metric_units`) are by metric key.
+    Each image takes about 0.1 MB. The facts (what was evaluated and how) are shown in the given
+    order. Means and units (:func:`gfm.metrics.metric_units`) map metric keys to values.
 
     Raises:
         GFMError: A picture cannot be read, or the page cannot be written.
@@ -154,8 +156,9 @@ def _encode_all(images: Sequence[ReportImage]) -> list[dict[str, Any]]:
 
 def _encode(image: ReportImage) -> dict[str, Any]:
     """Return the pictures of an image as data URLs, and its sizes before and after shrinking."""
-    photo = read_image(image.image)
-    prediction, truth = _as_float(read_matte(image.prediction)), _as_float(read_alpha(image.truth))
+    alpha = read_alpha(image.truth)
+    photo = read_photo(image.image, alpha, image.scene)
+    prediction, truth = _as_float(read_matte(image.prediction)), _as_float(alpha)
     size, *others = {p.shape[1::-1] for p in (truth, prediction, photo)}
     if others:
         raise ValueError(f"{image.name}: photo, prediction and truth differ in size.")
@@ -166,7 +169,7 @@ def _encode(image: ReportImage) -> dict[str, Any]:
         cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA)
         for p in (photo, prediction, truth)
     )
-    # Encodings from fine to coarse, of which the first that fits is taken.
+    # Encodings from fine to coarse; the first that fits is used.
     colours = (_webp(photo[..., ::-1], quality) for quality in (82, 70, 55, 40))
     errors = (error_colours(prediction - truth, levels) for levels in (63, 31, 15))
     return {

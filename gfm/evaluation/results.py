@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from gfm.data.images import read_alpha, read_image, read_matte, to_uint8
+from gfm.data.compositing import read_photo
+from gfm.data.images import read_alpha, read_matte, to_uint8
 from gfm.data.layout import Photo
 from gfm.evaluation.journal import Rows
 from gfm.evaluation.report import ReportImage, write_report
@@ -50,7 +51,9 @@ def write_results(
     summary = {**means, "num_images": len(rows)}
     write_table(folder / "per_image.csv", rows)
     images = [
-        ReportImage(p.name, p.image, folder / "alpha" / f"{p.name}.png", p.alpha, rows[p.name])
+        ReportImage(
+            p.name, p.image, folder / "alpha" / f"{p.name}.png", p.alpha, rows[p.name], p.scene
+        )
         for p in photos
         if p.name in rows
     ]
@@ -90,7 +93,9 @@ def log_results(
 
 def _pictures(photo: Photo, mattes: Path) -> dict[str, np.ndarray]:
     alpha = to_uint8(read_matte(mattes / f"{photo.name}.png"))
-    return photo_pictures(read_image(photo.image), alpha, read_alpha(photo.alpha), _HEIGHT)
+    truth = read_alpha(photo.alpha)
+    image = read_photo(photo.image, truth, photo.scene)
+    return photo_pictures(image, alpha, truth, _HEIGHT)
 
 
 def _preview(photo: Photo, pictures: Mapping[str, np.ndarray]) -> Preview:

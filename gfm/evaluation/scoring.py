@@ -107,7 +107,7 @@ class MatteSource(Protocol):
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
         """Pass a matte of each photo to the scorer, read by ``num_workers`` processes.
 
-        The photos are those that are not among the ``num_done`` scored before.
+        The photos do not include the ``num_done`` that were scored before.
 
         Returns:
             Whether this process writes the results.

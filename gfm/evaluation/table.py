@@ -3,7 +3,7 @@
 A cell is one or more runs that differ only in their seed, or in the weights that they evaluate. All
 runs are compared on the photos that they share. Whether a cell differs from the best one is decided
 by the paired bootstrap over photos of :mod:`gfm.evaluation.comparison`, on errors averaged over the
-runs of a cell. It says what other photos could change, not what other seeds could.
+runs of a cell. The bootstrap covers the choice of photos, not that of seeds.
 """
 
 import json
@@ -23,7 +23,7 @@ from gfm.evaluation.comparison import (
     read_scores,
 )
 from gfm.evaluation.published import find_published
-from gfm.metrics import metric_units
+from gfm.metrics import METRIC_NAMES, metric_units
 from gfm.system.files import write_text
 
 DEFINITION: Final = "table.json"
@@ -37,7 +37,7 @@ class Definition:
     Attributes:
         title: Title above the table.
         cells: Folders of the runs of each cell, relative to that of the sweep, by label.
-        options: Overrides that are the cell's own, by label.
+        options: Overrides specific to each cell, by label.
         shared: Overrides of all runs.
         metrics: Metrics in the order of the columns.
         published: Names of published rows by label of a cell.
@@ -58,9 +58,9 @@ class Entry(NamedTuple):
 
     Attributes:
         mean: Mean over runs.
-        deviation: Sample standard deviation over runs; ``None`` of a single run.
+        deviation: Sample standard deviation over runs; ``None`` for a single run.
         rank: 1 is the best of the column, 2 the second best, 0 any other.
-        is_close: Whether the bootstrap does not separate it from the best of the column.
+        is_close: Whether it does not differ significantly from the best of the column.
     """
 
     mean: float
@@ -139,7 +139,11 @@ def build_table(sweep: Path) -> Table:
     ]
     metrics = [name for name in definition.metrics if name in comparison.metrics]
     units = metric_units(next((run.protocol for run in found if run.protocol), "gfm"))
-    notes = [*_notes(comparison, rows), *definition.notes, *_sources(definition, published)]
+    notes = [
+        *_notes(comparison, rows, metrics),
+        *definition.notes,
+        *_sources(definition, published),
+    ]
     known = [m for m in metrics if any(m in row.published for row in rows)]
     return Table(definition.title, metrics, units, rows, definition.shared, notes, known)
 
@@ -147,8 +151,10 @@ def build_table(sweep: Path) -> Table:
 def _entries(
     comparison: Comparison, counts: Sequence[int], metrics: Sequence[str]
 ) -> list[list[Entry]]:
-    """Return the entries of each cell, whose runs follow each other in the comparison."""
-    columns = [comparison.metrics.index(name) for name in metrics if name in comparison.metrics]
+    """Return the entries of each cell; its runs are consecutive in the comparison."""
+    shown = [name for name in metrics if name in comparison.metrics]
+    columns = [comparison.metrics.index(name) for name in shown]
+    is_error = [name in METRIC_NAMES["gfm"] for name in shown]  # of others, more may be better
     values = comparison.values[:, :, columns]
     cells = np.split(values, np.cumsum(counts)[:-1])  # each runs × photos × metrics
     known = [i for i, cell in enumerate(cells) if len(cell)]
@@ -162,15 +168,16 @@ def _entries(
         differences = bootstrap_differences((photos - photos[first])[:, :, column].T)
         for i, value, difference in zip(known, mean, differences, strict=True):
             rank = 1 if value == best else 2 if others and value == others[0] else 0
+            rank = rank if is_error[column] else 0
             spread = runs[i][:, column]
             deviation = float(spread.std(ddof=1)) if len(spread) > 1 else None
-            is_close = rank != 1 and not difference.is_significant
+            is_close = is_error[column] and rank != 1 and not difference.is_significant
             rows[i].append(Entry(float(value), deviation, rank, is_close))
     return rows
 
 
 def _published(definition: Definition, label: str, runs: Sequence[Scores]) -> dict[str, float]:
-    """Return the published metrics of a cell, if its runs trained what was published."""
+    """Return the published metrics of a cell, if its runs are comparable with them."""
     if label not in definition.published or not runs:
         return {}
     row = find_published(definition.published[label])
@@ -182,9 +189,11 @@ def _sources(definition: Definition, published: dict[str, dict[str, float]]) -> 
     return [f"Published: {row.name}: {row.source}." for row in rows]
 
 
-def _notes(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+def _notes(comparison: Comparison, rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     num_photos = len(comparison.photos)
     notes = [f"Means over {num_photos} photo{'s' * (num_photos > 1)}; lower is better."]
+    if unknown := [name for name in metrics if name not in METRIC_NAMES["gfm"]]:
+        notes.append(f"Not ranked, because higher may be better: {', '.join(unknown)}.")
     most = max(row.num_runs for row in rows)
     if most > 1:
         notes.append(f"±: standard deviation over the runs of a cell, {most} at most.")

@@ -95,7 +95,7 @@ def _unit(table: Table, metric: str) -> str:
 
 
 def _texts(table: Table) -> list[tuple[list[str], list[str]]]:
-    """Return the texts of each row: of its own figures, and of published ones."""
+    """Return the figures of each row as texts: ours, then published ones."""
     columns = zip(*(row.entries for row in table.rows if row.entries), strict=True)
     decimals = [_decimals([entry.mean for entry in column]) for column in columns]
     rows = []
@@ -114,7 +114,7 @@ def _entry(entry: Entry, decimals: int) -> str:
 
 
 def _decimals(values: Sequence[float]) -> int:
-    """Return the decimals that show three digits of the smallest value."""
+    """Return the number of decimals that shows three digits of the smallest value."""
     known = [abs(v) for v in values if math.isfinite(v) and v]
     return min(max(0, 2 - math.floor(math.log10(min(known)))), 8) if known else 2
 

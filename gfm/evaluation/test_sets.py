@@ -1,4 +1,4 @@
-"""Writes the results of one network or method on several test sets, a row each, and their means."""
+"""Writes the results of a network or method on several test sets: a row for each, and means."""
 
 import json
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ def read_test_sets(folder: Path) -> list[str]:
 
 
 def macro_means(summaries: Mapping[str, Summary]) -> dict[str, float]:
-    """Return the mean of each metric over test sets, which count equally, and all ``num_images``.
+    """Return the mean of each metric over test sets, and the total of ``num_images``.
 
-    A mean over all photos would be that of the largest test set.
+    Test sets have equal weights: a mean over all photos would mostly reflect the largest set.
     """
     rows = list(summaries.values())
     means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}

@@ -1,4 +1,4 @@
-"""Finds the photos that a compared network was trained on, on which its errors say nothing."""
+"""Finds the photos that a network was trained on, which comparisons must leave out."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +13,8 @@ from gfm.system.run_folder import SPLIT
 def trained_photos(run: Path, config: Mapping[str, Any]) -> set[str]:
     """Return the names of the photos of a run's data that its network was trained on.
 
-    They stand in the ``split.csv`` of a training run, or of the one that wrote the checkpoint of an
-    evaluation, if both have the same ``data.root``.
+    They are listed in the ``split.csv`` of a training run. For an evaluation, it is that of the run
+    that wrote the checkpoint, if both have the same ``data.root``.
 
     Args:
         run: Folder of a training run or an evaluation.

@@ -39,7 +39,7 @@ def _matrix(length: int, target: int, device: torch.device) -> Tensor:
         weight = torch.exp(-narrowness * distance.square())
         return torch.where(distance.abs() <= radius, weight, 0)
 
-    # Mirrored at the border pixels, which are not repeated: their copies lie out of reach.
+    # Mirrored at the border pixels, which are not repeated: their copies are placed out of reach.
     pixel, last, never = torch.arange(length, device=device), length - 1, 3 * length
     before = torch.where(pixel > 0, -pixel, -never)
     behind = torch.where(pixel < last, 2 * last - pixel, never)

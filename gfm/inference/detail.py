@@ -38,7 +38,7 @@ def enlarge(alpha: Tensor, small: Tensor, image: Tensor) -> Tensor:
     alpha(large) = linear(alpha) + linear(s) · (image - linear(small)),
     where linear(…) is linear interpolation. Where alpha is constant the slopes are 0, so nothing is
     added. ``docs/predicting.md`` has the errors at full size. (OpenCV's guided filter is only in
-    its contrib package, and takes guides of the size of the matte.)
+    its contrib package, and needs a guide of the same size as the matte.)
 
     Args:
         alpha: Matte of the shrunken picture, N×1×h×w in [0, 1].
@@ -103,7 +103,7 @@ def _window_mean(values: Tensor) -> Tensor:
 def _enlarge_rows(values: Tensor, rows: slice, height: int, width: int) -> Tensor:
     """Compute the given rows of :func:`enlarge_linearly`."""
     length = values.shape[-2]
-    # On the CPU, because GPUs of Apple have no float64.
+    # On the CPU, because Apple GPUs do not support float64.
     indices = torch.arange(rows.start, rows.stop, dtype=torch.float64)
     position = ((indices + 0.5) * (length / height) - 0.5).clamp(0, length - 1)
     low = position.long()

@@ -57,7 +57,7 @@ def list_failures(failures: Iterable[Failure]) -> None:
 
 @dataclass
 class Inputs:
-    """The files that the inputs of a command lead to.
+    """The files found for the inputs of a command.
 
     Attributes:
         sources: Photos and clips, each once.
@@ -74,8 +74,8 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
     """Find photos and clips in the given order; folders are sorted by name.
 
     Inputs are files, folders (searched recursively), patterns such as ``'photos/**/*.jpg'``, or
-    ``-`` for standard input. Results of earlier commands, as to ``out``, are left out of folders
-    and patterns.
+    ``-`` for standard input. In folders and patterns, results of earlier commands, such as those in
+    ``out``, are skipped.
 
     Raises:
         GFMError: An input does not exist.
@@ -104,7 +104,7 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
 
 
 def _expand(text: str, found: Inputs) -> Iterator[Source]:
-    """Yield what an input leads to, and record in ``found`` what cannot be used."""
+    """Yield the sources of an input, and record in ``found`` what cannot be used."""
     path = Path(text)
     if text == "-":
         yield Source(STDIN, Path("stdin"))
@@ -141,7 +141,7 @@ def _walk(folder: Path, found: Inputs) -> Iterator[Path]:
     visited = set()
     for parent, folders, names in os.walk(folder, onerror=record, followlinks=True):
         folders[:] = sorted(name for name in folders if name[0] != ".")
-        if (place := os.path.realpath(parent)) in visited:  # links may lead around in circles
+        if (place := os.path.realpath(parent)) in visited:  # links may form cycles
             folders.clear()
             continue
         visited.add(place)

@@ -138,7 +138,7 @@ def parse_outputs(text: str, bits: int, background: str | None) -> list[Output]:
 def _to_array(values: Tensor, maximum: int = 255) -> np.ndarray:
     """Convert 1×C×H×W in [0, 1] to an H×W(×C) array of uint8 or uint16."""
     integers = (values[0].float() * maximum).round_().clamp_(0, maximum)
-    # Still on the device, because copying and transposing bytes is faster than floats.
+    # Convert on the device, because bytes are faster to copy and transpose than floats.
     integers = integers.to(torch.uint8 if maximum == 255 else torch.int32)
     array = integers.permute(1, 2, 0).contiguous().cpu().numpy()
     array = array if maximum == 255 else array.astype(np.uint16)

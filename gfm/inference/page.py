@@ -1,7 +1,7 @@
 """Serves the page of ``gfm demo``, which shows a picture's matte, cut-out and new background.
 
-Only this machine can open the page; see :mod:`gfm.inference.page_guard`. Fonts are the system's,
-and telemetry is off.
+Only this machine can open the page; see :mod:`gfm.inference.page_guard`. The page uses system fonts
+and no telemetry.
 """
 
 import os
@@ -98,7 +98,7 @@ class _EventHandlers:
 
     @contextmanager
     def _show_errors(self, path: str) -> Iterator[None]:
-        """Show an error on the page, naming the file as the user does."""
+        """Show an error on the page, with the file name instead of the temporary path."""
         try:
             yield
         except Exception as error:
@@ -136,7 +136,7 @@ def _make_page(predictor: Predictor, title: str) -> Any:
 
 
 def _add_inputs(gradio: Any) -> tuple[Any, Any, Any]:
-    """Add a picture, a colour and a background; pictures are passed on as paths of files."""
+    """Add a picture, a colour and a background; pictures are passed on as file paths."""
     sources = ["upload", "clipboard"]
     image = gradio.Image(type="filepath", label="Picture", sources=sources)
     colour = gradio.ColorPicker(BACKGROUND, label="Background: a colour …")

@@ -1,9 +1,8 @@
-"""Protects the page of ``gfm demo`` from other web pages that the same browser shows.
+"""Protects the page of ``gfm demo`` from other web pages in the same browser.
 
-A page elsewhere could send requests to this machine, under its own name (a foreign ``Origin``) or,
-with a name that resolves to this machine (DNS rebinding), under a foreign ``Host``. Such requests
-are refused, and requests are limited in size. A Content-Security-Policy keeps the browser from
-contacting any other host.
+Another page could send requests to this machine with a foreign ``Origin``, or with a foreign
+``Host`` that resolves to this machine (DNS rebinding). Such requests are refused, and the size of
+requests is limited. A Content-Security-Policy keeps the browser from contacting any other host.
 """
 
 from http import HTTPStatus
@@ -48,7 +47,7 @@ class Guard:
             await send({"type": "http.response.body", "body": status.phrase.encode()})
 
     def _refuse(self, headers: dict[bytes, str]) -> HTTPStatus | None:
-        """Return why a request is refused; ``None`` if it is not."""
+        """Return why a request is refused; ``None`` if it is accepted."""
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         try:
             if urlsplit(f"//{host}").hostname not in _HOSTS:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)  # Python 3.10 allows no generic NamedTuple
+@dataclass(frozen=True)  # Python 3.10 does not support generic NamedTuples
 class Outcome(Generic[T]):
     """The outcome of reading, computing and writing an item.
 
@@ -97,7 +97,7 @@ def _await_outcome(item: T, written: "Future[None]", seconds: float) -> Outcome[
 def read_ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, None]:
     """Yield items that a thread produces, at most ``num_items`` in advance.
 
-    An error is raised in the place of its item.
+    An error is raised in place of its item.
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:

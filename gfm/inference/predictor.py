@@ -33,7 +33,7 @@ class Predictor:
         model: Network with its weights. It is modified: batch normalisation is folded into its
             convolutions, so it cannot be trained afterwards.
         inferer: Applies the network to a whole picture.
-        device: The network is moved there.
+        device: Device to move the network to.
         precision: ``32``, or ``bf16`` or ``16`` for autocast.
         branch: Branch of a RIM network (``tt``, ``ft`` or ``bt``) whose matte is returned instead
             of the integrated one.
@@ -139,5 +139,5 @@ class Predictor:
 
 
 def _is_list(image: Any) -> bool:
-    # The name of a file is a sequence too, but of names.
+    # A file name is a sequence too, but not of pictures.
     return isinstance(image, Sequence) and not isinstance(image, str | bytes)

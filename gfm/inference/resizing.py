@@ -52,9 +52,9 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     Sides that shrink are first smoothed by a Gaussian with sigma (factor - 1) / 2.
 
     This equals ``skimage.transform.resize`` with its defaults, as in the official code. At the
-    border it mirrors the image, where ``torch.nn.functional.interpolate`` repeats the last pixel.
+    border it mirrors the image, while ``torch.nn.functional.interpolate`` repeats the last pixel.
     It selects and adds rows instead of multiplying by a matrix, because GPUs round the factors of
-    matrix products to 10 bits, so that equal pixels would become unequal.
+    matrix products to 10 bits, which would make equal pixels unequal.
     """
     if torch.compiler.is_exporting():
         return resize_densely(image, size).clamp(0, 1)

@@ -18,7 +18,7 @@ from gfm.system.shards import EVERYTHING, Shard
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """Where a command writes which results."""
+    """The results that a command writes, and where."""
 
     out: Path
     outputs: Sequence[Output]
@@ -53,7 +53,7 @@ def select_sources(
     others: Iterable[Path] = (),
     shard: Shard = EVERYTHING,
 ) -> tuple[list[Source], list[Failure]]:
-    """Return the photos and clips to matte, and why others cannot be; print how many are left out.
+    """Return the photos and clips to matte, and the failures; print how many are left out.
 
     Args:
         found: Photos and clips.
@@ -147,8 +147,8 @@ def reject_conflicts(
 class _InputFiles:
     """Recognises the inputs of a command under any name, and their folders.
 
-    A folder of frames is replaced as a whole. Of a million inputs, none is looked at before there
-    is a file that might be one of them.
+    Folders count because a folder of frames is replaced as a whole. Inputs, of which there may be a
+    million, are examined only once a file exists that might be one of them.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:

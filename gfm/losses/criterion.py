@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gfm.losses.terms import GlanceOn, alpha_loss, composition_loss, glance_loss, laplacian_loss
+from gfm.losses.terms import GlanceOn, alpha_loss, composition_loss, glance_loss, laplacian_losses
 from gfm.models.fusion import BranchOutput, MattingOutput
 from gfm.rosta import ROSTAS, Rosta, transition_mask
+
+_Pairs = dict[str, tuple[Tensor, Tensor, Tensor | None]]
+"""Prediction, target and weight of each Laplacian loss, by name."""
 
 
 @dataclass(frozen=True)
@@ -79,38 +82,37 @@ class Criterion(nn.Module):
         keys = ["alpha", *(f"trimap_{rosta.kernel_size}" for rosta in self.branches)]
         if missing := [key for key in keys if key not in batch]:
             raise ValueError(f"the batch lacks {', '.join(missing)}: see gfm.data.dataset")
-        terms = self._fusion_terms(output.alpha, batch["alpha"])
+        terms = {"fusion_alpha": alpha_loss(output.alpha, batch["alpha"])}
+        pyramids: _Pairs = {"fusion_laplacian": (output.alpha, batch["alpha"], None)}
         if "foreground" in batch:
             terms["composition"] = composition_loss(
                 batch["image"], batch["foreground"], batch["background"], output.alpha
             )
         for rosta in self.branches:
-            branch_terms = self._branch_terms(rosta, output.branches[rosta.name], batch)
+            branch_terms, pairs = self._branch_terms(rosta, output.branches[rosta.name], batch)
             suffix = f"_{rosta.name}" if len(self.branches) > 1 else ""
             terms |= {name + suffix: term for name, term in branch_terms.items()}
+            pyramids |= {name + suffix: pair for name, pair in pairs.items()}
+        terms |= zip(pyramids, laplacian_losses(list(pyramids.values())).unbind(), strict=True)
         weighted = [self.weights[name.split("_")[0]] * term for name, term in terms.items()]
         for name, extra in self.extra.items():
             terms[name] = extra.term(output, batch)
             weighted.append(extra.weight * terms[name])
         return {"total": torch.stack(weighted).sum(), **terms}
 
-    def _fusion_terms(self, preds: Tensor, alpha: Tensor) -> dict[str, Tensor]:
-        return {
-            "fusion_alpha": alpha_loss(preds, alpha),
-            "fusion_laplacian": laplacian_loss(preds, alpha),
-        }
-
     def _branch_terms(
         self, rosta: Rosta, branch: BranchOutput, batch: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        trimap = batch[f"trimap_{rosta.kernel_size}"]
-        target = rosta.focus_target(batch["alpha"], trimap)
+    ) -> tuple[dict[str, Tensor], _Pairs]:
+        """Return the terms of a branch, and the inputs of its Laplacian losses."""
+        alpha, trimap = batch["alpha"], batch[f"trimap_{rosta.kernel_size}"]
+        target = rosta.focus_target(alpha, trimap)
         weight = transition_mask(trimap)
         terms = {
             "glance": glance_loss(branch.glance, rosta.glance_target(trimap), self.glance_on),
             "focus_alpha": alpha_loss(branch.focus, target, weight),
-            "focus_laplacian": laplacian_loss(branch.focus, target, weight),
         }
+        pyramids: _Pairs = {"focus_laplacian": (branch.focus, target, weight)}
         if len(self.branches) > 1:  # the official code also adds a composition term here
-            terms |= self._fusion_terms(branch.alpha, batch["alpha"])
-        return terms
+            terms["fusion_alpha"] = alpha_loss(branch.alpha, alpha)
+            pyramids["fusion_laplacian"] = (branch.alpha, alpha, None)
+        return terms, pyramids

@@ -1,9 +1,10 @@
 """The terms of the loss as functions (GFM, section 4.4).
 
-All are computed in float32, even under autocast, from alphas and colours in [0, 1]. Shapes that
-differ raise a ValueError, because broadcasting would hide the mistake.
+All are computed in float32, even under autocast, from alphas and colours in [0, 1]. Differing
+shapes raise a ValueError, because broadcasting would hide the mistake.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -64,9 +65,9 @@ def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     """Compute the smoothed absolute difference, ``sum sqrt((w (p - t))² + 1e-12) / (sum w + 1)``.
 
     The ``+ 1`` keeps the loss of an empty region finite. Without a weight, the result is the mean
-    over all pixels. Several processes sum ``w`` over all of them, and each divides by
-    ``(sum w + 1) / processes``. The average of their gradients is then the gradient that a single
-    process would get from all samples.
+    over all pixels. In distributed training, ``sum w`` covers all processes, and each divides by
+    ``(sum w + 1) / processes``. The average of their gradients then equals the gradient of a single
+    process on all samples.
 
     All are N×1×H×W: ``preds`` and ``target`` in [0, 1], ``weight`` 1 where the loss counts, else 0.
     """
@@ -93,14 +94,28 @@ def laplacian_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) 
     low-pass residual. All are N×1×H×W, ``preds`` and ``target`` in [0, 1]. ``weight`` multiplies
     both before the pyramids are built.
     """
+    return laplacian_losses([(preds, target, weight)])[0]
+
+
+def laplacian_losses(pairs: Sequence[tuple[Tensor, Tensor, Tensor | None]]) -> Tensor:
+    """Compute :func:`laplacian_loss` of several pairs of one shape in a single pyramid.
+
+    Returns:
+        One loss for each pair. A batch of all pairs launches as many kernels as one pair, and on
+        GPUs launching them takes longer than running them.
+    """
+    with torch.autocast(pairs[0][0].device.type, enabled=False):
+        # The pyramid is linear, so one pyramid of the difference replaces two. Its rounding error
+        # is relative to the difference; TF32 would round two pyramids by more than they differ.
+        differences = torch.cat([_weighted_difference(*pair) for pair in pairs])
+        levels = _laplacian_pyramid(differences)
+        return torch.stack([x.abs().reshape(len(pairs), -1).mean(1) for x in levels]).sum(0)
+
+
+def _weighted_difference(preds: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
     _check_shapes(preds=preds, target=target, weight=weight)
-    with torch.autocast(preds.device.type, enabled=False):
-        # The pyramid is linear, so one of the difference does for two. Its error is relative to
-        # the difference: TF32 would round two pyramids by more than they differ.
-        difference = preds.float() - target.float()
-        if weight is not None:
-            difference = difference * weight
-        return torch.stack([x.abs().mean() for x in _laplacian_pyramid(difference)]).sum()
+    difference = preds.float() - target.float()
+    return difference if weight is None else difference * weight
 
 
 def _laplacian_pyramid(image: Tensor) -> list[Tensor]:

@@ -3,8 +3,9 @@
 `docs/metrics.md` compares the protocols. Grad and Conn were defined by Rhemann et al., "A
 Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009.
 
-They raise TypeError for inputs other than tensors, arrays and lists of these and for integer alpha,
-and ValueError for NaN, values out of range, differing shapes, and unknown or missing choices.
+The functions raise TypeError for integer alpha and for inputs other than tensors, arrays and lists
+of these, and ValueError for NaN, values out of range, differing shapes, and unknown or missing
+choices.
 """
 
 from typing import Any
@@ -58,8 +59,7 @@ def sum_absolute_difference(
         target: True alpha of the same shape or shapes.
         trimap: 0, 128 and 255, of the same shape or shapes; needed for all regions but ``whole``.
         region: ``whole``, ``transition`` (trimap 128), ``foreground`` (255) or ``background`` (0).
-            By default ``dim`` scores the transition region if there is a trimap, else the whole
-            image, like ``gfm``.
+            By default the whole image, or with ``dim`` and a trimap the transition region.
         protocol: ``gfm`` or ``dim``.
 
     Returns:

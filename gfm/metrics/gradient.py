@@ -53,7 +53,7 @@ def _magnitude(image: np.ndarray, filters: GradientFilter) -> np.ndarray:
     smooth, derivative, border, _ = filters
     x = cv2.sepFilter2D(image, -1, derivative, smooth, borderType=border)
     y = cv2.sepFilter2D(image, -1, smooth, derivative, borderType=border)
-    # So does OpenCV's magnitude.
+    # cv2.magnitude, too, rounds differently depending on where arrays lie in memory.
     np.multiply(x, x, out=x)
     np.multiply(y, y, out=y)
     return np.sqrt(np.add(x, y, out=x), out=x)

@@ -66,7 +66,7 @@ def is_on_host(images: Tensor) -> bool:
 
 
 def wide_dtype(device: torch.device) -> torch.dtype:
-    """Return the type of sums and means on a device: float64, but float32 on GPUs of Apple."""
+    """Return the type of sums and means on a device: float64, but float32 on Apple GPUs."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 

@@ -35,7 +35,7 @@ class _MeanOverImages(Metric):
         self.add_state("num_images", default=torch.tensor(0), dist_reduce_fx="sum")
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Module:
-        """Move to a device, in a type that it has."""
+        """Move to a device, with a dtype that it supports."""
         if wide_dtype(fn(torch.zeros(1, device=self.device)).device) == torch.float32:
             self.total = self.total.float()
             self._defaults["total"] = torch.zeros_like(self.total)

@@ -40,10 +40,10 @@ def pixel_errors(
 
 
 def _known_errors(batch: CheckedImages) -> tuple[Tensor, Tensor]:
-    """Sum the absolute and squared errors of known pixels, had the trimap been predicted there.
+    """Sum the absolute and squared errors at known pixels, with the trimap as the prediction.
 
     As in the official code, a trimap that contradicts the target adds to the error of the
-    transition region, whose mean is still taken over its own pixels only.
+    transition region. The mean is still over the pixels of that region only.
     """
     assert batch.regions is not None
     foreground, transition = batch.regions["foreground"], batch.regions["transition"]

@@ -143,7 +143,7 @@ def find_protocol(name: str) -> ScoringProtocol:
 
 
 def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names of a protocol's metrics, and of extra ones, which must be others."""
+    """Return the names of a protocol's metrics and of extra ones, which must differ."""
     names = find_protocol(protocol).metric_names
     if taken := [name for name in extra if name in names]:
         raise ValueError(f"protocol {protocol!r} has a metric {taken[0]!r}: choose another name")

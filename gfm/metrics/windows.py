@@ -8,13 +8,13 @@ Window = tuple[slice, slice]
 """Rows and columns of an image."""
 
 _ROWS = 128  # the temporaries of that many rows fit into a processor's cache
-_GAP = 64  # columns without a difference that divide a window
+_GAP = 64  # a wider gap between columns that differ splits a window
 
 
 def differing_windows(preds: np.ndarray, target: np.ndarray, margin: int = 0) -> Iterator[Window]:
-    """Yield separate windows of all pixels at which two H×W mattes differ.
+    """Yield disjoint windows that cover all pixels at which two H×W mattes differ.
 
-    They include the pixels around, up to a margin of at most 31.
+    They also cover a margin around these pixels, of at most 31 pixels.
     """
     height, width = preds.shape
     differs = preds != target

@@ -22,8 +22,8 @@ def find_batchnorms(network: nn.Module) -> list[BatchNorm]:
 def fold_batchnorm(network: nn.Module) -> None:
     """Fold each batch normalisation into the convolution before it, for faster inference.
 
-    In evaluation both are linear, so one convolution computes the two, equal up to rounding. The
-    network, which is changed in place, cannot be trained afterwards. Norms stay where the order of
+    In evaluation mode both are linear, so one convolution can replace them, up to rounding. The
+    network is changed in place and cannot be trained afterwards. Norms are kept where the order of
     the layers is uncertain, such as in DenseNet and in encoders from timm.
     """
     for block in list(network.modules()):

@@ -37,7 +37,7 @@ def upsample(factor: int) -> list[nn.Module]:
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column of N×C×H×W until the sides are multiples of ``multiple``.
 
-    Equals ``F.pad(mode="replicate")``; by indices, exported graphs hold for sides of any length.
+    Equals ``F.pad(mode="replicate")``, but uses indexing, so exported graphs accept any size.
     """
     for dim in (-2, -1):
         length = image.shape[dim]
@@ -50,15 +50,16 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 class GridPool(nn.AdaptiveAvgPool2d):
     """Averages the cells of a square grid.
 
-    torch's kernel is faster, but can be exported for one size of image only, and its gradient on
-    CUDA is not deterministic.
+    torch's kernel is faster, but exports support a single image size, its gradient on CUDA is not
+    deterministic, and on Apple's GPUs it requires sides that are multiples of n.
     """
 
     output_size: int
 
     def forward(self, feature: Tensor) -> Tensor:
         """Average N×C×H×W to N×C×n×n; cells overlap if the sides are not multiples of n."""
-        if torch.compiler.is_exporting() or torch.are_deterministic_algorithms_enabled():
+        is_deterministic = torch.are_deterministic_algorithms_enabled()
+        if torch.compiler.is_exporting() or is_deterministic or feature.is_mps:
             return pool_to_grid(feature, self.output_size)
         return super().forward(feature)
 

@@ -12,7 +12,7 @@ from gfm.errors import GFMError
 
 
 class Encoder(nn.Module):
-    """The contract of a backbone, which any module may meet.
+    """Interface of a backbone; any module may implement it.
 
     ``forward`` takes an N×3×H×W image, with H and W multiples of the last stride. It returns a list
     of N×C×H/s×W/s features, finest first.

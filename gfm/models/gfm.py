@@ -28,18 +28,18 @@ class GFM(nn.Module):
     This is the general constructor; :mod:`gfm.models.networks` has the networks of the paper.
 
     Args:
-        encoder: Module that meets the contract of :class:`gfm.models.encoders.Encoder`.
+        encoder: Module with the interface of :class:`gfm.models.encoders.Encoder`.
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         decoder_channels: Channels of the decoders at each feature, finest first; by default those
             of the encoder, at most 512.
-        decoder_scale: Factor on the channels of the decoders, of which each feature keeps 8.
-        reduction: Factor by which the middle convolution of a decoder stage has fewer channels.
+        decoder_scale: Factor on the channels of the decoders; each feature keeps at least 8.
+        reduction: Factor by which the middle convolution of a decoder stage reduces the channels.
         normalization: ``none`` feeds values of 0..255, as the official code does; ``imagenet``
             standardises them.
         activation_checkpointing: Whether to recompute activations in the backward pass, which
             saves memory and takes time.
-        channels_last: Whether to store tensors with their channels innermost, which some devices
-            prefer.
+        channels_last: Whether to use the channels-last memory format, which is faster on some
+            devices.
 
     Raises:
         GFMError: The RoSTA is unknown, or ``decoder_channels`` does not fit the encoder.
@@ -88,7 +88,7 @@ class GFM(nn.Module):
             apply_activation_checkpointing(self)
 
     def use_channels_last(self) -> None:
-        """Store tensors with channels innermost from now on."""
+        """Switch to the channels-last memory format."""
         self.memory_format = torch.channels_last
         self.to(memory_format=self.memory_format)
 
@@ -136,7 +136,7 @@ def _crop_padding(maps: list[Tensor], image: Tensor) -> list[Tensor]:
 def check_image(image: Tensor, device: torch.device | None = None) -> None:
     """Raise TypeError or ValueError unless images are N×3×H×W floats on the network's device.
 
-    A convolution would fail less clearly. Values are not checked, to save time.
+    The error of a convolution would be less clear. Values are not checked, to save time.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"image is a {type(image).__name__}: pass a tensor, or use Predictor")

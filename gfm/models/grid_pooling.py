@@ -1,8 +1,8 @@
-"""Pools to a grid and interpolates a grid where torch's kernels do not serve.
+"""Pools to a grid and interpolates a grid where torch's kernels are unsuitable.
 
-They depend on the size of the image, so an exported graph would take only one size, and on CUDA the
-gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, whose
-weights are computed from the lengths of the sides. Matrix products would be shorter, but GPUs may
+Those depend on the image size, so an exported graph would accept only one size, and on CUDA the
+gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, with
+weights computed from the lengths of the sides. Matrix products would be shorter, but GPUs may
 round their factors.
 """
 

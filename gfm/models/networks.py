@@ -15,8 +15,8 @@ def gfm_r34(rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any
     Args:
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         pretrained: Whether the encoder starts from ImageNet weights.
-        options: Options of :class:`gfm.models.gfm.GFM`. ``decoder_channels`` and ``reduction`` are
-            by default, or with ``None``, those of the paper.
+        options: Options of :class:`gfm.models.gfm.GFM`. ``decoder_channels`` and ``reduction``
+            default to those of the paper, also if ``None``.
     """
     return _build(encoders.resnet34(pretrained), rosta, (64, 64, 128, 256, 512), **options)
 

@@ -37,7 +37,7 @@ def bfloat16_hardware(device: str) -> str | None:
 
 
 def _has_tensor_cores() -> bool:
-    """Return whether the GPU has tensor cores: since Volta those of Nvidia, and those of AMD."""
+    """Return whether the GPU has tensor cores: Nvidia since Volta, and AMD."""
     if not torch.cuda.is_available():
         return False
     return torch.version.hip is not None or torch.cuda.get_device_capability() >= (7, 0)
@@ -55,7 +55,7 @@ def choose_precision(device: str) -> tuple[str, str]:
 
 
 def prefers_channels_last(device: str, is_half: bool, training_size: int | None = None) -> bool:
-    """Return whether a network is faster with channels innermost in memory.
+    """Return whether a network is faster in the channels-last memory format.
 
     On CPUs this holds for inference, and for training in bfloat16 on large inputs, but not for
     other training (docs/models.md has the figures). On GPUs, tensor cores need this format for half
@@ -76,8 +76,8 @@ def prefers_channels_last(device: str, is_half: bool, training_size: int | None 
 def choose_inference_format(model: GFM, device: str, precision: str) -> None:
     """Switch a network to channels last, in place, where that makes inference faster.
 
-    ``device`` is a device type as in :func:`device_type`, ``precision`` Lightning's name of it.
-    ``32-true`` also forbids TF32.
+    ``device`` is a device type as in :func:`device_type`, ``precision`` Lightning's name of the
+    precision. ``32-true`` also disables TF32.
     """
     allow_tf32(precision != "32-true")
     if prefers_channels_last(device, "16" in precision):

@@ -1,8 +1,8 @@
 """Turns any timm network with a pyramid of features, or a plain transformer, into an encoder.
 
 The networks of timm differ in the layout of their features, in the sizes of images they accept, and
-in the parameters that their features leave unused. None of this is listed per network: each is
-built once without memory (on the ``meta`` device), given an image, and its outputs are examined.
+in the parameters that their features leave unused. Nothing is listed per network: each is run once
+on the ``meta`` device, which needs no memory, and its outputs are examined.
 """
 
 import difflib

@@ -1,1 +1,1 @@
-"""File tools that make what the published datasets lack, and check the files of a dataset."""
+"""Tools that create files missing from published datasets, and check datasets."""

@@ -39,7 +39,7 @@ def parts(source: Roots | Pairs) -> list[Part]:
     """Return the parts of a dataset, and of its backgrounds.
 
     Raises:
-        GFMError: The folders of one's own photos are not found.
+        GFMError: The folders of photos and mattes are not found.
     """
     own = _parts_of_pairs(source) if isinstance(source, Pairs) else _parts_of_roots(source)
     return [*own, *_scene_parts(source)]
@@ -95,7 +95,7 @@ def _scene_parts(source: Roots | Pairs) -> Iterator[Part]:
 
 
 def inspect(group: Group) -> tuple[dict[Path, Look], list[str]]:
-    """Return what is seen in the pictures of a group, and the problems, one line for each."""
+    """Inspect the pictures of a group; return the findings, and the problems, one line each."""
     looks: dict[Path, Look] = {}
     problems = []
     for path, role in group.files:
@@ -115,17 +115,17 @@ def inspect(group: Group) -> tuple[dict[Path, Look], list[str]]:
 
 
 def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> list[str]:
-    """Print every problem of datasets, notes on their content, and what they hold.
+    """Print all problems of datasets, notes on their content, and a summary.
 
     Args:
         sources: The datasets, with their backgrounds.
         num_workers: Number of processes; ``None`` means one per core.
 
     Returns:
-        The problems, one line for each; notes are not among them.
+        The problems, one line each, without the notes.
 
     Raises:
-        GFMError: A worker was killed, or the folders of one's own photos are not found.
+        GFMError: A worker was killed, or the folders of photos and mattes are not found.
     """
     found = [part for source in sources for part in parts(source)]
     groups: dict[int, list[Group]] = {}
@@ -134,18 +134,10 @@ def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> l
         groups[index], faults = pair(part.folders)
         problems += faults
     everything = [group for index in groups for group in groups[index]]
-    looks: dict[Path, Look] = {}
     notes = left_out([folder for part in found for folder in part.folders])
-    with Progress(len(everything), "check") as bar:
-        for problem in problems:
-            bar.print(problem)
-        for outcome in map_unordered(inspect, everything, num_workers or num_cores()):
-            bar.advance()
-            seen, faults = outcome.result or ({}, [f"{outcome.item}: {outcome.error}"])
-            looks |= seen
-            for fault in faults:
-                bar.print(fault)
-            problems += faults
+    _print(problems)
+    looks, faults = _look_at(everything, num_workers or num_cores())
+    problems += faults
     for index, part in enumerate(found):
         own = [(p, role, looks[p]) for g in groups[index] for p, role in g.files if p in looks]
         faults, remarks = describe(own, part.swap)
@@ -159,10 +151,25 @@ def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> l
     return problems + faults
 
 
+def _look_at(groups: Sequence[Group], num_workers: int) -> tuple[dict[Path, Look], list[str]]:
+    """Read all files, print the problems, and return the findings and the problems."""
+    looks: dict[Path, Look] = {}
+    problems: list[str] = []
+    with Progress(len(groups), "check") as bar:
+        for outcome in map_unordered(inspect, groups, num_workers):
+            bar.advance()
+            seen, faults = outcome.result or ({}, [f"{outcome.item}: {outcome.error}"])
+            looks |= seen
+            for fault in faults:
+                bar.print(fault)
+            problems += faults
+    return looks, problems
+
+
 def _find_duplicates(
     groups: Sequence[Sequence[Group]], looks: dict[Path, Look]
 ) -> tuple[list[str], list[str]]:
-    """Return problems with photos that two parts hold, and notes on those that one holds twice."""
+    """Return problems (photos in two parts) and notes (photos twice in one part)."""
     photos = [
         (index, path, look.fingerprint)
         for index, own in enumerate(groups)
@@ -187,7 +194,7 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def _files(groups: Iterable[Group]) -> list[Path]:
-    """Return the files of groups that exist; a link may lead nowhere."""
+    """Return the files of groups that exist; links may be broken."""
     return [path for group in groups for path, _ in group.files if path.is_file()]
 
 

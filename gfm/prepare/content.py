@@ -1,4 +1,4 @@
-"""Looks at the content of photos and mattes: what they are worth, and what was mixed up."""
+"""Checks the content of photos and mattes: their quality, and whether they are mixed up."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,16 +21,16 @@ Role = Literal["photo", "alpha", "cutout", "trimap", "layer"]
 
 _FEW = 3  # values that one line lists
 _MANY = 20
-_BORDER = 0.9  # opaque part of the border above which a matte seems to be inverted
+_BORDER = 0.9  # opaque fraction of the border above which a matte is probably inverted
 
 
 class Trait(NamedTuple):
-    """Something to say of pictures.
+    """A property of pictures that is worth reporting.
 
     Attributes:
-        text: What follows "3 of 40 mattes".
-        share: Share of the pictures that must have the trait to make it a problem, exclusive; below
-            it is worth a note.
+        text: Text after "3 of 40 mattes".
+        share: Fraction of the pictures above which the trait is a problem; up to it, the trait is
+            only a note.
     """
 
     text: str
@@ -53,12 +53,12 @@ TRAITS = {
 
 
 class Look(NamedTuple):
-    """What was seen in a picture.
+    """Findings about a picture.
 
     Attributes:
         size: (height, width).
         traits: Names in :data:`TRAITS`.
-        fault: What is wrong with this picture alone.
+        fault: Problem of this picture alone.
         fingerprint: Of a photo; see :func:`gfm.prepare.duplicates.fingerprint`.
     """
 
@@ -69,10 +69,10 @@ class Look(NamedTuple):
 
 
 def look_at(path: Path, role: Role) -> Look:
-    """Read a picture and look at it.
+    """Read and inspect a picture.
 
     Raises:
-        GFMError: It is unreadable.
+        GFMError: The picture is unreadable.
     """
     if role in ("photo", "layer"):
         image = read_image(path)
@@ -151,7 +151,7 @@ def shorten(names: Sequence[str]) -> str:
 def describe(
     looks: Sequence[tuple[Path, Role, Look]], swap: str = "exchange their folders"
 ) -> tuple[list[str], list[str]]:
-    """Return the problems and the notes that the traits of a dataset's pictures give.
+    """Return problems and notes for a dataset, derived from the traits of its pictures.
 
     Args:
         looks: Pictures that belong to one dataset.
@@ -180,10 +180,10 @@ def _share(looks: Sequence[tuple[Path, Look]], trait: str) -> float:
 
 
 def check_photos(photos: Sequence[Photo], num_samples: int = 16) -> list[str]:
-    """Look at some photos and their mattes, spread evenly, before a run reads all of them.
+    """Inspect some evenly spaced photos and their mattes before a run reads all of them.
 
     Returns:
-        Notes, one line each, such as on mattes that are binary.
+        Notes, one line each, such as about binary mattes.
 
     Raises:
         GFMError: A file is unreadable, or photos and mattes are swapped, in colour, inverted, too

@@ -1,4 +1,4 @@
-"""Makes pictures without noise for the RSSN track.
+"""Denoises pictures for the RSSN track.
 
 The noise of a photo differs from that of its new background, which gives a composite away.
 Therefore RSSN sometimes uses denoised pairs (Li et al., IJCV 2022, section 5). There are two
@@ -74,7 +74,7 @@ def denoise(image: np.ndarray, method: str = "nlm", sigma: float = 10.0) -> np.n
 
 
 def make(method: str, sigma: float, item: Item) -> tuple[np.ndarray]:
-    """Return a picture without noise; see :class:`gfm.prepare.runner.Job`."""
+    """Return a denoised picture; see :class:`gfm.prepare.runner.Job`."""
     return (denoise(read_image(item.sources[0]), method, sigma),)
 
 
@@ -91,7 +91,9 @@ def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
     }
     result = {k: (roots.photos / a, roots.photos / b, c) for k, (a, b, c) in found.items() if b}
     if roots.bg20k:
-        result["bg20k"] = (roots.bg20k / "train", roots.bg20k / "train_denoise", ".jpg")
+        train = roots.bg20k / "train"
+        source = train if train.is_dir() else roots.bg20k  # as in gfm.data.layout.scenes
+        result["bg20k"] = (source, roots.bg20k / "train_denoise", ".jpg")
     return {name: folders for name, folders in result.items() if folders[0].is_dir()}
 
 

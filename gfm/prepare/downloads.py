@@ -36,12 +36,12 @@ _DATA = {
     ),
 }
 
-_LARGEST_WEIGHTS = 2 * 10**9  # bytes; the largest released file has a tenth
+_LARGEST_WEIGHTS = 2 * 10**9  # bytes; ten times the largest released file
 _LARGEST_ARCHIVE = 200 * 10**9
 
 
 class _TooLargeError(GFMError):
-    """More bytes came than the file can have."""
+    """A download exceeds the maximum size of its file."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Download:
         hint: How to use the download, or where to put it.
         is_folder: Whether the link leads to a folder.
         check: Checks a downloaded file; raises a GFMError if it is something else.
-        max_bytes: Size at which the download of a file ends with an error.
+        max_bytes: Maximum size of a file; a larger download fails.
     """
 
     name: str
@@ -138,7 +138,7 @@ def download(item: Download) -> Path:
     A file that exists already is only checked.
 
     Raises:
-        GFMError: The network is down, the host refuses, or the downloaded file is a different one.
+        GFMError: The network is down, the host refuses, or the downloaded file is the wrong one.
     """
     gdown: Any = import_optional("gdown", "download", "gfm download")
     if item.is_folder:
@@ -161,7 +161,7 @@ def download(item: Download) -> Path:
     try:
         item.check(unchecked)
     except GFMError:
-        unchecked.unlink()  # so that the next attempt starts anew
+        unchecked.unlink()  # so that the next attempt starts over
         raise
     unchecked.replace(item.target)
     with suppress(OSError):  # another download may still need it
@@ -241,7 +241,7 @@ def _check_weights(path: Path, name: str) -> None:
         found = (checkpoint.encoder_name, checkpoint.model["rosta"])
         if found != (backbone, rosta):
             raise GFMError(f"it is {found[0]} with RoSTA {found[1].upper()}")
-        with torch.device("meta"), skip_random_weights():  # only names and shapes count
+        with torch.device("meta"), skip_random_weights():  # only names and shapes matter
             model = instantiate(checkpoint.model)
         check_weights(model, checkpoint, path.name)
     except GFMError as error:

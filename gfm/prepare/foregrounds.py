@@ -78,7 +78,7 @@ def prepare_foregrounds(
         for photo in training_photos(root, "image", False, folders)
     ]
     console().print("loading pymatting; its first import compiles for about a minute")
-    # Import it before the workers start, which would otherwise all compile at once.
+    # Import it before the workers start; otherwise all of them would compile it at once.
     try:
         import pymatting  # noqa: F401
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Stores datasets decoded, as arrays that the loader memory-maps and reads by window.
+"""Stores decoded datasets, as arrays that the loader memory-maps and reads by window.
 
 A packed dataset has the layout of its source, so a run needs only ``paths.am2k=<packed>``. Each
 picture is a ``.npy`` file of uint8: H×W×3, or H×W for mattes and trimaps. A packed dataset also
@@ -30,7 +30,7 @@ class PackItem(Item):
 
     Attributes:
         is_grey: Whether it is a matte or a trimap.
-        kernel_sizes: Kernels of the trimaps to derive, which are the targets after the picture.
+        kernel_sizes: Kernel sizes of the trimaps to derive; their targets follow the picture's.
         max_side: Longest side in pixels of the packed picture; 0 keeps its size.
     """
 
@@ -77,7 +77,7 @@ def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[
         folder = getattr(folders, name)
         for stem, source in files_by_stem(root / folder, None).items() if folder else ():
             targets = [out / folder / f"{stem}.npy"]
-            sizes = tuple(kernel_sizes) if name == "train_alpha" else ()
+            sizes = tuple(kernel_sizes) if name == "train_alpha" and folders.labels else ()
             if sizes:
                 kinds = [f"trimap_{size}" for size in sizes]
                 targets += [out / folders.labels / kind / f"{stem}.npy" for kind in kinds]
@@ -89,9 +89,10 @@ def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[
 
 def scene_items(root: Path, out: Path, max_side: int) -> list[Item]:
     """List an item for every background that training reads."""
+    plain = not (root / "train").is_dir()  # a folder of pictures, as in gfm.data.layout.scenes
     return [
         PackItem((path,), (out / folder / f"{stem}.npy",), 3.0, max_side=max_side)
-        for folder in ("train", "train_denoise")
+        for folder in ("." if plain else "train", "train_denoise")
         for stem, path in files_by_stem(root / folder, None).items()
     ]
 
@@ -107,7 +108,7 @@ def prepare_pack(
 
     Args:
         roots: Roots of the datasets.
-        out: Folder that gets one folder of the same name for each dataset; by default
+        out: Folder in which each dataset gets a folder of the same name; by default
             ``<dataset>_packed`` beside each dataset.
         max_side: Longest side of backgrounds in pixels; 0 keeps their size.
         only: Any of ``photos``, ``bg20k`` and ``coco``; if empty, all that exist.
@@ -120,24 +121,28 @@ def prepare_pack(
         GFMError: A dataset does not exist or is packed already, the disk is too small, or see
             :func:`gfm.prepare.runner.run`.
     """
-    kernel_sizes = sorted({b.kernel_size for branches in ROSTAS.values() for b in branches})
     found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
     for name in only:
         if name not in found:
             raise GFMError(f"--only {name}: no such dataset; choose from {', '.join(found)}")
-    jobs = {}
+    targets, jobs = {}, []
     for name in only or found:
         root = found[name]
         target = out / root.name if out else root.with_name(f"{root.name}_packed")
-        if name == "photos":
-            items = photo_items(root, target, roots.folders, kernel_sizes)
-        else:
-            items = scene_items(root, target, max_side)
+        items = _items(name, root, target, roots, max_side)
         _refuse(root, target, items)
-        jobs[name] = (target, items)
-    for target, items in jobs.values():
-        run(Job(f"pack {target.name}", items, make, is_exact=True), options)
-    return {name: target for name, (target, _) in jobs.items()}
+        targets[name] = target
+        jobs.append(Job(f"pack {target.name}", items, make, is_exact=True))
+    for job in jobs:
+        run(job, options)
+    return targets
+
+
+def _items(name: str, root: Path, target: Path, roots: Roots, max_side: int) -> Sequence[Item]:
+    if name != "photos":
+        return scene_items(root, target, max_side)
+    kernel_sizes = sorted({b.kernel_size for branches in ROSTAS.values() for b in branches})
+    return photo_items(root, target, roots.folders, kernel_sizes)
 
 
 def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:

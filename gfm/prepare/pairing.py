@@ -22,9 +22,9 @@ class Folder:
         path: Path of the folder.
         role: Role of its pictures.
         is_needed: Whether a missing folder is a problem.
-        suffix: What the names of its pictures have after those of their photos; others are left
-            out.
-        excluded: End of the names of pictures that are left out.
+        suffix: Suffix that its pictures add to the names of their photos; pictures without it are
+            left out.
+        excluded: Suffix of the names of pictures that are left out.
     """
 
     path: Path
@@ -100,7 +100,7 @@ def _describe(folder: Folder, lacking: list[str], strays: list[str], total: int)
 
 
 def _common_suffix(listed: Mapping[Folder, Mapping[str, object]]) -> str:
-    """Return what all unmatched mattes have after the names of photos, or an empty text."""
+    """Return the suffix that all unmatched mattes add to photo names, or an empty string."""
     mattes, photos = (
         {stem for folder, found in listed.items() if folder.role == role for stem in found}
         for role in ("alpha", "photo")

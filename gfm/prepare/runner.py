@@ -1,8 +1,8 @@
-"""Runs the preparing commands: skips what exists, takes a shard, estimates, and reports failures.
+"""Runs ``gfm prepare`` commands: skips existing files, estimates time and size, lists failures.
 
 A command is a list of items and a function that makes the pictures of one. It may be killed at any
-moment: writes are atomic, so the next run skips the files that exist. None of them is replaced
-without ``--overwrite``, whoever made it.
+moment: writes are atomic, so the next run skips the files that exist. Existing files are replaced
+only with ``--overwrite``, whoever made them.
 """
 
 import shutil
@@ -37,9 +37,9 @@ class Item:
     """A piece of work.
 
     Attributes:
-        sources: Pictures to read; the first one tells the size.
+        sources: Pictures to read; the size is that of the first.
         targets: Files to write, as PNG, JPEG or packed; the item is done when all of them exist.
-        bytes_per_pixel: Estimate of what the targets take on the disk, in total.
+        bytes_per_pixel: Estimated size of all targets on the disk.
     """
 
     sources: tuple[Path, ...]
@@ -56,7 +56,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Options:
-    """The options of every preparing command.
+    """Options shared by all ``gfm prepare`` commands that write pictures.
 
     Attributes:
         num_workers: Number of processes; ``None`` means one per core.
@@ -80,7 +80,7 @@ class Job:
         title: Name of the work, for messages.
         items: Items to make.
         make: Returns the pictures of an item's targets; raises GFMError for bad sources.
-        is_exact: Whether sizes on the disk are known, so that a disk that is too small is refused.
+        is_exact: Whether sizes on the disk are exact, so that too little space is an error.
     """
 
     title: str
@@ -90,11 +90,11 @@ class Job:
 
 
 def run(job: Job, options: Options) -> None:
-    """Make what is missing; print what it will take, and what went wrong.
+    """Make the missing files; print estimates and failures.
 
     Raises:
-        GFMError: The disk is too small or cannot be written, sources lie in a folder to write to, a
-            worker was killed, or some items failed; then all others have been made.
+        GFMError: The disk is too small or cannot be written, a target folder holds sources, a
+            worker was killed, or some items failed after all others were made.
         SystemExit: On Control-C, with status 130.
     """
     share = options.shard.of(job.items)
@@ -122,7 +122,7 @@ def run(job: Job, options: Options) -> None:
 
 
 def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> None:
-    """Make the items, append failures to ``faults`` and, however it ends, print them."""
+    """Make the items, append failures to ``faults``, and print them even if interrupted."""
     num_workers = min(options.num_workers or num_cores(), len(todo))
     make = partial(_write, job.make, options.overwrite)
     seconds: list[float] = []
@@ -149,7 +149,7 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
 
 
 def _missing(items: Iterable[Item]) -> list[Item]:
-    """List the items of which a target is missing, in whatever format pictures may have."""
+    """List the items with a target that exists in no supported format."""
     listed: dict[Path, set[str]] = {}
 
     def is_there(target: Path) -> bool:
@@ -168,7 +168,8 @@ def _write(make: Callable[[Item], Sequence[np.ndarray]], overwrite: bool, item: 
             continue
         _WRITERS[path.suffix](path, picture)
         for other in existing:
-            if other != path:
+            # On a disk that ignores case, p.PNG is the new p.png.
+            if other.exists() and not other.samefile(path):
                 other.unlink()
 
 
@@ -179,7 +180,7 @@ def _same_pictures(path: Path) -> list[Path]:
 
 
 def _check_folders(todo: Sequence[Item]) -> None:
-    """Raise GFMError if a folder to write to holds pictures that are read."""
+    """Raise GFMError if a target folder also holds sources."""
     sources = {path.parent for item in todo for path in item.sources}
     targets = {path.parent for item in todo for path in item.targets}
     same = {path.resolve() for path in sources} & {path.resolve() for path in targets}

@@ -38,7 +38,7 @@ def prepare_trimaps(
     if not folders.validation_trimap:
         raise GFMError("data.source.folders.validation_trimap names no folder: give it a name")
     target = root / folders.validation_trimap
-    # Ignore existing trimaps, because a folder may be half made and is completed here.
+    # Ignore existing trimaps, because an incomplete folder is completed here.
     mattes = validation_photos(root, replace(folders, validation_trimap=""))
     items = [Item((photo.alpha,), (target / f"{photo.name}.png",), _BYTES) for photo in mattes]
     run(Job("trimaps", items, partial(make, kernel_size)), options)

@@ -1,1 +1,1 @@
-"""How runs start and end: composing, faults, sweeps, what is printed."""
+"""Runs training and evaluation: configuration, errors, sweeps and console output."""

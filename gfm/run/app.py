@@ -19,7 +19,7 @@ from gfm.system.safe_path import keep_current_folder_off_path
 
 
 def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
-    """Run a Hydra app; errors in its arguments or configuration end in one line.
+    """Run a Hydra app; report errors in its arguments or configuration in one line.
 
     Args:
         app: Hydra's main function.
@@ -37,7 +37,7 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
 
 
 def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
-    """Return the arguments that Hydra is to read instead of those of the command line.
+    """Return the arguments that Hydra reads in place of the command line.
 
     Paths that contain ``=`` are quoted, a resumed run gets its earlier options, a run writes all
     its files to one folder, and each of several test sets is composed separately.
@@ -55,13 +55,13 @@ def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
 
 
 def silence_libraries() -> None:
-    """Hide advertisements, and warnings about what is intended here."""
+    """Hide the libraries' advertisements, and their warnings about intended behaviour."""
     for name in (
         "pytorch_lightning.trainer",
         "pytorch_lightning.utilities",
         "lightning_fabric.utilities",
     ):
-        logging.getLogger(name).setLevel(logging.WARNING)  # importing the packages sets others
+        logging.getLogger(name).setLevel(logging.WARNING)  # imports set other levels
     warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
     # Logging counts steps across epochs, so short epochs do no harm.
     warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")

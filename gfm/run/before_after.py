@@ -14,12 +14,12 @@ from gfm.system.console import console
 from gfm.system.files import read_table
 from gfm.training.final_test import AFTER, BEFORE
 
-_FEW = 10  # photos below which a mean says little
+_FEW = 10  # with fewer photos, a mean is unreliable
 _SHOWN = ("sad", "sad_transition", "mad", "mse", "grad", "conn")
 
 
 def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[Photo]) -> None:
-    """Print the metrics before and after training, with the interval of their difference.
+    """Print the metrics before and after training, with confidence intervals of the differences.
 
     Args:
         run: Folder of a run that was validated before its first step and tested at the end.

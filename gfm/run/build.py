@@ -33,10 +33,10 @@ from gfm.training.resume_checks import check_options, check_samples, intact_chec
 
 
 def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
-    """Return the checkpoint that ``ckpt_path`` asks for; ``None`` for a new run.
+    """Return the checkpoint that ``ckpt_path`` names; ``None`` for a new run.
 
     Raises:
-        GFMError: There is none, or an option differs on which its content depends.
+        GFMError: The checkpoint is missing, or an option that it depends on has changed.
     """
     if config.ckpt_path is None:
         return None
@@ -46,7 +46,7 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
 
 
 def seed_everything(config: TrainConfig) -> None:
-    """Seed all generators, and allow TF32."""
+    """Seed all random number generators, and allow TF32."""
     pl.seed_everything(config.seed, workers=True, verbose=False)
     allow_tf32(True)
 
@@ -95,7 +95,7 @@ def _sample_options(config: TrainConfig) -> SampleOptions:
 
 
 def save_split(datamodule: MattingDataModule, folder: Path) -> None:
-    """Write which training photos are held out, if any, to the folder of a run."""
+    """Write the split of the training photos to a run's folder, if any are held out."""
     if is_global_zero() and datamodule.held_out:
         write_split(folder / SPLIT, datamodule.held_out, datamodule.training.photos)
 
@@ -103,7 +103,7 @@ def save_split(datamodule: MattingDataModule, folder: Path) -> None:
 def build_module(
     config: TrainConfig, datamodule: MattingDataModule, resumed: Path | None
 ) -> MattingModule:
-    """Build the network with everything that trains it.
+    """Build the Lightning module of a run.
 
     Args:
         config: Configuration of the run.
@@ -111,8 +111,8 @@ def build_module(
         resumed: Checkpoint that Lightning will restore; its weights replace those of ``init_from``.
 
     Raises:
-        GFMError: ``init_from`` holds a different architecture, or the resumed run was trained on
-            other photos, which are not allowed.
+        GFMError: ``init_from`` has a different architecture, or the training photos differ from
+            those of the resumed run without ``data.allow_other_photos``.
     """
     origin = provenance(datamodule)
     if resumed:
@@ -181,13 +181,13 @@ def check_trained(trainer: pl.Trainer) -> None:
 
 
 def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM) -> None:
-    """Check that a batch divides among the processes, and that batch norms can average over it.
+    """Check that the batch divides evenly among processes and is large enough for batch norm.
 
     The loader checks the batch too, but then every process would print the error.
 
     Raises:
-        GFMError: It does not divide; or a process gets one sample, and the deepest feature has a
-            single pixel.
+        GFMError: The batch does not divide evenly, or each process gets one sample whose deepest
+            feature is a single pixel.
     """
     num_processes = trainer.num_devices * trainer.num_nodes
     num_samples = split_batch(config.data.batch_size, num_processes)

@@ -15,7 +15,7 @@ CONFIGS: Final = next(
 )
 """The folder of ``train.yaml``, ``evaluate.yaml`` and the groups.
 
-It lies inside the package if that was installed from a wheel, and beside it in a checkout.
+It is inside the package when installed from a wheel, and beside it in a checkout.
 """
 
 
@@ -28,7 +28,7 @@ def by_device(accelerator: str, cpu: Any, gpu: Any, fast_cpu: Any = None) -> Any
         accelerator: Accelerator of the trainer; ``auto`` means a GPU if there is one.
         cpu: Value on a CPU.
         gpu: Value on a GPU.
-        fast_cpu: Value on a CPU with bfloat16 in hardware; by default that of any CPU.
+        fast_cpu: Value on a CPU with bfloat16 in hardware; by default ``cpu``.
     """
     # Imported here, because help texts need no torch and should not wait for it.
     if accelerator == "auto":
@@ -40,7 +40,7 @@ def by_device(accelerator: str, cpu: Any, gpu: Any, fast_cpu: Any = None) -> Any
         from gfm.models.performance import bfloat16_hardware
 
         chosen = fast_cpu if bfloat16_hardware("cpu") else cpu
-    # An interpolation of this value by another key works only for lists of OmegaConf.
+    # Other keys can interpolate a list only if it is a ListConfig.
     return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
 
 

@@ -1,4 +1,4 @@
-"""Turns what Hydra composed into the configuration of a run: validated, resolved, frozen."""
+"""Resolves, validates and freezes the configuration that Hydra composed."""
 
 from pathlib import Path
 from typing import Final, TypeVar
@@ -24,11 +24,11 @@ ONLY_EVALUATED: Final = (
     "these data are only for evaluate.py: train on your own photos with "
     "data=pairs data.root=<folder>, or on data=demo or data=am2k"
 )
-"""Error message for data without options of training."""
+"""Error message for training on evaluation-only data."""
 
 
 def load_config(kind: type[C], cfg: DictConfig) -> C:
-    """Validate a composed configuration, and fill in what depends on the sweep and the machine.
+    """Validate a composed configuration, and fill in values for the sweep and the machine.
 
     Args:
         kind: :class:`gfm.config.TrainConfig` or :class:`gfm.config.EvaluateConfig`.
@@ -40,7 +40,7 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
     """
     if "table" in cfg:
         raise GFMError("a table is many runs: add -m, as in train.py -m table=rosta")
-    if kind is TrainConfig and "crop_sizes" not in cfg.data:  # nor other options of training
+    if kind is TrainConfig and "crop_sizes" not in cfg.data:  # evaluation-only data
         raise GFMError(ONLY_EVALUATED)
     cfg = take_network(_place_in_sweep(cfg))
     try:
@@ -101,10 +101,10 @@ def _fit_to_machine(config: C) -> C:
 
 
 def _repeat_batches(config: C) -> C:
-    """Replace ``trainer.overfit_batches`` by options that show the same samples in every epoch.
+    """Replace ``trainer.overfit_batches`` by options that repeat the same samples in every epoch.
 
-    Lightning's own option would replace our sampler by one whose keys the dataset does not know,
-    and every epoch would still draw different windows.
+    Lightning would replace our sampler by one whose indices the dataset does not accept, and every
+    epoch would still draw different windows.
     """
     num_batches = config.trainer.overfit_batches
     if not num_batches or not isinstance(config, TrainConfig):

@@ -20,7 +20,7 @@ def main() -> None:
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
 def app(cfg: DictConfig) -> float:
-    """Evaluate, and return the objective, by which a sweep ranks its runs."""
+    """Evaluate, and return the objective for ranking the runs of a sweep."""
     with report_errors(f"the same command and {shell_override('paths.run', cfg.paths.run)}"):
         return run_job(cfg, evaluate)
     return worst_objective(cfg)  # a job of a sweep failed, and its error is reported
@@ -48,7 +48,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         check_shared(folder)
         configs = load_config_per_set(cfg)
         network = scoring.load(configs[0])
-        # Faults in the data of the last test set are found before the first is scored.
+        # Check the data of all test sets before scoring the first.
         evaluations = [Evaluation(config, network) for config in configs]
         summaries = {evaluation.name: evaluation.run() for evaluation in evaluations}
         if not all(summaries.values()):

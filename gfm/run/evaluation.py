@@ -1,4 +1,4 @@
-"""Evaluates on one test set, in a folder."""
+"""Evaluates one test set and writes the results to a folder."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from gfm.run.folders import save_config
 class Evaluation:
     """Scores the mattes of a network or a folder on the photos of a test set.
 
-    The photos that an earlier start has scored are read from the folder.
+    Scores from before an interruption are read from the folder.
 
     Args:
         config: Configuration of the evaluation.
@@ -49,7 +49,7 @@ class Evaluation:
         ]
 
     def run(self) -> dict[str, Any]:
-        """Score the photos that are left, and publish the results.
+        """Score the remaining photos, and publish the results.
 
         Returns:
             The content of ``metrics.json``; empty except on global rank zero.
@@ -70,7 +70,7 @@ def finish(evaluations: list[Evaluation]) -> None:
     """Report missing mattes after the results of all test sets are written.
 
     Raises:
-        GFMError: Mattes are missing and the user did not allow it.
+        GFMError: Mattes are missing without ``allow_missing``.
     """
     errors = []
     for evaluation in evaluations:

@@ -16,7 +16,7 @@ from gfm.system.run_folder import SPLIT
 
 
 def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) -> str:
-    """Return the command, ready to be pasted into a shell in the folder of this process.
+    """Return the command, to be pasted into a shell in the current folder of this process.
 
     Args:
         config: Configuration of the run.
@@ -52,7 +52,7 @@ def _data(config: TrainConfig) -> list[str]:
         if option.lstrip("+").startswith((*_KEPT, *_KEPT_OF_PAIRS))
         and not option.startswith("paths.run=")
     ]
-    # The choice of data has the name of the data, unless the run was given another one.
+    # Without an option data=..., the choice is named like the data.
     chosen = [o for o in kept if o.startswith("data=")] or [f"data={config.data.name}"]
     others = [option for option in kept if option not in chosen]
     return [*chosen, *others, *([override("data.split", os.path.relpath(split))] * is_split)]

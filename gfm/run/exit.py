@@ -1,4 +1,4 @@
-"""Ends a process: one line for an error that users can fix, and an exit status."""
+"""Reports user-fixable errors in one line, and sets the exit status."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ _SHOW_TRACEBACK = os.environ.setdefault("GFM_TRACEBACK", os.environ.get("HYDRA_F
 
 @contextmanager
 def report_errors(resume: str | None = None, saved: Path | None = None) -> Iterator[None]:
-    """Report an error that users can fix in one line, and exit with status 1.
+    """Report a user-fixable error in one line, and exit with status 1.
 
     ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A failed job of a sweep does not end the
     others: its error is printed and written to ``error.txt`` in its folder, and the context returns
@@ -36,7 +36,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
     75, which tells schedulers to try again; after Control-C the status is 130.
 
     Args:
-        resume: Words that resume an interrupted run, such as an option; ``None`` if nothing does.
+        resume: Command or option that resumes an interrupted run; ``None`` if it cannot be resumed.
         saved: Checkpoint to resume from; unless it exists, ``resume`` is not printed.
     """
     try:
@@ -65,7 +65,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
 
 
 def _is_expected(error: Exception) -> bool:
-    """Return whether users can fix an error, so that one line says more than a traceback."""
+    """Return whether users can fix an error, so that it needs no traceback."""
     is_expected = isinstance(error, GFMError | HydraException | OmegaConfBaseException)
     is_expected |= is_killed_worker(error) or lacks_shared_memory(error)
     is_expected |= is_misconfiguration(error) or _is_of_disk(error)
@@ -96,16 +96,16 @@ _DISK_ERRORS = {
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "choose another folder"),
     errno.EIO: "check the disk",
 }
-"""The fix for a full, read-only or broken disk, by the system's error number."""
+"""Fixes for a full, read-only or broken disk, by ``errno``."""
 
 
 def _is_of_disk(error: BaseException) -> bool:
-    """Return whether the disk caused an error, in whichever library."""
+    """Return whether the disk caused an error, in any library."""
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the text of an error in one line, without what Hydra, OmegaConf and workers add."""
+    """Return an error's message in one line, without additions by Hydra, OmegaConf and workers."""
     if isinstance(error, OSError) and _is_of_disk(error):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}; {_DISK_ERRORS[error.errno or 0]}"
@@ -115,13 +115,13 @@ def describe_error(error: BaseException) -> str:
             "data.num_workers=0, or start the container with a larger --shm-size"
         )
     text = str(error)
-    if is_killed_worker(error):  # the worker was killed and could not say why
+    if is_killed_worker(error):  # a killed worker cannot report the cause
         first = text.splitlines()[0]
         return f"{first} The usual cause is running out of memory: lower data.num_workers"
     text = message_from_worker(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
-    key = getattr(error, "full_key", None)  # of OmegaConf, which says it in such a line
+    key = getattr(error, "full_key", None)  # OmegaConf's; only a removed line names it
     if key and key not in text.partition("full_key")[0]:
         kept.insert(0, f"{key}:")
     group, choice = missing_choice(error) or ("", "")

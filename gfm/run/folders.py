@@ -1,4 +1,4 @@
-"""Gives each run a folder that it alone uses, with a log."""
+"""Gives each run an exclusive folder with a log."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from gfm.system.ranks import creates_processes_externally, is_global_zero
 from gfm.system.run_folder import SPLIT
 from gfm.system.safe_path import check_launcher
 
-if TYPE_CHECKING:  # it needs torch, and Hydra imports this file before it knows what to do
+if TYPE_CHECKING:  # it imports torch, but Hydra imports this file even for --help
     from gfm.config import Config
 
 
@@ -59,17 +59,17 @@ class UniqueFolder(Callback):
 
 
 _made: dict[Path, list[Path]] = {}
-"""Folders that were made for runs of this process, with all folders that were missing before."""
+"""Folders made for runs of this process, each with itself and the parents that did not exist."""
 
 _OF_START = {".hydra", LOCK, "config.yaml", "train.log", str(SPLIT)}
-"""What a run writes before it validates or trains."""
+"""Files that a run writes before it validates or trains."""
 
 
 @contextmanager
 def discard_failed_start(folder: Path) -> Iterator[None]:
     """Remove the folder of a run that ends with an error before it has validated or trained.
 
-    The error is printed by then. Folders that existed before the run are kept.
+    The error has already been printed. Folders that existed before the run are kept.
     """
     try:
         yield
@@ -127,10 +127,10 @@ def use_folder(folder: Path, log: str) -> Iterator[Path]:
 
 
 def check_shared(folder: Path) -> None:
-    """Check that processes that torchrun or srun started use the same folder.
+    """Check that processes started by torchrun or srun use the same folder.
 
     Raises:
-        GFMError: Hydra has given each a different one.
+        GFMError: Each process has a different folder.
     """
     if creates_processes_externally() and folder == Path(HydraConfig.get().runtime.output_dir):
         raise GFMError("these processes need a folder in common: set paths.run=<folder>")

@@ -1,4 +1,4 @@
-"""Chooses the batch and the windows of a run by the photos that it trains on."""
+"""Chooses batch size and crop sizes from the training photos."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ C = TypeVar("C", bound=Config)
 
 _INPUT_SIZE = 320  # the paper's
 _BATCH_SIZES = (2, 8)
-_SMALL = 0.4  # of a photo's side; a window that is smaller shows no whole animal
+_SMALL = 0.4  # of a photo's side; smaller windows do not show a whole animal
 _NUM_SAMPLES = 100  # photos whose size is read
 
 
 def fit_to_photos(config: C) -> C:
     """Replace ``data.batch_size``, ``crop_sizes`` and ``input_size`` where they are ``null``.
 
-    A batch is a quarter of the photos, from 2 to 8. Windows have the sizes that the inference
-    shrinks to the input size, as the paper's have for AM-2k, and one that is a third larger; none
-    is larger than the shorter side of the median photo.
+    The batch size is a quarter of the number of photos, from 2 to 8. The crop sizes are those that
+    inference scales to the input size, as in the paper for AM-2k, and one that is a third larger.
+    They are limited to the shorter side of the median photo.
 
     Raises:
         GFMError: Files are missing or unreadable.

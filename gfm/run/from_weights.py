@@ -1,5 +1,6 @@
-"""Takes the network of a run, and how it sees photos, from the weights that the run starts from."""
+"""Takes the network, inference and input size of a run from its initial weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gfm.checkpoints import read_checkpoint
 from gfm.checkpoints.checkpoint import Checkpoint
+from gfm.checkpoints.file_io import PREVIOUS
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 
@@ -16,8 +18,8 @@ _KEPT = ("activation_checkpointing", "channels_last")  # options of the run, not
 def take_network(cfg: DictConfig) -> DictConfig:
     """Replace ``backbone=weights`` by the network of ``init_from``, or of a resumed checkpoint.
 
-    With the network come its RoSTA, its normalization, and the inference and the input size of the
-    run that trained it, unless they are set.
+    The RoSTA and the normalization are those of the weights. So are the inference and the input
+    size, unless they are set.
 
     Raises:
         GFMError: There are no weights, or they name a class that is not trusted.
@@ -27,7 +29,7 @@ def take_network(cfg: DictConfig) -> DictConfig:
     source = cfg.ckpt_path or cfg.init_from
     if source is None:
         raise GFMError("backbone=weights takes the network from weights: set init_from=<weights>")
-    checkpoint = read_checkpoint(Path(source), cfg.trust)
+    checkpoint = _read(Path(source), cfg.trust, falls_back=cfg.ckpt_path is not None)
     network = dict(checkpoint.model)
     cfg = cfg.copy()
     with open_dict(cfg):
@@ -43,6 +45,17 @@ def take_network(cfg: DictConfig) -> DictConfig:
         if cfg.data.get("input_size") is None:
             cfg.data.input_size = _input_size(checkpoint)
     return cfg
+
+
+def _read(path: Path, trust: Sequence[str], falls_back: bool) -> Checkpoint:
+    """Read a checkpoint; if it is damaged, a resumed run reads the previous one."""
+    previous = path.with_name(path.stem + PREVIOUS)
+    try:
+        return read_checkpoint(path, trust)
+    except GFMError:
+        if not falls_back or not previous.is_file():
+            raise
+        return read_checkpoint(previous, trust)
 
 
 def _usual_inference(rosta: str) -> Any:

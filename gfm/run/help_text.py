@@ -1,4 +1,4 @@
-"""Makes the text of ``--help``: the groups, and every option with its value and its comment."""
+"""Builds the text of ``--help``: the groups, and every option with its value and comment."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ class Row(NamedTuple):
     """A key of a YAML file.
 
     Attributes:
-        key: Key with dots.
+        key: Dotted key.
         value: Value as it is written.
         comment: Comment above and beside the key.
         line: Line number from 0.
@@ -88,7 +88,7 @@ def help_text(*, _root_: DictConfig) -> str:
         "Flags": ["@FLAGS_HELP"],
     }
     parts = ["\n".join([*([f"== {t} =="] if t else []), *x]) for t, x in sections.items()]
-    # Hydra replaces names with a dollar by its own texts; other dollars are doubled.
+    # Hydra substitutes names after a dollar sign, so other dollar signs are doubled.
     text = "\n\n".join(parts).replace("$", "$$")
     return re.sub(r"@(APP_CONFIG_GROUPS|FLAGS_HELP)", r"$\1", text) + "\n"
 
@@ -98,7 +98,7 @@ def annotated(text: str, comments: Mapping[str, str]) -> list[str]:
 
     Args:
         text: YAML as OmegaConf writes it.
-        comments: Comments by key with dots.
+        comments: Comments by dotted key.
     """
     lines: list[tuple[str, str]] = [(line, "") for line in text.splitlines()]
 
@@ -119,7 +119,7 @@ def _beside(lines: list[tuple[str, str]]) -> list[str]:
 
 
 def _comments(folders: list[Path], choices: Mapping[str, Any], main: str) -> dict[str, str]:
-    """Return the comment of each key, from the chosen files and those that they build on."""
+    """Return the comment of each key, from the chosen files and those they inherit from."""
     found = {row.key: row.comment for row in read(main) if row.comment}
     for group, choice in choices.items():
         if choice and not str(group).startswith("hydra/"):
@@ -150,5 +150,5 @@ def _find(folders: list[Path], name: str) -> str | None:
 
 
 def register_help() -> None:
-    """Register the text under the name that ``configs/hydra/default.yaml`` uses."""
+    """Register the resolver that ``configs/hydra/default.yaml`` uses for the text."""
     OmegaConf.register_new_resolver("gfm_help", help_text, replace=True)

@@ -1,7 +1,7 @@
 """Checks that the options kept in a run's folder are harmless before a resumed run uses them.
 
-The folder may come from somebody else. What its options could execute, write elsewhere or upload
-takes effect only if the command line repeats them.
+The folder may come from somebody else. Options that could execute code, write elsewhere or upload
+files take effect only if the command line repeats them.
 """
 
 import re
@@ -38,17 +38,17 @@ _PLACE = re.compile(r"(dir|folder|path|weights)$")
 """Names of options that are paths, even if their value looks like a plain word."""
 
 _UNCHECKED = {"_args_", "plugins"}
-"""Arguments without names, and what writes and deletes checkpoints."""
+"""Positional arguments, and plugins, which write and delete checkpoints."""
 
 
 def check_kept(
     run: Path, options: Iterable[str], trust: Sequence[str], arguments: Sequence[str]
 ) -> None:
-    """Check that kept options are data, and that they neither write outside ``run`` nor upload.
+    """Check that kept options are plain data, and neither write outside ``run`` nor upload.
 
     Args:
         run: Folder of the run.
-        options: Options of :func:`gfm.run.saved_options.saved_overrides` that are to be used.
+        options: Options of :func:`gfm.run.saved_options.saved_overrides` to use.
         trust: Packages that the user trusts.
         arguments: Arguments of the command line, for the message.
 
@@ -85,7 +85,7 @@ def _is_harmful(name: str, value: Any, run: Path) -> bool:
 
 
 def _may_harm(keys: tuple[str, ...], value: Any, run: Path) -> bool:
-    """Return whether a value may lead out of ``run``; ``keys`` name it, with those above it."""
+    """Return whether a value may do harm; ``keys`` are its own and those of its parents."""
     if not _UNCHECKED.isdisjoint(keys) or (keys[0] == "logger" and {*keys[2:]} - _LOGGED):
         return True
     is_path = isinstance(value, str) and not ".".join(keys).startswith(_READS)

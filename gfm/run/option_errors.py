@@ -1,4 +1,4 @@
-"""Explains wrong options: a line for each, by its name on the command line."""
+"""Explains each invalid option in one line, by its name on the command line."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _WORDS = {None: "null", True: "true", False: "false"}
 
 
 class OptionsError(GFMError):
-    """Wrong options, with a line for each in ``lines``."""
+    """Invalid options, with a line for each in ``lines``."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         super().__init__("; ".join(lines))
@@ -22,10 +22,10 @@ class OptionsError(GFMError):
 
 
 def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> OptionsError:
-    """Return an error that lists what each wrong option allows.
+    """Return an error that lists the allowed values of each invalid option.
 
-    An option that takes its value from another by interpolation is reported only if nothing else
-    is wrong: the user has set the other.
+    Options that interpolate another option are reported only if nothing else is wrong, because the
+    user has set the other one.
 
     Args:
         error: Errors of the validation.
@@ -56,9 +56,9 @@ def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> Opt
 
 
 def _locate(place: Sequence[int | str], schema: Mapping[str, Any]) -> tuple[list[str], Any]:
-    """Return the name of the option at a place of an error, and what the schema allows there.
+    """Return the name of the option at the location of an error, and its schema.
 
-    A place may end with indices of a list, and with the alternatives that were tried.
+    A location may end with list indices and with the alternatives of a union.
     """
     path: list[str] = []
     node: Any = schema
@@ -84,7 +84,7 @@ def _follow(node: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _find(options: Any, path: Sequence[str]) -> Any:
-    """Return the value of an option; where a parent interpolates, the parent's."""
+    """Return the value of an option, or of its parent if that is an interpolation."""
     for part in path:
         if not isinstance(options, Mapping):
             break
@@ -98,7 +98,7 @@ def _shown(value: Any) -> str:
 
 
 def _describe(node: Any, schema: Mapping[str, Any]) -> str:
-    """Return in words what a JSON schema allows."""
+    """Describe in words what a JSON schema allows."""
     node = _follow(node, schema)
     if "anyOf" in node:
         return ", or ".join(_describe(kind, schema) for kind in node["anyOf"])

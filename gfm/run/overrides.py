@@ -23,7 +23,7 @@ _OF_PATHS = re.compile(
 
 
 def override(name: str, value: object) -> str:
-    """Return ``name=value``, quoted so that Hydra reads the value with all its characters."""
+    """Return ``name=value``, quoted so that Hydra reads the value verbatim."""
     text = str(value)
     if _PLAIN.fullmatch(text):
         return f"{name}={text}"
@@ -38,7 +38,7 @@ def shell_override(name: str, value: object) -> str:
 
 
 def program(name: str) -> list[str]:
-    """Return the words that start the app ``train`` or ``evaluate`` as this process was started."""
+    """Return the command for ``train`` or ``evaluate`` matching how this process was started."""
     script = Path(sys.argv[0])
     if script.name in ("train.py", "evaluate.py") and script.resolve().parent == CONFIGS.parent:
         return ["python", str(script.with_name(f"{name}.py"))]

@@ -1,4 +1,4 @@
-"""Resumes a run: adds the options that it was started with to a later command line.
+"""Resumes a run by adding its original options to the command line.
 
 ``ckpt_path`` is ``last``, the folder of a run, or a checkpoint in such a folder. Hydra makes a
 folder before it calls our code, so the arguments are completed before Hydra sees them.
@@ -30,18 +30,18 @@ from gfm.system.ranks import creates_processes_externally
 from gfm.system.run_folder import LAST_CHECKPOINT
 
 _AGAIN = ("trust", "data.allow_other_photos")
-"""Consent that a later command has to give again."""
+"""Options that give consent, and that every command must repeat."""
 
 
 def resume_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments that resume a run in its folder.
 
-    They are the options of the run, changed by those given now. A checkpoint outside of a run's
+    They are the run's options, overridden by those given now. A checkpoint outside of a run's
     folder starts a new folder with only the options given now; ``paths.run=<new folder>`` starts a
     new folder with the options of the run.
 
     Raises:
-        GFMError: There is no such run, or its folder asks for what the user has not trusted.
+        GFMError: The run does not exist, or its folder has options that the user must repeat.
     """
     flags, overrides = parse_arguments(arguments)
     now = by_option(overrides)
@@ -96,7 +96,7 @@ def in_run_folder(arguments: Sequence[str]) -> list[str]:
     flags, overrides = parse_arguments(arguments)
     given = by_option(overrides)
     run = given.get("paths.run")
-    # Processes of torchrun and srun need no such argument: only rank 0 has files of Hydra.
+    # Processes of torchrun and srun need no such argument: only rank 0 writes Hydra's files.
     if run is None or "hydra.run.dir" in given or flags.multirun or creates_processes_externally():
         return list(arguments)
     other = [a for a in arguments if a not in overrides]  # overrides must be adjacent
@@ -130,7 +130,7 @@ def _latest(runs: Path) -> Path:
 
 
 def _merge(before: Options, now: Options) -> Options:
-    """Return the earlier options, except those that are now replaced or withdrawn."""
+    """Merge earlier options with those given now, which may replace or remove them."""
     merged = {n: o for n, o in before.items() if n not in _AGAIN and not n.startswith("hydra")}
     for name, option in now.items():
         if option.startswith("~") and merged.get(name, "").startswith("+"):

@@ -1,6 +1,6 @@
 """Saves the options of a run to its folder, and reads them as data.
 
-A folder may come from somebody else, as a checkpoint may, so nothing in it is executed:
+Like a checkpoint, a folder may come from somebody else, so nothing in it is executed:
 :mod:`gfm.run.kept_options` checks the options, and folders of configuration files are used only if
 the command line names them again.
 """
@@ -96,7 +96,7 @@ class ConfigFolders(NamedTuple):
 
 
 def config_folders() -> ConfigFolders:
-    """Return the folders that this run was given."""
+    """Return the configuration folders of this run."""
     if not HydraConfig.initialized():
         return ConfigFolders()
     hydra = HydraConfig.get()
@@ -105,7 +105,7 @@ def config_folders() -> ConfigFolders:
 
 
 def saved_config_folders(run: Path) -> ConfigFolders:
-    """Return the folders that an earlier run was given.
+    """Return the configuration folders of an earlier run.
 
     Raises:
         GFMError: The file that holds them is damaged.

@@ -46,7 +46,7 @@ def load(config: EvaluateConfig) -> Network | None:
     path = find_checkpoint(config.checkpoint or "")
     model, checkpoint = load_network(path, tuple(config.trust))
     node = config.trainer.to_dict()
-    # Photos are counted by PhotoProgress.
+    # PhotoProgress shows the progress instead.
     node |= {"enable_progress_bar": node.get("enable_progress_bar") or False}
     trainer = instantiate(node)
     choose_inference_format(model, trainer.strategy.root_device.type, str(trainer.precision))
@@ -56,7 +56,7 @@ def load(config: EvaluateConfig) -> Network | None:
 def choose_source(
     config: EvaluateConfig, photos: list[Photo], network: Network | None
 ) -> MatteSource:
-    """Return what makes the mattes: the network, or a folder of files."""
+    """Return the source of the mattes: the network, or a folder of files."""
     if network is None:
         return PredictionSource(Path(config.predictions or ""), photos, config.allow_missing)
     facts = {
@@ -101,7 +101,7 @@ def make_scorer(config: EvaluateConfig, journal: Journal) -> Scorer:
 
 
 def announce_done(folder: Path, photos: Sequence[Photo], left: Sequence[Photo]) -> int:
-    """Return how many photos an earlier start scored, and print it."""
+    """Print and return the number of photos scored before an interruption."""
     num_done = len(photos) - len(left)
     if num_done:
         text = f"resuming in {folder}: {num_done} of {len(photos)} photos are scored"
@@ -140,7 +140,7 @@ def publish_test_sets(
 ) -> dict[str, float]:
     """Write and print the results on several test sets, and return the content of ``metrics.json``.
 
-    The facts are those of the evaluation on one of them.
+    ``facts`` are those of one of the evaluations.
     """
     units = metric_units(facts["protocol"])
     shared = {k: v for k, v in facts.items() if k not in _OF_SET}

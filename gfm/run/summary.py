@@ -1,4 +1,4 @@
-"""Prints the first and the last lines of a run."""
+"""Prints a run's settings at its start, and its results at the end."""
 
 import os
 import shlex
@@ -93,7 +93,7 @@ def show_results(
         trainer: Trainer after the run.
         metrics: Last values that the run logged.
         tested: Test at the end of the run; without it, the last validation is printed.
-        photos: Photos of the final test. (After spawned processes, the trainer does not know them.)
+        photos: Photos of the final test. (A trainer that spawns processes loses them.)
     """
     if not trainer.is_global_zero:
         return

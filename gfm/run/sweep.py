@@ -1,7 +1,7 @@
 """Runs a job of a sweep: writes its result to its folder, names it, and resumes it.
 
-A sweep is many runs of one command line, ``python train.py -m``. A sweep that was killed and is
-started again in its folder skips finished jobs and resumes interrupted ones.
+A sweep is many runs of one command line, ``python train.py -m``. Restarting a killed sweep in its
+folder skips finished jobs and resumes interrupted ones.
 """
 
 import json
@@ -24,13 +24,13 @@ from gfm.system.files import write_text
 from gfm.system.run_folder import LAST_CHECKPOINT
 
 ERROR: Final = "error.txt"
-"""File in the folder of a failed job that holds its error."""
+"""File in a failed job's folder: its error."""
 
 RESULT: Final = "result.json"
-"""File in the folder of a job that holds its status and its metrics."""
+"""File in a job's folder: its status and metrics."""
 
 SWEPT: Final = "swept.json"
-"""File in the folder of a sweep that holds the names of the options that differ between jobs."""
+"""File in a sweep's folder: the names of the options that differ between jobs."""
 
 
 def in_sweep() -> bool:
@@ -44,11 +44,11 @@ def worst_objective(cfg: DictConfig) -> float:
 
 
 def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float], Any]]) -> float:
-    """Run, and return the objective; in a sweep, also write it to the folder of the job.
+    """Run a job and return its objective; in a sweep, also write it to the job's folder.
 
     Args:
         cfg: Composed configuration of the run.
-        run: Trains or evaluates; returns the last values that it logged first.
+        run: Trains or evaluates; the first value it returns is its last metrics.
 
     Raises:
         GFMError: The folder of the job holds a run with different options.
@@ -100,7 +100,7 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> None:
 
 
 def job_to_resume() -> Path | None:
-    """Return the checkpoint of this job of a sweep, if an earlier start of it was interrupted."""
+    """Return the checkpoint of this job of a sweep if the job was interrupted."""
     if not in_sweep():
         return None
     checkpoint = Path(HydraConfig.get().runtime.output_dir, LAST_CHECKPOINT)
@@ -110,7 +110,7 @@ def job_to_resume() -> Path | None:
 def choose_gpu(num_gpus: int) -> int | None:
     """Return the GPU of this job if the launcher joblib runs several at a time, else ``None``.
 
-    Its workers are numbered from 1, so that each gets a GPU of its own while there are enough.
+    Its workers are numbered from 1. Each gets a separate GPU if there are enough.
     """
     found = re.fullmatch(r"LokyProcess-(\d+)", multiprocessing.current_process().name)
     if found is None or num_gpus < 2 or not in_sweep():

@@ -1,4 +1,4 @@
-"""Begins and ends a sweep: which options differ, which trials are left, and the table of jobs."""
+"""Starts and ends a sweep: records swept options, resumes searches, and shows the results."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ class SweepCallback(Callback):
     """Prints and writes the runs of a sweep, best first, and fails if a run failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Write which options differ between the jobs; list those of a table; resume a search."""
+        """Write the names of the swept options; plan the jobs of a table; resume a search."""
         given = given_overrides(config.hydra)
         searched = OmegaConf.select(config, "hydra.sweeper.params") or {}
         given += [f"{name}={value}" for name, value in searched.items()]
@@ -48,14 +48,14 @@ class SweepCallback(Callback):
             write_result(folder, {**result, "status": "failed"})
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Read the results of all jobs, also of other processes and machines, and show them."""
+        """Show the results of all jobs, including those of other processes and machines."""
         sweep = Path(config.hydra.sweep.dir)
         results = read_results(sweep, config.objective_mode)
         write_sweep_csv(sweep / "sweep.csv", results)
         if "table" not in config:
             print_tables(results, config.objective)
         console().print(f"runs: {sweep}")
-        # A finished run counts as well if a different job failed because it needed its folder.
+        # A finished run also counts as failed if another job failed because it needed its folder.
         num_failed = sum(
             result["status"] == "failed" or (sweep / result["run"] / ERROR).is_file()
             for result in results
@@ -70,7 +70,7 @@ class SweepCallback(Callback):
 
 
 def _begin_table(config: DictConfig) -> list[str]:
-    """Make the sweep run a table, and return the names of the options in which runs differ."""
+    """Make the sweep run a table, and return the names of the options that differ between runs."""
     # Imported here, because --help should not wait for torch.
     from gfm.evaluation.table import save_definition
     from gfm.run.table import plan_table, repeated_option
@@ -92,7 +92,7 @@ def _show_table(sweep: Path) -> None:
 
 
 def _resume_search(config: DictConfig) -> None:
-    """Run only the trials that are left of a search whose storage outlives the process."""
+    """Limit a search with persistent storage to its remaining trials."""
     search = config.hydra.sweeper
     done = read_results(Path(config.hydra.sweep.dir))
     finished = sum(result["status"] == "finished" for result in done)
@@ -108,7 +108,7 @@ def _resume_search(config: DictConfig) -> None:
 
 def _num_trials(storage: str, study: str) -> int:
     """Return how many trials an Optuna study has started in a storage."""
-    import optuna  # here, because it takes a second and belongs to an extra
+    import optuna  # imported here: it takes a second, and is optional
 
     optuna.logging.set_verbosity(logging.WARNING)
     known = optuna.study.get_all_study_summaries(storage=storage)

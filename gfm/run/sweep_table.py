@@ -1,4 +1,4 @@
-"""Reads the results of a sweep from its folders, and makes a file and a table of them."""
+"""Reads the results of a sweep from its folders, and writes and prints them as tables."""
 
 import json
 import math

@@ -75,12 +75,12 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
 
 
 def repeated_option(config: DictConfig) -> str:
-    """Return the option that differs between the runs of a cell: a seed, or other weights."""
+    """Return the option that differs between the runs of a cell: seed or checkpoint."""
     return "seed" if "seed" in config else "checkpoint"
 
 
 def _read(config: DictConfig) -> TableOptions:
-    """Return the table that was chosen, validated."""
+    """Validate and return the chosen table."""
     plain: Any = OmegaConf.to_container(config.table, resolve=True)
     try:
         table = TableOptions.model_validate(plain)

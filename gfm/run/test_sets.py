@@ -1,7 +1,7 @@
 """Evaluates on several test sets in one run: ``data=[am2k,p3m500_np,/data/mine]``.
 
 Hydra would merge the choices of a group into one section. Each choice is therefore composed as a
-section of its own, ``sets.<name>``, and evaluated like a single ``data`` in a sub-folder.
+separate section, ``sets.<name>``, and evaluated like a single ``data`` in a sub-folder.
 """
 
 import re
@@ -16,7 +16,7 @@ from gfm.compat.hydra import parse_arguments, parse_override
 from gfm.errors import GFMError
 from gfm.run.overrides import override
 
-_OF_FOLDER = ("images", "alphas", "trimaps")  # names of sub-folders, which are found
+_OF_FOLDER = ("images", "alphas", "trimaps")  # sub-folders, detected by name or content
 
 
 def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[str]:
@@ -73,9 +73,9 @@ def _compose(name: str, choice: str) -> list[str]:
 
 
 def config_per_set(cfg: DictConfig) -> list[DictConfig]:
-    """Return the configuration of the evaluation on each test set; ``cfg`` itself if it has one.
+    """Return the configuration for each test set; ``cfg`` itself if there is only one.
 
-    Each of several writes to, and reads predictions from, a sub-folder with the name of the set.
+    With several sets, results and predictions are in sub-folders named after the sets.
 
     Raises:
         GFMError: Two sets have the same name.

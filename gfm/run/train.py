@@ -22,7 +22,7 @@ def main() -> None:
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
 def app(cfg: DictConfig) -> float:
-    """Train, and return the objective, by which a sweep ranks its runs."""
+    """Train, and return the objective for ranking the runs of a sweep."""
     run = Path(cfg.paths.run)
     with (
         discard_failed_start(run),

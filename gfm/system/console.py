@@ -23,13 +23,13 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 
 def visible(text: str) -> str:
-    """Replace control characters, which could steer a terminal, by their escapes."""
+    """Escape control characters, which could manipulate a terminal."""
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True)
 class _Visible:
-    """What is printed, with its control characters replaced."""
+    """A renderable with its control characters escaped."""
 
     content: RenderableType
 
@@ -60,7 +60,7 @@ class _LoggedConsole(_PlainConsole):
         try:
             for file in _logs:
                 file.print(*objects, **options)
-        except OSError:  # disk full: the work fails, too, and its message has to be printed
+        except OSError:  # disk full: the run fails, too, and must still print its error
             close_log()
 
 

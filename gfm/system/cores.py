@@ -1,4 +1,4 @@
-"""The cores that a process may use, and the loader processes that fit on them."""
+"""Numbers of available cores and of loader processes."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from typing import Final
 
 from gfm.system.ranks import is_global_zero
 
-_MOST_LOADERS: Final = 32  # more would mostly take memory
+_MOST_LOADERS: Final = 32  # more mainly cost memory
 _PROC: Final = Path("/proc/self/cgroup")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
@@ -25,9 +25,9 @@ def num_cores() -> int:
 
 
 def cores_per_process(num_processes: int) -> int:
-    """Return the number of cores for each of the processes of a run on this machine.
+    """Return the number of cores for each process of a run on this machine.
 
-    SLURM may have bound this process to its share of the cores of the job already.
+    SLURM may already have bound this process to its share of the job's cores.
     """
     cores = num_cores()
     of_job = int(os.environ.get("SLURM_CPUS_ON_NODE", cores))
@@ -37,11 +37,11 @@ def cores_per_process(num_processes: int) -> int:
 def num_loaders(batch_bytes: int, num_processes: int = 1) -> int:
     """Return how many loader processes to start: all cores but one, at least 1, at most 32.
 
-    Fewer are started if their batches do not fit. Loaders pass batches through /dev/shm, to which
-    containers often give 64 MB. Two batches of each wait there while others are copied or in use.
+    Loaders pass batches through /dev/shm, which containers often limit to 64 MB. If their batches
+    do not fit, fewer are started. Each has two batches there while others are copied or in use.
 
     Args:
-        batch_bytes: Bytes of a batch of all processes together.
+        batch_bytes: Size in bytes of the total batch over all processes.
         num_processes: Number of processes of the run on this machine, which share its cores.
     """
     wanted = min(_MOST_LOADERS, max(1, cores_per_process(num_processes) - 1))

@@ -1,4 +1,4 @@
-"""Imports of optional packages, which an extra installs."""
+"""Imports optional packages, which extras install."""
 
 import importlib
 from typing import Any

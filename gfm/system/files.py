@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from gfm.errors import GFMError, WriteError
 
 STALE_SECONDS = 600
-"""Age in seconds above which a temporary file is left over; writing one takes far less."""
+"""Age in seconds above which a temporary file is stale; writing one takes far less."""
 
 
 @contextmanager
@@ -46,12 +46,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return a new hidden path in the same folder, whose name is short."""
+    """Return a new hidden path with a short name in the same folder."""
     return path.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
 
 
 def write_error(path: Path, error: OSError) -> GFMError:
-    """Return a WriteError, or a GFMError if the fault lies with this path alone."""
+    """Return a WriteError, or a GFMError if only this path is at fault."""
     is_of_path = error.errno in (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
     kind = GFMError if is_of_path else WriteError
     return kind(f"cannot write {path}: {error.strerror or error}")
@@ -59,7 +59,7 @@ def write_error(path: Path, error: OSError) -> GFMError:
 
 @contextmanager
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write, atomically; see :func:`atomic_path`, also for errors."""
+    """Open a file for an atomic write; see :func:`atomic_path`, also for errors."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file
 
@@ -83,7 +83,7 @@ def write_table(path: Path, rows: Mapping[str, Mapping[str, Any]], index: str = 
 
 
 def read_table(path: Path) -> dict[str, dict[str, float]]:
-    """Read a table of :func:`write_table`.
+    """Read a table written by :func:`write_table`.
 
     Raises:
         GFMError: The file is missing or damaged.
@@ -115,10 +115,10 @@ def make_folder(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Check that a path leads to a regular file; reading from a pipe could block for ever.
+    """Check that a path is a regular file; reading from a pipe could block forever.
 
     Raises:
-        GFMError: The path leads nowhere, or to a folder, a pipe or a device.
+        GFMError: The path does not exist, or is a folder, a pipe or a device.
     """
     try:
         is_file = stat.S_ISREG(path.stat().st_mode)

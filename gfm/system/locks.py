@@ -1,9 +1,9 @@
 """Locks on folders, so that only one run at a time writes to each.
 
-Why not ``filelock``: it uses ``flock``, whose locks some network file systems do not show to other
-machines, and forked processes, such as loader workers, inherit unless they run Python's fork hooks.
-It leaves the lock file behind, and where locks are missing it falls back to one that outlives a
-killed run.
+Why not ``filelock``? It uses ``flock``. On some network file systems, other machines do not see its
+locks. Forked processes, such as loader workers, inherit them unless they run Python's fork hooks.
+``filelock`` also leaves the lock file behind. On file systems without locks, it falls back to a
+lock that outlives a killed run.
 """
 
 import atexit

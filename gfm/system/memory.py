@@ -1,4 +1,4 @@
-"""Memory of loader processes."""
+"""Memory allocation in loader processes."""
 
 import ctypes
 from contextlib import suppress
@@ -9,10 +9,10 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 def keep_freed_memory() -> None:
     """Let this process reuse the memory that it frees instead of returning it to the system.
 
-    Each sample takes and frees megabytes, which the system hands out again page by page, cleared.
-    That costs a quarter of a loader's time. Only glibc has these settings.
+    Each sample allocates and frees megabytes. The system would map and clear their pages each time,
+    which costs a quarter of a loader's time. Only glibc has these settings.
     """
     with suppress(OSError, AttributeError, TypeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_TRIM_THRESHOLD, 512 << 20)
-        libc.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that it accepts
+        libc.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the maximum

@@ -36,9 +36,9 @@ class TaskResult(Generic[T, R]):
 def handle_like_sigterm() -> None:
     """Handle SIGHUP and SIGUSR1 like SIGTERM, so that the run is saved.
 
-    A closing terminal sends SIGHUP, which a process started with ``nohup`` keeps ignoring. SLURM
-    sends SIGUSR1 if ``--signal`` says so. On it, Lightning would save in the signal handler, where
-    ranks that are a step apart wait for each other forever.
+    A closing terminal sends SIGHUP; processes started with ``nohup`` keep ignoring it. SLURM sends
+    SIGUSR1 if ``--signal`` says so. Lightning would save in its handler for SIGUSR1, where ranks
+    that are a step apart deadlock.
     """
     for number in (signal.SIGHUP, signal.SIGUSR1):
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -86,7 +86,7 @@ def map_unordered(
 
     Raises:
         WriteError: ``work`` raised it; the next item would fail in the same way.
-        GFMError: A worker was killed. (``multiprocessing.Pool`` would wait for it for ever.)
+        GFMError: A worker was killed. (``multiprocessing.Pool`` would wait for it forever.)
     """
     attempt = partial(_attempt, work)
     num_workers = min(num_workers, len(items))
@@ -138,7 +138,7 @@ def _is_good(future: Future[Any]) -> bool:
 
 
 def _initialize_worker() -> None:
-    """Make a worker use one core, ignore Control-C, and end when its parent is gone."""
+    """Make a worker use one core, ignore Control-C, and exit with its parent."""
     for name in _THREADS:
         os.environ[name] = "1"
     import cv2  # here, and nothing heavy at the top, because libraries read the variables on import

@@ -22,7 +22,7 @@ class Progress:
         total: Number of items; ``None`` if unknown.
         unit: Name of the items.
         done: Count to start from.
-        interval: Shortest time between two lines, in seconds.
+        interval: Minimum time between two lines, in seconds.
         has_bar: Whether to draw a bar; by default only on a terminal.
         out: Console to write to; by default standard output.
     """
@@ -58,7 +58,7 @@ class Progress:
             self.bar.stop()
 
     def advance(self, count: int = 1, text: str = "") -> None:
-        """Add ``count`` to the count, and ``text`` to the line."""
+        """Advance by ``count`` items, and append ``text`` to the line."""
         done = self.done + count
         self.show(done if self.total is None else min(done, self.total), text)
 

@@ -28,6 +28,16 @@ def all_gather_dict(own: Mapping[str, T]) -> dict[str, T]:
     return {name: value for share in shares for name, value in share.items()}
 
 
+def from_rank_zero(own: T) -> T:
+    """Return the object that rank zero passes; each rank has to call this."""
+    import torch.distributed as dist
+
+    objects = [own]
+    if rank_and_world()[1] > 1:
+        dist.broadcast_object_list(objects)
+    return objects[0]
+
+
 def is_global_zero() -> bool:
     """Return whether this process has global rank zero, even before the process group exists.
 

@@ -14,14 +14,14 @@ SPLIT: Final = Path("split.csv")
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Return whether a path lies in a folder, links resolved."""
+    """Return whether a path is inside a folder, after resolving links."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def check_links(folder: Path) -> None:
-    """Check that nothing that a run appends to or replaces in its folder is a link out of it.
+    """Check a run's folder for links to files outside, which the run would change.
 
-    The folder may come from somebody else, whose ``train.log`` may be a link to any file.
+    The folder may come from somebody else, and its ``train.log`` may be a link to any file.
 
     Raises:
         GFMError: There is such a link, in the folder or directly below.

@@ -1,8 +1,8 @@
 """Keeps Python from importing modules from the current folder.
 
-The folder may hold files of somebody else, among them a ``yaml.py``. Scripts, such as the command
-``gfm``, look for modules beside themselves, but ``python -c`` and ``python -m``, by which workers
-start, look in the current folder first.
+The folder may contain somebody else's files, such as a ``yaml.py``. Scripts, such as the command
+``gfm``, look for modules in their own folder first. Workers are started with ``python -c`` or
+``python -m``, which look in the current folder first.
 """
 
 import multiprocessing.util as multiprocessing_util
@@ -17,7 +17,7 @@ from gfm.errors import GFMError
 def keep_current_folder_off_path() -> None:
     """Make the processes that this one starts ignore modules in the current folder.
 
-    After ``python -m``, which itself looks there, nothing is changed.
+    This does nothing after ``python -m``, which itself looks there.
     """
     if __main__.__spec__ is not None or "PYTHONSAFEPATH" in os.environ:
         return
@@ -33,8 +33,8 @@ def keep_current_folder_off_path() -> None:
 def check_launcher(target: str) -> None:
     """Check that the processes of one of Hydra's launchers import nothing from the current folder.
 
-    They start by ``python -m``, which no option makes safe before Python 3.11. The folder of the
-    script that runs is trusted.
+    They are started with ``python -m``, which cannot be made safe before Python 3.11. The folder of
+    the running script is trusted.
 
     Raises:
         GFMError: Python is older, and the folder holds modules.
@@ -51,6 +51,6 @@ def check_launcher(target: str) -> None:
 
 
 def _isolate_workers() -> None:
-    """Start workers by ``python -I``; they get the path of this process before anything else."""
+    """Start workers with ``python -I``; they first receive the ``sys.path`` of this process."""
     flags = multiprocessing_util._args_from_interpreter_flags  # type: ignore[attr-defined]
     multiprocessing_util._args_from_interpreter_flags = lambda: [*flags(), "-I"]  # type: ignore[attr-defined]

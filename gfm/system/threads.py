@@ -13,8 +13,8 @@ R = TypeVar("R")
 def map_threads(work: Callable[[T], R], items: Iterable[T], num_threads: int) -> Iterator[R]:
     """Apply ``work`` to items in several threads and yield the results in order.
 
-    Few results wait, because they may be large. An error ends the work after the items that have
-    begun. With one thread, the calling thread does the work.
+    Only a few results are buffered, because they may be large. After an error, running items are
+    finished and no others start. With one thread, the calling thread does the work.
     """
     if num_threads <= 1:
         yield from map(work, items)

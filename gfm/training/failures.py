@@ -14,7 +14,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from gfm.errors import GFMError
 from gfm.system.console import console
 
-_INTERVAL: Final = 1.0  # seconds between two looks at the store
+_INTERVAL: Final = 1.0  # seconds between checks of the store
 _GRACE: Final = 5.0  # seconds to report errors: Lightning kills rank zero once another has ended
 _GRACE_AT_END: Final = 30.0  # seconds in which a process may end after rank zero
 _LIMIT: Final = 60.0  # seconds in which a failed process may end; NCCL may block its exit
@@ -24,7 +24,7 @@ class FailTogether(Callback):
     """Ends all processes when one of them fails, and refuses to run with too few of them.
 
     NCCL does not notice that a process has ended: the others would keep their GPUs until its
-    timeout, which is 30 minutes. Here each process looks every second whether another one has
+    timeout, which is 30 minutes. Here each process checks every second whether another one has
     reported an error, or whether the store of the process group has ended with rank zero.
     """
 
@@ -66,11 +66,11 @@ class _Watch:
         atexit.register(self.is_ending.set)
 
     def report_failure(self) -> None:
-        """Make the other processes end; and this one, if it has not ended a minute later."""
+        """End the other processes, and this one if it is still running after a minute."""
         self.is_ending.set()
         with suppress(RuntimeError):  # rank zero has ended already
             self.store.set(self.key, "")
-            time.sleep(2 * _INTERVAL)  # the store ends with rank zero: let the others look at it
+            time.sleep(2 * _INTERVAL)  # the store ends with rank zero: let the others read it
         timer = threading.Timer(_LIMIT, os._exit, (1,))
         timer.daemon = True
         timer.start()
@@ -80,8 +80,8 @@ class _Watch:
             grace = self._seconds_left()
             if grace is not None and not self.is_ending.wait(grace):
                 if self.is_first:
-                    text = "[bold red]error:[/] another process of this run has failed"
-                    console(stderr=True).print(text, highlight=False)
+                    text = "error: another process of this run has failed"
+                    console(stderr=True).print(text, style="bold red", highlight=False)
                 os._exit(1)  # the main thread may wait in NCCL, where no exception reaches it
 
     def _seconds_left(self) -> float | None:

@@ -70,7 +70,7 @@ def run_final_test(
 ) -> FinalTest | None:
     """Test the best or the last weights, unless training was interrupted.
 
-    All validation photos are tested, which may be more than the validations during training used.
+    All validation photos are tested, which may be more than during training.
     The metrics of each photo are written to ``per_image.csv`` in the folder of the run, as in an
     evaluation. If the objective chose no weights, ``best`` tests the last ones.
     """

@@ -38,12 +38,15 @@ from gfm.training.optimization import (
     scale_learning_rates,
 )
 
+_OF = "of "  # begins the names of modules, which must not be those of attributes, such as train
+
 
 class MattingModule(pl.LightningModule):
     """Trains a matting network.
 
     Every ``log_every_n_steps`` it logs ``train/loss``, ``train/loss_<term>`` and
-    ``train/gradient_norm``; the steps between do not wait for a GPU. Every validation logs
+    ``train/gradient_norm``; the steps between do not wait for a GPU, except in the
+    synchronised norms of several processes. Every validation logs
     ``val/<metric>``, ``val/<dataset>/<metric>`` for added datasets, and ``best``, the best value of
     the objective so far. A test logs ``test/<metric>``.
 
@@ -108,7 +111,7 @@ class MattingModule(pl.LightningModule):
         Args:
             path: Any source of :func:`gfm.checkpoints.read_checkpoint`.
             learning_rate: Learning rate of Adam.
-            trust: Other packages whose classes the file may name.
+            trust: Additional packages whose classes the file may use.
 
         Raises:
             GFMError: As in :func:`gfm.checkpoints.read_checkpoint`.
@@ -116,7 +119,7 @@ class MattingModule(pl.LightningModule):
         model, checkpoint = load_network(path, trust)
         config = {"model": checkpoint.model, "inference": checkpoint.inferer}
         return cls(
-            model.train(),  # it is loaded for evaluation, and Lightning would leave it so
+            model.train(),  # it is loaded in evaluation mode, which Lightning would keep
             Criterion(checkpoint.model["rosta"]),
             partial(Adam, lr=learning_rate),
             None,
@@ -142,12 +145,12 @@ class MattingModule(pl.LightningModule):
         Args:
             checkpoint_path: A ``best.ckpt`` or ``last.ckpt``.
             map_location: Device to move the module to.
-            trust: Other packages whose classes the file may name.
+            trust: Additional packages whose classes the file may use.
             given: Parts to use instead of those of the run, such as ``inferer``.
 
         Raises:
-            GFMError: The file is missing, damaged or no checkpoint of a run, or names an untrusted
-                class.
+            GFMError: The file is missing, damaged or not a checkpoint of a run, or uses an
+                untrusted class.
         """
         checkpoint = read_training(Path(checkpoint_path), trust)
         module = cls.from_config({**checkpoint.config, "model": checkpoint.model}, **given)
@@ -188,11 +191,11 @@ class MattingModule(pl.LightningModule):
             self.log("train/gradient_norm", norm)
 
     def on_validation_start(self) -> None:
-        """Check the losses, so that no network is scored after a loss that was not finite."""
+        """Check the losses, so that no network is scored after a non-finite loss."""
         self._fetch_losses()
         for name in getattr(self.trainer.datamodule, "other_datasets", []):  # type: ignore[attr-defined]
-            if name not in self.other_metrics:
-                self.other_metrics[name] = self.metrics.clone()
+            if _OF + name not in self.other_metrics:
+                self.other_metrics[_OF + name] = self.metrics.clone()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Matte and score a photo; callbacks show the returned ``prediction`` and ``metrics``."""
@@ -200,7 +203,7 @@ class MattingModule(pl.LightningModule):
         batch = as_floats(batch)
         with uncompiled():  # photos have many sizes
             prediction = self.inferer(self.model, batch["image"])
-        score = self.other_metrics[dataset] if dataset else self.metrics
+        score = self.other_metrics[_OF + dataset] if dataset else self.metrics
         metrics = score(prediction.alpha, batch["alpha"], trimap)
         return {"prediction": prediction, "metrics": metrics}
 
@@ -208,7 +211,7 @@ class MattingModule(pl.LightningModule):
         """Log the means over the photos of all processes, and the best objective so far."""
         values = {**self.trainer.callback_metrics, **self._log_means("val", self.metrics)}
         for name, metrics in self.other_metrics.items():
-            self._log_means(f"val/{name}", metrics)
+            self._log_means(f"val/{name.removeprefix(_OF)}", metrics)
         if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
             return  # no weights of this run yet
         if (best := self.objective.update(values)) is not None:
@@ -235,7 +238,7 @@ class MattingModule(pl.LightningModule):
         return values
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the objective; a loss that is not finite keeps the weights from being saved."""
+        """Store the objective; after a non-finite loss, raise an error instead of saving."""
         self._fetch_losses()
         checkpoint["objective"] = self.objective.state_dict()
 
@@ -243,7 +246,7 @@ class MattingModule(pl.LightningModule):
         """Restore the objective, and check that the checkpoint has the same trained parameters.
 
         Raises:
-            GFMError: Different parameters are trained than in the checkpoint.
+            GFMError: The trained parameters differ from those in the checkpoint.
         """
         self.objective.load_state_dict(checkpoint.get("objective", {}))
         self.is_resumed = True
@@ -253,7 +256,8 @@ class MattingModule(pl.LightningModule):
                 "the checkpoint was written with different settings of freeze, layer_decay or "
                 "weight_decay_on: restore them, or start a new run from its weights with init_from="
             )
-        restart_unfinished_validation(checkpoint, self.trainer.check_val_every_n_epoch)
+        every, interval = self.trainer.check_val_every_n_epoch, self.trainer.val_check_interval
+        restart_unfinished_validation(checkpoint, every, interval)
 
     def on_train_start(self) -> None:
         """Apply the current options to a resumed run, instead of those in the checkpoint."""

@@ -1,12 +1,10 @@
 """The objective of a run: the best value of one logged metric."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
-
-from gfm.errors import GFMError
 
 
 class Objective:
@@ -40,18 +38,3 @@ class Objective:
         """Restore the best value from a checkpoint, if it was made with the same objective."""
         if (state.get("name"), state.get("mode")) == (self.name, self.mode):
             self.best = state.get("best")
-
-
-def check_objective(name: str, metrics: Iterable[str]) -> None:
-    """Check that validations log the objective if its name begins with ``val/``.
-
-    Args:
-        name: Name of the objective.
-        metrics: Names of the validation metrics, without ``val/``.
-
-    Raises:
-        GFMError: They do not.
-    """
-    known = [f"val/{metric}" for metric in metrics]
-    if name.startswith("val/") and name not in known:
-        raise GFMError(f"objective={name} is not logged: choose one of {', '.join(known)}")

@@ -81,11 +81,11 @@ def group_options(optimizer: Optimizer) -> Groups:
 
 
 def apply_options(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]) -> None:
-    """Apply the current options to a restored optimiser, without moving in the schedule.
+    """Apply the current options to a restored optimiser, at the same position in the schedule.
 
-    A checkpoint restores the optimiser with the learning rate, the weight decay and all other
-    options that the run had before, and the schedules. The current options are those of
-    :func:`group_options`, with the learning rates before any schedule.
+    A checkpoint restores the schedules, and the optimiser with its earlier learning rate, weight
+    decay and other options. The current options are those of :func:`group_options`, with the
+    learning rates before any schedule.
     """
     for group, new in zip(optimizer.param_groups, groups, strict=True):
         rate = new["lr"]

@@ -35,7 +35,6 @@ class SaveAtEnd(Callback):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.received: int | None = None
-        self.saved_step = -1
         self._before: Any = signal.SIG_DFL
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -58,11 +57,10 @@ class SaveAtEnd(Callback):
             self._agree(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        if trainer.world_size > 1:  # a process with a single photo would not leave with the others
+        if trainer.world_size > 1:  # a process with a single photo would not stop with the others
             set_received_sigterm(trainer, False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.saved_step = -1  # earlier saves predate the new batch-norm statistics
         self._agree(trainer)
 
     def _agree(self, trainer: pl.Trainer) -> None:
@@ -72,13 +70,10 @@ class SaveAtEnd(Callback):
             )
             set_received_sigterm(trainer, is_interrupted)
 
-    def on_save_checkpoint(  # noqa: D102
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        self.saved_step = trainer.global_step  # not called for files that hold only weights
-
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        if self.saved_step != trainer.global_step and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        # Even if the last step was saved: before the validation changed the batch-norm statistics,
+        # or to another file.
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(self.path)
         _handle(signal.SIGINT, self._before)
 

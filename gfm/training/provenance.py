@@ -10,6 +10,7 @@ from typing import Any
 from gfm import __version__
 from gfm.data.datamodule import MattingDataModule
 from gfm.system.files import fingerprint_of_files
+from gfm.system.ranks import is_global_zero
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "albumentations")
 
@@ -49,8 +50,8 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
     """Return what checkpoints and dashboards record about a run, after its data are set up.
 
     Returns:
-        ``commit``, ``packages`` with their versions, ``data``, a fingerprint of all files, and
-        ``samples``, see :func:`describe_samples`.
+        ``commit``, ``packages`` with their versions, ``data``, a fingerprint of all files (empty
+        except in rank zero), and ``samples``, see :func:`describe_samples`.
     """
     training = datamodule.training
     paths = [path for scene in training.scenes for path in (scene.image, scene.denoised)]
@@ -61,6 +62,7 @@ def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
     return {
         "commit": git_commit(),
         "packages": {"gfm-matting": __version__, **packages},
-        "data": fingerprint_of_files(paths),
+        # Only rank zero writes it, which saves the other ranks looking up every file.
+        "data": fingerprint_of_files(paths) if is_global_zero() else "",
         "samples": describe_samples(datamodule),
     }

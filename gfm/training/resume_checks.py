@@ -11,10 +11,14 @@ from gfm.checkpoints.file_io import PREVIOUS
 from gfm.checkpoints.integrity import check_archive
 from gfm.compat.lightning import missing_entries
 from gfm.errors import GFMError
+from gfm.system.ranks import is_global_zero
 
 
 def intact_checkpoint(path: Path) -> Path:
     """Return the checkpoint to resume from: this one, or the previous one if it is damaged.
+
+    Only rank zero reads the whole file and verifies its checksums;
+    :class:`gfm.checkpoints.checkpoint_io.AtomicCheckpointIO` tells the other ranks what it chose.
 
     Raises:
         GFMError: The checkpoint is missing, or neither file is intact.
@@ -52,7 +56,7 @@ _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 def check_options(path: Path, config: Mapping[str, Any]) -> None:
     """Check that a resumed run changes no option on which the saved state depends.
 
-    The checkpoint holds the options that the run had, ``config`` those of now.
+    The checkpoint holds the earlier options, ``config`` the current ones.
 
     Raises:
         GFMError: Such an option has changed, or the file was written by a different program.
@@ -65,10 +69,12 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
             "be read): resume from a last.ckpt"
         )
     before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
+    for options in (before, now):
+        options.setdefault("scheduler._target_", None)  # scheduler=none
     changes = [
         f"{key}={now.get(key)} (was {value})"
         for key, value in before.items()
-        # The network may have lost an option.
+        # An option that the network no longer has counts as changed.
         if _is_fixed(key) and (key in now or key.startswith("model.")) and now.get(key) != value
     ]
     if changes:
@@ -82,12 +88,12 @@ def check_samples(path: Path, samples: str, allow_others: bool = False) -> None:
     """Check that a resumed run trains on the same photos and backgrounds.
 
     Args:
-        path: Checkpoint; those written by earlier versions do not tell.
+        path: Checkpoint; those of earlier versions hold no description and are not checked.
         samples: Description by :func:`gfm.training.provenance.describe_samples`.
         allow_others: Warn if they differ instead of raising an error.
 
     Raises:
-        GFMError: They differ.
+        GFMError: The photos or backgrounds differ.
     """
     stored = (_read(path) or {}).get("hyper_parameters", {}).get("provenance", {})
     before = stored.get("samples", samples)
@@ -107,7 +113,7 @@ def _is_fixed(key: str) -> bool:
 
 
 def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested dictionaries by their names with dots."""
+    """Flatten nested dictionaries to values by dotted name."""
     if not isinstance(node, Mapping) or not node:
         return {prefix: node}
     parts = [_leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
@@ -116,7 +122,8 @@ def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
 
 def _read_intact(path: Path) -> dict[str, Any] | None:
     try:
-        check_archive(path)
+        if is_global_zero():
+            check_archive(path)
     except (GFMError, OSError):
         return None
     return _read(path)

@@ -24,6 +24,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -91,7 +92,7 @@ def measure(
     ):
         _, objects = train(compose_config("train", [*chosen, f"paths.run={run}"]))
     (watch,) = [c for c in objects["trainer"].callbacks if isinstance(c, Stopwatch)]
-    wait = sum(watch.waits) / max(1, len(watch.waits))
+    wait = sum(watch.waits) / len(watch.waits) if watch.waits else float("nan")
     return {"seconds": min(watch.seconds), "peak": watch.peak - base, "wait": wait}
 
 
@@ -132,7 +133,8 @@ def print_network(network: str, arguments: argparse.Namespace) -> None:
     print(f"plain runs, first to last: {plain} ms")
     if arguments.loader:
         wait = measure_apart([*shared, *arguments.loader], arguments, False)["wait"]
-        print(f"with {' '.join(arguments.loader)}: {100 * wait:.0f} % of the time without data")
+        share = "not measured, for no step logged it" if math.isnan(wait) else f"{100 * wait:.0f} %"
+        print(f"time without data, with {' '.join(arguments.loader)}: {share}")
 
 
 def parse() -> argparse.Namespace:

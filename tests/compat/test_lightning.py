@@ -57,8 +57,22 @@ def test_a_checkpoint_has_the_loops_to_restart_a_validation(tmp_path):
     trainer.fit(Steps(), DataLoader(torch.ones(8, 1)))
     trainer.save_checkpoint(tmp_path / "x.ckpt")
     content = _read(tmp_path / "x.ckpt")
-    lightning.restart_unfinished_validation(content, None)
+    lightning.restart_unfinished_validation(content, None, None)
     assert content["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == 1
+
+
+@pytest.mark.parametrize(("interval", "completed"), [(2, 4), (3, 3)])
+def test_only_a_validation_that_is_due_is_restarted(tmp_path, interval, completed):
+    """After the fourth and last batch of an epoch; every second or third batch is validated."""
+    trainer = _trainer(tmp_path, max_steps=1)
+    trainer.fit(Steps(), DataLoader(torch.ones(8, 1)))
+    trainer.save_checkpoint(tmp_path / "x.ckpt")
+    content = _read(tmp_path / "x.ckpt")
+    done = content["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    done["is_last_batch"], done["total"]["ready"] = True, 4
+    done["current"].update(ready=4, started=4, processed=4, completed=3)
+    lightning.restart_unfinished_validation(content, None, interval)
+    assert done["current"]["completed"] == completed
 
 
 def test_a_checkpoint_has_the_entries_required_to_resume(tmp_path):

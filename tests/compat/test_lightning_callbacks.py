@@ -141,3 +141,50 @@ def test_a_resumed_average_is_bit_identical(tmp_path):
         states.append(module.state_dict())
     for name, value in states[0].items():
         assert torch.equal(states[2][name], value), name
+
+
+def test_the_best_file_holds_the_average_that_was_validated(tmp_path):
+    best = BestCheckpoint(
+        tmp_path, "best", "score", mode="max", every_n_train_steps=1, save_weights_only=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    module = Scored([0.0, 1.0, 2.0, 3.0])
+    trainer = _trainer(tmp_path, callbacks=[EMA(0.8), best], max_epochs=1)
+    trainer.fit(module, DataLoader(torch.arange(1.0, 5)[:, None]))
+    saved = _read(tmp_path / "best.ckpt")["state_dict"]
+    for name, value in module.state_dict().items():  # the average, after a training
+        assert torch.equal(saved[name], value), name
+
+
+def test_a_signal_in_a_validation_saves_each_weight_in_its_place():
+    module = Normed()
+    average = EMA(0.8)
+    average.setup(None, module, "fit")
+    for tensor in average._average_model.module.parameters():
+        tensor.data.fill_(7)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    average._swap_models(module)  # a validation begins
+    checkpoint = {"state_dict": module.state_dict()}
+    average.on_save_checkpoint(None, module, checkpoint)
+    for name, value in before.items():
+        assert torch.equal(checkpoint["current_model_state"][name], value), name
+    assert all(bool((p == 7).all()) for p in average._average_model.module.parameters())
+
+
+def test_the_best_score_is_kept_where_the_folder_of_a_run_has_moved(tmp_path):
+    def best(folder):
+        return BestCheckpoint(
+            folder, "best", "score", mode="max", every_n_train_steps=1,
+            enable_version_counter=False,
+        )  # fmt: skip
+
+    first = best(tmp_path / "a")
+    trainer = _trainer(tmp_path, callbacks=first, max_epochs=1)
+    trainer.fit(Scored([2.0, 1.0, 3.0, 0.0]), DataLoader(torch.ones(4, 1)))
+    state = first.state_dict()
+    (tmp_path / "a").rename(tmp_path / "b")
+    moved = best(tmp_path / "b")
+    moved.load_state_dict(state)
+    path = str(tmp_path / "b/best.ckpt")
+    assert (moved.best_model_score, moved.best_model_path) == (3, path)
+    assert moved.best_k_models == {path: 3}

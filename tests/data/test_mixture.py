@@ -96,11 +96,30 @@ def test_two_folders_of_one_name(tmp_path):
         Mixture(Pairs(roots[0]), roots).validation()
 
 
-def test_training_logs_each_dataset(mixture, tmp_path):
+@pytest.mark.parametrize("name", ["zoo.v2", "train"])  # torch has attributes of some names
+def test_training_logs_each_dataset(tmp_path, name):
+    mixture = Mixture(Pairs(make_photos(tmp_path / "mine", 5)), [make_photos(tmp_path / name, 6)])
     choice = ["data=pairs", f"data.root={mixture.main.root}", f"data.also=[{mixture.also[0]}]"]
     choice += ["track=ori", *SMALL_NETWORK, "data.input_size=32", "data.crop_sizes=[64]"]
     choice += ["trainer.max_epochs=1", "trainer.check_val_every_n_epoch=1", "data.num_workers=0"]
     choice += ["logger=none", "recipe.pretrained=false", "trainer.accelerator=cpu", "test=false"]
     metrics, _ = train(compose_config("train", [*choice, f"paths.run={tmp_path / 'run'}"]))
-    assert metrics["val/sad"] != metrics["val/zoo_v2/sad"]
+    assert metrics["val/sad"] != metrics[f"val/{name.replace('.', '_')}/sad"]
     assert metrics["best"] == pytest.approx(metrics["val/sad"])
+
+
+def test_held_out_photos_are_not_trained_on_by_another_name(tmp_path):
+    mine = make_photos(tmp_path / "mine", 5)
+    (tmp_path / "same").symlink_to(mine, target_is_directory=True)
+    module = MattingDataModule(
+        Mixture(Pairs(mine), [tmp_path / "same"]), OriginalTrack(), num_holdout=0.4, num_workers=0
+    )
+    with pytest.raises(GFMError, match="photos are in both training and validation"):
+        module.setup("fit")
+
+
+def test_a_dataset_that_would_be_held_out_whole_is_an_error(tmp_path):
+    mine, few = make_photos(tmp_path / "mine", 5), make_photos(tmp_path / "few", 2, first=9)
+    module = MattingDataModule(Mixture(Pairs(mine), [few]), OriginalTrack(), num_workers=0)
+    with pytest.raises(GFMError, match=r"all 2 photos of few in data\.also are held out"):
+        module.setup("fit")

@@ -92,6 +92,28 @@ def test_mattes_beside_the_photos(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("photo", "matte", "words"),
+    [
+        ("a.heic", "a_mask", r"has mattes, but no photos in a format that is read"),
+        ("a.png", "a_matte", r"no name in .* ends in _mask: set data\.alpha_suffix"),
+    ],
+)
+def test_a_suffix_that_leaves_no_photo_or_no_matte(tmp_path, photo, matte, words):
+    write(tmp_path, matte, picture=ALPHA)
+    write(tmp_path, "a")
+    (tmp_path / "a.png").rename(tmp_path / photo)
+    with pytest.raises(GFMError, match=words):
+        photos(tmp_path, alpha_suffix="_mask")
+
+
+def test_a_damaged_cutout_is_named(tmp_path):
+    write(tmp_path / "photos", "a")
+    (tmp_path / "photos/a.png").write_bytes(b"no picture")
+    with pytest.raises(GFMError, match=r"a\.png"):
+        photos(tmp_path)
+
+
 def test_names_that_nearly_match_name_the_option(root):
     for name in ("o_1", "o_2"):
         (root / f"mask/{name}.png").rename(root / f"mask/{name}-alpha.png")

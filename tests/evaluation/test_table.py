@@ -62,6 +62,19 @@ def test_means_deviations_ranks_and_what_the_photos_separate(tmp_path):
     assert "Own." in table.notes
 
 
+def test_a_metric_of_ones_own_is_not_ranked(tmp_path):
+    """Of an IoU, the lowest is the worst."""
+    sweep = write(tmp_path)
+    for path in sweep.glob("*/per_image.csv"):
+        path.write_text(path.read_text().replace("name,sad", "name,iou"))
+    definition = json.loads((sweep / "table.json").read_text())
+    (sweep / "table.json").write_text(json.dumps({**definition, "metrics": ["iou"]}))
+    table = build_table(sweep)
+    entries = [entry for row in table.rows for entry in row.entries]
+    assert {(entry.rank, entry.is_close) for entry in entries} == {(0, False)}
+    assert "Not ranked, because higher may be better: iou." in table.notes
+
+
 def test_the_files(tmp_path, capsys):
     table = build_table(write(tmp_path))
     publish_table(tmp_path, table)

@@ -33,14 +33,26 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--nproc", type=int, default=1, help="number of GPUs")
     parser.add_argument("--train", type=float, default=0, metavar="MINUTES", help="also train r34")
     parser.add_argument("--photos", type=Path, help="real photos: a folder with images and alphas")
-    parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of the report")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the report; by default runs/gpu, with --only a folder in it",
+    )
     parser.add_argument("--inside", choices=NAMES, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=60, help=argparse.SUPPRESS)
     arguments = parser.parse_args(words)
     if arguments.minutes is None:
         arguments.minutes = 30 if arguments.device == "cuda" else 6
-    if arguments.photos and not (arguments.photos / "images").is_dir():
-        parser.error(f"--photos {arguments.photos}: {arguments.photos}/images does not exist")
+    if not arguments.train and not arguments.inside:
+        if arguments.photos:
+            parser.error("--photos needs --train MINUTES: only that network mattes them")
+        if TRAINING in (arguments.only or []):
+            parser.error(f"--only {TRAINING} needs --train MINUTES")
+    for part in ("images", "alphas") if arguments.photos else ():
+        if not (arguments.photos / part).is_dir():
+            parser.error(f"--photos {arguments.photos}: {arguments.photos}/{part} does not exist")
+    if arguments.out is None:  # one stage does not replace the report on all
+        arguments.out = Path("runs/gpu", *(["-".join(arguments.only)] if arguments.only else []))
     return arguments
 
 
@@ -78,7 +90,8 @@ def check_device(arguments: argparse.Namespace) -> None:
         return
     import torch
 
-    found = torch.cuda.device_count()
+    # An old driver counts GPUs that torch cannot use.
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if found < arguments.nproc:
         sys.exit(
             f"error: torch {torch.__version__} finds {found} GPUs, and --nproc asks for "

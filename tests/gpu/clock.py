@@ -19,8 +19,8 @@ class StepClock(pl.Callback):
     """Times steps together, for the GPU is ahead or behind in each; then profiles a few.
 
     Results: ``seconds`` per step, ``launches`` of kernels per step (on a CPU operations), ``busy``,
-    the share of a step's time in which kernels run (``None`` on a CPU), ``peak`` in MiB, ``waits``
-    as logged by :class:`gfm.training.callbacks.Pace`, and ``losses``, those that were logged.
+    the share of a step's time in which kernels run (``None`` on a CPU), ``peak`` in MiB, and
+    ``wait``, the mean of those that :class:`gfm.training.callbacks.Pace` logged meanwhile.
 
     Args:
         warmup: Steps that are not timed.
@@ -33,8 +33,8 @@ class StepClock(pl.Callback):
         self.seconds = self.peak = float("nan")
         self.launches = 0.0
         self.busy: float | None = None
-        self.waits: list[float] = []
-        self.losses: list[float] = []
+        self.wait = float("nan")
+        self.waits: list[torch.Tensor] = []  # on the GPU; reading one in a step would wait for it
         self.count = 0
         self.begin = 0.0
         self.profiler: profile | None = None
@@ -51,6 +51,8 @@ class StepClock(pl.Callback):
             synchronize()
             self.seconds = (time.perf_counter() - self.begin) / timed
             self.peak = peak_mebibytes()
+            if self.waits:
+                self.wait = float(torch.stack(self.waits).mean())
             self.profiler = _make_profiler()
             self.profiler.__enter__()
             self.profiled_from = self.count
@@ -63,9 +65,7 @@ class StepClock(pl.Callback):
         """Note what was logged; end the run when enough steps are profiled."""
         values = trainer.callback_metrics
         if self.profiler is None and self.count > self.warmup and "train/data_wait" in values:
-            self.waits.append(float(values["train/data_wait"]))
-        if "train/loss" in values:
-            self.losses.append(float(values["train/loss"]))
+            self.waits.append(values["train/data_wait"])
         if self.profiler is not None and self.count - self.profiled_from == _PROFILED:
             synchronize()
             self.profiler.__exit__(None, None, None)

@@ -1,10 +1,13 @@
 """Stage 6: several processes train as one, save, resume, and end together."""
 
+import os
+import signal
 import time
+from contextlib import suppress
 
 import torch
 
-from tests.gpu.jobs import ONE_RANK, PLAIN, TWO_NODES, Job, is_running, job_options
+from tests.gpu.jobs import ONE_RANK, PLAIN, TWO_NODES, Job, is_running, job_options, tail
 from tests.gpu.stage import Stage
 
 _STEPS = 4
@@ -55,8 +58,10 @@ def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
     with Job(stage, f"raise_{num_nodes}_{stage.num_gpus}", options, num_nodes) as job:
         end, pids = time.monotonic() + _LIMIT, set(job.all_pids())
         while "raised on purpose" not in job.logs[0].read_text(errors="replace"):
-            if time.monotonic() > end:
-                raise TimeoutError("rank zero did not raise")
+            if job.has_ended() or time.monotonic() > end:
+                if "raised on purpose" in job.logs[0].read_text(errors="replace"):
+                    break
+                raise TimeoutError(f"rank zero did not raise: {tail(job.logs[0])}")
             pids |= set(job.all_pids())
             time.sleep(0.3)
         start = time.monotonic()
@@ -65,7 +70,11 @@ def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
                 process.poll()  # else they stay zombies
             time.sleep(0.2)
         seconds = time.monotonic() - start
-        note = f"{sum(map(is_running, pids))} processes left"
+        left = list(filter(is_running, pids))
+        for pid in left:  # they would keep their GPUs
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        note = f"{len(left)} processes left"
     stage.at_most(f"{name}: all end after rank 0 has raised", seconds, _END, "s", note)
 
 

@@ -54,7 +54,9 @@ class Job:
         self.processes = []
         for node, log in enumerate(self.logs):
             nodes = {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-            variables = {**os.environ, **(nodes if num_nodes > 1 else {})}
+            # In a job of SLURM, Lightning would count the processes of the job.
+            own = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_")}
+            variables = {**own, **(nodes if num_nodes > 1 else {})}
             if stage.is_rehearsal:  # torch synchronises batch norm on GPUs alone
                 variables["PYTHONPATH"] = str(PROJECT / "tests/synchronized")
             variables["PYTHONPATH"] = os.pathsep.join(
@@ -117,6 +119,10 @@ class Job:
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
 
+    def has_ended(self) -> bool:
+        """Return whether all processes that were started here have ended."""
+        return all(process.poll() is not None for process in self.processes)
+
     def all_pids(self) -> list[int]:
         """Return all processes of the run."""
         return [pid for p in self.processes for pid in (p.pid, *descendants(p.pid))]
@@ -149,8 +155,13 @@ def job_options(stage: Stage) -> list[str]:
     network = SMALL_NETWORK if stage.is_rehearsal else ["backbone=r34"]
     size, crop = (64, 96) if stage.is_rehearsal else (128, 128)
     data = ["data.num_workers=0", *(f"data.source.{k}={v}" for k, v in DEMO.items())]
-    data += ["data.source.num_train=8", f"paths.demo={stage.folder / 'small'}", "track=ori"]
-    data += [f"data.input_size={size}", f"data.crop_sizes=[{crop}]", "data.batch_size=4"]
+    batch = 4 * stage.num_gpus  # divides among one, two and all processes
+    data += [
+        f"data.source.num_train={2 * batch}",
+        f"paths.demo={stage.folder / 'small'}",
+        "track=ori",
+    ]
+    data += [f"data.input_size={size}", f"data.crop_sizes=[{crop}]", f"data.batch_size={batch}"]
     recipe = ["recipe.norm_samples=0", "scheduler=none", "~optimizer.betas"]
     recipe += ["optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.01}"]
     accelerator = "cpu" if stage.is_rehearsal else "gpu"

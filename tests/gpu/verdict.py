@@ -26,8 +26,13 @@ def verdict(found: Sequence[Finding]) -> list[str]:
     best = max(eager or steps, key=steps.__getitem__)
     lines.append(f"Precision: {best}, at {steps[best]:.0f} samples/s of r34.")
     rate = steps[best]
-    if f"{best}{COMPILED}" in steps:
-        gain = steps[f"{best}{COMPILED}"] / rate
+    gains = [
+        compiled / steps[name.removesuffix(COMPILED)]
+        for name, compiled in steps.items()
+        if name.endswith(COMPILED) and name.removesuffix(COMPILED) in steps
+    ]
+    if gains:
+        gain = max(gains)
         rate = rate * gain if gain >= _WORTH else rate
         advice = "compile=true" if gain >= _WORTH else "compile=false"
         lines.append(f"Compile: {advice}, for compiling makes steps {gain:.2f} times as fast.")

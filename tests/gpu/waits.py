@@ -100,8 +100,6 @@ def run(stage: Stage) -> None:
             shared = [o for o in shared if not o.startswith("trainer.log_every_n_steps")]
             more = [f"trainer.max_steps={steps}", f"trainer.precision={precision}"]
             more += ["trainer.log_every_n_steps=10", runs.watched("waits.WaitCounter")]
-            if not stage.is_rehearsal and "ddp" in name:  # SyncBatchNorm is for GPUs alone
-                more += ["trainer.sync_batchnorm=true"]
             objects = runs.run([*shared, *more, *own], ReadyBatches)
             counter: WaitCounter = runs.find(objects["trainer"], WaitCounter)
             text = f"{name}: waits in {len(counter.silent)} steps that do not log"
@@ -112,4 +110,8 @@ def run(stage: Stage) -> None:
             logs = [
                 c for c, is_log in zip(counter.counts, counter.is_logging, strict=False) if is_log
             ]
-            stage.measured(f"{name}: waits in a step that logs", max(logs, default=0))
+            text, most = f"{name}: waits in a step that logs", max(logs, default=0)
+            if stage.is_rehearsal:
+                stage.measured(text, most)
+            else:
+                stage.at_least(text, most, 1, note="or waits are not noticed")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gfm.data.trimap import trimap_from_alpha
-from gfm.losses import Criterion
+from gfm.losses import Criterion, laplacian_loss
 from gfm.models.fusion import BranchOutput, MattingOutput, classify
 from gfm.rosta import ROSTAS
 
@@ -82,6 +82,19 @@ def test_a_crop_without_transition_is_finite(rosta, value):
     assert terms["total"] < 0.01  # smoothed absolute values add 1e-6 per pixel
     gradients = torch.autograd.grad(terms["total"], leaves)
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("rosta", ROSTAS)
+def test_one_pyramid_serves_all_laplacian_terms(rosta):
+    """Starting an operation takes a GPU longer than the operation, so they are counted."""
+    batch = _batch(_soft_disc())
+    output = _perfect(rosta, batch)
+    with torch.profiler.profile() as profile:
+        terms = Criterion(rosta)(output._replace(alpha=output.alpha * 0.9), batch)
+    calls = {event.key: event.count for event in profile.key_averages()}
+    assert calls["aten::conv2d"] == 5  # levels of a pyramid
+    expected = laplacian_loss(output.alpha * 0.9, batch["alpha"])
+    torch.testing.assert_close(terms["fusion_laplacian"], expected, rtol=1e-6, atol=0)
 
 
 def test_composition_needs_known_layers():

@@ -71,6 +71,15 @@ def test_overwriting_leaves_one_picture_of_a_name(items, tmp_path):
     assert all(item.sources[0].exists() for item in items)
 
 
+def test_overwriting_keeps_the_new_file_on_a_disk_that_ignores_case(items, tmp_path):
+    """There, 3.PNG is 3.png; here, a link stands for it."""
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/3.png").write_bytes(b"old")
+    (tmp_path / "target/3.PNG").symlink_to(tmp_path / "target/3.png")
+    run(job(items), Options(1, overwrite=True))
+    assert (tmp_path / "target/3.PNG").exists()
+
+
 def test_files_that_exist_are_not_replaced(items, tmp_path):
     """Nor when the item lacks another of its files, whoever made the first."""
     (tmp_path / "target").mkdir()

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from gfm.system.console import console
 from gfm.system.progress import duration
-from tests.reliability.commands import ends_within, kill_one, started, wait_for
+from tests.reliability.commands import ends_within, kill_one, started, survivors, wait_for
 from tests.reliability.outcomes import Outcome, age_temporary, differences
 from tests.reliability.task import Material, Task
 from tests.reliability.tasks import all_tasks
@@ -34,6 +34,7 @@ EARLY = 0.2
 
 _MOST_IN_A_ROW = 3  # kills of one run
 _MOST_IN_VAIN = 10  # runs in a row that end before their kill
+_LEFT = 10.0  # seconds in which the others end, too
 _PATIENCE = 60.0  # seconds in which a command ends that lost one of its processes
 
 
@@ -99,6 +100,8 @@ def strike(task: Task, folder: Path, rng: np.random.Generator, whole: Undisturbe
             is_hit = kill_one(process, int(rng.integers(2)))
             if not ends_within(process, _PATIENCE):
                 raise RuntimeError("went on for a minute without one of its processes")
+            if left := survivors(process, _LEFT):
+                raise RuntimeError(f"left {left} processes when one was killed")
             if is_hit and process.returncode:
                 return Strike.WORK
     if process.returncode:
@@ -123,7 +126,10 @@ def disturbed(
                     return strikes, [f"exit status {process.returncode}, see {log}"]
     except RuntimeError as error:
         return strikes, [str(error)]
-    return strikes, differences(whole.outcome, task.outcome(folder))
+    try:
+        return strikes, differences(whole.outcome, task.outcome(folder))
+    except Exception as error:  # a file is missing or damaged, which is what campaigns look for
+        return strikes, [f"results cannot be read: {type(error).__name__}: {error}"]
 
 
 def campaign(task: Task, folder: Path, rng: np.random.Generator, kills: int) -> Result:

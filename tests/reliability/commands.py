@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conftest import PROJECT
@@ -61,8 +61,31 @@ def kill_one(process: subprocess.Popen[bytes], number: int) -> bool:
         except OSError:  # it has ended
             continue
     if found:
-        os.kill(sorted(found)[number % len(found)], signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(sorted(found)[number % len(found)], signal.SIGKILL)
     return bool(found)
+
+
+def survivors(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """Return how many processes of an ended command still run after this time, and kill them."""
+    end = time.monotonic() + seconds
+    while (left := _running(process.pid)) and time.monotonic() < end:
+        time.sleep(0.1)
+    if left:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return left
+
+
+def _running(group: int) -> int:
+    count = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, own = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:  # it has ended
+            continue
+        count += int(own) == group and state not in "ZX"
+    return count
 
 
 def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> None:

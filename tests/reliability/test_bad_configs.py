@@ -115,7 +115,7 @@ NUMBERS = (
     ("trainer.limit_val_batches=-1",),
     ("trainer.val_check_interval=0",),
     ("trainer.val_check_interval=99", "val_check_interval"),
-    ("trainer.log_every_n_steps=-1",),
+    ("trainer.log_every_n_steps=0",),
     ("trainer.devices=0", "devices=0"),
     ("trainer.devices=-2", "devices"),
     ("trainer.devices=all", "devices"),

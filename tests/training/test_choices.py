@@ -1,9 +1,12 @@
 """Training options: checkpoints, freezing, weight decay and previews."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
+import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from gfm.errors import GFMError
 from gfm.run.train import train
@@ -249,3 +252,21 @@ def test_a_resumed_optimizer_uses_the_new_options(model, schedule):  # noqa: F81
     assert {g["weight_decay"] for g in second.param_groups} == {0.1}
     for one, other in zip(steps(second, again, 3), steps(expected, straight, 3), strict=True):
         assert one == pytest.approx(other)
+
+
+def test_frozen_norms_stay_frozen_where_ddp_replaces_them():
+    module = pl.LightningModule()
+    module.model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    freezing = Freezing(["norms"])
+    freezing.setup(None, module, "fit")
+    module.model = nn.SyncBatchNorm.convert_sync_batchnorm(module.model).train()
+    freezing.on_train_start(SimpleNamespace(current_epoch=0), module)
+    assert not module.model[1].training
+    assert len(freezing.frozen) == 2
+
+
+def test_the_end_is_saved_even_if_another_checkpoint_holds_the_last_step(tiny_training, tmp_path):
+    best = ["callbacks.best.save_weights_only=false", "test=false"]
+    _, objects = train(compose_config("train", [*tiny_training, *best, f"paths.run={tmp_path}"]))
+    saved = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == objects["trainer"].global_step

@@ -1,6 +1,7 @@
 """Batch-norm statistics are recomputed before each validation."""
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from gfm.data.batch import as_floats
@@ -47,3 +48,14 @@ def test_frozen_norms_keep_their_statistics(tiny_training, tmp_path, more):
     module = run(tiny_training, tmp_path, 4, "freeze=[encoder]", *more)["module"]
     encoder = [m for m in module.model.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert all(bool((norm.running_mean == 0).all()) for norm in encoder)
+
+
+def test_processes_average_their_statistics(tiny_training, tmp_path, monkeypatch):
+    """Without synchronised norms, each process would validate a different network."""
+
+    def reduce(_, value, reduce_op="mean"):
+        return torch.full_like(value, 3) if reduce_op == "mean" else value
+
+    monkeypatch.setattr(pl.strategies.SingleDeviceStrategy, "reduce", reduce)
+    for norm in norms(run(tiny_training, tmp_path, 4)["module"]):
+        assert bool((norm.running_mean == 3).all() & (norm.running_var == 3).all())

@@ -3,15 +3,21 @@
 import csv
 import os
 import signal
+import warnings
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
+from torch.multiprocessing import start_processes
 
 from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.train import train
+from gfm.training import resume_checks
+from gfm.training.callbacks.early_end import EarlyEnd
 from gfm.training.resume_checks import intact_checkpoint
 from tests.conftest import EVERY_EPOCH, compose_config
 
@@ -226,7 +232,52 @@ def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path):
         intact_checkpoint(path)
 
 
+def _resume_in_rank(rank: int, folder: Path) -> None:
+    os.environ["RANK"] = str(rank)
+    meeting = f"file://{folder / 'meeting'}"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    warnings.simplefilter("ignore")
+    found = intact_checkpoint(folder / "last.ckpt")
+    content = AtomicCheckpointIO().load_checkpoint(found, weights_only=True)
+    (folder / str(rank)).write_text(f"{found.name} {content['step']}")
+    dist.destroy_process_group()
+
+
+def test_all_ranks_load_what_rank_zero_has_verified(tmp_path):
+    """Rank zero alone verifies checksums, which are all that tells of a flipped bit."""
+    last = tmp_path / "last.ckpt"
+    for step in (1, 2):
+        content = {"step": step, "optimizer_states": [], "weights": torch.zeros(10_000)}
+        AtomicCheckpointIO().save_checkpoint(content, last)
+    damaged = bytearray(last.read_bytes())
+    damaged[20_000] ^= 1
+    last.write_bytes(damaged)
+    start_processes(_resume_in_rank, (tmp_path,), nprocs=2, start_method="fork")
+    told = [(tmp_path / str(rank)).read_text() for rank in (0, 1)]
+    assert told == ["last.previous.ckpt 1", "last.ckpt 1"]
+
+
 def test_a_checkpoint_of_weights_alone_cannot_be_resumed(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "best.ckpt")
     with pytest.raises(GFMError, match="init_from="):
         intact_checkpoint(tmp_path / "best.ckpt")
+
+
+def test_a_schedule_cannot_be_added_or_left_out(tmp_path, monkeypatch):
+    """The rate of the optimiser would be that of the other schedule."""
+    none, cosine = {"scheduler": None}, {"scheduler": {"_target_": "gfm.cosine"}}
+    monkeypatch.setattr(resume_checks, "missing_entries", lambda _: [])
+    for before, now in ((none, cosine), (cosine, none)):
+        content = {"hyper_parameters": before, "optimizer_states": [{}]}
+        torch.save(content, tmp_path / "last.ckpt")
+        resume_checks.check_options(tmp_path / "last.ckpt", before)
+        with pytest.raises(GFMError, match=r"cannot be resumed with scheduler\._target_="):
+            resume_checks.check_options(tmp_path / "last.ckpt", now)
+
+
+def test_a_resumed_run_takes_the_patience_of_now():
+    early = EarlyEnd("val/sad", "min", patience=4)
+    state = early.state_dict()
+    later = EarlyEnd("val/sad", "min", patience=10)
+    later.load_state_dict({**state, "wait_count": 4})
+    assert (later.patience, later.wait_count) == (10, 4)

@@ -24,7 +24,7 @@ _LARGEST = 2**31 - 2**24  # bytes; an ONNX file of 2 GiB or more cannot be read
 
 
 def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
-    """Write an ``.onnx`` with input ``image`` and output ``alpha``, of any number and size.
+    """Write an ``.onnx`` with input ``image`` and output ``alpha``, for any batch and image size.
 
     The graph has to be on the CPU; ``facts`` become metadata. Missing packages, and networks that
     are too large for one file, raise GFMError.
@@ -67,7 +67,7 @@ def _save_program(program: torch.export.ExportedProgram, path: Path, facts: str)
 
 
 def _name_dimensions(program: torch.onnx.ONNXProgram, graph: MattingGraph) -> None:
-    """Name the dimensions of input and output, which would be sums of symbols."""
+    """Name the dimensions of input and output, which are otherwise symbolic sums."""
     ir = import_optional("onnx_ir", "export", "ONNX")
     program.model.graph.inputs[0].shape = ir.Shape(graph.input_shape)
     program.model.graph.outputs[0].shape = ir.Shape(["batch", 1, "height", "width"])

@@ -35,7 +35,7 @@ class Verification(NamedTuple):
 
 
 def verify_onnx(path: Path, graph: MattingGraph) -> Iterator[Verification]:
-    """Compare an ``.onnx`` file in ONNX Runtime with the network, using as many threads.
+    """Compare an ``.onnx`` file in ONNX Runtime with the network, on as many threads.
 
     Alphas that differ by more than 1e-3 raise GFMError.
     """

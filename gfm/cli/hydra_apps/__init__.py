@@ -1,4 +1,4 @@
-"""Runs ``gfm train`` and ``gfm evaluate``, whose arguments Hydra reads."""
+"""Runs ``gfm train`` and ``gfm evaluate``, whose arguments Hydra parses."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,6 @@ HYDRA_APPS: Final = {
 
 
 def run_hydra_app(name: str, arguments: Sequence[str]) -> None:
-    """Run one of the apps as its script beside this file, which Lightning starts on each device."""
+    """Run an app as the script beside this file, which Lightning can start for each device."""
     sys.argv = [str(Path(__file__).with_name(f"{name}.py")), *arguments]
     import_module(f"gfm.run.{name}").main()

@@ -16,7 +16,7 @@ _UNSPECIFIED = 2
 _PQ, _HLG = 16, 18  # transfer functions of HDR
 _WIDE = (9, 11, 12)  # primaries: BT.2020, and P3 for cinemas and displays
 
-# HDR is tone-mapped, whereas SDR colours are kept exact where BT.709 has them.
+# HDR is tone-mapped. SDR colours stay exact if they lie within BT.709.
 _INTENTS = {True: "perceptual", False: "relative_colorimetric"}
 
 
@@ -45,7 +45,7 @@ class RgbConverter:
                 colours = "HDR" if is_hdr else "wide-gamut"
                 text = f"warning: {self.path}: PyAV cannot convert {colours} colours: update av"
                 console().print(text)
-        # Like players, take unspecified colours as BT.709 in HD, and as BT.601 in smaller frames.
+        # Like players, assume BT.709 for unspecified colours in HD, and BT.601 in smaller frames.
         guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
         space = guess if frame.colorspace == _UNSPECIFIED else None
         return frame.to_ndarray(format="rgb24", src_colorspace=space)

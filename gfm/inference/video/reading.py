@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DURATION_TOLERANCE = Fraction(1, 4)  # seconds by which a clip may be shorter than its header says
 
-_COUNT_FROM_ZERO = ("matroska,webm", "asf")  # formats whose duration includes the time before
+_COUNT_FROM_ZERO = ("matroska,webm", "asf")  # formats whose duration counts from time 0
 
 
 class Frame(NamedTuple):

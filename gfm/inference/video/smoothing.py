@@ -57,7 +57,10 @@ def _shrink(image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     shrink = max(min(height, width) / _SHORTER_SIDE, 1)
     size = (round(height / shrink), round(width / shrink))
-    return F.interpolate(image / 255, size, mode="area") if shrink > 1 else image / 255
+    if shrink == 1:
+        return image / 255
+    image = image.cpu() if image.is_mps else image  # Apple's GPUs average only whole cells
+    return F.interpolate(image / 255, size, mode="area")
 
 
 def _warp(values: Tensor, flow: Tensor, padding_mode: str = "border") -> Tensor:

@@ -1,6 +1,6 @@
 """Ends a run when its validations no longer improve."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
@@ -11,7 +11,7 @@ from gfm.system.console import console
 class EarlyEnd(EarlyStopping):
     """Ends a run when its validations no longer improve, and says so.
 
-    Unlike Lightning's class alone, it does not train on when a run that it ended is resumed.
+    Unlike with Lightning's class, a run that it ended ends immediately if it is resumed.
 
     Args:
         monitor: Name of the metric as logged, such as ``val/sad``.
@@ -21,6 +21,9 @@ class EarlyEnd(EarlyStopping):
 
     def __init__(self, monitor: str, mode: Literal["min", "max"], patience: int) -> None:
         super().__init__(monitor, mode=mode, patience=patience, check_on_train_epoch_end=False)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
+        super().load_state_dict({**state_dict, "patience": self.patience})  # an option of today
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.wait_count >= self.patience:  # restored from a checkpoint

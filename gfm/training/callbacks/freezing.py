@@ -8,6 +8,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from gfm.errors import GFMError
+from gfm.models.batchnorm import find_batchnorms
 
 NORMS = "norms"
 
@@ -38,14 +39,18 @@ class Freezing(Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         if stage != "fit":
             return
-        model: Any = pl_module.model
-        self.modules = [module for part in self.parts for module in _in_order(model, part)]
+        self._find(pl_module)
         if self.unfreeze_every is None:  # before the optimiser and other processes see them
             for module in self.modules:
                 module.requires_grad_(False)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self._find(pl_module)  # `sync_batchnorm` has replaced the norms
         self._freeze(trainer.current_epoch)  # a run may resume in the middle of an epoch
+
+    def _find(self, pl_module: pl.LightningModule) -> None:
+        model: Any = pl_module.model
+        self.modules = [module for part in self.parts for module in _in_order(model, part)]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         self._freeze(trainer.current_epoch)
@@ -65,7 +70,7 @@ class Freezing(Callback):
 def _in_order(model: nn.Module, part: str) -> list[nn.Module]:
     """Return the modules of a part, in the order of unfreezing."""
     if part == NORMS:
-        return [nn.ModuleList(m for m in model.modules() if isinstance(m, nn.BatchNorm2d))]
+        return [nn.ModuleList(find_batchnorms(model))]
     try:
         module = model.get_submodule(part)
     except AttributeError:

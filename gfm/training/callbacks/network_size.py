@@ -24,10 +24,10 @@ class _Forward(nn.Module):
 
 
 def multiply_adds(model: nn.Module, side: int) -> int | None:
-    """Count the multiplications with an addition in a forward pass of one 3×side×side image.
+    """Count the multiply-adds of convolutions and matrix products for one 3×side×side image.
 
-    Convolutions and matrix products count. Nothing is computed: the tensors have only shapes.
-    ``None`` for a network that needs their values.
+    Nothing is computed: tensors on the ``meta`` device have only shapes. Returns ``None`` for a
+    network that needs their values.
     """
     whole = _Forward(model)
     tensors = {**dict(whole.named_parameters()), **dict(whole.named_buffers())}
@@ -35,11 +35,11 @@ def multiply_adds(model: nn.Module, side: int) -> int | None:
     images = torch.empty(2, 3, side, side, device="meta")  # batch norms may refuse to train on one
     counter = FlopCounterMode(display=False)
     modes = {module: module.training for module in whole.modules()}
-    whole.eval()  # while they train, synchronised norms would wait for the other processes
+    whole.eval()  # in training mode, synchronised norms would wait for other processes
     try:
         with torch.no_grad(), counter:
             functional_call(whole, shapes, (images,))
-    except Exception:  # of any kind, from anybody's network; training does not need the number
+    except Exception:  # custom networks may raise anything; the number is not essential
         return None
     finally:
         for module, is_training in modes.items():

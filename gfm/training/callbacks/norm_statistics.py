@@ -63,6 +63,10 @@ class NormStatistics(Callback):
             for batch in self._batches(trainer):
                 image = as_floats({"image": batch["image"].to(pl_module.device)})["image"]
                 model(image)
+            for norm in norms:  # each process saw its share, unless the norms synchronise
+                for statistic in (norm.running_mean, norm.running_var):
+                    assert statistic is not None  # timm's and torchvision's norms track them
+                    statistic.copy_(trainer.strategy.reduce(statistic.clone(), reduce_op="mean"))
 
     def _batches(self, trainer: pl.Trainer) -> DataLoader[Sample]:
         """Return the loader of this process, with its share of each batch as in training."""

@@ -14,7 +14,7 @@ class Pace(Callback):
 
     ``train/samples_per_second`` counts the samples of all processes, and ``train/data_wait`` is the
     fraction of the time spent waiting for data, from 0 to 1. Both are measured between steps that
-    log, because only there does the program wait for the GPU.
+    log, because the program waits for the GPU only at these.
     """
 
     def __init__(self) -> None:

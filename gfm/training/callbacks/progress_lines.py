@@ -12,7 +12,7 @@ from gfm.system.progress import Progress
 
 
 class ProgressBar(StepProgressBar):
-    """A progress bar, on terminals only: a file would get its last state."""
+    """A progress bar that is shown on terminals only, so that it does not end up in log files."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -24,7 +24,7 @@ class ProgressLines(Callback):
     """Prints a line after every validation, and without a terminal also lines between them.
 
     Args:
-        interval: Least time between two of the lines between validations, in seconds.
+        interval: Minimum time in seconds between lines other than those after validations.
     """
 
     def __init__(self, interval: float = 10.0) -> None:

@@ -23,7 +23,7 @@ _LINE = 26  # pixels of a line of text
 
 
 class Tile(NamedTuple):
-    """A picture of a sheet, H×W×3 uint8, and the words below it."""
+    """A picture of a sheet, H×W×3 uint8, and its caption."""
 
     picture: np.ndarray
     caption: str = ""
@@ -77,7 +77,7 @@ def sheet(rows: Sequence[Sequence[Tile]], columns: Sequence[str]) -> np.ndarray:
 
 
 def _write(page: Image.Image, text: str, left: int, top: int, width: int) -> None:
-    """Write a line, shortened to a width, around its middle."""
+    """Write a centred line of text, shortened to a width."""
     font = ImageFont.load_default(16)
     shown = text
     while shown and font.getlength(shown) > width:
@@ -90,8 +90,8 @@ def _write(page: Image.Image, text: str, left: int, top: int, width: int) -> Non
 class ResultPicture(Callback):
     """Draws the predictions for the first photos of the test, and prints the path.
 
-    After a validation before training, its mattes are drawn beside them. Checkpoints hold them, so
-    that a resumed run draws them, too.
+    If a validation ran before training, its mattes are shown for comparison. Checkpoints store
+    them, so that a resumed run can show them, too.
 
     Args:
         path: PNG file to write.
@@ -113,7 +113,7 @@ class ResultPicture(Callback):
     def on_validation_batch_end(  # noqa: D102
         self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
     ) -> None:
-        is_first = trainer.state.fn == TrainerFn.VALIDATING  # not one of the training
+        is_first = trainer.state.fn == TrainerFn.VALIDATING  # not during training
         if is_first and trainer.is_global_zero and len(self.before) < self.num_images:
             self.before[batch["name"][0]] = self._matte(outputs)
 

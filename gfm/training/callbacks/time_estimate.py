@@ -15,11 +15,11 @@ from gfm.system.console import console
 class TimeEstimate(Callback):
     """Prints once, early in a run, about how long the remaining steps will take.
 
-    With a validation before the first step, the time of later ones is added.
+    If a validation ran before the first step, the time of later ones is added.
 
     Args:
-        seconds: Time that is measured before the estimate.
-        num_steps: Number of steps after which less time is enough.
+        seconds: Time to measure before the estimate.
+        num_steps: Number of steps after which the estimate is made even earlier.
     """
 
     def __init__(self, seconds: float = 10.0, num_steps: int = 20) -> None:
@@ -53,7 +53,7 @@ class TimeEstimate(Callback):
 
     def _print(self, trainer: pl.Trainer, seconds_per_step: float) -> None:
         left = trainer.estimated_stepping_batches - trainer.global_step
-        if left <= 0 or math.isinf(left):  # the latter if only a time limits the run
+        if left <= 0 or math.isinf(left):  # infinite if only time limits the run
             return
         seconds, what = seconds_per_step * left, f"the remaining {left:.0f} steps"
         every = trainer.val_check_interval
@@ -65,7 +65,7 @@ class TimeEstimate(Callback):
 
 
 def format_roughly(seconds: float) -> str:
-    """Format seconds in the unit that suits them: ``40 seconds``, ``3 minutes``, ``2.5 hours``."""
+    """Format seconds in a suitable unit: ``40 seconds``, ``3 minutes``, ``2.5 hours``."""
     if seconds < 90:
         return f"{max(seconds, 2):.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

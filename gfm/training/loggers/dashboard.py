@@ -16,7 +16,7 @@ Row = dict[str, float]
 """Logged numbers by name."""
 
 STEP = "trainer/global_step"
-"""Name of the optimiser's step in a row, as the manual of W&B gives it for Lightning."""
+"""Name of the optimiser's step in a row, as in W&B's documentation for Lightning."""
 
 _KEPT = 500  # rows that a checkpoint carries, more than W&B ever holds unwritten
 _CODE = (".py", ".yaml", ".yml")
@@ -83,7 +83,7 @@ class Dashboard(WandbLogger):
 
     @rank_zero_only
     def restore(self, rows: Iterable[Row]) -> None:
-        """Log those of the latest rows of a checkpoint that W&B lacks."""
+        """Log the rows of a checkpoint that W&B lacks."""
         _ = self.experiment
         self.rows.extend(rows)
         if self._before is None:  # a new run in a new folder

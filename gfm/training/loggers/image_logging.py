@@ -26,7 +26,7 @@ class Preview:
     Attributes:
         name: Name of the photo.
         sheet: The pictures, H×W×3 RGB, uint8.
-        classes: Maps by their source, such as ``truth``, to be drawn over the first picture: of its
+        classes: Maps by source, such as ``truth``, to draw over the first picture: of the same
             size, uint8, with 0 for background, 1 for transition and 2 for foreground.
     """
 

@@ -56,9 +56,16 @@ def sweep(jobs: Number = 50) -> None:
 @app.callback(invoke_without_command=True)
 def every_part(context: typer.Context) -> None:
     """Run all parts in turn unless one is named."""
-    if context.invoked_subcommand is None:
-        for part in (soak, evaluate, predict, sweep):
+    if context.invoked_subcommand is not None:
+        return
+    has_failed = False
+    for part in (soak, evaluate, predict, sweep):
+        try:
             part()
+        except typer.Exit:
+            has_failed = True
+    if has_failed:
+        raise typer.Exit(1)
 
 
 app()
