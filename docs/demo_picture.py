@@ -1,22 +1,17 @@
-"""Draw the demo data and the two pictures of them: ``python docs/demo_picture.py FOLDER``."""
+"""Draw the demo data and a picture of them: ``python docs/demo_picture.py FOLDER``."""
 
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from gfm.animals import DrawnAnimals
-from gfm.animals.sample import draw_background, draw_sample
 from gfm.data.compositing import blend
 from gfm.data.images import read_alpha, read_image
-from gfm.inference.foreground import estimate_foreground
 
 IMAGES = Path(__file__).parent / "images"
 PHOTOS = (1, 39, 20, 34)  # of the demo data
-CUTOUTS = ((3, 4), (20, 6))  # drawn photo, new background
-SEED, HEIGHT, WIDTH = 7, 720, 1080  # of the cut-outs; others draw different animals
 PAGE, GAP = 1600, 6  # pixels: width of a picture, space around its parts
 
 
@@ -64,27 +59,5 @@ def draw_demo_data(folder: str) -> None:
     write(lines, "demo.jpg")
 
 
-def draw_cutouts() -> None:
-    """Write ``matting.jpg``: photo, exact matte, and the cut-out on a new background.
-
-    The colours of the cut-outs are estimated from photo and matte, as by ``gfm predict``.
-    """
-    wide = (PAGE - 4 * GAP) // 3
-    tall = round(wide * HEIGHT / WIDTH)
-    lines = []
-    for photo, scene in CUTOUTS:
-        sample = draw_sample(SEED, photo, HEIGHT, WIDTH)
-        background, _ = draw_background(SEED, scene, HEIGHT, WIDTH)
-        image = torch.from_numpy(sample.image).permute(2, 0, 1)[None] / 255
-        alpha = torch.from_numpy(sample.alpha)[None, None] / 255
-        colours = 255 * estimate_foreground(image, alpha)[0].permute(1, 2, 0).numpy()
-        cutout = blend(colours.round().astype(np.uint8), background, sample.alpha)
-        grey = cv2.cvtColor(sample.alpha, cv2.COLOR_GRAY2RGB)
-        parts = [fit(part, tall, wide) for part in (sample.image, grey, cutout)]
-        lines.append(place_side_by_side(parts))
-    write(lines, "matting.jpg")
-
-
 if __name__ == "__main__":
     draw_demo_data(sys.argv[1])
-    draw_cutouts()

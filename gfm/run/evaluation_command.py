@@ -2,14 +2,17 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
 from gfm.checkpoints.trust import packages_to_trust
+from gfm.compat.hydra import compose_from, to_plain
 from gfm.config import TrainConfig
 from gfm.option_sections import Data
+from gfm.run.configs import CONFIGS
 from gfm.run.overrides import override, program
 from gfm.run.saved_options import config_folders, saved_overrides
 from gfm.system.run_folder import SPLIT
@@ -55,7 +58,23 @@ def _data(config: TrainConfig) -> list[str]:
     # Without an option data=..., the choice is named like the data.
     chosen = [o for o in kept if o.startswith("data=")] or [f"data={config.data.name}"]
     others = [option for option in kept if option not in chosen]
+    others += _set_by_experiment(config, [*chosen, *others])
     return [*chosen, *others, *([override("data.split", os.path.relpath(split))] * is_split)]
+
+
+def _set_by_experiment(config: TrainConfig, given: Sequence[str]) -> list[str]:
+    """Return overrides for the numbers of the data's source that an experiment has changed."""
+    options = saved_overrides(config.folder)
+    if not any(option.lstrip("+").startswith("experiment=") for option in options):
+        return []
+    folder = config_folders().config_dir
+    composed = compose_from(CONFIGS, "evaluate", given, Path(folder) if folder else None)
+    usual = to_plain(composed.data.source)
+    return [
+        override(f"data.source.{name}", value)
+        for name, value in config.data.source.to_dict().items()
+        if isinstance(value, int) and name in usual and value != usual[name]
+    ]
 
 
 def _trust(config: TrainConfig) -> list[str]:

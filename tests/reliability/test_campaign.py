@@ -19,7 +19,9 @@ COUNT = """
         if not file.exists():
             time.sleep(0.02)
             CONTENT
-            file.write_text(text)
+            temporary = place.with_suffix(".tmp")
+            temporary.write_text(text)
+            temporary.rename(file)
 """
 """A command that writes files and goes on where it was killed."""
 

@@ -297,8 +297,8 @@ def test_a_damaged_checkpoint_of_a_run_falls_back_to_the_previous_one(tmp_path):
     last = tmp_path / "last.ckpt"
     write_weights(tmp_path / "last.previous.ckpt")
     last.write_bytes((tmp_path / "last.previous.ckpt").read_bytes()[:5000])
-    cfg = OmegaConf.create({"trust": [], "init_from": None, "ckpt_path": str(last)})
-    cfg |= {"backbone": {"name": "weights"}, "recipe": {}, "data": {}, "inference": None}
+    options = {"trust": [], "init_from": None, "ckpt_path": str(last), "inference": None}
+    cfg = OmegaConf.create({**options, "backbone": {"name": "weights"}, "recipe": {}, "data": {}})
     assert take_network(cfg).rosta == "tt"
     cfg = OmegaConf.merge(cfg, {"ckpt_path": None, "init_from": str(last)})
     with pytest.raises(GFMError, match="is damaged"):

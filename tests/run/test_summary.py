@@ -2,8 +2,12 @@
 
 import pytest
 
+from gfm.config import TrainConfig
 from gfm.metrics import metric_units
+from gfm.run import evaluation_command
+from gfm.run.configuration import load_config
 from gfm.run.summary import metrics_table
+from tests.conftest import compose_config
 
 
 @pytest.mark.parametrize(("protocol", "unit"), [("gfm", "tens"), ("dim", "thousands")])
@@ -14,3 +18,15 @@ def test_metrics_are_shown_with_the_units_of_their_protocol(protocol, unit):
     assert names == list(values)
     assert numbers == ["12.346", "1", "2"]
     assert units == [unit, "thousands", ""]
+
+
+def test_the_evaluation_of_an_experiment_has_its_data(tmp_path):
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra/overrides.yaml").write_text("- experiment=evening\n")
+    config = load_config(
+        TrainConfig, compose_config("train", ["experiment=evening", f"paths.run={tmp_path}"])
+    )
+    options = evaluation_command._data(config)
+    assert options[0] == "data=demo"
+    assert {"data.source.height=480", "data.source.num_validation=24"} <= set(options)
+    assert "data.source.seed=0" not in options  # as usual
