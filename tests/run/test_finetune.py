@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from gfm.checkpoints import read_checkpoint
 from gfm.checkpoints.checkpoint import Checkpoint
@@ -24,7 +23,6 @@ from gfm.evaluation.comparison import Difference
 from gfm.run.before_after import _verdict
 from gfm.run.configuration import load_config
 from gfm.run.evaluate import evaluate
-from gfm.run.from_weights import take_network
 from gfm.run.train import train
 from gfm.training.module import MattingModule
 from tests.conftest import compose_config
@@ -291,15 +289,3 @@ def test_an_interrupted_run_is_resumed_by_the_words_that_it_prints(
 def interrupt_third(module, *_):
     if module.global_step == 3:
         os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_a_damaged_checkpoint_of_a_run_falls_back_to_the_previous_one(tmp_path):
-    last = tmp_path / "last.ckpt"
-    write_weights(tmp_path / "last.previous.ckpt")
-    last.write_bytes((tmp_path / "last.previous.ckpt").read_bytes()[:5000])
-    options = {"trust": [], "init_from": None, "ckpt_path": str(last), "inference": None}
-    cfg = OmegaConf.create({**options, "backbone": {"name": "weights"}, "recipe": {}, "data": {}})
-    assert take_network(cfg).rosta == "tt"
-    cfg = OmegaConf.merge(cfg, {"ckpt_path": None, "init_from": str(last)})
-    with pytest.raises(GFMError, match="is damaged"):
-        take_network(cfg)

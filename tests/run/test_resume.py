@@ -10,7 +10,9 @@ from omegaconf import OmegaConf
 from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
+from gfm.run.from_weights import take_network
 from gfm.run.resume import in_run_folder, resume_arguments
+from tests.run.test_finetune import write_weights
 
 
 @pytest.fixture
@@ -148,3 +150,15 @@ def test_local_paths_apply_to_resumed_runs(runs):
         assert cfg.paths.runs == str(runs)
     arguments = resume_arguments(["--config-dir", str(runs / "conf"), "ckpt_path=last", "seed=2"])
     assert {"backbone=r34", "seed=2", f"ckpt_path={runs / LAST}"} < set(arguments)
+
+
+def test_a_damaged_checkpoint_of_a_run_falls_back_to_the_previous_one(tmp_path):
+    last = tmp_path / "last.ckpt"
+    write_weights(tmp_path / "last.previous.ckpt")
+    last.write_bytes((tmp_path / "last.previous.ckpt").read_bytes()[:5000])
+    options = {"trust": [], "init_from": None, "ckpt_path": str(last), "inference": None}
+    cfg = OmegaConf.create({**options, "backbone": {"name": "weights"}, "recipe": {}, "data": {}})
+    assert take_network(cfg).rosta == "tt"
+    cfg = OmegaConf.merge(cfg, {"ckpt_path": None, "init_from": str(last)})
+    with pytest.raises(GFMError, match="is damaged"):
+        take_network(cfg)
