@@ -1,8 +1,10 @@
 """One's own photos: which folders are found, what they hold, and what is said of missing files."""
 
+import base64
 import unicodedata
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 from hydra.errors import MissingConfigException
@@ -11,9 +13,14 @@ from gfm.compat.hydra import instantiate, to_plain
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions, ValidationSet
 from gfm.data.images import read_image, write_png
+from gfm.data.layout import Roots
 from gfm.data.pairs import Pairs
 from gfm.data.tracks import CompositeTrack, OriginalTrack
 from gfm.errors import GFMError
+from gfm.evaluation.report import ReportImage, _encode
+from gfm.evaluation.results import _pictures
+from gfm.prepare import denoise
+from gfm.prepare.pack import scene_items
 from gfm.run.exit import describe_error
 from gfm.run.train import train
 from tests.conftest import compose_config
@@ -203,6 +210,18 @@ class TestCutouts:
         weight = ALPHA[20, 12] / 255
         assert image[20, 12] == pytest.approx(weight * PHOTO[20, 12] + (1 - weight) * 7, abs=1)
 
+    def test_a_report_shows_what_the_network_saw(self, pairs):
+        module = MattingDataModule(pairs, num_holdout=2, num_workers=0)
+        module.setup("test")
+        p = module.photos[0]
+        shown = _encode(ReportImage(p.name, p.image, p.alpha, p.alpha, {}, p.scene))["photo"]
+        pixels = np.frombuffer(base64.b64decode(shown.partition(",")[2]), np.uint8)
+        assert abs(float(cv2.imdecode(pixels, cv2.IMREAD_COLOR)[:5].mean()) - 7) < 3
+        alpha = cv2.cvtColor(ALPHA, cv2.COLOR_GRAY2RGB)
+        write(pairs.root.parent / "mattes", p.name, picture=alpha)
+        dashboard = _pictures(p, pairs.root.parent / "mattes")
+        assert abs(float(next(iter(dashboard.values()))[:5].mean()) - 7) < 3
+
     def test_composites_train_on_them(self, pairs):
         track = CompositeTrack(backgrounds="bg20k", foreground="closed_form")
         module = MattingDataModule(
@@ -259,3 +278,7 @@ def test_flat_folder_of_backgrounds(root, tmp_path):
     scenes = Pairs(root, bg20k=tmp_path / "bg").scenes("bg20k")
     assert [scene.image.name for scene in scenes] == ["x.png", "y.png"]
     assert np.array_equal(read_image(scenes[0].image), PHOTO)
+    packed = [item.targets for item in scene_items(tmp_path / "bg", tmp_path / "out", 0)]
+    assert packed == [(tmp_path / "out/x.npy",), (tmp_path / "out/y.npy",)]
+    source, target, _ = denoise.kinds(Roots(root, bg20k=tmp_path / "bg"))["bg20k"]
+    assert (source, target) == (tmp_path / "bg", tmp_path / "bg/train_denoise")
