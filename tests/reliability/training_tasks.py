@@ -50,7 +50,8 @@ def _resumed(name: str, first: list[str], alone: bool = False) -> Task:
         return [*first, f"paths.run={folder}"]
 
     def outcome(folder: Path) -> Outcome:
-        found = of_files(folder, (*TOLD, "*.ckpt", "metrics.csv"))
+        # The picture of the curves draws samples per second.
+        found = of_files(folder, (*TOLD, "*.ckpt", "metrics.csv", "curves.png"))
         for name in ("best.ckpt", "last.ckpt"):  # what lies before the last depends on the kills
             found |= of_checkpoint(folder / "checkpoints" / name)
         return found | of_table(folder / "metrics.csv", _TIMES)
