@@ -26,6 +26,9 @@ from gfm.evaluation.published import find_published
 from gfm.metrics import METRIC_NAMES, metric_units
 from gfm.system.files import write_text
 
+_ERRORS: Final = {name for names in METRIC_NAMES.values() for name in names}
+"""Metrics of the protocols, of which lower values are better; others may be scores."""
+
 DEFINITION: Final = "table.json"
 """File in the folder of a sweep that defines its table."""
 
@@ -154,7 +157,7 @@ def _entries(
     """Return the entries of each cell; its runs are consecutive in the comparison."""
     shown = [name for name in metrics if name in comparison.metrics]
     columns = [comparison.metrics.index(name) for name in shown]
-    is_error = [name in METRIC_NAMES["gfm"] for name in shown]  # of others, more may be better
+    is_error = [name in _ERRORS for name in shown]
     values = comparison.values[:, :, columns]
     cells = np.split(values, np.cumsum(counts)[:-1])  # each runs × photos × metrics
     known = [i for i, cell in enumerate(cells) if len(cell)]
@@ -192,7 +195,7 @@ def _sources(definition: Definition, published: dict[str, dict[str, float]]) -> 
 def _notes(comparison: Comparison, rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     num_photos = len(comparison.photos)
     notes = [f"Means over {num_photos} photo{'s' * (num_photos > 1)}; lower is better."]
-    if unknown := [name for name in metrics if name not in METRIC_NAMES["gfm"]]:
+    if unknown := [name for name in metrics if name not in _ERRORS]:
         notes.append(f"Not ranked, because higher may be better: {', '.join(unknown)}.")
     most = max(row.num_runs for row in rows)
     if most > 1:

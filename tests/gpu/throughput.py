@@ -56,7 +56,7 @@ def run(stage: Stage) -> None:
 
 @contextlib.contextmanager
 def _fitting(stage: Stage, text: str) -> Iterator[None]:
-    """Skip what needs more memory than this card has, which is no fault."""
+    """Skip a measurement that runs out of memory, instead of failing."""
     try:
         yield
     except torch.OutOfMemoryError:
