@@ -1,6 +1,7 @@
 """Starts the Hydra apps ``train`` and ``evaluate``."""
 
 import logging
+import multiprocessing
 import os
 import sys
 import warnings
@@ -26,14 +27,22 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
         resumes: Whether ``ckpt_path`` resumes a run with its options.
     """
     keep_current_folder_off_path()
-    silence_libraries()
-    warnings.showwarning = show_warning
-    handle_like_sigterm()
+    prepare_process()
     register_help()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
     with report_errors():
         sys.argv[1:] = prepare_arguments(sys.argv[1:], resumes)
         app()
+
+
+def prepare_process() -> None:
+    """Set what a process must handle itself: signals, warnings, and how its workers start."""
+    silence_libraries()
+    warnings.showwarning = show_warning
+    handle_like_sigterm()
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        # In processes of the launcher joblib, whose workers can only be started by joblib.
+        multiprocessing.set_start_method(None, force=True)
 
 
 def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:

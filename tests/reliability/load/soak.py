@@ -34,7 +34,7 @@ def soak(folder: Path, minutes: float) -> bool:
     end = begin + 60 * minutes
     with Progress(round(60 * minutes), "seconds of loading") as progress:
         while time.monotonic() < end:
-            loader.sampler.set_epoch(epoch)
+            loader.batch_sampler.sampler.set_epoch(epoch)
             for batch in loader:
                 samples += len(batch["image"])
                 now = time.monotonic() - begin
