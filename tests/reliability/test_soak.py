@@ -1,3 +1,5 @@
+"""The soak is too long for tests, so it runs here for a moment."""
+
 from tests.reliability.load import soak
 
 
