@@ -81,14 +81,34 @@ def log_results(
     pictures = {p.name: _pictures(p, mattes) for p in shown[:_NUM_PICTURES]}
     previews = [_preview(p, pictures[p.name]) for p in shown[:_NUM_PREVIEWS]]
     for logger in loggers:
-        logger.log_hyperparams(dict(facts))
-        logger.log_metrics({f"test/{name}": float(value) for name, value in summary.items()}, 0)
+        _log_means(logger, summary, facts)
         log_table(logger, "test/per_image", rows, pictures, step=0)
         log_previews(logger, "test/previews", previews, PICTURES, step=0)
         log_histograms(logger, "test", rows.values(), step=0)
-        if isinstance(logger, WandbLogger):
-            logger.experiment.finish()
-        logger.finalize("success")
+        _finish(logger)
+
+
+def log_test_sets(
+    loggers: Iterable[Logger], summary: Mapping[str, float], facts: Mapping[str, Any]
+) -> None:
+    """Log the means over test sets as ``test/<metric>``, those of each as ``test/<set>/<metric>``.
+
+    The facts are logged as hyperparameters.
+    """
+    for logger in loggers:
+        _log_means(logger, summary, facts)
+        _finish(logger)
+
+
+def _log_means(logger: Logger, summary: Mapping[str, float], facts: Mapping[str, Any]) -> None:
+    logger.log_hyperparams(dict(facts))
+    logger.log_metrics({f"test/{name}": float(value) for name, value in summary.items()}, 0)
+
+
+def _finish(logger: Logger) -> None:
+    if isinstance(logger, WandbLogger):
+        logger.experiment.finish()
+    logger.finalize("success")
 
 
 def _pictures(photo: Photo, mattes: Path) -> dict[str, np.ndarray]:

@@ -43,6 +43,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run.configuration import load_config_per_set
     from gfm.run.evaluation import Evaluation, finish
     from gfm.run.folders import check_shared, use_folder
+    from gfm.run.test_sets import loggers_of_means
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(folder)
@@ -55,6 +56,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
             return {}, {}  # rank zero returns them
         summary = summaries[evaluations[0].name]
         if cfg.sets:
-            summary = scoring.publish_test_sets(folder, summaries, evaluations[0].facts)
+            facts, loggers = evaluations[0].facts, loggers_of_means(cfg)
+            summary = scoring.publish_test_sets(folder, summaries, facts, loggers)
         finish(evaluations)
     return summary, {"folder": folder, "evaluations": evaluations}

@@ -1,6 +1,6 @@
 """Builds the objects of an evaluation from its configuration, and publishes its results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
 from gfm.evaluation.network import NetworkSource
 from gfm.evaluation.predictions import PredictionSource
-from gfm.evaluation.results import log_results, write_results
+from gfm.evaluation.results import log_results, log_test_sets, write_results
 from gfm.evaluation.scoring import MatteSource, Scorer
 from gfm.evaluation.test_sets import write_test_sets
 from gfm.metrics import metric_units
@@ -136,15 +136,26 @@ def publish(
 
 
 def publish_test_sets(
-    folder: Path, summaries: Mapping[str, Mapping[str, float]], facts: Mapping[str, str]
+    folder: Path,
+    summaries: Mapping[str, Mapping[str, float]],
+    facts: Mapping[str, str],
+    loggers: Iterable[Any],
 ) -> dict[str, float]:
-    """Write and print the results on several test sets, and return the content of ``metrics.json``.
+    """Write, log and print the results on several test sets.
 
-    ``facts`` are those of one of the evaluations.
+    Args:
+        folder: Folder of the evaluation.
+        summaries: Content of ``metrics.json`` of each test set.
+        facts: Those of one of the evaluations.
+        loggers: Nodes of the loggers.
+
+    Returns:
+        The content of ``metrics.json``.
     """
     units = metric_units(facts["protocol"])
     shared = {k: v for k, v in facts.items() if k not in _OF_SET}
     rows, summary = write_test_sets(folder, summaries, shared, units)
+    log_test_sets((instantiate(node) for node in loggers), summary, shared)
     title = f"{len(summaries)} test sets, {facts['protocol']} protocol"
     console().print(sets_table(title, rows, units))
     console().print(f"report: {folder / 'report.html'}")

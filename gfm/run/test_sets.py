@@ -85,6 +85,15 @@ def config_per_set(cfg: DictConfig) -> list[DictConfig]:
     return [_on(cfg, name) for name in cfg.sets]
 
 
+def loggers_of_means(cfg: DictConfig) -> list[Any]:
+    """Return the nodes of the loggers of the macro means, as if these were another test set's."""
+    own = _on(cfg, next(iter(cfg.sets)))
+    own.data.name = "macro_mean"
+    own.paths.run = cfg.paths.run
+    nodes: Any = OmegaConf.to_container(own.logger, resolve=True) if own.logger else {}
+    return [node for node in nodes.values() if node]
+
+
 def _on(cfg: DictConfig, name: str) -> DictConfig:
     own: Any = cfg.copy()
     with open_dict(own):

@@ -70,6 +70,13 @@ def run_sets(paths, tmp_path, monkeypatch):
     return evaluate_with
 
 
+def read_scalars(folder: Path) -> dict[str, float]:
+    """Return the last value of each curve of TensorBoard."""
+    name = "tensorboard.backend.event_processing.event_accumulator"
+    events = pytest.importorskip(name).EventAccumulator(str(folder)).Reload()
+    return {tag: events.Scalars(tag)[-1].value for tag in events.Tags()["scalars"]}
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_published_layouts(paths, name):
     cfg = compose_config("evaluate", [f"data={name}", *paths])
@@ -112,6 +119,16 @@ def test_a_network_on_several_sets(run_sets, weights, tmp_path, capsys):
     assert "3 test sets, gfm protocol" in printed
     assert f"{summary['mad']:.4g}" in printed.split("macro mean")[1]
     assert printed.count("trainer.precision=auto") <= 3  # once for each of the three runs
+
+
+def test_loggers_get_a_run_for_each_set_and_one_for_the_means(run_sets, weights):
+    options = "logger=tensorboard", "logger.tensorboard.name=${run.name}"
+    summary, folder = run_sets(f"checkpoint={weights}", "data=[am2k,ppm100]", *options)
+    of_set = read_scalars(folder / "ppm100/evaluate_ppm100_gfm")
+    assert of_set["test/sad"] == pytest.approx(summary["ppm100/sad"])
+    of_means = read_scalars(folder / "evaluate_macro_mean_gfm")
+    assert of_means["test/sad"] == pytest.approx(summary["sad"])
+    assert of_means["test/ppm100/sad"] == pytest.approx(summary["ppm100/sad"])
 
 
 def test_resumes_between_and_within_sets(run_sets, weights, monkeypatch, capsys):
