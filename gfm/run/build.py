@@ -19,6 +19,7 @@ from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 from gfm.models.performance import allow_tf32
 from gfm.prepare.content import check_photos
+from gfm.run.folders import check_new
 from gfm.run.sweep import in_sweep
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
@@ -36,9 +37,11 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
     """Return the checkpoint that ``ckpt_path`` names; ``None`` for a new run.
 
     Raises:
-        GFMError: The checkpoint is missing, or an option that it depends on has changed.
+        GFMError: The checkpoint is missing, or an option that it depends on has changed; or the
+            folder of a new run holds an earlier one.
     """
     if config.ckpt_path is None:
+        check_new(config.folder)
         return None
     path = intact_checkpoint(Path(config.ckpt_path))
     check_options(path, {**config.to_dict(), "model": config.network})

@@ -18,7 +18,7 @@ from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
 from gfm.system.locks import LOCK, acquire_lock, folder_lock, release_lock
 from gfm.system.ranks import creates_processes_externally, is_global_zero
-from gfm.system.run_folder import SPLIT
+from gfm.system.run_folder import LAST_CHECKPOINT, SPLIT
 from gfm.system.safe_path import check_launcher
 
 if TYPE_CHECKING:  # it imports torch, but Hydra imports this file even for --help
@@ -30,7 +30,8 @@ class UniqueFolder(Callback):
 
     Hydra names folders after the second in which a run starts, so two runs may get the same name.
     The later one then gets ``_2`` and so on at the end of its name. If the user names a folder that
-    another run is using, the new run ends with an error, and the files of the other are untouched.
+    another run is using, or that holds an earlier training, the new run ends with an error, and the
+    files of the other are untouched.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
@@ -44,6 +45,8 @@ class UniqueFolder(Callback):
             if folder != named or folder in missing:
                 _made[folder.resolve()] = missing
             acquire_lock(folder)
+            if config.get("ckpt_path", "") is None:  # evaluations have no such option
+                check_new(folder)
             with read_write(config), open_dict(config):
                 config.hydra.run.dir = str(folder)
 
@@ -109,6 +112,19 @@ def make_new(folder: Path) -> Path:
             ) from error
         else:
             return path
+
+
+def check_new(folder: Path) -> None:
+    """Check that a new run would not replace the checkpoints of an earlier one.
+
+    Raises:
+        GFMError: The folder holds a run that can be resumed.
+    """
+    if (folder / LAST_CHECKPOINT).is_file():
+        raise GFMError(
+            f"{folder} holds an earlier run: resume it with {override('ckpt_path', folder)}, or "
+            "set paths.run to a new folder"
+        )
 
 
 @contextmanager

@@ -6,9 +6,12 @@ import sys
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from gfm.errors import GFMError
 from gfm.run import train
 from gfm.run.folders import make_new
 from gfm.system.locks import LOCK, release_lock
+from gfm.system.run_folder import LAST_CHECKPOINT
+from tests.conftest import compose_config
 from tests.system.test_locks import hold  # noqa: F401  a fixture
 
 
@@ -87,6 +90,29 @@ def test_resuming_in_a_folder_in_use_is_an_error(start, tmp_path, hold, capsys):
         start(f"ckpt_path={tmp_path / name}", "seed=2")
     assert f"another run is using {tmp_path / name}" in capsys.readouterr().err
     assert (tmp_path / name / ".hydra/overrides.yaml").read_text() == "- seed=1\n"
+
+
+def test_a_second_start_leaves_the_earlier_run_as_it_was(start, tmp_path, capsys):
+    (name,) = start("hydra.run.dir=mine", "seed=1")
+    release_lock(tmp_path / name)
+    (tmp_path / "mine" / LAST_CHECKPOINT).parent.mkdir()
+    (tmp_path / "mine" / LAST_CHECKPOINT).touch()
+    with pytest.raises(SystemExit):
+        start("paths.run=mine", "seed=2")
+    fix = "resume it with ckpt_path=mine, or set paths.run to a new folder"
+    assert fix in capsys.readouterr().err
+    assert (tmp_path / "mine/.hydra/overrides.yaml").read_text() == "- seed=1\n"
+    release_lock(tmp_path / "mine")
+    assert start("ckpt_path=mine") == ["mine"]
+
+
+def test_a_second_start_by_torchrun_is_refused(tiny_training, tmp_path):
+    """Hydra does not write to its folder, so the training itself must check."""
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / LAST_CHECKPOINT).touch()
+    with pytest.raises(GFMError, match="holds an earlier run: resume it with ckpt_path="):
+        train.train(compose_config("train", tiny_training))
+    assert not (tmp_path / "run/config.yaml").exists()
 
 
 def test_other_processes_of_a_run_use_its_folder(start, tmp_path, hold, monkeypatch):  # noqa: F811
