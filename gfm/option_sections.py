@@ -9,10 +9,10 @@ from pydantic_core import PydanticCustomError
 
 from gfm.data.dataset import ComposeOn, OnError
 from gfm.data.layout import Foreground
-from gfm.data.transforms import Interpolation
 from gfm.losses import GlanceOn
 from gfm.option_types import (
     LINE,
+    ChosenInterpolation,
     Count,
     Decay,
     Fraction,
@@ -76,6 +76,7 @@ class Data(Section):
     source: Source
     num_workers: FromZero | None
     scales: Scales
+    shorter_side: Count | None = None
     root: Text | None = None
     images: Text | None = None
     alphas: Text | None = None
@@ -93,7 +94,7 @@ class TrainingData(Data):
     crop_sizes: Sides
     fallback_size: Count | None
     input_size: FromPhotos
-    interpolation: Interpolation
+    interpolation: ChosenInterpolation
     flip_probability: Fraction
     transition_probability: Fraction
     num_validation_photos: Count | None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from gfm.data.transforms import Interpolation
 from gfm.metrics import METRIC_NAMES
 from gfm.models.gfm import NORMALIZATIONS
 from gfm.rosta import ROSTAS
@@ -32,8 +33,10 @@ Limit = Annotated[int, Field(ge=-1)]
 FromPhotos = Count
 """Chosen from the photos if ``None``; see :func:`gfm.run.from_photos.fit_to_photos`."""
 Sides = Count | Annotated[list[Count], Field(min_length=1)]
+ChosenInterpolation = Interpolation
 if not TYPE_CHECKING:  # the code of a run reads these only after they are chosen
     FromPhotos, Sides = FromPhotos | None, Sides | None
+    ChosenInterpolation = Interpolation | None
 Part = Fraction | FromZero | None
 """A fraction of an epoch, or a number of batches; ``None`` for all."""
 

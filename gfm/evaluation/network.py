@@ -87,10 +87,9 @@ class NetworkSource:
         self.inferer = inferer
         self.trainer = trainer
         self.callbacks = list(trainer.callbacks)  # type: ignore[attr-defined]
-        options = ", ".join(f"{key}={value}" for key, value in vars(inferer).items())
-        inference = f"{type(inferer).__name__.lower()}({options})"
         precision = str(trainer.precision)
-        self.settings = {"checkpoint": weights, "inference": inference, "precision": precision}
+        exact = format_inferer(inferer, is_exact=True)
+        self.settings = {"checkpoint": weights, "inference": exact, "precision": precision}
         self.facts = {**facts, "inference": format_inferer(inferer), "precision": precision}
 
     def available(self, photos: Sequence[Photo]) -> list[Photo]:

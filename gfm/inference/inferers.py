@@ -40,13 +40,16 @@ class Inferer(Protocol):
     def __call__(self, model: GFM, image: Tensor) -> Prediction: ...  # noqa: D102
 
 
-def format_inferer(inferer: Inferer) -> str:
-    """Format an inferer as ``resize(scale=0.5, max_size=1600)``."""
-    options = (
-        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in vars(inferer).items()
-    )
-    return f"{type(inferer).__name__.lower()}({', '.join(options)})"
+def format_inferer(inferer: Inferer, is_exact: bool = False) -> str:
+    """Format an inferer as ``resize(scale=0.5, max_size=1600)``, with rounded or exact numbers."""
+
+    def text(value: Any) -> str:
+        if callable(value):  # the inferer inside another
+            return format_inferer(value, is_exact)
+        return f"{value:g}" if isinstance(value, float) and not is_exact else str(value)
+
+    options = ", ".join(f"{name}={text(value)}" for name, value in vars(inferer).items())
+    return f"{type(inferer).__name__.lower()}({options})"
 
 
 class Native:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from gfm.errors import GFMError
-from gfm.inference.detail import enlarge, enlarge_linearly, shrink
 from gfm.inference.foreground import (
     ForegroundMethod,
     check_foreground_method,
@@ -16,6 +15,7 @@ from gfm.inference.foreground import (
 )
 from gfm.inference.inferers import Inferer, Prediction
 from gfm.inference.pictures import Picture, convert_like, to_batch
+from gfm.inference.shrinking import Shrinking
 from gfm.models.batchnorm import fold_batchnorm
 from gfm.models.gfm import GFM
 
@@ -38,8 +38,8 @@ class Predictor:
         branch: Branch of a RIM network (``tt``, ``ft`` or ``bt``) whose matte is returned instead
             of the integrated one.
         max_size: Limit of the shorter side in pixels. Larger pictures are shrunk for the network,
-            as in the official test, and their mattes are enlarged along the picture's edges; see
-            :func:`gfm.inference.detail.enlarge`. ``None`` never shrinks.
+            and their mattes enlarged; see :class:`gfm.inference.shrinking.Shrinking`. ``None``
+            never shrinks.
         foreground: Method that estimates the colours of cut-outs, ``blur`` or ``ml``; see
             :mod:`gfm.inference.foreground`.
 
@@ -117,21 +117,15 @@ class Predictor:
             image: N×3×H×W RGB, uint8 or float in [0, 1], on any device.
         """
         image = image.to(self.device)
-        small = shrink(image, self.max_size)
+        prediction = Shrinking(self._infer, self.max_size)(self.model, image)
+        return prediction._replace(alpha=prediction.alpha.float().clamp(0, 1))
+
+    def _infer(self, model: GFM, image: Tensor) -> Prediction:
         with self._autocast():
-            prediction = self.inferer(self.model, small)
+            prediction = self.inferer(model, image)
         if self.branch is not None:
             prediction = prediction._replace(alpha=prediction.alphas[self.branch])
-        alpha = prediction.alpha.float().clamp(0, 1)
-        size = (image.shape[-2], image.shape[-1])
-        if small.shape[-2:] == size:
-            return prediction._replace(alpha=alpha)
-        return Prediction(
-            enlarge(alpha, small, image),
-            enlarge_linearly(prediction.glance, size),
-            enlarge_linearly(prediction.focus, size),
-            {name: enlarge_linearly(x, size) for name, x in prediction.alphas.items()},
-        )
+        return prediction
 
     def _autocast(self) -> Any:
         dtype = _DTYPES.get(self.precision)

@@ -23,11 +23,12 @@ _NUM_SAMPLES = 100  # photos whose size is read
 
 
 def fit_to_photos(config: C) -> C:
-    """Replace ``data.batch_size``, ``crop_sizes`` and ``input_size`` where they are ``null``.
+    """Replace the options of ``data`` that depend on the photos where they are ``null``.
 
     The batch size is a quarter of the number of photos, from 2 to 8. The crop sizes are those that
     inference scales to the input size, as in the paper for AM-2k, and one that is a third larger.
-    They are limited to the shorter side of the median photo.
+    They are limited to the shorter side of the median photo. If inference first shrinks that photo
+    to ``shorter_side``, the crops are larger by the same factor, and are shrunk by averaging.
 
     Raises:
         GFMError: Files are missing or unreadable.
@@ -35,20 +36,25 @@ def fit_to_photos(config: C) -> C:
     if not isinstance(config, TrainConfig):
         return config
     data = config.data
-    if None not in (data.batch_size, data.crop_sizes, data.input_size):
+    if None not in (data.batch_size, data.crop_sizes, data.input_size, data.interpolation):
         return config
     photos = instantiate(config.track.to_dict()).photos(instantiate(data.source.to_dict()).find())
     input_size = data.input_size or _INPUT_SIZE
     fewest, most = _BATCH_SIZES
     batch_size = data.batch_size or min(max(len(photos) // 4, fewest), most)
-    crop_sizes = data.crop_sizes or _crop_sizes(photos, input_size, config.inference)
+    side = _short_side(photos)
+    factor = max(1, side / (data.shorter_side or side))
+    scales = [scale / factor for scale in _scales(config.inference)]
+    crop_sizes = data.crop_sizes or sorted({min(round(input_size / x), side) for x in scales})
+    interpolation = data.interpolation or ("area" if factor > 1 else "linear")
     if is_global_zero():
         text = f"for {len(photos)} photos: data.batch_size={batch_size}"
         text += f" data.crop_sizes={crop_sizes} data.input_size={input_size}"
+        text += f" data.interpolation={interpolation}"
         console().print(text, highlight=False, markup=False)
-        _warn_of_small_windows(photos, crop_sizes, input_size)
+        _warn_of_small_windows(side, crop_sizes, input_size)
     changes = {"batch_size": batch_size, "crop_sizes": crop_sizes, "input_size": input_size}
-    return config.replace(data=data.replace(**changes))
+    return config.replace(data=data.replace(**changes, interpolation=interpolation))
 
 
 def _short_side(photos: Sequence[Photo]) -> int:
@@ -57,11 +63,8 @@ def _short_side(photos: Sequence[Photo]) -> int:
     return int(median(min(image_size(photos[index].image)) for index in chosen))
 
 
-def _warn_of_small_windows(
-    photos: Sequence[Photo], crop_sizes: int | Sequence[int], input_size: int
-) -> None:
+def _warn_of_small_windows(side: int, crop_sizes: int | Sequence[int], input_size: int) -> None:
     largest = crop_sizes if isinstance(crop_sizes, int) else max(crop_sizes)
-    side = _short_side(photos)
     if largest < _SMALL * side:
         warnings.warn(
             f"training shows at most {largest} of {side} pixels of a photo's side, because its "
@@ -70,9 +73,8 @@ def _warn_of_small_windows(
         )
 
 
-def _crop_sizes(photos: Sequence[Photo], input_size: int, inference: Inference) -> list[int]:
-    room = _short_side(photos)
+def _scales(inference: Inference) -> list[float]:
+    """Return the factors from windows to the input: those of inference, and a smaller one."""
     options = inference.to_dict().items()
     scales = [value for name, value in options if name.endswith("scale")] or [1.0]
-    scales.append(min(scales) * 3 / 4)
-    return sorted({min(round(input_size / scale), room) for scale in scales})
+    return [*scales, min(scales) * 3 / 4]

@@ -19,6 +19,7 @@ from gfm.evaluation.predictions import PredictionSource
 from gfm.evaluation.results import log_results, log_test_sets, write_results
 from gfm.evaluation.scoring import MatteSource, Scorer
 from gfm.evaluation.test_sets import write_test_sets
+from gfm.inference.shrinking import shrinking
 from gfm.metrics import metric_units
 from gfm.models.gfm import GFM
 from gfm.models.performance import choose_inference_format
@@ -66,6 +67,7 @@ def choose_source(
     }
     inference = config.inference.to_dict() if config.inference else None
     inferer = choose_inferer(network.checkpoint, inference)
+    inferer = shrinking(inferer, config.data.shorter_side)
     fingerprint = fingerprint_of_content(network.path)
     return NetworkSource(network.model, inferer, network.trainer, fingerprint, facts)
 

@@ -23,6 +23,7 @@ from gfm.compat.torch import uncompiled
 from gfm.data.batch import Batch, as_floats
 from gfm.errors import GFMError
 from gfm.inference import Inferer
+from gfm.inference.shrinking import shrinking
 from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
 from gfm.models.gfm import GFM
@@ -96,6 +97,9 @@ class MattingModule(pl.LightningModule):
         parts = {"model": "model", "criterion": "loss", "optimizer": "optimizer"}
         parts |= {"scheduler": "scheduler", "inferer": "inference", "metrics": "metrics"}
         built = {part: instantiate(config[key]) for part, key in parts.items() if part not in given}
+        if "inferer" not in given:
+            shorter_side = config.get("data", {}).get("shorter_side")
+            built["inferer"] = shrinking(built["inferer"], shorter_side)
         names = [name for name in ("layer_decay", "weight_decay_on") if name in config]
         options: dict[str, Any] = {name: config[name] for name in names}
         return cls(config=config, **{**options, **built, **given})

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from gfm.data.images import read_alpha
+from gfm.checkpoints import load_model
+from gfm.data.images import read_alpha, read_image
 from tests.evaluation.conftest import SIZES
 from tests.training.wandb_file import logged
 
@@ -24,6 +25,19 @@ def test_bfloat16_is_close(run, weights):
     assert np.median(abs(mattes[0] - mattes[1])) < 0.004
     assert close["mad"] == pytest.approx(exact["mad"], abs=0.02)
     assert "bf16-mixed" in (other / "report.html").read_text()
+
+
+@pytest.mark.parametrize("side", [48, None])
+def test_large_photos_are_matted_as_by_predict(run, weights, data, side):
+    """All photos have more than 48 pixels on their shorter side."""
+    _, folder = run(f"checkpoint={weights}", f"data.shorter_side={side or 'null'}")
+    matte = load_model(weights, "cpu", inference="native", max_size=side)
+    for name in SIZES:
+        found = read_alpha(folder / f"alpha/{name}.png") / 255.0
+        expected = matte(read_image(data / f"images/{name}.png"))
+        assert abs(found - expected).max() < 0.6 / 255
+    facts = (folder / "report.html").read_text()
+    assert ("shrinking(inferer=native(), shorter_side=48)" in facts) == (side == 48)
 
 
 def test_results_go_to_wandb(run, mattes, monkeypatch):

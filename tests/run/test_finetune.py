@@ -20,6 +20,7 @@ from gfm.config import TrainConfig
 from gfm.data.images import read_image, write_png
 from gfm.errors import GFMError
 from gfm.evaluation.comparison import Difference
+from gfm.inference import format_inferer
 from gfm.run.before_after import _verdict
 from gfm.run.configuration import load_config
 from gfm.run.evaluate import evaluate
@@ -187,9 +188,22 @@ def test_windows_of_photos_as_large_as_those_of_the_paper(weights, tmp_path):
             )
     path = tmp_path / "gfm_r34_tt.pth"
     torch.save(formula_state_dict("r34_TT"), path)
-    config = config_of(tmp_path, path, tmp_path)
+    config = config_of(tmp_path, path, tmp_path, "data.shorter_side=null")
     assert config.data.crop_sizes == [640, 960, 1280]
-    assert config.data.batch_size == 3
+    assert (config.data.batch_size, config.data.interpolation) == (3, "linear")
+
+
+def test_windows_show_photos_at_the_size_to_which_inference_shrinks_them(weights, mine, tmp_path):
+    config = config_of(mine, weights, tmp_path, "data.input_size=8", "inference=hybrid")
+    assert (config.data.crop_sizes, config.data.interpolation) == ([16, 24, 32], "linear")
+    config = config_of(
+        *(mine, weights, tmp_path, "data.input_size=8", "inference=hybrid"),
+        "data.shorter_side=64",  # half the side of the photos
+    )
+    assert (config.data.crop_sizes, config.data.interpolation) == ([32, 48, 64], "area")
+    module = MattingModule.from_config(config.to_dict() | {"model": config.network})
+    assert format_inferer(module.inferer).startswith("shrinking(inferer=hybrid(")
+    assert format_inferer(module.inferer).endswith("shorter_side=64)")
 
 
 def test_weights_are_needed(mine, tmp_path):
