@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
-import torch
 
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
@@ -79,7 +78,7 @@ def run_final_test(
     best = best_weights(trainer) if which == "best" else None
     last = run / LAST_CHECKPOINT
     path = best or (last if last.is_file() else None)
-    if path is not None and (best or not _is_current(path, trainer)):
+    if path is not None:  # even if its step is the last: of averaged weights, it holds the average
         load_weights(module.model, read_weights(path), str(path))
     # As in evaluate.py, so that both give the same figures.
     device = trainer.strategy.root_device.type
@@ -93,13 +92,6 @@ def run_final_test(
     if best:
         choice = f"{best.name} has the {_describe_choice(trainer, datamodule)}"
     return FinalTest(metrics, title, choice, path)
-
-
-def _is_current(path: Path, trainer: pl.Trainer) -> bool:
-    """Return whether a file holds the weights of the last step, which the module has already."""
-    # Mapped, so that almost nothing is read.
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return bool(content.get("global_step") == trainer.global_step)
 
 
 def _tested_photos(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:

@@ -4,6 +4,7 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerStatus
@@ -14,6 +15,7 @@ from gfm.run.evaluate import evaluate
 from gfm.run.train import train
 from gfm.training.final_test import _describe_choice, run_final_test
 from tests.conftest import EVERY_EPOCH, compose_config
+from tests.training.test_resume import Killed
 
 TWO = ("trainer.max_epochs=2", "logger=none", "optimizer.lr=0.02")
 
@@ -107,6 +109,23 @@ def test_averaged_weights_are_the_last(tiny_training, tmp_path):
     choice = ["callbacks=ema", "test=last", *TWO]
     _, objects = train(compose_config("train", [*tiny_training, *choice]))
     assert same(read_checkpoint(tmp_path / "run/checkpoints/last.ckpt").state, objects["module"])
+
+
+class Killer(pl.Callback):
+    """Ends the process, as SIGKILL would, when the final test begins."""
+
+    def on_test_start(self, *_):
+        raise Killed
+
+
+def test_averaged_weights_are_tested_after_a_kill_in_the_test(tiny_training, tmp_path):
+    choice = [*tiny_training, "callbacks=ema", "test=last", *TWO]
+    killer = f"+callbacks.k._target_={__name__}.Killer"
+    with pytest.raises(Killed):
+        train(compose_config("train", [*choice, killer]))
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    _, objects = train(compose_config("train", [*choice, f"ckpt_path={last}"]))
+    assert same(read_checkpoint(last).state, objects["module"])
 
 
 def test_the_command_contains_protocol_and_precision(tiny_training, capsys):
