@@ -49,6 +49,14 @@ def should_update_logs(trainer: pl.Trainer) -> bool:
     return bool(trainer._logger_connector.should_update_logs or trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
+def is_accumulating(trainer: pl.Trainer) -> bool:
+    """Return whether batches were trained whose gradients still wait for the optimiser's step.
+
+    No checkpoint contains these gradients.
+    """
+    return trainer.fit_loop._should_accumulate()
+
+
 def unscale_gradients(trainer: pl.Trainer, optimizer: Optimizer) -> None:
     """Divide gradients by the loss scale of float16 if Lightning has not done so.
 

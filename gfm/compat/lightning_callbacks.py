@@ -16,18 +16,20 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, Ric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from gfm.compat.lightning import should_update_logs
+from gfm.compat.lightning import is_accumulating, should_update_logs
 
 
 class LastCheckpoint(ModelCheckpoint):
     """``ModelCheckpoint`` that checks its time interval only at steps that log.
 
     With ``train_time_interval``, Lightning broadcasts after every batch whether to save, and so all
-    processes wait for their GPUs. At steps that log, they wait anyway.
+    processes wait for their GPUs. At steps that log, they wait anyway. Between the batches of a
+    step, nothing is saved, because a resumed run would lack their gradients.
     """
 
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:  # noqa: D102
-        if self._train_time_interval is None or should_update_logs(trainer):
+        may_wait = self._train_time_interval is None or should_update_logs(trainer)
+        if may_wait and not is_accumulating(trainer):
             super().on_train_batch_end(trainer, *arguments)
 
 

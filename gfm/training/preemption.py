@@ -13,6 +13,7 @@ from gfm.compat.lightning import (
     SIGTERMException,
     disable_sigterm_broadcast,
     forward_signal,
+    is_accumulating,
     set_received_sigterm,
     should_update_logs,
 )
@@ -26,7 +27,8 @@ class SaveAtEnd(Callback):
     program; Lightning would broadcast it at once, and hang if another rank is waiting for a
     gradient. Here each process only records the signal, and all stop together after the next step
     that logs, or after the current validation. Control-C works in the same way; a second Control-C
-    ends the run at once without saving.
+    ends the run at once without saving. Between the batches of a step, a run does not stop, because
+    no checkpoint contains their gradients.
 
     Args:
         path: Checkpoint to write, from which the run can be resumed.
@@ -41,19 +43,22 @@ class SaveAtEnd(Callback):
         def record(number: int, *_: Any) -> None:
             self.received = number
             if trainer.world_size == 1:
-                set_received_sigterm(trainer, True)
+                set_received_sigterm(trainer, not is_accumulating(trainer))
             elif number == signal.SIGTERM:  # the terminal sends Control-C to all processes
                 forward_signal(trainer, number)
             if number == signal.SIGINT:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+        if trainer.received_sigterm:  # before this handler was set
+            self.received = signal.SIGTERM
         self._before = _handle(signal.SIGINT, record)
+        _handle(signal.SIGTERM, record)  # until Lightning restores the earlier handler
         if trainer.world_size > 1:
-            signal.signal(signal.SIGTERM, record)  # until Lightning restores the earlier handler
             disable_sigterm_broadcast(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        if should_update_logs(trainer):  # not at every step, because agreeing waits for the GPUs
+        # Several processes do not agree at every step, because that waits for the GPUs.
+        if trainer.world_size == 1 or should_update_logs(trainer):
             self._agree(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -64,11 +69,11 @@ class SaveAtEnd(Callback):
         self._agree(trainer)
 
     def _agree(self, trainer: pl.Trainer) -> None:
-        if trainer.world_size > 1:
-            is_interrupted = trainer.strategy.reduce_boolean_decision(
-                self.received is not None, all=False
-            )
-            set_received_sigterm(trainer, is_interrupted)
+        set_received_sigterm(
+            trainer,
+            not is_accumulating(trainer)
+            and trainer.strategy.reduce_boolean_decision(self.received is not None, all=False),
+        )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         # Even if the last step was saved: before the validation changed the batch-norm statistics,

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
+from gfm.compat.lightning import num_batches_fetched
 from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint, _Average
 from tests.compat.test_lightning import Steps, _read
 from tests.compat.test_lightning import _trainer as _silent_trainer
@@ -72,6 +73,25 @@ def test_it_is_time_to_save_only_at_steps_that_log(tmp_path, monkeypatch, minute
     trainer.fit(Plain(), DataLoader(torch.ones(20, 1)))
     assert [step for step in asked if step and step not in saved] == ([] if saved else [10, 20])
     assert steps == saved
+
+
+def test_nothing_is_saved_between_the_batches_of_a_step(tmp_path, monkeypatch):
+    """Of five batches, the first two make a step, the next two, and the last alone."""
+    last, batches = LastCheckpoint(tmp_path, "last", train_time_interval=timedelta(days=1)), []
+
+    class Clock(original.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_idx):
+            if batch_idx in (2, 4):  # now a day is over
+                last._last_time_checked = -1e9
+
+    trainer = _trainer(
+        tmp_path, callbacks=[Clock(), last], max_epochs=1, accumulate_grad_batches=2, logger=True,
+        log_every_n_steps=1,
+    )  # fmt: skip
+    save = lambda *_: batches.append(num_batches_fetched(trainer))  # noqa: E731
+    monkeypatch.setattr(trainer, "save_checkpoint", save)
+    trainer.fit(Plain(), DataLoader(torch.ones(5, 1)))
+    assert batches == [4, 5]
 
 
 class Operations(TorchDispatchMode):

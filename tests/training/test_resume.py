@@ -199,11 +199,17 @@ class Terminator(pl.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize(("in_validation", "steps"), [(False, 2), (True, 3)])
-def test_sigterm_saves_the_run(tiny_training, tmp_path, monkeypatch, in_validation, steps):
-    whole = options(tiny_training, tmp_path / "whole")
+PAIRS = ("trainer.accumulate_grad_batches=2", "trainer.limit_train_batches=4")
+"""Two steps in each epoch, of two batches each."""
+
+
+@pytest.mark.parametrize(
+    ("in_validation", "steps", "more"), [(False, 2, ()), (True, 3, ()), (False, 2, PAIRS)]
+)
+def test_sigterm_saves_the_run(tiny_training, tmp_path, monkeypatch, in_validation, steps, more):
+    whole = options(tiny_training, tmp_path / "whole", *more)
     expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
-    parts = options(tiny_training, tmp_path / "parts")
+    parts = options(tiny_training, tmp_path / "parts", *more)
     terminator = (
         f"{{_target_: tests.training.test_resume.Terminator, in_validation: {in_validation}}}"
     )
