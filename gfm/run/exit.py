@@ -2,11 +2,13 @@
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -47,6 +49,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
             raise
         if is_global_zero():
             _report_signal(status, resume if saved is None or saved.exists() else None)
+        _ignore_sigterm(status)
         sys.exit(status)
     except Exception as error:
         if _is_expected(error):
@@ -62,6 +65,31 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
         Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n")
     finally:
         close_log()
+
+
+@contextmanager
+def keep_status() -> Iterator[None]:
+    """Keep exit status 75 of a run that SIGTERM has ended, however often it is sent again.
+
+    When the first process of a job exits, SLURM sends SIGTERM to the others, which may still finish
+    what they log: they would exit with status 143, and the job would not be requeued.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if HydraConfig.initialized():  # in a command, which ends; from Python, the process may not
+            _ignore_sigterm(exit_status_after_signal(error))
+        raise
+
+
+_ENDING_SECONDS: Final = 600
+
+
+def _ignore_sigterm(status: int | None) -> None:
+    """Ignore SIGTERM until this process exits; SIGALRM ends one that hangs."""
+    if status == os.EX_TEMPFAIL and not in_sweep():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.alarm(_ENDING_SECONDS)
 
 
 def _is_expected(error: Exception) -> bool:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from gfm.run.app import run_app
 from gfm.run.configs import CONFIGS
-from gfm.run.exit import report_errors
+from gfm.run.exit import keep_status, report_errors
 from gfm.run.folders import discard_failed_start
 from gfm.run.resume import resume_command
 from gfm.run.sweep import run_job, worst_objective
@@ -62,7 +62,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         build.check_batch(config, trainer, module.model)
         build.save_split(datamodule, folder)
 
-        with finish_wandb():
+        with finish_wandb(), keep_status():
             if config.validate_first and not resumed:
                 validate_first(trainer, module, datamodule, folder)
             trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)

@@ -1,5 +1,6 @@
 """Runs the entry points in this process, as the command line would."""
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from gfm.run import evaluate, train
 
 def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: object) -> int:
     """Return the exit status of ``main`` with these arguments."""
+    before = signal.getsignal(signal.SIGTERM)
     with patch.context() as here:
         here.setattr(sys, "argv", ["gfm", *map(str, arguments)])
         here.setenv("HYDRA_FULL_ERROR", "0")
@@ -22,6 +24,8 @@ def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: o
             return int(end.code or 0)
         finally:
             GlobalHydra.instance().clear()
+            signal.signal(signal.SIGTERM, before)  # a process that SIGTERM has ended ignores it
+            signal.alarm(0)
     return 0
 
 

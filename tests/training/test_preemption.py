@@ -5,13 +5,16 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from gfm.data.loaders import _Loader
+from tests import processes
 from tests.conftest import SMALL_DATA, SMALL_TRAINING
 from tests.processes import Command
 
@@ -73,6 +76,26 @@ def test_all_processes_of_a_job_stop_together_and_resume(tmp_path, name, in_vali
     results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", IDLE])
     assert [status for status, _ in results] == [0, 0], results
     assert torch.load(last, weights_only=True)["global_step"] == 6
+
+
+class Impatient(Terminator):
+    """Sends SIGTERM again while W&B finishes, as SLURM does once another process has exited."""
+
+    def on_train_batch_start(self, trainer, *_):
+        def finish(_: int) -> None:
+            os.kill(os.getpid(), self.number)
+
+        sys.modules["wandb"] = SimpleNamespace(run="run", finish=finish)
+        finish(0)
+
+
+def test_a_run_that_saved_keeps_its_status(demo_folder, demo_roots, tmp_path):
+    target = "_target_: tests.training.test_preemption.Impatient"
+    more = [f"paths.demo={demo_folder}", f"paths.run={tmp_path}", "track=ori"]
+    more += [f"+callbacks.t={{{target}, name: SIGTERM, in_validation: false}}"]
+    done = processes.run(["train.py", *SMALL_DATA, *SMALL_TRAINING, *more])
+    assert done.returncode == os.EX_TEMPFAIL, done.stderr
+    assert "progress saved: resume with" in done.stderr
 
 
 def test_a_loader_worker_ends_only_on_its_parents_signal():
