@@ -38,6 +38,13 @@ class Checkpoint:
         """Plain ``_target_`` node of the run's inferer; ``None`` if the file has none."""
         return self.config.get("inference")
 
+    @property
+    def scale_options(self) -> dict[str, Any]:
+        """Options of the run's data that say at which scales the network has seen photos."""
+        data = self.config.get("data")
+        options = data if isinstance(data, dict) else {}
+        return {name: options[name] for name in ("scales", "input_size") if name in options}
+
 
 def without_pretrained(node: Any) -> Any:
     """Turn ``pretrained`` off in a network's node, whose weights will be replaced anyway."""

@@ -136,13 +136,14 @@ def _read_safetensors(path: Path) -> Checkpoint:
 
 
 _DIGEST = "sha256"  # the key of the digest in the metadata of safetensors
-_STORED = ("inference", "licence")  # parts of a run's configuration that safetensors store
+_STORED = ("inference", "licence", "data")  # parts of a run's configuration that safetensors store
 
 
 def _save_safetensors(path: Path, checkpoint: Checkpoint) -> None:
     state = {k: v.contiguous() for k, v in checkpoint.state.items()}
     described = {"model": checkpoint.model}
-    described |= {k: checkpoint.config[k] for k in _STORED if checkpoint.config.get(k)}
+    config = {**checkpoint.config, "data": checkpoint.scale_options}
+    described |= {k: config[k] for k in _STORED if config.get(k)}
     metadata = collect_facts(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
     metadata[_DIGEST] = digest(state, metadata)
     safetensors.torch.save_file(state, path, metadata)

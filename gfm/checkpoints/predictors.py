@@ -20,19 +20,21 @@ def choose_inferer(
 ) -> Inferer:
     """Return the requested inferer, else that of the run, else the official one for the RoSTA.
 
-    ``wanted`` is an inferer, a name for :func:`gfm.inference.inferers.make_inferer` (which gets the
-    scales of the run's data), or a ``_target_`` node; empty for the default.
+    ``wanted`` is an inferer; a name for :func:`gfm.inference.inferers.make_inferer`, which stands
+    for the inferer of the run if that is of this kind, and else gets the scales of the run's data;
+    or a ``_target_`` node; empty for the default.
     """
-    if isinstance(wanted, str):
-        return make_inferer(wanted, _scales(checkpoint))
     if callable(wanted):
         return wanted
-    node = wanted or checkpoint.inferer
-    if node:
-        inferer: Inferer = instantiate(node)
-        return inferer
+    is_rim = checkpoint.model["rosta"] == "rim"
+    node = checkpoint.inferer if isinstance(wanted, str) else wanted or checkpoint.inferer
+    inferer: Inferer | None = instantiate(node) if node else None
+    if isinstance(wanted, str):
+        named = make_inferer(wanted, _scales(checkpoint))
+        is_own = type(inferer) is type(named) and wanted != ("resize" if is_rim else "rim")
+        return inferer if inferer and is_own else named
     # As in the official code, where HYBRID is only for networks with a single branch.
-    return make_inferer("rim" if checkpoint.model["rosta"] == "rim" else "hybrid")
+    return inferer or make_inferer("rim" if is_rim else "hybrid")
 
 
 def load_model(
@@ -74,8 +76,7 @@ def load_model(
 
 
 def _scales(checkpoint: Checkpoint) -> dict[str, float]:
-    data = checkpoint.config.get("data")
-    scales = data.get("scales") if isinstance(data, dict) else None
+    scales = checkpoint.scale_options.get("scales")
     if not isinstance(scales, dict):
         return {}
     return {str(k): float(v) for k, v in scales.items() if isinstance(v, int | float)}

@@ -128,7 +128,7 @@ def hub(
 
     check_targets(source, [target / name for name in HUB_FILES], overwrite)
     checkpoint = _read(source, licence, trust)
-    found = read_metrics(metrics) if metrics else read_run_metrics(Path(source))
+    found = read_metrics(metrics) if metrics else read_run_metrics(Path(source), checkpoint)
     write_hub_folder(target, checkpoint, found, target.resolve().name)
     typer.echo(f"{target}: {summarize(checkpoint)}; {len(found)} metrics")
     typer.echo(f"load it: load_model({str(target)!r})")

@@ -204,7 +204,7 @@ class ValidationSet(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         photo = self.photos[index]
-        alpha = read_alpha(photo.alpha)
+        alpha = read_alpha(photo.alpha, photo.is_cutout)
         image = read_photo(photo.image, alpha, photo.scene)
         if photo.trimap:
             trimap = read_alpha(photo.trimap)

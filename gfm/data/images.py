@@ -118,22 +118,31 @@ def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
     return _packed(path, 3) if is_packed(path) else decode_image(path, load(path), size)
 
 
-def read_alpha(path: Path) -> np.ndarray:
+def read_alpha(path: Path, is_cutout: bool = False) -> np.ndarray:
     """Read a true matte or a trimap in 8 bits; see :func:`read_matte`.
 
     Returns:
         H×W, uint8; a memory map if the picture is packed.
 
     Raises:
-        GFMError: The file is missing, unreadable, not a picture, or in colour, or its largest
-            value is 1, as in masks of 0 and 1.
+        GFMError: The file is missing, unreadable, not a picture, or in colour, or its values are
+            too small, as in masks of 0 and 1, and in those of 0 to 255 saved with 16 bits.
     """
     if is_packed(path):
         return _packed(path, 1)
-    alpha = read_matte(path)
-    if alpha.max() == 1:
-        raise GFMError(f"{path} has 1 as its largest value, not 255: multiply it by 255")
-    return to_uint8(alpha)
+    matte = read_matte(path, is_cutout)
+    if is_too_small(matte):
+        most, largest = np.iinfo(matte.dtype).max, int(matte.max())
+        factor = most // 255 if largest > 1 else most
+        raise GFMError(
+            f"{path} has {largest} as its largest value, not {most}: multiply it by {factor}"
+        )
+    return to_uint8(matte)
+
+
+def is_too_small(matte: np.ndarray) -> bool:
+    """Return whether a matte is a mask of 0 and 1, or has 8-bit values in 16 bits."""
+    return bool(matte.max() == 1 or to_uint8(matte).max() == 1)
 
 
 def to_uint8(matte: np.ndarray) -> np.ndarray:
@@ -143,19 +152,22 @@ def to_uint8(matte: np.ndarray) -> np.ndarray:
     return matte
 
 
-def read_matte(path: Path) -> np.ndarray:
+def read_matte(path: Path, is_cutout: bool = False) -> np.ndarray:
     """Read a matte or a trimap in the depth of the file.
 
-    The matte is the opacity if that varies, as in RGBA and LA cut-outs; otherwise it is the grey
-    channel.
+    The matte of a cut-out is its opacity. That of any other file is the opacity if that varies;
+    otherwise it is the grey channel.
 
     Returns:
         H×W, uint8 or uint16.
 
     Raises:
-        GFMError: The file is missing, unreadable or not a picture, or it is in colour and opaque.
+        GFMError: The file is missing, unreadable or not a picture; it is in colour and opaque; or
+            it is a cut-out without transparency.
     """
-    matte = pick_matte(*decode_channels(path, load(path)))
+    matte = pick_matte(*decode_channels(path, load(path)), is_cutout)
+    if matte is None and is_cutout:
+        raise GFMError(f"{path} is opaque: a cut-out has transparency; remove or replace it")
     if matte is None:
         raise GFMError(
             f"{path} is in colour and opaque: a matte is grey, or the opacity of an RGBA picture; "
@@ -164,15 +176,20 @@ def read_matte(path: Path) -> np.ndarray:
     return matte
 
 
-def pick_matte(colours: Sequence[np.ndarray], opacity: np.ndarray | None) -> np.ndarray | None:
-    """Return the matte among the channels of a picture, or ``None`` if it is in colour and opaque.
+def pick_matte(
+    colours: Sequence[np.ndarray], opacity: np.ndarray | None, is_cutout: bool = False
+) -> np.ndarray | None:
+    """Return the matte among the channels of a picture, or ``None`` if there is none.
 
     Args:
         colours: One or three channels, H×W each, uint8 or uint16.
         opacity: H×W of the same type, if there is one.
+        is_cutout: Whether only the opacity can be the matte, even if the colours are grey.
     """
     if opacity is not None and opacity.min() != opacity.max():
         return opacity
+    if is_cutout:
+        return opacity if opacity is not None and not opacity.any() else None
     grey, *others = colours
     noise = _NOISE * (257 if grey.dtype == np.uint16 else 1)
     if all(cv2.absdiff(grey, other).max() <= noise for other in others):

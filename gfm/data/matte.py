@@ -26,7 +26,7 @@ class Matte:
     """
 
     def __init__(self, photo: Photo) -> None:
-        self.alpha = read_alpha(photo.alpha)
+        self.alpha = read_alpha(photo.alpha, photo.is_cutout)
         self.labels = photo.labels
 
     def trimap(self, kernel_size: int, window: Window | None = None) -> np.ndarray:

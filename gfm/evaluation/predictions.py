@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.data import default_collate
 
 from gfm.data.dataset import ValidationSet
-from gfm.data.images import image_size
+from gfm.data.images import image_size, is_too_small
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.prediction_files import (
@@ -26,6 +27,7 @@ from gfm.system.progress import Progress
 from gfm.system.threads import map_threads
 
 _MOST_THREADS = 16  # each holds a photo in memory
+_NUM_CHECKED = 8  # mattes whose range is checked
 _NUM_LISTED = 20  # mattes named on the terminal
 
 
@@ -96,6 +98,7 @@ class PredictionSource:
             GFMError: A photo cannot be read, a matte cannot be written, or none can be scored.
         """
         num_threads = min(_MOST_THREADS, num_cores()) if num_workers and not scorer.extra else 1
+        self._check_range(photos)
         score = partial(self._score, scorer, ValidationSet(photos))
         total = num_done + len(photos)
         with Progress(total, "photo", num_done) as progress, _single_threaded_torch():
@@ -111,6 +114,20 @@ class PredictionSource:
             names = ", ".join(self.faults)
             self.facts["faulty"] = f"{len(self.faults)} mattes, left out of the means: {names}"
         return True
+
+    def _check_range(self, photos: Sequence[Photo]) -> None:
+        """Raise GFMError if the first mattes are masks of 0 and 1, or 8-bit values in 16 bits."""
+        seen = []
+        for photo in photos[:_NUM_CHECKED]:
+            with suppress(GFMError):  # reported when it is scored
+                matte = read_prediction(self.files[photo.name])
+                if matte.any():
+                    seen.append(matte.dtype != np.float32 and is_too_small(matte))
+        if seen and all(seen):
+            raise GFMError(
+                f"the first mattes in {self.facts['predictions']} are almost empty: multiply masks "
+                "of 0 and 1 by 255, and 8-bit values in 16 bits by 257"
+            )
 
     def _score(
         self, scorer: Scorer, dataset: ValidationSet, index: int

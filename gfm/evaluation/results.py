@@ -113,7 +113,7 @@ def _finish(logger: Logger) -> None:
 
 def _pictures(photo: Photo, mattes: Path) -> dict[str, np.ndarray]:
     alpha = to_uint8(read_matte(mattes / f"{photo.name}.png"))
-    truth = read_alpha(photo.alpha)
+    truth = read_alpha(photo.alpha, photo.is_cutout)
     image = read_photo(photo.image, truth, photo.scene)
     return photo_pictures(image, alpha, truth, _HEIGHT)
 

@@ -9,7 +9,14 @@ import numpy as np
 
 from gfm.data.decoding import decode_channels, load
 from gfm.data.headers import read_header
-from gfm.data.images import is_packed, pick_matte, read_alpha, read_image, to_uint8
+from gfm.data.images import (
+    is_packed,
+    is_too_small,
+    pick_matte,
+    read_alpha,
+    read_image,
+    to_uint8,
+)
 from gfm.data.layout import Photo
 from gfm.data.spreading import spread_indices
 from gfm.errors import GFMError
@@ -41,7 +48,11 @@ _NEVER, _MOST, _ANY = 1.0, 0.5, 0.0
 
 TRAITS = {
     "coloured": Trait("are in colour and opaque: a matte is grey, or the opacity of a file", _ANY),
-    "labels": Trait("have 1 as their largest value, not 255: multiply them by 255", _ANY),
+    "labels": Trait(
+        "have 1 of 255 as their largest value: multiply masks of 0 and 1 by 255, and 8-bit values "
+        "in 16 bits by 257",
+        _ANY,
+    ),
     "opaque": Trait("are opaque everywhere: a cut-out has transparency", _ANY),
     "dark": Trait("never exceed 127: scale them to 0..255", _MOST),
     "inverted": Trait("are opaque along the border: invert them if they show backgrounds", _MOST),
@@ -101,13 +112,13 @@ def _look_at_matte(path: Path, role: Role) -> Look:
         matte, opacity = read_alpha(path), None
     else:
         colours, opacity = decode_channels(path, load(path))
-        picked = pick_matte(colours, opacity)
+        picked = pick_matte(colours, opacity, role == "cutout")
         if picked is None:
             trait = "opaque" if role == "cutout" else "coloured"
             return Look(colours[0].shape, frozenset([trait]))
         matte = picked
     traits = {"opacity"} if matte is opacity and role == "alpha" else set()
-    if matte.max() == 1:
+    if is_too_small(matte):
         return Look(matte.shape, frozenset(traits | {"labels"}))
     matte = to_uint8(matte)
     fault = _constant(matte, "alpha")

@@ -78,5 +78,5 @@ def _trivial_sad(photos: Sequence[Photo]) -> float:
 
 
 def _opaque_pixels(photo: Photo) -> tuple[float, float]:
-    alpha = read_alpha(photo.alpha)
+    alpha = read_alpha(photo.alpha, photo.is_cutout)
     return float(alpha.sum(dtype=np.float64)) / 255, float(alpha.size)

@@ -42,6 +42,7 @@ def take_network(cfg: DictConfig) -> DictConfig:
         cfg.backbone = {**network, **kept, "name": checkpoint.encoder_name}
         if cfg.inference is None:
             cfg.inference = checkpoint.inferer or _usual_inference(cfg.rosta)
+            cfg.data.scales = checkpoint.scale_options.get("scales") or cfg.data.scales
         if cfg.data.get("input_size") is None:
             cfg.data.input_size = _input_size(checkpoint)
     return cfg
@@ -65,6 +66,5 @@ def _usual_inference(rosta: str) -> Any:
 
 def _input_size(checkpoint: Checkpoint) -> int | None:
     """Return the input size of the run that trained the weights; ``None`` if it is unknown."""
-    data = checkpoint.config.get("data")
-    size = data.get("input_size") if isinstance(data, dict) else None
+    size = checkpoint.scale_options.get("input_size")
     return size if isinstance(size, int) else None

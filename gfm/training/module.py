@@ -122,6 +122,7 @@ class MattingModule(pl.LightningModule):
         """
         model, checkpoint = load_network(path, trust)
         config = {"model": checkpoint.model, "inference": checkpoint.inferer}
+        config["data"] = checkpoint.scale_options
         return cls(
             model.train(),  # it is loaded in evaluation mode, which Lightning would keep
             Criterion(checkpoint.model["rosta"]),

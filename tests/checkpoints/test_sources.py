@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,13 +13,21 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from gfm import __version__, load_model
-from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
+from gfm.checkpoints import (
+    Checkpoint,
+    choose_inferer,
+    load_network,
+    read_checkpoint,
+    write_checkpoint,
+)
+from gfm.checkpoints.export import read_run_metrics
 from gfm.checkpoints.links import released_file
 from gfm.checkpoints.overwriting import check_targets
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.cli import app
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
+from gfm.training.module import MattingModule
 from tests.conftest import SMALL_NODE
 
 MODEL = SMALL_NODE
@@ -34,6 +43,7 @@ def run(tmp_path_factory):
         "data": {"name": "demo", "scales": {"glance": 0.5}},
         "track": {"name": "comp_rssn"},
         "trainer": {"max_epochs": 7},
+        "test": "best",
     }
     path = folder / "checkpoints" / "best.ckpt"
     write_checkpoint(path, Checkpoint(MODEL, model.state_dict(), config))
@@ -51,6 +61,38 @@ def folder(run, tmp_path_factory):
     done = _export("hub", run, target, "--license", "cc-by-4.0")
     assert done.exit_code == 0, done.output
     return target
+
+
+@pytest.mark.parametrize(
+    ("name", "tested", "rows", "metrics"),
+    [
+        ("best", "best", "2,4,\n2,,3.25\n", {"sad": 3.25}),
+        ("last", "last", "2,4,\n2,,3.25\n", {"sad": 3.25}),
+        ("best", "last", "2,4,\n2,,3.25\n", {}),
+        ("best", "best", "2,,3.25\n3,4,\n", {}),  # training went on
+    ],
+)
+def test_metrics_on_a_card_are_those_of_its_weights(tmp_path, name, tested, rows, metrics):
+    (tmp_path / "metrics.csv").write_text(f"step,val/sad,test/sad\n{rows}")
+    path = tmp_path / f"checkpoints/{name}.ckpt"
+    assert read_run_metrics(path, Checkpoint(MODEL, {}, {"test": tested})) == metrics
+
+
+def test_a_named_inference_is_that_of_the_run_in_every_format(run, tmp_path):
+    own = {"_target_": "gfm.inference.Hybrid", "glance_scale": 0.4, "focus_scale": 0.9}
+    weights = read_checkpoint(run)
+    for inference, name, scales in (
+        (own, "hybrid", {"glance_scale": 0.4, "focus_scale": 0.9}),
+        ({"_target_": "gfm.inference.Native"}, "hybrid", {"glance_scale": 0.5}),  # of the data
+    ):
+        config = {**weights.config, "inference": inference}
+        for suffix in (".ckpt", ".safetensors"):
+            path = tmp_path / f"x{suffix}"
+            write_checkpoint(path, replace(weights, config=config))
+            found = vars(choose_inferer(read_checkpoint(path), name))
+            assert {k: found[k] for k in scales} == scales
+    module = MattingModule.from_weights(path)
+    assert module.hparams["data"] == {"scales": {"glance": 0.5}}
 
 
 def test_a_hub_folder(run, folder):

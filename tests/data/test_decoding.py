@@ -135,6 +135,13 @@ def test_large_photos_with_a_profile_are_decoded_small(tmp_path):
     assert np.abs(small.astype(int) - whole).mean() < 3
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_only_jpeg_is_decoded_small(tmp_path, suffix):
+    """OpenCV would shrink a PNG by four from only four of sixteen pixels."""
+    path = saved(tmp_path / f"x{suffix}", np.repeat(np.repeat(COLOURS, 8, 0), 8, 1))
+    np.testing.assert_array_equal(read_image_for(path, (HEIGHT, WIDTH)), read_image(path))
+
+
 def test_the_profile_of_srgb_changes_nothing(tmp_path):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert conversion(srgb, "RGB") is None
@@ -191,6 +198,16 @@ def test_mattes_in_colour_are_refused(tmp_path, mode):
             read(path)
 
 
+def test_the_matte_of_a_grey_cutout_is_its_opacity(tmp_path):
+    grey = np.repeat(MATTE[..., None], 3, axis=2)
+    empty = saved(tmp_path / "empty.png", np.dstack([grey, 0 * MATTE]))
+    full = saved(tmp_path / "full.png", np.dstack([grey, 0 * MATTE + 255]))
+    assert not read_alpha(empty, is_cutout=True).any()
+    with pytest.raises(GFMError, match=r"full\.png is opaque: a cut-out has transparency"):
+        read_alpha(full, is_cutout=True)
+    np.testing.assert_array_equal(read_alpha(full), MATTE)  # a matte saved as RGBA
+
+
 def test_label_maps_are_not_mattes(tmp_path):
     labels = (MATTE > 90).astype(np.uint8)
     palette = Image.fromarray(labels, "P")
@@ -199,6 +216,9 @@ def test_label_maps_are_not_mattes(tmp_path):
         read_alpha(saved(tmp_path / "palette.png", palette))
     with pytest.raises(GFMError, match=r"labels\.png has 1 as its largest value"):
         read_alpha(saved(tmp_path / "labels.png", labels))
+    eight_bits = saved(tmp_path / "eight.png", MATTE.astype(np.uint16))
+    with pytest.raises(GFMError, match=r"as its largest value, not 65535: multiply it by 257"):
+        read_alpha(eight_bits)
     np.testing.assert_array_equal(read_matte(tmp_path / "labels.png"), labels)  # a prediction
     np.testing.assert_array_equal(
         read_alpha(saved(tmp_path / "bits.png", MATTE > 90)), labels * 255

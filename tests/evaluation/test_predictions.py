@@ -141,6 +141,14 @@ def test_errors_name_the_cause_and_the_fix(run, mattes, tmp_path):
         run(f"predictions={mattes}", "+extra_metrics.mad={_target_: builtins.len, _partial_: true}")
 
 
+@pytest.mark.parametrize("scale", [lambda m: m // 255, lambda m: m.astype(np.uint16)])
+def test_mattes_in_a_wrong_range_are_refused(run, mattes, scale):
+    for path in mattes.iterdir():
+        write_png(path, scale(read_matte(path)))
+    with pytest.raises(GFMError, match="almost empty: multiply masks of 0 and 1 by 255"):
+        run(f"predictions={mattes}")
+
+
 def test_a_folder_without_mattes_is_described(run, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()

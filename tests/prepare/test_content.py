@@ -57,7 +57,11 @@ def test_nothing_is_wrong_with_sound_pairs(root, capsys):
 
 KINDS = {
     "coloured": (lambda i: photo(i), r"6 of 6 mattes are in colour .*a\.png, b\.png.*f\.png$"),
-    "labels": (lambda i: SOFT // 255, "6 of 6 mattes have 1 as their largest value.*multiply"),
+    "8 bits in 16": (lambda i: SOFT.astype(np.uint16), "6 of 6 mattes have 1 of 255 as"),
+    "labels": (
+        lambda i: SOFT // 255,
+        "6 of 6 mattes have 1 of 255 as their largest value: multiply",
+    ),
     "dark": (lambda i: SOFT // 2, "6 of 6 mattes never exceed 127"),
     "inverted": (lambda i: 255 - SOFT, "6 of 6 mattes are opaque along the border: invert"),
 }
@@ -189,7 +193,7 @@ def test_cut_outs_alone(tmp_path, capsys):
     assert seen(tmp_path, capsys) == ([], [])
     cut_outs = [Photo(n, tmp_path / f"{n}.png", tmp_path / f"{n}.png") for n in NAMES]
     assert check_photos(cut_outs) == []
-    save(tmp_path / "b.png", np.dstack([photo(1), np.full_like(SOFT, 255)]))
+    save(tmp_path / "b.png", np.dstack([*[photo(1)[..., 0]] * 3, np.full_like(SOFT, 255)]))
     (problem,), _ = seen(tmp_path, capsys, images=".", alphas=".")
     assert "1 of 6 mattes are opaque everywhere: a cut-out has transparency: b.png" in problem
     with pytest.raises(GFMError, match="opaque everywhere"):

@@ -46,19 +46,19 @@ def read_metrics(path: Path) -> dict[str, float]:
         ) from error
 
 
-def read_run_metrics(checkpoint: Path) -> dict[str, float]:
-    """Read the metrics that the final test of a run logged for its ``best.ckpt``.
+def read_run_metrics(path: Path, checkpoint: Checkpoint) -> dict[str, float]:
+    """Read the metrics that the final test of a run logged for the weights in one of its files.
 
-    Names lack ``test/``. Empty for any other file, or without a final test.
+    The run tests ``best.ckpt`` or ``last.ckpt``, as its option ``test`` says. Names lack ``test/``.
+    Empty for any other file, without a final test, or if training went on after it.
     """
-    table = checkpoint.parent.parent / "metrics.csv"
-    if checkpoint.name != "best.ckpt" or not table.is_file():
+    table = path.parent.parent / "metrics.csv"
+    if path.name != f"{checkpoint.config.get('test')}.ckpt" or not table.is_file():
         return {}
     with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    tests = [{k: v for k, v in row.items() if v and k.startswith("test/")} for row in rows]
-    last = [row for row in tests if row][-1:]
-    return {name.removeprefix("test/"): float(row[name]) for row in last for name in row}
+        rows = [{k: v for k, v in row.items() if v and "/" in k} for row in csv.DictReader(file)]
+    last: dict[str, str] = next((row for row in reversed(rows) if row), {})
+    return {k.removeprefix("test/"): float(v) for k, v in last.items() if k.startswith("test/")}
 
 
 def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, Any]:
