@@ -9,7 +9,6 @@ from torch import nn
 
 from gfm.checkpoints import check_normalization, load_weights, read_weights, without_pretrained
 from gfm.compat.hydra import instantiate
-from gfm.compat.lightning import launches_script_per_device
 from gfm.config import TrainConfig
 from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
@@ -20,7 +19,7 @@ from gfm.models.gfm import GFM
 from gfm.models.performance import allow_tf32
 from gfm.prepare.content import check_photos
 from gfm.run.folders import check_new
-from gfm.run.sweep import in_sweep
+from gfm.run.sweep import check_strategy
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import SPLIT
@@ -149,10 +148,7 @@ def build_trainer(config: TrainConfig) -> pl.Trainer:
         logger=[instantiate(node.to_dict()) for node in (config.logger or {}).values() if node],
         enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
-    if in_sweep() and launches_script_per_device(trainer):  # each would start the whole sweep
-        raise GFMError(
-            "jobs of a sweep cannot start processes by ddp: set trainer.strategy=ddp_spawn"
-        )
+    check_strategy(trainer)
     return trainer
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gfm.compat.hydra import Callback
@@ -148,8 +149,18 @@ def check_shared(folder: Path) -> None:
     Raises:
         GFMError: Each process has a different folder.
     """
-    if creates_processes_externally() and folder == Path(HydraConfig.get().runtime.output_dir):
+    if not creates_processes_externally():
+        return
+    hydra = HydraConfig.get()
+    if folder != Path(hydra.runtime.output_dir):
+        return
+    if hydra.mode != RunMode.MULTIRUN:
         raise GFMError("these processes need a folder in common: set paths.run=<folder>")
+    if "submitit" not in hydra.launcher._target_:  # whose tasks share the folder of their job
+        raise GFMError(
+            "torchrun and srun would start the whole sweep in each process: start it once, with "
+            "trainer.strategy=ddp_spawn or hydra/launcher=submitit_slurm"
+        )
 
 
 def save_config(config: "Config") -> None:

@@ -24,6 +24,7 @@ from gfm.metrics import metric_units
 from gfm.models.gfm import GFM
 from gfm.models.performance import choose_inference_format
 from gfm.run.summary import metrics_table, sets_table
+from gfm.run.sweep import check_strategy
 from gfm.system.console import console
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
 
@@ -50,6 +51,7 @@ def load(config: EvaluateConfig) -> Network | None:
     # PhotoProgress shows the progress instead.
     node |= {"enable_progress_bar": node.get("enable_progress_bar") or False}
     trainer = instantiate(node)
+    check_strategy(trainer)
     choose_inference_format(model, trainer.strategy.root_device.type, str(trainer.precision))
     return Network(path, model, checkpoint, trainer)
 

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -21,7 +21,11 @@ from gfm.errors import GFMError
 from gfm.run.saved_options import given_overrides, saved_overrides
 from gfm.system.console import console
 from gfm.system.files import write_text
+from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import LAST_CHECKPOINT
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 ERROR: Final = "error.txt"
 """File in a failed job's folder: its error."""
@@ -36,6 +40,21 @@ SWEPT: Final = "swept.json"
 def in_sweep() -> bool:
     """Return whether this is a job of ``python train.py -m``."""
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def check_strategy(trainer: "pl.Trainer") -> None:
+    """Check that a job of a sweep does not run the script again, which would start a whole sweep.
+
+    Raises:
+        GFMError: The strategy starts processes in this way.
+    """
+    # Imported here, because --help should not wait for Lightning.
+    from gfm.compat.lightning import launches_script_per_device
+
+    if in_sweep() and launches_script_per_device(trainer):
+        raise GFMError(
+            "jobs of a sweep cannot start processes by ddp: set trainer.strategy=ddp_spawn"
+        )
 
 
 def worst_objective(cfg: DictConfig) -> float:
@@ -95,8 +114,9 @@ def _begin(folder: Path) -> dict[str, Any]:
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
-    """Write the result of a job to its folder."""
-    write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    """Write the result of a job to its folder; of several processes, only rank zero has metrics."""
+    if is_global_zero():
+        write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
 
 
 def job_to_resume() -> Path | None:

@@ -6,12 +6,20 @@ import re
 
 import pytest
 import yaml
+from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from gfm.config import EvaluateConfig
+from gfm.errors import GFMError
+from gfm.run import scoring
+from gfm.run.configuration import load_config
+from gfm.run.folders import check_shared
+from gfm.run.sweep import run_job
 from gfm.run.sweep_callback import SweepCallback
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
+from tests.run.test_finetune import write_weights
 
 
 def sweep(demo_folder, folder, *options):
@@ -74,6 +82,42 @@ def test_a_search_continues_after_a_failure(demo_folder, demo_roots, tmp_path):
 def test_a_single_run_leaves_no_result(tmp_path):
     config = OmegaConf.create({"hydra": {"mode": RunMode.RUN}})
     SweepCallback().on_job_end(config, None)
+
+
+def set_hydra(monkeypatch, folder, launcher):
+    """Make this process that of a job of a sweep."""
+    node = {"mode": RunMode.MULTIRUN, "runtime": {"output_dir": str(folder)}}
+    node |= {"launcher": {"_target_": launcher}, "overrides": {"task": ["seed=1"]}}
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: OmegaConf.create(node))
+
+
+def test_an_evaluation_in_a_sweep_starts_no_scripts(tmp_path, monkeypatch):
+    weights = write_weights(tmp_path / "small.ckpt")
+    given = [f"checkpoint={weights}", f"paths.run={tmp_path}", "trainer=ddp_cpu"]
+    cfg = compose_config("evaluate", [*given, "trainer.strategy=ddp"])
+    config = load_config(EvaluateConfig, cfg)
+    set_hydra(monkeypatch, tmp_path, "basic")
+    with pytest.raises(GFMError, match=r"set trainer\.strategy=ddp_spawn"):
+        scoring.load(config)
+
+
+@pytest.mark.parametrize(("rank", "written"), [("0", True), ("1", False)])
+def test_only_rank_zero_writes_the_result(tmp_path, monkeypatch, rank, written):
+    set_hydra(monkeypatch, tmp_path, "submitit")
+    monkeypatch.setenv("SLURM_PROCID", rank)
+    cfg = OmegaConf.create({"objective": "sad", "objective_mode": "min"})
+    run_job(cfg, lambda _: ({"sad": 1.0}, {}))
+    assert (tmp_path / "result.json").is_file() is written
+
+
+def test_processes_of_a_job_share_its_folder_with_submitit_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    set_hydra(monkeypatch, tmp_path, "hydra_plugins.hydra_submitit_launcher.SlurmLauncher")
+    check_shared(tmp_path)
+    set_hydra(monkeypatch, tmp_path, "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
+    with pytest.raises(GFMError, match="would start the whole sweep in each process: start it"):
+        check_shared(tmp_path)
 
 
 def test_every_choice_of_the_wandb_sweep_composes():
