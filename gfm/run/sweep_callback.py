@@ -79,10 +79,12 @@ def _begin_table(config: DictConfig) -> list[str]:
     """Make the sweep run a table, and return the names of the options that differ between runs."""
     # Imported here, because --help should not wait for torch.
     from gfm.evaluation.table import save_definition
-    from gfm.run.table import plan_table, repeated_option
+    from gfm.run.table import extend_table, plan_table, repeated_option
 
+    sweep = Path(config.hydra.sweep.dir)
     definition, jobs = plan_table(config)
-    save_definition(Path(config.hydra.sweep.dir), definition)
+    definition = extend_table(sweep, definition)
+    save_definition(sweep, definition)
     with read_write(config), open_dict(config):
         config.hydra.sweeper = {"_target_": "hydra_plugins.gfm_sweeper.ListSweeper", "jobs": jobs}
     own = [name for options in definition.options.values() for name in by_option(options)]

@@ -4,6 +4,9 @@ The runs of a table are ordinary runs: each can be repeated or resumed alone wit
 """
 
 import re
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,11 +15,12 @@ from pydantic import BeforeValidator, Field, ValidationError
 from gfm.compat.hydra import parse_override, swept_options
 from gfm.errors import GFMError
 from gfm.evaluation.published import find_published
-from gfm.evaluation.table import Definition
+from gfm.evaluation.table import Definition, load_definition
 from gfm.metrics import metric_names
 from gfm.option_types import Section, Text
 from gfm.run.overrides import check_overrides, override
 from gfm.run.saved_options import Options, by_option, given_overrides
+from gfm.run.sweep import RESULT
 
 _COLUMNS = ("sad", "mse", "mad", "grad", "conn", "sad_transition")
 
@@ -72,6 +76,40 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
     return Definition(
         table.title, folders, own_options, shared_options, columns, table.published, table.notes
     ), jobs
+
+
+def extend_table(sweep: Path, definition: Definition) -> Definition:
+    """Add the cells and runs of the table in the folder of a sweep, if any of them has begun.
+
+    Raises:
+        GFMError: The runs of that table have other options.
+    """
+    earlier = _begun_table(sweep)
+    if earlier is None:
+        return definition
+    changed = set(earlier.shared) ^ set(definition.shared)
+    for label in earlier.options.keys() & definition.options:
+        changed |= set(earlier.options[label]) ^ set(definition.options[label])
+    if changed:
+        raise GFMError(
+            f"{sweep} holds a table whose runs differ in {', '.join(sorted(changed))}: repeat its "
+            "command to resume it, or set hydra.sweep.dir to a new folder"
+        )
+    cells = {**earlier.cells, **definition.cells}
+    return replace(
+        definition,
+        cells={n: list(dict.fromkeys([*earlier.cells.get(n, []), *f])) for n, f in cells.items()},
+        options={**earlier.options, **definition.options},
+        published={**earlier.published, **definition.published},
+    )
+
+
+def _begun_table(sweep: Path) -> Definition | None:
+    with suppress(GFMError):  # no table yet, or a damaged one
+        table = load_definition(sweep)
+        if any((sweep / run / RESULT).is_file() for runs in table.cells.values() for run in runs):
+            return table
+    return None
 
 
 def repeated_option(config: DictConfig) -> str:

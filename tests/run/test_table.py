@@ -11,8 +11,10 @@ from gfm.compat.hydra import swept_options
 from gfm.config import EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.evaluation.published import find_published
+from gfm.evaluation.table import load_definition
 from gfm.run.configuration import load_config
 from gfm.run.sweep import choose_gpu
+from gfm.run.sweep_callback import _begin_table
 from gfm.run.table import plan_table
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
@@ -27,14 +29,20 @@ OWN = re.search(
 )
 
 
-def plan(name, *options, program="train"):
-    """The definition and the jobs of a table for these options of the command line."""
+def compose_table(name, *options, program="train", sweep=None):
+    """The configuration of a sweep over a table for these options of the command line."""
     given = [f"table={name}", *options]
     config = compose_config(program, [o for o in given if not swept_options([o])])
     hydra = {"overrides": {"task": given}, "runtime": {"choices": {"table": name}}}
+    hydra |= {"sweep": {"dir": str(sweep)}}
     with open_dict(config):
         config.hydra = OmegaConf.create(hydra)
-    return plan_table(config)
+    return config
+
+
+def plan(name, *options, program="train"):
+    """The definition and the jobs of a table."""
+    return plan_table(compose_table(name, *options, program=program))
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -99,6 +107,28 @@ def test_mistakes_are_one_line(given, message):
         plan(name, option)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def begin(sweep, *options):
+    """Extend the table in a folder; its first run begins."""
+    _begin_table(compose_table("rosta", *options, sweep=sweep))
+    (sweep / "tt_seed0").mkdir(exist_ok=True)
+    (sweep / "tt_seed0/result.json").touch()
+    return load_definition(sweep)
+
+
+def test_a_repeated_table_keeps_the_runs_that_it_has(tmp_path):
+    begin(tmp_path, "seed=0,1")
+    assert begin(tmp_path, "seed=3").cells["TT"] == ["tt_seed0", "tt_seed1", "tt_seed3"]
+    before = (tmp_path / "table.json").read_text()
+    for option in ("optimizer.lr=1e-4", "table.cells.TT='rosta=bt'"):
+        named = option.removeprefix("table.cells.TT=").strip("'")
+        says = f"holds a table whose runs differ in {named}.*set hydra.sweep.dir to a new"
+        with pytest.raises(GFMError, match=says):
+            begin(tmp_path, "seed=0,1", option)
+    assert (tmp_path / "table.json").read_text() == before
+    (tmp_path / "tt_seed0/result.json").unlink()  # then nothing depends on the options
+    assert begin(tmp_path, "optimizer.lr=1e-4").cells["TT"] == ["tt_seed0"]
 
 
 def test_a_table_of_evaluations_needs_weights():
