@@ -44,7 +44,7 @@ def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
     if both:
         raise GFMError(
             f"{len(both)} photos are in both training and validation, such as {min(both)}: remove "
-            "them from one, or hold out training photos with data.num_holdout=0.2 instead"
+            "them from one"
         )
 
 

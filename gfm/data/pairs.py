@@ -69,11 +69,11 @@ class Pairs:
         """
         photos = self._photos(self.parts()[0])
         if is_denoised:
-            raise GFMError("data=pairs has no denoised photos: set data.denoise=false")
+            raise GFMError("data=pairs has no denoised photos: set track.denoise=false")
         if foreground == "image":
             return photos
         if not photos[0].is_cutout:
-            raise GFMError("data=pairs has no foregrounds: set data.foreground=image")
+            raise GFMError("data=pairs has no foregrounds: set track.foreground=image")
         return [replace(photo, foreground=photo.image) for photo in photos]
 
     def validation(self) -> list[Photo]:
@@ -112,7 +112,7 @@ class Pairs:
             self._check_suffix(folder, found, images, alphas)
         trimaps: dict[str, Path] = {}
         if found.trimaps and (folder / found.trimaps).is_dir():
-            trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=null")
+            trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=none")
         _check_names(images, alphas, folder / found.alphas)
         return [
             Photo(

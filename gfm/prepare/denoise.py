@@ -25,7 +25,7 @@ from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
 _FAULTS = {
-    "nlm": ("skimage", "scikit-image is missing: pip install -c constraints.txt -e '.[prepare]'"),
+    "nlm": ("skimage", "scikit-image is missing: pip install 'gfm-matting[prepare]'"),
     "bm3d": ("bm3d", "bm3d is missing (licence: non-commercial use only): pip install bm3d"),
 }
 _BYTES = {".png": 1.1, ".jpg": 0.25}  # per pixel, measured on photos

@@ -1,5 +1,6 @@
 """Downloads the weights and datasets that the authors publish."""
 
+import shlex
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -88,12 +89,13 @@ def find_weights(name: str, folder: Path | None = None) -> Download:
     name = target.stem.removeprefix("gfm_")
     agreements = {data: _agreement(data) for data in ("AM-2k", "BG-20k")}
     entry = links()["weights"][target.stem]
+    source = str(folder / target.name) if folder else f"released:{name}"
     return Download(
         f"weights {name}",
         _file_link(entry),
         agreements,
         folder / target.name if folder else target,
-        f"use it: gfm evaluate checkpoint=released:{name} data=am2k",
+        f"use it: gfm evaluate {shlex.quote(f'checkpoint={source}')} data=am2k",
         False,
         lambda path: _check_weights(path, name),
         _LARGEST_WEIGHTS,

@@ -82,7 +82,5 @@ def prepare_foregrounds(
     try:
         import pymatting  # noqa: F401
     except ImportError as error:
-        raise GFMError(
-            "pymatting is missing: pip install -c constraints.txt -e '.[prepare]'"
-        ) from error
+        raise GFMError("pymatting is missing: pip install 'gfm-matting[prepare]'") from error
     run(Job("foregrounds", items, partial(make, method)), options)

@@ -4,10 +4,13 @@ import ast
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tests.conftest import PROJECT
@@ -58,14 +61,29 @@ def test_licences_of_dependencies_are_permissive():
         assert name in WEAK or PERMISSIVE.search(text), f"{name}: {text}"
 
 
+def read_pins() -> list[Requirement]:
+    lines = (PROJECT / "constraints.txt").read_text().splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("python", ["3.10.0", "3.11.0", "3.13.0"])
+def test_pins_can_be_installed_with_every_python(python):
+    environment = {"python_full_version": python, "python_version": python[:4]}
+    for pin in read_pins():
+        if pin.marker and not pin.marker.evaluate(environment):
+            continue
+        with suppress(PackageNotFoundError):
+            needs = distribution(pin.name).metadata.get("Requires-Python") or ""
+            assert python in SpecifierSet(needs), pin
+
+
 def test_versions_have_no_known_advisory():
     toml = pytest.importorskip("tomllib", reason="needs Python 3.11")
     project = toml.loads((PROJECT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
     required = [Requirement(text) for part in (project["dependencies"], *extras) for text in part]
     minimums = {r.name.lower().replace("_", "-"): r.specifier for r in required}
-    lines = (PROJECT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if "==" in line)
+    pins = {pin.name: next(iter(pin.specifier)).version for pin in read_pins()}
     for name, fixed in FIXED_IN.items():
         assert Version(pins[name]) >= Version(fixed), name
         lowest = [s.version for s in minimums.get(name, ()) if s.operator in (">=", "==")]
