@@ -25,6 +25,10 @@ PACKAGES: Final = (
 )
 """Packages whose classes kept options may name; ``trust`` adds others."""
 
+_HARMLESS = (
+    "datetime",
+)  # its classes, such as the timedelta of a strategy's timeout, have no paths
+
 _READS = ("data.", "paths.", "init_from")
 """Options whose paths are only read. (Demo data are only added, in a folder named by a hash.)"""
 
@@ -69,7 +73,7 @@ def check_kept(
                 f"{file} holds {text}, whose interpolation is not resolved: set {name} on the "
                 "command line"
             )
-        check_description({name.split(".")[-1]: value}, PACKAGES, trust, file)
+        check_description({name.split(".")[-1]: value}, (*PACKAGES, *_HARMLESS), trust, file)
         if option.package or _is_harmful(name, value, run):
             refused.append(text)
     if refused:

@@ -44,6 +44,7 @@ EXECUTES = {
     "+logger.x._target_=pytorch_lightning.loggers.MLFlowLogger": "set trust=[pytorch_lightning]",
     "trainer.strategy._target_=pytorch_lightning.strategies.DDPStrategy": "uses pytorch_lightning",
     "+loss.extra={x: {_target_: gfm.data.images.os.remove}}": "uses gfm.data.images.os.remove",
+    "+trainer.strategy.timeout={_target_: datetime.sys.exit}": "uses datetime.sys.exit",
     "run.name=${oc.env:HOME}": "whose interpolation is not resolved: set run.name",
     r"run.name=$\{oc.env\:HOME\}": "contains an interpolation",
 }
@@ -123,6 +124,7 @@ HARMLESS = (
     *("test=last", "weight_decay_on=weights", "trainer.max_time=00:12:00:00"),
     "+callbacks.early={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: val/sad}",
     "+trainer.limit_predict_batches=2",
+    "+trainer.strategy.timeout={_target_: datetime.timedelta, minutes: 5}",
 )
 
 
