@@ -24,6 +24,16 @@ def _read(path: Path) -> dict[str, str]:
     return settings
 
 
+def read_settings(run: Path) -> dict[str, str]:
+    """Return the settings of the evaluation in a run's folder; empty if it holds none.
+
+    Raises:
+        GFMError: The file that holds them is damaged.
+    """
+    path = run / "journal/settings.json"
+    return _read(path) if path.is_file() else {}
+
+
 class Journal:
     """Scores that survive an interruption, and the settings that they belong to.
 

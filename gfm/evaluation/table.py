@@ -22,6 +22,7 @@ from gfm.evaluation.comparison import (
     match_runs,
     read_scores,
 )
+from gfm.evaluation.journal import read_settings
 from gfm.evaluation.published import find_published
 from gfm.metrics import METRIC_NAMES, metric_units
 from gfm.system.files import write_text
@@ -122,8 +123,8 @@ def build_table(sweep: Path) -> Table:
     """Make the table of a sweep from the runs that have results.
 
     Raises:
-        GFMError: The definition or a result is damaged, no run has a result, or the runs share no
-            photo.
+        GFMError: The definition or a result is damaged, no run has a result, the runs share no
+            photo, or a checkpoint has changed between them.
     """
     definition = load_definition(sweep)
     runs: dict[str, list[Scores]] = {}
@@ -133,6 +134,7 @@ def build_table(sweep: Path) -> Table:
     found = [run for cell in runs.values() for run in cell]
     if not found:
         raise GFMError(f"no run of the table in {sweep} has a result yet")
+    _check_weights(found)
     comparison = match_runs(found)
     entries = _entries(comparison, [len(cell) for cell in runs.values()], definition.metrics)
     published = {label: _published(definition, label, cell) for label, cell in runs.items()}
@@ -149,6 +151,22 @@ def build_table(sweep: Path) -> Table:
     ]
     known = [m for m in metrics if any(m in row.published for row in rows)]
     return Table(definition.title, metrics, units, rows, definition.shared, notes, known)
+
+
+def _check_weights(runs: Sequence[Scores]) -> None:
+    """Check that all evaluations of a checkpoint read the same weights."""
+    first: dict[str, tuple[str, str]] = {}
+    for run in runs:
+        weights = read_settings(run.folder).get("checkpoint")
+        name = run.config.get("checkpoint")
+        if weights is None or name is None:  # a training, or mattes from a folder
+            continue
+        label, expected = first.setdefault(name, (run.label, weights))
+        if weights != expected:
+            raise GFMError(
+                f"{run.label} was scored with other weights than {label}, because {name} has "
+                "changed: repeat the table for a copy of it, with hydra.sweep.dir=<new folder>"
+            )
 
 
 def _entries(

@@ -166,5 +166,15 @@ def check_shared(folder: Path) -> None:
 def save_config(config: "Config") -> None:
     """Write the configuration of a run, and the overrides that it was started with."""
     if is_global_zero():
-        write_text(config.folder / "config.yaml", OmegaConf.to_yaml(config.to_dict()))
+        write_text(config.folder / "config.yaml", OmegaConf.to_yaml(_from_anywhere(config)))
         save_overrides(config.folder)
+
+
+def _from_anywhere(config: "Config") -> dict[str, Any]:
+    """Return a configuration whose paths `gfm compare` can read in any folder."""
+    plain = config.to_dict()
+    for section, name in ((plain, "checkpoint"), (plain["data"], "root")):
+        path = section.get(name)
+        if path and Path(path).exists():  # no name such as released:r34_tt
+            section[name] = str(Path(path).absolute())
+    return plain

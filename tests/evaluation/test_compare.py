@@ -5,14 +5,16 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import bootstrap_differences, compare_runs
+from gfm.evaluation.comparison import bootstrap_differences, compare_runs, read_scores
 from gfm.evaluation.comparison_output import print_comparison, write_comparison
+from gfm.run.folders import save_config
 from tests.conftest import PROJECT
 
 
@@ -127,6 +129,21 @@ def test_photos_that_a_network_was_trained_on_are_left_out(tmp_path, capsys):
     alone = write(tmp_path / "alone", {"c": {"sad": 1.0}}, data=data)
     with pytest.raises(GFMError, match="was trained on each photo: evaluate on other photos"):
         compare_runs([alone, scored])
+
+
+def test_trained_photos_are_left_out_whatever_the_current_folder(tmp_path, monkeypatch):
+    rows = {name: {"sad": 1.0} for name in "abc"}
+    (tmp_path / "mine").mkdir()
+    run = write(tmp_path / "run", rows, data={"root": str(tmp_path / "mine")})
+    (run / "split.csv").write_text("name,part\na,held out\nc,trained on\n")
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/best.ckpt").touch()
+    scored = write(tmp_path / "scored", rows)
+    typed = {"checkpoint": "run/checkpoints/best.ckpt", "data": {"root": "mine"}}
+    monkeypatch.chdir(tmp_path)
+    save_config(SimpleNamespace(folder=scored, to_dict=lambda: typed))
+    monkeypatch.chdir(tmp_path / "mine")
+    assert read_scores(scored, "A").trained == {"c"}
 
 
 def write_sets(folder, **sets):

@@ -9,6 +9,7 @@ import yaml
 
 from gfm.cli import main
 from gfm.errors import GFMError
+from gfm.evaluation.journal import Journal
 from gfm.evaluation.published import find_published, published_rows
 from gfm.evaluation.table import Definition, build_table, save_definition
 from gfm.evaluation.table_output import publish_table, to_latex, to_markdown
@@ -151,6 +152,19 @@ def test_damaged_files_are_named(tmp_path, spoil, message):
     write(tmp_path)
     spoil(tmp_path)
     with pytest.raises(GFMError, match=message):
+        build_table(tmp_path)
+
+
+def test_weights_that_change_between_cells_are_refused(tmp_path):
+    write(tmp_path, config={"checkpoint": "/a.ckpt", "protocol": "gfm"})
+    for run in RUNS:
+        Journal(tmp_path / run / "journal").begin({"checkpoint": "abc"})
+    assert len(build_table(tmp_path).rows) == 4
+    (tmp_path / "best_seed0/journal/settings.json").write_text('{"checkpoint": "def"}')
+    says = (
+        r"^best_seed0 was scored with other weights than far_seed0, because /a.ckpt has changed: "
+    )
+    with pytest.raises(GFMError, match=says):
         build_table(tmp_path)
 
 
