@@ -4,10 +4,14 @@ A sweep is many runs of one command line, ``python train.py -m``. Restarting a k
 folder skips finished jobs and resumes interrupted ones.
 """
 
+import functools
+import hashlib
+import itertools
 import json
 import math
 import multiprocessing
-import re
+import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,10 +21,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gfm.errors import GFMError
+from gfm.errors import GFMError, WriteError
 from gfm.run.saved_options import given_overrides, saved_overrides
 from gfm.system.console import console
 from gfm.system.files import write_text
+from gfm.system.locks import acquire_lock
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import LAST_CHECKPOINT
 
@@ -130,12 +135,30 @@ def job_to_resume() -> Path | None:
 def choose_gpu(num_gpus: int) -> int | None:
     """Return the GPU of this job if the launcher joblib runs several at a time, else ``None``.
 
-    Its workers are numbered from 1. Each gets a separate GPU if there are enough.
+    Each of its workers keeps a separate GPU if there are enough. The names of workers do not tell
+    them apart by GPU, because joblib replaces a worker whose memory has grown.
     """
-    found = re.fullmatch(r"LokyProcess-(\d+)", multiprocessing.current_process().name)
-    if found is None or num_gpus < 2 or not in_sweep():
+    is_worker = multiprocessing.current_process().name.startswith("LokyProcess-")
+    if not is_worker or num_gpus < 2 or not in_sweep():
         return None
-    return (int(found[1]) - 1) % num_gpus
+    return _claim_number(os.path.realpath(HydraConfig.get().sweep.dir)) % num_gpus
+
+
+@functools.cache
+def _claim_number(sweep: str) -> int:
+    """Return the first number that no other process of a sweep holds; this one holds it now."""
+    digest = hashlib.sha256(sweep.encode()).hexdigest()[:12]
+    # Not in the folder of the sweep, which may be on a file system without locks.
+    folder = Path(tempfile.gettempdir(), f"gfm_{os.getuid()}_{digest}")
+    for number in itertools.count():
+        try:
+            acquire_lock(folder / str(number))
+        except WriteError:
+            raise
+        except GFMError:  # held
+            continue
+        break
+    return number
 
 
 def job_name(run: Path) -> tuple[str, str | None]:

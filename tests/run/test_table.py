@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
 from gfm.compat.hydra import swept_options
@@ -13,11 +14,13 @@ from gfm.errors import GFMError
 from gfm.evaluation.published import find_published
 from gfm.evaluation.table import load_definition
 from gfm.run.configuration import load_config
-from gfm.run.sweep import choose_gpu
+from gfm.run.sweep import _claim_number, choose_gpu
 from gfm.run.sweep_callback import _begin_table
 from gfm.run.table import plan_table
+from gfm.system.locks import release_lock
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
+from tests.system.test_locks import hold  # noqa: F401  a fixture
 
 SHIPPED = sorted(path.stem for path in (PROJECT / "configs/table").glob("*.yaml"))
 SCORED = ["inference", "inference_rim"]
@@ -148,21 +151,23 @@ def test_a_table_without_m_is_refused(tiny_training):
         load_config(TrainConfig, compose_config("train", [*tiny_training, "table=rosta"]))
 
 
-@pytest.mark.parametrize(
-    ("worker", "num_gpus", "gpu"),
-    [
-        ("LokyProcess-1", 4, 0),
-        ("LokyProcess-6", 4, 1),
-        ("LokyProcess-1", 1, None),
-        ("MainProcess", 4, None),
-    ],
-)
-def test_workers_of_joblib_share_the_gpus(monkeypatch, worker, num_gpus, gpu):
+def test_workers_of_joblib_share_the_gpus(tmp_path, monkeypatch, hold):  # noqa: F811
+    """Joblib replaces a worker whose memory has grown; the fifth may be the second that runs."""
     monkeypatch.setattr("gfm.run.sweep.in_sweep", lambda: True)
-    monkeypatch.setattr("multiprocessing.process.BaseProcess.name", worker)
-    assert choose_gpu(num_gpus) == gpu
-    monkeypatch.setattr("gfm.run.sweep.in_sweep", lambda: False)
-    assert choose_gpu(num_gpus) is None
+    hydra = OmegaConf.create({"sweep": {"dir": "sweep"}})
+    monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert choose_gpu(4) is None  # not a worker
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.name", "LokyProcess-5")
+    assert choose_gpu(1) is None
+    assert choose_gpu(4) == 0
+    (folder,) = tmp_path.iterdir()
+    _claim_number.cache_clear()
+    release_lock(folder / "0")
+    hold(folder / "0")
+    assert [choose_gpu(4) for _ in range(2)] == [1, 1]
+    _claim_number.cache_clear()
+    release_lock(folder / "1")
 
 
 def test_a_table_of_ones_own_goes_on_where_it_was_stopped(demo_folder, demo_roots, tmp_path):
