@@ -42,6 +42,9 @@ SWEPT: Final = "swept.json"
 """File in a sweep's folder: the names of the options that differ between jobs."""
 
 
+_ENDED: Final = {"finished": "is finished", "failed": "has failed"}
+
+
 def in_sweep() -> bool:
     """Return whether this is a job of ``python train.py -m``."""
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
@@ -81,8 +84,8 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
         return _objective(run(cfg)[0], cfg)
     folder = Path(HydraConfig.get().runtime.output_dir)
     result = _begin(folder)
-    if result["status"] == "finished":
-        console().print(f"{folder} is finished already")
+    if result["status"] != "running":
+        console().print(f"{folder} {_ENDED[result['status']]} already")
         value = result["objective"]
         return worst_objective(cfg) if value is None else float(value)
     start = time.monotonic()
@@ -100,7 +103,7 @@ def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
 
 
 def _begin(folder: Path) -> dict[str, Any]:
-    """Return the saved result of a job; a new job is recorded before it starts."""
+    """Return the saved result of a job that is not run again; any other is recorded as running."""
     overrides = given_overrides(HydraConfig.get())
     result = {"status": "running", "objective": None, "overrides": overrides}
     file = folder / RESULT
@@ -111,11 +114,27 @@ def _begin(folder: Path) -> dict[str, Any]:
                 f"{folder} holds a run with {' '.join(before['overrides'])}: repeat the command of "
                 "that sweep to resume it, or set hydra.sweep.dir to a new folder"
             )
+        if before["status"] == "failed" and _has_later_trials():
+            return before
         (folder / ERROR).unlink(missing_ok=True)
         if before["status"] == "finished":
             return before
     write_result(folder, result)
     return result
+
+
+def _has_later_trials() -> bool:
+    """Return whether a later trial of a search has finished, which depends on the earlier ones.
+
+    Otherwise, a failed trial that now succeeds would change what the search suggests from there on,
+    and no finished trial would match its folder.
+    """
+    hydra = HydraConfig.get()
+    if "optuna" not in hydra.sweeper._target_:
+        return False
+    files = Path(hydra.sweep.dir).glob(f"*/{RESULT}")
+    later = [f for f in files if f.parent.name.isdigit() and int(f.parent.name) > hydra.job.num]
+    return any(json.loads(file.read_text())["status"] == "finished" for file in later)
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:

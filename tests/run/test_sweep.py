@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 import re
 
 import pytest
@@ -15,7 +16,7 @@ from gfm.errors import GFMError
 from gfm.run import scoring
 from gfm.run.configuration import load_config
 from gfm.run.folders import check_shared
-from gfm.run.sweep import run_job
+from gfm.run.sweep import run_job, write_result
 from gfm.run.sweep_callback import SweepCallback
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
@@ -84,10 +85,10 @@ def test_a_single_run_leaves_no_result(tmp_path):
     SweepCallback().on_job_end(config, None)
 
 
-def set_hydra(monkeypatch, folder, launcher):
+def set_hydra(monkeypatch, folder, launcher, **more):
     """Make this process that of a job of a sweep."""
     node = {"mode": RunMode.MULTIRUN, "runtime": {"output_dir": str(folder)}}
-    node |= {"launcher": {"_target_": launcher}, "overrides": {"task": ["seed=1"]}}
+    node |= {"launcher": {"_target_": launcher}, "overrides": {"task": ["seed=1"]}, **more}
     monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
     monkeypatch.setattr(HydraConfig, "get", lambda: OmegaConf.create(node))
 
@@ -109,6 +110,20 @@ def test_only_rank_zero_writes_the_result(tmp_path, monkeypatch, rank, written):
     cfg = OmegaConf.create({"objective": "sad", "objective_mode": "min"})
     run_job(cfg, lambda _: ({"sad": 1.0}, {}))
     assert (tmp_path / "result.json").is_file() is written
+
+
+def test_a_failed_trial_that_later_ones_depend_on_is_not_run_again(tmp_path, monkeypatch, capsys):
+    failed = {"status": "failed", "objective": None, "overrides": ["seed=1"]}
+    for number, status in {"3": "failed", "4": "failed", "5": "finished"}.items():
+        (tmp_path / number).mkdir()
+        write_result(tmp_path / number, {**failed, "status": status})
+    cfg = OmegaConf.create({"objective": "sad", "objective_mode": "min"})
+    search = {"sweeper": {"_target_": "optuna"}, "sweep": {"dir": str(tmp_path)}, "job": {"num": 3}}
+    set_hydra(monkeypatch, tmp_path / "3", "basic", **search)
+    assert run_job(cfg, lambda _: ({"sad": 1.0}, {})) == math.inf
+    assert "3 has failed already" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "5/result.json").unlink()
+    assert run_job(cfg, lambda _: ({"sad": 1.0}, {})) == 1
 
 
 def test_processes_of_a_job_share_its_folder_with_submitit_alone(tmp_path, monkeypatch):
