@@ -95,34 +95,35 @@ def missing_entries(checkpoint: Mapping[str, Any]) -> list[str]:
     return [name for name, kind in _ENTRIES.items() if not isinstance(checkpoint.get(name), kind)]
 
 
-def restart_unfinished_validation(
-    checkpoint: dict[str, Any], validate_every: int | None, interval: int | float | None
-) -> None:
+def restart_unfinished_validation(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
     """Make Lightning repeat a validation that was interrupted or due when a run ended.
 
     Lightning itself would resume an interrupted validation without the earlier photos, and skip one
-    that was due when the last step of an epoch was saved.
+    that was due after the saved step.
 
     Args:
+        trainer: Trainer that resumes the run.
         checkpoint: Lightning's checkpoint, changed in place.
-        validate_every: Number of epochs between validations; ``None`` if they are counted in
-            batches.
-        interval: Number of batches between validations, if they are counted in batches.
     """
     progress = checkpoint["loops"]["fit_loop"]
     training = progress["epoch_loop.batch_progress"]
     validation = progress["epoch_loop.val_loop.batch_progress"]
-    done = training["current"]
     cut_off = validation["total"]["ready"] > 0 and not validation["is_last_batch"]
-    if validate_every is None:
-        is_due = bool(interval) and training["total"]["ready"] % int(interval or 1) == 0
-    else:
-        is_due = (checkpoint["epoch"] + 1) % validate_every == 0
-    not_begun = is_due and training["is_last_batch"] and done["completed"] < done["processed"]
-    if not (cut_off or not_begun):
+    is_before_validation = training["current"]["completed"] < training["current"]["processed"]
+    if not cut_off and not (is_before_validation and _is_validation_due(trainer, checkpoint)):
         return
     for part in ("current", "total"):
         training[part]["completed"] = training[part]["processed"]
         validation[part].update(ready=0, started=0, processed=0, completed=0)
     # To Lightning, this is a validation interrupted in its first batch.
     validation["total"].update(ready=1, started=1)
+
+
+def _is_validation_due(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> bool:
+    """Return whether a validation follows the last batch of a checkpoint."""
+    trainer.fit_loop.setup_data()  # computes the number of batches between validations
+    every, training = trainer.check_val_every_n_epoch, "epoch_loop.batch_progress"
+    if every is not None and (checkpoint["epoch"] + 1) % every:
+        return False
+    done = checkpoint["loops"]["fit_loop"][training]["total" if every is None else "current"]
+    return bool(trainer.val_check_batch) and done["ready"] % trainer.val_check_batch == 0

@@ -261,8 +261,7 @@ class MattingModule(pl.LightningModule):
                 "the checkpoint was written with different settings of freeze, layer_decay or "
                 "weight_decay_on: restore them, or start a new run from its weights with init_from="
             )
-        every, interval = self.trainer.check_val_every_n_epoch, self.trainer.val_check_interval
-        restart_unfinished_validation(checkpoint, every, interval)
+        restart_unfinished_validation(self.trainer, checkpoint)
 
     def on_train_start(self) -> None:
         """Apply the current options to a resumed run, instead of those in the checkpoint."""

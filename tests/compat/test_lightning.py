@@ -52,27 +52,53 @@ def test_batches_are_counted_and_a_terminated_trainer_leaves(tmp_path):
     assert issubclass(SIGTERMException, SystemExit)  # as gfm.run.entry expects
 
 
-def test_a_checkpoint_has_the_loops_to_restart_a_validation(tmp_path):
-    trainer = _trainer(tmp_path, max_steps=1)
-    trainer.fit(Steps(), DataLoader(torch.ones(8, 1)))
-    trainer.save_checkpoint(tmp_path / "x.ckpt")
-    content = _read(tmp_path / "x.ckpt")
-    lightning.restart_unfinished_validation(content, None, None)
-    assert content["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == 1
+class Plain(Steps):
+    """Takes steps and validates."""
+
+    def training_step(self, batch, batch_idx):
+        return self.layer(batch).sum()
+
+    def validation_step(self, batch, batch_idx):
+        pass
 
 
-@pytest.mark.parametrize(("interval", "completed"), [(2, 4), (3, 3)])
-def test_only_a_validation_that_is_due_is_restarted(tmp_path, interval, completed):
-    """After the fourth and last batch of an epoch; every second or third batch is validated."""
-    trainer = _trainer(tmp_path, max_steps=1)
-    trainer.fit(Steps(), DataLoader(torch.ones(8, 1)))
-    trainer.save_checkpoint(tmp_path / "x.ckpt")
-    content = _read(tmp_path / "x.ckpt")
-    done = content["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-    done["is_last_batch"], done["total"]["ready"] = True, 4
-    done["current"].update(ready=4, started=4, processed=4, completed=3)
-    lightning.restart_unfinished_validation(content, None, interval)
-    assert done["current"]["completed"] == completed
+# Of the fourth and last batch of an epoch, or of the sixth batch, in the second epoch.
+@pytest.mark.parametrize(
+    ("batch", "options", "is_due"),
+    [
+        (4, {"check_val_every_n_epoch": None, "val_check_interval": 2}, True),
+        (4, {"check_val_every_n_epoch": None, "val_check_interval": 3}, False),
+        (6, {"check_val_every_n_epoch": None, "val_check_interval": 3}, True),
+        (6, {"val_check_interval": 2}, True),
+        (6, {"val_check_interval": 0.5}, True),
+        (6, {"val_check_interval": 3}, False),
+        (6, {"check_val_every_n_epoch": 3, "val_check_interval": 2}, False),
+        (4, {}, True),
+        (6, {}, False),
+    ],
+)
+def test_only_a_validation_that_is_due_is_restarted(tmp_path, batch, options, is_due):
+    class Save(pl.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            if trainer.global_step == batch:
+                trainer.save_checkpoint(tmp_path / "x.ckpt")
+
+    class Resumed(Plain):
+        def on_load_checkpoint(self, checkpoint):
+            lightning.restart_unfinished_validation(self.trainer, checkpoint)
+
+        def on_validation_start(self):
+            validated.append(self.global_step)
+
+    data, validated = DataLoader(torch.ones(4, 1)), []
+    start = {"max_epochs": 3, "num_sanity_val_steps": 0, **options}
+    _trainer(tmp_path, callbacks=Save(), **start).fit(Resumed(), data, data)
+    expected = [step for step in validated if step >= batch]
+    validated.clear()
+    trainer = _trainer(tmp_path, **start)
+    trainer.fit(Resumed(), data, data, ckpt_path=tmp_path / "x.ckpt", weights_only=True)
+    assert validated == expected
+    assert (validated[:1] == [batch]) == is_due
 
 
 def test_a_checkpoint_has_the_entries_required_to_resume(tmp_path):

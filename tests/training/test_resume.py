@@ -165,9 +165,15 @@ class ValidationKiller(pl.Callback):
             raise Killed
 
 
-# The checkpoint is of the step before the validation, or of the epoch before.
+# The checkpoint is of the step before the validation, which may be within an epoch, or of the epoch
+# before.
 @pytest.mark.parametrize(
-    "when", [EVERY_STEP, [*EVERY_EPOCH[::2], "callbacks.last.every_n_epochs=1"]]
+    "when",
+    [
+        EVERY_STEP,
+        [*EVERY_EPOCH[::2], "callbacks.last.every_n_epochs=1"],
+        [*EVERY_STEP, "trainer.val_check_interval=0.7"],
+    ],
 )
 def test_an_interrupted_validation_is_repeated(tiny_training, tmp_path, monkeypatch, when):
     more = (*when, "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2")
