@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from gfm.compat.lightning import is_accumulating, should_update_logs
+from gfm.system.files import atomic_path
+from gfm.system.ranks import is_global_zero
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -99,25 +101,37 @@ class BestCheckpoint(ModelCheckpoint):
         self.best_step = state_dict.get("best_step", 0)
 
     def _moved(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Return the state with the paths of today, if the folder of the run has moved.
+        """Return the state with the paths of today, if the run goes on in another folder.
 
-        Lightning would forget the best score, and replace the best file by the next one.
+        Its folder may have moved; or the best files are copied from it. Lightning would forget the
+        best score, and replace the best file by the next one.
         """
-        folder = self.dirpath
+        folder, best = self.dirpath, state.get("best_model_path", "")
 
         def here(path: str) -> str:
             return os.path.join(str(folder), os.path.basename(path)) if path else path
 
-        if not folder or not os.path.isfile(here(state.get("best_model_path", ""))):
+        if not folder or not (os.path.isfile(here(best)) or os.path.isfile(best)):
             return state
         models = state.get("best_k_models", {})
+        for path in {best, *models}:
+            _copy_missing(Path(path), Path(here(path)))
         return {
             **state,
             "dirpath": folder,
-            "best_model_path": here(state["best_model_path"]),
+            "best_model_path": here(best),
             "kth_best_model_path": here(state.get("kth_best_model_path", "")),
             "best_k_models": {here(path): score for path, score in models.items()},
         }
+
+
+def _copy_missing(source: Path, target: Path) -> None:
+    """Copy a file, in one of several processes, unless it is there."""
+    is_checkpoint = source.suffix == ".ckpt" and source.is_file()  # a file names any path
+    if is_global_zero() and is_checkpoint and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(target) as aside:
+            shutil.copyfile(source, aside)
 
 
 def _of_step(path: str, step: int) -> str:

@@ -191,20 +191,25 @@ def test_a_signal_in_a_validation_saves_each_weight_in_its_place():
     assert all(bool((p == 7).all()) for p in average._average_model.module.parameters())
 
 
-def test_the_best_score_is_kept_where_the_folder_of_a_run_has_moved(tmp_path):
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_the_best_score_is_kept_where_a_run_goes_on_in_another_folder(tmp_path, is_moved):
+    """Its folder has moved, or is left as it was."""
+
     def best(folder):
         return BestCheckpoint(
-            folder, "best", "score", mode="max", every_n_train_steps=1,
+            folder, "best", "score", mode="max", save_top_k=2, every_n_train_steps=1,
             enable_version_counter=False,
         )  # fmt: skip
 
     first = best(tmp_path / "a")
     trainer = _trainer(tmp_path, callbacks=first, max_epochs=1)
     trainer.fit(Scored([2.0, 1.0, 3.0, 0.0]), DataLoader(torch.ones(4, 1)))
-    state = first.state_dict()
-    (tmp_path / "a").rename(tmp_path / "b")
-    moved = best(tmp_path / "b")
-    moved.load_state_dict(state)
-    path = str(tmp_path / "b/best.ckpt")
-    assert (moved.best_model_score, moved.best_model_path) == (3, path)
-    assert moved.best_k_models == {path: 3}
+    if is_moved:
+        (tmp_path / "a").rename(tmp_path / "b")
+    now = best(tmp_path / "b")
+    now.load_state_dict(first.state_dict())
+    path, second = str(tmp_path / "b/best.ckpt"), str(tmp_path / "b/best_step_1.ckpt")
+    assert (now.best_model_score, now.best_model_path) == (3, path)
+    assert now.best_k_models == {path: 3, second: 2}
+    assert [_read(file)["global_step"] for file in (path, second)] == [3, 1]
+    assert is_moved or (tmp_path / "a/best.ckpt").is_file()
