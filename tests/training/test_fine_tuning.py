@@ -1,5 +1,6 @@
 """Training that starts from other weights, and with the network compiled."""
 
+import pytest
 import torch
 
 from gfm.config import TrainConfig
@@ -37,3 +38,10 @@ def test_compiling_keeps_the_names_of_weights(tiny_training, monkeypatch):
     assert compiled == [objects["module"].model]
     assert "model.encoder.net.conv1.0.weight" in objects["module"].state_dict()
     assert objects["trainer"].global_step == 2
+
+
+@pytest.mark.parametrize(("batches", "interval"), [("1", 50), ("4", 200), ("0", 50), ("x", 50)])
+def test_the_recipe_validates_every_50_steps(batches, interval):
+    """Lightning counts batches. A wrong number of them is reported by its own option."""
+    choice = ["recipe=finetune", f"trainer.accumulate_grad_batches={batches}"]
+    assert compose_config("train", choice).trainer.val_check_interval == interval

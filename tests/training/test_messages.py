@@ -17,7 +17,8 @@ def trainer(fn=TrainerFn.FITTING, **attributes):
         "sanity_checking": False,
         "estimated_stepping_batches": 400,
         "check_val_every_n_epoch": None,
-        "val_check_interval": 50,
+        "val_check_interval": 100,
+        "accumulate_grad_batches": 2,
         "max_epochs": -1,
         "max_steps": 400,
     }

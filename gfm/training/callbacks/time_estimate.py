@@ -56,7 +56,7 @@ class TimeEstimate(Callback):
         if left <= 0 or math.isinf(left):  # infinite if only time limits the run
             return
         seconds, what = seconds_per_step * left, f"the remaining {left:.0f} steps"
-        every = trainer.val_check_interval
+        every = trainer.val_check_interval / trainer.accumulate_grad_batches  # steps
         if self.validation is not None and trainer.check_val_every_n_epoch is None:
             number = int(left // every) + 1  # and the final test
             seconds += number * self.validation
