@@ -1,4 +1,4 @@
-"""What callbacks print about a run: how long it takes, and mattes without content."""
+"""What callbacks say about a run: how long it takes, how fast it is, and mattes without content."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,14 @@ import pytest
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 
-from gfm.training.callbacks import FlatMattes, ProgressBar, TimeEstimate, flat_mattes, time_estimate
+from gfm.training.callbacks import (
+    FlatMattes,
+    ProgressBar,
+    TimeEstimate,
+    flat_mattes,
+    pace,
+    time_estimate,
+)
 from gfm.training.callbacks.time_estimate import format_roughly
 
 
@@ -92,3 +99,19 @@ def test_flat_mattes_are_counted_before_training_and_in_the_test(capsys):
 def test_photos_without_a_foreground_have_no_flat_mattes():
     empty = torch.zeros(1, 8, 8)
     assert not flat_mattes.is_flat(empty, empty)
+
+
+def test_a_validation_within_an_epoch_does_not_count_as_waiting(monkeypatch):
+    now, logged = [0.0], []
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(pace, "should_update_logs", lambda _: True)
+    callback, module = pace.Pace(), SimpleNamespace(log=lambda *pair: logged.append(pair))
+    for step in range(4):  # each waits a second for data, and trains for three
+        now[0] += 1
+        callback.on_train_batch_start()
+        now[0] += 3
+        callback.on_train_batch_end(trainer(world_size=1), module, None, {"image": [0, 0]})
+        if step == 1:
+            now[0] += 96
+            callback.on_validation_end(trainer(), module)
+    assert logged == 2 * [("train/samples_per_second", 0.5), ("train/data_wait", 0.25)]

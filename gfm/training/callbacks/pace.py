@@ -44,5 +44,8 @@ class Pace(Callback):
             pl_module.log("train/data_wait", self.wait / elapsed)
             self._start(now)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._start(None)  # so that the time of a validation does not count
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self._start(None)
