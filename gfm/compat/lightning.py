@@ -127,3 +127,32 @@ def _is_validation_due(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> bo
         return False
     done = checkpoint["loops"]["fit_loop"][training]["total" if every is None else "current"]
     return bool(trainer.val_check_batch) and done["ready"] % trainer.val_check_batch == 0
+
+
+def continue_epoch(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
+    """Make Lightning go on where a run has ended because of ``max_steps``, if more are wanted now.
+
+    Lightning counts the epoch in which the run ended as a whole one, and would go on with the same
+    batch of the next epoch; after the last batch of an epoch, it would leave out the next one.
+
+    Args:
+        trainer: Trainer that resumes the run.
+        checkpoint: Lightning's checkpoint at the end of the run, changed in place.
+    """
+    step, progress = checkpoint["global_step"], checkpoint["loops"]["fit_loop"]
+    training, epochs = progress["epoch_loop.batch_progress"], progress["epoch_progress"]
+    counts_steps = trainer.max_steps != -1
+    if counts_steps and step >= trainer.max_steps:
+        return
+    if not training["is_last_batch"]:
+        checkpoint["epoch"] = done = epochs["current"]["processed"] - 1
+        for part in ("current", "total"):
+            epochs[part].update(ready=done + 1, started=done + 1, processed=done, completed=done)
+    elif counts_steps:  # otherwise Lightning begins the next epoch
+        training["is_last_batch"] = False
+        training["current"].update(ready=0, started=0, processed=0, completed=0)
+    else:
+        return
+    # Lightning skips a validation that is done, but counts it as a step.
+    skipped = _is_validation_due(trainer, checkpoint)
+    progress["epoch_loop.state_dict"]["_batches_that_stepped"] = step - skipped

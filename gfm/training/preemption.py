@@ -11,6 +11,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from gfm.compat.lightning import (
     SIGTERMException,
+    continue_epoch,
     disable_sigterm_broadcast,
     forward_signal,
     is_accumulating,
@@ -18,6 +19,8 @@ from gfm.compat.lightning import (
     should_update_logs,
 )
 from gfm.errors import INTERRUPTED
+
+_AT_LIMIT = "ended_by_max_steps"  # entry of a checkpoint
 
 
 class SaveAtEnd(Callback):
@@ -37,6 +40,7 @@ class SaveAtEnd(Callback):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.received: int | None = None
+        self.is_at_limit = False  # whether trainer.max_steps has ended the run
         self._before: Any = signal.SIG_DFL
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -76,11 +80,24 @@ class SaveAtEnd(Callback):
         )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.is_at_limit = trainer.global_step == trainer.max_steps
         # Even if the last step was saved: before the validation changed the batch-norm statistics,
         # or to another file.
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(self.path)
         _handle(signal.SIGINT, self._before)
+
+    def on_save_checkpoint(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self.is_at_limit:
+            checkpoint[_AT_LIMIT] = True
+
+    def on_load_checkpoint(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if checkpoint.get(_AT_LIMIT):
+            continue_epoch(trainer, checkpoint)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         exit_on_signal(trainer)

@@ -110,20 +110,6 @@ def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
-def test_training_a_finished_run_for_longer_is_bit_exact(tiny_training, tmp_path, monkeypatch):
-    """The checkpoint saved at the end, after the last validation, continues as a longer run."""
-    plain = ("scheduler=none", "trainer.check_val_every_n_epoch=3", "test=false")
-    whole = options(tiny_training, tmp_path / "whole", *plain, "trainer.max_epochs=4")
-    expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
-    parts = options(tiny_training, tmp_path / "parts", *plain)
-    run(compose_config("train", parts), monkeypatch)
-    last = tmp_path / "parts/checkpoints/last.ckpt"
-    longer = [*parts, f"ckpt_path={last}", "trainer.max_epochs=4"]
-    assert_same(
-        expected, outcome(tmp_path / "parts", run(compose_config("train", longer), monkeypatch))
-    )
-
-
 def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monkeypatch):
     parts = options(tiny_training, tmp_path / "run", "test=false", "trainer.max_epochs=1")
     run(compose_config("train", parts), monkeypatch)
