@@ -95,7 +95,7 @@ def missing_entries(checkpoint: Mapping[str, Any]) -> list[str]:
     return [name for name, kind in _ENTRIES.items() if not isinstance(checkpoint.get(name), kind)]
 
 
-def restart_unfinished_validation(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
+def restart_unfinished_validation(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> bool:
     """Make Lightning repeat a validation that was interrupted or due when a run ended.
 
     Lightning itself would resume an interrupted validation without the earlier photos, and skip one
@@ -104,6 +104,9 @@ def restart_unfinished_validation(trainer: pl.Trainer, checkpoint: dict[str, Any
     Args:
         trainer: Trainer that resumes the run.
         checkpoint: Lightning's checkpoint, changed in place.
+
+    Returns:
+        Whether the run begins with a validation.
     """
     progress = checkpoint["loops"]["fit_loop"]
     training = progress["epoch_loop.batch_progress"]
@@ -111,12 +114,19 @@ def restart_unfinished_validation(trainer: pl.Trainer, checkpoint: dict[str, Any
     cut_off = validation["total"]["ready"] > 0 and not validation["is_last_batch"]
     is_before_validation = training["current"]["completed"] < training["current"]["processed"]
     if not cut_off and not (is_before_validation and _is_validation_due(trainer, checkpoint)):
-        return
+        return False
     for part in ("current", "total"):
         training[part]["completed"] = training[part]["processed"]
         validation[part].update(ready=0, started=0, processed=0, completed=0)
     # To Lightning, this is a validation interrupted in its first batch.
     validation["total"].update(ready=1, started=1)
+    # Options that have changed may leave it out.
+    return trainer.enable_validation and _is_validation_due(trainer, checkpoint)
+
+
+def set_max_steps(trainer: pl.Trainer, max_steps: int) -> None:
+    """Change the number of steps after which the trainer stops."""
+    trainer.fit_loop.epoch_loop.max_steps = max_steps
 
 
 def _is_validation_due(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from gfm.checkpoints.formats import read_training
 from gfm.compat.hydra import instantiate
 from gfm.compat.lightning import (
     restart_unfinished_validation,
+    set_max_steps,
     should_update_logs,
     unscale_gradients,
 )
@@ -90,6 +91,7 @@ class MattingModule(pl.LightningModule):
         self.objective = Objective(config.get("objective"), config.get("objective_mode", "min"))
         self.groups: Groups = []  # with the options of this run
         self.is_resumed = False
+        self.is_validation_left = False  # after the last step of a resumed run
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **given: Any) -> "MattingModule":
@@ -198,6 +200,9 @@ class MattingModule(pl.LightningModule):
     def on_validation_start(self) -> None:
         """Check the losses, so that no network is scored after a non-finite loss."""
         self._fetch_losses()
+        if self.is_validation_left and not self.trainer.sanity_checking:
+            self.is_validation_left = False
+            set_max_steps(self.trainer, self.trainer.max_steps - 1)
         for name in getattr(self.trainer.datamodule, "other_datasets", []):  # type: ignore[attr-defined]
             if _OF + name not in self.other_metrics:
                 self.other_metrics[_OF + name] = self.metrics.clone()
@@ -261,7 +266,13 @@ class MattingModule(pl.LightningModule):
                 "the checkpoint was written with different settings of freeze, layer_decay or "
                 "weight_decay_on: restore them, or start a new run from its weights with init_from="
             )
-        restart_unfinished_validation(self.trainer, checkpoint)
+        if restart_unfinished_validation(self.trainer, checkpoint):
+            self.is_validation_left = checkpoint["global_step"] == self.trainer.max_steps
+
+    def on_fit_start(self) -> None:
+        """Let Lightning resume after the last step if a validation is left; it would just end."""
+        if self.is_validation_left:
+            set_max_steps(self.trainer, self.trainer.max_steps + 1)
 
     def on_train_start(self) -> None:
         """Apply the current options to a resumed run, instead of those in the checkpoint."""

@@ -194,9 +194,13 @@ class Terminator(pl.Callback):
 PAIRS = ("trainer.accumulate_grad_batches=2", "trainer.limit_train_batches=4")
 """Two steps in each epoch, of two batches each."""
 
+THREE_STEPS = ("trainer.max_epochs=-1", "trainer.max_steps=3")
+"""The interrupted validation is the last one of the run."""
+
 
 @pytest.mark.parametrize(
-    ("in_validation", "steps", "more"), [(False, 2, ()), (True, 3, ()), (False, 2, PAIRS)]
+    ("in_validation", "steps", "more"),
+    [(False, 2, ()), (True, 3, ()), (True, 3, THREE_STEPS), (False, 2, PAIRS)],
 )
 def test_sigterm_saves_the_run(tiny_training, tmp_path, monkeypatch, in_validation, steps, more):
     whole = options(tiny_training, tmp_path / "whole", *more)
