@@ -1,6 +1,7 @@
 """Selects what to matte: inputs whose results are missing and would replace no other file."""
 
 import os
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from gfm.inference.outputs import Output
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
 from gfm.system.extras import import_optional
+from gfm.system.files import ignores_case
 from gfm.system.shards import EVERYTHING, Shard
 
 
@@ -123,13 +125,15 @@ def reject_conflicts(
     others: Iterable[Path] = (),
     shard: Shard = EVERYTHING,
 ) -> tuple[list[Source], list[Failure]]:
-    """Separate photos and clips with the same results, or whose results would replace an input."""
-    by_name: dict[tuple[Path, bool], list[Source]] = {}
-    for source in sources:
-        by_name.setdefault((source.name, source.is_clip), []).append(source)
+    """Separate photos and clips with the same results, or whose results would replace an input.
+
+    Raises:
+        WriteError: Names differ only in case, and the folder of the results cannot be written.
+    """
+    by_result = _group_by_result(sources, results.out)
     is_input = _InputFiles([*(source.path for source in sources), *others])
     accepted, failures = [], []
-    for source, *rest in shard.of(list(by_name.values())):
+    for source, *rest in shard.of(by_result):
         paths = list(results.of(source).values())
         replaced = [path for path in paths if is_input(path)]
         if rest:
@@ -142,6 +146,23 @@ def reject_conflicts(
         else:
             accepted.append(source)
     return accepted, failures
+
+
+def _group_by_result(sources: Sequence[Source], out: Path) -> list[list[Source]]:
+    """Group the photos and clips whose results are the same files on the disk of ``out``."""
+    names = {str(source.name) for source in sources}
+    # The disk is examined only if its answer matters.
+    is_folded = len(set(map(_fold, names))) < len(names) and ignores_case(out)
+    groups: dict[tuple[str, bool], list[Source]] = {}
+    for source in sources:
+        name = str(source.name)
+        groups.setdefault((_fold(name) if is_folded else name, source.is_clip), []).append(source)
+    return list(groups.values())
+
+
+def _fold(name: str) -> str:
+    """Return what is the same for all spellings of a name on a disk that ignores case."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class _InputFiles:

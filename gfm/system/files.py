@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from gfm.errors import GFMError, WriteError
 
 STALE_SECONDS = 600
-"""Age in seconds above which a temporary file is stale; writing one takes far less."""
+"""Age in seconds above which a temporary file is stale; what is written longer is touched."""
 
 
 @contextmanager
@@ -112,6 +112,21 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise WriteError(f"cannot write to {folder}: {error.strerror or error}") from error
     remove_stale(folder)
+
+
+def ignores_case(folder: Path) -> bool:
+    """Return whether names that differ only in case are one file there; make a missing folder.
+
+    Raises:
+        WriteError: The folder cannot be made or written.
+    """
+    make_folder(folder)
+    probe = temporary_beside(folder / "probe")
+    probe.touch()
+    try:
+        return probe.with_name(probe.name.upper()).exists()
+    finally:
+        probe.unlink()
 
 
 def check_file(path: Path) -> None:

@@ -37,6 +37,22 @@ def test_inputs_with_the_same_results_are_refused_and_the_others_kept(tmp_path):
     )
 
 
+@pytest.mark.parametrize("ignores_case", [True, False])
+def test_names_that_are_the_same_on_some_disks(tmp_path, monkeypatch, ignores_case):
+    """Where case is ignored, so is how accents are stored."""
+    monkeypatch.setattr("gfm.inference.result_files.ignores_case", lambda _: ignores_case)
+    accents = "e\N{COMBINING ACUTE ACCENT}", "\N{LATIN SMALL LETTER E WITH ACUTE}"
+    given = sources("a/IMG_1.jpg", "b/img_1.jpg", *(f"{x}.jpg" for x in accents), "b/img_1.mov")
+    accepted, failures = reject_conflicts(given, ResultFiles(tmp_path, ["alpha"]))
+    assert accepted == (given[4:] if ignores_case else given)
+    assert [failure.num_files for failure in failures] == [2, 2] * ignores_case
+    if ignores_case:
+        result = tmp_path / "alpha/IMG_1.png"
+        assert failures[0].text.startswith(
+            f"a/IMG_1.jpg, b/img_1.jpg: all have the result {result}"
+        )
+
+
 def test_inputs_are_not_replaced(tmp_path):
     """Whatever the path to them, and whichever input it is."""
     for name in ("alpha/p.png", "cutout/clip_frames/1.png", "alpha/b.png", "q.jpg", "clip.mp4"):

@@ -1,11 +1,12 @@
 """Atomic writes: names of any length, and errors that concern one file or all."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
 from gfm.errors import GFMError, WriteError
-from gfm.system.files import atomic_path, write_text
+from gfm.system.files import atomic_path, ignores_case, write_text
 
 
 @pytest.mark.parametrize("length", [242, 255])
@@ -26,3 +27,12 @@ def test_errors_of_one_file_and_of_all(tmp_path):
     with pytest.raises(WriteError):
         write_text(tmp_path / "missing/a", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_disks_that_ignore_case(tmp_path, monkeypatch):
+    """The folder is made if it is missing."""
+    assert not ignores_case(tmp_path / "out")
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: exists(path.with_name(path.name.lower())))
+    assert ignores_case(tmp_path / "out")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "out"]
