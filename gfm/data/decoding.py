@@ -53,7 +53,7 @@ def decode_image(name: Path | str, data: bytes, size: tuple[int, int] | None = N
         name: Name of the picture, for messages.
         data: Content of the file.
         size: (height, width) to which it will be resized: a JPEG is decoded at a half, a quarter or
-            an eighth of its size, with no side shorter than that. By default it keeps its size.
+            an eighth of its size, with no side shorter than that. Other formats keep their size.
 
     Returns:
         H×W×3 RGB, uint8.
@@ -63,7 +63,7 @@ def decode_image(name: Path | str, data: bytes, size: tuple[int, int] | None = N
     """
     header = read_header(name, BytesIO(data))
     factor = 1
-    if size:
+    if size and header.format in ("JPEG", "MPO"):  # OpenCV would shrink others with aliasing
         room = min(have // max(want, 1) for have, want in zip(header.size, size, strict=True))
         factor = next((factor for factor in (8, 4, 2) if room >= factor), 1)
     if _is_plain(header):
