@@ -59,12 +59,15 @@ def _shrink(image: Tensor) -> Tensor:
     size = (round(height / shrink), round(width / shrink))
     if shrink == 1:
         return image / 255
-    image = image.cpu() if image.is_mps else image  # Apple's GPUs average only whole cells
-    return F.interpolate(image / 255, size, mode="area")
+    there = image.cpu() if image.is_mps else image  # Apple's GPUs average only whole cells
+    return F.interpolate(there / 255, size, mode="area").to(image.device)
 
 
-def _warp(values: Tensor, flow: Tensor, padding_mode: str = "border") -> Tensor:
-    """Sample 1×C×H×W values where the flow points: 1×2×h×w, in pixels of its own size."""
+def _warp(values: Tensor, flow: Tensor, repeats_border: bool = True) -> Tensor:
+    """Sample 1×C×H×W values where the flow points: 1×2×h×w, in pixels of its own size.
+
+    Beyond the border, the nearest value is repeated, or else values are 0.
+    """
     height, width = values.shape[-2:]
     scale = torch.tensor([width / flow.shape[-1], height / flow.shape[-2]], device=flow.device)
     flow = F.interpolate(flow, (height, width), mode="bilinear", align_corners=False)
@@ -75,13 +78,15 @@ def _warp(values: Tensor, flow: Tensor, padding_mode: str = "border") -> Tensor:
     )
     positions = torch.stack([x, y], dim=-1) + flow[0].permute(1, 2, 0) * scale
     size = torch.tensor([width, height], device=flow.device)
+    if repeats_border:  # padding_mode="border" fails on Apple's GPUs before torch 2.13
+        positions = torch.minimum(positions.clamp(min=0), size - 1)
     grid = ((2 * positions + 1) / size - 1)[None]
-    return F.grid_sample(values, grid, padding_mode=padding_mode, align_corners=False)
+    return F.grid_sample(values, grid, padding_mode="zeros", align_corners=False)
 
 
 def _agreement(small: Tensor, last: Tensor, flow: Tensor) -> Tensor:
     """Rate how well the pictures agree at both ends of the flow, 1×1×h×w in [0, 1]."""
-    inside = _warp(torch.ones_like(last[:, :1]), flow, "zeros")
+    inside = _warp(torch.ones_like(last[:, :1]), flow, repeats_border=False)
     difference = (small - _warp(last, flow)).abs().mean(1, keepdim=True)
     difference = F.avg_pool2d(difference, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
     tolerance = (2 * difference.median()).clamp(_MIN_TOLERANCE, _MAX_TOLERANCE)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from gfm.inference.video.smoothing import Smoother
+from gfm.inference.video.smoothing import Smoother, _shrink, _warp
 from tests.inference.video.moving import Moving, draw_moving, flicker, sad
 
 
@@ -64,3 +66,28 @@ def test_motion_of_large_frames_is_estimated_at_a_smaller_size(monkeypatch, clip
     smooth = smooth_mattes(clip.frames, guessed)
     assert smooth[0].shape == (72, 108)
     assert flicker(smooth, clip.alphas) < 0.9 * flicker(guessed, clip.alphas)
+
+
+def test_small_pictures_stay_on_apples_gpus():
+    """Fake tensors stand for the GPU."""
+    with FakeTensorMode():
+        image = torch.zeros((1, 3, 720, 1280), dtype=torch.uint8, device="mps")
+        assert _shrink(image).device.type == "mps"
+
+
+def test_the_border_is_repeated_without_the_mode_that_apples_gpus_lack(monkeypatch):
+    flow = 9 * torch.randn((1, 2, 6, 8), generator=torch.Generator().manual_seed(0))
+    values = torch.rand((1, 1, 6, 8), generator=torch.Generator().manual_seed(1))
+    sample, modes = F.grid_sample, []
+
+    def sample_border(*arguments, padding_mode, **options):
+        modes.append(padding_mode)
+        return sample(*arguments, padding_mode=padding_mode, **options)
+
+    monkeypatch.setattr(F, "grid_sample", sample_border)
+    y, x = torch.meshgrid(torch.arange(6), torch.arange(8), indexing="ij")
+    places = torch.stack([2 * (x + flow[0, 0]) + 1, 2 * (y + flow[0, 1]) + 1], -1)[None]
+    grid = places / torch.tensor([8, 6]) - 1
+    expected = sample(values, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(_warp(values, flow), expected)
+    assert modes == ["zeros"]
