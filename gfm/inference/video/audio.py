@@ -1,11 +1,11 @@
 """Copies the audio of a clip to the results."""
 
 import math
-from pathlib import Path
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from gfm.inference.video.codecs import VideoFormat
-from gfm.inference.video.reading import translate_read_errors
+from gfm.inference.video.reading import Clip, translate_read_errors
 from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
@@ -20,15 +20,16 @@ _FROM_ZERO = ("matroska", "webm")
 class AudioCopier:
     """Copies the audio of a clip packet by packet to an output that is still empty.
 
-    Only what the format cannot contain is re-encoded.
+    Only what the format cannot contain is re-encoded. Like the frames, it counts from the start of
+    the clip.
     """
 
-    def __init__(self, clip: Path, output: "OutputContainer", video_format: VideoFormat) -> None:
+    def __init__(self, clip: Clip, output: "OutputContainer", video_format: VideoFormat) -> None:
         av = import_optional("av", "video", "video")
         self.clip = clip
         self.output = output
-        with translate_read_errors(clip):
-            self.container: InputContainer = av.open(str(clip))
+        with translate_read_errors(clip.path):
+            self.container: InputContainer = av.open(str(clip.path))
             streams = self.container.streams.audio
             self.tracks = {s.index: _add_track(s, output, video_format) for s in streams}
             self.packets = self.container.demux(*streams) if streams else iter(())
@@ -43,7 +44,7 @@ class AudioCopier:
                 return
             stream, is_copied = self.tracks[packet.stream.index]
             if not is_copied:
-                with translate_read_errors(self.clip):
+                with translate_read_errors(self.clip.path):
                     frames = packet.decode()
                 for frame in frames:
                     self.output.mux(stream.encode(frame))
@@ -53,8 +54,11 @@ class AudioCopier:
 
     def _read_packet(self) -> Any:
         packet, self._next_packet = self._next_packet, None
-        with translate_read_errors(self.clip):
-            return packet or next(self.packets, None)
+        if packet is None:
+            with translate_read_errors(self.clip.path):
+                packet = next(self.packets, None)
+            _subtract(packet, self.clip.start)
+        return packet
 
     def finish(self) -> None:
         """Write the rest of the audio."""
@@ -66,6 +70,14 @@ class AudioCopier:
     def close(self) -> None:
         """Close the clip."""
         self.container.close()
+
+
+def _subtract(packet: Any, start: Fraction) -> None:
+    """Let the timestamps of a packet, if there are any, count from ``start``, in seconds."""
+    for name in ("pts", "dts"):
+        time = getattr(packet, name, None)
+        if time is not None:
+            setattr(packet, name, time - round(start / packet.time_base))
 
 
 def _add_track(

@@ -26,7 +26,7 @@ class Frame(NamedTuple):
 
     Attributes:
         image: H×W×3 RGB, uint8, upright.
-        time: Presentation timestamp in units of the clip's ``time_base``.
+        time: Presentation timestamp in units of the clip's ``time_base``, from its ``start``.
     """
 
     image: np.ndarray
@@ -52,6 +52,7 @@ class Clip:
     Attributes:
         rate: Average frames per second.
         time_base: Seconds per unit of timestamps.
+        start: Seconds at which the clip starts; transport streams of cameras start at any time.
         num_frames: Number of frames according to the header, or estimated from the duration;
             ``None`` if both are unknown.
         pixel_aspect: Width of an upright pixel divided by its height, once a frame has been read.
@@ -79,6 +80,7 @@ class Clip:
         self.time_base = Fraction(stream.time_base or 1 / self.rate)
         self.pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
         self._start = Fraction(self._container.start_time or 0, 1_000_000)
+        self.start = max(self._start, Fraction(0))  # players skip audio before 0
         self._seconds = None  # of the longest stream, which may be audio
         if self._container.duration is not None:
             self._seconds = Fraction(self._container.duration, 1_000_000)
@@ -98,10 +100,11 @@ class Clip:
             GFMError: The file is damaged or truncated.
         """
         last: int | None = None
+        start = round(self.start / self.time_base)
         step = max(round(1 / (self.rate * self.time_base)), 1)
         shape, to_rgb = None, RgbConverter(self.path)
         for decoded in self._decode():
-            time = decoded.pts
+            time = None if decoded.pts is None else decoded.pts - start
             if last is not None and (time is None or time <= last):
                 time = last + (step if time is None else 1)
             last = time or 0

@@ -57,7 +57,7 @@ def open_writer(path: Path, video_format: VideoFormat, clip: Clip) -> Iterator[W
 
 
 class VideoWriter:
-    """Writes a video with the timestamps and audio of ``clip``.
+    """Writes a video with the timestamps and audio of ``clip``, counted from its start.
 
     It is written to ``temporary``; messages name its final ``path``.
     """
@@ -65,6 +65,7 @@ class VideoWriter:
     def __init__(self, path: Path, temporary: Path, video_format: VideoFormat, clip: Clip) -> None:
         av = import_optional("av", "video", "video")
         self.path = path
+        self.temporary = temporary
         self.format = video_format
         self.clip = clip
         with _translate_write_errors(path):
@@ -79,12 +80,16 @@ class VideoWriter:
         with _translate_write_errors(self.path):
             if self.stream is None:
                 self.stream = self._open_stream(picture)
-                self.audio = AudioCopier(self.clip.path, self.output, self.format)
+                self.audio = AudioCopier(self.clip, self.output, self.format)
             frame = self._make_frame(picture, self.stream)
             frame.pts, frame.time_base = time, self.clip.time_base
             self.output.mux(self.stream.encode(frame))
             if self.audio is not None:
                 self.audio.write_until(float(time * self.clip.time_base))
+        # The muxer may hold back slow frames for longer than the age at which other commands remove
+        # temporary files. The file exists once the muxer has written for the first time.
+        with suppress(OSError):
+            os.utime(self.temporary)
 
     def _open_stream(self, picture: np.ndarray) -> "VideoStream":
         codec, options = self.format.codec, dict(self.format.options)

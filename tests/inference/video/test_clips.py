@@ -1,5 +1,6 @@
 """Results of clips: pixels, timestamps, audio, atomic writes."""
 
+from contextlib import closing
 from fractions import Fraction
 
 import av
@@ -10,14 +11,18 @@ import pytest
 from gfm.errors import GFMError, WriteError
 from gfm.inference.video import writing
 from gfm.inference.video.clips import predict_clip
-from gfm.inference.video.codecs import ClipOptions
+from gfm.inference.video.codecs import ALPHA_FORMATS, ClipOptions
+from gfm.inference.video.reading import Clip
+from gfm.system.files import make_folder
 from tests.inference.video.clips import (
+    STEADY,
     UNSTEADY,
     draw_frames,
     read_audio,
     read_video,
     write_clip,
 )
+from tests.reliability.outcomes import age_temporary
 
 
 def make(image, smoother=None):
@@ -72,6 +77,27 @@ def test_timestamps_rotation_and_audio_are_kept(predict, clip, output, options):
     assert len(sound) == pytest.approx(48000 * 0.36, abs=2500)
     rising = (np.diff(np.signbit(sound).astype(int)) == -1).sum()
     assert rising / len(sound) == pytest.approx(0.06 / (2 * np.pi), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "audio"),
+    [("alpha", {}, "ac3"), ("composite", {}, "aac"), ("cutout", {"cutout": "vp9"}, "aac")],
+)
+def test_results_start_at_zero(predict, tmp_path, output, options, audio):
+    """A camera's clip starts at any time. Here, its video starts half a second after its audio."""
+    place, times = tmp_path / "clip.mts", [500 + time for time in STEADY]
+    clip = write_clip(place, times=times, audio=audio, options={"output_ts_offset": "5"})
+    before, after = starts(clip), starts(predict(clip, output, **options))
+    assert before.min() > 1
+    np.testing.assert_allclose(before - before.min(), [0.5, 0], atol=0.03)
+    np.testing.assert_allclose(after, [0.5, 0], atol=0.03)
+
+
+def starts(path):
+    """Return when the video and the audio start, in seconds."""
+    with av.open(str(path)) as container:
+        streams = container.streams.video[0], container.streams.audio[0]
+        return np.array([float(stream.start_time * stream.time_base) for stream in streams])
 
 
 @pytest.mark.parametrize(("bits", "kind"), [(np.uint8, "gray"), (np.uint16, "gray16le")])
@@ -180,3 +206,15 @@ def test_bits_of_formats():
     ClipOptions("ffv1").check(16)
     with pytest.raises(GFMError, match=r"--bits 16: H\.264 has 8"):
         ClipOptions("h264").check(16)
+
+
+def test_a_slow_clip_is_not_taken_for_a_killed_one(tmp_path):
+    """Matroska holds back frames for seconds of the clip, which may take an hour to matte."""
+    path, target = write_clip(tmp_path / "clip.mkv"), tmp_path / "alpha.mkv"
+    form = ALPHA_FORMATS["ffv1"]
+    with closing(Clip(path)) as clip, writing.open_writer(target, form, clip) as writer:
+        for frame in clip.frames():
+            age_temporary(tmp_path)
+            writer.write(frame.image[..., 0], frame.time)
+            make_folder(tmp_path)  # another command
+    assert len(read_video(target)[0]) == 8
