@@ -45,8 +45,10 @@ class RgbConverter:
                 colours = "HDR" if is_hdr else "wide-gamut"
                 text = f"warning: {self.path}: PyAV cannot convert {colours} colours: update av"
                 console().print(text)
-        # Like players, assume BT.709 for unspecified colours in HD, and BT.601 in smaller frames.
-        guess = "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601"
+        # Like mpv, assume BT.709 for unspecified colours in HD, and BT.601 in frames no larger than
+        # those of DVDs. A portrait clip is treated like a landscape one that is rotated later.
+        short, long = sorted((frame.width, frame.height))
+        guess = "ITU709" if long >= 1280 or short > 576 else "ITU601"
         space = guess if frame.colorspace == _UNSPECIFIED else None
         return frame.to_ndarray(format="rgb24", src_colorspace=space)
 

@@ -79,6 +79,22 @@ def test_which_frames_are_converted(tmp_path, monkeypatch, transfer, primaries, 
     assert (isinstance(read, str) and read == "converted") == is_converted
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "space"),
+    [
+        *[(1280, 534, "ITU709"), (1920, 1080, "ITU709"), (960, 720, "ITU709")],
+        *[(848, 480, "ITU601"), (720, 576, "ITU601"), (1024, 576, "ITU601")],
+    ],
+)
+@pytest.mark.parametrize("is_portrait", [False, True])
+def test_colours_that_the_clip_does_not_name(tmp_path, width, height, space, is_portrait):
+    width, height = (height, width) if is_portrait else (width, height)
+    planes = np.full((height * 3 // 2, width), 100, np.uint8)
+    frame = av.VideoFrame.from_ndarray(planes, "yuv420p")
+    expected = frame.to_ndarray(format="rgb24", src_colorspace=space)
+    np.testing.assert_array_equal(colours.RgbConverter(tmp_path)(frame), expected)
+
+
 def test_without_the_filter_a_warning_is_printed_once(tmp_path, monkeypatch, capsys):
     def fail(*_):
         raise av.error.ArgumentError(22, "Invalid argument")
