@@ -6,7 +6,7 @@ holds what training derives from whole mattes: ``train/labels/trimap_K``, H×W u
 :func:`gfm.data.trimap.trimap_from_alpha` with kernel size K, for every K that a RoSTA uses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,24 +118,41 @@ def prepare_pack(
         The folders of the packed datasets, by these names.
 
     Raises:
-        GFMError: A dataset does not exist or is packed already, the disk is too small, or see
-            :func:`gfm.prepare.runner.run`.
+        GFMError: A dataset does not exist or is packed already, two would be packed into the same
+            folder, the disk is too small, or see :func:`gfm.prepare.runner.run`.
     """
     found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
     for name in only:
         if name not in found:
             raise GFMError(f"--only {name}: no such dataset; choose from {', '.join(found)}")
-    targets, jobs = {}, []
-    for name in only or found:
+    targets = {
+        name: out / root.name if out else root.with_name(f"{root.name}_packed")
+        for name, root in found.items()
+        if not only or name in only
+    }
+    _refuse_mixtures(targets, roots)
+    jobs = []
+    for name, target in targets.items():
         root = found[name]
-        target = out / root.name if out else root.with_name(f"{root.name}_packed")
         items = _items(name, root, target, roots, max_side)
         _refuse(root, target, items)
-        targets[name] = target
         jobs.append(Job(f"pack {target.name}", items, make, is_exact=True))
     for job in jobs:
         run(job, options)
     return targets
+
+
+def _refuse_mixtures(targets: Mapping[str, Path], roots: Roots) -> None:
+    firsts: dict[Path, str] = {}
+    for name, target in targets.items():
+        both = firsts.setdefault(target, name), name
+        one, other = (getattr(roots, dataset) for dataset in both)
+        if one != other:
+            options = [roots.folders.option if d == "photos" else f"paths.{d}" for d in both]
+            raise GFMError(
+                f"{options[0]}={one} and {options[1]}={other} would both be packed into {target}: "
+                "pack each with --only and an --out of its own"
+            )
 
 
 def _items(name: str, root: Path, target: Path, roots: Roots, max_side: int) -> Sequence[Item]:

@@ -15,6 +15,7 @@ from gfm.cli import app
 from gfm.cli.datasets import find_roots
 from gfm.data.images import open_array, read_alpha, read_image, write_png
 from gfm.data.layout import Folders, Roots, scenes, training_photos, validation_photos
+from gfm.data.pairs import Pairs
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.denoise import denoise, prepare_denoise
@@ -185,6 +186,38 @@ def test_packed_data_are_not_packed_again(roots):
         prepare_pack(Roots(roots.photos), only=["coco"])
     with pytest.raises(GFMError, match="the source itself"):
         prepare_pack(roots, roots.photos.parent, only=["photos"])
+
+
+def test_datasets_are_not_mixed(roots, tmp_path):
+    """Equal folders are the same dataset."""
+    bg20k, coco = (tmp_path / name / "images" for name in ("bg", "coco"))
+    for source, folder in ((roots.bg20k, bg20k), (roots.coco, coco)):
+        shutil.copytree(source / "train", folder)
+    with pytest.raises(GFMError) as error:
+        prepare_pack(replace(roots, bg20k=bg20k, coco=coco), tmp_path / "out", options=ONE)
+    assert str(error.value) == (
+        f"paths.bg20k={bg20k} and paths.coco={coco} would both be packed into "
+        f"{tmp_path / 'out/images'}: pack each with --only and an --out of its own"
+    )
+    assert not (tmp_path / "out").exists()
+    both = replace(roots, bg20k=coco, coco=coco)
+    packed = prepare_pack(both, only=["bg20k", "coco"], options=ONE)
+    assert len(set(packed.values())) == 1
+    assert len(list(packed["coco"].iterdir())) == 2
+
+
+def test_own_photos_are_packed_without_labels(roots, tmp_path):
+    root = tmp_path / "mine"
+    for part in ("train", "validation"):
+        for name, copy in (("original", "images"), ("mask", "alphas")):
+            shutil.copytree(roots.photos / part / name, root / part / copy)
+    found = find_roots(["data=pairs", f"data.root={root}"])
+    packed = prepare_pack(found, tmp_path / "out", options=ONE)["photos"]
+    pictures = [path.relative_to(root).with_suffix(".npy") for path in root.rglob("*.*")]
+    made = [path.relative_to(packed) for path in packed.rglob("*") if path.is_file()]
+    assert sorted(made) == sorted(pictures)
+    assert len(made) == 12
+    assert not any(photo.labels for photo in Pairs(packed).training("image", is_denoised=False))
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
