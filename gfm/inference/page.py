@@ -23,6 +23,9 @@ from gfm.system.extras import import_optional
 MAX_UPLOAD = 200_000_000
 """Size in bytes of the largest picture that can be uploaded."""
 
+MAX_PAGES = 4
+"""Number of pages that keep their picture; of more, those used longest ago lose it."""
+
 _LAUNCH = {
     "server_name": "127.0.0.1",
     "share": False,
@@ -31,6 +34,8 @@ _LAUNCH = {
     "ssr_mode": False,
     "show_error": True,
     "footer_links": [],
+    # Each page keeps a picture and its cut-out, even for an hour after it was closed.
+    "state_session_capacity": MAX_PAGES,
 }
 
 BACKGROUND = "#3f8f5f"

@@ -114,6 +114,21 @@ def test_errors_are_shown_by_name(served, tmp_path):
     assert Image.open(result["path"] if isinstance(result, dict) else result).size == (8, 8)
 
 
+def test_pages_used_long_ago_lose_their_picture(served, tmp_path):
+    gradio_client = pytest.importorskip("gradio_client")
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "red.png")
+    client = gradio_client.Client(served[0], verbose=False)
+    first = client.session_hash
+    for _ in range(1 + page.MAX_PAGES):
+        client.predict(gradio_client.handle_file(tmp_path / "red.png"), api_name="/cut_out")
+        last = client.session_hash
+        client.reset_session()
+    for session, has_picture in ((last, True), (first, False)):
+        client.session_hash = session
+        result, _ = client.predict("#000000", None, api_name="/show")
+        assert (result is not None) == has_picture
+
+
 def test_only_uploaded_files_are_read(served, tmp_path):
     httpx = pytest.importorskip("httpx")
     Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "red.png")
