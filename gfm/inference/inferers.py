@@ -41,15 +41,18 @@ class Inferer(Protocol):
 
 
 def format_inferer(inferer: Inferer, is_exact: bool = False) -> str:
-    """Format an inferer as ``resize(scale=0.5, max_size=1600)``, with rounded or exact numbers."""
+    """Format an inferer as ``resize(scale=0.5, max_size=1600)``, with rounded or exact numbers.
 
-    def text(value: Any) -> str:
-        if callable(value):  # the inferer inside another
-            return format_inferer(value, is_exact)
-        return f"{value:g}" if isinstance(value, float) and not is_exact else str(value)
-
-    options = ", ".join(f"{name}={text(value)}" for name, value in vars(inferer).items())
-    return f"{type(inferer).__name__.lower()}({options})"
+    The options of one around it, such as a limit of the size, are listed with its own.
+    """
+    options = dict(vars(inferer))
+    inner = options.pop("inferer", inferer)
+    options = {**vars(inner), **options} if inner is not inferer else options
+    texts = (
+        f"{name}={value:g}" if isinstance(value, float) and not is_exact else f"{name}={value}"
+        for name, value in options.items()
+    )
+    return f"{type(inner).__name__.lower()}({', '.join(texts)})"
 
 
 class Native:

@@ -37,7 +37,7 @@ def test_large_photos_are_matted_as_by_predict(run, weights, data, side):
         expected = matte(read_image(data / f"images/{name}.png"))
         assert abs(found - expected).max() < 0.6 / 255
     facts = (folder / "report.html").read_text()
-    assert ("shrinking(inferer=native(), shorter_side=48)" in facts) == (side == 48)
+    assert ("native(shorter_side=48)" in facts) == (side == 48)
 
 
 def test_results_go_to_wandb(run, mattes, monkeypatch):

@@ -202,8 +202,8 @@ def test_windows_show_photos_at_the_size_to_which_inference_shrinks_them(weights
     )
     assert (config.data.crop_sizes, config.data.interpolation) == ([32, 48, 64], "area")
     module = MattingModule.from_config(config.to_dict() | {"model": config.network})
-    assert format_inferer(module.inferer).startswith("shrinking(inferer=hybrid(")
-    assert format_inferer(module.inferer).endswith("shorter_side=64)")
+    assert format_inferer(module.inferer).startswith("hybrid(glance_scale=0.333")
+    assert format_inferer(module.inferer).endswith("max_size=1600, shorter_side=64)")
 
 
 def test_weights_are_needed(mine, tmp_path):
