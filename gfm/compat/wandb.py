@@ -6,10 +6,13 @@
 import json
 import os
 import struct
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import wandb
 from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
 _BLOCK, _HEADER = 32768, 7
@@ -23,6 +26,49 @@ def set_flush_interval(seconds: float = 1.0) -> None:
     each row at once.
     """
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", str(seconds))
+
+
+def tolerate_lost_service(run: Any) -> None:
+    """Let a training go on without W&B if the process of W&B ends.
+
+    A scheduler that signals all processes of a job ends it while the training still has to save.
+    What was logged until then is kept.
+
+    Args:
+        run: Run of W&B that has begun.
+    """
+    client = getattr(getattr(run, "_interface", None), "_client", None)
+    if client is None:  # a disabled run, or a version of W&B that differs
+        return
+    publish, close = client.publish, client.close
+    is_lost = False
+
+    async def publish_or_warn(request: Any) -> None:
+        nonlocal is_lost
+        if is_lost:
+            return
+        try:
+            await publish(request)
+        except ConnectionError:
+            is_lost = True
+            warnings.warn(
+                "the process of W&B has ended: nothing more is logged to it", stacklevel=2
+            )
+
+    async def close_quietly() -> None:
+        with suppress(ConnectionError):
+            await close()
+
+    client.publish, client.close = publish_or_warn, close_quietly
+
+
+def finish(exit_code: int) -> None:
+    """Finish the current run of W&B; if the process of W&B has ended, there is nothing to do."""
+    try:
+        wandb.finish(exit_code)
+    except Exception as error:
+        if not isinstance(error, ConnectionError) and type(error).__name__ != "MailboxClosedError":
+            raise
 
 
 def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:

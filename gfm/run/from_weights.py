@@ -42,7 +42,7 @@ def take_network(cfg: DictConfig) -> DictConfig:
         cfg.backbone = {**network, **kept, "name": checkpoint.encoder_name}
         if cfg.inference is None:
             cfg.inference = checkpoint.inferer or _usual_inference(cfg.rosta)
-            cfg.data.scales = checkpoint.scale_options.get("scales") or cfg.data.scales
+            cfg.data.scales = checkpoint.scale_options.get("scales") or cfg.data.get("scales")
         if cfg.data.get("input_size") is None:
             cfg.data.input_size = _input_size(checkpoint)
     return cfg

@@ -112,7 +112,7 @@ def test_refuses_a_different_network_or_inferer(run, data, weights, mattes, tmp_
     moved = tmp_path / "moved.safetensors"
     moved.write_bytes(weights.read_bytes())
     run(f"checkpoint={moved}")  # the same weights
-    with pytest.raises(GFMError, match=r"settings: inference \(native\(.*\), now resize\(scale=0.5"):
+    with pytest.raises(GFMError, match=r"inference \(native\(.*\), now resize\(scale=0.5"):
         run(f"checkpoint={weights}", "inference=resize")
     with pytest.raises(GFMError, match=r"settings: precision \(32-true, now bf16-mixed\)"):
         run(f"checkpoint={weights}", "trainer.precision=bf16-mixed")

@@ -79,7 +79,9 @@ def test_scores_of_files_are_reproduced_from_the_files(run, weights):
 def test_the_table_names_inference_and_scoring(run, weights, capsys):
     run(f"checkpoint={weights}", "inference=resize")
     title = " ".join(capsys.readouterr().out.split())
-    assert "resize(scale=0.5, max_size=1600, shorter_side=1080), the network's floats scored" in title
+    assert (
+        "resize(scale=0.5, max_size=1600, shorter_side=1080), the network's floats scored" in title
+    )
 
 
 def test_an_evaluation_resumes_only_with_the_same_score(run, weights):

@@ -50,7 +50,7 @@ PRECISIONS = {
 
 def steps(tiny_training, *options: str) -> tuple[list[tuple[float, float]], float]:
     """Return the gradients that the optimiser got, and the norm that was logged last."""
-    more = ["logger=none", "trainer.limit_val_batches=0", "test=false", "callbacks.last=null"]
+    more = ["logger=none", "trainer.limit_val_batches=0", "test=false", "callbacks.end=null"]
     more += [f"+callbacks.lengths={{_target_: {__name__}.Lengths}}"]
     metrics, _ = train(compose_config("train", [*tiny_training, *more, *options]))
     return Lengths.found, metrics["train/gradient_norm"]

@@ -5,10 +5,14 @@ import math
 import os
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
+import wandb
 from PIL import Image
 
 from gfm.metrics import METRIC_NAMES
@@ -57,6 +61,28 @@ def test_an_offline_run_logs_metrics_and_configuration(tiny_training, tmp_path, 
     assert config["provenance"] == provenance(objects["datamodule"])
     saved = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert saved["hyper_parameters"]["provenance"] == config["provenance"]
+
+
+class EndWandb(pl.Callback):
+    """Ends the process of W&B after the first step, as a signal to all processes does."""
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if batch_idx == 0:
+            subprocess.run(["pkill", "-TERM", "-P", str(os.getpid()), "wandb-core"], check=True)
+            time.sleep(0.5)
+
+
+def test_training_goes_on_and_saves_if_the_process_of_wandb_ends(tiny_training, tmp_path, offline):
+    options = [
+        *with_logger(tiny_training, "many"),
+        f"+callbacks.end_wandb._target_={__name__}.EndWandb",
+    ]
+    with pytest.warns(UserWarning, match="the process of W&B has ended"):
+        metrics, _ = train(compose_config("train", options))
+    with suppress(SystemExit):  # with the status of the process that ended
+        wandb.teardown()  # other tests get a new one
+    assert "test/sad" in metrics
+    assert (tmp_path / "run/checkpoints/last.ckpt").is_file()
 
 
 def test_previews_and_tables_are_logged(tiny_training, tmp_path, offline):

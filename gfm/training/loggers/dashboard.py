@@ -10,7 +10,11 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from gfm.checkpoints.file_io import PREVIOUS
-from gfm.compat.wandb import continue_step_count, last_row_of_earlier_starts
+from gfm.compat.wandb import (
+    continue_step_count,
+    last_row_of_earlier_starts,
+    tolerate_lost_service,
+)
 
 Row = dict[str, float]
 """Logged numbers by name."""
@@ -64,6 +68,7 @@ class Dashboard(WandbLogger):
 
     @rank_zero_only
     def _begin(self, run: Any) -> None:
+        tolerate_lost_service(run)
         if run.offline:
             self._before = last_row_of_earlier_starts(run)
             if self._before:

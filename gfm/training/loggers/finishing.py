@@ -18,4 +18,7 @@ def finish_wandb() -> Iterator[None]:
     finally:
         wandb = sys.modules.get("wandb")  # imported only by runs that log to it
         if wandb is not None and wandb.run is not None:
-            wandb.finish(exit_code)
+            # Imported here, because it imports wandb.
+            from gfm.compat.wandb import finish
+
+            finish(exit_code)
