@@ -10,6 +10,8 @@ from pathlib import Path
 
 os.environ["WANDB_MODE"] = "disabled"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each process, as in _few_threads
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
