@@ -19,9 +19,7 @@ from gfm.compat.hydra import instantiate, to_plain
 from gfm.config import TrainConfig
 from gfm.data.images import read_image, write_png
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import Difference
 from gfm.inference import format_inferer
-from gfm.run.before_after import _verdict
 from gfm.run.configuration import load_config
 from gfm.run.evaluate import evaluate
 from gfm.run.train import train
@@ -144,19 +142,6 @@ def test_a_run_that_no_longer_improves_ends_and_stays_ended(mine, weights, tmp_p
     _, objects = finetune(mine, weights, tmp_path / "run", *frozen, f"ckpt_path={last}")
     assert objects["trainer"].global_step == 4
     assert said in " ".join(capsys.readouterr().out.split())
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "num_photos", "words"),
-    [
-        (-2.0, -1.0, 12, "SAD is lower than before"),
-        (-2.0, 1.0, 12, "no better than before: the interval of the difference of SAD includes 0"),
-        (1.0, 2.0, 12, "SAD is higher than before: keep the old weights, or lower optimizer.lr"),
-        (-2.0, -1.0, 9, "9 photos are too few to be sure, so hold out more if you can: SAD is low"),
-    ],
-)
-def test_verdict(low, high, num_photos, words):
-    assert _verdict(Difference((low + high) / 2, low, high), num_photos).startswith(words)
 
 
 def config_of(mine, weights, tmp_path, *options):
