@@ -49,18 +49,18 @@ def slow(*case) -> object:
     return pytest.param(*case, marks=pytest.mark.slow)
 
 
-# Each takes 10 s or more. RIM has the branches of all others; Hybrid is what commands export in
-# tests/project/test_readme.py (ONNX) and tests/checkpoints/test_sources.py (.pt2).
+# Each takes 10 s or more. RIM has the branches of all others; Hybrid is what commands export, and
+# verify, in tests/project/test_readme.py (ONNX) and tests/checkpoints/test_sources.py (.pt2).
 ONNX = [
     ("rim", Native(), "float"),
-    ("bt", Resize(), "uint8"),
+    slow("bt", Resize(), "uint8"),
     slow("tt", Native(), "uint8"),
     slow("ft", Resize(), "float"),
     slow("bt", Hybrid(), "uint8"),
     slow("rim", Hybrid(), "uint8"),
 ]
 PROGRAMS = [
-    ("ft", Native(), "float"),
+    slow("ft", Native(), "float"),
     slow("rim", Native(), "float"),
     slow("bt", Hybrid(), "uint8"),
     slow("rim", Hybrid(), "uint8"),
