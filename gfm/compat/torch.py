@@ -6,6 +6,7 @@ NumPy, so that the command line and its workers start without them.
 
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,15 @@ _DRAWING = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "trunc
 
 
 def is_killed_worker(error: BaseException) -> bool:
-    """Return whether a DataLoader worker was killed."""
-    return str(error).startswith("DataLoader worker")
+    """Return whether a DataLoader worker was killed, perhaps while it handed over a batch."""
+    return str(error).startswith("DataLoader worker") or _is_lost_batch(error)
+
+
+def _is_lost_batch(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    senders = (frame.f_globals.get("__name__") for frame, _ in frames)
+    is_lost = isinstance(error, OSError | EOFError)
+    return is_lost and "multiprocessing.resource_sharer" in senders
 
 
 def lacks_shared_memory(error: BaseException) -> bool:

@@ -144,7 +144,7 @@ def describe_error(error: BaseException) -> str:
         )
     text = str(error)
     if is_killed_worker(error):  # a killed worker cannot report the cause
-        first = text.splitlines()[0]
+        first = text.splitlines()[0] if text.startswith("DataLoader") else "DataLoader worker lost."
         return f"{first} The usual cause is running out of memory: lower data.num_workers"
     text = message_from_worker(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,6 +1,7 @@
 """Unstable parts of torch: fails if a release changes texts or functions in use."""
 
 import os
+from multiprocessing import resource_sharer
 
 import pytest
 import torch
@@ -113,3 +114,15 @@ def test_random_weights_are_skipped(name):
     assert torch.equal(torch.get_rng_state(), state)
     torchvision.models.get_model(name)
     assert not torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_worker_that_is_killed_while_it_hands_over_a_batch():
+    """Its socket is gone when the file descriptor of the batch's memory is fetched from it."""
+    with open(os.devnull) as file:
+        sender = resource_sharer.DupFd(file.fileno())
+    resource_sharer.stop()
+    with pytest.raises(OSError) as lost:  # noqa: PT011, the type differs
+        sender.detach()
+    assert is_killed_worker(lost.value)
+    assert describe_error(lost.value).startswith("DataLoader worker lost. The usual cause is")
+    assert not is_killed_worker(ConnectionResetError(104, "Connection reset by peer"))
