@@ -69,17 +69,22 @@ def swept_options(overrides: Iterable[str]) -> list[str]:
 def compose_from(
     folder: Path, name: str, overrides: Sequence[str], config_dir: Path | None = None
 ) -> DictConfig:
-    """Compose the configuration ``name`` of a folder, as a Hydra app would.
+    """Compose the configuration ``name`` of a folder, as a Hydra app would; also inside of one.
 
     ``config_dir`` is an additional folder of configuration files, as given by ``--config-dir``.
     """
-    with initialize_config_dir(str(folder), version_base="1.3"):
-        if config_dir is not None:
-            search_path = create_config_search_path(str(folder))
-            search_path.prepend("command-line", f"file://{config_dir.absolute()}", "schema")
-            GlobalHydra.instance().clear()
-            Hydra.create_main_hydra2("app", search_path)
-        return compose(name, list(overrides))
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            if config_dir is not None:
+                search_path = create_config_search_path(str(folder))
+                search_path.prepend("command-line", f"file://{config_dir.absolute()}", "schema")
+                GlobalHydra.instance().clear()
+                Hydra.create_main_hydra2("app", search_path)
+            return compose(name, list(overrides))
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def to_plain(node: Any) -> Any:

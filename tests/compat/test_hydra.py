@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -28,6 +30,13 @@ from tests.conftest import compose_config
 def test_callbacks_have_the_hooks_that_are_used():
     used = {"on_run_start", "on_multirun_start", "on_job_end", "on_multirun_end"}
     assert used <= set(dir(Callback))
+
+
+def test_a_configuration_is_composed_inside_of_an_app():
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        running = GlobalHydra.instance().hydra
+        assert compose_config("evaluate", ["data=folder"]).data.name == "folder"
+        assert GlobalHydra.instance().hydra is running
 
 
 def test_errors_are_one_line():
