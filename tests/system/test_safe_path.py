@@ -110,6 +110,7 @@ def test_python_3_10_starts_launchers_only_in_folders_without_modules(folder, mo
     joblib = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [str(folder.parent / "elsewhere/train.py")])
+    monkeypatch.setattr(sys, "version_info", (3, 11))
     check_launcher(joblib)
     monkeypatch.setattr(sys, "version_info", (3, 10))
     check_launcher("hydra._internal.core_plugins.basic_launcher.BasicLauncher")
