@@ -140,10 +140,11 @@ def _is_validation_due(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> bo
 
 
 def continue_epoch(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
-    """Make Lightning go on where a run has ended because of ``max_steps``, if more are wanted now.
+    """Resume a run that ended at ``max_steps`` with its next batch, if ``max_steps`` is now larger.
 
-    Lightning counts the epoch in which the run ended as a whole one, and would go on with the same
-    batch of the next epoch; after the last batch of an epoch, it would leave out the next one.
+    Lightning counts the epoch in which the run ended as completed, and would resume at the same
+    batch of the next epoch. If the run ended with the last batch of an epoch, Lightning would skip
+    the whole next epoch.
 
     Args:
         trainer: Trainer that resumes the run.

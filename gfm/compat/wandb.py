@@ -29,10 +29,10 @@ def set_flush_interval(seconds: float = 1.0) -> None:
 
 
 def tolerate_lost_service(run: Any) -> None:
-    """Let a training go on without W&B if the process of W&B ends.
+    """Keep training if the W&B process ends.
 
-    A scheduler that signals all processes of a job ends it while the training still has to save.
-    What was logged until then is kept.
+    A scheduler that signals all processes of a job ends it before the training has saved. What was
+    logged until then is kept.
 
     Args:
         run: Run of W&B that has begun.
@@ -51,9 +51,7 @@ def tolerate_lost_service(run: Any) -> None:
             await publish(request)
         except ConnectionError:
             is_lost = True
-            warnings.warn(
-                "the process of W&B has ended: nothing more is logged to it", stacklevel=2
-            )
+            warnings.warn("the W&B process has ended: nothing more is logged to it", stacklevel=2)
 
     async def close_quietly() -> None:
         with suppress(ConnectionError):
@@ -63,7 +61,7 @@ def tolerate_lost_service(run: Any) -> None:
 
 
 def finish(exit_code: int) -> None:
-    """Finish the current run of W&B; if the process of W&B has ended, there is nothing to do."""
+    """Finish the current W&B run, unless the W&B process has ended."""
     try:
         wandb.finish(exit_code)
     except Exception as error:

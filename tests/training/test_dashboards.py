@@ -77,7 +77,7 @@ def test_training_goes_on_and_saves_if_the_process_of_wandb_ends(tiny_training, 
         *with_logger(tiny_training, "many"),
         f"+callbacks.end_wandb._target_={__name__}.EndWandb",
     ]
-    with pytest.warns(UserWarning, match="the process of W&B has ended"):
+    with pytest.warns(UserWarning, match="the W&B process has ended"):
         metrics, _ = train(compose_config("train", options))
     with suppress(SystemExit):  # with the status of the process that ended
         wandb.teardown()  # other tests get a new one
