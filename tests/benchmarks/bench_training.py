@@ -6,7 +6,8 @@ Run: python -m tests.benchmarks training [--networks r34 d121] [--size 320] [--b
 Each variant is an override as train.py takes it, or several with blanks between, and runs as
 train.py runs it, in a process of its own: batch to float, forward pass, losses, backward pass,
 update. Batches are ready in memory. The plain step runs first and last, to show how far the
-machine drifts.
+machine drifts. The official order of work is float32 in torch's own memory format, with a Laplacian
+pyramid for each picture.
 
 Time: of one batch, the best of several after the first; on a CPU that of one thread on the
 processor, which a busy machine changes little. torch.compile takes minutes on a CPU, where it runs
@@ -28,20 +29,26 @@ import math
 import subprocess
 import sys
 import tempfile
+from typing import Any
 from unittest import mock
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from gfm.compat.hydra import instantiate
+from gfm.models.gfm import GFM
 from gfm.run import build
 from gfm.run.app import silence_libraries
 from gfm.run.train import train
-from tests.benchmarks.measure import DEVICE, peak_mebibytes, reset_peak
+from tests.benchmarks.measure import DEVICE, clock, peak_mebibytes, reset_peak
+from tests.benchmarks.networks import model_node
+from tests.benchmarks.official_step import OfficialStep
 from tests.benchmarks.ready import ReadyBatches, Stopwatch
 from tests.conftest import compose_config
 
 PLAIN = "plain float32"
+OFFICIAL = "official order of work"
 VARIANTS = [
     "trainer.precision=bf16-mixed",
     "trainer.precision=16-mixed",
@@ -96,11 +103,30 @@ def measure(
     return {"seconds": min(watch.seconds), "peak": watch.peak - base, "wait": wait}
 
 
-def measure_apart(
-    chosen: list[str], arguments: argparse.Namespace, is_ready: bool = True
+def measure_official(
+    network: str, batch: int, size: int, updates: int, budget: float
 ) -> dict[str, float]:
-    """Measure in a process of its own."""
-    task = [chosen, arguments.updates, arguments.seconds, is_ready]
+    """Measure the official step in this process; return seconds per batch and peak MiB."""
+    reset_peak()
+    base = peak_mebibytes()
+    with torch.device(DEVICE):
+        model: GFM = instantiate(model_node(network)).train()
+    step = OfficialStep(model, batch, size, DEVICE)
+    step()
+    reset_peak()
+    seconds: list[float] = []
+    while len(seconds) < updates and sum(seconds) < budget:
+        start = clock()
+        step()
+        seconds.append(clock() - start)
+    return {"seconds": min(seconds), "peak": peak_mebibytes() - base}
+
+
+MEASURES = {"ours": measure, "official": measure_official}
+
+
+def measure_apart(arguments: argparse.Namespace, *task: Any) -> dict[str, float]:
+    """Measure in a process of its own; a task is a name of ``MEASURES`` and its arguments."""
     command = [sys.executable, "-m", "tests.benchmarks", "training"]
     command += ["--threads", str(arguments.threads), "--measure", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -112,12 +138,15 @@ def measure_apart(
 def print_network(network: str, arguments: argparse.Namespace) -> None:
     """Print a line for each variant, and how much the plain step drifted."""
     shared = overrides(network, arguments.size, arguments.batch)
-    order = [PLAIN, *arguments.variants, PLAIN]
+    order = [PLAIN, OFFICIAL, *arguments.variants, PLAIN]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in order}
     for _ in range(arguments.rounds):
         for name in order:
-            own = [] if name == PLAIN else name.split()
-            runs[name].append(measure_apart([*shared, *own], arguments))
+            task: list[Any] = ["ours", [*shared, *([] if name == PLAIN else name.split())]]
+            if name == OFFICIAL:
+                task = ["official", network, arguments.batch, arguments.size]
+            budget = arguments.updates, arguments.seconds
+            runs[name].append(measure_apart(arguments, *task, *budget))
     table = Table(title=f"{network}, {arguments.batch}x3x{arguments.size}x{arguments.size}")
     table.add_column("", no_wrap=True)
     for column in ("ms/batch", "batches/s", "speed", "peak MiB", "memory"):
@@ -132,7 +161,9 @@ def print_network(network: str, arguments: argparse.Namespace) -> None:
     plain = ", ".join(f"{1000 * run['seconds']:.0f}" for run in runs[PLAIN])
     print(f"plain runs, first to last: {plain} ms")
     if arguments.loader:
-        wait = measure_apart([*shared, *arguments.loader], arguments, False)["wait"]
+        budget = arguments.updates, arguments.seconds
+        task = ["ours", [*shared, *arguments.loader], *budget, False]
+        wait = measure_apart(arguments, *task)["wait"]
         share = "not measured, for no step logged it" if math.isnan(wait) else f"{100 * wait:.0f} %"
         print(f"time without data, with {' '.join(arguments.loader)}: {share}")
 
@@ -170,7 +201,8 @@ def main() -> None:
     arguments = parse()
     torch.set_num_threads(arguments.threads)
     if arguments.measure:
-        print(json.dumps(measure(*json.loads(arguments.measure))))
+        name, *task = json.loads(arguments.measure)
+        print(json.dumps(MEASURES[name](*task)))
         return
     print(f"torch {torch.__version__} on {DEVICE}, {arguments.threads} threads")
     arguments.variants = choose(arguments)
