@@ -13,6 +13,7 @@ from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
 from gfm.metrics import ExtraMetrics, matting_metrics, metric_names
+from gfm.metrics.inputs import name_photo
 
 
 class Scorer:
@@ -84,10 +85,8 @@ class Scorer:
             matte = stored.astype(np.float32) / np.iinfo(stored.dtype).max
         preds = torch.from_numpy(matte)[None, None]
         target, trimap = as_floats(sample)["alpha"].cpu(), sample["trimap"].cpu()
-        try:
+        with name_photo(name):
             return matting_metrics(preds, target, trimap, self.protocol, self.extra)
-        except ValueError as error:
-            raise GFMError(f"photo {name}: {error}") from error
 
 
 class MatteSource(Protocol):

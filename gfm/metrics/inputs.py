@@ -1,6 +1,7 @@
 """Checks the images that metrics score, and divides them into the regions of a trimap."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gfm.compat.torch import as_tensor
+from gfm.errors import GFMError
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 
 Images = Tensor | np.ndarray | Sequence[Tensor | np.ndarray]
@@ -80,6 +82,15 @@ def image_sums(values: Tensor, mask: Tensor | None = None) -> Tensor:
     masked = values if mask is None else values * mask
     # Rows are summed in the precision of the values, which is several times as fast.
     return masked.sum(dim=3).to(dtype).sum(dim=(1, 2))
+
+
+@contextmanager
+def name_photo(name: str) -> Iterator[None]:
+    """Raise the ``ValueError`` of a metric as a ``GFMError`` that names the photo."""
+    try:
+        yield
+    except ValueError as error:
+        raise GFMError(f"photo {name}: {error}") from error
 
 
 def check_region(region: str | None) -> str | None:

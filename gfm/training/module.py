@@ -27,6 +27,7 @@ from gfm.inference import Inferer
 from gfm.inference.shrinking import shrinking
 from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
+from gfm.metrics.inputs import name_photo
 from gfm.models.gfm import GFM
 from gfm.training.loss_watch import LossWatch
 from gfm.training.objective import Objective
@@ -209,12 +210,13 @@ class MattingModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Matte and score a photo; callbacks show the returned ``prediction`` and ``metrics``."""
-        trimap, (dataset,) = batch["trimap"], batch["dataset"]
+        trimap, (name,), (dataset,) = batch["trimap"], batch["name"], batch["dataset"]
         batch = as_floats(batch)
         with uncompiled():  # photos have many sizes
             prediction = self.inferer(self.model, batch["image"])
         score = self.other_metrics[_OF + dataset] if dataset else self.metrics
-        metrics = score(prediction.alpha, batch["alpha"], trimap)
+        with name_photo(name):
+            metrics = score(prediction.alpha, batch["alpha"], trimap)
         return {"prediction": prediction, "metrics": metrics}
 
     def on_validation_epoch_end(self) -> None:

@@ -1,8 +1,10 @@
 """Several processes score each photo once and give bit-identical results to one."""
 
+import math
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -103,3 +105,14 @@ def test_validation_during_training(data):
         logged.append({name: float(value) for name, value in trainer.callback_metrics.items()})
     assert logged[0].keys() == {f"val/{name}" for name in METRIC_NAMES["gfm"]}
     assert logged[1] == pytest.approx(logged[0], rel=1e-6)
+
+
+@pytest.mark.parametrize(("label", "alpha"), [(127, 1.0), (128, math.nan)])
+def test_validation_names_a_photo_that_cannot_be_scored(label, alpha):
+    sizes = 1, 1, 8, 8
+    prediction = SimpleNamespace(alpha=torch.full(sizes, alpha))
+    module = MattingModule(None, None, None, None, lambda *_: prediction, MattingMetrics(), {})
+    batch = {"image": torch.zeros(1, 3, 8, 8), "alpha": torch.zeros(sizes), "name": ["hare"]}
+    batch |= {"trimap": torch.full(sizes, label, dtype=torch.uint8), "dataset": [""]}
+    with pytest.raises(GFMError, match=r"^photo hare: (trimap holds|preds contains NaN)"):
+        module.validation_step(batch, 0)
