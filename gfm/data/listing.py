@@ -1,6 +1,7 @@
 """Lists the pictures of folders; all messages about missing files come from here."""
 
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from gfm.data.images import SUFFIXES
@@ -47,6 +48,19 @@ def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
             names = " and ".join(path.name for path in paths)
             raise GFMError(f"{folder} holds {names}, which have the same stem: remove all but one")
     return {stem: path for stem, (path,) in found.items()}
+
+
+def find_suffix(mattes: Iterable[str], photos: Iterable[str]) -> str:
+    """Return the suffix that the stems of all mattes add to those of photos; empty if none does."""
+    mattes, photos = set(mattes), set(photos)
+    if mattes <= photos:
+        return ""
+    first = min(mattes)
+    for start in range(len(first) - 1, 0, -1):
+        suffix = first[start:]
+        if all(m.endswith(suffix) and m.removesuffix(suffix) in photos for m in mattes):
+            return suffix
+    return ""
 
 
 def find_partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:

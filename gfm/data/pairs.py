@@ -19,7 +19,7 @@ from pathlib import Path
 from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
 from gfm.data.images import SUFFIXES
 from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, scenes
-from gfm.data.listing import files_by_stem, find_partner
+from gfm.data.listing import files_by_stem, find_partner, find_suffix
 from gfm.data.paths import as_path
 from gfm.errors import GFMError
 
@@ -167,16 +167,14 @@ def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path
     """Warn of photos without a matte, and detect mattes whose names add a suffix.
 
     Raises:
-        GFMError: All mattes without a photo add the same suffix.
+        GFMError: All mattes add the same suffix.
     """
     stems = set(images)
-    unmatched = [stem for stem in alphas if stem not in stems]
-    for suffix in {stem.removeprefix(s) for stem in unmatched for s in stems if stem.startswith(s)}:
-        if all(stem.removesuffix(suffix) in stems for stem in unmatched):
-            name = alphas[unmatched[0]].name
-            raise GFMError(
-                f"the mattes of {folder} are named like {name}: set data.alpha_suffix={suffix}"
-            )
+    if suffix := find_suffix(alphas, stems):
+        name = next(iter(alphas.values())).name
+        raise GFMError(
+            f"the mattes of {folder} are named like {name}: set data.alpha_suffix={suffix}"
+        )
     without = sorted(stems - alphas.keys())
     if without:
         warnings.warn(

@@ -3,12 +3,12 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gfm.data.images import SUFFIXES
-from gfm.data.listing import list_pictures
+from gfm.data.listing import find_suffix, list_pictures
 from gfm.prepare.content import Role, shorten
 
 _AFFIX = re.compile(r"[-_. ]*(mask|matte|alpha|pha|gt|label|trimap|image|img|photo|rgb|original)?$")
@@ -62,7 +62,11 @@ def pair(folders: Sequence[Folder]) -> tuple[list[Group], list[str]]:
     ]
     listed = {folder: found for folder, found in listed.items() if found}
     stems = sorted(set().union(*listed.values()))
-    suffix = _common_suffix(listed)
+    mattes, photos = (
+        [stem for folder, found in listed.items() if folder.role == role for stem in found]
+        for role in ("alpha", "photo")
+    )
+    suffix = find_suffix(mattes, photos)
     if suffix:
         problems.append(
             f"{folders[0].path}: mattes are named like their photos and {suffix}: rename them, or "
@@ -97,22 +101,6 @@ def _describe(folder: Folder, lacking: list[str], strays: list[str], total: int)
         else:
             names.append(stem)
     return f"lacks {len(lacking):,} of {total:,} pictures: {shorten(names)}"
-
-
-def _common_suffix(listed: Mapping[Folder, Mapping[str, object]]) -> str:
-    """Return the suffix that all unmatched mattes add to photo names, or an empty string."""
-    mattes, photos = (
-        {stem for folder, found in listed.items() if folder.role == role for stem in found}
-        for role in ("alpha", "photo")
-    )
-    strays = sorted(mattes - photos)
-    suffixes = (
-        {strays[0].removeprefix(p) for p in photos if strays[0].startswith(p)} if strays else ()
-    )
-    for suffix in sorted(suffixes):
-        if all(m.endswith(suffix) and m.removesuffix(suffix) in photos for m in strays):
-            return suffix
-    return ""
 
 
 def _simplify(stem: str) -> str:

@@ -20,6 +20,7 @@ from gfm.errors import GFMError
 from gfm.evaluation.report import ReportImage, _encode
 from gfm.evaluation.results import _pictures
 from gfm.prepare import denoise
+from gfm.prepare.check import check
 from gfm.prepare.pack import scene_items
 from gfm.run.exit import describe_error
 from gfm.run.train import train
@@ -127,6 +128,16 @@ def test_names_that_nearly_match_name_the_option(root):
     with pytest.raises(GFMError, match=r"o_1-alpha\.png: set data\.alpha_suffix=-alpha"):
         photos(root)
     assert len(photos(root, alpha_suffix="-alpha", trimaps="none")) == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("first", [1, 2])
+def test_one_stray_matte_is_no_naming_scheme(tmp_path, first):
+    write(tmp_path / "images", *map(str, range(1, 11)))
+    write(tmp_path / "alphas", *map(str, range(first, 12)), picture=ALPHA)
+    with pytest.raises(GFMError, match=r"no picture named 11 in .*images: add it, or remove"):
+        photos(tmp_path)
+    assert not any("suffix" in problem for problem in check([Pairs(tmp_path)], 1))
 
 
 def test_accents_of_macos_and_of_others_are_the_same(root):
