@@ -36,8 +36,8 @@ class Pairs:
         images: Name of the folder of photos; ``None`` finds it.
         alphas: Name of the folder of mattes; ``None`` finds it. Photos without a matte are left
             out.
-        trimaps: Name of the folder of trimaps; ``None`` finds it. Without the folder, trimaps are
-            derived from the mattes.
+        trimaps: Name of the folder of trimaps; ``None`` finds it, or else derives trimaps from the
+            mattes, and ``"none"`` derives them in any case.
         alpha_suffix: Suffix that mattes add to the names of their photos, such as ``_mask``.
         bg20k: BG-20k, or any folder of backgrounds.
         coco: COCO, or any folder of backgrounds.
@@ -110,9 +110,7 @@ class Pairs:
             mattes = set(alphas.values())  # may be in the same folder as the photos
             images = {stem: path for stem, path in images.items() if path not in mattes}
             self._check_suffix(folder, found, images, alphas)
-        trimaps: dict[str, Path] = {}
-        if found.trimaps and (folder / found.trimaps).is_dir():
-            trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=none")
+        trimaps = self._trimaps(folder / found.trimaps) if found.trimaps else {}
         _check_names(images, alphas, folder / found.alphas)
         return [
             Photo(
@@ -123,6 +121,19 @@ class Pairs:
             )
             for stem, alpha in alphas.items()
         ]
+
+    def _trimaps(self, folder: Path) -> dict[str, Path]:
+        """List the trimaps of a part, which may lack those that another part has.
+
+        Raises:
+            GFMError: The user named a folder that no part has.
+        """
+        if folder.is_dir():
+            return files_by_stem(folder, "data.trimaps=none")
+        name = None if self.trimaps == "none" else self.trimaps
+        if name and not any((part / name).is_dir() for part in self.parts()):
+            raise GFMError(f"no folder {folder}: set data.trimaps, or data.trimaps=none")
+        return {}
 
     def _check_suffix(
         self, folder: Path, found: FolderNames, images: dict[str, Path], alphas: dict[str, Path]

@@ -148,7 +148,7 @@ def test_accents_of_macos_and_of_others_are_the_same(root):
     assert [photo.name for photo in found] == [name, "o_1", "o_2"]
 
 
-@pytest.mark.parametrize("trimaps", ["trimaps", None])
+@pytest.mark.parametrize("trimaps", ["none", None])
 def test_trimaps_are_made_where_there_are_none(root, trimaps):
     (root / "trimap").rename(root.parent / "elsewhere")
     found = photos(root, trimaps=trimaps)
@@ -173,6 +173,7 @@ def test_photos_without_a_matte_are_named(root):
         ("trimap/o_1.png", {"trimaps": "trimap"}, "no picture named o_1 in .*trimap"),
         ("", {"images": "image"}, r"no folder .*image: set data\.images"),
         ("", {"alphas": "matte"}, r"no folder .*matte: set data\.alphas"),
+        ("", {"trimaps": "trimaps"}, r"no folder .*trimaps: set data\.trimaps, or .*=none"),
     ],
 )
 def test_errors_are_a_single_line(root, change, names, words):
@@ -273,6 +274,22 @@ def test_a_missing_root_is_named(tmp_path):
         datamodule.setup("test")
     with pytest.raises(GFMError, match=r"no folder .*nowhere: set data\.root"):
         photos(tmp_path / "nowhere")
+
+
+def test_a_plain_test_set_takes_a_suffix_and_backgrounds(root, tmp_path):
+    for name in ("o_1", "o_2"):
+        (root / f"mask/{name}.png").rename(root / f"mask/{name}-alpha.png")
+    write(tmp_path / "cutouts", "a", picture=CUTOUT)
+    write(tmp_path / "bg", "x")
+    folders = ["data.images=original", "data.alphas=mask", "data.alpha_suffix=-alpha"]
+    for choice in (
+        [f"data.root={root}", *folders],
+        [f"data.root={tmp_path / 'cutouts'}", "data.images=null", "data.alphas=null"],
+    ):
+        options = ["data=folder", f"paths.bg20k={tmp_path / 'bg'}", *choice]
+        source = instantiate(compose_config("evaluate", options).data.source)
+        found = source.training("image", is_denoised=False)
+        assert all(photo.trimap or photo.scene for photo in found)
 
 
 def test_plain_test_set_is_not_for_training(root, tmp_path):
