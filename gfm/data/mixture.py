@@ -1,13 +1,13 @@
 """Mixes your own photos with other datasets, which keep a network from forgetting."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from gfm.data.layout import Backgrounds, Datasets, Foreground, Photo, Scene
+from gfm.data.layout import Backgrounds, Foreground, Photo, Scene
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 
@@ -22,7 +22,8 @@ class Mixture:
 
     Attributes:
         main: The main dataset.
-        also: Root folders of the others, in any layout of :class:`gfm.data.pairs.Pairs`.
+        also: Root folders of the others, in any layout that :class:`gfm.data.pairs.Pairs` finds
+            without further options.
     """
 
     main: Pairs
@@ -34,24 +35,40 @@ class Mixture:
 
     def training(self, foreground: Foreground, is_denoised: bool) -> list[Photo]:
         """List the training photos of all datasets."""
-        photos = self.main.training(foreground, is_denoised)
-        for name, other in self._others().items():
-            photos += _renamed(name, other.training(foreground, is_denoised))
-        return photos
+        own = self.main.training(foreground, is_denoised)
+        return own + self._added(lambda other: other.training(foreground, is_denoised))
 
     def validation(self) -> list[Photo]:
         """List the photos of the validation folders of all datasets."""
-        photos = self.main.validation()
-        for name, other in self._others().items():
-            photos += _renamed(name, other.validation())
-        return photos
+        return self.main.validation() + self._added(Pairs.validation)
 
     def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list[Scene]:
         """List the backgrounds of the main dataset."""
         return self.main.scenes(name, is_denoised)
 
-    def _others(self) -> dict[str, Datasets]:
-        others: dict[str, Datasets] = {}
+    def _added(self, list_photos: Callable[[Pairs], list[Photo]]) -> list[Photo]:
+        """List photos of the others; an error names what they need instead of the main's options.
+
+        Raises:
+            GFMError: As in :class:`gfm.data.pairs.Pairs`, or two folders have the same name.
+        """
+        try:
+            return [
+                photo
+                for name, other in self._others().items()
+                for photo in _renamed(name, list_photos(other))
+            ]
+        except GFMError as error:
+            fault, option, _ = str(error).partition(": set data.")
+            if not option:
+                raise
+            raise GFMError(
+                f"{fault}: data.also takes folders with the sub-folders images and alphas, whose "
+                "files have the same names"
+            ) from error
+
+    def _others(self) -> dict[str, Pairs]:
+        others: dict[str, Pairs] = {}
         for root in map(Path, self.also):
             # Loggers group names at slashes, and torch forbids dots in names of modules.
             name = root.resolve().name.replace(".", "_")

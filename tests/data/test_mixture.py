@@ -1,5 +1,6 @@
 """Mixed datasets: how often each is shown, and in which order."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -94,6 +95,24 @@ def test_two_folders_of_one_name(tmp_path):
     roots = [make_photos(tmp_path / place / "zoo", 3) for place in ("a", "b")]
     with pytest.raises(GFMError, match=r"data\.also names two folders zoo: rename one"):
         Mixture(Pairs(roots[0]), roots).validation()
+
+
+@pytest.mark.parametrize("change", ["suffix", "folders", "gone"])
+def test_an_added_dataset_is_told_the_layout_that_it_needs(tmp_path, change):
+    mine, other = make_photos(tmp_path / "mine", 3), make_photos(tmp_path / "zoo", 3)
+    if change == "suffix":
+        for path in list((other / "mattes").iterdir()):
+            path.rename(path.with_stem(f"{path.stem}_mask"))
+    if change == "folders":
+        shutil.copytree(other / "photos", other / "more")
+        shutil.rmtree(other / "mattes")
+        (other / "photos").rename(other / "some")
+    also = tmp_path / "nowhere" if change == "gone" else other
+    with pytest.raises(GFMError, match=r"zoo|nowhere") as error:
+        Mixture(Pairs(mine), [also]).training("image", is_denoised=False)
+    words = ": data.also takes folders with the sub-folders images and alphas"
+    assert words in str(error.value)
+    assert "set data." not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["zoo.v2", "train"])  # torch has attributes of some names
