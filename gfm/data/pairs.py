@@ -99,7 +99,7 @@ class Pairs:
         found = self.find_folders(folder)
         images = files_by_stem(folder / found.images, _SET_IMAGES)
         if found.images == found.alphas and not self.alpha_suffix:
-            return [self._cutout(stem, path) for stem, path in images.items()]
+            return self._cutouts(images)
         alphas = files_by_stem(folder / found.alphas, _SET_ALPHAS)
         if self.alpha_suffix:
             alphas = {
@@ -150,13 +150,16 @@ class Pairs:
                 f"({', '.join(SUFFIXES)}): convert them, or set {_SET_IMAGES}"
             )
 
-    def _cutout(self, name: str, path: Path) -> Photo:
-        """Describe a cut-out, with a background to blend it over in validation."""
+    def _cutouts(self, images: Mapping[str, Path]) -> list[Photo]:
+        """Describe cut-outs, each with a background to blend it over in validation."""
         kind: Backgrounds = "coco" if self.bg20k is None and self.coco else "bg20k"
         backgrounds = self.scenes(kind)
-        digest = hashlib.sha256(name.encode()).digest()
-        scene = backgrounds[int.from_bytes(digest[:8], "big") % len(backgrounds)]
-        return Photo(name, image=path, alpha=path, scene=scene.image)
+        photos = []
+        for name, path in images.items():
+            digest = hashlib.sha256(name.encode()).digest()
+            scene = backgrounds[int.from_bytes(digest[:8], "big") % len(backgrounds)]
+            photos.append(Photo(name, image=path, alpha=path, scene=scene.image))
+        return photos
 
     def parts(self) -> list[Path]:
         """Return the parents of the folders of photos and mattes: training, then validation.

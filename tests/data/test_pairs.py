@@ -211,6 +211,12 @@ class TestCutouts:
         (exact, *_) = pairs.training("closed_form", is_denoised=False)
         assert exact.foreground == exact.image
 
+    def test_backgrounds_are_listed_once(self, pairs, monkeypatch):
+        listed, scenes = [], Pairs.scenes
+        monkeypatch.setattr(Pairs, "scenes", lambda *given: listed.append(1) or scenes(*given))
+        assert len(pairs.training("image", is_denoised=False)) == 3
+        assert len(listed) == 1
+
     def test_they_are_validated_over_a_background(self, pairs):
         module = MattingDataModule(pairs, num_holdout=2, num_workers=0)
         module.setup("test")
