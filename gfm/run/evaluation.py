@@ -26,9 +26,12 @@ class Evaluation:
 
     def __init__(self, config: EvaluateConfig, network: scoring.Network | None) -> None:
         source = instantiate(config.data.source.to_dict())
+        num_workers = config.data.num_workers
+        if network is None and num_workers is None:
+            num_workers = 1  # threads read mattes of files, and need no room in /dev/shm
         self.datamodule = MattingDataModule(
             source,
-            num_workers=config.data.num_workers,
+            num_workers=num_workers,
             num_holdout=config.data.num_holdout,
             split=config.data.split,
         )

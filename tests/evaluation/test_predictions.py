@@ -4,6 +4,8 @@ import csv
 import json
 import threading
 import time
+import warnings
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -61,6 +63,22 @@ def test_all_cores_give_the_figures_of_one(run, mattes, monkeypatch):
     assert len(threads) > 1
     for name in ("per_image.csv", "metrics.json", "journal/rows.0.jsonl"):
         assert (one / name).read_bytes() == (all_ / name).read_bytes(), name
+
+
+def test_a_small_shared_memory_does_not_matter(run, mattes, monkeypatch):
+    """Threads read the mattes; no loader process is started."""
+    usage = SimpleNamespace(free=2**20)
+    monkeypatch.setattr("gfm.system.cores.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("gfm.evaluation.predictions.num_cores", lambda: 4)
+    seen = []
+    monkeypatch.setattr(
+        "gfm.evaluation.predictions.map_threads",
+        lambda function, items, number: seen.append(number) or map(function, items),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(f"predictions={mattes}", "data.num_workers=null")
+    assert seen == [4]
 
 
 def test_sixteen_bits_count(run, data, mattes):
