@@ -1,5 +1,6 @@
 """Checks every file of a dataset, so that a damaged one does not end a training after days."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -206,7 +207,7 @@ def _summarise(found: Sequence[Part], groups: dict[int, list[Group]]) -> None:
     for root in dict.fromkeys(part.root for part in found):
         own = [g for i, part in enumerate(found) if part.root == root for g in groups[i]]
         files = _files(own)
-        counts = Counter(str(path.parent.relative_to(root)) for path in files)
+        counts = Counter(os.path.relpath(path.parent, root) for path in files)
         text = ", ".join(f"{folder} {count:,}" for folder, count in counts.items()) or "nothing"
         size = decimal(sum(path.stat().st_size for path in files))
         _print([f"{root}: {text}; {size}, fingerprint {_fingerprint(own)}"])

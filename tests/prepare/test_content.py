@@ -173,6 +173,12 @@ def test_accents_match_however_they_are_stored(root, capsys):
     assert seen(root, capsys) == ([], [])
 
 
+def test_folders_outside_of_the_root_are_checked(root, tmp_path, capsys):
+    (root / "images").rename(tmp_path / "photos")
+    assert check([Pairs(root, str(tmp_path / "photos"), str(root / "masks"))], 1) == []
+    assert "masks 6, ../photos 6" in capsys.readouterr().out
+
+
 def test_skipped_files_are_named(root, capsys):
     (root / "images/a.jpg").rename(root / "images/a.heic")
     (root / "images/notes.txt").touch()
