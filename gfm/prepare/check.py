@@ -176,7 +176,7 @@ def _find_duplicates(
         for index, own in enumerate(groups)
         for group in own
         for path, role in group.files
-        if role == "photo" and (look := looks.get(path)) and look.fingerprint
+        if role in ("photo", "cutout") and (look := looks.get(path)) and look.fingerprint
     ]
     across: list[str] = []
     within: list[str] = []

@@ -70,7 +70,7 @@ class Look(NamedTuple):
         size: (height, width).
         traits: Names in :data:`TRAITS`.
         fault: Problem of this picture alone.
-        fingerprint: Of a photo; see :func:`gfm.prepare.duplicates.fingerprint`.
+        fingerprint: Of a photo or a cut-out; see :func:`gfm.prepare.duplicates.fingerprint`.
     """
 
     size: tuple[int, ...]
@@ -108,6 +108,7 @@ def _photo_traits(path: Path, image: np.ndarray) -> Iterator[str]:
 
 
 def _look_at_matte(path: Path, role: Role) -> Look:
+    colours: Sequence[np.ndarray] = ()
     if is_packed(path):
         matte, opacity = read_alpha(path), None
     else:
@@ -124,7 +125,16 @@ def _look_at_matte(path: Path, role: Role) -> Look:
     fault = _constant(matte, "alpha")
     if fault is None:
         traits |= set(_matte_traits(matte))
-    return Look(matte.shape, frozenset(traits), fault)
+    seen = _fingerprint(colours, matte) if role == "cutout" and colours and not fault else None
+    return Look(matte.shape, frozenset(traits), fault, seen)
+
+
+def _fingerprint(colours: Sequence[np.ndarray], matte: np.ndarray) -> bytes | None:
+    """Return the fingerprint of what a cut-out shows, whatever its margin and hidden colours."""
+    left, top, width, height = cv2.boundingRect(matte)
+    shown = [to_uint8(channel) * (matte > 0) for channel in colours]
+    image = np.dstack((shown * 3)[:3])  # three times grey, or RGB
+    return fingerprint(image[top : top + height, left : left + width])
 
 
 def _matte_traits(matte: np.ndarray) -> Iterator[str]:

@@ -145,6 +145,16 @@ def test_the_same_photo_twice_and_in_both_parts(root, tmp_path, capsys):
     assert not notes
 
 
+def test_the_same_cut_out_twice(tmp_path, capsys):
+    for seed, name in enumerate("abc"):
+        save(tmp_path / f"{name}.png", np.dstack([photo(seed), SOFT]))
+    hidden = np.where(SOFT[..., None] > 0, photo(1), 99)
+    save(tmp_path / "d.png", np.pad(np.dstack([hidden, SOFT]), ((0, 30), (0, 40), (0, 0))))
+    problems, notes = seen(tmp_path, capsys)
+    assert not problems
+    assert notes == [f"photos that are there twice: {tmp_path / 'b.png'} = {tmp_path / 'd.png'}"]
+
+
 def test_photos_of_one_colour_are_not_the_same():
     assert fingerprint(np.full((40, 40, 3), 7, np.uint8)) is None
     prints = [fingerprint(photo(seed)) for seed in (1, 2, 3, 1, 3)]
