@@ -4,7 +4,6 @@ import ctypes
 import gc
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each process, as in _few_t
 import pytest
 import torch
 from omegaconf import DictConfig
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from gfm.animals import DrawnAnimals
 from gfm.compat.hydra import compose_from
@@ -98,10 +98,9 @@ def _few_threads() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _freeze_imports() -> None:
-    """Exempt the objects of imported modules from garbage collection, which takes longest there."""
-    gc.collect()
-    gc.freeze()
+def _notice_killed_workers_soon() -> None:
+    """Look every half second, not every five, if libraries have replaced torch's signal handler."""
+    _MultiProcessingDataLoaderIter._try_get_data.__defaults__ = (0.5,)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -116,11 +115,15 @@ def _heed_signals() -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _give_memory_back() -> Iterator[None]:
-    """Return the memory of large networks to the system, which glibc keeps otherwise."""
-    yield
+def _give_memory_back() -> None:
+    """Return the memory of earlier modules to the system, which glibc keeps otherwise.
+
+    Garbage collection takes half a second once all libraries are imported, and runs often.
+    Therefore, whatever is left is exempt from it: modules, and objects of session fixtures.
+    """
     forget_weights()
     gc.collect()
+    gc.freeze()
     with suppress(OSError, AttributeError):  # other systems have another library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

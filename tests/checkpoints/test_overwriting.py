@@ -10,16 +10,14 @@ from typer.testing import CliRunner
 from gfm.checkpoints import Checkpoint, write_checkpoint
 from gfm.checkpoints.export.hub import HUB_FILES
 from gfm.cli import app
-from gfm.models.networks import gfm_r34
-
-CHANNELS = [8] * 5
+from gfm.compat.hydra import instantiate
+from tests.conftest import SMALL_NODE
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
-    node = {"_target_": "gfm.models.networks.gfm_r34", "rosta": "tt", "decoder_channels": CHANNELS}
     path = tmp_path_factory.mktemp("run") / "best.ckpt"
-    write_checkpoint(path, Checkpoint(node, gfm_r34(decoder_channels=CHANNELS).state_dict()))
+    write_checkpoint(path, Checkpoint(SMALL_NODE, instantiate(SMALL_NODE).state_dict()))
     return path
 
 

@@ -128,8 +128,13 @@ def with_text(node, way, text, is_key):
     return node
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("resolver", HIDDEN)
+@pytest.mark.parametrize(
+    ("resolver", "name"),
+    [
+        *((resolver, "weights.safetensors") for resolver in HIDDEN),
+        *(("create", name) for name in FORMATS if name != "weights.safetensors"),
+    ],
+)
 def test_interpolations_are_refused_in_every_field_of_every_format(
     tmp_path, state, calls, name, resolver
 ):

@@ -60,7 +60,7 @@ def test_an_error_in_a_worker():
 
 def test_an_error_in_a_spawned_process():
     with pytest.raises(ProcessRaisedException) as caught:
-        mp.spawn(_raise)
+        mp.start_processes(_raise, start_method="fork")  # as spawn, but without new imports
     assert message_from_process(caught.value) == "in a process"
     assert message_from_process(ValueError("other")) is None
 

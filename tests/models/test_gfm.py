@@ -34,7 +34,17 @@ def _close(actual: torch.Tensor, name: str) -> None:
     np.testing.assert_allclose(sampled, FORWARD[name], rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", sorted(official_keys()))
+SLOW = ("r101_BT", "r101_FT", "r101_TT")
+"""r101 has half a billion weights; its RIM has the branches of these three."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+        for name in sorted(official_keys())
+    ],
+)
 def test_official_outputs(name):
     model = official_model(name)
     image = torch.from_numpy(FORWARD["image"]).permute(2, 0, 1)[None] / 255

@@ -92,7 +92,7 @@ def test_every_experiment(name, tmp_path):
 
 @pytest.mark.parametrize(
     ("backbone", "rosta"),
-    list(product(BACKBONES, GROUPS["rosta"])),
+    [*((backbone, "rim") for backbone in BACKBONES), *(("r34_2b", r) for r in ("tt", "ft", "bt"))],
 )
 def test_every_network(backbone, rosta, tiny):
     config = _load(*tiny, f"backbone={backbone}", f"rosta={rosta}")

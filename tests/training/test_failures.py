@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.demos.boring_classes import BoringModel
 
 from gfm.errors import GFMError
+from gfm.training import failures
 from gfm.training.failures import FailTogether
 
 
@@ -55,7 +56,9 @@ def torchrun() -> dict[str, str]:
 
 @pytest.mark.skipif(torch.cuda.is_initialized(), reason="processes cannot fork once a GPU is used")
 @pytest.mark.parametrize("failing", [0, 1])
-def test_a_failed_process_ends_the_other(torchrun, failing):
+def test_a_failed_process_ends_the_other(torchrun, failing, monkeypatch):
+    monkeypatch.setattr(failures, "_GRACE", 1.0)  # the processes inherit both
+    monkeypatch.setattr(failures, "_INTERVAL", 0.2)
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=fit, args=(rank, failing, torchrun)) for rank in (0, 1)]
     for process in processes:

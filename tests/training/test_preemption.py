@@ -6,16 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
+from gfm.animals import DrawnAnimals
 from gfm.data.loaders import _Loader
 from tests import processes
-from tests.conftest import SMALL_DATA, SMALL_TRAINING
+from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING
 from tests.processes import Command
 
 
@@ -56,18 +56,27 @@ def srun(options: list[str]) -> list[tuple[int, str]]:
             command.kill()
 
 
+@pytest.fixture(scope="module")
+def twelve_photos(tmp_path_factory) -> list[str]:
+    numbers = {"num_train": 12, "num_validation": 3}
+    folder = tmp_path_factory.mktemp("demo")
+    DrawnAnimals(folder, **{**DEMO, **numbers}).find()
+    return [f"paths.demo={folder}", *(f"data.source.{k}={v}" for k, v in numbers.items())]
+
+
 # Of three photos the first process has two.
 @pytest.mark.parametrize(
     ("name", "in_validation", "steps"), [("SIGUSR1", False, 2), ("SIGTERM", True, 3)]
 )
-def test_all_processes_of_a_job_stop_together_and_resume(tmp_path, name, in_validation, steps):
+def test_all_processes_of_a_job_stop_together_and_resume(
+    twelve_photos, tmp_path, name, in_validation, steps
+):
     run = tmp_path / "run"
     target = "_target_: tests.training.test_preemption.Terminator"
     terminator = f"{{{target}, name: {name}, in_validation: {in_validation}}}"
-    more = ["data.source.num_train=12", "data.source.num_validation=3", "track=ori"]
-    more += ["data.batch_size=4"]  # two samples for each process
+    more = [*twelve_photos, "track=ori", "data.batch_size=4"]  # two samples for each process
     more += ["trainer=ddp_cpu", "trainer.strategy=ddp", "trainer.limit_train_batches=3"]
-    more += [f"paths.demo={tmp_path / 'demo'}", f"paths.run={run}", f"hydra.run.dir={run}"]
+    more += [f"paths.run={run}", f"hydra.run.dir={run}"]
     small = [o for o in SMALL_TRAINING if "limit_train_batches" not in o]
     results = srun([*SMALL_DATA, *small, *more, f"+callbacks.t={terminator}"])
     assert [status for status, _ in results] == [75, 75], results
@@ -103,9 +112,8 @@ def test_a_loader_worker_ends_only_on_its_parents_signal():
     batches = iter(loader)
     next(batches)
     (worker,) = multiprocessing.active_children()
-    for _ in range(10):  # any of its threads may receive it
-        subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
-        time.sleep(0.05)
+    kill = f"kill -TERM {worker.pid}; sleep 0.05; " * 10  # any of its threads may receive it
+    subprocess.run(kill, shell=True, check=True)
     assert worker.is_alive()
     assert len(list(batches)) == 99
     worker.terminate()

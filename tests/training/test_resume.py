@@ -50,6 +50,7 @@ def options(tiny_training, folder, *more) -> list[str]:
         "trainer.check_val_every_n_epoch=1",
         "trainer.limit_train_batches=3",
         "scheduler=cosine",
+        "test=false",
         *more,
     ]
 
@@ -100,6 +101,7 @@ def run(cfg, monkeypatch, kill_at=None):
     ],
 )
 def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch, kill_at, when):
+    when = (*when, "test=best")
     whole = options(tiny_training, tmp_path / "whole", *when)
     expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
     parts = options(tiny_training, tmp_path / "parts", *when)
@@ -111,7 +113,7 @@ def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch
 
 
 def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monkeypatch):
-    parts = options(tiny_training, tmp_path / "run", "test=false", "trainer.max_epochs=1")
+    parts = options(tiny_training, tmp_path / "run", "trainer.max_epochs=1")
     run(compose_config("train", parts), monkeypatch)
     last = tmp_path / "run/checkpoints/last.ckpt"
     longer = [*parts, f"ckpt_path={last}", "trainer.max_epochs=2", "data.num_holdout=1"]
@@ -124,8 +126,9 @@ def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monke
 
 def test_resuming_on_different_photos_on_request(tiny_training, tmp_path, monkeypatch):
     """An interrupted epoch that has fewer batches now begins again."""
-    short = ("test=false", "trainer.limit_train_batches=null")
-    parts = options(tiny_training, tmp_path / "run", *EVERY_STEP, *short)
+    parts = options(
+        tiny_training, tmp_path / "run", *EVERY_STEP, "trainer.limit_train_batches=null"
+    )
     with pytest.raises(Killed):
         run(compose_config("train", parts), monkeypatch, kill_at=3)
     last = tmp_path / "run/checkpoints/last.ckpt"
@@ -137,7 +140,7 @@ def test_resuming_on_different_photos_on_request(tiny_training, tmp_path, monkey
 
 def test_the_saved_weights_are_the_validated_ones(tiny_training, tmp_path, monkeypatch):
     """Also where the last step was saved before the validation, which measures norms anew."""
-    whole = options(tiny_training, tmp_path / "whole", *EVERY_STEP, "test=false")
+    whole = options(tiny_training, tmp_path / "whole", *EVERY_STEP)
     state = run(compose_config("train", whole), monkeypatch)["module"].state_dict()
     saved = torch.load(tmp_path / "whole/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, saved[name]) for name, value in state.items())
