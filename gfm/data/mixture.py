@@ -70,12 +70,17 @@ class Mixture:
     def _others(self) -> dict[str, Pairs]:
         others: dict[str, Pairs] = {}
         for root in map(Path, self.also):
-            # Loggers group names at slashes, and torch forbids dots in names of modules.
-            name = root.resolve().name.replace(".", "_")
+            name = dataset_name(root)
             if name in others:
                 raise GFMError(f"data.also names two folders {root.name}: rename one of them")
             others[name] = Pairs(root, bg20k=self.main.bg20k, coco=self.main.coco)
         return others
+
+
+def dataset_name(root: Path) -> str:
+    """Return the name of an added dataset, which begins the names of its photos."""
+    # Loggers group names at slashes, and torch forbids dots in names of modules.
+    return root.resolve().name.replace(".", "_")
 
 
 def _renamed(dataset: str, photos: Sequence[Photo]) -> list[Photo]:

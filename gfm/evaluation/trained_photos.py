@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from gfm.data.mixture import dataset_name
 from gfm.data.split import TRAINED, read_split
 from gfm.system.run_folder import SPLIT
 
@@ -14,7 +15,7 @@ def trained_photos(run: Path, config: Mapping[str, Any]) -> set[str]:
     """Return the names of the photos of a run's data that its network was trained on.
 
     They are listed in the ``split.csv`` of a training run. For an evaluation, it is that of the run
-    that wrote the checkpoint, if both have the same ``data.root``.
+    that wrote the checkpoint, if its ``data.root`` or ``data.also`` has the evaluation's root.
 
     Args:
         run: Folder of a training run or an evaluation.
@@ -27,16 +28,23 @@ def trained_photos(run: Path, config: Mapping[str, Any]) -> set[str]:
     source = Path(checkpoint).parent.parent if isinstance(checkpoint, str) else run
     if not (source / SPLIT).is_file():
         return set()
-    root = _root(config)
-    if root is None or root != _root(_config(source)):
+    root, *_ = _roots(config)
+    own, *also = _roots(_config(source))
+    if root is None or root not in (own, *also):
         return set()
-    return read_split(source / SPLIT, TRAINED)
+    names = read_split(source / SPLIT, TRAINED)
+    if root == own:
+        return names
+    prefix = f"{dataset_name(root)}/"
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
 
 
-def _root(config: Mapping[str, Any]) -> Path | None:
+def _roots(config: Mapping[str, Any]) -> list[Path | None]:
+    """Return the root folder of the main dataset and those of the added ones."""
     data = config.get("data")
-    root = data.get("root") if isinstance(data, dict) else None
-    return Path(root).resolve() if isinstance(root, str) else None
+    data = data if isinstance(data, dict) else {}
+    roots = (data.get("root"), *(data.get("also") or []))
+    return [Path(root).resolve() if isinstance(root, str) else None for root in roots]
 
 
 def _config(run: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Evaluates one test set and writes the results to a folder."""
 
+import warnings
 from typing import Any
 
 from gfm.compat.hydra import instantiate
@@ -7,8 +8,10 @@ from gfm.config import EvaluateConfig
 from gfm.data.datamodule import MattingDataModule
 from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
+from gfm.evaluation.trained_photos import trained_photos
 from gfm.run import scoring
 from gfm.run.folders import save_config
+from gfm.system.ranks import is_global_zero
 
 
 class Evaluation:
@@ -40,6 +43,7 @@ class Evaluation:
         self.photos = self.datamodule.photos
         self.source = scoring.choose_source(config, self.photos, network)
         settings, self.facts = scoring.describe(config, self.photos)
+        self.facts |= self._describe_trained(network)
         self.journal = Journal(config.folder / "journal")
         self.scorer = scoring.make_scorer(config, self.journal)
         done = self.journal.begin({**self.source.settings, **settings})
@@ -50,6 +54,24 @@ class Evaluation:
             for photo in self.available
             if photo.name not in done or not self.scorer.path(photo.name).is_file()
         ]
+
+    def _describe_trained(self, network: scoring.Network | None) -> dict[str, str]:
+        """Warn about photos that the network was trained on, and return a fact for the report."""
+        if network is None:
+            return {}
+        config = {**self.config.to_dict(), "checkpoint": str(network.path)}
+        trained = trained_photos(self.config.folder, config)
+        names = [photo.name for photo in self.datamodule.held_out if photo.name in trained]
+        if not names:
+            return {}
+        share = f"{len(names)} of {len(self.photos)} photos of {self.config.data.name}"
+        if is_global_zero():
+            warnings.warn(
+                f"the network was trained on {share}, for example {names[0]}, so the means are too "
+                "good: evaluate on other photos",
+                stacklevel=3,
+            )
+        return {"trained on": f"{share}, so the means are too good"}
 
     def run(self) -> dict[str, Any]:
         """Score the remaining photos, and publish the results.

@@ -28,7 +28,8 @@ from gfm.run.sweep import check_strategy
 from gfm.system.console import console
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
 
-_OF_SET = ("data", "trimaps", "missing", "faulty", "predictions")  # facts that differ between sets
+# Facts that differ between test sets.
+_OF_SET = ("data", "trimaps", "trained on", "missing", "faulty", "predictions")
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,17 @@ def test_photos_that_a_network_was_trained_on_are_left_out(tmp_path, capsys):
         compare_runs([alone, scored])
 
 
+def test_photos_of_an_added_dataset_count_as_trained_on(tmp_path):
+    data = {"root": str(tmp_path / "mine"), "also": [str(tmp_path / "zoo.v2")]}
+    trained = write(tmp_path / "run", {"a": {"sad": 1.0}}, data=data)
+    (trained / "split.csv").write_text("name,part\na,held out\nb,trained on\nzoo_v2/c,trained on\n")
+    checkpoint = str(trained / "checkpoints/best.ckpt")
+    rows = {name: {"sad": 1.0} for name in "abc"}
+    data = {"root": str(tmp_path / "zoo.v2")}
+    scored = write(tmp_path / "scored", rows, data=data, checkpoint=checkpoint)
+    assert read_scores(scored, "A").trained == {"c"}
+
+
 def test_trained_photos_are_left_out_whatever_the_current_folder(tmp_path, monkeypatch):
     rows = {name: {"sad": 1.0} for name in "abc"}
     (tmp_path / "mine").mkdir()

@@ -1,6 +1,7 @@
 """Evaluations on W&B and TensorBoard, read back from their files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,24 @@ def test_wandb_has_pictures_histograms_and_facts(run, weights, monkeypatch, tmp_
     assert [row[0] for row in content["data"]] == list(SIZES)
     for row in content["data"]:
         assert [(p["height"], p["width"]) for p in row[1:5]] == [SIZES[row[0]]] * 4
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_photos_that_the_network_was_trained_on_are_told_of(run, data, weights, tmp_path, also):
+    (tmp_path / "train/checkpoints").mkdir(parents=True)
+    checkpoint = shutil.copy(weights, tmp_path / "train/checkpoints/best.safetensors")
+    summary, _ = run(f"checkpoint={checkpoint}", folder="before")
+    roots = {"root": "mine", "also": [str(data)]} if also else {"root": str(data)}
+    (tmp_path / "train/config.yaml").write_text(json.dumps({"data": roots}))
+    of = f"{data.name}/" if also else ""
+    split = f"name,part\n{of}a,trained on\n{of}b,held out\n{of}c,trained on\n"
+    (tmp_path / "train/split.csv").write_text(split)
+    with pytest.warns(UserWarning, match="trained on 2 of 5 photos of folder, for example a, so"):
+        again, folder = run(f"checkpoint={checkpoint}")
+    assert again == summary
+    assert (
+        "2 of 5 photos of folder, so the means are too good" in (folder / "report.html").read_text()
+    )
 
 
 def test_tensorboard_has_the_same_pictures_and_histograms(run, mattes):
