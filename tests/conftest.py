@@ -140,9 +140,10 @@ def demo_roots(demo_folder: Path) -> Roots:
 
 @pytest.fixture
 def tiny(demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return overrides of a run on the tiny demo dataset, which draws no curves."""
-    # Drawing them takes as long as the training; training/test_pictures.py does.
+    """Return overrides of a run on the tiny demo dataset."""
+    # Drawing curves and counting operations take as long as the training, and have their own tests.
     monkeypatch.setattr("gfm.run.summary.draw_curves", lambda *_: False)
+    monkeypatch.setattr("gfm.training.callbacks.network_size.multiply_adds", lambda *_: None)
     return [f"paths.demo={demo_folder}", f"paths.run={tmp_path / 'run'}", *SMALL_DATA]
 
 

@@ -21,15 +21,24 @@ from pathlib import Path
 from typing import Any
 
 from gfm.run import summary
+from gfm.training.callbacks import network_size
 
 MODULES = (
     "albumentations",
+    "gfm.animals",
     "gfm.checkpoints",
+    "gfm.checkpoints.checkpoint_io",
     "gfm.cli",
     "gfm.config",
     "gfm.evaluation",
+    "gfm.models.networks",
+    "gfm.models.timm_encoder",
     "gfm.run.build",
+    "gfm.run.configuration",
+    "gfm.run.sweep_table",
+    "gfm.run.train",
     "gfm.training.final_test",
+    "gfm.training.loggers.finishing",
     "matplotlib.pyplot",
     "pytorch_lightning",
     "rich.progress",
@@ -143,7 +152,8 @@ def main() -> None:
         with suppress(ImportError):  # of an extra that is not installed
             importlib.import_module(name)
     atexit.register(end)  # runs after what a command registers, and before the rest
-    summary.draw_curves = lambda *_: False  # takes as long as a small training
+    summary.draw_curves = lambda *_: False  # takes as long as a small training, and so does this:
+    network_size.multiply_adds = lambda *_: None
     threads = os.listdir("/proc/self/task")
     assert len(threads) == 1, "a process with threads cannot be forked"
     gc.collect()
