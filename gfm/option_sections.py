@@ -26,6 +26,7 @@ from gfm.option_types import (
     Part,
     Positive,
     PositiveFraction,
+    Precision,
     ProtocolName,
     Section,
     Sides,
@@ -132,7 +133,7 @@ class Recipe(Section):
     decoder_scale: Annotated[float, Field(gt=0, le=16)] = 1
     normalization: NormalizationName
     norm_samples: FromZero = 0
-    precision: str
+    precision: Precision
     pretrained: bool | Literal["auto"]
 
 
@@ -217,7 +218,7 @@ class Trainer(Node):
     """Lightning's Trainer, which checks the options not listed here."""
 
     accelerator: str
-    precision: str | int | None
+    precision: Precision | None
     max_epochs: Limit = 0
     max_steps: Limit
     min_epochs: FromZero | None

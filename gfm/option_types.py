@@ -40,6 +40,12 @@ if not TYPE_CHECKING:  # the code of a run reads these only after they are chose
 Part = Fraction | FromZero | None
 """A fraction of an epoch, or a number of batches; ``None`` for all."""
 
+Precision = Annotated[
+    Literal["auto", "32-true", "64-true", "bf16-mixed", "16-mixed", "32", "64", "bf16", "16"],
+    BeforeValidator(lambda name: str(name) if type(name) is int else name),
+]
+"""Lightning's names, without those that store weights and sums of metrics in half precision."""
+
 EMPTY_IS_NONE: Final = BeforeValidator(lambda node: node or None)
 """For groups with an empty choice, such as ``scheduler=none``."""
 

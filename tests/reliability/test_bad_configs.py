@@ -121,7 +121,8 @@ NUMBERS = (
     ("trainer.devices=all", "devices"),
     ("trainer.accelerator=quantum", "quantum"),
     ("trainer.strategy=alone", "alone"),
-    ("trainer.precision=8", "Precision 8"),
+    ("trainer.precision=8",),
+    ("trainer.precision=bf16-true",),
     ("trainer.num_nodes=0", "num_nodes"),
     ("trainer.profiler=fast", "profiler"),
     ("trainer.overfit_batches=-1",),
@@ -252,7 +253,7 @@ EVALS = (
     ("checkpoint={shared}/net.ckpt", "trainer.limit_test_batches=-1"),
     ("checkpoint={shared}/net.ckpt", "trainer.limit_test_batches=0"),
 )
-LIGHTNINGS = {"trainer.precision": "Precision 8", "trainer.devices": "devices=0"}
+LIGHTNINGS = {"trainer.devices": "devices=0"}
 """Names of options in Lightning's messages."""
 
 
