@@ -8,6 +8,7 @@ several test sets, macro means are compared: photos are drawn within each set.
 """
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +44,8 @@ class Scores:
     trained: frozenset[str] = frozenset()  # photos that its network was trained on
     config: Mapping[str, Any] = field(default_factory=dict)
     sets: tuple[str, ...] = ()  # test sets, if there are several; photos are `<set>/<photo>`
+    # What identifies the data, by test set: the folder, or for published sets also the name.
+    data: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def read_scores(folder: Path, label: str) -> Scores:
             name=str(run.get("name") or ""),
             trained=frozenset(trained_photos(folder, config)),
             config=config,
+            data={"": _identity(config.get("data") or {})},
         )
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise GFMError(f"{file} is damaged or not the configuration of a run: remove it") from error
@@ -143,7 +147,15 @@ def _merge(folder: Path, sets: Mapping[str, Scores]) -> Scores:
         rows={f"{name}/{p}": row for name, of in sets.items() for p, row in of.rows.items()},
         trained=frozenset(f"{name}/{p}" for name, of in sets.items() for p in of.trained),
         sets=tuple(sets),
+        data={name: known for name, of in sets.items() for known in of.data.values()},
     )
+
+
+def _identity(data: Mapping[str, Any]) -> frozenset[str]:
+    if root := data.get("root"):
+        return frozenset([str(Path(root).resolve())])
+    photos = (data.get("source") or {}).get("photos")
+    return frozenset(filter(None, [photos and str(Path(photos).resolve()), data.get("name")]))
 
 
 def compare_runs(folders: Sequence[Path]) -> Comparison:
@@ -154,7 +166,23 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
     """
     if len(folders) < 2:
         raise GFMError("choose at least two runs to compare")
-    return match_runs([read_scores(f, chr(ord("A") + i)) for i, f in enumerate(folders)])
+    runs = [read_scores(f, chr(ord("A") + i)) for i, f in enumerate(folders)]
+    _warn_of_other_data(runs)
+    return match_runs(runs)
+
+
+def _warn_of_other_data(runs: Sequence[Scores]) -> None:
+    first, *others = runs
+    for run in others:
+        for name in first.data.keys() & run.data.keys():
+            both = first.data[name], run.data[name]
+            if all(both) and both[0].isdisjoint(both[1]):
+                places = " and ".join(min(data) for data in both)
+                warnings.warn(
+                    f"{first.label} and {run.label} were scored on different data, {places}: "
+                    "photos of the same name are taken for the same photo",
+                    stacklevel=3,
+                )
 
 
 def match_runs(runs: list[Scores]) -> Comparison:

@@ -99,6 +99,27 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path):
             compare_runs(folders)
 
 
+def test_runs_on_different_data_are_told_of(tmp_path, recwarn):
+    rows = {"a": {"sad": 1.0}}
+    kinds = {
+        "mine": {"name": "folder", "root": "mine"},
+        "pairs": {"name": "pairs", "root": "mine"},
+        "other": {"name": "folder", "root": "other"},
+        "here": {"name": "am2k", "source": {"photos": "here"}},
+        "there": {"name": "am2k", "source": {"photos": "there"}},
+    }
+    folders = {name: write(tmp_path / name, rows, data=data) for name, data in kinds.items()}
+    compare_runs([folders["mine"], folders["pairs"]])
+    compare_runs([folders["here"], folders["there"]])
+    compare_runs([folders["mine"], write(tmp_path / "unknown", rows)])
+    assert not recwarn
+    for other in ("other", "here"):
+        with pytest.warns(
+            UserWarning, match=rf"A and B were scored on .*mine and .*{other}: photos"
+        ):
+            compare_runs([folders["mine"], folders[other]])
+
+
 def test_comparing_imports_neither_torch_nor_lightning():
     """They take seconds to import."""
     code = (
