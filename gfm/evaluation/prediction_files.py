@@ -97,6 +97,11 @@ def _open_array(path: Path) -> np.ndarray:
     return array.reshape(sides)
 
 
+def is_scaled(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
+    """Return whether both sides, (height, width), differ by the same factor, up to a pixel."""
+    return abs(size[0] * original[1] - size[1] * original[0]) <= sum(original)
+
+
 def resize_matte(matte: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize H×W of any depth, by averaging if it shrinks and linearly otherwise."""
     if matte.shape == (height, width):

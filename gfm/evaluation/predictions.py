@@ -16,6 +16,7 @@ from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.prediction_files import (
     find_mattes,
+    is_scaled,
     matte_size,
     read_prediction,
     resize_matte,
@@ -69,7 +70,7 @@ class PredictionSource:
             except GFMError:
                 continue  # reported when it is read
             new = image_size(photo.alpha)
-            if old != new:
+            if old != new and is_scaled(old, new):
                 resized.append(f"{photo.name} ({old[1]}×{old[0]} to {new[1]}×{new[0]} pixels)")
         if resized:
             warnings.warn(
@@ -132,14 +133,21 @@ class PredictionSource:
     def _score(
         self, scorer: Scorer, dataset: ValidationSet, index: int
     ) -> tuple[str, dict[str, float] | GFMError]:
-        """Return the name of a photo, and its metrics or why its matte cannot be read."""
+        """Return the name of a photo, and its metrics or why its matte cannot be scored."""
         name = dataset.photos[index].name
         sample = default_collate([dataset[index]])
+        path, (height, width) = self.files[name], sample["alpha"].shape[-2:]
         try:
-            matte = read_prediction(self.files[name])
+            matte = read_prediction(path)
         except GFMError as error:
             return name, error
-        return name, scorer.score(resize_matte(matte, *sample["alpha"].shape[-2:]), sample)
+        if not is_scaled(matte.shape, (height, width)):
+            have = f"{matte.shape[1]}×{matte.shape[0]}"
+            return name, GFMError(
+                f"{path} is {have} pixels, of another aspect ratio than its photo ({width}×"
+                f"{height}): turn or resize it"
+            )
+        return name, scorer.score(resize_matte(matte, height, width), sample)
 
     def finish(self) -> None:
         """List the photos whose matte is missing or cannot be scored.

@@ -124,6 +124,17 @@ def test_other_sizes_are_resized_with_a_warning(run, mattes):
         assert read_alpha(folder / f"alpha/{name}.png").shape == size
 
 
+def test_a_matte_of_another_orientation_is_a_fault(run, mattes):
+    write_png(mattes / "c.png", read_alpha(mattes / "c.png").T)
+    write_png(mattes / "e.png", cv2.resize(read_alpha(mattes / "e.png"), (23, 21)))  # 64×70 / 3
+    words = r"cannot be scored: c \(.*c\.png is 50×90 pixels, of another aspect .* \(90×50\): turn"
+    with (
+        pytest.warns(UserWarning, match=r"1 of 5 mattes .* e \("),
+        pytest.raises(GFMError, match=words),
+    ):
+        run(f"predictions={mattes}")
+
+
 def test_missing_mattes_are_listed(run, mattes):
     for name in ("b", "d"):
         (mattes / f"{name}.png").unlink()
