@@ -19,7 +19,7 @@ def test_layers_of_torch_and_timm_are_found_and_no_others():
     assert find_batchnorms(nn.Sequential(*others, nn.Sequential(*norms), nn.ReLU())) == norms
 
 
-@pytest.mark.parametrize(("backbone", "is_all"), [("r34", True), ("r34_2b", True), ("d121", False)])
+@pytest.mark.parametrize(("backbone", "is_all"), [("r34_2b", True), ("d121", False)])
 def test_folding_changes_no_output(backbone, is_all):
     node = model_node(backbone) | {"decoder_scale": 0.1}
     model = instantiate(node).double().eval()

@@ -12,6 +12,7 @@ from gfm.compat.hydra import instantiate
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
 from gfm.rosta import ROSTAS
+from tests.conftest import SMALL_NODE
 from tests.golden.formula import GOLDEN, formula_state_dict, official_keys
 
 FORWARD = np.load(GOLDEN / "forward.npz")
@@ -91,9 +92,9 @@ def test_every_parameter_is_used(rosta):
     """Otherwise plain DDP stops at the second step."""
     torch.manual_seed(0)
     encoder = {"_target_": "gfm.models.encoders.resnet34_2b"}
-    target = "gfm.models.gfm.GFM"
+    node = {"_target_": "gfm.models.gfm.GFM", "encoder": encoder, "decoder_channels": [16] * 6}
     model = instantiate(
-        {"_target_": target, "encoder": encoder, "rosta": rosta, "decoder_channels": [16] * 6}
+        node | {"rosta": rosta} if rosta == "rim" else SMALL_NODE | {"rosta": rosta}
     )
     output = model(torch.rand(2, 3, 64, 64))
     branches = output.branches.values()

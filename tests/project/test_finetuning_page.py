@@ -17,12 +17,11 @@ from tests.run.test_finetune import QUICK, make_photos, write_weights
 
 COMMANDS = """
 gfm check mine/
-gfm finetune mine/ --weights released:r34_tt
 gfm finetune mine/ --weights released:r34_tt --backgrounds bg/ --also /data/AM-2k
 gfm finetune cutouts/ --weights best.ckpt --backgrounds bg/
 python train.py data=pairs data.root=mine recipe=finetune init_from=gfm_r34_tt.pth
 """
-"""What the page promises, as a user types it; the wheel runs them in test_wheel.py."""
+"""What the page promises, as a user types it; test_readme.py runs the shortest."""
 
 SMALLER = {
     '"gfm_r34_tt.pth"': '"small.ckpt"',
@@ -71,7 +70,7 @@ def desk(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("command", COMMANDS.strip().splitlines())
-def test_the_five_commands(desk, monkeypatch, capsys, command):
+def test_the_commands(desk, monkeypatch, capsys, command):
     page = (PROJECT / "docs/finetuning.md").read_text("utf-8")
     assert command in page
     words = shlex.split(command.replace("/data/AM-2k", "AM-2k"))

@@ -220,7 +220,7 @@ def test_file_tools(home, trained):
     done = gfm(home, "prepare", "trimaps", f"paths.am2k={photos}", "--overwrite", "--workers", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     theirs = ["--config-dir", "conf", "data=theirs", *SMALL_DATA]
-    assert gfm(home, "check", *theirs).stdout.endswith("no problems\n")
+    assert gfm(home, "check", *theirs, "--workers", "1").stdout.endswith("no problems\n")
     missing = gfm(home, "check", "--config-dir", "nowhere")
     assert "no folder nowhere: set --config-dir" in missing.stderr
 
@@ -243,7 +243,7 @@ def own_photos(home):
 
 
 def test_own_photos_are_checked_trained_on_and_matted(home, own_photos):
-    checked = gfm(home, "check", "mine/")
+    checked = gfm(home, "check", "mine/", "--workers", "1")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     done = gfm(home, "finetune", "mine/", "--weights", "small.ckpt", *QUICK, "paths.run=tuned")
     assert done.returncode == 0, done.stdout + done.stderr

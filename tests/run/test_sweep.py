@@ -1,7 +1,6 @@
 """Sweeps by Hydra's launchers and searches, through the command line."""
 
 import csv
-import itertools
 import math
 import re
 
@@ -145,7 +144,8 @@ def test_every_choice_of_the_wandb_sweep_composes():
     assert content["command"][-1] == "${args_no_hyphens}"
     choices = [p.get("values") or [p["min"], p["max"]] for p in content["parameters"].values()]
     fixed = [o for o in content["command"] if "=" in o]
-    for values in itertools.product(*choices):
+    for index in range(max(map(len, choices))):
+        values = [choice[index % len(choice)] for choice in choices]
         options = [f"{n}={v}" for n, v in zip(content["parameters"], values, strict=True)]
         cfg = compose_config("train", ["paths.run=.", *fixed, *options])
         for name, value in zip(content["parameters"], values, strict=True):
