@@ -146,7 +146,7 @@ def download(item: Download) -> Path:
     if item.is_folder:
         return _download_folder(gdown, item)
     if item.target.is_file():
-        item.check(item.target)
+        _check(item, item.target, f"remove {item.target}, which was there before")
         return item.target
     # The check reads the RoSTA from the file's name, so the unchecked file has the same name.
     unchecked = item.target.parent / ".unchecked" / item.target.name
@@ -161,7 +161,7 @@ def download(item: Download) -> Path:
             part.unlink()
         raise
     try:
-        item.check(unchecked)
+        _check(item, unchecked, "try again later")
     except GFMError:
         unchecked.unlink()  # so that the next attempt starts over
         raise
@@ -169,6 +169,13 @@ def download(item: Download) -> Path:
     with suppress(OSError):  # another download may still need it
         unchecked.parent.rmdir()
     return item.target
+
+
+def _check(item: Download, path: Path, remedy: str) -> None:
+    try:
+        item.check(path)
+    except GFMError as error:
+        raise GFMError(f"{error}; {remedy}") from error
 
 
 _PATIENCE = {"use_cookies": False, "timeout": 30, "retries": 2}
@@ -182,7 +189,7 @@ def _download_folder(gdown: Any, item: Download) -> Path:
         )
     archives = [Path(file) for file in files if Path(file).suffix in (".zip", ".tar", ".gz")]
     for archive in archives:
-        item.check(archive)
+        _check(item, archive, f"remove {archive}, and try again later")
     if not files:
         raise GFMError(f"the folder of {item.name} is empty: look at {item.link} with a browser")
     return item.target
@@ -252,7 +259,7 @@ def _check_weights(path: Path, name: str) -> None:
 
 def _check_archive(path: Path) -> None:
     if not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
-        raise GFMError(f"the downloaded file {path.name} is not an archive: try again later")
+        raise GFMError(f"the downloaded file {path.name} is not an archive")
 
 
 def _agreement(dataset: str) -> str:

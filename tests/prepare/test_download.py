@@ -218,7 +218,11 @@ def test_data(drive, tmp_path):
     path = tmp_path / "data/downloads/am2k_fg_denoise.zip"
     assert path.read_bytes() == archive.getvalue()
     drive.files[name] = b"<html>"
-    assert "is not an archive" in _error(_download("am2k_fg_denoise", "--accept", "-o", "other"))
+    fresh = _error(_download("am2k_fg_denoise", "--accept", "-o", "other"))
+    assert "am2k_fg_denoise.zip is not an archive; try again later" in fresh
+    path.write_bytes(archive.getvalue()[:30])  # as of a user whose browser was interrupted
+    kept = _error(_download("am2k_fg_denoise", "--accept"))
+    assert kept.endswith(f"; remove {path.relative_to(tmp_path)}, which was there before")
 
 
 def test_without_network(drive, monkeypatch):
