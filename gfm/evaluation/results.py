@@ -1,6 +1,6 @@
 """Writes the results of an evaluation as files, and logs them."""
 
-import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from gfm.data.images import read_alpha, read_matte, to_uint8
 from gfm.data.layout import Photo
 from gfm.evaluation.journal import Rows
 from gfm.evaluation.report import ReportImage, write_report
-from gfm.system.files import write_table, write_text
+from gfm.evaluation.test_sets import write_metrics
+from gfm.system.files import write_table
 from gfm.training.loggers.image_logging import (
     PICTURES,
     Preview,
@@ -28,9 +29,12 @@ _HEIGHT = 200  # of each picture, in pixels
 
 
 def compute_means(rows: Rows) -> dict[str, float]:
-    """Return the mean of each metric over photos."""
-    names = next(iter(rows.values()))
-    return {name: float(np.mean([row[name] for row in rows.values()])) for name in names}
+    """Return the mean of each metric over the photos where it has a value; NaN if none has."""
+    means = {}
+    for name in next(iter(rows.values())):
+        values = [row[name] for row in rows.values() if not math.isnan(row[name])]
+        means[name] = float(np.mean(values)) if values else math.nan
+    return means
 
 
 def write_results(
@@ -58,7 +62,7 @@ def write_results(
         if p.name in rows
     ]
     write_report(folder / "report.html", "Evaluation", facts, means, images, units)
-    write_text(folder / "metrics.json", json.dumps(summary, indent=2) + "\n")
+    write_metrics(folder, summary)
     return summary
 
 

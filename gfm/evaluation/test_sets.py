@@ -1,6 +1,7 @@
 """Writes the results of a network or method on several test sets: a row for each, and means."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def read_test_sets(folder: Path) -> list[str]:
     """
     table = folder / FILE
     return [name for name in read_table(table) if name != MEAN] if table.is_file() else []
+
+
+def write_metrics(folder: Path, summary: Summary) -> None:
+    """Write ``metrics.json``, with null for a metric without a value."""
+    known = {name: None if math.isnan(value) else value for name, value in summary.items()}
+    write_text(folder / "metrics.json", json.dumps(known, indent=2) + "\n")
 
 
 def macro_means(summaries: Mapping[str, Summary]) -> dict[str, float]:
@@ -61,5 +68,5 @@ def write_test_sets(
     write_page(folder / "report.html", "test_sets.html.jinja", **values)
     of_sets = {f"{name}/{key}": v for name, row in summaries.items() for key, v in row.items()}
     summary = {**means, **of_sets}
-    write_text(folder / "metrics.json", json.dumps(summary, indent=2) + "\n")
+    write_metrics(folder, summary)
     return rows, summary

@@ -1,16 +1,26 @@
 """Evaluations on W&B and TensorBoard, read back from their files."""
 
 import json
+import math
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
+from gfm.checkpoints.export.hub import read_metrics
+from gfm.evaluation.scoring import Scorer
 from gfm.metrics import METRIC_NAMES
+from gfm.run import scoring
 from tests.evaluation.conftest import SIZES
 from tests.training.wandb_file import described, files, read, rows
 
 METRICS = METRIC_NAMES["gfm"]
+
+
+def make_scorer_with(config, journal, **extra):
+    return Scorer(config.folder / "alpha", config.protocol, journal, extra)
 
 
 def test_wandb_has_pictures_histograms_and_facts(run, weights, monkeypatch, tmp_path):
@@ -61,6 +71,24 @@ def test_photos_that_the_network_was_trained_on_are_told_of(run, data, weights, 
     assert (
         "2 of 5 photos of folder, so the means are too good" in (folder / "report.html").read_text()
     )
+
+
+def test_a_metric_without_a_value_for_a_photo_is_left_out_of_its_mean(run, mattes, monkeypatch):
+    def narrow(batch):
+        return torch.full((1,), math.nan if batch.preds.shape[3] > 75 else 2.0)
+
+    def never(batch):
+        return torch.full((1,), math.nan)
+
+    monkeypatch.setattr(
+        scoring, "make_scorer", partial(make_scorer_with, narrow=narrow, never=never)
+    )
+    summary, folder = run(f"predictions={mattes}")
+    assert summary["narrow"] == 2.0
+    assert math.isnan(summary["never"])
+    written = json.loads((folder / "metrics.json").read_text(), parse_constant=pytest.fail)
+    assert (written["narrow"], written["never"]) == (2.0, None)
+    assert "never" not in read_metrics(folder / "metrics.json")
 
 
 def test_tensorboard_has_the_same_pictures_and_histograms(run, mattes):

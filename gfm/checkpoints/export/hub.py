@@ -39,7 +39,7 @@ def read_metrics(path: Path) -> dict[str, float]:
     """Read the means of an evaluation from its ``metrics.json``; any other file raises GFMError."""
     try:
         content = json.loads(path.read_text())
-        return {str(key): float(value) for key, value in content.items()}
+        return {str(key): float(value) for key, value in content.items() if value is not None}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise GFMError(
             f"{path} is not a metrics.json: pass the one written by evaluate.py checkpoint=…"
