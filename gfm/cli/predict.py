@@ -133,12 +133,12 @@ def predict(
     part = Shard.parse(shard)
     outputs = parse_outputs(output, bits, background)
     clips = ClipOptions(alpha_video, cutout_video, smooth)
-    results = ResultFiles(out, outputs, clips)
+    results = ResultFiles(out, outputs, clips, overwrite)
     behind = Background(background) if background is not None else None
     found = find_inputs(inputs, out)
     weights = find_checkpoint(checkpoint)
     others = [Path(background)] if background is not None else []
-    todo, failures = select_sources(found, results, overwrite, weights, others, part)
+    todo, failures = select_sources(found, results, weights, others, part)
     if not todo:
         read_checkpoint(weights, trust or ())  # report an invalid checkpoint, too
         return

@@ -103,7 +103,7 @@ def _predict_photos(
     maker: OutputMaker, photos: Sequence[Source], results: ResultFiles, summary: _Summary
 ) -> None:
     def write(source: Source, arrays: Mapping[Output, np.ndarray]) -> None:
-        for output, path in results.of(source).items():
+        for output, path in results.to_write(source).items():
             write_png(path, arrays[output])
 
     with Progress(len(photos), "photo") as progress:
@@ -118,7 +118,7 @@ def _predict_clip(
     maker: OutputMaker, source: Source, results: ResultFiles, summary: _Summary
 ) -> None:
     try:
-        targets = results.of(source)
+        targets = results.to_write(source)
         summary.computing += predict_clip(maker, source.path, targets, results.clips)
     except WriteError:
         raise  # the next clip would fail in the same way

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,12 @@ from gfm.system.shards import EVERYTHING, Shard
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """The results that a command writes, and where."""
+    """The results that a command writes, and where; existing ones are kept unless ``overwrite``."""
 
     out: Path
     outputs: Sequence[Output]
     clips: ClipOptions = field(default_factory=ClipOptions)
+    overwrite: bool = False
 
     def of(self, source: Source) -> dict[Output, Path]:
         """Return paths such as ``out/alpha/<sub-folders>/<name>.png``, or ``.mkv`` for a clip."""
@@ -34,23 +35,24 @@ class ResultFiles:
             paths[output] = self.out / output / f"{source.name}{suffix}"
         return paths
 
-    def exist(self, source: Source) -> bool:
-        """Return whether all results exist; those of a clip may be folders of frames."""
-        paths = self.of(source).values()
-        return all(
-            path.is_dir() if path.name.endswith("_frames") else os.path.isfile(path)
-            for path in paths
-        )
+    def to_write(self, source: Source) -> dict[Output, Path]:
+        """Return the paths of :meth:`of` that may be written."""
+        paths = self.of(source).items()
+        return {output: path for output, path in paths if self.overwrite or not _exists(path)}
 
     def oldest(self, source: Source) -> float:
-        """Return when the oldest result of a source was written, in seconds since 1970."""
-        return min(path.stat().st_mtime for path in self.of(source).values())
+        """Return when the oldest existing result of a source was written, in seconds since 1970."""
+        return min(path.stat().st_mtime for path in self.of(source).values() if _exists(path))
+
+
+def _exists(result: Path) -> bool:
+    """Return whether a result exists; that of a clip may be a folder of frames."""
+    return result.is_dir() if result.name.endswith("_frames") else os.path.isfile(result)
 
 
 def select_sources(
     found: Inputs,
     results: ResultFiles,
-    overwrite: bool,
     weights: Path,
     others: Iterable[Path] = (),
     shard: Shard = EVERYTHING,
@@ -59,8 +61,7 @@ def select_sources(
 
     Args:
         found: Photos and clips.
-        results: Where the results are written.
-        overwrite: Whether to replace existing results.
+        results: Where the results are written, and whether existing ones are replaced.
         weights: File of the network, which may be missing.
         others: Further inputs of the command, which may be missing.
         shard: Part of the photos and clips to matte.
@@ -69,9 +70,9 @@ def select_sources(
         GFMError: Something cannot be matted, and nothing else is left to do.
     """
     sources, conflicts = reject_conflicts(found.sources, results, [weights, *others], shard)
-    existing = {source for source in sources if not overwrite and results.exist(source)}
-    missing = [source for source in sources if source not in existing]
-    todo, unreadable = reject_unreadable(missing)
+    num_missing = {source: len(results.to_write(source)) for source in sources}
+    existing = {source: n for source, n in num_missing.items() if n < len(results.outputs)}
+    todo, unreadable = reject_unreadable(source for source, n in num_missing.items() if n)
     failures = [*found.failures, *conflicts, *unreadable]
     if found.left_out:
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
@@ -89,9 +90,13 @@ def select_sources(
 
 
 def _report_existing(
-    existing: Collection[Source], num_sources: int, results: ResultFiles, weights: Path
+    existing: Mapping[Source, int], num_sources: int, results: ResultFiles, weights: Path
 ) -> None:
-    text = f"{len(existing):,} of {num_sources:,} exist already"
+    """Print how many sources have results, given how many of each are missing."""
+    num_partial = sum(n > 0 for n in existing.values())
+    text = f"{len(existing) - num_partial:,} of {num_sources:,} exist already"
+    if num_partial:
+        text += f", and {num_partial:,} in part"
     written = weights.stat().st_mtime if weights.is_file() else 0.0
     if num_older := sum(results.oldest(source) < written for source in existing):
         text += f", {num_older:,} of them made before {weights.name} was written"

@@ -122,7 +122,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
             official_loop(official, sources, folder / "official")
         best["official"] = min(best["official"], now() - start)
         start, watch.seconds = now(), 0.0
-        predict_files(maker, sources, ResultFiles(folder / "ours", OUTPUTS))
+        predict_files(maker, sources, ResultFiles(folder / "ours", OUTPUTS, overwrite=True))
         seconds = now() - start
         if seconds < best["ours"]:
             best["ours"], share = seconds, watch.seconds / seconds
@@ -137,7 +137,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
     if DEVICE == "cuda" or _has_bfloat16():
         maker = OutputMaker(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
         start, watch.seconds = now(), 0.0
-        predict_files(maker, sources, ResultFiles(folder / "bf16", OUTPUTS))
+        predict_files(maker, sources, ResultFiles(folder / "bf16", OUTPUTS, overwrite=True))
         seconds = now() - start
         share = watch.seconds / seconds
         off = difference(folder / "bf16/alpha", folder / "ours/alpha")

@@ -123,6 +123,17 @@ def test_existing_results_are_skipped(predict, photos, tmp_path):
     assert read(old) is not None
 
 
+def test_only_missing_results_are_written(predict, photos, tmp_path):
+    mine = tmp_path / "out/alpha/a.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"true matte")
+    done = predict(photos / "a.jpg", photos / "b.png")
+    assert done.exit_code == 0, done.output
+    assert "0 of 2 exist already, and 1 in part" in done.output
+    assert mine.read_bytes() == b"true matte"
+    assert files(tmp_path / "out/cutout") == ["a.png", "b.png"]
+
+
 def test_shards(predict, photos, tmp_path):
     result = predict(photos, "--shard", "2/2")
     assert result.exit_code == 0, result.output

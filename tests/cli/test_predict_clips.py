@@ -86,6 +86,9 @@ def test_existing_results_are_skipped(predict, clip, tmp_path):
     done = predict(clip, "--cutout-video", "png")
     assert done.exit_code == 0
     assert "1 of 1 exist already" in done.output
+    assert predict(clip, "--output", "alpha,cutout,glance").exit_code == 0
+    assert (tmp_path / "out/alpha/clip.mkv").read_bytes() == b"mine"
+    assert files(tmp_path / "out/glance") == ["clip.mkv"]
     assert predict(clip, "--output", "alpha", "--overwrite").exit_code == 0
     assert len(read_video(tmp_path / "out/alpha/clip.mkv")[0]) == 8
 

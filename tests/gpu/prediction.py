@@ -39,7 +39,8 @@ def run(stage: Stage) -> None:
         with stage.part(f"predict, {precision}"):
             maker = _maker(stage, precision)
             sources = find_inputs([str(photos)], stage.folder / "predicted").sources
-            results = ResultFiles(stage.folder / "predicted" / precision, OUTPUTS)
+            out = stage.folder / "predicted" / precision
+            results = ResultFiles(out, OUTPUTS, overwrite=True)
             predict_files(maker, sources[:1], results)  # warm-up
             _record(stage, f"predict, {precision}", number, "photos/s",
                     lambda m=maker, s=sources, r=results: predict_files(m, s, r))  # fmt: skip

@@ -85,9 +85,7 @@ def test_shards_divide_the_results(tmp_path):
     for path in results.of(first).values():
         path.parent.mkdir()
         path.touch()
-    parts = [
-        select_sources(Inputs(given), results, False, Path("w"), (), Shard(i, 3)) for i in (1, 2, 3)
-    ]
+    parts = [select_sources(Inputs(given), results, Path("w"), (), Shard(i, 3)) for i in (1, 2, 3)]
     todo = [[source.name.name for source in sources] for sources, _ in parts]
     assert todo == [["6"], ["1", "4"], ["2", "5"]]
     assert [len(failures) for _, failures in parts] == [1, 0, 0]
@@ -115,7 +113,7 @@ def test_missing_packages_are_named_once(monkeypatch):
     ]
     results = ResultFiles(Path("out"), ["alpha"])
     with pytest.raises(GFMError, match=r"^d.mp4: video needs av"):
-        select_sources(Inputs(sources("d.mp4")), results, False, Path("w"))
+        select_sources(Inputs(sources("d.mp4")), results, Path("w"))
 
 
 def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):

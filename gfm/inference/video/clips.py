@@ -45,7 +45,7 @@ def predict_clip(
             start = time.perf_counter()
             arrays = make_outputs(frame.image, smoother)
             computing += time.perf_counter() - start
-            for output, array in arrays.items():
-                write[output](array, frame.time)
+            for output in targets:
+                write[output](arrays[output], frame.time)
             progress.advance()
     return computing
