@@ -37,10 +37,10 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
 
     Raises:
         GFMError: The checkpoint is missing, or an option that it depends on has changed; or the
-            folder of a new run holds an earlier one.
+            folder of the run holds another one.
     """
+    check_new(config.folder, config.ckpt_path)
     if config.ckpt_path is None:
-        check_new(config.folder)
         return None
     path = intact_checkpoint(Path(config.ckpt_path))
     check_options(path, {**config.to_dict(), "model": config.network})

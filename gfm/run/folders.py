@@ -19,7 +19,7 @@ from gfm.system.console import open_log
 from gfm.system.files import remove_stale, write_text
 from gfm.system.locks import LOCK, acquire_lock, folder_lock, release_lock
 from gfm.system.ranks import creates_processes_externally, is_global_zero
-from gfm.system.run_folder import LAST_CHECKPOINT, SPLIT
+from gfm.system.run_folder import LAST_CHECKPOINT, SPLIT, is_inside
 from gfm.system.safe_path import check_launcher
 
 if TYPE_CHECKING:  # it imports torch, but Hydra imports this file even for --help
@@ -46,8 +46,8 @@ class UniqueFolder(Callback):
             if folder != named or folder in missing:
                 _made[folder.resolve()] = missing
             acquire_lock(folder)
-            if config.get("ckpt_path", "") is None:  # evaluations have no such option
-                check_new(folder)
+            if "ckpt_path" in config:  # evaluations have no such option
+                check_new(folder, config.ckpt_path)
             with read_write(config), open_dict(config):
                 config.hydra.run.dir = str(folder)
 
@@ -115,13 +115,14 @@ def make_new(folder: Path) -> Path:
             return path
 
 
-def check_new(folder: Path) -> None:
-    """Check that a new run would not replace the checkpoints of an earlier one.
+def check_new(folder: Path, resumed: str | None) -> None:
+    """Check that a run would not replace the checkpoints of another one.
 
     Raises:
-        GFMError: The folder holds a run that can be resumed.
+        GFMError: The folder holds a run that can be resumed, and ``resumed`` is not from it.
     """
-    if (folder / LAST_CHECKPOINT).is_file():
+    is_own = resumed is not None and is_inside(Path(resumed), folder)
+    if (folder / LAST_CHECKPOINT).is_file() and not is_own:
         raise GFMError(
             f"{folder} holds an earlier run: resume it with {override('ckpt_path', folder)}, or "
             "set paths.run to a new folder"

@@ -97,12 +97,14 @@ def test_a_second_start_leaves_the_earlier_run_as_it_was(start, tmp_path, capsys
     release_lock(tmp_path / name)
     (tmp_path / "mine" / LAST_CHECKPOINT).parent.mkdir()
     (tmp_path / "mine" / LAST_CHECKPOINT).touch()
-    with pytest.raises(SystemExit):
-        start("paths.run=mine", "seed=2")
-    fix = "resume it with ckpt_path=mine, or set paths.run to a new folder"
-    assert fix in capsys.readouterr().err
+    (tmp_path / "last.ckpt").touch()
+    for other in ("seed=2", "ckpt_path=last.ckpt"):  # a new run, or a copy of another one
+        with pytest.raises(SystemExit):
+            start("paths.run=mine", other)
+        fix = "resume it with ckpt_path=mine, or set paths.run to a new folder"
+        assert fix in capsys.readouterr().err
+        release_lock(tmp_path / "mine")
     assert (tmp_path / "mine/.hydra/overrides.yaml").read_text() == "- seed=1\n"
-    release_lock(tmp_path / "mine")
     assert start("ckpt_path=mine") == ["mine"]
 
 
