@@ -156,7 +156,7 @@ def _encode_all(images: Sequence[ReportImage]) -> list[dict[str, Any]]:
 
 def _encode(image: ReportImage) -> dict[str, Any]:
     """Return the pictures of an image as data URLs, and its sizes before and after shrinking."""
-    alpha = read_alpha(image.truth)
+    alpha = read_alpha(image.truth, is_cutout=image.truth == image.image)
     photo = read_photo(image.image, alpha, image.scene)
     prediction, truth = _as_float(read_matte(image.prediction)), _as_float(alpha)
     size, *others = {p.shape[1::-1] for p in (truth, prediction, photo)}

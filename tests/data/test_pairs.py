@@ -240,6 +240,15 @@ class TestCutouts:
         dashboard = _pictures(p, pairs.root.parent / "mattes")
         assert abs(float(next(iter(dashboard.values()))[:5].mean()) - 7) < 3
 
+    def test_a_report_reads_the_truth_of_an_empty_one_from_its_opacity(self, pairs):
+        grey, empty = np.full((40, 50), 200, np.uint8), np.zeros((40, 50), np.uint8)
+        write(pairs.root, "a", picture=np.dstack([grey, grey, grey, empty]))
+        write(pairs.root.parent / "mattes", "a", picture=empty)
+        path = pairs.root / "a.png"
+        image = ReportImage("a", path, pairs.root.parent / "mattes/a.png", path, {})
+        shown = _encode(image)
+        assert shown["truth"] == shown["prediction"]
+
     def test_composites_train_on_them(self, pairs):
         track = CompositeTrack(backgrounds="bg20k", foreground="closed_form")
         module = MattingDataModule(
