@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from gfm.inference.video.codecs import VideoFormat
-from gfm.inference.video.reading import Clip, translate_read_errors
+from gfm.inference.video.reading import Clip, is_known, translate_read_errors
 from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class AudioCopier:
         self.output = output
         with translate_read_errors(clip.path):
             self.container: InputContainer = av.open(str(clip.path))
-            streams = self.container.streams.audio
+            streams = [s for s in self.container.streams.audio if is_known(s)]
             self.tracks = {s.index: _add_track(s, output, video_format) for s in streams}
             self.packets = self.container.demux(*streams) if streams else iter(())
         self._starts_at_zero = video_format.container in _FROM_ZERO

@@ -10,11 +10,13 @@ import numpy as np
 
 from gfm.errors import GFMError
 from gfm.inference.video.colours import RgbConverter
+from gfm.system.console import console
 from gfm.system.extras import import_optional
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
     from av.container import InputContainer
+    from av.stream import Stream
 
 _DURATION_TOLERANCE = Fraction(1, 4)  # seconds by which a clip may be shorter than its header says
 
@@ -75,6 +77,9 @@ class Clip:
         except GFMError:
             self._container.close()
             raise
+        if not all(is_known(audio) for audio in self._container.streams.audio):
+            text = f"warning: {path}: audio in a format that FFmpeg does not know is left out"
+            console().print(text)
         stream.thread_type = "AUTO"
         self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
         self.time_base = Fraction(stream.time_base or 1 / self.rate)
@@ -142,11 +147,17 @@ class Clip:
             )
 
 
+def is_known(stream: "Stream") -> bool:
+    """Return whether FFmpeg can decode a stream, unlike the spatial audio of phones."""
+    return getattr(stream, "codec_context", None) is not None
+
+
 def _find_video(container: "InputContainer", path: Path) -> "VideoStream":
     if container.format.name.endswith("_pipe"):
         raise GFMError(f"cannot read {path}: a picture, not a clip; rename it")
     for stream in container.streams.video:
-        if not stream.disposition & type(stream.disposition).attached_pic:  # cover of a song
+        is_cover = stream.disposition & type(stream.disposition).attached_pic  # of a song
+        if is_known(stream) and not is_cover:
             return stream
     raise GFMError(f"cannot read {path}: it contains no video")
 

@@ -165,6 +165,15 @@ def test_audio_is_copied_or_reencoded(predict, tmp_path, suffix, audio, kept):
     assert len(sound) == pytest.approx(48000 * 0.32, abs=2500)
 
 
+def test_audio_that_ffmpeg_does_not_know_is_left_out(predict, tmp_path, capsys):
+    path = write_clip(tmp_path / "clip.mp4", audio="aac")
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"apac").replace(b"esds", b"free"))
+    result = predict(path, "alpha", "cutout")
+    with av.open(str(result)) as made:
+        assert [stream.type for stream in made.streams] == ["video"]
+    assert capsys.readouterr().out.count("audio in a format that FFmpeg does not know") == 1
+
+
 @pytest.mark.parametrize(("rotation", "aspect"), [(0, (4, 3)), (180, (4, 3)), (90, (3, 4))])
 def test_wide_pixels(predict, tmp_path, rotation, aspect):
     """The pixels of a clip that is rotated by 90 degrees become tall."""
