@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -113,9 +113,9 @@ class Clip:
             if last is not None and (time is None or time <= last):
                 time = last + (step if time is None else 1)
             last = time or 0
-            matrix = _display_matrix(decoded)
-            image = _apply_display_matrix(to_rgb(decoded), matrix)
-            if shape is None and _swaps_sides(matrix):
+            turns = round(decoded.rotation / 90)  # both counterclockwise
+            image = np.ascontiguousarray(np.rot90(to_rgb(decoded), turns))
+            if shape is None and turns % 2:
                 self.pixel_aspect = 1 / self.pixel_aspect
             if shape is not None and image.shape != shape:
                 raise GFMError(f"cannot read {self.path}: its frames differ in size")
@@ -164,34 +164,3 @@ def _find_video(container: "InputContainer", path: Path) -> "VideoStream":
 
 def _format_seconds(seconds: float | Fraction | None) -> str:
     return f"{max(float(seconds or 0), 0):.1f} s"
-
-
-def _display_matrix(frame: "VideoFrame") -> np.ndarray:
-    """Return FFmpeg's 3×3 display matrix, which rotates or mirrors the frame."""
-    side_data: Any = frame.side_data
-    try:
-        matrix = side_data["DISPLAYMATRIX"]
-    except KeyError:
-        return np.eye(3)
-    return np.frombuffer(bytes(matrix), np.int32).reshape(3, 3)
-
-
-def _swaps_sides(matrix: np.ndarray) -> bool:
-    sizes = np.abs(matrix[:2, :2].astype(np.int64))
-    return bool(sizes[0, 0] + sizes[1, 1] < sizes[0, 1] + sizes[1, 0])
-
-
-def _apply_display_matrix(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Rotate a picture by multiples of 90 degrees, and mirror it.
-
-    The pixel (x, y) is shown at (a·x + c·y, b·x + d·y), where the first row of the matrix begins
-    with a, b, and the second with c, d.
-    """
-    (a, b), (c, d) = matrix[0][:2], matrix[1][:2]
-    if _swaps_sides(matrix):
-        image, a, d = image.swapaxes(0, 1), c, b
-    if d < 0:
-        image = image[::-1]
-    if a < 0:
-        image = image[:, ::-1]
-    return np.ascontiguousarray(image)

@@ -67,6 +67,25 @@ def test_rotated_clips_are_upright(tmp_path, rotation, turns):
     assert np.abs(frames[0].astype(int) - upright).mean() < 4
 
 
+class SpatialFrame:
+    """A frame with side data of a kind that PyAV does not know."""
+
+    def __init__(self, frame):
+        self.frame = frame
+
+    def __getattr__(self, name):
+        if name == "side_data":
+            raise ValueError("29 is not a valid Type")
+        return getattr(self.frame, name)
+
+
+def test_spatial_clips(tmp_path, monkeypatch):
+    decode = Clip._decode
+    monkeypatch.setattr(Clip, "_decode", lambda self: map(SpatialFrame, decode(self)))
+    frames, _, _ = read(write_clip(tmp_path / "clip.mp4", rotation=90))
+    assert frames[0].shape == (64, 48, 3)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize(("kept", "start"), [(0.6, 0), (0.6, 5000), (0.02, 0)])
 def test_a_truncated_clip(tmp_path, suffix, kept, start):
