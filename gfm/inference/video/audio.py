@@ -29,7 +29,7 @@ class AudioCopier:
         self.clip = clip
         self.output = output
         with translate_read_errors(clip.path):
-            self.container: InputContainer = av.open(str(clip.path))
+            self.container: InputContainer = av.open(str(clip.path.absolute()))
             streams = [s for s in self.container.streams.audio if is_known(s)]
             self.tracks = {s.index: _add_track(s, output, video_format) for s in streams}
             self.packets = self.container.demux(*streams) if streams else iter(())

@@ -71,7 +71,8 @@ class Clip:
         # deadlock: closing the clip waits for a decoder thread that waits for the GIL.
         av.logging.set_level(None)
         with translate_read_errors(path):
-            self._container: InputContainer = av.open(str(path))
+            # FFmpeg takes the beginning of a relative name like 12:30.mp4 for a protocol.
+            self._container: InputContainer = av.open(str(path.absolute()))
         try:
             stream = self._stream = _find_video(self._container, path)
         except GFMError:

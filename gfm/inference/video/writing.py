@@ -69,8 +69,8 @@ class VideoWriter:
         self.format = video_format
         self.clip = clip
         with _translate_write_errors(path):
-            container = video_format.container
-            self.output: OutputContainer = av.open(str(temporary), "w", format=container)
+            name, container = str(temporary.absolute()), video_format.container
+            self.output: OutputContainer = av.open(name, "w", format=container)
         self.stream: VideoStream | None = None
         self.audio: AudioCopier | None = None
 

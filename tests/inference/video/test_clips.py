@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -180,6 +181,14 @@ def test_wide_pixels(predict, tmp_path, rotation, aspect):
     clip = write_clip(tmp_path / "wide.mp4", pixel_aspect=(4, 3), rotation=rotation)
     with av.open(str(predict(clip, "cutout"))) as video:
         assert video.streams.video[0].sample_aspect_ratio == Fraction(*aspect)
+
+
+def test_colons_in_relative_names(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("day:1").mkdir()
+    Path("12:30.mp4").write_bytes(clip.read_bytes())
+    predict_clip(make, Path("12:30.mp4"), {"alpha": Path("day:1/12:30.mkv")}, ClipOptions())
+    assert len(read_video(tmp_path / "day:1/12:30.mkv")[0]) == len(UNSTEADY)
 
 
 def fail_at_fourth(error):
