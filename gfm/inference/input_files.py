@@ -111,10 +111,7 @@ def _expand(text: str, found: Inputs) -> Iterator[Source]:
     elif os.path.isdir(text):
         yield from _name_below(path, _walk(path, found), found)
     elif os.path.exists(text):
-        if path.suffix.lower() in _RAW:
-            found.failures.append(Failure(f"cannot read {path}: raw; convert it to TIFF or JPEG"))
-        else:
-            yield from _name_below(path.parent, [path], found)
+        yield from _name_below(path.parent, [path], found)
     elif glob.has_magic(text):
         yield from _name_below(*_match(text), found)
     else:
@@ -126,6 +123,8 @@ def _name_below(root: Path, paths: Iterable[Path], found: Inputs) -> Iterator[So
     for path in paths:
         try:
             check_name(path)
+            if path.suffix.lower() in _RAW:  # Pillow would read the small preview
+                raise GFMError(f"cannot read {path}: raw; convert it to TIFF or JPEG")
         except GFMError as error:
             found.failures.append(Failure(str(error)))
         else:

@@ -146,6 +146,7 @@ def test_a_fault_does_not_hide_the_other_files(place, monkeypatch):
     found = find_inputs(["raw/a.dng", "empty", "a"], Path("out"))
     assert len(found.sources) == 3
     texts = [failure.text for failure in found.failures]
+    assert failures("raw/*.dng") == texts[:1]
     assert texts[0] == "cannot read raw/a.dng: raw; convert it to TIFF or JPEG"
     assert texts[1] == "no photos or clips in empty"
     assert "is not UTF-8: rename it" in texts[2]
