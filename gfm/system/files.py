@@ -17,6 +17,12 @@ from typing import Any, BinaryIO
 
 from gfm.errors import GFMError, WriteError
 
+# EINVAL: FAT and exFAT hold no name with a colon. EFBIG: FAT holds no file above 4 GB.
+_ERRORS_OF_PATH = (
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR),
+    *(errno.EINVAL, errno.EFBIG),
+)
+
 STALE_SECONDS = 600
 """Age in seconds above which a temporary file is stale; what is written longer is touched."""
 
@@ -52,8 +58,7 @@ def temporary_beside(path: Path) -> Path:
 
 def write_error(path: Path, error: OSError) -> GFMError:
     """Return a WriteError, or a GFMError if only this path is at fault."""
-    is_of_path = error.errno in (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR)
-    kind = GFMError if is_of_path else WriteError
+    kind = GFMError if error.errno in _ERRORS_OF_PATH else WriteError
     return kind(f"cannot write {path}: {error.strerror or error}")
 
 

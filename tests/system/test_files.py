@@ -22,6 +22,10 @@ def test_errors_of_one_file_and_of_all(tmp_path):
         with pytest.raises(GFMError, match="cannot write") as caught:
             write_text(tmp_path / name, "text")
         assert not isinstance(caught.value, WriteError)
+    for code in (errno.EINVAL, errno.EFBIG):
+        with pytest.raises(GFMError) as caught, atomic_path(tmp_path / "a"):
+            raise OSError(code, "of this file")
+        assert not isinstance(caught.value, WriteError)
     with pytest.raises(WriteError), atomic_path(tmp_path / "a"):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(WriteError):
