@@ -140,7 +140,7 @@ def _is_validation_due(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> bo
 
 
 def continue_epoch(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
-    """Resume a run that ended at ``max_steps`` with its next batch, if ``max_steps`` is now larger.
+    """Resume a run that ended with its next batch, unless ``max_steps`` is reached.
 
     Lightning counts the epoch in which the run ended as completed, and would resume at the same
     batch of the next epoch. If the run ended with the last batch of an epoch, Lightning would skip

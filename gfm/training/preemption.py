@@ -20,7 +20,7 @@ from gfm.compat.lightning import (
 )
 from gfm.errors import INTERRUPTED
 
-_AT_LIMIT = "ended_by_max_steps"  # entry of a checkpoint
+_ENDED = "ended_by_max_steps"  # entry of a checkpoint, whatever has ended the run
 
 
 class SaveAtEnd(Callback):
@@ -40,7 +40,7 @@ class SaveAtEnd(Callback):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.received: int | None = None
-        self.is_at_limit = False  # whether trainer.max_steps has ended the run
+        self.has_ended = False  # so that Lightning counts the epoch as completed
         self._before: Any = signal.SIG_DFL
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -80,7 +80,8 @@ class SaveAtEnd(Callback):
         )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.is_at_limit = trainer.global_step == trainer.max_steps
+        epochs = trainer.fit_loop.epoch_progress.current
+        self.has_ended = epochs.processed == epochs.ready  # not if it ended before the first batch
         # Even if the last step was saved: before the validation changed the batch-norm statistics,
         # or to another file.
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -90,13 +91,13 @@ class SaveAtEnd(Callback):
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if self.is_at_limit:
-            checkpoint[_AT_LIMIT] = True
+        if self.has_ended:
+            checkpoint[_ENDED] = True
 
     def on_load_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if checkpoint.get(_AT_LIMIT):
+        if checkpoint.get(_ENDED):
             continue_epoch(trainer, checkpoint)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102

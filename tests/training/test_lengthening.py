@@ -1,6 +1,7 @@
 """A finished run that is trained for longer is the run that was longer from the start."""
 
 import pytest
+import pytorch_lightning as pl
 
 from tests.conftest import compose_config
 from tests.training.test_resume import assert_same, options, outcome, run
@@ -40,10 +41,36 @@ def test_more_steps_are_bit_exact(tiny_training, tmp_path, monkeypatch, ends, va
     assert_same(expected, outcome(tmp_path / "parts", objects))
 
 
+class Stop(pl.Callback):
+    """Ends a run after the validation of a step, and at once if it is resumed, as EarlyEnd does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_start(self, trainer, *_):
+        trainer.should_stop = trainer.global_step == self.step
+
+    on_validation_end = on_train_start
+
+
+def test_a_run_that_ended_early_continues_bit_exactly(tiny_training, tmp_path, monkeypatch):
+    """Within an epoch, at once after a resume, and at the end of an epoch."""
+    plain = ["scheduler=none", "trainer.max_epochs=-1", "trainer.max_steps=8", "test=false"]
+    plain += EVERY_OTHER
+    whole = options(tiny_training, tmp_path / "whole", *plain)
+    expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
+    parts, resumed = options(tiny_training, tmp_path / "parts", *plain), []
+    for step in (2, 2, 6, 99):
+        stop = f"+callbacks.stop={{_target_: {__name__}.Stop, step: {step}}}"
+        objects = run(compose_config("train", [*parts, *resumed, stop]), monkeypatch)
+        resumed = [f"ckpt_path={tmp_path / 'parts/checkpoints/last.ckpt'}"]
+    assert_same(expected, outcome(tmp_path / "parts", objects))
+
+
 def test_a_finished_run_that_is_resumed_stays_as_it_was(tiny_training, tmp_path, monkeypatch):
     """It may have been killed in the final test."""
-    steps = ["scheduler=none", "trainer.max_epochs=-1", "trainer.max_steps=2", *EVERY_OTHER]
-    parts = options(tiny_training, tmp_path / "run", *steps)
+    steps = ["scheduler=none", "trainer.max_epochs=-1", "trainer.max_steps=2", "test=best"]
+    parts = options(tiny_training, tmp_path / "run", *steps, *EVERY_OTHER)
     rows = []
     for resumed in ([], [f"ckpt_path={tmp_path / 'run/checkpoints/last.ckpt'}"]):
         objects = run(compose_config("train", [*parts, *resumed]), monkeypatch)
