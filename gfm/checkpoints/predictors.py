@@ -84,10 +84,10 @@ def _scales(checkpoint: Checkpoint) -> dict[str, float]:
 
 def _resolve_device(device: torch.device | str | None) -> torch.device:
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(device)
-        torch.empty(0, device=device)
+        torch.ones(1, device=device).add_(1)  # fails if torch has no kernels for this GPU
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise GFMError(
             f"cannot use device {device} ({str(error).splitlines()[0]}): choose cpu, or cuda on a "

@@ -96,7 +96,7 @@ def _is_expected(error: Exception) -> bool:
     """Return whether users can fix an error, so that it needs no traceback."""
     is_expected = isinstance(error, GFMError | HydraException | OmegaConfBaseException)
     is_expected |= is_killed_worker(error) or lacks_shared_memory(error)
-    is_expected |= is_misconfiguration(error) or _is_of_disk(error)
+    is_expected |= is_misconfiguration(error) or _is_of_disk(error) or _lacks_gpu_memory(error)
     return is_expected and _SHOW_TRACEBACK != "1"
 
 
@@ -132,6 +132,11 @@ def _is_of_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
+def _lacks_gpu_memory(error: BaseException) -> bool:
+    """Return whether torch, which need not be imported here, ran out of a GPU's memory."""
+    return any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+
+
 def describe_error(error: BaseException) -> str:
     """Return an error's message in one line, without additions by Hydra, OmegaConf and workers."""
     if isinstance(error, OSError) and _is_of_disk(error):
@@ -142,6 +147,10 @@ def describe_error(error: BaseException) -> str:
             "the loader processes have too little shared memory (/dev/shm): set "
             "data.num_workers=0, or start the container with a larger --shm-size"
         )
+    if _lacks_gpu_memory(error):
+        is_run = HydraConfig.initialized()
+        fix = "data.batch_size or data.input_size" if is_run else "--max-size, or use --device cpu"
+        return f"the GPU has too little free memory: lower {fix}"
     text = str(error)
     if is_killed_worker(error):  # a killed worker cannot report the cause
         first = text.splitlines()[0] if text.startswith("DataLoader") else "DataLoader worker lost."

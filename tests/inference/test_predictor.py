@@ -141,6 +141,16 @@ def test_half_precision_is_close(weights, matte):
     assert 0 < off.mean() < 0.02
 
 
+def test_a_gpu_without_kernels(weights, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("CUDA error: no kernel image is available\nmore")
+
+    monkeypatch.setattr(torch, "ones", fail)
+    message = r"cannot use device \w+ \(CUDA error: no kernel image is available\): choose cpu"
+    with pytest.raises(GFMError, match=message):
+        load_model(weights)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

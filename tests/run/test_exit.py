@@ -1,6 +1,7 @@
 """How entry points end: in one line where the input is at fault, else with a traceback."""
 
 import pytest
+import torch
 
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
@@ -31,6 +32,15 @@ def test_an_unexpected_error_is_logged_with_its_traceback(tmp_path):
 def test_bad_input_is_logged_in_one_line(tmp_path):
     text = logged(tmp_path / "train.log", GFMError("no folder x: set y"))
     assert text == "error: no folder x: set y\n"
+
+
+@pytest.mark.parametrize(("is_run", "fix"), [(True, "data.batch_size"), (False, "--device cpu")])
+def test_a_gpu_without_memory_ends_in_one_line(monkeypatch, capsys, is_run, fix):
+    monkeypatch.setattr("gfm.run.exit.HydraConfig.initialized", lambda: is_run)
+    monkeypatch.setattr("gfm.run.exit.in_sweep", lambda: False)
+    with pytest.raises(SystemExit), report_errors():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB")
+    assert fix in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_evaluation_that_fails_to_start_has_a_log(tmp_path, monkeypatch):
