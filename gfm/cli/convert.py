@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gfm.cli.options import CheckpointArgument, TrustOption
+from gfm.cli.options import CheckpointArgument, OverwriteForeignOption, TrustOption
 from gfm.run.exit import report_errors
 
 if TYPE_CHECKING:
@@ -17,14 +17,19 @@ Target = Annotated[
 
 
 @report_errors()
-def convert(source: CheckpointArgument, target: Target, trust: TrustOption = None) -> None:
+def convert(
+    source: CheckpointArgument,
+    target: Target,
+    trust: TrustOption = None,
+    overwrite: OverwriteForeignOption = False,
+) -> None:
     """Convert the weights of any supported checkpoint to a .ckpt or .safetensors of gfm."""
     from gfm.checkpoints import check_network, read_checkpoint, write_checkpoint
     from gfm.checkpoints.formats import check_suffix
     from gfm.checkpoints.overwriting import check_targets
 
     check_suffix(target)  # before a large file is read
-    check_targets(source, [target], overwrite=True)
+    check_targets(source, [target], overwrite)
     checkpoint = read_checkpoint(Path(source), trust or [])
     check_network(checkpoint, source)
     write_checkpoint(target, checkpoint)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gfm.cli.convert import summarize
-from gfm.cli.options import CheckpointArgument, TrustOption
+from gfm.cli.options import CheckpointArgument, OverwriteForeignOption, TrustOption
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 
@@ -39,9 +39,6 @@ Check = Annotated[
 Licence = Annotated[
     str | None, typer.Option("--license", help="Licence of the weights, such as cc-by-4.0.")
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that were not written by gfm export.")
-]
 
 
 @app.command()
@@ -54,7 +51,7 @@ def onnx(
     check: Check = True,
     licence: Licence = None,
     trust: TrustOption = None,
-    overwrite: Overwrite = False,
+    overwrite: OverwriteForeignOption = False,
 ) -> None:
     """Write an ONNX file that turns an RGB image of any size into alpha."""
     from gfm.checkpoints.export import verify_onnx, write_onnx
@@ -75,7 +72,7 @@ def torch(
     check: Check = True,
     licence: Licence = None,
     trust: TrustOption = None,
-    overwrite: Overwrite = False,
+    overwrite: OverwriteForeignOption = False,
 ) -> None:
     """Write a .pt2 for torch.export.load(...).module(), which does not need this package."""
     from gfm.checkpoints.export import verify_program, write_program
@@ -93,7 +90,7 @@ def safetensors(
     target: Target,
     licence: Licence = None,
     trust: TrustOption = None,
-    overwrite: Overwrite = False,
+    overwrite: OverwriteForeignOption = False,
 ) -> None:
     """Write weights with a description of their network, for load_model."""
     from gfm.checkpoints import write_checkpoint
@@ -115,7 +112,7 @@ def hub(
     ] = None,
     licence: Licence = None,
     trust: TrustOption = None,
-    overwrite: Overwrite = False,
+    overwrite: OverwriteForeignOption = False,
 ) -> None:
     """Write a folder for the Hugging Face Hub: safetensors, config.json and a model card."""
     from gfm.checkpoints.export.hub import (

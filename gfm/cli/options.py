@@ -29,6 +29,9 @@ InferenceOption = Annotated[
 ShardOption = Annotated[
     str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
 ]
+OverwriteForeignOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that were not written by gfm export.")
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing results instead of skipping them.")
 ]

@@ -55,8 +55,14 @@ def reason(error: BaseException) -> str:
 
 def missing_choice(error: BaseException) -> tuple[str, str] | None:
     """Return the group and the choice that Hydra did not find; ``None`` for other errors."""
-    found = re.search(r"Could not find '([\w/]+)/(\w+)'", str(error))
+    found = re.search(r"Could not find '([\w/]+)/([^/']+)'", str(error))
     return (found[1], found[2]) if found else None
+
+
+def unknown_option(error: BaseException) -> str | None:
+    """Return the option that an override names although there is none; else ``None``."""
+    found = re.match(r"Could not override '(.+)'\.", str(error))
+    return found[1] if found else None
 
 
 def swept_options(overrides: Iterable[str]) -> list[str]:

@@ -97,8 +97,16 @@ def _open_array(path: Path) -> np.ndarray:
     return array.reshape(sides)
 
 
-def is_scaled(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
-    """Return whether both sides, (height, width), differ by the same factor, up to a pixel."""
+def is_turned(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
+    """Return whether a matte of a size, (height, width), fits only the turned original.
+
+    Methods that ignore how a camera was held write such mattes.
+    """
+    return _is_scaled(size[::-1], original) and not _is_scaled(size, original)
+
+
+def _is_scaled(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
+    """Return whether both sides differ by the same factor, up to a pixel."""
     return abs(size[0] * original[1] - size[1] * original[0]) <= sum(original)
 
 

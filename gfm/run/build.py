@@ -16,7 +16,6 @@ from gfm.data.dataset import SampleOptions
 from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
-from gfm.models.performance import allow_tf32
 from gfm.prepare.content import check_photos
 from gfm.run.folders import check_new
 from gfm.run.sweep import check_strategy
@@ -48,9 +47,8 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
 
 
 def seed_everything(config: TrainConfig) -> None:
-    """Seed all random number generators, and allow TF32."""
+    """Seed all random number generators."""
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    allow_tf32(True)
 
 
 def build_datamodule(config: TrainConfig) -> MattingDataModule:
@@ -130,8 +128,6 @@ def build_module(
         check_normalization(config.network, source, config.init_from)
     if config.memory_format == "channels_last":
         module.model.use_channels_last()
-    if config.compile:
-        module.model.compile()  # in place, so the names of the weights stay the same
     return module
 
 

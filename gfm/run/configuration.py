@@ -13,7 +13,7 @@ from gfm.models.performance import choose_precision, device_type, prefers_channe
 from gfm.run.from_photos import fit_to_photos
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain
-from gfm.run.sweep import choose_gpu, job_name, job_to_resume
+from gfm.run.sweep import choose_gpu, is_search_without_sweep, job_name, job_to_resume
 from gfm.run.test_sets import config_per_set
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
@@ -40,6 +40,8 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
     """
     if "table" in cfg:
         raise GFMError("a table is many runs: add -m, as in train.py -m table=rosta")
+    if is_search_without_sweep() and not cfg.get("ckpt_path"):  # a trial may be resumed alone
+        raise GFMError("a search is many runs: add -m, as in train.py -m hparams_search=optuna")
     if kind is TrainConfig and "crop_sizes" not in cfg.data:  # evaluation-only data
         raise GFMError(ONLY_EVALUATED)
     cfg = take_network(_place_in_sweep(cfg))

@@ -26,6 +26,7 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
         trainer: Trainer after the run.
         weights: Checkpoint to evaluate.
     """
+    data = _data(config)
     folders = config_folders()
     if folders.config_dir:
         folders = folders._replace(config_dir=os.path.relpath(folders.config_dir))
@@ -34,9 +35,9 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
             *program("evaluate"),
             *folders.arguments,
             override("checkpoint", os.path.relpath(weights)),
-            *_data(config),
+            *data,
             *_trust(config),
-            *_how(trainer),
+            *_how(trainer, any(option.startswith("trainer=") for option in data)),
         ]
     )
 
@@ -84,10 +85,15 @@ def _trust(config: TrainConfig) -> list[str]:
     return [f"trust=[{','.join(packages)}]"] if packages else []
 
 
-def _how(trainer: pl.Trainer) -> list[str]:
-    """Return the overrides that an evaluation needs to give the same figures."""
+def _how(trainer: pl.Trainer, is_preset: bool) -> list[str]:
+    """Return the overrides that an evaluation needs to give the same figures.
+
+    ``is_preset`` says whether they follow ``trainer=...``, which sets a precision of its own.
+    """
     module: Any = trainer.lightning_module
     protocol = module.metrics.protocol
     options = [] if protocol == "gfm" else [f"protocol={protocol}"]
     precision = str(trainer.precision)
-    return options if precision == "32-true" else [*options, f"trainer.precision={precision}"]
+    if precision == "32-true" and not is_preset:
+        return options
+    return [*options, f"trainer.precision={precision}"]

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.text import Text
 
-from gfm.compat.hydra import NOISE, missing_choice
+from gfm.compat.hydra import NOISE, missing_choice, unknown_option
 from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
 from gfm.compat.torch import is_killed_worker, lacks_shared_memory, message_from_worker
 from gfm.errors import INTERRUPTED, GFMError
@@ -127,6 +127,10 @@ _DISK_ERRORS = {
 """Fixes for a full, read-only or broken disk, by ``errno``."""
 
 
+_OF_CLASSES = ("callbacks.", "logger.", "loss.", "optimizer.", "scheduler.", "trainer.")
+"""Sections whose options are arguments of a class, of which the YAML files name only some."""
+
+
 def _is_of_disk(error: BaseException) -> bool:
     """Return whether the disk caused an error, in any library."""
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
@@ -161,8 +165,12 @@ def describe_error(error: BaseException) -> str:
     key = getattr(error, "full_key", None)  # OmegaConf's; only a removed line names it
     if key and key not in text.partition("full_key")[0]:
         kept.insert(0, f"{key}:")
+    if option := unknown_option(error):
+        is_open = option.startswith(_OF_CLASSES)
+        more = f", or add an argument of the class with +{option}=..." if is_open else ""
+        return f"{option}: no such option; see --help{more}"
     group, choice = missing_choice(error) or ("", "")
-    if group == "recipe":
+    if group == "recipe" and not any(word.startswith("recipe=") for word in sys.argv):
         return (
             f"data={choice} has no recipe of the same name: add recipe=am2k, or write one, or "
             "train on your own photos with data=pairs"

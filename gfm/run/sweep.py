@@ -50,6 +50,13 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def is_search_without_sweep() -> bool:
+    """Return whether ``hparams_search`` was chosen without ``-m``, which ignores it."""
+    if not HydraConfig.initialized() or in_sweep():
+        return False
+    return bool(HydraConfig.get().runtime.choices.get("hparams_search"))
+
+
 def check_strategy(trainer: "pl.Trainer") -> None:
     """Check that a job of a sweep does not run the script again, which would start a whole sweep.
 

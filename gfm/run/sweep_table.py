@@ -55,8 +55,9 @@ def write_sweep_csv(path: Path, results: Sequence[dict[str, Any]]) -> None:
     write_table(path, table, index="run")
 
 
-def print_tables(results: Sequence[dict[str, Any]], objective: str) -> None:
+def print_tables(results: Sequence[dict[str, Any]], objective: str | None) -> None:
     """Print the runs, the best first, and the means of those that differ only in their seed."""
+    objective = objective or "objective"  # of runs that have none
     console().print(_runs(results, objective))
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for result in results:

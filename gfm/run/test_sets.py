@@ -45,7 +45,8 @@ def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[s
     chosen = lists[-1].value()
     assert isinstance(chosen, list)
     for choice in map(str, chosen):
-        name = re.sub(r"\W", "_", Path(choice).name)
+        # Hydra's names of options have no other letters, and no digit at the beginning.
+        name = re.sub(r"\W|^(?=\d)", "_", Path(choice).name, flags=re.ASCII)
         if name in sets:
             raise GFMError(f"data names two test sets {name}: remove one, or rename its folder")
         sets[name] = _compose(name, choice)

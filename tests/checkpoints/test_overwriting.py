@@ -63,6 +63,13 @@ def test_files_of_other_programs_are_not_overwritten(checkpoint, tmp_path, kind,
     assert path.read_bytes() == content
 
 
+def test_a_conversion_replaces_no_checkpoint_of_a_run(checkpoint, tmp_path):
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(checkpoint.read_bytes())
+    _assert_refused(_run("convert", checkpoint, path), path, "exists and was not written by")
+    assert _run("convert", checkpoint, path, "--overwrite").exit_code == 0
+
+
 def test_own_safetensors_are_replaced(checkpoint, tmp_path):
     path = tmp_path / "a.safetensors"
     for licence in ("mit", "cc-by-4.0"):

@@ -1,5 +1,6 @@
 """Private APIs and messages of Hydra: fails if a release changes them."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +102,31 @@ def test_noise_in_messages_has_separate_lines(noise):
         ERRORS[noise]()
     assert any(line.strip().startswith(noise) for line in str(caught.value).splitlines())
     assert noise not in describe_error(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.batchsize=8", "data.batchsize: no such option; see --help"),
+        (
+            "trainer.max_step=8",
+            "trainer.max_step: no such option; see --help, or add an argument of the class with "
+            "+trainer.max_step=...",
+        ),
+    ],
+)
+def test_a_mistyped_option(override, says):
+    with pytest.raises(HydraException) as caught:
+        compose_config("train", ["paths.run=.", override])
+    assert describe_error(caught.value) == says
+
+
+def test_an_unknown_recipe_is_not_a_fault_of_the_data(monkeypatch):
+    with pytest.raises(HydraException) as caught:
+        compose_config("train", ["paths.run=.", "recipe=am2-k"])
+    assert "data=am2-k has no recipe" in describe_error(caught.value)
+    monkeypatch.setattr(sys, "argv", ["train.py", "recipe=am2-k"])
+    assert "Could not find 'recipe/am2-k' Available options" in describe_error(caught.value)
 
 
 def test_a_command_line_is_parsed_as_in_hydra():

@@ -97,6 +97,17 @@ def test_a_missing_test_set_names_its_option(name, tmp_path):
         instantiate(cfg.data.source).validation()
 
 
+def test_names_of_folders_need_not_be_names_of_options(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("übung", "2nd set"):
+        Path(name).mkdir()
+    cfg = compose_config(
+        "evaluate",
+        prepare_arguments(["data=['./übung','./2nd set']", "paths.run=run"], resumes=False),
+    )
+    assert list(cfg.sets) == ["_bung", "_2nd_set"]
+
+
 def test_a_network_on_several_sets(run_sets, weights, tmp_path, capsys):
     write_set(tmp_path / "my photos.1", ("fotos", "masks", None), 2, 90)
     folder_of_own = f"'{tmp_path / 'my photos.1'}'"

@@ -1,5 +1,7 @@
 """Tables in the terminal are as people should read them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from gfm.config import TrainConfig
@@ -18,6 +20,14 @@ def test_metrics_are_shown_with_the_units_of_their_protocol(protocol, unit):
     assert names == list(values)
     assert numbers == ["12.346", "1", "2"]
     assert units == [unit, "thousands", ""]
+
+
+@pytest.mark.parametrize(("is_preset", "needed"), [(False, []), (True, ["32-true"])])
+def test_the_precision_is_named_where_a_preset_sets_another(is_preset, needed):
+    module = SimpleNamespace(metrics=SimpleNamespace(protocol="gfm"))
+    trainer = SimpleNamespace(lightning_module=module, precision="32-true")
+    found = evaluation_command._how(trainer, is_preset)
+    assert found == [f"trainer.precision={name}" for name in needed]
 
 
 def test_the_evaluation_of_an_experiment_has_its_data(tmp_path):

@@ -10,13 +10,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from gfm.config import EvaluateConfig
+from gfm.config import EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.run import scoring
 from gfm.run.configuration import load_config
 from gfm.run.folders import check_shared
 from gfm.run.sweep import run_job, write_result
 from gfm.run.sweep_callback import SweepCallback
+from gfm.run.sweep_table import print_tables
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from tests.run.test_finetune import write_weights
@@ -79,6 +80,20 @@ def test_a_search_continues_after_a_failure(demo_folder, demo_roots, tmp_path):
     assert failed == [not row["objective"] for row in rows]
     assert any(failed), "choose another seed"
     assert not all(failed), "choose another seed"
+
+
+def test_runs_without_an_objective_are_shown(capsys):
+    result = {"run": "0", "overrides": [], "objective": None, "status": "finished", "metrics": {}}
+    print_tables([result], None)
+    assert "objective" in capsys.readouterr().out
+
+
+def test_a_search_needs_a_sweep(monkeypatch):
+    choices = {"mode": RunMode.RUN, "runtime": {"choices": {"hparams_search": "optuna"}}}
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: OmegaConf.create(choices))
+    with pytest.raises(GFMError, match="a search is many runs: add -m"):
+        load_config(TrainConfig, compose_config("train", ["paths.run=."]))
 
 
 def test_a_single_run_leaves_no_result(tmp_path):

@@ -92,6 +92,8 @@ WRONG = {
     ("rosta", "rosta=ft"): "rosta=ft: cell TT of the table sets rosta itself",
     ("rosta", "backbone=r34,d121"): "in a table, only seed may have several values",
     ("rosta", "test=false"): "a table consists of the final tests: remove test=false",
+    ("rosta", "test=null"): "a table consists of the final tests: remove test=null",
+    ("rosta", "debug=fast"): "a table consists of the final tests: remove debug=fast",
     ("rosta", "+table.metrics=[sadd]"): "table.metrics: no metric sadd: choose from sad, ",
     ("rosta", "+table.foo=1"): "table.foo: extra inputs are not permitted",
     ("rosta", "table.cells.TT=1"): "table.cells.TT: input should be a valid list",
