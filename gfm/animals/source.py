@@ -78,7 +78,8 @@ class DrawnAnimals:
             pixels = sum(drawing.height * drawing.width for drawing in missing)
             num_workers = num_cores() if pixels > ONE_PROCESS_PIXELS else 1
         with Progress(len(missing), "drawing demo data") as progress:
-            for outcome in map_unordered(partial(draw_files, folder), missing, num_workers):
+            draw = partial(draw_files, folder)
+            for outcome in map_unordered(draw, missing, num_workers, "more free memory"):
                 if outcome.error:
                     raise GFMError(f"cannot draw {outcome.item}: {outcome.error}")
                 progress.advance()

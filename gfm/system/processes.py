@@ -76,19 +76,23 @@ def _exit_on_sigterm_of_parent() -> None:
 
 
 def map_unordered(
-    work: Callable[[T], R], items: Sequence[T], num_workers: int
+    work: Callable[[T], R],
+    items: Sequence[T],
+    num_workers: int,
+    advice: str = "fewer --workers",
 ) -> Iterator[TaskResult[T, R]]:
     """Apply ``work`` to items in several processes and yield the results as they finish.
 
     An item that fails does not stop the others. Workers are fresh interpreters, because forked ones
     inherit the locks of threads and may hang; so ``work`` must be importable by name, or a
-    ``partial`` of such a function. With one worker, this process does the work.
+    ``partial`` of such a function. With one worker, this process does the work. ``advice`` is
+    what helps if memory runs out.
 
     Raises:
         WriteError: ``work`` raised it; the next item would fail in the same way.
         GFMError: A worker was killed. (``multiprocessing.Pool`` would wait for it forever.)
     """
-    attempt = partial(_attempt, work)
+    attempt = partial(_attempt, work, advice)
     num_workers = min(num_workers, len(items))
     if num_workers <= 1:
         yield from map(attempt, items)
@@ -113,7 +117,7 @@ def map_unordered(
         suspects = ", ".join(str(item) for future, item in running.items() if not _is_good(future))
         raise GFMError(
             f"a worker process was killed, often for lack of memory, at one of: {suspects}; "
-            "run the same command again to continue, perhaps with fewer --workers"
+            f"run the same command again to continue, perhaps with {advice}"
         ) from error
 
 
@@ -155,7 +159,7 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _attempt(work: Callable[[T], R], item: T) -> TaskResult[T, R]:
+def _attempt(work: Callable[[T], R], advice: str, item: T) -> TaskResult[T, R]:
     start = time.monotonic()
     result, message = None, None
     try:
@@ -163,7 +167,7 @@ def _attempt(work: Callable[[T], R], item: T) -> TaskResult[T, R]:
     except WriteError:
         raise
     except MemoryError:
-        message = "not enough memory: try again with fewer --workers"
+        message = f"not enough memory: try again with {advice}"
     except Exception as error:  # libraries raise anything on an unusual file; continue with others
         message = one_line(error)
     return TaskResult(item, result, message, time.monotonic() - start)

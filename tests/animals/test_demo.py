@@ -186,6 +186,17 @@ def test_second_call_draws_nothing(
     assert DrawnAnimals(root, seed=3, **SMALL).find() == roots
 
 
+def test_without_memory_no_missing_option_is_advised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path, drawing: Drawing) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(source, "draw_files", fail)
+    with pytest.raises(GFMError, match="not enough memory: try again with more free memory"):
+        DrawnAnimals(tmp_path, **TINY).find()
+
+
 @pytest.mark.parametrize("other", [{"seed": 1}, {"num_train": 2}])
 def test_another_seed_or_size_has_its_own_folder(tmp_path: Path, other: dict[str, int]) -> None:
     first = DrawnAnimals(tmp_path, **TINY).find()
