@@ -69,6 +69,8 @@ def decode_image(name: Path | str, data: bytes, size: tuple[int, int] | None = N
     if _is_plain(header):
         pixels = _decode(name, data, _FLAGS[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
         return turn(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), header.orientation)
+    if header.mode == "F":
+        raise GFMError(f"cannot read {name}: it holds floats; save it with 8 or 16 bits")
     with describe_faults(name), Image.open(BytesIO(data)) as image:
         image.draft(None, (image.width // factor, image.height // factor))
         return np.array(to_srgb(ImageOps.exif_transpose(image)))

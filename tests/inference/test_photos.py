@@ -62,6 +62,12 @@ def test_other_modes(tmp_path):
     np.testing.assert_array_equal(cmyk, COLOURS)
 
 
+def test_floats(tmp_path):
+    path = save(tmp_path / "a.tif", Image.new("F", (3, 2)))
+    with pytest.raises(GFMError, match=r"a\.tif: it holds floats; save it with 8 or 16 bits"):
+        read_photo(path)
+
+
 def test_standard_input(monkeypatch):
     data = io.BytesIO()
     Image.fromarray(COLOURS).save(data, "PNG")
