@@ -1,7 +1,5 @@
 """Defines ``gfm demo``; imports are lazy, to keep --help fast."""
 
-import signal
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ import typer
 from gfm.cli.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
 from gfm.run.exit import report_errors
 from gfm.system.console import console
+from gfm.system.processes import exit_on_sigterm
 
 Port = Annotated[
     int | None,
@@ -21,6 +20,7 @@ Browser = Annotated[bool, typer.Option("--browser", help="Open the page in a bro
 
 
 @report_errors()
+@exit_on_sigterm()
 def demo(
     checkpoint: CheckpointOption,
     device: DeviceOption = None,
@@ -36,7 +36,6 @@ def demo(
     from gfm.checkpoints import load_model
 
     matte = load_model(checkpoint, device, inference=inference, trust=trust or [])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # to clean up
     with (
         serve(matte, f"gfm: {Path(checkpoint).name}", port, browser) as address,
         suppress(KeyboardInterrupt),

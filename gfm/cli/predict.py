@@ -14,6 +14,7 @@ from gfm.cli.options import (
     TrustOption,
 )
 from gfm.run.exit import report_errors
+from gfm.system.processes import exit_on_sigterm
 
 # Repeats the choices of gfm.inference, because --help should not wait for torch.
 Precision = Literal["32", "bf16", "16"]
@@ -95,6 +96,7 @@ Smooth = Annotated[
 
 
 @report_errors("the same command")
+@exit_on_sigterm()
 def predict(
     inputs: Inputs,
     checkpoint: CheckpointOption,

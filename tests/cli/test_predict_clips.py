@@ -1,7 +1,9 @@
 """``gfm predict`` with clips, alone and mixed with photos, damaged, and processed before."""
 
 import functools
+import os
 import shutil
+import signal
 import sys
 
 import numpy as np
@@ -118,6 +120,25 @@ def test_smooth_changes_mattes_of_clips(predict, clip, tmp_path):
     plain, smooth = (read_video(tmp_path / f"{n}.mkv", "gray")[0] for n in (0, 2))
     np.testing.assert_array_equal(plain[0], smooth[0])
     assert (plain[4] != smooth[4]).any()
+
+
+def test_sigterm_cleans_up_and_lists_failures(predict, clip, tmp_path, monkeypatch):
+    calls = []
+
+    def stop(*_):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"alpha": np.zeros((48, 64), np.uint8)}
+
+    ignored = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    monkeypatch.setattr("gfm.inference.outputs.OutputMaker.__call__", stop)
+    (tmp_path / "a.mp4").touch()
+    done = predict(tmp_path / "a.mp4", clip, "--output", "alpha")
+    signal.signal(signal.SIGTERM, ignored)
+    assert done.exit_code == 143
+    assert "failed: cannot read" in done.output
+    assert not files(tmp_path / "out")
 
 
 def test_control_c(predict, clip, tmp_path, monkeypatch):
