@@ -63,7 +63,7 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
         compose_on=data.compose_on,
         num_validation_photos=data.num_validation_photos,
         num_holdout=data.num_holdout,
-        split=data.split,
+        split=_find_split(config),
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
@@ -76,6 +76,18 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
             shares = (f"{number} of {name or data.name}" for name, number in counts.items())
             console().print(f"samples per epoch: {', '.join(shares)}")
     return datamodule
+
+
+def _find_split(config: TrainConfig) -> Path | str | None:
+    """Return ``data.split``, or that of the resumed run, so that added photos change nothing in it.
+
+    Otherwise, a photo that the run was trained on could be held out.
+    """
+    data = config.data
+    if data.split is None and data.num_holdout is None and config.ckpt_path is not None:
+        earlier = Path(config.ckpt_path).resolve().parents[1] / SPLIT
+        return earlier if earlier.is_file() else None
+    return data.split
 
 
 def _sample_options(config: TrainConfig) -> SampleOptions:

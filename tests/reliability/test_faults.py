@@ -226,6 +226,8 @@ def test_a_dataset_that_vanishes_in_an_epoch(
     assert not list(run.rglob("*.tmp"))
 
 
+# Python 3.12 and later; commands do not show it.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_loaders_worker_that_is_killed(training, demo_roots, tmp_path, monkeypatch, capsys):
     run = tmp_path / "run"
     one = ["data.num_workers=1", "trainer.max_epochs=1", "trainer.limit_train_batches=10"]
