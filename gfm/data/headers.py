@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from gfm.errors import GFMError
+from gfm.system.extras import import_optional
 
 MOST_PIXELS = 2 * 89_478_485
 """Maximum number of pixels of a picture; Pillow refuses larger ones, too."""
@@ -18,6 +19,7 @@ MOST_PIXELS = 2 * 89_478_485
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and TIFF
+_HEIC = (b"heic", b"heix", b"hevc", b"hevx")  # brands, unlike those of AVIF
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -80,6 +82,7 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
             :data:`MOST_PIXELS`.
     """
     with describe_faults(name):
+        _enable_heic(name, file)
         has_late_metadata = _walk_chunks(name, file)
         file.seek(0)
         with Image.open(file) as image:
@@ -96,6 +99,20 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
             size = (width, height) if orientation >= 5 else (height, width)
             profile = image.info.get("icc_profile")
             return Header(size, image.format or "", image.mode, orientation, profile or None)
+
+
+def _enable_heic(name: Path | str, file: BinaryIO) -> None:
+    """Register the plugin with Pillow if a picture is HEIC, which phones take under any suffix.
+
+    Raises:
+        GFMError: The plugin is not installed.
+    """
+    head = file.read(64)
+    file.seek(0)
+    brands = head[8 : int.from_bytes(head[:4], "big")]
+    if head[4:8] == b"ftyp" and any(brand in brands for brand in _HEIC):
+        purpose = f"cannot read {name}: HEIC"
+        import_optional("pillow_heif", "heic", purpose).register_heif_opener()
 
 
 def _walk_chunks(name: Path | str, file: BinaryIO) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gfm.errors import GFMError
-from gfm.inference import heic
 from gfm.inference.earlier_results import find_earlier_results
 from gfm.inference.photos import STDIN
 from gfm.inference.photos import SUFFIXES as PHOTO_SUFFIXES
@@ -18,7 +17,7 @@ from gfm.inference.video.codecs import SUFFIXES as CLIP_SUFFIXES
 from gfm.system.console import console
 from gfm.system.files import check_name
 
-_SUFFIXES = {*PHOTO_SUFFIXES, *heic.SUFFIXES, *CLIP_SUFFIXES}
+_SUFFIXES = {*PHOTO_SUFFIXES, *CLIP_SUFFIXES}
 _RAW = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gfm.errors import GFMError
 from gfm.inference.foreground import estimate_foreground
-from gfm.inference.heic import enable_heic
 from gfm.inference.photos import read_photo
 from gfm.inference.predictor import Predictor
 from gfm.inference.video.smoothing import Smoother
@@ -34,7 +33,6 @@ class Background:
         self._picture: Image.Image | None = None
         self._fitted = torch.empty(1, 3, 0, 0)
         if os.path.isfile(source):
-            enable_heic(Path(source))
             self._picture = Image.fromarray(read_photo(Path(source)))
             return
         try:

@@ -14,7 +14,6 @@ from typing import Any
 from PIL import Image, ImageColor, ImageOps
 
 from gfm.errors import GFMError, one_line
-from gfm.inference.heic import enable_heic
 from gfm.inference.page_guard import Guard
 from gfm.inference.photos import read_photo
 from gfm.inference.predictor import Predictor
@@ -113,7 +112,6 @@ class _EventHandlers:
 
 
 def _read(path: str) -> Image.Image:
-    enable_heic(Path(path))
     return Image.fromarray(read_photo(Path(path)))
 
 

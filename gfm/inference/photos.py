@@ -8,7 +8,9 @@ import numpy as np
 from gfm.data.decoding import decode_image
 from gfm.data.images import PICTURE_SUFFIXES, read_image
 
-SUFFIXES = PICTURE_SUFFIXES
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+
+SUFFIXES = (*PICTURE_SUFFIXES, *HEIC_SUFFIXES)
 """Suffixes of the photos in a folder; a file given by name may have any suffix."""
 
 STDIN = Path("-")

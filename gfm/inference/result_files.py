@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from gfm.errors import GFMError
-from gfm.inference.heic import enable_heic
 from gfm.inference.input_files import Failure, Inputs, Source, list_failures
 from gfm.inference.outputs import Output
+from gfm.inference.photos import HEIC_SUFFIXES
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
 from gfm.system.extras import import_optional
@@ -112,8 +112,8 @@ def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Fai
         try:
             if source.is_clip:
                 import_optional("av", "video", "video")
-            else:
-                enable_heic(source.path)
+            elif source.path.suffix.lower() in HEIC_SUFFIXES:
+                import_optional("pillow_heif", "heic", "HEIC")
             readable.append(source)
         except GFMError as error:
             unreadable.setdefault(str(error), []).append(source)

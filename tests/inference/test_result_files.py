@@ -120,7 +120,8 @@ def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
     """A stand-in for pillow-heif: a PNG with another signature."""
     Image.new("RGB", (5, 4), (9, 8, 7)).save(tmp_path / "plain.png")
     content = (tmp_path / "plain.png").read_bytes()
-    (tmp_path / "photo.heic").write_bytes(b"....ftypheic" + content)
+    for name in ("photo.heic", "sent.jpg"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x0cftypheic" + content)
 
     def open_heic(file, _):
         file.seek(12)
@@ -133,6 +134,7 @@ def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register))
     try:
+        assert read_photo(tmp_path / "sent.jpg")[0, 0].tolist() == [9, 8, 7]
         found = find_inputs([str(tmp_path / "photo.heic")], tmp_path)
         assert reject_unreadable(found.sources) == (found.sources, [])
         assert read_photo(found.sources[0].path)[0, 0].tolist() == [9, 8, 7]
@@ -140,5 +142,5 @@ def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
         Image.OPEN.pop("HEIF")
         Image.ID.remove("HEIF")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(GFMError, match="HEIC needs pillow_heif: pip install"):
+    with pytest.raises(GFMError, match=r"photo\.heic: HEIC needs pillow_heif: pip install"):
         Background(str(tmp_path / "photo.heic"))
