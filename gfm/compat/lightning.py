@@ -45,8 +45,9 @@ def launches_script_per_device(trainer: pl.Trainer) -> bool:
 
 
 def should_update_logs(trainer: pl.Trainer) -> bool:
-    """Return whether Lightning sends this training step's values to the loggers."""
-    return bool(trainer._logger_connector.should_update_logs or trainer.fast_dev_run)  # type: ignore[attr-defined]
+    """Return whether this training batch ends a step whose values Lightning sends to loggers."""
+    is_due = trainer._logger_connector.should_update_logs or trainer.fast_dev_run  # type: ignore[attr-defined]
+    return bool(is_due) and not is_accumulating(trainer)
 
 
 def is_accumulating(trainer: pl.Trainer) -> bool:
@@ -137,6 +138,12 @@ def _is_validation_due(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> bo
         return False
     done = checkpoint["loops"]["fit_loop"][training]["total" if every is None else "current"]
     return bool(trainer.val_check_batch) and done["ready"] % trainer.val_check_batch == 0
+
+
+def has_counted_epoch(trainer: pl.Trainer) -> bool:
+    """Return whether Lightning counts the last epoch that began as completed."""
+    epochs = trainer.fit_loop.epoch_progress.current
+    return epochs.processed == epochs.ready  # type: ignore[attr-defined]
 
 
 def continue_epoch(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:

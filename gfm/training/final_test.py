@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
 from gfm.inference import format_inferer
-from gfm.models.performance import choose_inference_format
 from gfm.system.run_folder import LAST_CHECKPOINT
 from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
@@ -80,9 +79,6 @@ def run_final_test(
     path = best or (last if last.is_file() else None)
     if path is not None:  # even if its step is the last: of averaged weights, it holds the average
         load_weights(module.model, read_weights(path), str(path))
-    # As in evaluate.py, so that both give the same figures.
-    device = trainer.strategy.root_device.type
-    choose_inference_format(module.model, device, str(trainer.precision))
     trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

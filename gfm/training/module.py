@@ -29,6 +29,7 @@ from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
 from gfm.metrics.inputs import name_photo
 from gfm.models.gfm import GFM
+from gfm.models.performance import allow_tf32, choose_inference_format
 from gfm.training.loss_watch import LossWatch
 from gfm.training.objective import Objective
 from gfm.training.optimization import (
@@ -86,6 +87,7 @@ class MattingModule(pl.LightningModule):
         self.inferer = inferer
         self.metrics = metrics
         self.other_metrics = nn.ModuleDict()  # of added datasets, by name
+        self.is_compiled = bool(config.get("compile"))
         self.layer_decay = layer_decay
         self.losses = LossWatch()
         self.weight_decay_on: WeightDecayOn = weight_decay_on
@@ -164,6 +166,16 @@ class MattingModule(pl.LightningModule):
         module = cls.from_config({**checkpoint.config, "model": checkpoint.model}, **given)
         load_weights(module.model, checkpoint, checkpoint_path)
         return module.to(map_location) if map_location is not None else module
+
+    def setup(self, stage: str) -> None:
+        """Set what a process that Lightning spawns does not inherit: TF32, the compiled network."""
+        if stage == "test":  # as in evaluate.py, so that both give the same figures
+            device = self.trainer.strategy.root_device.type
+            choose_inference_format(self.model, device, str(self.trainer.precision))
+            return
+        allow_tf32(True)
+        if stage == "fit" and self.is_compiled:
+            self.model.compile()  # in place, so the names of the weights stay the same
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch."""
@@ -255,12 +267,14 @@ class MattingModule(pl.LightningModule):
         checkpoint["objective"] = self.objective.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the objective, and check that the checkpoint has the same trained parameters.
+        """Restore the objective; before training, check that the same parameters were trained.
 
         Raises:
             GFMError: The trained parameters differ from those in the checkpoint.
         """
         self.objective.load_state_dict(checkpoint.get("objective", {}))
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return
         self.is_resumed = True
         learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
         if learnt != [len(group["params"]) for group in self._parameter_groups()]:

@@ -14,6 +14,7 @@ from gfm.compat.lightning import (
     continue_epoch,
     disable_sigterm_broadcast,
     forward_signal,
+    has_counted_epoch,
     is_accumulating,
     set_received_sigterm,
     should_update_logs,
@@ -66,11 +67,14 @@ class SaveAtEnd(Callback):
             self._agree(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        if trainer.world_size > 1:  # a process with a single photo would not stop with the others
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            exit_on_signal(trainer)
+        elif trainer.world_size > 1:  # a process with a single photo would not stop with the others
             set_received_sigterm(trainer, False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self._agree(trainer)
+        if trainer.state.fn != TrainerFn.VALIDATING:
+            self._agree(trainer)
 
     def _agree(self, trainer: pl.Trainer) -> None:
         set_received_sigterm(
@@ -80,8 +84,7 @@ class SaveAtEnd(Callback):
         )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        epochs = trainer.fit_loop.epoch_progress.current
-        self.has_ended = epochs.processed == epochs.ready  # not if it ended before the first batch
+        self.has_ended = has_counted_epoch(trainer)  # not if it ended before its first batch
         # Even if the last step was saved: before the validation changed the batch-norm statistics,
         # or to another file.
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -97,7 +100,7 @@ class SaveAtEnd(Callback):
     def on_load_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if checkpoint.get(_ENDED):
+        if checkpoint.get(_ENDED) and trainer.state.fn == TrainerFn.FITTING:
             continue_epoch(trainer, checkpoint)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
@@ -125,8 +128,7 @@ def exit_on_signal(trainer: pl.Trainer) -> None:
         raise SIGTERMException
 
     _handle(signal.SIGINT, interrupt)
-    if trainer.world_size > 1:
-        signal.signal(signal.SIGTERM, leave)
+    _handle(signal.SIGTERM, leave)
 
 
 def _handle(number: int, handler: Any) -> Any:

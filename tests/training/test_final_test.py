@@ -76,6 +76,18 @@ def test_photos_that_can_select_the_weights(num_seen, num_held_out, mode, words)
     assert _describe_choice(SimpleNamespace(checkpoint_callbacks=kept), datamodule) == words
 
 
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_lightnings_own_test_takes_checkpoints(tiny_training, tmp_path, which):
+    """``best.ckpt`` holds no optimiser, which a test does not need."""
+    more = ["logger=none", "test=false", *EVERY_EPOCH]
+    objects = train(compose_config("train", [*tiny_training, *more]))[1]
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    path = tmp_path / f"run/checkpoints/{which}.ckpt"
+    parts = [objects["module"], objects["datamodule"]]
+    (means,) = trainer.test(*parts, ckpt_path=path, verbose=False, weights_only=True)
+    assert means["test/sad"] > 0
+
+
 def test_the_final_test_of_unsaved_weights(tiny_training, tmp_path, capsys):
     with pytest.warns(UserWarning, match="no weights will be saved"):
         _, objects = train(

@@ -1,12 +1,17 @@
 """Training that starts from other weights, and with the network compiled."""
 
+import pickle
+
 import pytest
 import torch
+from torch import nn
 
 from gfm.config import TrainConfig
+from gfm.losses import Criterion
 from gfm.run.build import build_datamodule, build_module
 from gfm.run.configuration import load_config
 from gfm.run.train import train
+from gfm.training.module import MattingModule
 from tests.conftest import SMALL_NETWORK, compose_config
 from tests.golden.formula import formula_state_dict
 from tests.models.test_gfm import official_model
@@ -37,6 +42,28 @@ def test_compiling_keeps_the_names_of_weights(tiny_training, monkeypatch):
     _, objects = train(cfg)
     assert compiled == [objects["module"].model]
     assert "model.encoder.net.conv1.0.weight" in objects["module"].state_dict()
+    assert objects["trainer"].global_step == 2
+
+
+def test_a_spawned_process_compiles_and_allows_tf32(monkeypatch):
+    """Lightning sends it the module by pickle, which drops what is compiled."""
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    precision = torch.get_float32_matmul_precision()
+    parts = {"optimizer": None, "scheduler": None, "inferer": None, "metrics": None}
+    module = MattingModule(nn.Identity(), Criterion("tt"), **parts, config={"compile": True})
+    sent = pickle.loads(pickle.dumps(module))
+    sent.setup("fit")
+    torch.set_float32_matmul_precision(precision)
+    assert compiled == [sent.model]
+    assert torch.backends.cudnn.allow_tf32
+
+
+def test_without_an_objective_no_run_ends_early(tiny_training):
+    ending = "{_target_: gfm.training.callbacks.EarlyEnd, monitor: null, mode: min, patience: 1}"
+    more = ["objective=null", "trainer.check_val_every_n_epoch=1", "logger=none", "test=false"]
+    _, objects = train(compose_config("train", [*tiny_training, *more, f"+callbacks.e={ending}"]))
     assert objects["trainer"].global_step == 2
 
 

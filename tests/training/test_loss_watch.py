@@ -147,3 +147,16 @@ def test_a_nan_loss_between_logs_stops_the_run_before_saving(tiny_training, tmp_
     with pytest.raises(GFMError, match=r"not finite at step 1 \(.*glance nan.*; samples \w+, \w+"):
         train(compose_config("train", [*tiny_training, "logger=none", *options, *validation]))
     assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
+def test_accumulated_batches_are_read_at_the_end_of_their_step(tiny_training, monkeypatch):
+    fetch, counts = LossWatch.fetch, []
+
+    def counted(self, mean):
+        counts.append(len(self.pending))
+        return fetch(self, mean)
+
+    monkeypatch.setattr(LossWatch, "fetch", counted)
+    more = ["trainer.accumulate_grad_batches=2", "logger=none", "test=false", "callbacks=none"]
+    train(compose_config("train", [*tiny_training, *more, "trainer.limit_val_batches=0"]))
+    assert list(filter(None, counts)) == [2]

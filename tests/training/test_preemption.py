@@ -11,11 +11,14 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 
 from gfm.animals import DrawnAnimals
+from gfm.compat.lightning import SIGTERMException
 from gfm.data.loaders import _Loader
+from gfm.run.train import train
 from tests import processes
-from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING
+from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING, compose_config
 from tests.processes import Command
 
 
@@ -85,6 +88,21 @@ def test_all_processes_of_a_job_stop_together_and_resume(
     results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", IDLE])
     assert [status for status, _ in results] == [0, 0], results
     assert torch.load(last, weights_only=True)["global_step"] == 6
+
+
+class Early(pl.Callback):
+    """Sends SIGTERM at the last photo of the validation before training."""
+
+    def on_validation_batch_end(self, trainer, *_):
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_ends_the_validation_before_training(tiny_training):
+    more = ["validate_first=true", "trainer.limit_val_batches=1", "logger=none"]
+    more.append("+callbacks.early={_target_: tests.training.test_preemption.Early}")
+    with pytest.raises(SIGTERMException):
+        train(compose_config("train", [*tiny_training, *more]))
 
 
 class Impatient(Terminator):

@@ -14,13 +14,15 @@ class EarlyEnd(EarlyStopping):
     Unlike with Lightning's class, a run that it ended ends immediately if it is resumed.
 
     Args:
-        monitor: Name of the metric as logged, such as ``val/sad``.
+        monitor: Name of the metric as logged, such as ``val/sad``; ``None`` to end no run.
         mode: ``min`` or ``max``, the better direction.
         patience: Number of validations without improvement after which the run ends.
     """
 
-    def __init__(self, monitor: str, mode: Literal["min", "max"], patience: int) -> None:
-        super().__init__(monitor, mode=mode, patience=patience, check_on_train_epoch_end=False)
+    def __init__(self, monitor: str | None, mode: Literal["min", "max"], patience: int) -> None:
+        super().__init__(
+            monitor or "", mode=mode, patience=patience, check_on_train_epoch_end=False
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
         super().load_state_dict({**state_dict, "patience": self.patience})  # an option of today
@@ -30,6 +32,8 @@ class EarlyEnd(EarlyStopping):
             self._end(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        if not self.monitor:
+            return
         was_stopping = trainer.should_stop
         super().on_validation_end(trainer, pl_module)
         if trainer.should_stop and not was_stopping:
