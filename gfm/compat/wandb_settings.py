@@ -1,10 +1,11 @@
-"""Checks W&B's settings before a run, because W&B itself checks them only during training.
+"""Reads and checks W&B's settings before a run; W&B itself checks them only during training.
 
 ``tests/compat/test_wandb_settings.py`` fails if a release changes the names.
 """
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import wandb
@@ -25,6 +26,13 @@ _SETTINGS: Final = {
 """W&B's setting for each argument of ``wandb.init``, and the option of a run that sets it."""
 
 
+_READING: Final = (
+    "update_from_system_settings",
+    *("update_from_system_config_file", "update_from_workspace_config_file"),  # in older releases
+)
+"""Methods of W&B's settings that read its files."""
+
+
 def check_wandb(options: Mapping[str, Any]) -> None:
     """Check the arguments of ``wandb.init``, and the environment variables of W&B.
 
@@ -37,6 +45,17 @@ def check_wandb(options: Mapping[str, Any]) -> None:
     for argument, (setting, option) in _SETTINGS.items():
         if options.get(argument) is not None:
             _ask(option, wandb.Settings().__setattr__, setting, options[argument])
+
+
+def stored_settings() -> wandb.Settings:
+    """Return W&B's settings in its files, as by ``wandb offline``, and in the environment."""
+    settings = wandb.Settings()
+    folder = os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")
+    settings.settings_system = str(Path(folder, "settings").expanduser())
+    for name in _READING:
+        getattr(settings, name, lambda: None)()
+    settings.update_from_env_vars(dict(os.environ))
+    return settings
 
 
 def _ask(option: str, accept: Callable[..., None], *values: Any) -> None:

@@ -33,6 +33,7 @@ def logged_out(monkeypatch, tmp_path):
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
     return tmp_path
 
 
@@ -57,6 +58,17 @@ def test_wandb_is_online_only_where_the_server_answers(logged_out, monkeypatch, 
             assert netrc.netrc(str(logged_out / "netrc")).hosts
         assert wandb_mode() == "online"
     assert wandb_mode(timeout=0.5) == "offline"  # the server is gone: no hanging
+
+
+@pytest.mark.parametrize("mode", ["online", "offline", "disabled"])
+def test_wandb_obeys_what_its_commands_have_stored(logged_out, monkeypatch, mode):
+    """``wandb offline``, ``wandb disabled`` and ``wandb login --host``."""
+    monkeypatch.setenv("WANDB_API_KEY", "k")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        (logged_out / "settings").write_text(f"[default]\nmode = {mode}\nbase_url = {url}\n")
+        assert wandb_mode() == mode
+    assert wandb_mode(timeout=0.5) == ("disabled" if mode == "disabled" else "offline")
 
 
 def test_skipped_files_are_named_once_and_counted(capsys):

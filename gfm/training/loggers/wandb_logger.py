@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 from gfm.compat.lightning import drop_wandb_option
 from gfm.compat.wandb import set_flush_interval
-from gfm.compat.wandb_settings import check_wandb
+from gfm.compat.wandb_settings import check_wandb, stored_settings
 from gfm.system.files import make_folder, write_text
 from gfm.system.ranks import is_global_zero
 from gfm.training.loggers.dashboard import Dashboard
@@ -19,8 +19,9 @@ _ID = ".wandb_id"  # in a run's folder
 
 
 def wandb_mode(timeout: float = 3.0) -> str:
-    """Return ``WANDB_MODE`` if it is set, else ``online`` if the user is logged in and connected.
+    """Return ``online`` if the user is logged in and connected, unless W&B is told otherwise.
 
+    ``WANDB_MODE``, ``wandb offline`` and ``wandb disabled`` take precedence.
     Without a key W&B prompts for one; with a key but no network it hangs. In both cases the mode is
     ``offline``, and ``wandb sync`` uploads the run later.
 
@@ -29,7 +30,10 @@ def wandb_mode(timeout: float = 3.0) -> str:
     """
     if mode := os.environ.get("WANDB_MODE"):
         return mode
-    url = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
+    settings = stored_settings()
+    if settings.mode != "online":
+        return settings.mode
+    url = urlparse(settings.base_url)
     host = url.hostname or ""
     if not os.environ.get("WANDB_API_KEY") and not _is_in_netrc(host):
         return "offline"
@@ -75,9 +79,9 @@ def wandb_logger(**options: Any) -> Dashboard:
     Raises:
         GFMError: W&B refuses an option, or an environment variable.
     """
+    os.environ.setdefault("WANDB_SILENT", "true")
     check_wandb(options)
     set_flush_interval()
-    os.environ.setdefault("WANDB_SILENT", "true")
     name = run_id(Path(options.get("save_dir", ".")))
     logger = Dashboard(mode=wandb_mode(), id=name, resume="allow", **options)
     # Lightning 2.6 always passes an option that W&B no longer has, which causes a warning.
