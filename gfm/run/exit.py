@@ -17,7 +17,12 @@ from rich.text import Text
 
 from gfm.compat.hydra import NOISE, missing_choice, unknown_option
 from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
-from gfm.compat.torch import is_killed_worker, lacks_shared_memory, message_from_worker
+from gfm.compat.torch import (
+    is_killed_worker,
+    lacks_shared_memory,
+    message_from_process,
+    message_from_worker,
+)
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
@@ -97,6 +102,7 @@ def _is_expected(error: Exception) -> bool:
     is_expected = isinstance(error, GFMError | HydraException | OmegaConfBaseException)
     is_expected |= is_killed_worker(error) or lacks_shared_memory(error)
     is_expected |= is_misconfiguration(error) or _is_of_disk(error) or _lacks_gpu_memory(error)
+    is_expected |= message_from_process(error) is not None
     return is_expected and _SHOW_TRACEBACK != "1"
 
 
@@ -159,7 +165,7 @@ def describe_error(error: BaseException) -> str:
     if is_killed_worker(error):  # a killed worker cannot report the cause
         first = text.splitlines()[0] if text.startswith("DataLoader") else "DataLoader worker lost."
         return f"{first} The usual cause is running out of memory: lower data.num_workers"
-    text = message_from_worker(error) or text
+    text = message_from_worker(error) or message_from_process(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
     key = getattr(error, "full_key", None)  # OmegaConf's; only a removed line names it

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
@@ -27,6 +28,13 @@ def test_an_unexpected_error_is_logged_with_its_traceback(tmp_path):
     text = logged(tmp_path / "train.log", ZeroDivisionError("by zero"))
     assert text.startswith("Traceback")
     assert "ZeroDivisionError: by zero" in text
+
+
+def test_an_error_of_a_spawned_process_is_one_line(capsys):
+    text = "\n\n-- Process 1 terminated\nTraceback:\n  File\ngfm.errors.GFMError: lower the rate\n"
+    with pytest.raises(SystemExit, match="1"), report_errors():
+        raise ProcessRaisedException(text, 1, 1)
+    assert capsys.readouterr().err == "error: lower the rate\n"
 
 
 def test_bad_input_is_logged_in_one_line(tmp_path):
