@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,12 +44,14 @@ def _smooth(values: list[float]) -> list[float]:
 
 
 def find_best(curves: _Curves, objective: str, mode: str) -> Best | None:
-    """Return the best value of a metric; ``None`` if the run has not logged it."""
+    """Return the best value of a metric in training; ``None`` if the run has not logged it."""
     steps, values = curves.get(objective, ([], []))
-    if not values:
+    trained, _ = curves.get("best", (steps, values))  # without the validation before training
+    points = [(s, v) for s, v in zip(steps, values, strict=True) if s in trained]
+    if not points:
         return None
-    value = max(values) if mode == "max" else min(values)
-    return Best(objective, steps[values.index(value)], value)
+    step, value = (max if mode == "max" else min)(points, key=itemgetter(1))
+    return Best(objective, step, value)
 
 
 def draw_curves(source: Path, target: Path, objective: str = "val/sad", mode: str = "min") -> bool:
@@ -103,7 +106,7 @@ def _panels(curves: _Curves) -> dict[str, tuple[Any, _Curves]]:
         "learning rate": (_draw_rates, _chosen(curves, *_starting(curves, "train/learning_rate"))),
         "samples per second": (_draw_training, _chosen(curves, "train/samples_per_second")),
         "share of time waiting for data": (_draw_training, _chosen(curves, "train/data_wait")),
-        **{name.split("/")[1]: (_draw_validation, _chosen(curves, name)) for name in others},
+        **{name.removeprefix("val/"): (_draw_validation, _chosen(curves, name)) for name in others},
     }
     return {title: panel for title, panel in panels.items() if panel[1]}
 

@@ -92,6 +92,16 @@ def test_the_best_validation_is_marked(tmp_path):
     assert is_red[0] > 50 > is_red[1] == 0
 
 
+def test_the_validation_before_training_is_not_the_best():
+    curves = {"val/sad": ([0, 2, 4], [10, 40, 20]), "best": ([2, 4], [40, 20])}
+    assert find_best(curves, "val/sad", "min") == ("val/sad", 4, 20)
+
+
+def test_each_metric_of_an_added_dataset_has_a_panel():
+    curves = {name: ([1], [2]) for name in ("val/p3m10k/mse", "val/p3m10k/sad")}
+    assert list(_panels(curves)) == ["p3m10k/mse", "p3m10k/sad"]
+
+
 def test_only_long_curves_are_smoothed():
     assert _smooth([4.0, 2.0, 0.0]) == [4, 2, 0]
     noisy = [float(i % 2) for i in range(200)]
