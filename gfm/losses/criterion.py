@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gfm.errors import GFMError
 from gfm.losses.terms import GlanceOn, alpha_loss, composition_loss, glance_loss, laplacian_losses
 from gfm.models.fusion import BranchOutput, MattingOutput
 from gfm.rosta import ROSTAS, Rosta, transition_mask
+
+_TERMS = ("glance", "focus_alpha", "focus_laplacian", "fusion_alpha", "fusion_laplacian")
+"""Terms of the whole network or of a branch, whose name is added if there are several."""
 
 _Pairs = dict[str, tuple[Tensor, Tensor, Tensor | None]]
 """Prediction, target and weight of each Laplacian loss, by name."""
@@ -45,6 +49,9 @@ class Criterion(nn.Module):
             foreground and background are known.
         glance_on: See :func:`gfm.losses.glance_loss`.
         extra: Additional terms by name.
+
+    Raises:
+        GFMError: An additional term has the name of another one.
     """
 
     def __init__(
@@ -67,6 +74,10 @@ class Criterion(nn.Module):
         }
         self.glance_on = glance_on
         self.extra = dict(extra or {})
+        suffixes = ["", *(f"_{branch.name}" for branch in self.branches)]
+        taken = {"total", "composition", *(term + suffix for term in _TERMS for suffix in suffixes)}
+        for name in taken & self.extra.keys():
+            raise GFMError(f"loss.extra.{name} has the name of another term: choose another name")
 
     def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Compute the terms before weighting, and ``total``, by name.

@@ -71,6 +71,7 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
     before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
     for options in (before, now):
         options.setdefault("scheduler._target_", None)  # scheduler=none
+        options.setdefault("optimizer.amsgrad", False)
     changes = [
         f"{key}={now.get(key)} (was {value})"
         for key, value in before.items()

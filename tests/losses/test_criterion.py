@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gfm.data.trimap import trimap_from_alpha
-from gfm.losses import Criterion, laplacian_loss
+from gfm.errors import GFMError
+from gfm.losses import Criterion, WeightedTerm, laplacian_loss
 from gfm.models.fusion import BranchOutput, MattingOutput, classify
 from gfm.rosta import ROSTAS
 
@@ -103,6 +104,12 @@ def test_composition_needs_known_layers():
     assert "composition" in Criterion("tt")(output, batch)
     del batch["foreground"], batch["background"]
     assert "composition" not in Criterion("tt")(output, batch)
+
+
+@pytest.mark.parametrize(("rosta", "name"), [("tt", "total"), ("rim", "glance_ft")])
+def test_an_additional_term_replaces_no_other(rosta, name):
+    with pytest.raises(GFMError, match=rf"loss\.extra\.{name} has the name of another term"):
+        Criterion(rosta, extra={name: WeightedTerm(lambda *_: torch.zeros(()))})
 
 
 def test_official_glance_loss_has_a_floor():

@@ -18,7 +18,7 @@ from gfm.run.exit import report_errors
 from gfm.run.train import train
 from gfm.training import resume_checks
 from gfm.training.callbacks.early_end import EarlyEnd
-from gfm.training.resume_checks import intact_checkpoint
+from gfm.training.resume_checks import check_options, intact_checkpoint
 from tests.conftest import EVERY_EPOCH, compose_config
 
 
@@ -110,6 +110,16 @@ def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch
     last = tmp_path / "parts/checkpoints/last.ckpt"
     cfg = compose_config("train", [*parts, f"ckpt_path={last}"])
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
+
+
+def test_resuming_with_another_adam_is_an_error(tmp_path):
+    """The option stands in no configuration, so the checkpoint does not hold it either."""
+    path, options = tmp_path / "last.ckpt", {"optimizer": {"lr": 1e-4}}
+    content = {"state_dict": {}, "optimizer_states": [{}], "lr_schedulers": [], "loops": {}}
+    torch.save({**content, "hyper_parameters": options}, path)
+    check_options(path, options)
+    with pytest.raises(GFMError, match=r"with optimizer\.amsgrad=True \(was False\): leave"):
+        check_options(path, {"optimizer": {"lr": 1e-4, "amsgrad": True}})
 
 
 def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monkeypatch):
