@@ -45,6 +45,9 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
 _KEPT = ("data=", "data.source", "paths.", "trainer=")
 _KEPT_OF_PAIRS = tuple(f"data.{name}=" for name in Data.model_fields if name != "split")
 
+_OF_DATA = set(Data.model_fields) - {"name", "num_workers", "scales", "source", "split"}
+_OF_RUNS = {("paths", "run"), ("paths", "runs")}
+
 
 def _data(config: TrainConfig) -> list[str]:
     """Return the overrides that give an evaluation the data and the devices of a run."""
@@ -64,17 +67,28 @@ def _data(config: TrainConfig) -> list[str]:
 
 
 def _set_by_experiment(config: TrainConfig, given: Sequence[str]) -> list[str]:
-    """Return overrides for the numbers of the data's source that an experiment has changed."""
+    """Return overrides for the paths, and the options of the data, that an experiment has changed.
+
+    Of the data's source these are the numbers; what else it has follows from other options.
+    """
     options = saved_overrides(config.folder)
     if not any(option.lstrip("+").startswith("experiment=") for option in options):
         return []
     folder = config_folders().config_dir
-    composed = compose_from(CONFIGS, "evaluate", given, Path(folder) if folder else None)
-    usual = to_plain(composed.data.source)
+    options = [*given, "paths.run=."]  # otherwise Hydra's
+    composed = compose_from(CONFIGS, "evaluate", options, Path(folder) if folder else None)
+    paths, data = to_plain(composed.paths), to_plain(composed.data)
+    source = {k: v for k, v in config.data.source.to_dict().items() if isinstance(v, int)}
+    sections = {
+        "paths": (config.paths.to_dict(), paths),
+        "data": (config.data.to_dict(), {name: data.get(name) for name in _OF_DATA}),
+        "data.source": (source, data["source"]),
+    }
     return [
-        override(f"data.source.{name}", value)
-        for name, value in config.data.source.to_dict().items()
-        if isinstance(value, int) and name in usual and value != usual[name]
+        override(f"{section}.{name}", value)
+        for section, (own, before) in sections.items()
+        for name, value in own.items()
+        if name in before and value != before[name] and (section, name) not in _OF_RUNS
     ]
 
 
