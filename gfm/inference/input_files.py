@@ -9,15 +9,19 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from gfm.data.images import PICTURE_SUFFIXES
 from gfm.errors import GFMError
 from gfm.inference.earlier_results import find_earlier_results
-from gfm.inference.photos import STDIN
-from gfm.inference.photos import SUFFIXES as PHOTO_SUFFIXES
 from gfm.inference.video.codecs import SUFFIXES as CLIP_SUFFIXES
 from gfm.system.console import console
 from gfm.system.files import check_name
 
-_SUFFIXES = {*PHOTO_SUFFIXES, *CLIP_SUFFIXES}
+STDIN = Path("-")
+"""Path that stands for standard input."""
+
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+
+_SUFFIXES = {*PICTURE_SUFFIXES, *HEIC_SUFFIXES, *CLIP_SUFFIXES}  # in folders
 _RAW = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 
 
@@ -25,7 +29,7 @@ class Source(NamedTuple):
     """A photo or a clip, and the name of its results.
 
     Attributes:
-        path: Path of the file, or :data:`gfm.inference.photos.STDIN`.
+        path: Path of the file, or :data:`STDIN`.
         name: Name without suffix; with the sub-folders below a given folder or pattern.
     """
 

@@ -10,9 +10,9 @@ import torch
 from PIL import Image, ImageColor, ImageOps
 from torch import Tensor
 
+from gfm.data.images import read_image
 from gfm.errors import GFMError
 from gfm.inference.foreground import estimate_foreground
-from gfm.inference.photos import read_photo
 from gfm.inference.predictor import Predictor
 from gfm.inference.video.smoothing import Smoother
 
@@ -33,7 +33,7 @@ class Background:
         self._picture: Image.Image | None = None
         self._fitted = torch.empty(1, 3, 0, 0)
         if os.path.isfile(source):
-            self._picture = Image.fromarray(read_photo(Path(source)))
+            self._picture = Image.fromarray(read_image(Path(source)))
             return
         try:
             self._fitted = torch.tensor(ImageColor.getrgb(source)[:3]).view(1, 3, 1, 1) / 255

@@ -13,9 +13,9 @@ from typing import Any
 
 from PIL import Image, ImageColor, ImageOps
 
+from gfm.data.images import read_image
 from gfm.errors import GFMError, one_line
 from gfm.inference.page_guard import Guard
-from gfm.inference.photos import read_photo
 from gfm.inference.predictor import Predictor
 from gfm.system.extras import import_optional
 
@@ -112,7 +112,7 @@ class _EventHandlers:
 
 
 def _read(path: str) -> Image.Image:
-    return Image.fromarray(read_photo(Path(path)))
+    return Image.fromarray(read_image(Path(path)))
 
 
 def _make_page(predictor: Predictor, title: str) -> Any:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gfm.data.images import write_png
+from gfm.data.decoding import decode_image
+from gfm.data.images import read_image, write_png
 from gfm.errors import INTERRUPTED, GFMError, WriteError, one_line
-from gfm.inference.input_files import Failure, Source, list_failures
+from gfm.inference.input_files import STDIN, Failure, Source, list_failures
 from gfm.inference.outputs import Output, OutputMaker
-from gfm.inference.photos import read_photo
 from gfm.inference.pipeline import process_overlapped
 from gfm.inference.result_files import ResultFiles
 from gfm.inference.video.clips import predict_clip
@@ -102,12 +102,19 @@ def _make_folders(
 def _predict_photos(
     maker: OutputMaker, photos: Sequence[Source], results: ResultFiles, summary: _Summary
 ) -> None:
+    # In a thread, Control-C could not end the wait for it.
+    stdin = sys.stdin.buffer.read() if any(photo.path == STDIN for photo in photos) else b""
+
+    def read(source: Source) -> np.ndarray:
+        is_stdin = source.path == STDIN
+        return decode_image(str(source), stdin) if is_stdin else read_image(source.path)
+
     def write(source: Source, arrays: Mapping[Output, np.ndarray]) -> None:
         for output, path in results.to_write(source).items():
             write_png(path, arrays[output])
 
     with Progress(len(photos), "photo") as progress:
-        for outcome in process_overlapped(photos, _read, maker, write):
+        for outcome in process_overlapped(photos, read, maker, write):
             summary.computing += outcome.seconds
             progress.advance()
             if outcome.error is not None:
@@ -124,7 +131,3 @@ def _predict_clip(
         raise  # the next clip would fail in the same way
     except Exception as error:  # such as frames too large for the device; continue with the others
         summary.add_failure(source, one_line(error))
-
-
-def _read(source: Source) -> np.ndarray:
-    return read_photo(source.path)

@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from gfm.errors import GFMError
-from gfm.inference.input_files import Failure, Inputs, Source, list_failures
+from gfm.inference.input_files import HEIC_SUFFIXES, Failure, Inputs, Source, list_failures
 from gfm.inference.outputs import Output
-from gfm.inference.photos import HEIC_SUFFIXES
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
 from gfm.system.extras import import_optional

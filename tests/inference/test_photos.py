@@ -1,13 +1,19 @@
 """Photos of all formats are read upright and in sRGB."""
 
 import io
+import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from gfm.data.images import read_image
 from gfm.errors import GFMError
-from gfm.inference.photos import STDIN, read_photo
+from gfm.inference.input_files import STDIN, Source
+from gfm.inference.predict_files import predict_files
+from gfm.inference.result_files import ResultFiles
 from tests.data.test_decoding import TURNS
 
 COLOURS = np.zeros((8, 12, 3), np.uint8)
@@ -27,7 +33,7 @@ def test_exif_orientation(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = save(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif)
-    np.testing.assert_array_equal(read_photo(path), TURNS[orientation](COLOURS))
+    np.testing.assert_array_equal(read_image(path), TURNS[orientation](COLOURS))
 
 
 def test_profiles_are_converted(tmp_path):
@@ -38,11 +44,11 @@ def test_profiles_are_converted(tmp_path):
     red, green = (slice(tags[t] + 4, tags[t] + 12) for t in (b"rXYZ", b"gXYZ"))
     data[red], data[green] = data[green], data[red]
     photo = Image.fromarray(COLOURS)
-    plain = read_photo(save(tmp_path / "a.png", photo, icc_profile=srgb.tobytes()))
+    plain = read_image(save(tmp_path / "a.png", photo, icc_profile=srgb.tobytes()))
     assert np.abs(plain.astype(int) - COLOURS).max() <= 1
-    exchanged = read_photo(save(tmp_path / "b.png", photo, icc_profile=bytes(data)))
+    exchanged = read_image(save(tmp_path / "b.png", photo, icc_profile=bytes(data)))
     assert np.abs(exchanged.astype(int) - COLOURS[..., [1, 0, 2]]).max() <= 1
-    broken = read_photo(save(tmp_path / "c.png", photo, icc_profile=b"no profile"))
+    broken = read_image(save(tmp_path / "c.png", photo, icc_profile=b"no profile"))
     np.testing.assert_array_equal(broken, COLOURS)
 
 
@@ -50,30 +56,38 @@ def test_other_modes(tmp_path):
     photo = Image.fromarray(COLOURS)
     grey = np.asarray(photo.convert("L"))
     for mode in ("L", "LA"):
-        read = read_photo(save(tmp_path / f"{mode}.png", photo.convert("L").convert(mode)))
+        read = read_image(save(tmp_path / f"{mode}.png", photo.convert("L").convert(mode)))
         np.testing.assert_array_equal(read, np.repeat(grey[..., None], 3, 2))
     for mode in ("RGBA", "P"):
-        read = read_photo(save(tmp_path / f"{mode}.png", photo.convert(mode)))
+        read = read_image(save(tmp_path / f"{mode}.png", photo.convert(mode)))
         assert np.abs(read.astype(int) - COLOURS).max() <= (0 if mode == "RGBA" else 60)
     deep = Image.fromarray(grey.astype(np.uint16) * 257)
-    read = read_photo(save(tmp_path / "deep.png", deep))
+    read = read_image(save(tmp_path / "deep.png", deep))
     np.testing.assert_array_equal(read[..., 0], grey)
-    cmyk = read_photo(save(tmp_path / "cmyk.tif", photo.convert("CMYK")))
+    cmyk = read_image(save(tmp_path / "cmyk.tif", photo.convert("CMYK")))
     np.testing.assert_array_equal(cmyk, COLOURS)
 
 
 def test_floats(tmp_path):
     path = save(tmp_path / "a.tif", Image.new("F", (3, 2)))
     with pytest.raises(GFMError, match=r"a\.tif: it holds floats; save it with 8 or 16 bits"):
-        read_photo(path)
+        read_image(path)
 
 
-def test_standard_input(monkeypatch):
-    data = io.BytesIO()
+def test_standard_input_is_read_in_the_main_thread(tmp_path, monkeypatch):
+    """So that Control-C ends it."""
+    data, threads = io.BytesIO(), []
     Image.fromarray(COLOURS).save(data, "PNG")
-    stdin = io.TextIOWrapper(io.BytesIO(data.getvalue()))
-    monkeypatch.setattr("sys.stdin", stdin)
-    np.testing.assert_array_equal(read_photo(STDIN), COLOURS)
+
+    def read():
+        threads.append(threading.current_thread())
+        return data.getvalue()
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=SimpleNamespace(read=read)))
+    results = ResultFiles(tmp_path, ["composite"])
+    predict_files(lambda image: {"composite": image}, [Source(STDIN, Path("stdin"))], results)
+    np.testing.assert_array_equal(read_image(tmp_path / "composite/stdin.png"), COLOURS)
+    assert threads == [threading.main_thread()]
 
 
 @pytest.mark.parametrize("content", [b"", b"text", "half"])
@@ -83,4 +97,4 @@ def test_damaged(tmp_path, content):
         content = path.read_bytes()[:-200]
     path.write_bytes(content)
     with pytest.raises(GFMError, match=r"cannot read .*a\.jpg"):
-        read_photo(path)
+        read_image(path)

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
+from gfm.data.images import read_image
 from gfm.errors import GFMError
-from gfm.inference.input_files import Inputs, Source, find_inputs
+from gfm.inference.input_files import STDIN, Inputs, Source, find_inputs
 from gfm.inference.outputs import Background
-from gfm.inference.photos import STDIN, read_photo
 from gfm.inference.result_files import (
     ResultFiles,
     reject_conflicts,
@@ -134,10 +134,10 @@ def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register))
     try:
-        assert read_photo(tmp_path / "sent.jpg")[0, 0].tolist() == [9, 8, 7]
+        assert read_image(tmp_path / "sent.jpg")[0, 0].tolist() == [9, 8, 7]
         found = find_inputs([str(tmp_path / "photo.heic")], tmp_path)
         assert reject_unreadable(found.sources) == (found.sources, [])
-        assert read_photo(found.sources[0].path)[0, 0].tolist() == [9, 8, 7]
+        assert read_image(found.sources[0].path)[0, 0].tolist() == [9, 8, 7]
     finally:
         Image.OPEN.pop("HEIF")
         Image.ID.remove("HEIF")

@@ -36,7 +36,6 @@ with atheris.instrument_imports(include=["PIL", "gfm"]):
     from gfm.checkpoints import read_checkpoint
     from gfm.data import images
     from gfm.errors import GFMError
-    from gfm.inference.photos import read_photo
 unpickler.Unpickler.load = atheris.instrument_func(unpickler.Unpickler.load)
 
 SECONDS, MEGABYTES = 5, 1024
@@ -85,7 +84,6 @@ def picture(data: bytes) -> None:
         images.read_alpha,
         images.read_matte,
         lambda path: images.read_image_for(path, (8, 8)),
-        read_photo,
     ):
         refused(read, path)
 

@@ -16,9 +16,8 @@ from gfm.data.layout import Photo
 from gfm.data.matte import Matte
 from gfm.errors import GFMError
 from gfm.evaluation.prediction_files import read_prediction
-from gfm.inference.photos import read_photo
 
-READERS = (image_size, read_image, read_alpha, read_matte, read_photo)
+READERS = (image_size, read_image, read_alpha, read_matte)
 
 
 def saved(kind: str, image: Image.Image, **options: object) -> bytes:

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from gfm.data.images import image_size, read_alpha, read_image
-from gfm.inference.photos import read_photo
 
 SIDES = (20, 30)  # height, width
 
@@ -57,10 +56,9 @@ KINDS = {
 def test_photos(tmp_path, kind, name):
     path = tmp_path / name
     KINDS[kind](path)
-    for read in (read_image, read_photo):
-        photo = read(path)
-        assert photo.shape == (*SIDES, 3)
-        assert np.abs(photo.astype(int) - ramp()).mean() < 4, read
+    photo = read_image(path)
+    assert photo.shape == (*SIDES, 3)
+    assert np.abs(photo.astype(int) - ramp()).mean() < 4
     assert image_size(path) == SIDES
 
 
@@ -69,7 +67,6 @@ def test_thin_photos(tmp_path, sides):
     array = np.full((*sides, 3), 77, np.uint8)
     Image.fromarray(array).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), array)
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), array)
 
 
 def test_mattes_of_sixteen_bits(tmp_path):
