@@ -37,8 +37,10 @@ def _is_result(path: Path, output: str, has_source: bool, is_in_out: bool) -> bo
         return has_source or is_in_out
     if path.suffix != ".png":
         return False
-    has_format = _colour_type(path) == _COLOUR_TYPES.get(output, _GREY)
-    return has_source or (has_format and (is_in_out or output != "composite"))
+    if has_source:  # most results; the others are opened, which takes time
+        return True
+    can_be_other = output == "composite" and not is_in_out
+    return not can_be_other and _colour_type(path) == _COLOUR_TYPES.get(output, _GREY)
 
 
 def _colour_type(path: Path) -> int | None:

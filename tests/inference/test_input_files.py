@@ -88,6 +88,13 @@ def test_results_of_earlier_commands_are_not_inputs(tmp_path, monkeypatch, root,
         assert found.left_out == {"results of earlier commands": num_results}
 
 
+def test_results_beside_their_photos_are_not_opened(tmp_path, monkeypatch):
+    put(tmp_path, "a.jpg", "alpha/a.png", "cutout/a.png")
+    monkeypatch.setattr(Path, "open", lambda path, *_: pytest.fail(f"{path} was opened"))
+    found = find_inputs([str(tmp_path)], tmp_path)
+    assert [source.path.name for source in found.sources] == ["a.jpg"]
+
+
 def test_pictures_in_folders_with_the_names_of_results(tmp_path):
     """They are inputs unless they have the format of that result."""
     draw(tmp_path / "alpha/photo.png")
