@@ -89,19 +89,29 @@ class _EventHandlers:
             cutout = self.predictor.cutout(picture)
         return cutout.getchannel("A"), cutout, (picture, cutout)
 
+    def keep_background(self, path: str | None) -> Image.Image | None:
+        """Return an uploaded background to keep, because its file is deleted after an hour."""
+        if path is None:
+            return None
+        with self._show_errors(path):
+            return _read(path)
+
     def show(
-        self, kept: tuple[Image.Image, Image.Image] | None, colour: str, background: str | None
+        self,
+        kept: tuple[Image.Image, Image.Image] | None,
+        colour: str,
+        background: Image.Image | None,
     ) -> tuple[Any, Any]:
         """Return the composite, and the pair of pictures that the slider compares."""
         if kept is None:
             return None, None
         picture, cutout = kept
-        with self._show_errors(background or ""):
-            result = compose(cutout, colour, _read(background) if background else None)
+        with self._show_errors():
+            result = compose(cutout, colour, background)
         return result, (picture, result)
 
     @contextmanager
-    def _show_errors(self, path: str) -> Iterator[None]:
+    def _show_errors(self, path: str = "") -> Iterator[None]:
         """Show an error on the page, with the file name instead of the temporary path."""
         try:
             yield
@@ -127,14 +137,15 @@ def _make_page(predictor: Predictor, title: str) -> Any:
                 image, colour, background = _add_inputs(gradio)
             with gradio.Column(scale=3):
                 slider, shown = _add_results(gradio)
-        kept = gradio.State()
+        kept, scene = gradio.State(), gradio.State()
         mattes, results = [shown["Matte"], shown["Cut-out"], kept], [shown["Result"], slider]
-        choices = [kept, colour, background]
+        choices = [kept, colour, scene]
         cleared = image.change(lambda: [None] * 5, None, [*mattes, *results])
         matted = cleared.then(handlers.cut_out, image, mattes)
         matted.success(handlers.show, choices, results)
-        for choice in (colour, background):
-            choice.change(handlers.show, choices, results)
+        chosen = background.change(handlers.keep_background, background, scene)
+        for choice in (colour.change, chosen.success):
+            choice(handlers.show, choices, results)
     return blocks
 
 

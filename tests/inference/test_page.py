@@ -21,12 +21,15 @@ def test_compose():
 
 
 class Faulty:
-    """A predictor that fails for blue pictures."""
+    """A predictor that fails for blue pictures, and finds nothing in green ones."""
 
     def cutout(self, image):
         if image.getpixel((0, 0))[2] > 200:
             raise RuntimeError("out of memory")
-        return image.convert("RGBA")
+        cutout = image.convert("RGBA")
+        if image.getpixel((0, 0))[1] > 200:
+            cutout.putalpha(0)
+        return cutout
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +113,22 @@ def test_errors_are_shown_by_name(served, tmp_path):
         with pytest.raises(gradio_client.exceptions.AppError, match=message):
             cut_out(name)
     assert len(cut_out("red.png")) == 2
-    result, _ = client.predict("#000000", None, api_name="/show")
+    result, _ = client.predict("#000000", api_name="/show")
     assert Image.open(result["path"] if isinstance(result, dict) else result).size == (8, 8)
+
+
+def test_a_background_outlives_its_file(served, tmp_path):
+    gradio_client = pytest.importorskip("gradio_client")
+    for name, colour in (("green.png", (0, 255, 0)), ("grey.png", (90, 90, 90))):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / name)
+    client = gradio_client.Client(served[0], verbose=False)
+    client.predict(gradio_client.handle_file(tmp_path / "green.png"), api_name="/cut_out")
+    client.predict(gradio_client.handle_file(tmp_path / "grey.png"), api_name="/keep_background")
+    for upload in served[1].rglob("*.png"):
+        upload.unlink()
+    result, _ = client.predict("#000000", api_name="/show")
+    shown = Image.open(result["path"] if isinstance(result, dict) else result)
+    assert shown.getpixel((0, 0)) == (90, 90, 90)
 
 
 def test_pages_used_long_ago_lose_their_picture(served, tmp_path):
@@ -125,7 +142,7 @@ def test_pages_used_long_ago_lose_their_picture(served, tmp_path):
         client.reset_session()
     for session, has_picture in ((last, True), (first, False)):
         client.session_hash = session
-        result, _ = client.predict("#000000", None, api_name="/show")
+        result, _ = client.predict("#000000", api_name="/show")
         assert (result is not None) == has_picture
 
 
