@@ -6,13 +6,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 from gfm.errors import WriteError, one_line
+from gfm.system.threads import submit_ahead
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)  # Python 3.10 does not support generic NamedTuples
@@ -50,7 +50,7 @@ def process_overlapped(
     readers, writers = ThreadPoolExecutor(num_threads), ThreadPoolExecutor(num_threads)
     writing: deque[tuple[T, Future[None], float]] = deque()
     try:
-        for item, value in _submit_ahead(readers, read, items, num_threads):
+        for item, value in submit_ahead(readers, read, items, num_threads):
             try:
                 source = value.result()
                 start = time.perf_counter()
@@ -71,18 +71,6 @@ def process_overlapped(
         writers.shutdown(cancel_futures=True)
 
 
-def _submit_ahead(
-    executor: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], num_ahead: int
-) -> Iterator[tuple[T, "Future[R]"]]:
-    """Yield each item and the future of its value; later ones are submitted in advance."""
-    rest = iter(items)
-    pending = deque((item, executor.submit(function, item)) for item in islice(rest, num_ahead))
-    while pending:
-        first = pending.popleft()
-        pending.extend((item, executor.submit(function, item)) for item in islice(rest, 1))
-        yield first
-
-
 def _await_outcome(item: T, written: "Future[None]", seconds: float) -> Outcome[T]:
     """Wait until the results of an item are written."""
     try:
@@ -101,9 +89,9 @@ def read_ahead(items: Iterable[T], num_items: int = 2) -> Generator[T, None, Non
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:
-        pending = deque(thread.submit(next, source, end) for _ in range(num_items))
-        while (item := pending.popleft().result()) is not end:
-            pending.append(thread.submit(next, source, end))
+        for _, future in submit_ahead(thread, lambda _: next(source, end), repeat(0), num_items):
+            if (item := future.result()) is end:
+                return
             yield item  # type: ignore[misc]  # `end` is excluded above
 
 

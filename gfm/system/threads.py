@@ -2,12 +2,24 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def submit_ahead(
+    executor: Executor, work: Callable[[T], R], items: Iterable[T], num_ahead: int
+) -> Iterator[tuple[T, "Future[R]"]]:
+    """Yield each item and the future of its result; later ones are submitted in advance."""
+    rest = iter(items)
+    pending = deque((item, executor.submit(work, item)) for item in islice(rest, num_ahead))
+    while pending:
+        first = pending.popleft()
+        pending.extend((item, executor.submit(work, item)) for item in islice(rest, 1))
+        yield first
 
 
 def map_threads(work: Callable[[T], R], items: Iterable[T], num_threads: int) -> Iterator[R]:
@@ -19,15 +31,9 @@ def map_threads(work: Callable[[T], R], items: Iterable[T], num_threads: int) ->
     if num_threads <= 1:
         yield from map(work, items)
         return
-    rest = iter(items)
-    waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(num_threads)
     try:
-        while True:
-            for item in islice(rest, 2 * num_threads - len(waiting)):
-                waiting.append(pool.submit(work, item))
-            if not waiting:
-                return
-            yield waiting.popleft().result()
+        for _, result in submit_ahead(pool, work, items, 2 * num_threads):
+            yield result.result()
     finally:
         pool.shutdown(cancel_futures=True)
