@@ -57,13 +57,16 @@ class Progress:
         if self.bar:
             self.bar.stop()
 
-    def advance(self, count: int = 1, text: str = "") -> None:
-        """Advance by ``count`` items, and append ``text`` to the line."""
+    def advance(self, count: int = 1) -> None:
+        """Advance by ``count`` items."""
         done = self.done + count
-        self.show(done if self.total is None else min(done, self.total), text)
+        self.show(done if self.total is None else min(done, self.total))
 
     def show(self, done: int, text: str = "") -> None:
-        """Set the count; without a bar, print it if the last line is older than ``interval``."""
+        """Set the count; without a bar, print it if the last line is older than ``interval``.
+
+        ``text`` is appended to the line.
+        """
         self.done = done
         if self.bar:
             self.bar.update(self.bar.task_ids[0], completed=done)

@@ -78,7 +78,7 @@ def test_formats_and_bits(predict, clip, tmp_path):
     assert (np.array(alpha) % 257).any()
     done = predict(clip, "--bits", "16", "--alpha-video", "h264")
     assert done.exit_code == 1
-    assert done.stderr == "error: --bits 16: H.264 has 8; choose --alpha-video ffv1\n"
+    assert done.stderr == "error: --bits 16: --alpha-video h264 has 8; choose ffv1\n"
 
 
 def test_existing_results_are_skipped(predict, clip, tmp_path):

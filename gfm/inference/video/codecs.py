@@ -17,7 +17,6 @@ class VideoFormat:
     """A video format, by the names of FFmpeg.
 
     Attributes:
-        title: Name in messages.
         suffix: End of the file name.
         container: File format; empty for a folder of PNG files.
         codec: Video encoder.
@@ -29,7 +28,6 @@ class VideoFormat:
         has_even_sides: Whether sides must be even, because colours have half the resolution.
     """
 
-    title: str
     suffix: str
     container: str = ""
     codec: str = ""
@@ -44,7 +42,6 @@ class VideoFormat:
 ALPHA_FORMATS = {
     # Every frame is independent (g), so that editors can seek to any of them, and has a checksum.
     "ffv1": VideoFormat(
-        title="FFV1",
         suffix=".mkv",
         container="matroska",
         codec="ffv1",
@@ -53,7 +50,6 @@ ALPHA_FORMATS = {
         options={"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
     ),
     "h264": VideoFormat(
-        title="H.264",
         suffix=".mp4",
         container="mp4",
         codec="libx264",
@@ -66,7 +62,6 @@ ALPHA_FORMATS = {
 
 CUTOUT_FORMATS = {
     "prores": VideoFormat(
-        title="ProRes 4444",
         suffix=".mov",
         container="mov",
         codec="prores_ks",
@@ -76,7 +71,6 @@ CUTOUT_FORMATS = {
     ),
     # libvpx encodes opacity only with auto-alt-ref 0.
     "vp9": VideoFormat(
-        title="VP9",
         suffix=".webm",
         container="webm",
         codec="libvpx-vp9",
@@ -84,7 +78,7 @@ CUTOUT_FORMATS = {
         options={"crf": "20", "b": "0", "cpu-used": "5", "row-mt": "1", "auto-alt-ref": "0"},
         audio_codec="libopus",
     ),
-    "png": VideoFormat(title="PNG", suffix="_frames"),
+    "png": VideoFormat(suffix="_frames"),
 }
 """Formats of cut-outs."""
 
@@ -111,6 +105,5 @@ class ClipOptions:
 
     def check(self, bits: int) -> None:
         """Raise GFMError if the format of mattes does not support 8 or 16 ``bits``."""
-        alpha = ALPHA_FORMATS[self.alpha]
-        if bits == 16 and not alpha.pixel_format_16:
-            raise GFMError(f"--bits 16: {alpha.title} has 8; choose --alpha-video ffv1")
+        if bits == 16 and not ALPHA_FORMATS[self.alpha].pixel_format_16:
+            raise GFMError(f"--bits 16: --alpha-video {self.alpha} has 8; choose ffv1")

@@ -222,7 +222,7 @@ def test_a_frame_that_cannot_be_written(predict, clip, tmp_path, monkeypatch):
 
 def test_bits_of_formats():
     ClipOptions("ffv1").check(16)
-    with pytest.raises(GFMError, match=r"--bits 16: H\.264 has 8"):
+    with pytest.raises(GFMError, match=r"--alpha-video h264 has 8"):
         ClipOptions("h264").check(16)
 
 
