@@ -46,6 +46,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
         resume: Command or option that resumes an interrupted run; ``None`` if it cannot be resumed.
         saved: Checkpoint to resume from; unless it exists, ``resume`` is not printed.
     """
+    before = _modified(saved)
     try:
         yield
     except (SystemExit, KeyboardInterrupt) as error:
@@ -53,7 +54,9 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
         if status is None:
             raise
         if is_global_zero():
-            _report_signal(status, resume if saved is None or saved.exists() else None)
+            is_saved = saved is None or saved.exists()
+            is_new = saved is None or _modified(saved) != before
+            _report_signal(status, resume if is_saved else None, is_new)
         _ignore_sigterm(status)
         sys.exit(status)
     except Exception as error:
@@ -114,14 +117,19 @@ def _print_lines(error: Exception) -> str:
     return "\n".join(lines)
 
 
-def _report_signal(status: int, resume: str | None) -> None:
+def _modified(path: Path | None) -> float | None:
+    """Return when a file was written; ``None`` if there is none."""
+    return path.stat().st_mtime if path is not None and path.exists() else None
+
+
+def _report_signal(status: int, resume: str | None, is_saved: bool) -> None:
     """Print that a signal ended the run and, if ``resume`` is given, how to resume it."""
     text = "interrupted" if status == INTERRUPTED else "terminated"
     if resume and in_sweep():
         folder = HydraConfig.get().sweep.dir
         resume = f"the same command and {shell_override('hydra.sweep.dir', folder)}"
     if resume:
-        text += f"; progress saved: resume with {resume}"
+        text += f"; {'progress saved: ' if is_saved else ''}resume with {resume}"
     console(stderr=True).print(text)
 
 

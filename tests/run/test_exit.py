@@ -1,5 +1,7 @@
 """How entry points end: in one line where the input is at fault, else with a traceback."""
 
+import os
+
 import pytest
 import torch
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -35,6 +37,23 @@ def test_an_error_of_a_spawned_process_is_one_line(capsys):
     with pytest.raises(SystemExit, match="1"), report_errors():
         raise ProcessRaisedException(text, 1, 1)
     assert capsys.readouterr().err == "error: lower the rate\n"
+
+
+@pytest.mark.parametrize(("new", "said"), [("new", "progress saved: "), (None, "")])
+def test_only_a_checkpoint_of_this_start_is_progress(tmp_path, capsys, new, said):
+    saved = tmp_path / "last.ckpt"
+    saved.touch()
+    os.utime(saved, (1, 1))
+
+    def interrupt():
+        with report_errors("a command", saved):
+            if new:
+                saved.write_text(new)
+            raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit, match="130"):
+        interrupt()
+    assert capsys.readouterr().err == f"interrupted; {said}resume with a command\n"
 
 
 def test_bad_input_is_logged_in_one_line(tmp_path):
