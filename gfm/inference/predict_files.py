@@ -16,7 +16,6 @@ from gfm.inference.input_files import STDIN, Failure, Source, list_failures
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.pipeline import process_overlapped
 from gfm.inference.result_files import ResultFiles
-from gfm.inference.video.clips import predict_clip
 from gfm.system.console import console
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress, duration
@@ -124,6 +123,8 @@ def _predict_photos(
 def _predict_clip(
     maker: OutputMaker, source: Source, results: ResultFiles, summary: _Summary
 ) -> None:
+    from gfm.inference.video.clips import predict_clip  # needs PyAV
+
     try:
         targets = results.to_write(source)
         summary.computing += predict_clip(maker, source.path, targets, results.clips)

@@ -1,4 +1,4 @@
 """Decodes, mattes and encodes clips frame by frame, with PyAV (extra ``video``).
 
-PyAV is imported only when a clip is opened, so that everything else works without it.
+``codecs`` and ``smoothing`` work without PyAV; import the other modules only for a clip.
 """

@@ -2,15 +2,14 @@
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import av
+from av import AudioStream
+from av.container import InputContainer, OutputContainer
 
 from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip, is_known, translate_read_errors
-from gfm.system.extras import import_optional
-
-if TYPE_CHECKING:
-    from av import AudioStream
-    from av.container import InputContainer, OutputContainer
 
 _OPUS_RATE = 48_000  # samples per second; Opus accepts no other common rate
 # Containers in which audio packets before time 0 would delay the whole video.
@@ -24,8 +23,7 @@ class AudioCopier:
     the clip.
     """
 
-    def __init__(self, clip: Clip, output: "OutputContainer", video_format: VideoFormat) -> None:
-        av = import_optional("av", "video", "video")
+    def __init__(self, clip: Clip, output: OutputContainer, video_format: VideoFormat) -> None:
         self.clip = clip
         self.output = output
         with translate_read_errors(clip.path):
@@ -81,8 +79,8 @@ def _subtract(packet: Any, start: Fraction) -> None:
 
 
 def _add_track(
-    stream: "AudioStream", output: "OutputContainer", video_format: VideoFormat
-) -> tuple["AudioStream", bool]:
+    stream: AudioStream, output: OutputContainer, video_format: VideoFormat
+) -> tuple[AudioStream, bool]:
     """Add an output stream for ``stream``; return it, and whether packets are copied to it."""
     name = stream.codec_context.codec.canonical_name
     if name in output.supported_codecs and name not in video_format.refused_audio:

@@ -1,15 +1,13 @@
 """Converts decoded frames to 8-bit RGB in the colours of BT.709."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import av
 import numpy as np
+from av import VideoFrame
 
 from gfm.system.console import console
-from gfm.system.extras import import_optional
-
-if TYPE_CHECKING:
-    from av import VideoFrame
 
 # FFmpeg's codes.
 _UNSPECIFIED = 2
@@ -31,11 +29,10 @@ class RgbConverter:
         self._graph: Any = None
         self._can_convert = True
 
-    def __call__(self, frame: "VideoFrame") -> np.ndarray:
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
         """Return H×W×3, uint8."""
         is_hdr = frame.color_trc in (_PQ, _HLG)
         if self._can_convert and (is_hdr or frame.color_primaries in _WIDE):
-            av = import_optional("av", "video", "video")
             try:
                 self._graph = self._graph or _make_graph(frame, _INTENTS[is_hdr])
                 self._graph.push(frame)
@@ -53,9 +50,8 @@ class RgbConverter:
         return frame.to_ndarray(format="rgb24", src_colorspace=space)
 
 
-def _make_graph(frame: "VideoFrame", intent: str) -> Any:
+def _make_graph(frame: VideoFrame, intent: str) -> Any:
     """Make a graph of filters that converts frames like the given one."""
-    av = import_optional("av", "video", "video")
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

@@ -4,19 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import av
 import numpy as np
+from av import VideoFrame, VideoStream
+from av.container import InputContainer
+from av.stream import Stream
 
 from gfm.errors import GFMError
 from gfm.inference.video.colours import RgbConverter
 from gfm.system.console import console
-from gfm.system.extras import import_optional
-
-if TYPE_CHECKING:
-    from av import VideoFrame, VideoStream
-    from av.container import InputContainer
-    from av.stream import Stream
 
 _DURATION_TOLERANCE = Fraction(1, 4)  # seconds by which a clip may be shorter than its header says
 
@@ -38,7 +36,6 @@ class Frame(NamedTuple):
 @contextmanager
 def translate_read_errors(path: Path) -> Iterator[None]:
     """Turn PyAV's errors into a GFMError that names the clip."""
-    av = import_optional("av", "video", "video")
     try:
         yield
     except av.FFmpegError as error:
@@ -60,13 +57,11 @@ class Clip:
         pixel_aspect: Width of an upright pixel divided by its height, once a frame has been read.
 
     Raises:
-        GFMError: The file is missing, damaged, a picture or without video, or PyAV is not
-            installed.
+        GFMError: The file is missing, damaged, a picture or without video.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        av = import_optional("av", "video", "video")
         # Some versions of torchvision, such as 0.22, forward FFmpeg's messages to Python, which can
         # deadlock: closing the clip waits for a decoder thread that waits for the GIL.
         av.logging.set_level(None)
@@ -125,7 +120,7 @@ class Clip:
         if shape is None:
             raise GFMError(f"cannot read {self.path}: it contains no frames")
 
-    def _decode(self) -> "Iterator[VideoFrame]":
+    def _decode(self) -> Iterator[VideoFrame]:
         end = Fraction(0)
         with translate_read_errors(self.path):
             # All streams are read, because the duration is that of the longest.
@@ -148,12 +143,12 @@ class Clip:
             )
 
 
-def is_known(stream: "Stream") -> bool:
+def is_known(stream: Stream) -> bool:
     """Return whether FFmpeg can decode a stream, unlike the spatial audio of phones."""
     return getattr(stream, "codec_context", None) is not None
 
 
-def _find_video(container: "InputContainer", path: Path) -> "VideoStream":
+def _find_video(container: InputContainer, path: Path) -> VideoStream:
     if container.format.name.endswith("_pipe"):
         raise GFMError(f"cannot read {path}: a picture, not a clip; rename it")
     for stream in container.streams.video:

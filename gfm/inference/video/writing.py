@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+import av
 import numpy as np
+from av import VideoFrame, VideoStream
+from av.container import OutputContainer
 
 from gfm.data.images import write_png
 from gfm.errors import GFMError
 from gfm.inference.video.audio import AudioCopier
 from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip
-from gfm.system.extras import import_optional
 from gfm.system.files import atomic_path, temporary_beside, write_error, write_text
-
-if TYPE_CHECKING:
-    from av import VideoFrame, VideoStream
-    from av.container import OutputContainer
 
 TIMESTAMPS = "timestamps.txt"
 _FULL, _LIMITED, _BT709 = 2, 1, 1  # FFmpeg's codes for colour ranges, and for a colour space
@@ -63,7 +61,6 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path, temporary: Path, video_format: VideoFormat, clip: Clip) -> None:
-        av = import_optional("av", "video", "video")
         self.path = path
         self.temporary = temporary
         self.format = video_format
@@ -91,7 +88,7 @@ class VideoWriter:
         with suppress(OSError):
             os.utime(self.temporary)
 
-    def _open_stream(self, picture: np.ndarray) -> "VideoStream":
+    def _open_stream(self, picture: np.ndarray) -> VideoStream:
         codec, options = self.format.codec, dict(self.format.options)
         stream: VideoStream = self.output.add_stream(codec, self.clip.rate, options)  # type: ignore[assignment]
         stream.height, stream.width = picture.shape[:2]
@@ -107,8 +104,7 @@ class VideoWriter:
         stream.codec_context.thread_type = "AUTO"
         return stream
 
-    def _make_frame(self, picture: np.ndarray, stream: "VideoStream") -> "VideoFrame":
-        av = import_optional("av", "video", "video")
+    def _make_frame(self, picture: np.ndarray, stream: VideoStream) -> VideoFrame:
         channels = picture.shape[2] if picture.ndim == 3 else 1
         pixel_format = {1: "gray", 3: "rgb24", 4: "rgba"}[channels]
         pixel_format = "gray16le" if picture.dtype == np.uint16 else pixel_format
@@ -198,7 +194,6 @@ def _atomic_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def _translate_write_errors(path: Path) -> Iterator[None]:
     """Turn PyAV's errors into a GFMError that names the file."""
-    av = import_optional("av", "video", "video")
     try:
         yield
     except av.FFmpegError as error:
