@@ -11,6 +11,7 @@ import signal
 import pytest
 
 from gfm.cli import main as gfm
+from gfm.data.images import read_image
 from gfm.evaluation.journal import Journal
 from gfm.inference import predict_files
 from gfm.prepare import trimaps
@@ -71,9 +72,7 @@ def test_predict(given, tmp_path, monkeypatch, capsys):
     how = ["--checkpoint", given / "small.ckpt", "--inference", "native", "--device", "cpu"]
     command = ["predict", photos, *how, "-o", out]
     with monkeypatch.context() as patch:
-        patch.setattr(
-            predict_files, "_read", signalled(predict_files._read, signal.SIGINT, after=3)
-        )
+        patch.setattr(predict_files, "read_image", signalled(read_image, signal.SIGINT, after=3))
         assert status_of(monkeypatch, gfm, *command) == 130
     words = "interrupted; repeat the command to resume"
     assert capsys.readouterr().out.splitlines()[-1] == words
