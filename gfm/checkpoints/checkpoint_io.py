@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
-from gfm.checkpoints.file_io import PREVIOUS, reason
+from gfm.checkpoints.file_io import previous_checkpoint, reason
 from gfm.errors import GFMError
 from gfm.system.ranks import from_rank_zero
 
@@ -72,7 +72,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _keep_previous(path: Path) -> None:
-    previous = path.with_name(path.stem + PREVIOUS)
+    previous = previous_checkpoint(path)
     previous.unlink(missing_ok=True)
     try:
         os.link(path, previous)  # so that `path` exists at every moment

@@ -12,6 +12,11 @@ PREVIOUS = ".previous.ckpt"
 """Suffix of the previous checkpoint: a new ``last.ckpt`` renames it ``last.previous.ckpt``."""
 
 
+def previous_checkpoint(path: Path) -> Path:
+    """Return where the previous checkpoint is kept when a new one is written to ``path``."""
+    return path.with_name(path.stem + PREVIOUS)
+
+
 def write_file(path: Path, save: Callable[[Path], object]) -> None:
     """Write a file atomically with ``save``, and make its folder; failures raise WriteError."""
     try:

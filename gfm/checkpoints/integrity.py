@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gfm.checkpoints.file_io import PREVIOUS
+from gfm.checkpoints.file_io import previous_checkpoint
 from gfm.errors import GFMError
 
 _ARCHIVE = b"PK\x03\x04"  # start of a zip archive, unlike files of torch before 1.6
@@ -67,7 +67,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
 
 
 def _damaged(path: Path) -> str:
-    previous = path.with_name(path.stem + PREVIOUS)
+    previous = previous_checkpoint(path)
     fix = f"use {previous.name} beside it" if previous.is_file() else "copy or download it again"
     return f"{path} is damaged (truncated, or its checksum does not match): {fix}"
 

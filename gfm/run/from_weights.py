@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gfm.checkpoints import read_checkpoint
 from gfm.checkpoints.checkpoint import Checkpoint
-from gfm.checkpoints.file_io import PREVIOUS
+from gfm.checkpoints.file_io import previous_checkpoint
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 
@@ -50,7 +50,7 @@ def take_network(cfg: DictConfig) -> DictConfig:
 
 def _read(path: Path, trust: Sequence[str], falls_back: bool) -> Checkpoint:
     """Read a checkpoint; if it is damaged, a resumed run reads the previous one."""
-    previous = path.with_name(path.stem + PREVIOUS)
+    previous = previous_checkpoint(path)
     try:
         return read_checkpoint(path, trust)
     except GFMError:

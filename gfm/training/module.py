@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -22,7 +22,6 @@ from gfm.compat.lightning import (
 )
 from gfm.compat.torch import uncompiled
 from gfm.data.batch import Batch, as_floats
-from gfm.errors import GFMError
 from gfm.inference import Inferer
 from gfm.inference.shrinking import shrinking
 from gfm.losses import Criterion
@@ -41,18 +40,16 @@ from gfm.training.optimization import (
     parameter_groups,
     scale_learning_rates,
 )
-
-_OF = "of "  # begins the names of modules, which must not be those of attributes, such as train
+from gfm.training.resume_checks import check_parameters
 
 
 class MattingModule(pl.LightningModule):
     """Trains a matting network.
 
     Every ``log_every_n_steps`` it logs ``train/loss``, ``train/loss_<term>`` and
-    ``train/gradient_norm``; the steps between do not wait for a GPU, except in the
-    synchronised norms of several processes. Every validation logs
-    ``val/<metric>``, ``val/<dataset>/<metric>`` for added datasets, and ``best``, the best value of
-    the objective so far. A test logs ``test/<metric>``.
+    ``train/gradient_norm``; the steps between do not wait for a GPU, except in the synchronised
+    norms of several processes. Every validation logs ``val/<metric>``, ``val/<dataset>/<metric>``
+    for added datasets, and ``best``, the best objective so far; a test logs ``test/<metric>``.
 
     Args:
         model: Network to train.
@@ -61,8 +58,7 @@ class MattingModule(pl.LightningModule):
         scheduler: Makes a schedule from the optimiser and the number of steps; ``None`` for none.
         inferer: Mattes validation photos.
         metrics: Scores the mattes.
-        config: Plain configuration of the run, stored in checkpoints so that the run can be rebuilt
-            from them.
+        config: Plain configuration of the run, stored in checkpoints so that they rebuild the run.
         layer_decay, weight_decay_on: See :func:`gfm.training.optimization.parameter_groups`.
     """
 
@@ -86,8 +82,7 @@ class MattingModule(pl.LightningModule):
         self.scheduler = scheduler
         self.inferer = inferer
         self.metrics = metrics
-        self.other_metrics = nn.ModuleDict()  # of added datasets, by name
-        self.is_compiled = bool(config.get("compile"))
+        self.other_metrics: dict[str, Any] = {}  # of added datasets, by name
         self.layer_decay = layer_decay
         self.losses = LossWatch()
         self.weight_decay_on: WeightDecayOn = weight_decay_on
@@ -105,9 +100,8 @@ class MattingModule(pl.LightningModule):
         if "inferer" not in given:
             shorter_side = config.get("data", {}).get("shorter_side")
             built["inferer"] = shrinking(built["inferer"], shorter_side)
-        names = [name for name in ("layer_decay", "weight_decay_on") if name in config]
-        options: dict[str, Any] = {name: config[name] for name in names}
-        return cls(config=config, **{**options, **built, **given})
+        built |= {key: config[key] for key in ("layer_decay", "weight_decay_on") if key in config}
+        return cls(config=config, **{**built, **given})
 
     @classmethod
     def from_weights(
@@ -159,8 +153,7 @@ class MattingModule(pl.LightningModule):
             given: Parts to use instead of those of the run, such as ``inferer``.
 
         Raises:
-            GFMError: The file is missing, damaged or not a checkpoint of a run, or uses an
-                untrusted class.
+            GFMError: The file is missing, damaged, not of a run, or uses an untrusted class.
         """
         checkpoint = read_training(Path(checkpoint_path), trust)
         module = cls.from_config({**checkpoint.config, "model": checkpoint.model}, **given)
@@ -174,7 +167,7 @@ class MattingModule(pl.LightningModule):
             choose_inference_format(self.model, device, str(self.trainer.precision))
             return
         allow_tf32(True)
-        if stage == "fit" and self.is_compiled:
+        if stage == "fit" and self.hparams.get("compile"):
             self.model.compile()  # in place, so the names of the weights stay the same
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -216,9 +209,8 @@ class MattingModule(pl.LightningModule):
         if self.is_validation_left and not self.trainer.sanity_checking:
             self.is_validation_left = False
             set_max_steps(self.trainer, self.trainer.max_steps - 1)
-        for name in getattr(self.trainer.datamodule, "other_datasets", []):  # type: ignore[attr-defined]
-            if _OF + name not in self.other_metrics:
-                self.other_metrics[_OF + name] = self.metrics.clone()
+        names = getattr(self.trainer.datamodule, "other_datasets", [])  # type: ignore[attr-defined]
+        self.other_metrics = {name: self.metrics.clone() for name in names}  # on today's device
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Matte and score a photo; callbacks show the returned ``prediction`` and ``metrics``."""
@@ -226,7 +218,7 @@ class MattingModule(pl.LightningModule):
         batch = as_floats(batch)
         with uncompiled():  # photos have many sizes
             prediction = self.inferer(self.model, batch["image"])
-        score = self.other_metrics[_OF + dataset] if dataset else self.metrics
+        score = self.other_metrics[dataset] if dataset else self.metrics
         with name_photo(name):
             metrics = score(prediction.alpha, batch["alpha"], trimap)
         return {"prediction": prediction, "metrics": metrics}
@@ -235,7 +227,7 @@ class MattingModule(pl.LightningModule):
         """Log the means over the photos of all processes, and the best objective so far."""
         values = {**self.trainer.callback_metrics, **self._log_means("val", self.metrics)}
         for name, metrics in self.other_metrics.items():
-            self._log_means(f"val/{name.removeprefix(_OF)}", metrics)
+            self._log_means(f"val/{name}", metrics)
         if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
             return  # no weights of this run yet
         if (best := self.objective.update(values)) is not None:
@@ -276,12 +268,8 @@ class MattingModule(pl.LightningModule):
         if self.trainer.state.fn != TrainerFn.FITTING:
             return
         self.is_resumed = True
-        learnt = [len(g["params"]) for g in checkpoint["optimizer_states"][0]["param_groups"]]
-        if learnt != [len(group["params"]) for group in self._parameter_groups()]:
-            raise GFMError(
-                "the checkpoint was written with different settings of freeze, layer_decay or "
-                "weight_decay_on: restore them, or start a new run from its weights with init_from="
-            )
+        saved = checkpoint["optimizer_states"][0]["param_groups"]
+        check_parameters(saved, self._parameter_groups())
         if restart_unfinished_validation(self.trainer, checkpoint):
             self.is_validation_left = checkpoint["global_step"] == self.trainer.max_steps
 
@@ -306,7 +294,6 @@ class MattingModule(pl.LightningModule):
         self.groups = group_options(optimizer)
         if self.scheduler is None:
             return optimizer
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        schedule = self.scheduler(optimizer, total_steps=total_steps)
-        lr_scheduler = {"scheduler": schedule, "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = {"scheduler": self.scheduler(optimizer, total_steps=steps), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from gfm.checkpoints.file_io import PREVIOUS
+from gfm.checkpoints.file_io import previous_checkpoint
 from gfm.checkpoints.integrity import check_archive
 from gfm.compat.lightning import missing_entries
 from gfm.errors import GFMError
 from gfm.system.ranks import is_global_zero
+from gfm.training.optimization import Groups
 
 
 def intact_checkpoint(path: Path) -> Path:
@@ -23,7 +24,7 @@ def intact_checkpoint(path: Path) -> Path:
     Raises:
         GFMError: The checkpoint is missing, or neither file is intact.
     """
-    previous = path.with_name(path.stem + PREVIOUS)
+    previous = previous_checkpoint(path)
     if not path.is_file() and not previous.is_file():
         raise GFMError(f"no checkpoint {path}: set ckpt_path to a last.ckpt, or a run's folder")
     content = _read_intact(path)
@@ -106,6 +107,19 @@ def check_samples(path: Path, samples: str, allow_others: bool = False) -> None:
             "data.allow_other_photos=true, or start a new run from its weights with init_from="
         )
     warnings.warn(f"{path} was trained on {before}; resuming on {samples}", stacklevel=2)
+
+
+def check_parameters(saved: Groups, now: Groups) -> None:
+    """Check that a resumed run trains as many parameters as before, in the same groups.
+
+    Raises:
+        GFMError: The groups have other numbers of parameters.
+    """
+    if [len(group["params"]) for group in saved] != [len(group["params"]) for group in now]:
+        raise GFMError(
+            "the checkpoint was written with different settings of freeze, layer_decay or "
+            "weight_decay_on: restore them, or start a new run from its weights with init_from="
+        )
 
 
 def _is_fixed(key: str) -> bool:

@@ -6,11 +6,10 @@ import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
-from torch import Tensor
 
 from gfm.compat.lightning import logged_step
 from gfm.system.ranks import all_gather_dict
-from gfm.training.loggers.image_logging import log_table, photo_pictures
+from gfm.training.loggers.image_logging import log_table, photo_pictures, to_array
 
 _Rows = dict[str, tuple[dict[str, float], dict[str, np.ndarray]]]
 
@@ -38,8 +37,9 @@ class ImageTable(Callback):
         pictures = {}
         # Photos are dealt to the ranks in turn, so each has its share of the first ones.
         if batch_idx * trainer.world_size + trainer.global_rank < self.num_pictures:
-            alpha, truth = _array(outputs["prediction"].alpha), _array(batch["alpha"])
-            pictures = photo_pictures(_array(batch["image"]), alpha, truth, self.height)
+            image, alpha, truth = batch["image"], outputs["prediction"].alpha, batch["alpha"]
+            arrays = to_array(image[0]), to_array(alpha[0]), to_array(truth[0])
+            pictures = photo_pictures(*arrays, self.height)
         metrics = {name: float(value) for name, value in outputs["metrics"].items()}
         self.rows[batch["name"][0]] = metrics, pictures
 
@@ -65,12 +65,3 @@ class ImageTable(Callback):
 
 def _has_table(trainer: pl.Trainer) -> bool:
     return any(isinstance(logger, WandbLogger) for logger in trainer.loggers)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    """Convert the only picture of a batch, uint8 or float in [0, 1], to uint8 H×W×3 or H×W."""
-    picture = tensor[0].float() if tensor.is_floating_point() else tensor[0]
-    if tensor.is_floating_point():
-        picture = (picture.clamp(0, 1) * 255).round()
-    array = picture.cpu().numpy().astype(np.uint8).transpose(1, 2, 0)
-    return array if array.shape[2] == 3 else array[..., 0]

@@ -18,6 +18,7 @@ from gfm.training.loggers.image_logging import (
     draw_error,
     log_previews,
     pad_to_widest,
+    to_array,
     to_classes,
 )
 
@@ -33,10 +34,9 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
         RGB, height×W×3, uint8.
     """
     maps = [prediction.glance[0], prediction.focus[0], prediction.alpha[0]]
-    tiles = [image, *((m.float().clamp(0, 1) * 255).round() for m in maps), truth]
-    arrays = [t.cpu().numpy().astype(np.uint8).transpose(1, 2, 0) for t in tiles]
+    arrays = [to_array(tile) for tile in (image, *maps, truth)]
     # Colours are averaged, because errors of opposite sign would cancel.
-    arrays.append(draw_error(arrays[3][..., 0], arrays[4][..., 0]))
+    arrays.append(draw_error(arrays[3], arrays[4]))
     size = round(height * image.shape[2] / image.shape[1]), height
     arrays = [cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in arrays]
     return np.hstack([a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays])
@@ -45,10 +45,9 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
 def preview(batch: Batch, prediction: Prediction, height: int) -> Preview:
     """Draw a validation photo, ``height`` pixels high, and add the classes of trimap and glance."""
     sheet = panel(batch["image"][0], batch["alpha"][0], prediction, height)
-    glance = (prediction.glance[0, 0].float().clamp(0, 1) * 255).round()
-    maps = {"truth": batch["trimap"][0, 0], "prediction": glance}
+    maps = {"truth": batch["trimap"][0], "prediction": prediction.glance[0]}
     size = height, sheet.shape[1] // len(PANEL)
-    classes = {k: to_classes(m.cpu().numpy().astype(np.uint8), size) for k, m in maps.items()}
+    classes = {k: to_classes(to_array(m), size) for k, m in maps.items()}
     return Preview(batch["name"][0], sheet, classes)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+from torch import Tensor
 
 from gfm.metrics.error_map import error_picture
 
@@ -33,6 +34,14 @@ class Preview:
     name: str
     sheet: np.ndarray
     classes: Mapping[str, np.ndarray]
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """Convert a picture, C×H×W uint8 or float in [0, 1], to uint8, H×W×3 or H×W."""
+    if tensor.is_floating_point():
+        tensor = (tensor.float().clamp(0, 1) * 255).round()
+    array = tensor.cpu().numpy().astype(np.uint8).transpose(1, 2, 0)
+    return array if array.shape[2] == 3 else array[..., 0]
 
 
 def shrink(picture: np.ndarray, height: int) -> np.ndarray:
