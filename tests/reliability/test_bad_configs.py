@@ -191,7 +191,7 @@ STRUCTURE = (
     ("~trainer",),
     ("~data",),
     ("~seed",),
-    ("model._target_=os.system", "os.system"),
+    ("model._target_=os.system", "no such option"),
     ("optimizer._target_=torch.optim.Nothing", "torch.optim.Nothing"),
     ("optimizer._target_=no.such.module", "no.such.module"),
     ("+callbacks={x: {_target_: nothing}}",),
