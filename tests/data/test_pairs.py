@@ -1,24 +1,20 @@
 """One's own photos: which folders are found, what they hold, and what is said of missing files."""
 
-import base64
 import unicodedata
 import warnings
 
-import cv2
 import numpy as np
 import pytest
 from hydra.errors import MissingConfigException
 
 from gfm.compat.hydra import instantiate, to_plain
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import SampleOptions, ValidationSet
+from gfm.data.dataset import ValidationSet
 from gfm.data.images import read_image, write_png
 from gfm.data.layout import Roots
 from gfm.data.pairs import Pairs
-from gfm.data.tracks import CompositeTrack, OriginalTrack
+from gfm.data.tracks import OriginalTrack
 from gfm.errors import GFMError
-from gfm.evaluation.report import ReportImage, _encode
-from gfm.evaluation.results import _pictures
 from gfm.prepare import denoise
 from gfm.prepare.check import check
 from gfm.prepare.pack import scene_items
@@ -193,83 +189,6 @@ def test_folders_that_cannot_be_told_apart(tmp_path):
     write(tmp_path / "plain", "a")
     with pytest.raises(GFMError, match=r"its mattes \(it has no sub-folder\): set data\.alphas"):
         photos(tmp_path / "plain")
-
-
-class TestCutouts:
-    """Files of colours with opacity."""
-
-    @pytest.fixture
-    def pairs(self, tmp_path):
-        write(tmp_path / "cutouts", "a", "b", "c", picture=CUTOUT)
-        write(tmp_path / "bg", "x", "y", picture=np.full((60, 90, 3), 7, np.uint8))
-        return Pairs(tmp_path / "cutouts", bg20k=tmp_path / "bg")
-
-    def test_opacity_is_the_matte(self, pairs):
-        found = pairs.training("image", is_denoised=False)
-        assert [photo.name for photo in found] == ["a", "b", "c"]
-        assert all(photo.is_cutout for photo in found)
-        (exact, *_) = pairs.training("closed_form", is_denoised=False)
-        assert exact.foreground == exact.image
-
-    def test_backgrounds_are_listed_once(self, pairs, monkeypatch):
-        listed, scenes = [], Pairs.scenes
-        monkeypatch.setattr(Pairs, "scenes", lambda *given: listed.append(1) or scenes(*given))
-        assert len(pairs.training("image", is_denoised=False)) == 3
-        assert len(listed) == 1
-
-    def test_they_are_validated_over_a_background(self, pairs):
-        module = MattingDataModule(pairs, num_holdout=2, num_workers=0)
-        module.setup("test")
-        sample = ValidationSet(module.photos)[0]
-        assert np.array_equal(sample["alpha"][0], ALPHA)
-        image = np.moveaxis(sample["image"].numpy(), 0, 2)
-        assert np.all(image[ALPHA == 0] == 7)
-        assert np.array_equal(image[ALPHA == 255], PHOTO[ALPHA == 255])
-        weight = ALPHA[20, 12] / 255
-        assert image[20, 12] == pytest.approx(weight * PHOTO[20, 12] + (1 - weight) * 7, abs=1)
-
-    def test_a_report_shows_what_the_network_saw(self, pairs):
-        module = MattingDataModule(pairs, num_holdout=2, num_workers=0)
-        module.setup("test")
-        p = module.photos[0]
-        shown = _encode(ReportImage(p.name, p.image, p.alpha, p.alpha, {}, p.scene))["photo"]
-        pixels = np.frombuffer(base64.b64decode(shown.partition(",")[2]), np.uint8)
-        assert abs(float(cv2.imdecode(pixels, cv2.IMREAD_COLOR)[:5].mean()) - 7) < 3
-        alpha = cv2.cvtColor(ALPHA, cv2.COLOR_GRAY2RGB)
-        write(pairs.root.parent / "mattes", p.name, picture=alpha)
-        dashboard = _pictures(p, pairs.root.parent / "mattes")
-        assert abs(float(next(iter(dashboard.values()))[:5].mean()) - 7) < 3
-
-    def test_a_report_reads_the_truth_of_an_empty_one_from_its_opacity(self, pairs):
-        grey, empty = np.full((40, 50), 200, np.uint8), np.zeros((40, 50), np.uint8)
-        write(pairs.root, "a", picture=np.dstack([grey, grey, grey, empty]))
-        write(pairs.root.parent / "mattes", "a", picture=empty)
-        path = pairs.root / "a.png"
-        image = ReportImage("a", path, pairs.root.parent / "mattes/a.png", path, {})
-        shown = _encode(image)
-        assert shown["truth"] == shown["prediction"]
-
-    def test_composites_train_on_them(self, pairs):
-        track = CompositeTrack(backgrounds="bg20k", foreground="closed_form")
-        module = MattingDataModule(
-            pairs,
-            track,
-            SampleOptions(crop_sizes=32, input_size=32),
-            batch_size=1,
-            num_holdout=1,
-            num_workers=0,
-        )
-        module.setup("fit")
-        sample = module.training[0, 0]
-        assert len(module.training) == 2 * 5
-        assert {"image", "foreground", "background", "alpha"} <= sample.keys()
-        assert set(sample["alpha"].unique().tolist()) - {0, 255} == {90}
-
-    def test_they_need_backgrounds(self, pairs, tmp_path):
-        with pytest.raises(GFMError, match=r"which need backgrounds: set track=comp_rssn"):
-            OriginalTrack().photos(pairs)
-        with pytest.raises(GFMError, match=r"no folder .*: set paths\.bg20k=<folder of"):
-            Pairs(pairs.root, bg20k=tmp_path / "nowhere").training("image", False)
 
 
 def test_photos_in_training_and_validation_are_an_error(root, tmp_path):

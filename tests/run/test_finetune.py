@@ -4,7 +4,6 @@ import csv
 import os
 import shlex
 import signal
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -21,7 +20,6 @@ from gfm.config import TrainConfig
 from gfm.data.images import read_image, write_png
 from gfm.errors import GFMError
 from gfm.inference import format_inferer
-from gfm.run import build
 from gfm.run.configuration import load_config
 from gfm.run.evaluate import evaluate
 from gfm.run.train import train
@@ -266,16 +264,6 @@ def test_a_failed_start_removes_no_folder_of_the_user(mine, weights, tmp_path, m
         assert (tmp_path / run).exists() == remains
     assert (tmp_path / "kept/train.log").is_file()
     assert not (tmp_path / "new").exists()
-
-
-def test_a_resumed_run_holds_the_same_photos_out(tmp_path):
-    """Also after photos were added, of which others would be chosen."""
-    (tmp_path / "split.csv").touch()
-    data = SimpleNamespace(split=None, num_holdout=None)
-    last = str(tmp_path / "checkpoints/last.ckpt")
-    for checkpoint, expected in ((None, None), (last, tmp_path / "split.csv")):
-        config = SimpleNamespace(data=data, ckpt_path=checkpoint)
-        assert build._find_split(config) == expected
 
 
 def test_an_interrupted_run_is_resumed_by_the_words_that_it_prints(

@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ from omegaconf import OmegaConf
 
 from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
+from gfm.run import build
 from gfm.run.configs import CONFIGS
 from gfm.run.from_weights import take_network
 from gfm.run.resume import in_run_folder, resume_arguments
@@ -162,3 +164,13 @@ def test_a_damaged_checkpoint_of_a_run_falls_back_to_the_previous_one(tmp_path):
     cfg = OmegaConf.merge(cfg, {"ckpt_path": None, "init_from": str(last)})
     with pytest.raises(GFMError, match="is damaged"):
         take_network(cfg)
+
+
+def test_a_resumed_run_holds_the_same_photos_out(tmp_path):
+    """Also after photos were added, of which others would be chosen."""
+    (tmp_path / "split.csv").touch()
+    data = SimpleNamespace(split=None, num_holdout=None)
+    last = str(tmp_path / "checkpoints/last.ckpt")
+    for checkpoint, expected in ((None, None), (last, tmp_path / "split.csv")):
+        config = SimpleNamespace(data=data, ckpt_path=checkpoint)
+        assert build._find_split(config) == expected
