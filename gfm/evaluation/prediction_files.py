@@ -97,10 +97,10 @@ def _open_array(path: Path) -> np.ndarray:
     return array.reshape(sides)
 
 
-def is_turned(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
-    """Return whether a matte of a size, (height, width), fits only the turned original.
+def is_rotated(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
+    """Return whether a matte of a size, (height, width), fits its photo only if it is rotated.
 
-    Methods that ignore how a camera was held write such mattes.
+    Methods that ignore the EXIF orientation write such mattes.
     """
     return _is_scaled(size[::-1], original) and not _is_scaled(size, original)
 

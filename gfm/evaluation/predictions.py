@@ -16,7 +16,7 @@ from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation.prediction_files import (
     find_mattes,
-    is_turned,
+    is_rotated,
     matte_size,
     read_prediction,
     resize_matte,
@@ -70,7 +70,7 @@ class PredictionSource:
             except GFMError:
                 continue  # reported when it is read
             new = image_size(photo.alpha)
-            if old != new and not is_turned(old, new):
+            if old != new and not is_rotated(old, new):
                 resized.append(f"{photo.name} ({old[1]}×{old[0]} to {new[1]}×{new[0]} pixels)")
         if resized:
             warnings.warn(
@@ -141,10 +141,10 @@ class PredictionSource:
             matte = read_prediction(path)
         except GFMError as error:
             return name, error
-        if is_turned(matte.shape, (height, width)):
+        if is_rotated(matte.shape, (height, width)):
             have = f"{matte.shape[1]}×{matte.shape[0]}"
             return name, GFMError(
-                f"{path} is {have} pixels and its photo {width}×{height}: turn the matte"
+                f"{path} is {have} pixels and its photo {width}×{height}: rotate the matte"
             )
         return name, scorer.score(resize_matte(matte, height, width), sample)
 

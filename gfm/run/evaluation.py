@@ -71,7 +71,7 @@ class Evaluation:
                 "good: evaluate on other photos",
                 stacklevel=3,
             )
-        return {"trained on": f"{share}, so the means are too good"}
+        return {"trained on": f"{share}, so the means are optimistic"}
 
     def run(self) -> dict[str, Any]:
         """Score the remaining photos, and publish the results.

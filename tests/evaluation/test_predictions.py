@@ -127,7 +127,7 @@ def test_other_sizes_are_resized_with_a_warning(run, mattes):
 def test_a_matte_of_another_orientation_is_a_fault(run, mattes):
     write_png(mattes / "c.png", read_alpha(mattes / "c.png").T)
     write_png(mattes / "e.png", cv2.resize(read_alpha(mattes / "e.png"), (32, 32)))  # squashed
-    words = r"cannot be scored: c \(.*c\.png is 50×90 pixels and its photo 90×50: turn the matte"
+    words = r"cannot be scored: c \(.*c\.png is 50×90 pixels and its photo 90×50: rotate the matte"
     with (
         pytest.warns(UserWarning, match=r"1 of 5 mattes .* e \("),
         pytest.raises(GFMError, match=words),
