@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,6 +102,14 @@ def _few_threads() -> None:
 def _notice_killed_workers_soon() -> None:
     """Look every half second, not every five, if libraries have replaced torch's signal handler."""
     _MultiProcessingDataLoaderIter._try_get_data.__defaults__ = (0.5,)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _compose_once() -> Iterator[None]:
+    """Compose configurations once; Hydra does so twice, only to learn whether one sets its mode."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hydra._internal.hydra.Hydra.get_mode", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
