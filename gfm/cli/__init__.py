@@ -14,7 +14,9 @@ from gfm.system.processes import handle_like_sigterm
 from gfm.system.safe_path import keep_current_folder_off_path
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Glance and Focus Matting."
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Image matting: cut out photos and videos; train, evaluate and export networks.",
 )
 app.add_typer(prepare.app, name="prepare")
 app.add_typer(export.app, name="export")

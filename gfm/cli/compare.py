@@ -13,8 +13,8 @@ Runs = Annotated[
     typer.Argument(
         help="Folders of evaluations, or of training runs with a final test; each is compared with "
         "the first. Runs on several test sets are compared by set, too. Or the folder of a table "
-        "(train.py -m table=...), which is written again.",
-        metavar="RUN...",
+        "(train.py -m table=...), whose files are written again.",
+        metavar="RUN",
     ),
 ]
 PageFile = Annotated[Path, typer.Option(help="HTML page of all photos to write.")]

@@ -23,7 +23,7 @@ def convert(
     trust: TrustOption = None,
     overwrite: OverwriteForeignOption = False,
 ) -> None:
-    """Convert the weights of any supported checkpoint to a .ckpt or .safetensors of gfm."""
+    """Convert the weights of any supported checkpoint to a .ckpt or a .safetensors."""
     from gfm.checkpoints import check_network, read_checkpoint, write_checkpoint
     from gfm.checkpoints.formats import check_suffix
     from gfm.checkpoints.overwriting import check_targets

@@ -57,7 +57,7 @@ def _as_overrides(argument: str) -> list[str]:
 def _check_option(argument: str) -> None:
     if "=" not in argument:
         raise GFMError(
-            f"{argument} is not NAME=VALUE, and no folder: put a path with blanks in quotes, or "
+            f"{argument} is not NAME=VALUE and not a folder: quote a path that contains spaces, or "
             f"set, for example, paths.am2k={argument}"
         )
 
@@ -93,7 +93,10 @@ def _roots_of_pairs(pairs: Pairs) -> Roots:
     for kind, folder in zip(("train", "validation")[-len(parts) :], parts, strict=True):
         found = pairs.find_folders(folder)
         if found.images == found.alphas or pairs.alpha_suffix:
-            raise GFMError(f"gfm prepare needs two folders with the same names, unlike {folder}")
+            raise GFMError(
+                f"{folder}: gfm prepare needs a folder of photos and one of mattes, whose files "
+                "have the same names"
+            )
         place = folder.relative_to(pairs.root)
         names[f"{kind}_image"] = str(place / found.images)
         names[f"{kind}_alpha"] = str(place / found.alphas)

@@ -176,6 +176,6 @@ def _report(target: Path, facts: dict[str, str], trials: "Iterator[Verification]
         (num_images, height, width), difference, undecided, torch_s, file_s = trial
         typer.echo(
             f"  {num_images}×{height}×{width}: largest difference {difference:.1e}"
-            f" ({undecided} pixels between two classes left out);"
+            f" ({undecided} pixels undecided between two classes are excluded);"
             f" {file_s:.3f} s, PyTorch {torch_s:.3f} s: {torch_s / file_s:.2f} times as fast"
         )

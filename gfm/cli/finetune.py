@@ -17,8 +17,8 @@ Root = Annotated[
     Path,
     typer.Argument(
         metavar="FOLDER",
-        help="Holds a folder of photos and one of mattes, or cut-outs with transparency. "
-        "ckpt_path=<run> instead resumes a run, and ckpt_path=last the latest.",
+        help="Folder with a folder of photos and one of mattes, or with cut-outs. Or "
+        "ckpt_path=<run> to resume a run, ckpt_path=last to resume the latest.",
     ),
 ]
 Weights = Annotated[
@@ -29,13 +29,11 @@ Weights = Annotated[
 ]
 Options = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[NAME=VALUE]…", help="Options of gfm train, such as optimizer.lr=1e-5."
-    ),
+    typer.Argument(metavar="NAME=VALUE", help="Options of gfm train, such as optimizer.lr=1e-5."),
 ]
 Backgrounds = Annotated[
     Path | None,
-    typer.Option(help="Folder of pictures to show the foregrounds over; needed for cut-outs."),
+    typer.Option(help="Folder of pictures to composite foregrounds over; required for cut-outs."),
 ]
 Also = Annotated[
     list[Path] | None,

@@ -30,7 +30,7 @@ ShardOption = Annotated[
     str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
 ]
 OverwriteForeignOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that were not written by gfm export.")
+    bool, typer.Option("--overwrite", help="Also replace files that gfm did not write.")
 ]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing results instead of skipping them.")

@@ -25,7 +25,7 @@ CutoutVideo = Literal["prores", "vp9", "png"]
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="INPUT…",
+        metavar="INPUT",
         help="Photos, clips, folders (with their sub-folders), 'patterns/**/*.jpg', or - for a "
         "photo from standard input.",
     ),

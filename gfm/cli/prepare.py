@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Generate the files that the published datasets leave to their users. "
-    "Stop a command at any time; rerun it to resume.",
+    help="Generate files that the published datasets lack. "
+    "Stop a command at any time; repeat it to resume.",
 )
 
 Overrides = Annotated[
