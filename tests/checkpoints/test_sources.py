@@ -230,11 +230,15 @@ def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
     assert "pip install 'gfm-matting[export]'" in done.stderr
 
 
-def test_torch_export_by_command(run, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("torch", ".pt2"), pytest.param("onnx", ".onnx", marks=pytest.mark.slow)]
+)
+def test_export_by_command(kind, suffix, run, tmp_path):
     """The file is written, verified at three sizes, and reported."""
-    done = _export("torch", run, tmp_path / "a.pt2", "--pixels", "float")
+    target = tmp_path / f"a{suffix}"
+    done = _export(kind, run, target, "--pixels", "float")
     assert done.exit_code == 0, done.output
-    check_targets("none.ckpt", [tmp_path / "a.pt2"], overwrite=False)  # recognised as its own
+    check_targets("none.ckpt", [target], overwrite=False)  # recognised as its own
     lines = done.output.strip().splitlines()
     assert "test_resnet, RoSTA TT, " in lines[0]
     assert len(lines) == 4
