@@ -111,7 +111,9 @@ def _log_means(logger: Logger, summary: Mapping[str, float], facts: Mapping[str,
 
 def _finish(logger: Logger) -> None:
     if isinstance(logger, WandbLogger):
-        logger.experiment.finish()
+        from gfm.compat.wandb import finish  # imports wandb, which takes long
+
+        finish(0)
     logger.finalize("success")
 
 

@@ -15,9 +15,10 @@ import torch
 import wandb
 from PIL import Image
 
+from gfm.evaluation.results import log_test_sets
 from gfm.metrics import METRIC_NAMES
 from gfm.run.train import train
-from gfm.training.loggers.dashboard import STEP
+from gfm.training.loggers.dashboard import STEP, Dashboard
 from gfm.training.provenance import git_commit, provenance
 from tests import processes
 from tests.conftest import EVERY_EPOCH, PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
@@ -83,6 +84,17 @@ def test_training_goes_on_and_saves_if_the_process_of_wandb_ends(tiny_training, 
         wandb.teardown()  # other tests get a new one
     assert "test/sad" in metrics
     assert (tmp_path / "run/checkpoints/last.ckpt").is_file()
+
+
+def test_an_evaluation_ends_well_if_the_process_of_wandb_has_ended(tmp_path, offline, monkeypatch):
+    def lost(*_, **__):
+        raise ConnectionError
+
+    logger = Dashboard(save_dir=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(wandb.Run, "finish", lost)
+        log_test_sets([logger], {"sad": 1.0}, {})
+    wandb.finish()
 
 
 def test_previews_and_tables_are_logged(tiny_training, tmp_path, offline):
