@@ -115,3 +115,19 @@ def test_a_validation_within_an_epoch_does_not_count_as_waiting(monkeypatch):
             now[0] += 96
             callback.on_validation_end(trainer(), module)
     assert logged == 2 * [("train/samples_per_second", 0.5), ("train/data_wait", 0.25)]
+
+
+def test_the_pace_counts_all_batches_of_a_step(monkeypatch):
+    now, logged = [0.0], {}
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
+    callback, module = pace.Pace(), SimpleNamespace(log=logged.__setitem__)
+    for batch in range(6):  # two for each step
+        now[0] += 1
+        callback.on_train_batch_start()
+        now[0] += 3
+        monkeypatch.setattr(pace, "should_update_logs", lambda _, last=batch % 2: bool(last))
+        callback.on_train_batch_end(trainer(world_size=2), module, None, {"image": [0, 0]})
+        if batch == 3:
+            assert logged == {"train/samples_per_second": 1.0, "train/data_wait": 0.25}
+            logged.clear()
+    assert logged == {"train/samples_per_second": 1.0, "train/data_wait": 0.25}
