@@ -37,17 +37,11 @@ def lacks_shared_memory(error: BaseException) -> bool:
     return "</torch_" in text or (is_killed_worker(error) and "Bus error" in text)
 
 
-def message_from_worker(error: BaseException) -> str | None:
-    """Return the message of a GFMError raised in a DataLoader worker; ``None`` for other errors.
-
-    torch puts a traceback before the message.
-    """
-    text = str(error)
-    return text.rsplit("GFMError: ", 1)[-1] if "in DataLoader worker process" in text else None
-
-
 def message_from_process(error: BaseException) -> str | None:
-    """Return the message of a GFMError raised in a spawned process; ``None`` for other errors."""
+    """Return the message of a GFMError raised in a loader worker or another spawned process.
+
+    torch puts a traceback before the message. ``None`` for other errors.
+    """
     messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
     return messages[-1] if messages else None
 

@@ -21,18 +21,18 @@ from gfm.run.folders import check_new
 from gfm.run.sweep import check_strategy
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
-from gfm.system.run_folder import SPLIT
+from gfm.system.run_folder import SPLIT, run_of
 from gfm.training.callbacks import Freezing
 from gfm.training.cudnn_benchmark import CudnnBenchmark
 from gfm.training.failures import FailTogether
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
-from gfm.training.resume_checks import check_options, check_samples, intact_checkpoint
+from gfm.training.resume_checks import SavedRun, check_options, check_samples, read_saved_run
 
 
-def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
-    """Return the checkpoint that ``ckpt_path`` names; ``None`` for a new run.
+def find_run_to_resume(config: TrainConfig) -> SavedRun | None:
+    """Return the run of the checkpoint that ``ckpt_path`` names; ``None`` for a new run.
 
     Raises:
         GFMError: The checkpoint is missing, or an option that it depends on has changed; or the
@@ -41,9 +41,9 @@ def find_checkpoint_to_resume(config: TrainConfig) -> Path | None:
     check_new(config.folder, config.ckpt_path)
     if config.ckpt_path is None:
         return None
-    path = intact_checkpoint(Path(config.ckpt_path))
-    check_options(path, {**config.to_dict(), "model": config.network})
-    return path
+    saved = read_saved_run(Path(config.ckpt_path))
+    check_options(saved, {**config.to_dict(), "model": config.network})
+    return saved
 
 
 def seed_everything(config: TrainConfig) -> None:
@@ -85,7 +85,7 @@ def _find_split(config: TrainConfig) -> Path | str | None:
     """
     data = config.data
     if data.split is None and data.num_holdout is None and config.ckpt_path is not None:
-        earlier = Path(config.ckpt_path).resolve().parents[1] / SPLIT
+        earlier = run_of(Path(config.ckpt_path)) / SPLIT
         return earlier if earlier.is_file() else None
     return data.split
 
@@ -113,14 +113,14 @@ def save_split(datamodule: MattingDataModule, folder: Path) -> None:
 
 
 def build_module(
-    config: TrainConfig, datamodule: MattingDataModule, resumed: Path | None
+    config: TrainConfig, datamodule: MattingDataModule, resumed: SavedRun | None
 ) -> MattingModule:
     """Build the Lightning module of a run.
 
     Args:
         config: Configuration of the run.
         datamodule: Data module, set up for training.
-        resumed: Checkpoint that Lightning will restore; its weights replace those of ``init_from``.
+        resumed: Run that Lightning will restore; its weights replace those of ``init_from``.
 
     Raises:
         GFMError: ``init_from`` has a different architecture, or the training photos differ from

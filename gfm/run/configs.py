@@ -1,4 +1,4 @@
-"""Finds the configuration files, and defines the resolver that they use."""
+"""Finds the configuration files, and defines the resolvers that they use."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -44,4 +44,13 @@ def by_device(accelerator: str, cpu: Any, gpu: Any, fast_cpu: Any = None) -> Any
     return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
 
 
+def multiply(number: int, factor: Any) -> int:
+    """Multiply in a configuration: ``${multiply:50,${trainer.accumulate_grad_batches}}``.
+
+    A factor that is not a positive integer is ignored here, because its own option reports it.
+    """
+    return number * factor if isinstance(factor, int) and factor > 0 else number
+
+
 OmegaConf.register_new_resolver("by_device", by_device, replace=True)
+OmegaConf.register_new_resolver("multiply", multiply, replace=True)

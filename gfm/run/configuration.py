@@ -1,7 +1,7 @@
 """Resolves, validates and freezes the configuration that Hydra composed."""
 
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -10,21 +10,15 @@ from pydantic import ValidationError
 from gfm.config import Config, EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.models.performance import choose_precision, device_type, prefers_channels_last
-from gfm.run.from_photos import fit_to_photos
+from gfm.run.from_photos import fit_to_photos, keep_chosen
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain
 from gfm.run.sweep import choose_gpu, is_search_without_sweep, job_name, job_to_resume
-from gfm.run.test_sets import config_per_set
+from gfm.run.test_sets import ONLY_EVALUATED, config_of_set
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
 C = TypeVar("C", bound=Config)
-
-ONLY_EVALUATED: Final = (
-    "these data are only for evaluate.py: train on your own photos with "
-    "data=pairs data.root=<folder>, or on data=demo or data=am2k"
-)
-"""Error message for training on evaluation-only data."""
 
 
 def load_config(kind: type[C], cfg: DictConfig) -> C:
@@ -42,11 +36,12 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
         raise GFMError("a table is many runs: add -m, as in train.py -m table=rosta")
     if is_search_without_sweep() and not cfg.get("ckpt_path"):  # a trial may be resumed alone
         raise GFMError("a search is many runs: add -m, as in train.py -m hparams_search=optuna")
-    if kind is TrainConfig and "crop_sizes" not in cfg.data:  # evaluation-only data
-        raise GFMError(ONLY_EVALUATED)
+    if kind is TrainConfig and "crop_sizes" not in cfg.data:
+        raise GFMError(ONLY_EVALUATED.format(cfg.data.name))
     cfg = take_network(_place_in_sweep(cfg))
+    options: Any = OmegaConf.to_container(cfg, resolve=True)
     try:
-        config = kind.model_validate(OmegaConf.to_container(cfg, resolve=True))
+        config = kind.model_validate(keep_chosen(options))
     except ValidationError as error:
         raise explain(error, kind, cfg) from None
     return _repeat_batches(_fit_to_machine(fit_to_photos(config)))
@@ -55,7 +50,7 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
 def load_config_per_set(cfg: DictConfig) -> list[EvaluateConfig]:
     """Load the configuration of an evaluation on each test set; see :func:`load_config`."""
     configs: list[EvaluateConfig] = []
-    for own in config_per_set(cfg):
+    for own in [config_of_set(cfg, name) for name in cfg.sets] or [cfg]:
         if configs:  # the machine, and so the precision, is the same
             own.trainer.precision = configs[0].trainer.precision
         configs.append(load_config(EvaluateConfig, own))

@@ -21,11 +21,11 @@ from gfm.compat.torch import (
     is_killed_worker,
     lacks_shared_memory,
     message_from_process,
-    message_from_worker,
 )
 from gfm.errors import INTERRUPTED, GFMError
 from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
+from gfm.run.test_sets import ONLY_EVALUATED, is_test_set
 from gfm.system.console import close_log, console, log_only
 from gfm.system.ranks import is_global_zero
 
@@ -173,7 +173,7 @@ def describe_error(error: BaseException) -> str:
     if is_killed_worker(error):  # a killed worker cannot report the cause
         first = text.splitlines()[0] if text.startswith("DataLoader") else "DataLoader worker lost."
         return f"{first} The usual cause is running out of memory: lower data.num_workers"
-    text = message_from_worker(error) or message_from_process(error) or text
+    text = message_from_process(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
     key = getattr(error, "full_key", None)  # OmegaConf's; only a removed line names it
@@ -185,8 +185,15 @@ def describe_error(error: BaseException) -> str:
         return f"{option}: no such option; see --help{more}"
     group, choice = missing_choice(error) or ("", "")
     if group == "recipe" and not any(word.startswith("recipe=") for word in sys.argv):
-        return (
-            f"data={choice} has no recipe of the same name: add recipe=am2k, or write one, or "
-            "train on your own photos with data=pairs"
-        )
+        return _missing_recipe(choice)
     return " ".join(kept) or type(error).__name__
+
+
+def _missing_recipe(data: str) -> str:
+    """Say what to do about a dataset without a recipe of the same name."""
+    if is_test_set(data):
+        return ONLY_EVALUATED.format(data)
+    return (
+        f"data={data} has no recipe of the same name: add recipe=am2k, or write one, or "
+        "train on your own photos with data=pairs"
+    )

@@ -172,10 +172,17 @@ def save_config(config: "Config") -> None:
 
 
 def _from_anywhere(config: "Config") -> dict[str, Any]:
-    """Return a configuration whose paths `gfm compare` can read in any folder."""
+    """Return a configuration whose paths `gfm compare` and evaluations can read in any folder."""
     plain = config.to_dict()
-    for section, name in ((plain, "checkpoint"), (plain["data"], "root")):
-        path = section.get(name)
-        if path and Path(path).exists():  # no name such as released:r34_tt
-            section[name] = str(Path(path).absolute())
+    data = plain["data"]
+    for section, name in ((plain, "checkpoint"), (data, "root")):
+        if section.get(name):
+            section[name] = _absolute(section[name])
+    if data.get("also"):
+        data["also"] = [_absolute(path) for path in data["also"]]
     return plain
+
+
+def _absolute(path: str) -> str:
+    """Return the absolute path; a name such as ``released:r34_tt`` as it is."""
+    return str(Path(path).absolute()) if Path(path).exists() else path

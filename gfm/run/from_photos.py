@@ -2,8 +2,9 @@
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gfm.compat.hydra import instantiate
 from gfm.config import Config, TrainConfig
@@ -11,15 +12,37 @@ from gfm.data.images import image_size
 from gfm.data.layout import Photo
 from gfm.data.spreading import spread_indices
 from gfm.option_sections import Inference
+from gfm.run.saved_options import saved_data
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
+from gfm.system.run_folder import run_of
 
 C = TypeVar("C", bound=Config)
 
+_CHOSEN = ("batch_size", "crop_sizes", "input_size", "interpolation")
 _INPUT_SIZE = 320  # the paper's
 _BATCH_SIZES = (2, 8)
 _SMALL = 0.4  # of a photo's side; smaller windows do not show a whole animal
 _NUM_SAMPLES = 100  # photos whose size is read
+
+
+def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options in which a resumed run keeps what it once chose from its photos.
+
+    Photos may have been added since, from which other values would be chosen.
+
+    Args:
+        options: Plain options of a run, not yet validated.
+
+    Raises:
+        GFMError: The configuration in the folder of the run is damaged.
+    """
+    if not options.get("ckpt_path"):
+        return options
+    data = options["data"]
+    saved = saved_data(run_of(Path(str(options["ckpt_path"]))))
+    kept = {name: saved[name] for name in _CHOSEN if data.get(name) is None and name in saved}
+    return {**options, "data": {**data, **kept}}
 
 
 def fit_to_photos(config: C) -> C:
@@ -36,7 +59,7 @@ def fit_to_photos(config: C) -> C:
     if not isinstance(config, TrainConfig):
         return config
     data = config.data
-    if None not in (data.batch_size, data.crop_sizes, data.input_size, data.interpolation):
+    if None not in [getattr(data, name) for name in _CHOSEN]:
         return config
     photos = instantiate(config.track.to_dict()).photos(instantiate(data.source.to_dict()).find())
     input_size = data.input_size or _INPUT_SIZE

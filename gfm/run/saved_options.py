@@ -77,6 +77,18 @@ def saved_overrides(run: Path) -> list[str]:
     return [str(option) for option in options]
 
 
+def saved_data(run: Path) -> dict[str, Any]:
+    """Return the options of ``data`` that a run has resolved; none if its folder has no such file.
+
+    Raises:
+        GFMError: The file is damaged.
+    """
+    file = run / "config.yaml"
+    config = _read(file) if file.is_file() else {}
+    data = config.get("data") if isinstance(config, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
 class ConfigFolders(NamedTuple):
     """Where a run finds configuration files besides those of this package.
 

@@ -7,14 +7,22 @@ separate section, ``sets.<name>``, and evaluated like a single ``data`` in a sub
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gfm.compat.hydra import parse_arguments, parse_override
+from gfm.compat.hydra import compose_from, parse_arguments, parse_override
 from gfm.errors import GFMError
+from gfm.run.configs import CONFIGS
 from gfm.run.overrides import override
+
+ONLY_EVALUATED: Final = (
+    "data={} is a test set, only for evaluate.py: train on your own photos with data=pairs "
+    "data.root=<folder>, or on data=demo or data=am2k"
+)
+"""Error message for training on a test set, with its name in place of the braces."""
 
 _OF_FOLDER = ("images", "alphas", "trimaps")  # sub-folders, detected by name or content
 
@@ -58,6 +66,14 @@ def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[s
     ]
 
 
+def is_test_set(name: str) -> bool:
+    """Return whether a choice of ``data`` is one of this package's that is not for training."""
+    try:
+        return "crop_sizes" not in compose_from(CONFIGS, f"data/{name}", []).data
+    except HydraException:  # none of this package's
+        return False
+
+
 def _lists_sets(option: Override) -> bool:
     if option.key_or_group != "data" or option.package or option.is_delete():
         return False
@@ -73,29 +89,23 @@ def _compose(name: str, choice: str) -> list[str]:
     return [f"+data@{node}=folder", f"{node}.name={name}", override(f"{node}.root", choice), *found]
 
 
-def config_per_set(cfg: DictConfig) -> list[DictConfig]:
-    """Return the configuration for each test set; ``cfg`` itself if there is only one.
-
-    With several sets, results and predictions are in sub-folders named after the sets.
-
-    Raises:
-        GFMError: Two sets have the same name.
-    """
-    if not cfg.sets:
-        return [cfg]
-    return [_on(cfg, name) for name in cfg.sets]
-
-
 def loggers_of_means(cfg: DictConfig) -> list[Any]:
     """Return the nodes of the loggers of the macro means, as if these were another test set's."""
-    own = _on(cfg, next(iter(cfg.sets)))
+    own = config_of_set(cfg, next(iter(cfg.sets)))
     own.data.name = "macro_mean"
     own.paths.run = cfg.paths.run
     nodes: Any = OmegaConf.to_container(own.logger, resolve=True) if own.logger else {}
     return [node for node in nodes.values() if node]
 
 
-def _on(cfg: DictConfig, name: str) -> DictConfig:
+def config_of_set(cfg: DictConfig, name: str) -> DictConfig:
+    """Return the configuration for one of several test sets.
+
+    Its results and predictions are in a sub-folder named after the set.
+
+    Raises:
+        GFMError: There is no sub-folder of predictions.
+    """
     own: Any = cfg.copy()
     with open_dict(own):
         # Copied without resolving, because interpolations name the options of `data`.

@@ -51,7 +51,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load_config(TrainConfig, cfg)
-        resumed = build.find_checkpoint_to_resume(config)
+        resumed = build.find_run_to_resume(config)
         save_config(config)
         summary.announce(config)
 
@@ -65,7 +65,8 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         with finish_wandb(), keep_status():
             if config.validate_first and not resumed:
                 validate_first(trainer, module, datamodule, folder)
-            trainer.fit(module, datamodule, ckpt_path=resumed, weights_only=True)
+            checkpoint = resumed.path if resumed else None
+            trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
             if not resumed:
                 build.check_trained(trainer)
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -13,6 +13,11 @@ SPLIT: Final = Path("split.csv")
 """Table of the photos that are held out and of those that are trained on."""
 
 
+def run_of(checkpoint: Path) -> Path:
+    """Return the folder of the run that wrote a checkpoint."""
+    return checkpoint.resolve().parent.parent
+
+
 def is_inside(path: Path, folder: Path) -> bool:
     """Return whether a path is inside a folder, after resolving links."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,14 +15,27 @@ from gfm.system.ranks import is_global_zero
 from gfm.training.optimization import Groups
 
 
-def intact_checkpoint(path: Path) -> Path:
-    """Return the checkpoint to resume from: this one, or the previous one if it is damaged.
+class SavedRun(NamedTuple):
+    """A run to resume.
+
+    Attributes:
+        path: Checkpoint to resume from.
+        config: Configuration that it holds.
+    """
+
+    path: Path
+    config: dict[str, Any]
+
+
+def read_saved_run(path: Path) -> SavedRun:
+    """Read the checkpoint to resume from: this one, or the previous one if it is damaged.
 
     Only rank zero reads the whole file and verifies its checksums;
     :class:`gfm.checkpoints.checkpoint_io.AtomicCheckpointIO` tells the other ranks what it chose.
 
     Raises:
-        GFMError: The checkpoint is missing, or neither file is intact.
+        GFMError: The checkpoint is missing, neither file is intact, or it holds only weights, or
+            was written by a different program.
     """
     previous = previous_checkpoint(path)
     if not path.is_file() and not previous.is_file():
@@ -38,7 +51,24 @@ def intact_checkpoint(path: Path) -> Path:
             f"{path} holds only weights: resume from last.ckpt, or start a new run from its "
             "weights with init_from="
         )
-    return path
+    lacking = missing_entries(content)
+    if lacking or not content["optimizer_states"]:
+        raise GFMError(
+            f"{path} was not written by gfm (its {', '.join(lacking) or 'optimiser'} cannot "
+            "be read): resume from a last.ckpt"
+        )
+    return SavedRun(path, content["hyper_parameters"])
+
+
+def _read_intact(path: Path) -> dict[str, Any] | None:
+    try:
+        if is_global_zero():
+            check_archive(path)
+        # Memory-mapped; a truncated file is detected nevertheless.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # torch raises many kinds of errors for a damaged file
+        return None
+    return content if isinstance(content, dict) else None
 
 
 _FIXED = (
@@ -54,22 +84,13 @@ _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 """Options of a network that do not change its weights, so a resumed run may change them."""
 
 
-def check_options(path: Path, config: Mapping[str, Any]) -> None:
+def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
     """Check that a resumed run changes no option on which the saved state depends.
 
-    The checkpoint holds the earlier options, ``config`` the current ones.
-
     Raises:
-        GFMError: Such an option has changed, or the file was written by a different program.
+        GFMError: Such an option has changed.
     """
-    content = _read(path) or {}
-    lacking = missing_entries(content)
-    if lacking or not content["optimizer_states"]:
-        raise GFMError(
-            f"{path} was not written by gfm (its {', '.join(lacking) or 'optimiser'} cannot "
-            "be read): resume from a last.ckpt"
-        )
-    before, now = (_leaves(c) for c in (content.get("hyper_parameters", {}), config))
+    before, now = _leaves(saved.config), _leaves(config)
     for options in (before, now):
         options.setdefault("scheduler._target_", None)  # scheduler=none
         options.setdefault("optimizer.amsgrad", False)
@@ -81,32 +102,32 @@ def check_options(path: Path, config: Mapping[str, Any]) -> None:
     ]
     if changes:
         raise GFMError(
-            f"{path} cannot be resumed with {', '.join(sorted(changes))}: leave it unchanged, or "
-            "start a new run from its weights with init_from="
+            f"{saved.path} cannot be resumed with {', '.join(sorted(changes))}: leave it "
+            "unchanged, or start a new run from its weights with init_from="
         )
 
 
-def check_samples(path: Path, samples: str, allow_others: bool = False) -> None:
+def check_samples(saved: SavedRun, samples: str, allow_others: bool = False) -> None:
     """Check that a resumed run trains on the same photos and backgrounds.
 
     Args:
-        path: Checkpoint; those of earlier versions hold no description and are not checked.
+        saved: The run; those of earlier versions hold no description and are not checked.
         samples: Description by :func:`gfm.training.provenance.describe_samples`.
         allow_others: Warn if they differ instead of raising an error.
 
     Raises:
         GFMError: The photos or backgrounds differ.
     """
-    stored = (_read(path) or {}).get("hyper_parameters", {}).get("provenance", {})
-    before = stored.get("samples", samples)
+    before = saved.config.get("provenance", {}).get("samples", samples)
     if before == samples:
         return
     if not allow_others:
         raise GFMError(
-            f"{path} was trained on {before}, but there are now {samples}: restore the files, set "
-            "data.allow_other_photos=true, or start a new run from its weights with init_from="
+            f"{saved.path} was trained on {before}, but there are now {samples}: restore the "
+            "files, set data.allow_other_photos=true, or start a new run from its weights with "
+            "init_from="
         )
-    warnings.warn(f"{path} was trained on {before}; resuming on {samples}", stacklevel=2)
+    warnings.warn(f"{saved.path} was trained on {before}; resuming on {samples}", stacklevel=2)
 
 
 def check_parameters(saved: Groups, now: Groups) -> None:
@@ -133,20 +154,3 @@ def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
         return {prefix: node}
     parts = [_leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
     return {key: value for part in parts for key, value in part.items()}
-
-
-def _read_intact(path: Path) -> dict[str, Any] | None:
-    try:
-        if is_global_zero():
-            check_archive(path)
-    except (GFMError, OSError):
-        return None
-    return _read(path)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:  # memory-mapped; a truncated file is detected nevertheless
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # torch raises many kinds of errors for a damaged file
-        return None
-    return content if isinstance(content, dict) else None

@@ -11,9 +11,9 @@ import safetensors.torch
 import torch
 
 from gfm.checkpoints import Checkpoint, load_model, read_checkpoint, read_weights, write_checkpoint
-from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
-from gfm.training.resume_checks import intact_checkpoint
+from gfm.training.resume_checks import read_saved_run
+from tests.training.test_resume import write_last
 
 MODEL = {
     "_target_": "gfm.models.gfm.GFM",
@@ -131,13 +131,11 @@ def test_a_compressed_archive_is_not_unpacked(tmp_path):
 
 def test_a_run_goes_on_from_the_one_before(tmp_path):
     path = tmp_path / "last.ckpt"
-    for step in (1, 2):
-        content = {"step": step, "optimizer_states": [], "weights": torch.zeros(10_000)}
-        AtomicCheckpointIO().save_checkpoint(content, path)
+    write_last(path)
     data = path.read_bytes()
     path.write_bytes(flipped(data, len(data) // 2, 5))  # amid the weights
     with pytest.warns(UserWarning, match="damaged; resuming from last.previous.ckpt"):
-        assert intact_checkpoint(path).name == "last.previous.ckpt"
+        assert read_saved_run(path).path.name == "last.previous.ckpt"
     with pytest.raises(GFMError, match=r"use last\.previous\.ckpt beside it"):
         load_model(path)
     (tmp_path / "last.previous.ckpt").unlink()

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from gfm.checkpoints import read_checkpoint
 from gfm.checkpoints.checkpoint import Checkpoint
@@ -22,7 +23,9 @@ from gfm.errors import GFMError
 from gfm.inference import format_inferer
 from gfm.run.configuration import load_config
 from gfm.run.evaluate import evaluate
+from gfm.run.folders import save_config
 from gfm.run.train import train
+from gfm.system.run_folder import LAST_CHECKPOINT
 from gfm.training.module import MattingModule
 from tests.conftest import compose_config
 from tests.golden.formula import formula_state_dict
@@ -189,6 +192,29 @@ def test_windows_show_photos_at_the_size_to_which_inference_shrinks_them(weights
     module = MattingModule.from_config(config.to_dict() | {"model": config.network})
     assert format_inferer(module.inferer).startswith("hybrid(glance_scale=0.333")
     assert format_inferer(module.inferer).endswith("max_size=1600, shorter_side=64)")
+
+
+def test_a_resumed_run_keeps_what_it_chose_from_its_photos(weights, tmp_path):
+    mine, run = make_photos(tmp_path / "mine", 12), tmp_path / "run"
+    write_weights(run / LAST_CHECKPOINT)
+    chosen = config_of(mine, weights, run)
+    save_config(chosen)
+    make_photos(mine, 8, first=12)
+    resumed = config_of(mine, weights, run, f"ckpt_path={run / LAST_CHECKPOINT}")
+    assert (chosen.data.batch_size, config_of(mine, weights, run).data.batch_size) == (3, 5)
+    assert resumed.data == chosen.data
+    (run / "config.yaml").write_text("data: [")
+    with pytest.raises(GFMError, match=r"config\.yaml is damaged: remove it"):
+        config_of(mine, weights, run, f"ckpt_path={run / LAST_CHECKPOINT}")
+
+
+def test_saved_paths_do_not_depend_on_the_current_folder(weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("mine", "also"):
+        make_photos(tmp_path / folder, 5)
+    save_config(config_of("mine", weights, tmp_path, "data.also=[also]"))
+    data = yaml.safe_load((tmp_path / "config.yaml").read_text())["data"]
+    assert (data["root"], data["also"]) == (str(tmp_path / "mine"), [str(tmp_path / "also")])
 
 
 def test_weights_are_needed(mine, tmp_path):

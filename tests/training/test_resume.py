@@ -16,10 +16,10 @@ from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.train import train
-from gfm.training import resume_checks
 from gfm.training.callbacks.early_end import EarlyEnd
-from gfm.training.resume_checks import check_options, intact_checkpoint
+from gfm.training.resume_checks import SavedRun, check_options, read_saved_run
 from tests.conftest import EVERY_EPOCH, compose_config
+from tests.reliability.entry import status_of
 
 
 class Killed(BaseException):
@@ -112,14 +112,12 @@ def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
-def test_resuming_with_another_adam_is_an_error(tmp_path):
+def test_resuming_with_another_adam_is_an_error():
     """The option stands in no configuration, so the checkpoint does not hold it either."""
-    path, options = tmp_path / "last.ckpt", {"optimizer": {"lr": 1e-4}}
-    content = {"state_dict": {}, "optimizer_states": [{}], "lr_schedulers": [], "loops": {}}
-    torch.save({**content, "hyper_parameters": options}, path)
-    check_options(path, options)
+    saved = SavedRun(Path("last.ckpt"), {"optimizer": {"lr": 1e-4}})
+    check_options(saved, saved.config)
     with pytest.raises(GFMError, match=r"with optimizer\.amsgrad=True \(was False\): leave"):
-        check_options(path, {"optimizer": {"lr": 1e-4, "amsgrad": True}})
+        check_options(saved, {"optimizer": {"lr": 1e-4, "amsgrad": True}})
 
 
 def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monkeypatch):
@@ -223,28 +221,38 @@ def test_sigterm_saves_the_run(tiny_training, tmp_path, monkeypatch, in_validati
         f"{{_target_: tests.training.test_resume.Terminator, in_validation: {in_validation}}}"
     )
     cfg = compose_config("train", [*parts, f"+callbacks.t={terminator}"])
-    with pytest.raises(SystemExit) as end, report_errors():
-        train(cfg)
-    assert end.value.code == 75
+
+    def main():
+        with report_errors():
+            train(cfg)
+
+    assert status_of(monkeypatch, main) == 75
     last = tmp_path / "parts/checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == steps
     cfg = compose_config("train", [*parts, f"ckpt_path={last}"])
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
+def write_last(path):
+    """Write a checkpoint after the first step, and one after the second, which keeps that."""
+    lists = {"optimizer_states": [{}], "lr_schedulers": []}
+    content = {**lists, "loops": {}, "hyper_parameters": {}}
+    for step in (1, 2):
+        weights = {"weights": torch.zeros(10_000)}
+        AtomicCheckpointIO().save_checkpoint({**content, "state_dict": weights, "step": step}, path)
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path):
     path = tmp_path / "last.ckpt"
-    for step in (1, 2):
-        content = {"step": step, "optimizer_states": [], "weights": torch.zeros(10_000)}
-        AtomicCheckpointIO().save_checkpoint(content, path)
-    assert intact_checkpoint(path) == path
+    write_last(path)
+    assert read_saved_run(path).path == path
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.warns(UserWarning, match=r"damaged; resuming from last.previous.ckpt"):
-        previous = intact_checkpoint(path)
+        previous = read_saved_run(path).path
     assert torch.load(previous, weights_only=True)["step"] == 1
     previous.unlink()
     with pytest.raises(GFMError, match=r"damaged, and there is no last.previous.ckpt"):
-        intact_checkpoint(path)
+        read_saved_run(path)
 
 
 def _resume_in_rank(rank: int, folder: Path) -> None:
@@ -252,7 +260,7 @@ def _resume_in_rank(rank: int, folder: Path) -> None:
     meeting = f"file://{folder / 'meeting'}"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
     warnings.simplefilter("ignore")
-    found = intact_checkpoint(folder / "last.ckpt")
+    found = read_saved_run(folder / "last.ckpt").path
     content = AtomicCheckpointIO().load_checkpoint(found, weights_only=True)
     (folder / str(rank)).write_text(f"{found.name} {content['step']}")
     dist.destroy_process_group()
@@ -261,9 +269,7 @@ def _resume_in_rank(rank: int, folder: Path) -> None:
 def test_all_ranks_load_what_rank_zero_has_verified(tmp_path):
     """Rank zero alone verifies checksums, which are all that tells of a flipped bit."""
     last = tmp_path / "last.ckpt"
-    for step in (1, 2):
-        content = {"step": step, "optimizer_states": [], "weights": torch.zeros(10_000)}
-        AtomicCheckpointIO().save_checkpoint(content, last)
+    write_last(last)
     damaged = bytearray(last.read_bytes())
     damaged[20_000] ^= 1
     last.write_bytes(damaged)
@@ -275,19 +281,17 @@ def test_all_ranks_load_what_rank_zero_has_verified(tmp_path):
 def test_a_checkpoint_of_weights_alone_cannot_be_resumed(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "best.ckpt")
     with pytest.raises(GFMError, match="init_from="):
-        intact_checkpoint(tmp_path / "best.ckpt")
+        read_saved_run(tmp_path / "best.ckpt")
 
 
-def test_a_schedule_cannot_be_added_or_left_out(tmp_path, monkeypatch):
+def test_a_schedule_cannot_be_added_or_left_out():
     """The rate of the optimiser would be that of the other schedule."""
     none, cosine = {"scheduler": None}, {"scheduler": {"_target_": "gfm.cosine"}}
-    monkeypatch.setattr(resume_checks, "missing_entries", lambda _: [])
     for before, now in ((none, cosine), (cosine, none)):
-        content = {"hyper_parameters": before, "optimizer_states": [{}]}
-        torch.save(content, tmp_path / "last.ckpt")
-        resume_checks.check_options(tmp_path / "last.ckpt", before)
+        saved = SavedRun(Path("last.ckpt"), before)
+        check_options(saved, before)
         with pytest.raises(GFMError, match=r"cannot be resumed with scheduler\._target_="):
-            resume_checks.check_options(tmp_path / "last.ckpt", now)
+            check_options(saved, now)
 
 
 def test_a_resumed_run_takes_the_patience_of_now():
