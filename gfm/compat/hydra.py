@@ -26,17 +26,6 @@ NOISE = ("full_key", "reference_type", "object_type", "Config search path", "pro
 """Prefixes of lines that Hydra and OmegaConf append to the text of an exception."""
 
 
-def multiply(number: int, factor: Any) -> int:
-    """Multiply in a configuration: ``${multiply:50,${trainer.accumulate_grad_batches}}``.
-
-    A factor that is not a positive integer is ignored here, because its own option reports it.
-    """
-    return number * factor if isinstance(factor, int) and factor > 0 else number
-
-
-OmegaConf.register_new_resolver("multiply", multiply, replace=True)
-
-
 def parse_arguments(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     """Parse a command line as Hydra does, into flags and verbatim overrides."""
     parsed, unknown = get_args_parser().parse_known_args(list(arguments))
