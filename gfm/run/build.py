@@ -21,7 +21,7 @@ from gfm.run.folders import check_new
 from gfm.run.sweep import check_strategy
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
-from gfm.system.run_folder import SPLIT, run_of
+from gfm.system.run_folder import SPLIT
 from gfm.training.callbacks import Freezing
 from gfm.training.cudnn_benchmark import CudnnBenchmark
 from gfm.training.failures import FailTogether
@@ -46,11 +46,6 @@ def find_run_to_resume(config: TrainConfig) -> SavedRun | None:
     return saved
 
 
-def seed_everything(config: TrainConfig) -> None:
-    """Seed all random number generators."""
-    pl.seed_everything(config.seed, workers=True, verbose=False)
-
-
 def build_datamodule(config: TrainConfig) -> MattingDataModule:
     """Build the data module and list its files."""
     data = config.data
@@ -63,7 +58,7 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
         compose_on=data.compose_on,
         num_validation_photos=data.num_validation_photos,
         num_holdout=data.num_holdout,
-        split=_find_split(config),
+        split=data.split,
         repeats_first_epoch=data.repeats_first_epoch,
     )
     datamodule.setup("fit")  # Lightning calls this too, but only after weights are downloaded
@@ -76,18 +71,6 @@ def build_datamodule(config: TrainConfig) -> MattingDataModule:
             shares = (f"{number} of {name or data.name}" for name, number in counts.items())
             console().print(f"samples per epoch: {', '.join(shares)}")
     return datamodule
-
-
-def _find_split(config: TrainConfig) -> Path | str | None:
-    """Return ``data.split``, or that of the resumed run, so that added photos change nothing in it.
-
-    Otherwise, a photo that the run was trained on could be held out.
-    """
-    data = config.data
-    if data.split is None and data.num_holdout is None and config.ckpt_path is not None:
-        earlier = run_of(Path(config.ckpt_path)) / SPLIT
-        return earlier if earlier.is_file() else None
-    return data.split
 
 
 def _sample_options(config: TrainConfig) -> SampleOptions:

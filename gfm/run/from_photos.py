@@ -15,7 +15,7 @@ from gfm.option_sections import Inference
 from gfm.run.saved_options import saved_data
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
-from gfm.system.run_folder import run_of
+from gfm.system.run_folder import SPLIT, run_of
 
 C = TypeVar("C", bound=Config)
 
@@ -29,7 +29,8 @@ _NUM_SAMPLES = 100  # photos whose size is read
 def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
     """Return options in which a resumed run keeps what it once chose from its photos.
 
-    Photos may have been added since, from which other values would be chosen.
+    Photos may have been added since. Other values would be chosen from these, and photos held out
+    that the run was trained on.
 
     Args:
         options: Plain options of a run, not yet validated.
@@ -39,9 +40,12 @@ def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
     """
     if not options.get("ckpt_path"):
         return options
-    data = options["data"]
-    saved = saved_data(run_of(Path(str(options["ckpt_path"]))))
+    data, run = options["data"], run_of(Path(str(options["ckpt_path"])))
+    saved = saved_data(run)
     kept = {name: saved[name] for name in _CHOSEN if data.get(name) is None and name in saved}
+    is_split = all(name in data and data[name] is None for name in ("split", "num_holdout"))
+    if is_split and (run / SPLIT).is_file():
+        kept["split"] = str(run / SPLIT)
     return {**options, "data": {**data, **kept}}
 
 

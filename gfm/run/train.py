@@ -42,6 +42,8 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         GFMError: Another run is using the folder, or the input is bad.
     """
     # Imported here, because --help should not wait for torch and Lightning.
+    import pytorch_lightning as pl
+
     from gfm.config import TrainConfig
     from gfm.run import build, summary
     from gfm.run.configuration import load_config
@@ -55,7 +57,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         save_config(config)
         summary.announce(config)
 
-        build.seed_everything(config)
+        pl.seed_everything(config.seed, workers=True, verbose=False)
         datamodule = build.build_datamodule(config)
         module = build.build_module(config, datamodule, resumed)
         trainer = build.build_trainer(config)

@@ -2,7 +2,6 @@
 
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -10,8 +9,8 @@ from omegaconf import OmegaConf
 
 from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
-from gfm.run import build
 from gfm.run.configs import CONFIGS
+from gfm.run.from_photos import keep_chosen
 from gfm.run.from_weights import take_network
 from gfm.run.resume import in_run_folder, resume_arguments
 from tests.run.test_finetune import write_weights
@@ -169,8 +168,10 @@ def test_a_damaged_checkpoint_of_a_run_falls_back_to_the_previous_one(tmp_path):
 def test_a_resumed_run_holds_the_same_photos_out(tmp_path):
     """Also after photos were added, of which others would be chosen."""
     (tmp_path / "split.csv").touch()
-    data = SimpleNamespace(split=None, num_holdout=None)
+    data = {"split": None, "num_holdout": None}
     last = str(tmp_path / "checkpoints/last.ckpt")
-    for checkpoint, expected in ((None, None), (last, tmp_path / "split.csv")):
-        config = SimpleNamespace(data=data, ckpt_path=checkpoint)
-        assert build._find_split(config) == expected
+    for checkpoint, expected in ((None, None), (last, str(tmp_path / "split.csv"))):
+        options = keep_chosen({"data": data, "ckpt_path": checkpoint})
+        assert options["data"]["split"] == expected
+    other = {"ckpt_path": last, "data": {**data, "num_holdout": 3}}
+    assert keep_chosen(other) == other
