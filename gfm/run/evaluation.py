@@ -11,6 +11,7 @@ from gfm.evaluation.journal import Journal
 from gfm.evaluation.trained_photos import trained_photos
 from gfm.run import scoring
 from gfm.run.folders import save_config
+from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
 
@@ -79,7 +80,11 @@ class Evaluation:
         Returns:
             The content of ``metrics.json``; empty except on global rank zero.
         """
-        num_done = scoring.announce_done(self.config.folder, self.available, self.left)
+        num_photos = len(self.available)
+        num_done = num_photos - len(self.left)
+        if num_done and is_global_zero():
+            text = f"resuming in {self.config.folder}: {num_done} of {num_photos} photos are scored"
+            console().print(text)
         if not self.source.run(self.left, self.datamodule.num_workers, num_done, self.scorer):
             return {}  # rank zero writes the results
         self.facts = {**self.source.facts, **self.facts}

@@ -1,6 +1,6 @@
 """Builds the objects of an evaluation from its configuration, and publishes its results."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,15 +103,6 @@ def make_scorer(config: EvaluateConfig, journal: Journal) -> Scorer:
     extra = {name: instantiate(node.to_dict()) for name, node in config.extra_metrics.items()}
     score, alpha_bits = config.score, config.alpha_bits
     return Scorer(config.folder / "alpha", config.protocol, journal, extra, score, alpha_bits)
-
-
-def announce_done(folder: Path, photos: Sequence[Photo], left: Sequence[Photo]) -> int:
-    """Print and return the number of photos scored before an interruption."""
-    num_done = len(photos) - len(left)
-    if num_done:
-        text = f"resuming in {folder}: {num_done} of {len(photos)} photos are scored"
-        console().print(text)
-    return num_done
 
 
 def publish(
