@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from gfm.run.sweep import RESULT
 from gfm.system.console import console
 from gfm.system.files import write_table
 
@@ -26,7 +27,7 @@ def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
     """
     results = [
         {"run": str(path.parent.relative_to(sweep)), **json.loads(path.read_text())}
-        for path in sweep.rglob("result.json")
+        for path in sweep.rglob(RESULT)
     ]
 
     def rank(result: dict[str, Any]) -> tuple[bool, float, int, str]:

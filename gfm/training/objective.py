@@ -23,12 +23,10 @@ class Objective:
     def update(self, values: Mapping[str, Tensor]) -> float | None:
         """Add the values of a validation by logged name; return the best value so far, if any."""
         value = float(values[self.name]) if self.name and self.name in values else math.nan
-        if not math.isnan(value) and (self.best is None or self._is_better(value, self.best)):
-            self.best = value
+        if not math.isnan(value):
+            better = min if self.mode == "min" else max
+            self.best = value if self.best is None else better(value, self.best)
         return self.best
-
-    def _is_better(self, value: float, other: float) -> bool:
-        return value < other if self.mode == "min" else value > other
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that a checkpoint stores."""
