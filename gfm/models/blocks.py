@@ -1,6 +1,7 @@
 """Building blocks of the decoders."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +32,29 @@ def upsample(factor: int) -> list[nn.Module]:
     """Make a layer that enlarges bilinearly by ``factor``; none for a factor of 1."""
     if factor == 1:
         return []
-    return [nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False)]
+    return [Upsample(scale_factor=factor, mode="bilinear", align_corners=False)]
+
+
+class Upsample(nn.Upsample):
+    """``nn.Upsample`` with an exact gradient in half precision; see :func:`interpolate`."""
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """Enlarge N×C×H×W."""
+        return interpolate(
+            feature, scale_factor=self.scale_factor, align_corners=self.align_corners
+        )
+
+
+def interpolate(feature: Tensor, **options: Any) -> Tensor:
+    """Interpolate N×C×H×W bilinearly, as ``F.interpolate`` does, but with an exact gradient.
+
+    A pixel's gradient is a sum over all pixels that it was enlarged to. CUDA adds term by term in
+    the type of the feature, and bfloat16 has 8 bits: with 16² or 32² terms, later ones are lost. So
+    half precision is interpolated in float32; the result is the same.
+    """
+    if not feature.requires_grad or feature.dtype not in (torch.float16, torch.bfloat16):
+        return F.interpolate(feature, mode="bilinear", **options)
+    return F.interpolate(feature.float(), mode="bilinear", **options).to(feature.dtype)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
@@ -69,7 +92,7 @@ def _enlarge(grid: Tensor, height: int, width: int) -> Tensor:
     if torch.compiler.is_exporting():
         return enlarge_grid(grid, height, width)
     # Corners are aligned here and nowhere else in the network: released weights expect it.
-    return F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=True)
+    return interpolate(grid, size=(height, width), align_corners=True)
 
 
 class PyramidPooling(nn.Module):
