@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -20,6 +19,7 @@ from gfm.training.loggers.image_logging import (
     pad_to_widest,
     to_array,
     to_classes,
+    to_height,
 )
 
 PANEL = ("image", "glance", "focus", "alpha", "truth", "error")
@@ -37,9 +37,7 @@ def panel(image: Tensor, truth: Tensor, prediction: Prediction, height: int) -> 
     arrays = [to_array(tile) for tile in (image, *maps, truth)]
     # Colours are averaged, because errors of opposite sign would cancel.
     arrays.append(draw_error(arrays[3], arrays[4]))
-    size = round(height * image.shape[2] / image.shape[1]), height
-    arrays = [cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in arrays]
-    return np.hstack([a if a.ndim == 3 else cv2.cvtColor(a, cv2.COLOR_GRAY2RGB) for a in arrays])
+    return np.hstack([to_height(array, height) for array in arrays])
 
 
 def preview(batch: Batch, prediction: Prediction, height: int) -> Preview:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from gfm.data.images import write_png
 from gfm.inference.foreground import estimate_foreground
 from gfm.system.console import console
+from gfm.training.loggers.image_logging import to_height
 
 _NEW_BACKGROUND = ((38, 70, 83), (233, 196, 106))  # RGB at the top and at the bottom
 _GAP = 8  # pixels between tiles
@@ -30,11 +30,9 @@ class Tile(NamedTuple):
 
 
 def draw(picture: Tensor, height: int) -> np.ndarray:
-    """Shrink a picture or a matte, 3×H×W or 1×H×W in 0…255, to a height; return RGB uint8."""
+    """Resize a picture or a matte, 3×H×W or 1×H×W in 0…255, to a height; return RGB uint8."""
     array = picture.permute(1, 2, 0).float().cpu().numpy()
-    size = max(1, round(height * array.shape[1] / array.shape[0])), height
-    small = cv2.resize(array, size, interpolation=cv2.INTER_AREA).round().astype(np.uint8)
-    return small if small.ndim == 3 else cv2.cvtColor(small, cv2.COLOR_GRAY2RGB)
+    return to_height(array, height).round().astype(np.uint8)
 
 
 def cut_out(image: Tensor, alpha: Tensor) -> Tensor:

@@ -44,12 +44,8 @@ def to_array(tensor: Tensor) -> np.ndarray:
     return array if array.shape[2] == 3 else array[..., 0]
 
 
-def shrink(picture: np.ndarray, height: int) -> np.ndarray:
-    """Shrink a uint8 picture, H×W or H×W×3, to a height by averaging; return RGB.
-
-    A smaller picture keeps its size.
-    """
-    height = min(height, picture.shape[0])
+def to_height(picture: np.ndarray, height: int) -> np.ndarray:
+    """Resize a picture, H×W or H×W×3 uint8 or float32, to a height by averaging; return RGB."""
     size = max(1, round(height * picture.shape[1] / picture.shape[0])), height
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return small if small.ndim == 3 else cv2.cvtColor(small, cv2.COLOR_GRAY2RGB)
@@ -71,11 +67,13 @@ def photo_pictures(
 ) -> dict[str, np.ndarray]:
     """Return the pictures of a photo by their names in ``PICTURES``, each H×W×3 RGB, uint8.
 
-    The image is H×W×3 RGB, the mattes are H×W, all uint8. ``height`` is that of the pictures.
+    The image is H×W×3 RGB, the mattes are H×W, all uint8. ``height`` is that of the pictures;
+    smaller ones keep their size.
     """
+    height = min(height, image.shape[0])
     # Colours are averaged, because errors of opposite sign would cancel.
     arrays = (image, alpha, truth, draw_error(alpha, truth))
-    return {name: shrink(a, height) for name, a in zip(PICTURES, arrays, strict=True)}
+    return {name: to_height(a, height) for name, a in zip(PICTURES, arrays, strict=True)}
 
 
 def to_classes(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
