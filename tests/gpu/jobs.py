@@ -54,9 +54,7 @@ class Job:
         self.processes = []
         for node, log in enumerate(self.logs):
             nodes = {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-            # In a job of SLURM, Lightning would count the processes of the job.
-            own = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_")}
-            variables = {**own, **(nodes if num_nodes > 1 else {})}
+            variables = {**os.environ, **(nodes if num_nodes > 1 else {})}
             if stage.is_rehearsal:  # torch synchronises batch norm on GPUs alone
                 variables["PYTHONPATH"] = str(PROJECT / "tests/synchronized")
             variables["PYTHONPATH"] = os.pathsep.join(

@@ -93,6 +93,7 @@ def _video(stage: Stage, precision: Literal["32", "bf16"]) -> None:
     targets: dict[Output, Path] = {"alpha": stage.folder / "clip_alpha.mkv"}
     only_alpha = OutputMaker(maker.predictor, ["alpha"])
     name = f"video of {height}×{width}, {precision}"
+    only_alpha(frames[0])  # warm-up
     _record(
         stage, name, count, "frames/s", lambda: predict_clip(only_alpha, clip, targets, options)
     )

@@ -101,15 +101,17 @@ def run_within(
 ) -> int | None:
     """Run a command; return its exit status, or ``None`` if it was killed after ``limit`` seconds.
 
-    Whatever it has started is killed, too.
+    Whatever it has started is killed, too. It sees no variables of SLURM, for Lightning would count
+    the processes of the job, and take each run here for one of them.
     """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     with log.open("w") as stream:
         stream.write(shlex.join(command) + "\n")
         stream.flush()
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
-            env={**os.environ, **variables},
+            env={**own, **variables},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,8 @@ from tests.gpu.clock import ReadCounter
 from tests.gpu.stage import Stage
 
 STEPS = 30
+_KEPT = ("last", "end", "estimate", "lines", "skipped")
+"""Callbacks that take part in each step; those that are left out only act on validations."""
 _WARMUP = 3  # steps in which libraries look at the device for the first time
 _MESSAGE = "called a synchronizing CUDA operation"
 VARIANTS = {
@@ -96,8 +98,8 @@ def run(stage: Stage) -> None:
         if not stage.has_time(name):
             continue
         with stage.part(name):
-            shared = runs.options(stage, "r34", 8)
-            shared = [o for o in shared if not o.startswith("trainer.log_every_n_steps")]
+            others = ("trainer.log_every_n_steps", *(f"~callbacks.{kept}" for kept in _KEPT))
+            shared = [o for o in runs.options(stage, "r34", 8) if not o.startswith(others)]
             more = [f"trainer.max_steps={steps}", f"trainer.precision={precision}"]
             more += ["trainer.log_every_n_steps=10", runs.watched("waits.WaitCounter")]
             objects = runs.run([*shared, *more, *own], ReadyBatches)
