@@ -8,9 +8,13 @@ from gfm.config import EvaluateConfig
 from gfm.data.datamodule import MattingDataModule
 from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
+from gfm.evaluation.network import NetworkSource
+from gfm.evaluation.results import log_results, write_results
 from gfm.evaluation.trained_photos import trained_photos
+from gfm.metrics import metric_units
 from gfm.run import scoring
 from gfm.run.folders import save_config
+from gfm.run.summary import metrics_table
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
@@ -88,7 +92,28 @@ class Evaluation:
         if not self.source.run(self.left, self.datamodule.num_workers, num_done, self.scorer):
             return {}  # rank zero writes the results
         self.facts = {**self.source.facts, **self.facts}
-        return scoring.publish(self.config, self.source, self.journal, self.photos, self.facts)
+        return self._publish()
+
+    def _publish(self) -> dict[str, Any]:
+        """Write, log and print the results, and return the means."""
+        rows, config, facts = self.journal.rows(), self.config, self.facts
+        if not rows:
+            raise GFMError(
+                "no photo was scored: set trainer.limit_test_batches=null for all of them"
+            )
+        units = metric_units(config.protocol)
+        summary = write_results(config.folder, rows, self.photos, facts, units)
+        loggers = [instantiate(node.to_dict()) for node in (config.logger or {}).values() if node]
+        logged: dict[str, Any] = {**config.to_dict(), **facts}
+        if isinstance(self.source, NetworkSource):
+            logged["num_parameters"] = sum(p.numel() for p in self.source.model.parameters())
+        log_results(loggers, summary, rows, logged, self.photos, config.folder / "alpha")
+        title = f"{facts['data']}, {facts['protocol']} protocol"
+        if "inference" in facts:
+            title += f", {facts['inference']}, {facts['scored']} scored"
+        console().print(metrics_table(title, summary, units))
+        console().print(f"report: {config.folder / 'report.html'}")
+        return summary
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Builds the objects of an evaluation from its configuration, and publishes its results."""
+"""Builds the objects of an evaluation from its configuration, and publishes means of test sets."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,18 +12,17 @@ from gfm.checkpoints.sources import find_checkpoint
 from gfm.compat.hydra import instantiate
 from gfm.config import EvaluateConfig
 from gfm.data.layout import Photo
-from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
 from gfm.evaluation.network import NetworkSource
 from gfm.evaluation.predictions import PredictionSource
-from gfm.evaluation.results import log_results, log_test_sets, write_results
+from gfm.evaluation.results import log_test_sets
 from gfm.evaluation.scoring import MatteSource, Scorer
 from gfm.evaluation.test_sets import write_test_sets
 from gfm.inference.shrinking import shrinking
 from gfm.metrics import metric_units
 from gfm.models.gfm import GFM
 from gfm.models.performance import choose_inference_format
-from gfm.run.summary import metrics_table, sets_table
+from gfm.run.summary import sets_table
 from gfm.run.sweep import check_strategy
 from gfm.system.console import console
 from gfm.system.files import fingerprint_of_content, fingerprint_of_files
@@ -37,6 +36,7 @@ class Network:
     """The network of a checkpoint, with the trainer that applies it to each test set."""
 
     path: Path
+    fingerprint: str
     model: GFM
     checkpoint: Checkpoint
     trainer: pl.Trainer
@@ -54,7 +54,7 @@ def load(config: EvaluateConfig) -> Network | None:
     trainer = instantiate(node)
     check_strategy(trainer)
     choose_inference_format(model, trainer.strategy.root_device.type, str(trainer.precision))
-    return Network(path, model, checkpoint, trainer)
+    return Network(path, fingerprint_of_content(path), model, checkpoint, trainer)
 
 
 def choose_source(
@@ -71,8 +71,7 @@ def choose_source(
     inference = config.inference.to_dict() if config.inference else None
     inferer = choose_inferer(network.checkpoint, inference)
     inferer = shrinking(inferer, config.data.shorter_side)
-    fingerprint = fingerprint_of_content(network.path)
-    return NetworkSource(network.model, inferer, network.trainer, fingerprint, facts)
+    return NetworkSource(network.model, inferer, network.trainer, network.fingerprint, facts)
 
 
 def describe(config: EvaluateConfig, photos: list[Photo]) -> tuple[dict[str, str], dict[str, str]]:
@@ -103,32 +102,6 @@ def make_scorer(config: EvaluateConfig, journal: Journal) -> Scorer:
     extra = {name: instantiate(node.to_dict()) for name, node in config.extra_metrics.items()}
     score, alpha_bits = config.score, config.alpha_bits
     return Scorer(config.folder / "alpha", config.protocol, journal, extra, score, alpha_bits)
-
-
-def publish(
-    config: EvaluateConfig,
-    source: MatteSource,
-    journal: Journal,
-    photos: list[Photo],
-    facts: dict[str, str],
-) -> dict[str, Any]:
-    """Write, log and print the results, and return the means."""
-    rows, folder = journal.rows(), config.folder
-    if not rows:
-        raise GFMError("no photo was scored: set trainer.limit_test_batches=null for all of them")
-    units = metric_units(config.protocol)
-    summary = write_results(folder, rows, photos, facts, units)
-    loggers = [instantiate(node.to_dict()) for node in (config.logger or {}).values() if node]
-    logged: dict[str, Any] = {**config.to_dict(), **facts}
-    if isinstance(source, NetworkSource):
-        logged["num_parameters"] = sum(p.numel() for p in source.model.parameters())
-    log_results(loggers, summary, rows, logged, photos, folder / "alpha")
-    title = f"{facts['data']}, {facts['protocol']} protocol"
-    if "inference" in facts:
-        title += f", {facts['inference']}, {facts['scored']} scored"
-    console().print(metrics_table(title, summary, units))
-    console().print(f"report: {folder / 'report.html'}")
-    return summary
 
 
 def publish_test_sets(
