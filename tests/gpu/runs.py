@@ -100,6 +100,6 @@ def compiling(stage: Stage) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext()
 
     def compile_quickly(model: GFM) -> None:
-        nn.Module.compile(model, backend="eager")
+        nn.Module.compile(model, backend="aot_eager")
 
     return mock.patch.object(GFM, "compile", compile_quickly)

@@ -75,6 +75,20 @@ def test_gradients_differ_only_by_rounding():
     assert worst < 1e-4
 
 
+def test_compiled_recomputation():
+    """It gives the gradients and the running statistics of eager steps."""
+    torch.manual_seed(0)
+    eager = GFM(tiny_encoder(), "tt", activation_checkpointing=True)
+    compiled = copy.deepcopy(eager)
+    compiled.compile(backend="aot_eager")  # all but the generation of code
+    for _ in range(2):
+        image = torch.rand(2, 3, 32, 32)
+        whole, _ = _errors(_gradients(compiled, image), _gradients(eager, image))
+        assert whole < 1e-5
+    for (name, expected), buffer in zip(eager.named_buffers(), compiled.buffers(), strict=True):
+        torch.testing.assert_close(buffer, expected, msg=name)
+
+
 TINY_NETWORK = [
     "backbone=r34",
     "backbone._target_=gfm.models.gfm.GFM",
