@@ -74,14 +74,12 @@ def fit_to_photos(config: C) -> C:
     scales = [scale / factor for scale in _scales(config.inference)]
     crop_sizes = data.crop_sizes or sorted({min(round(input_size / x), side) for x in scales})
     interpolation = data.interpolation or ("area" if factor > 1 else "linear")
+    chosen = dict(zip(_CHOSEN, (batch_size, crop_sizes, input_size, interpolation), strict=True))
     if is_global_zero():
-        text = f"for {len(photos)} photos: data.batch_size={batch_size}"
-        text += f" data.crop_sizes={crop_sizes} data.input_size={input_size}"
-        text += f" data.interpolation={interpolation}"
-        console().print(text, highlight=False, markup=False)
+        listed = " ".join(f"data.{name}={value}" for name, value in chosen.items())
+        console().print(f"for {len(photos)} photos: {listed}")
         _warn_of_small_windows(side, crop_sizes, input_size)
-    changes = {"batch_size": batch_size, "crop_sizes": crop_sizes, "input_size": input_size}
-    return config.replace(data=data.replace(**changes, interpolation=interpolation))
+    return config.replace(data=data.replace(**chosen))
 
 
 def _short_side(photos: Sequence[Photo]) -> int:

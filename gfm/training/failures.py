@@ -81,7 +81,7 @@ class _Watch:
             if grace is not None and not self.is_ending.wait(grace):
                 if self.is_first:
                     text = "error: another process of this run has failed"
-                    console(stderr=True).print(text, style="bold red", highlight=False)
+                    console(stderr=True).print(text, style="bold red")
                 os._exit(1)  # the main thread may wait in NCCL, where no exception reaches it
 
     def _seconds_left(self) -> float | None:

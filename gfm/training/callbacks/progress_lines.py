@@ -50,7 +50,7 @@ class ProgressLines(Callback):
         where = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         if trainer.max_epochs == -1:  # steps limit the run
             where = f"step {trainer.global_step}/{trainer.max_steps}"
-        console().print("  ".join([where, *shown]), highlight=False)
+        console().print("  ".join([where, *shown]))
 
 
 _SHOWN = ("train/loss", "val/sad", "val/mad", "val/grad", "val/conn", "val/sad_transition")

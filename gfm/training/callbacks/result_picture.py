@@ -138,7 +138,7 @@ class ResultPicture(Callback):
         if self.rows:
             mattes = ("before", "after") if self.before else ("alpha",)
             write_png(self.path, sheet(self.rows, ("photo", *mattes, "cut-out", "truth")))
-            console().print(f"test predictions: {self.path}", highlight=False, markup=False)
+            console().print(f"test predictions: {self.path}")
         self.rows = []
 
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
