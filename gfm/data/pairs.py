@@ -110,7 +110,9 @@ class Pairs:
             mattes = set(alphas.values())  # may be in the same folder as the photos
             images = {stem: path for stem, path in images.items() if path not in mattes}
             self._check_suffix(folder, found, images, alphas)
-        trimaps = self._trimaps(folder / found.trimaps) if found.trimaps else {}
+        trimaps = {}
+        if found.trimaps and (folder / found.trimaps).is_dir():  # another part may have them
+            trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=none")
         _check_names(images, alphas, folder / found.alphas)
         return [
             Photo(
@@ -121,19 +123,6 @@ class Pairs:
             )
             for stem, alpha in alphas.items()
         ]
-
-    def _trimaps(self, folder: Path) -> dict[str, Path]:
-        """List the trimaps of a part, which may lack those that another part has.
-
-        Raises:
-            GFMError: The user named a folder that no part has.
-        """
-        if folder.is_dir():
-            return files_by_stem(folder, "data.trimaps=none")
-        name = None if self.trimaps == "none" else self.trimaps
-        if name and not any((part / name).is_dir() for part in self.parts()):
-            raise GFMError(f"no folder {folder}: set data.trimaps, or data.trimaps=none")
-        return {}
 
     def _check_suffix(
         self, folder: Path, found: FolderNames, images: dict[str, Path], alphas: dict[str, Path]
@@ -172,7 +161,14 @@ class Pairs:
         return [find_child(root, TRAINING) or root, *([validation] if validation else [])]
 
     def find_folders(self, folder: Path) -> FolderNames:
-        """Find the folders in one of :meth:`parts`; see :func:`find_folders`."""
+        """Find the folders in one of :meth:`parts`; see :func:`find_folders`.
+
+        Raises:
+            GFMError: The folders cannot be told apart, or no part has the named one of trimaps.
+        """
+        name = None if self.trimaps == "none" else self.trimaps
+        if name and not any((part / name).is_dir() for part in self.parts()):
+            raise GFMError(f"no folder {folder / name}: set data.trimaps, or data.trimaps=none")
         names = self.images, self.alphas, self.trimaps
         return find_folders(folder, *names, are_together=bool(self.alpha_suffix))
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gfm.data.images import read_alpha, read_image, write_png
 from gfm.data.layout import Roots
+from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.prepare.check import _fingerprint, check, parts
 from gfm.prepare.content import _other_values, look_at
@@ -95,6 +96,12 @@ def test_missing_folders(roots):
         f"{roots.photos / 'train/original'}: no such folder",
         f"{roots.coco / 'train'}: no pictures",
     ]
+
+
+def test_a_named_folder_of_trimaps_must_exist(roots):
+    with pytest.raises(GFMError, match=r"no folder .*absent: set data\.trimaps"):
+        parts(Pairs(roots.photos, trimaps="absent"))
+    assert parts(Pairs(roots.photos, trimaps="trimap"))  # only validation has it
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
