@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gfm.cli.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
+from gfm.cli.predict import MaxSize
 from gfm.run.exit import report_errors
 from gfm.system.console import console
 from gfm.system.processes import exit_on_sigterm
@@ -25,6 +26,7 @@ def demo(
     checkpoint: CheckpointOption,
     device: DeviceOption = None,
     inference: InferenceOption = None,
+    max_size: MaxSize = 1080,
     port: Port = None,
     browser: Browser = False,
     trust: TrustOption = None,
@@ -35,7 +37,8 @@ def demo(
     import_gradio()  # before a large file is read
     from gfm.checkpoints import load_model
 
-    matte = load_model(checkpoint, device, inference=inference, trust=trust or [])
+    limit = max_size or None
+    matte = load_model(checkpoint, device, inference=inference, trust=trust or (), max_size=limit)
     with (
         serve(matte, f"gfm: {Path(checkpoint).name}", port, browser) as address,
         suppress(KeyboardInterrupt),

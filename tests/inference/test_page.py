@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from gfm.cli import app
 from gfm.errors import GFMError
 from gfm.inference import page
 from gfm.inference.page import compose, serve
@@ -18,6 +20,20 @@ def test_compose():
     assert [over.getpixel((0, 0)), over.getpixel((1, 0))] == [(200, 100, 0), (10, 20, 30)]
     picture = Image.new("L", (50, 50), 7)
     assert compose(cutout, "#000000", picture).getpixel((3, 1)) == (7, 7, 7)
+
+
+@pytest.mark.parametrize(("words", "limit"), [([], 1080), (["--max-size", "0"], None)])
+def test_max_size_limits_the_network(monkeypatch, words, limit):
+    seen = {}
+
+    def load_model(path, device, **options):
+        seen.update(options)
+        raise GFMError("no network is needed")
+
+    monkeypatch.setattr(page, "import_gradio", lambda: None)
+    monkeypatch.setattr("gfm.checkpoints.load_model", load_model)
+    result = CliRunner().invoke(app, ["demo", "--checkpoint", "x.ckpt", *words])
+    assert (result.exit_code, seen.get("max_size", 0)) == (1, limit), result.output
 
 
 class Faulty:
