@@ -6,6 +6,7 @@
 import re
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     return parsed, [*parsed.overrides, *(o for o in unknown if not o.startswith("--"))]
 
 
+@cache  # a command line is parsed for several purposes
 def parse_override(text: str) -> Override:
     """Parse one override; a malformed one raises HydraException (see :func:`reason`)."""
     return OverridesParser.create().parse_override(text)
