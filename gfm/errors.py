@@ -22,3 +22,6 @@ def one_line(error: Exception) -> str:
 
 INTERRUPTED: Final = 130
 """Exit status after Control-C: 128 + SIGINT, as in shells."""
+
+TRY_AGAIN: Final = 75
+"""Exit status after SIGTERM: ``EX_TEMPFAIL``, which tells schedulers to try again."""

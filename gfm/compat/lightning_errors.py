@@ -3,12 +3,11 @@
 ``tests/compat/test_lightning.py`` fails if a release changes these exceptions.
 """
 
-import os
 import sys
 import traceback
 from pathlib import Path
 
-from gfm.errors import INTERRUPTED
+from gfm.errors import INTERRUPTED, TRY_AGAIN
 
 
 def is_misconfiguration(error: BaseException) -> bool:
@@ -26,7 +25,7 @@ def is_misconfiguration(error: BaseException) -> bool:
 def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | None:
     """Return the exit status of a run that a signal ended; ``None`` if no signal did.
 
-    SIGTERM gives 75 (``EX_TEMPFAIL``), which tells schedulers to retry.
+    SIGTERM gives :data:`TRY_AGAIN`.
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
@@ -36,4 +35,4 @@ def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | Non
     module = sys.modules.get("pytorch_lightning.utilities.exceptions")
     if module is None or not isinstance(error, module.SIGTERMException):
         return None
-    return int(error.code or os.EX_TEMPFAIL)
+    return int(error.code or TRY_AGAIN)

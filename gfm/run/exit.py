@@ -22,7 +22,7 @@ from gfm.compat.torch import (
     lacks_shared_memory,
     message_from_process,
 )
-from gfm.errors import INTERRUPTED, GFMError
+from gfm.errors import INTERRUPTED, TRY_AGAIN, GFMError
 from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
 from gfm.run.test_sets import ONLY_EVALUATED, is_test_set
@@ -70,7 +70,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
             print(text, file=sys.stderr)
         if not in_sweep():
             sys.exit(1)
-        Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n")
+        Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n", encoding="utf-8")
     finally:
         close_log()
 
@@ -95,9 +95,10 @@ _ENDING_SECONDS: Final = 600
 
 def _ignore_sigterm(status: int | None) -> None:
     """Ignore SIGTERM until this process exits; SIGALRM ends one that hangs."""
-    if status == os.EX_TEMPFAIL and not in_sweep():
+    if status == TRY_AGAIN and not in_sweep():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.alarm(_ENDING_SECONDS)
+        if hasattr(signal, "alarm"):  # not on Windows
+            signal.alarm(_ENDING_SECONDS)
 
 
 def _is_expected(error: Exception) -> bool:

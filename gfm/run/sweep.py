@@ -38,6 +38,8 @@ ERROR: Final = "error.txt"
 RESULT: Final = "result.json"
 """File in a job's folder: its status and metrics."""
 
+_USER: Final = os.getuid() if hasattr(os, "getuid") else 0  # Windows has a folder for each user
+
 SWEPT: Final = "swept.json"
 """File in a sweep's folder: the names of the options that differ between jobs."""
 
@@ -175,7 +177,7 @@ def _claim_number(sweep: str) -> int:
     """Return the first number that no other process of a sweep holds; this one holds it now."""
     digest = hashlib.sha256(sweep.encode()).hexdigest()[:12]
     # Not in the folder of the sweep, which may be on a file system without locks.
-    folder = Path(tempfile.gettempdir(), f"gfm_{os.getuid()}_{digest}")
+    folder = Path(tempfile.gettempdir(), f"gfm_{_USER}_{digest}")
     for number in itertools.count():
         try:
             acquire_lock(folder / str(number))

@@ -7,9 +7,9 @@ lock that outlives a killed run.
 """
 
 import atexit
-import fcntl
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +23,8 @@ LOCK = ".lock"
 """Lock file in a folder that a run is using; its content names the process."""
 
 _held: dict[Path, IO[str]] = {}
-os.register_at_fork(after_in_child=_held.clear)  # a child process does not inherit POSIX locks
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_held.clear)  # a child process inherits no POSIX locks
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 def acquire_lock(folder: Path) -> None:
     """Lock a folder, which is made if missing, until the lock is released or this process ends.
 
-    The POSIX lock vanishes with its process, even a killed one, and works across machines on a
+    The lock vanishes with its process, even a killed one, and works across machines on a
     shared disk. Only global rank zero locks, on behalf of all ranks. Acquiring a held lock again,
     or one on a file system without locks, does nothing.
 
@@ -95,12 +96,26 @@ def _lock_file(folder: Path) -> Path:
     return (folder / LOCK).resolve()
 
 
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        file.seek(1 << 30)  # nobody can read a locked byte, and this one is beyond the text
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _open_locked(path: Path) -> IO[str]:
     while True:
         file = path.open("a+", encoding="utf-8")
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except PermissionError as error:  # POSIX allows EACCES, too, for a lock held elsewhere
+            _lock(file)
+        except PermissionError as error:  # for a held lock: on Windows, and where POSIX allows
             file.close()
             raise BlockingIOError from error
         except OSError:

@@ -20,7 +20,6 @@ from gfm.errors import GFMError, WriteError, one_line
 T = TypeVar("T")
 R = TypeVar("R")
 
-_HAS_SIGWAITINFO = hasattr(signal, "sigwaitinfo")  # not on macOS
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -41,8 +40,9 @@ def handle_like_sigterm() -> None:
     SIGUSR1 if ``--signal`` says so. Lightning would save in its handler for SIGUSR1, where ranks
     that are a step apart deadlock.
     """
-    for number in (signal.SIGHUP, signal.SIGUSR1):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for name in ("SIGHUP", "SIGUSR1"):
+        number = getattr(signal, name, None)  # not on Windows
+        if number and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
@@ -59,7 +59,7 @@ def exit_on_sigterm() -> Iterator[None]:
 @contextmanager
 def block_sigterm() -> Iterator[None]:
     """Block SIGTERM, so that child processes, and all their threads, inherit the mask."""
-    if not _HAS_SIGWAITINFO:
+    if sys.platform == "win32" or sys.platform == "darwin":  # which lack sigwaitinfo
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -76,14 +76,15 @@ def accept_only_parent_sigterm(_: int) -> None:
     signal all processes, but the parent needs its workers to finish the step.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if _HAS_SIGWAITINFO:
-        threading.Thread(target=_exit_on_sigterm_of_parent, daemon=True).start()
+    if sys.platform == "win32" or sys.platform == "darwin":
+        return
 
+    def exit_on_sigterm_of_parent() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+            pass
+        os._exit(0)
 
-def _exit_on_sigterm_of_parent() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)
+    threading.Thread(target=exit_on_sigterm_of_parent, daemon=True).start()
 
 
 def map_unordered(

@@ -1,13 +1,17 @@
 """One process at a time holds the lock of a folder, which vanishes with the process."""
 
+import fcntl
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from gfm.errors import GFMError, WriteError
+from gfm.system import locks
 from gfm.system.locks import LOCK, acquire_lock, folder_lock, release_lock
 
 HOLD = """
@@ -118,3 +122,34 @@ def test_links_inside_a_folder_are_fine(tmp_path):
     (tmp_path / "newest").symlink_to(tmp_path / "wandb")
     with folder_lock(tmp_path):
         pass
+
+
+def import_on_windows(monkeypatch) -> ModuleType:
+    """Return the module as another process on Windows would import it."""
+
+    def locking(number, mode, count):
+        assert (mode, count) == (2, 1)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PermissionError(13, "Permission denied") from error
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.delattr(os, "register_at_fork", raising=False)
+    spec = importlib.util.spec_from_file_location("locks_on_windows", locks.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_windows_locks_by_msvcrt(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        one, other = import_on_windows(patch), import_on_windows(patch)
+    one.acquire_lock(tmp_path)
+    with pytest.raises(GFMError, match=f"another run is using .* \\(process {os.getpid()} on"):
+        other.acquire_lock(tmp_path)
+    one.release_lock(tmp_path)
+    other.acquire_lock(tmp_path)
+    other.release_lock(tmp_path)
