@@ -25,13 +25,14 @@ from gfm.inference import Hybrid, Inferer, Resize
 from gfm.inference.resizing import scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
-from gfm.models.performance import bfloat16_hardware, choose_inference_format
+from gfm.models.performance import allow_tf32, bfloat16_hardware, choose_inference_format
 from gfm.rosta import TT
 from tests.benchmarks.networks import model_node
 
 
 def official_maps(model: GFM, photo: np.ndarray, scale: float) -> list[np.ndarray]:
     """Return alpha, glance and focus at one scale, each H×W, from H×W×3 RGB, uint8."""
+    torch.backends.cudnn.allow_tf32 = True  # torch's default, which ours in float32 changes
     height, width = photo.shape[:2]
     size = scaled_size(height, width, scale, 1600)
     small = torch.from_numpy(skimage_resize(photo, size).astype(np.float32))
@@ -55,6 +56,7 @@ def official_hybrid(model: GFM, photo: np.ndarray) -> Tensor:
 
 def ours(model: GFM, photo: np.ndarray, inferer: Inferer, is_half: bool) -> Tensor:
     """Return alpha, H×W."""
+    allow_tf32(is_half)  # as choose_inference_format does, which was called for all before
     device = next(model.parameters()).device
     picture = torch.from_numpy(photo).permute(2, 0, 1)[None].to(device)
     context = torch.autocast(device.type, torch.bfloat16) if is_half else contextlib.nullcontext()

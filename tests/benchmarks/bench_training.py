@@ -9,9 +9,9 @@ update. Batches are ready in memory. The plain step runs first and last, to show
 machine drifts. The official order of work is float32 in torch's own memory format, with a Laplacian
 pyramid for each picture.
 
-Time: of one batch, the best of several after the first; on a CPU that of one thread on the
-processor, which a busy machine changes little. torch.compile takes minutes on a CPU, where it runs
-only if --variants names it.
+Time: of one batch after the first; on a GPU the mean of several, on a CPU the best, of one thread
+on the processor, which a busy machine changes little. torch.compile takes minutes on a CPU, where
+it runs only if --variants names it.
 
 Memory: the peak of all but the first update: weights, gradients, what the optimiser keeps,
 activations; of torch on a GPU, on a CPU of the process beyond what it has before the network is
@@ -99,7 +99,7 @@ def measure(
     ):
         _, objects = train(compose_config("train", [*chosen, f"paths.run={run}"]))
     (watch,) = [c for c in objects["trainer"].callbacks if isinstance(c, Stopwatch)]
-    wait = sum(watch.waits) / len(watch.waits) if watch.waits else float("nan")
+    wait = float(torch.stack(watch.waits).mean()) if watch.waits else float("nan")
     return {"seconds": min(watch.seconds), "peak": watch.peak - base, "wait": wait}
 
 
@@ -174,7 +174,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=96, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1, help="runs of each variant")
-    parser.add_argument("--updates", type=int, default=3, help="timed in each run")
+    updates = 3 if DEVICE == "cpu" else 30  # a GPU logs every tenth step
+    parser.add_argument("--updates", type=int, default=updates, help="timed in each run")
     parser.add_argument("--seconds", type=float, default=4, help="after which a run times no more")
     parser.add_argument("--variants", nargs="*", help="overrides of train.py")
     parser.add_argument("--skip", nargs="*", default=[], help="variants to leave out")

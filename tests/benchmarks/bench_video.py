@@ -83,7 +83,7 @@ def print_flicker(guess: Guess, num_clips: int, num_frames: int, height: int) ->
 
 
 def print_memory(num_frames: int, height: int) -> None:
-    """Print the memory peaks of all but the network, which needs the same for every frame."""
+    """Print the peaks of the process without the network, which needs the same for every frame."""
 
     def make(image: np.ndarray, smoother: Smoother | None) -> dict[str, np.ndarray]:
         alpha = torch.from_numpy(image[..., 0].copy())[None, None] / 255
@@ -103,9 +103,9 @@ def print_memory(num_frames: int, height: int) -> None:
                 o: Path(folder, f"{o}{options.format_of(o).suffix}")
                 for o in ("alpha", "cutout", "composite")
             }
-            reset_peak()
+            reset_peak("cpu")
             predict_clip(make, clip, targets, options)
-            peaks.append(peak_mebibytes())
+            peaks.append(peak_mebibytes("cpu"))
     for count, peak in zip((num_frames, 4 * num_frames), peaks[1:], strict=True):
         print(f"  {count:4d} frames of {height}x{width_of(height)}: {peak:6.0f} MiB at the peak")
 

@@ -9,11 +9,15 @@ import torch
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def clock() -> float:
-    """Return seconds: on a CPU processor time, which a busy machine changes little."""
+def clock(waits: bool = True) -> float:
+    """Return seconds: on a CPU processor time, which a busy machine changes little.
+
+    A GPU is waited for, unless ``waits`` is false.
+    """
     if DEVICE == "cpu":
         return time.process_time()
-    torch.cuda.synchronize()
+    if waits:
+        torch.cuda.synchronize()
     return time.perf_counter()
 
 
@@ -29,17 +33,17 @@ def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[
     return best
 
 
-def reset_peak() -> None:
+def reset_peak(device: str = DEVICE) -> None:
     """Forget the peak so far."""
-    if DEVICE == "cuda":
+    if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_mebibytes() -> float:
+def peak_mebibytes(device: str = DEVICE) -> float:
     """Return the most memory held since the last reset, by torch on a GPU, else by the process."""
-    if DEVICE == "cuda":
+    if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     # Not getrusage's ru_maxrss: a process starts with that of the one that started it.
     status = Path("/proc/self/status").read_text()
