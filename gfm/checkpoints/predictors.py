@@ -13,6 +13,7 @@ from gfm.errors import GFMError
 from gfm.inference.foreground import ForegroundMethod
 from gfm.inference.inferers import Inferer, make_inferer
 from gfm.inference.predictor import Precision, Predictor
+from gfm.models.performance import device_type
 
 
 def choose_inferer(
@@ -83,14 +84,12 @@ def _scales(checkpoint: Checkpoint) -> dict[str, float]:
 
 
 def _resolve_device(device: torch.device | str | None) -> torch.device:
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(device)
+        device = torch.device(device_type("auto") if device is None else device)
         torch.ones(1, device=device).add_(1)  # fails if torch has no kernels for this GPU
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise GFMError(
-            f"cannot use device {device} ({str(error).splitlines()[0]}): choose cpu, or cuda on a "
-            "machine with a GPU that this torch supports"
+            f"cannot use device {device} ({str(error).splitlines()[0]}): choose cpu, or cuda or "
+            "mps on a machine with a GPU that this torch supports"
         ) from error
     return device

@@ -60,8 +60,9 @@ def _multi_level(image: Tensor, alpha: Tensor) -> Tensor:
     image = image / 255 if image.dtype == torch.uint8 else image
     estimates = []
     for colours, opacity in zip(image, alpha, strict=True):
+        # To the CPU first: Apple's GPUs have no float64.
         array = estimate(
-            colours.permute(1, 2, 0).double().cpu().numpy(), opacity[0].double().cpu().numpy()
+            colours.permute(1, 2, 0).cpu().double().numpy(), opacity[0].cpu().double().numpy()
         )
         estimates.append(torch.from_numpy(array).permute(2, 0, 1).float())
     return torch.stack(estimates).clamp(0, 1).to(image.device)

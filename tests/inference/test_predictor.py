@@ -151,6 +151,13 @@ def test_a_gpu_without_kernels(weights, monkeypatch):
         load_model(weights)
 
 
+def test_a_gpu_of_apple_is_the_default(weights, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(GFMError, match="cannot use device mps"):  # there is none here
+        load_model(weights)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
