@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gfm.data.images import read_image_for
+from gfm.data.images import read_image
 from gfm.data.transforms import Crop, Window
 
 _PARTS = 64  # pixel edges at most 1/64 of a pixel apart count as aligned
@@ -62,7 +62,7 @@ def fit_background(
     if detail < 1:
         small = fit_background(path, tuple(max(1, round(side * detail)) for side in size))
         return window.of(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
-    background = read_image_for(path, (height, width))
+    background = read_image(path, (height, width))
     rows = _Side.around(window.top, window.height, background.shape[0], height)
     columns = _Side.around(window.left, window.width, background.shape[1], width)
     part = _resize(background[rows.source, columns.source], rows, columns)

@@ -87,30 +87,17 @@ def image_size(path: Path) -> tuple[int, int]:
         return read_header(path, file).size
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """Read a photo: upright by EXIF or XMP, in sRGB by its colour profile, without its opacity.
-
-    Returns:
-        H×W×3 RGB, uint8; a memory map if the picture is packed.
-
-    Raises:
-        GFMError: The file is missing, unreadable or not a picture.
-    """
-    return _packed(path, 3) if is_packed(path) else decode_image(path, load(path))
-
-
-def read_image_for(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a picture that will be resized to ``size``, decoding it no larger than needed.
-
-    JPEG decodes at a half, a quarter or an eighth of its size in a fraction of the time, without
-    aliasing.
 
     Args:
         path: The file.
-        size: (height, width) to which the picture will be resized.
+        size: (height, width) to which the photo will be resized. JPEG then decodes at a half, a
+            quarter or an eighth of its size in a fraction of the time, without aliasing; no side
+            gets shorter than that of ``size``.
 
     Returns:
-        H×W×3 RGB, uint8. No side is shorter than that of ``size``, unless that of the file is.
+        H×W×3 RGB, uint8; a memory map if the picture is packed.
 
     Raises:
         GFMError: The file is missing, unreadable or not a picture.

@@ -96,16 +96,62 @@ class Roots:
         return self
 
     def training(self, foreground: Foreground, is_denoised: bool) -> list["Photo"]:
-        """List the training photos; see :func:`training_photos`."""
-        return training_photos(self.photos, foreground, is_denoised, self.folders)
+        """List the training photos, sorted by name.
+
+        Args:
+            foreground: ``closed_form`` requires files of foregrounds and backgrounds.
+            is_denoised: Whether to require denoised foregrounds, or denoised photos with
+                ``foreground="image"``.
+
+        Raises:
+            GFMError: A folder, or the partner of a file, is missing.
+        """
+        partners = {"image": "train_image"}
+        if foreground == "closed_form":
+            partners |= {"foreground": "foreground", "background": "background"}
+        if is_denoised:
+            is_closed = foreground == "closed_form"
+            partners["denoised"] = "denoised_foreground" if is_closed else "denoised_image"
+        return self._list("train_alpha", partners)
 
     def validation(self) -> list["Photo"]:
-        """List the validation photos; see :func:`validation_photos`."""
-        return validation_photos(self.photos, self.folders)
+        """List the validation photos, sorted by name, with trimaps if their folder exists.
+
+        Raises:
+            GFMError: A folder, or the partner of a file, is missing.
+        """
+        partners = {"image": "validation_image"}
+        trimaps = self.folders.validation_trimap
+        if trimaps and (self.photos / trimaps).is_dir():
+            partners["trimap"] = "validation_trimap"
+        return self._list("validation_alpha", partners)
 
     def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list["Scene"]:
         """List the backgrounds of a dataset; see :func:`scenes`."""
         return scenes(getattr(self, name), f"paths.{name}", is_denoised)
+
+    def _list(self, alpha: str, partners: Mapping[str, str]) -> list["Photo"]:
+        """List photos by their mattes.
+
+        ``alpha`` is a field of ``Folders``; ``partners`` maps fields of ``Photo`` to such fields.
+        """
+        root, folders = self.photos, self.folders
+        here = f"{folders.option}=<folder that holds {getattr(folders, alpha)}>"
+        alphas = files_by_stem(root / getattr(folders, alpha), here)
+        files = {
+            name: files_by_stem(root / getattr(folders, folder), _REMEDY.get(folder, here))
+            for name, folder in partners.items()
+        }
+        labels = {} if alpha == "validation_alpha" else _labels(root / folders.labels)
+        return [
+            Photo(
+                stem,
+                alpha=path,
+                labels={kind: find_partner(found, stem, path) for kind, found in labels.items()},
+                **{name: find_partner(files[name], stem, path) for name in files},  # type: ignore[arg-type]
+            )
+            for stem, path in alphas.items()
+        ]
 
 
 @dataclass(frozen=True)
@@ -163,69 +209,10 @@ class Datasets(Protocol):
         """List backgrounds."""
 
 
-def _photos(root: Path, folders: Folders, alpha: str, partners: Mapping[str, str]) -> list[Photo]:
-    """List photos by their mattes.
-
-    ``partners`` maps fields of ``Photo`` to fields of ``Folders``.
-    """
-    here = f"{folders.option}=<folder that holds {getattr(folders, alpha)}>"
-    alphas = files_by_stem(root / getattr(folders, alpha), here)
-    files = {
-        name: files_by_stem(root / getattr(folders, folder), _REMEDY.get(folder, here))
-        for name, folder in partners.items()
-    }
-    labels = {} if alpha == "validation_alpha" else _labels(root / folders.labels)
-    return [
-        Photo(
-            stem,
-            alpha=path,
-            labels={kind: find_partner(found, stem, path) for kind, found in labels.items()},
-            **{name: find_partner(files[name], stem, path) for name in files},  # type: ignore[arg-type]
-        )
-        for stem, path in alphas.items()
-    ]
-
-
 def _labels(folder: Path) -> dict[str, dict[str, Path]]:
     """Map each kind of labels to its files by stem."""
     kinds = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     return {path.name: files_by_stem(path, "paths to a folder packed anew") for path in kinds}
-
-
-def training_photos(
-    root: Path, foreground: Foreground, is_denoised: bool, folders: Folders = AM2K
-) -> list[Photo]:
-    """List the training photos, sorted by name.
-
-    Args:
-        root: Root of AM-2k or another dataset of photos with mattes.
-        foreground: ``closed_form`` requires files of foregrounds and backgrounds.
-        is_denoised: Whether to require denoised foregrounds, or denoised photos with
-            ``foreground="image"``.
-        folders: Names of the folders.
-
-    Raises:
-        GFMError: A folder, or the partner of a file, is missing.
-    """
-    partners = {"image": "train_image"}
-    if foreground == "closed_form":
-        partners |= {"foreground": "foreground", "background": "background"}
-    if is_denoised:
-        is_closed = foreground == "closed_form"
-        partners["denoised"] = "denoised_foreground" if is_closed else "denoised_image"
-    return _photos(root, folders, "train_alpha", partners)
-
-
-def validation_photos(root: Path, folders: Folders = AM2K) -> list[Photo]:
-    """List the validation photos, sorted by name, with trimaps if their folder exists.
-
-    Raises:
-        GFMError: A folder, or the partner of a file, is missing.
-    """
-    partners = {"image": "validation_image"}
-    if folders.validation_trimap and (root / folders.validation_trimap).is_dir():
-        partners["trimap"] = "validation_trimap"
-    return _photos(root, folders, "validation_alpha", partners)
 
 
 def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Scene]:

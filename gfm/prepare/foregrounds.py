@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from gfm.data.images import read_alpha, read_image
-from gfm.data.layout import AM2K, Folders, training_photos
+from gfm.data.layout import AM2K, Folders, Roots
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 from gfm.system.console import console
+from gfm.system.extras import import_optional
 
 METHODS = ("cf", "ml")
 
@@ -75,12 +76,9 @@ def prepare_foregrounds(
     targets = [root / folders.foreground, root / folders.background]
     items = [
         Item((photo.image, photo.alpha), tuple(f / f"{photo.name}.png" for f in targets), _BYTES)
-        for photo in training_photos(root, "image", False, folders)
+        for photo in Roots(root, folders=folders).training("image", False)
     ]
     console().print("loading pymatting; its first import compiles for about a minute")
     # Import it before the workers start; otherwise all of them would compile it at once.
-    try:
-        import pymatting  # noqa: F401
-    except ImportError as error:
-        raise GFMError("pymatting is missing: pip install 'gfm-matting[prepare]'") from error
+    import_optional("pymatting", "prepare", "gfm prepare foregrounds")
     run(Job("foregrounds", items, partial(make, method)), options)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gfm.data.images import read_alpha
-from gfm.data.layout import AM2K, Folders, validation_photos
+from gfm.data.layout import AM2K, Folders, Roots
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
@@ -39,6 +39,6 @@ def prepare_trimaps(
         raise GFMError("data.source.folders.validation_trimap names no folder: give it a name")
     target = root / folders.validation_trimap
     # Ignore existing trimaps, because an incomplete folder is completed here.
-    mattes = validation_photos(root, replace(folders, validation_trimap=""))
+    mattes = Roots(root, folders=replace(folders, validation_trimap="")).validation()
     items = [Item((photo.alpha,), (target / f"{photo.name}.png",), _BYTES) for photo in mattes]
     run(Job("trimaps", items, partial(make, kernel_size)), options)

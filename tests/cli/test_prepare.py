@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from gfm.cli import app
 from gfm.cli.datasets import find_roots
 from gfm.data.images import open_array, read_alpha, read_image, write_png
-from gfm.data.layout import Folders, Roots, scenes, training_photos, validation_photos
+from gfm.data.layout import Folders, Roots, scenes
 from gfm.data.pairs import Pairs
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
@@ -72,10 +72,10 @@ def test_training_reads_denoised_folders(roots, monkeypatch):
         shutil.rmtree(roots.photos.parent / folder)
     monkeypatch.setattr("gfm.prepare.denoise.METHODS", {"nlm": lambda image, sigma: image})
     prepare_denoise(roots, options=ONE)
-    for photo in training_photos(roots.photos, "closed_form", is_denoised=True):
+    for photo in roots.training("closed_form", is_denoised=True):
         assert photo.denoised.suffix == ".png"
         np.testing.assert_array_equal(read_image(photo.denoised), read_image(photo.foreground))
-    assert training_photos(roots.photos, "image", True)[0].denoised.suffix == ".jpg"
+    assert roots.training("image", True)[0].denoised.suffix == ".jpg"
     for scene in scenes(roots.bg20k, "paths.bg20k", is_denoised=True):
         error = read_image(scene.denoised).astype(int) - read_image(scene.image)
         assert np.abs(error).mean() < 3
@@ -100,11 +100,11 @@ def test_missing_packages_are_named(roots, monkeypatch):
 
 
 def test_trimaps_complete_the_folder(roots):
-    old, new = (photo.trimap for photo in validation_photos(roots.photos))
+    old, new = (photo.trimap for photo in roots.validation())
     write_png(old, read_alpha(old) * 0)
     new.unlink()
     prepare_trimaps(roots.photos, options=ONE)
-    first, second = validation_photos(roots.photos)
+    first, second = roots.validation()
     assert not read_alpha(first.trimap).any()
     expected = trimap_from_alpha(read_alpha(second.alpha), 25)
     np.testing.assert_array_equal(read_alpha(second.trimap), expected)
@@ -115,8 +115,8 @@ def test_packed_data_are_the_same_data(roots):
     assert packed["photos"] == roots.photos.with_name("AM-2k_packed")
     there = Roots(packed["photos"], packed["bg20k"], packed["coco"])
     for raw, photo in zip(
-        training_photos(roots.photos, "closed_form", True),
-        training_photos(there.photos, "closed_form", True),
+        roots.training("closed_form", True),
+        there.training("closed_form", True),
         strict=True,
     ):
         for name in ("image", "foreground", "background", "denoised"):
@@ -130,9 +130,7 @@ def test_packed_data_are_the_same_data(roots):
             label = open_array(photo.labels[f"trimap_{size}"])
             np.testing.assert_array_equal(label, trimap_from_alpha(alpha, size))
     assert not raw.labels
-    for raw, photo in zip(
-        validation_photos(roots.photos), validation_photos(there.photos), strict=True
-    ):
+    for raw, photo in zip(roots.validation(), there.validation(), strict=True):
         np.testing.assert_array_equal(read_alpha(photo.trimap), read_alpha(raw.trimap))
     assert len(scenes(there.bg20k, "", is_denoised=True)) == 3
     assert len(scenes(there.coco, "")) == 2
@@ -140,7 +138,7 @@ def test_packed_data_are_the_same_data(roots):
 
 def test_packed_pictures_are_what_the_reader_gives(roots):
     """Photos with a profile and cut-outs as mattes, too."""
-    photo = training_photos(roots.photos, "image", False)[0]
+    photo = roots.training("image", False)[0]
     image, alpha = photo.image.with_suffix(".webp"), photo.alpha.with_suffix(".tif")
     pixels, matte = read_image(photo.image), read_alpha(photo.alpha)
     Image.fromarray(pixels).save(image, lossless=True, icc_profile=wide_profile())
@@ -148,7 +146,7 @@ def test_packed_pictures_are_what_the_reader_gives(roots):
     photo.image.unlink()
     photo.alpha.unlink()
     packed = prepare_pack(roots, only=["photos"], options=ONE)["photos"]
-    there = training_photos(packed, "image", False)[0]
+    there = Roots(packed).training("image", False)[0]
     assert np.abs(open_array(there.image).astype(int) - pixels).max() > 5
     np.testing.assert_array_equal(open_array(there.image), read_image(image))
     np.testing.assert_array_equal(open_array(there.alpha), matte)
@@ -240,7 +238,7 @@ def test_folder_names_are_options(roots, tmp_path):
     overrides = ["data=p3m10k", f"paths.p3m10k={root}"]
     found = find_roots(overrides)
     assert isinstance(found.folders, Folders)
-    assert len(training_photos(found.photos, "image", False, found.folders)) == 4
+    assert len(found.training("image", False)) == 4
     assert len(found.validation()) == 2
     result = CliRunner().invoke(app, ["prepare", "trimaps", "--workers", "1", *overrides])
     assert result.exit_code == 0, result.output
@@ -248,7 +246,7 @@ def test_folder_names_are_options(roots, tmp_path):
     assert len(list((root / "validation/P3M-500-P/trimap").iterdir())) == 2
     shutil.rmtree(root / "train/mask")
     with pytest.raises(GFMError, match=r"set paths\.p3m10k=<folder that holds train/mask>"):
-        training_photos(found.photos, "image", False, found.folders)
+        found.training("image", False)
 
 
 def test_overrides(roots, tmp_path):

@@ -15,7 +15,6 @@ from gfm.data import samplers
 from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions, ValidationSet
-from gfm.data.layout import validation_photos
 from gfm.data.samplers import EndlessBatches, EpochSampler, ShareSampler
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.errors import GFMError
@@ -186,7 +185,7 @@ def test_impossible_crop(demo_roots, sizes):
 
 
 def test_validation_photos_are_whole(demo_roots):
-    sample = ValidationSet(validation_photos(demo_roots.photos))[0]
+    sample = ValidationSet(demo_roots.validation())[0]
     assert sample["image"].shape[1:] == sample["alpha"].shape[1:] == sample["trimap"].shape[1:]
     assert set(sample["trimap"].unique().tolist()) == {0, 128, 255}
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from gfm.data.colours import conversion, to_srgb
 from gfm.data.decoding import turn
-from gfm.data.images import image_size, read_alpha, read_image, read_image_for, read_matte
+from gfm.data.images import image_size, read_alpha, read_image, read_matte
 from gfm.errors import GFMError
 
 HEIGHT, WIDTH = 12, 20
@@ -123,13 +123,13 @@ def test_profiles_are_converted(tmp_path, suffix):
         expected = np.array(to_srgb(image))
         assert np.abs(expected.astype(int) - np.array(image)).max() > 8
     np.testing.assert_array_equal(read_image(path), expected)
-    np.testing.assert_array_equal(read_image_for(path, (HEIGHT, WIDTH)), expected)
+    np.testing.assert_array_equal(read_image(path, (HEIGHT, WIDTH)), expected)
 
 
 def test_large_photos_with_a_profile_are_decoded_small(tmp_path):
     path = tmp_path / "x.jpg"
     saved(path, np.repeat(np.repeat(COLOURS, 16, 0), 16, 1), icc_profile=wide_profile())
-    small = read_image_for(path, (HEIGHT * 2, WIDTH * 2))
+    small = read_image(path, (HEIGHT * 2, WIDTH * 2))
     assert small.shape == (HEIGHT * 2, WIDTH * 2, 3)
     whole = cv2.resize(read_image(path), small.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - whole).mean() < 3
@@ -139,7 +139,7 @@ def test_large_photos_with_a_profile_are_decoded_small(tmp_path):
 def test_only_jpeg_is_decoded_small(tmp_path, suffix):
     """OpenCV would shrink a PNG by four from only four of sixteen pixels."""
     path = saved(tmp_path / f"x{suffix}", np.repeat(np.repeat(COLOURS, 8, 0), 8, 1))
-    np.testing.assert_array_equal(read_image_for(path, (HEIGHT, WIDTH)), read_image(path))
+    np.testing.assert_array_equal(read_image(path, (HEIGHT, WIDTH)), read_image(path))
 
 
 def test_the_profile_of_srgb_changes_nothing(tmp_path):

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gfm.data.images import read_alpha, read_image, read_image_for, write_png
-from gfm.data.layout import Folders, Roots, scenes, training_photos, validation_photos
+from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.layout import Folders, Roots, scenes
 from gfm.errors import GFMError
 
 
@@ -18,37 +18,37 @@ def am2k(demo_roots, tmp_path):
 
 
 def test_training_photos(am2k):
-    plain = training_photos(am2k, "image", is_denoised=False)
+    plain = Roots(am2k).training("image", is_denoised=False)
     assert [p.name for p in plain] == sorted(p.stem for p in (am2k / "train/mask").iterdir())
     assert all(p.foreground is p.background is p.denoised is None for p in plain)
-    full = training_photos(am2k, "closed_form", is_denoised=True)
+    full = Roots(am2k).training("closed_form", is_denoised=True)
     for photo in full:
         paths = (photo.image, photo.alpha, photo.foreground, photo.background, photo.denoised)
         assert all(path.stem == photo.name for path in paths)
         assert photo.denoised.parent.name == "fg_denoise"
-    assert training_photos(am2k, "image", True)[0].denoised.parent.name == "original_denoise"
+    assert Roots(am2k).training("image", True)[0].denoised.parent.name == "original_denoise"
 
 
 def test_suffixes_in_any_case(am2k):
     first = next((am2k / "train/original").iterdir())
     first.rename(first.with_suffix(".JPEG"))
     (am2k / "train/original/notes.txt").touch()
-    assert training_photos(am2k, "image", False)[0].image.suffix in (".JPEG", ".jpg")
+    assert Roots(am2k).training("image", False)[0].image.suffix in (".JPEG", ".jpg")
 
 
 def test_validation_works_without_trimaps(am2k):
-    assert all(p.trimap for p in validation_photos(am2k))
+    assert all(p.trimap for p in Roots(am2k).validation())
     shutil.rmtree(am2k / "validation/trimap")
-    assert not any(p.trimap for p in validation_photos(am2k))
+    assert not any(p.trimap for p in Roots(am2k).validation())
 
 
 @pytest.mark.parametrize(
     ("folder", "call", "fix"),
     [
-        ("train", lambda root: training_photos(root, "image", False), "paths.am2k="),
-        ("train/fg", lambda root: training_photos(root, "closed_form", False), "track.foreground="),
-        ("train/fg_denoise", lambda root: training_photos(root, "closed_form", True), "denoise="),
-        ("validation", validation_photos, "paths.am2k="),
+        ("train", lambda root: Roots(root).training("image", False), "paths.am2k="),
+        ("train/fg", lambda root: Roots(root).training("closed_form", False), "track.foreground="),
+        ("train/fg_denoise", lambda root: Roots(root).training("closed_form", True), "denoise="),
+        ("validation", lambda root: Roots(root).validation(), "paths.am2k="),
     ],
 )
 def test_missing_folder(am2k, folder, call, fix):
@@ -60,13 +60,13 @@ def test_missing_folder(am2k, folder, call, fix):
 
 
 def test_missing_partner(am2k):
-    photo = training_photos(am2k, "image", False)[1]
+    photo = Roots(am2k).training("image", False)[1]
     photo.image.unlink()
     with pytest.raises(GFMError, match=rf"no picture named {photo.name} in .*original"):
-        training_photos(am2k, "image", False)
+        Roots(am2k).training("image", False)
     photo.image.with_suffix(".heic").touch()
     with pytest.raises(GFMError, match=rf"{photo.name}\.heic is not read: convert it to PNG"):
-        training_photos(am2k, "image", False)
+        Roots(am2k).training("image", False)
 
 
 def test_empty_folder(tmp_path):
@@ -79,21 +79,21 @@ def test_two_pictures_of_one_name(am2k):
     path = next((am2k / "train/original").iterdir())
     shutil.copy(path, path.with_suffix(".png"))
     with pytest.raises(GFMError, match=rf"{path.name} and {path.stem}\.png.*remove all but one"):
-        training_photos(am2k, "image", False)
+        Roots(am2k).training("image", False)
 
 
 def test_hidden_files_do_not_count(am2k):
     path = next((am2k / "train/original").iterdir())
     shutil.copy(path, path.with_name("._" + path.name))  # as macOS leaves on foreign disks
-    assert len(training_photos(am2k, "image", False)) == 4
+    assert len(Roots(am2k).training("image", False)) == 4
 
 
 def test_folders_of_another_dataset(am2k):
     (am2k / "train/original").rename(am2k / "train/photos")
     folders = Folders(option="paths.mine", train_image="train/photos")
-    assert len(training_photos(am2k, "image", False, folders)) == 4
+    assert len(Roots(am2k, folders=folders).training("image", False)) == 4
     with pytest.raises(GFMError, match=r"train/original: set paths\.mine="):
-        training_photos(am2k, "image", False, Folders(option="paths.mine"))
+        Roots(am2k, folders=Folders(option="paths.mine")).training("image", False)
 
 
 def test_roots_take_strings(tmp_path):
@@ -134,14 +134,14 @@ def test_large_pictures_are_decoded_small(tmp_path):
     cv2.imwrite(str(tmp_path / "scene.jpg"), picture[:, :, ::-1])
     whole = read_image(tmp_path / "scene.jpg")
     for size, height in (((640, 960), 640), ((400, 400), 640), ((300, 300), 320), ((50, 80), 80)):
-        small = read_image_for(tmp_path / "scene.jpg", size)
+        small = read_image(tmp_path / "scene.jpg", size)
         assert small.shape[0] == height
         expected = cv2.resize(whole, small.shape[1::-1], interpolation=cv2.INTER_AREA)
         assert np.abs(small.astype(int) - expected).mean() < 2
     with pytest.raises(GFMError, match=r"missing\.jpg"):
-        read_image_for(tmp_path / "missing.jpg", (1, 1))
+        read_image(tmp_path / "missing.jpg", (1, 1))
 
 
 def test_landscape_pictures_are_not_decoded_too_small_for_portrait_sizes(tmp_path):
     cv2.imwrite(str(tmp_path / "scene.jpg"), np.zeros((640, 960, 3), np.uint8))
-    assert read_image_for(tmp_path / "scene.jpg", (480, 320)).shape == (640, 960, 3)
+    assert read_image(tmp_path / "scene.jpg", (480, 320)).shape == (640, 960, 3)

@@ -9,7 +9,7 @@ import pytest
 
 from gfm.animals.sample import draw_sample
 from gfm.data.images import read_alpha, read_image, write_png
-from gfm.data.layout import training_photos
+from gfm.data.layout import Roots
 from gfm.errors import GFMError
 from gfm.prepare.foregrounds import estimate, prepare_foregrounds
 from gfm.prepare.runner import Options
@@ -45,14 +45,14 @@ def pymatting(monkeypatch):
 def test_folders_are_what_training_reads(am2k, pymatting, method, capsys):
     prepare_foregrounds(am2k, method=method, options=Options(1))
     assert "first import" in capsys.readouterr().out
-    for photo in training_photos(am2k, "closed_form", is_denoised=False):
+    for photo in Roots(am2k).training("closed_form", is_denoised=False):
         image = read_image(photo.image)
         np.testing.assert_array_equal(read_image(photo.foreground), image)
         np.testing.assert_array_equal(read_image(photo.background), 255 - image)
 
 
 def test_sizes_must_agree(am2k, pymatting, capsys):
-    photo = training_photos(am2k, "image", False)[0]
+    photo = Roots(am2k).training("image", False)[0]
     write_png(photo.alpha, read_alpha(photo.alpha)[1:])
     with pytest.raises(GFMError, match="1 of 4 failed"):
         prepare_foregrounds(am2k, options=Options(1))
@@ -66,7 +66,7 @@ def test_unknown_method_and_missing_package(am2k, monkeypatch):
     with pytest.raises(GFMError, match="--method knn: give one of cf, ml"):
         prepare_foregrounds(am2k, method="knn")
     monkeypatch.setitem(sys.modules, "pymatting", None)
-    with pytest.raises(GFMError, match=r"pymatting is missing: pip install .*prepare"):
+    with pytest.raises(GFMError, match=r"needs pymatting: pip install .*prepare"):
         prepare_foregrounds(am2k)
 
 

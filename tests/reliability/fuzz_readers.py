@@ -83,7 +83,7 @@ def picture(data: bytes) -> None:
         images.read_image,
         images.read_alpha,
         images.read_matte,
-        lambda path: images.read_image_for(path, (8, 8)),
+        lambda path: images.read_image(path, (8, 8)),
     ):
         refused(read, path)
 

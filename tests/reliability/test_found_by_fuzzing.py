@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageFile
 
 from gfm.checkpoints import read_checkpoint
-from gfm.data.images import image_size, read_alpha, read_image, read_image_for, read_matte
+from gfm.data.images import image_size, read_alpha, read_image, read_matte
 from gfm.data.layout import Photo
 from gfm.data.matte import Matte
 from gfm.errors import GFMError
@@ -49,7 +49,7 @@ PICTURES = {
 def test_pictures(tmp_path, name):
     path = tmp_path / "photo.png"
     path.write_bytes(PICTURES[name])
-    for read in (*READERS[1:4], lambda p: read_image_for(p, (4, 4))):
+    for read in (*READERS[1:4], lambda p: read_image(p, (4, 4))):
         with pytest.raises(GFMError, match=r"photo\.png") as error:
             read(path)
         assert "\n" not in str(error.value)
