@@ -76,7 +76,7 @@ def to_latex(table: Table) -> str:
     )
 
 
-def _lines(table: Table, mark: Callable[[str, int], str]) -> list[list[str]]:
+def _lines(table: Table, mark: Callable[[str, int], Any]) -> list[list[Any]]:
     """Return the cells of a table's heading and rows, marked up by their rank."""
     texts = _texts(table)
     heads = ["", *(f"{column_title(name)}{_unit(table, name)}" for name in table.metrics)]
@@ -135,15 +135,13 @@ def _csv_rows(table: Table) -> dict[str, dict[str, Any]]:
 
 
 def _print(table: Table) -> None:
+    (_, *heads), *body = _lines(table, lambda text, rank: Text(text, _STYLES[rank]))
     shown = RichTable(title=table.title, title_justify="left")
     shown.add_column("cell", overflow="fold")
-    heads = [f"{column_title(name)}{_unit(table, name)}" for name in table.metrics]
-    for name in [*heads, *(f"{column_title(name)}, published" for name in table.published)]:
-        shown.add_column(name, justify="right")
-    for row, (own, published) in zip(table.rows, _texts(table), strict=True):
-        ranks = [entry.rank for entry in row.entries] or [0] * len(own)
-        styled = [Text(text, _STYLES[rank]) for text, rank in zip(own, ranks, strict=True)]
-        shown.add_row(Text(row.label), *styled, *published)
+    for head in heads:
+        shown.add_column(head, justify="right")
+    for line in body:
+        shown.add_row(*line)
     console().print(shown)
     for note in table.notes:
         console().print(Text(note))
