@@ -13,6 +13,7 @@ from torch import Tensor
 from gfm.data.images import read_image
 from gfm.errors import GFMError
 from gfm.inference.foreground import estimate_foreground
+from gfm.inference.pictures import channels_last
 from gfm.inference.predictor import Predictor
 from gfm.inference.video.smoothing import Smoother
 
@@ -137,7 +138,6 @@ def _to_array(values: Tensor, maximum: int = 255) -> np.ndarray:
     """Convert 1×C×H×W in [0, 1] to an H×W(×C) array of uint8 or uint16."""
     integers = (values[0].float() * maximum).round_().clamp_(0, maximum)
     # Convert on the device, because bytes are faster to copy and transpose than floats.
-    integers = integers.to(torch.uint8 if maximum == 255 else torch.int32)
-    array = integers.permute(1, 2, 0).contiguous().cpu().numpy()
-    array = array if maximum == 255 else array.astype(np.uint16)
-    return array[..., 0] if array.shape[-1] == 1 else array
+    if maximum == 255:
+        return channels_last(integers.to(torch.uint8))
+    return channels_last(integers.to(torch.int32)).astype(np.uint16)

@@ -78,11 +78,11 @@ def convert_like(picture: Picture, result: Tensor) -> Picture:
         (N×)C×H×W on the device of the picture.
     """
     if isinstance(picture, Image.Image):
-        return Image.fromarray(_channels_last(to_bytes(result[0])))
+        return Image.fromarray(channels_last(to_bytes(result[0])))
     if isinstance(picture, np.ndarray):
         has_bytes = picture.dtype == np.uint8 and result.shape[1] > 1
         result = to_bytes(result) if has_bytes else result.float()
-        return _channels_last(result if picture.ndim == 4 else result[0])
+        return channels_last(result if picture.ndim == 4 else result[0])
     result = result.float().to(picture.device)
     return result if picture.ndim == 4 else result[0]
 
@@ -92,6 +92,7 @@ def to_bytes(result: Tensor) -> Tensor:
     return (result * 255).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _channels_last(result: Tensor) -> np.ndarray:
+def channels_last(result: Tensor) -> np.ndarray:
+    """Convert (N×)C×H×W to an array (N×)H×W×C, or (N×)H×W if C is 1."""
     array = result.movedim(-3, -1).contiguous().cpu().numpy()
     return array[..., 0] if array.shape[-1] == 1 else array
