@@ -164,7 +164,8 @@ class EMA(EMAWeightAveraging):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         if stage == "fit":
-            device = self._device or pl_module.device
+            # Lightning moves the module later: its device is still the CPU.
+            device = self._device or trainer.strategy.root_device
             self._average_model = _Average(pl_module, device, self.decay, self._use_buffers)
             self._is_swapped = False
 

@@ -77,11 +77,10 @@ class SaveAtEnd(Callback):
             self._agree(trainer)
 
     def _agree(self, trainer: pl.Trainer) -> None:
-        set_received_sigterm(
-            trainer,
-            not is_accumulating(trainer)
-            and trainer.strategy.reduce_boolean_decision(self.received is not None, all=False),
-        )
+        stops = self.received is not None and not is_accumulating(trainer)
+        if trainer.world_size > 1 and not is_accumulating(trainer):
+            stops = trainer.strategy.reduce_boolean_decision(stops, all=False)
+        set_received_sigterm(trainer, stops)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self.has_ended = has_counted_epoch(trainer)  # not if it ended before its first batch

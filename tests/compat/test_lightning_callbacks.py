@@ -1,6 +1,7 @@
 """Changed callbacks of Lightning: a test fails for each private API that a release changes."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -134,6 +135,17 @@ def test_averaging_reads_nothing_from_the_device():
     assert average.n_averaged == 1
 
 
+def on_device(name: str) -> SimpleNamespace:
+    """Return what stands for a trainer on a device."""
+    return SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(name)))
+
+
+def test_the_average_is_on_the_device_to_which_the_network_will_be_moved():
+    average = EMA(0.8)
+    average.setup(on_device("meta"), Normed(), "fit")
+    assert all(p.is_meta for p in average._average_model.module.parameters())
+
+
 @pytest.mark.parametrize("use_buffers", [True, False])
 def test_the_average_is_that_of_lightning(tmp_path, use_buffers):
     averaged = []
@@ -179,7 +191,7 @@ def test_the_best_file_holds_the_average_that_was_validated(tmp_path):
 def test_a_signal_in_a_validation_saves_each_weight_in_its_place():
     module = Normed()
     average = EMA(0.8)
-    average.setup(None, module, "fit")
+    average.setup(on_device("cpu"), module, "fit")
     for tensor in average._average_model.module.parameters():
         tensor.data.fill_(7)
     before = {name: value.clone() for name, value in module.state_dict().items()}

@@ -17,6 +17,7 @@ from gfm.animals import DrawnAnimals
 from gfm.compat.lightning import SIGTERMException
 from gfm.data.loaders import _Loader
 from gfm.run.train import train
+from gfm.training.preemption import SaveAtEnd
 from tests import processes
 from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING, compose_config
 from tests.processes import Command
@@ -137,3 +138,17 @@ def test_a_loader_worker_ends_only_on_its_parents_signal():
     worker.terminate()
     worker.join(10)
     assert not worker.is_alive()
+
+
+@pytest.mark.parametrize(("accumulates", "stops"), [(False, True), (True, False)])
+def test_a_single_process_does_not_ask_others(monkeypatch, tmp_path, accumulates, stops):
+    """With ``trainer=ddp``, asking would wait for the GPU at every step."""
+    told = []
+    monkeypatch.setattr("gfm.training.preemption.is_accumulating", lambda _: accumulates)
+    monkeypatch.setattr(
+        "gfm.training.preemption.set_received_sigterm", lambda _, value: told.append(value)
+    )
+    callback = SaveAtEnd(tmp_path / "last.ckpt")
+    callback.received = signal.SIGTERM
+    callback.on_train_batch_end(SimpleNamespace(world_size=1))
+    assert told == [stops]
