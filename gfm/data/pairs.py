@@ -110,6 +110,7 @@ class Pairs:
             mattes = set(alphas.values())  # may be in the same folder as the photos
             images = {stem: path for stem, path in images.items() if path not in mattes}
             self._check_suffix(folder, found, images, alphas)
+        self.check_trimaps()
         trimaps = {}
         if found.trimaps and (folder / found.trimaps).is_dir():  # another part may have them
             trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=none")
@@ -160,15 +161,14 @@ class Pairs:
         validation = find_child(root, VALIDATION)
         return [find_child(root, TRAINING) or root, *([validation] if validation else [])]
 
-    def find_folders(self, folder: Path) -> FolderNames:
-        """Find the folders in one of :meth:`parts`; see :func:`find_folders`.
+    def check_trimaps(self) -> None:
+        """Raise GFMError if the user named a folder of trimaps that no part has."""
+        name, parts = self.trimaps, self.parts()
+        if name and name != "none" and not any((part / name).is_dir() for part in parts):
+            raise GFMError(f"no folder {parts[0] / name}: set data.trimaps, or data.trimaps=none")
 
-        Raises:
-            GFMError: The folders cannot be told apart, or no part has the named one of trimaps.
-        """
-        name = None if self.trimaps == "none" else self.trimaps
-        if name and not any((part / name).is_dir() for part in self.parts()):
-            raise GFMError(f"no folder {folder / name}: set data.trimaps, or data.trimaps=none")
+    def find_folders(self, folder: Path) -> FolderNames:
+        """Find the folders in one of :meth:`parts`; see :func:`find_folders`."""
         names = self.images, self.alphas, self.trimaps
         return find_folders(folder, *names, are_together=bool(self.alpha_suffix))
 

@@ -65,6 +65,7 @@ def _parts_of_roots(roots: Roots) -> Iterator[Part]:
 
 
 def _parts_of_pairs(pairs: Pairs) -> Iterator[Part]:
+    pairs.check_trimaps()
     for folder in pairs.parts():
         root = pairs.root or folder
         names = pairs.find_folders(folder)

@@ -262,6 +262,12 @@ def test_overrides(roots, tmp_path):
             find_roots(overrides)
 
 
+def test_trimaps_can_be_prepared_in_a_folder_that_is_missing(roots):
+    root = roots.photos / "validation"
+    found = find_roots(["data=pairs", f"data.root={root}", "data.trimaps=new"])
+    assert found.folders.validation_trimap == "new"
+
+
 def test_plain_test_set_has_no_training_photos(roots):
     root = roots.photos / "validation"
     overrides = [f"data.root={root}", "data.images=original", "data.alphas=mask", "data=folder"]
