@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 import pytorch_lightning as pl
-import torch
 from torch.utils.data import DataLoader
 
 from gfm.compat.lightning import num_batches_fetched
@@ -207,13 +206,14 @@ class MattingDataModule(pl.LightningDataModule):
         """
         batch_size = split_batch(self.batch_size, rank_and_world()[1])
         sampler = EpochSampler(len(self.training), self.samples.seed, self.repeats_first_epoch)
+        is_on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return TrainingLoader(
             self._batches_done,
             WindowSet.like(self.training) if self.composes_on_device else self.training,
             batch_sampler=EndlessBatches(sampler, batch_size),
             num_workers=self.num_workers,
             collate_fn=collate if self.composes_on_device else None,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=is_on_gpu,
             persistent_workers=self.num_workers > 0,
         )
 

@@ -263,3 +263,11 @@ def test_a_batch_that_does_not_divide(demo_roots, monkeypatch):
     assert split_batch(32, 8) == 4
     with pytest.raises(GFMError, match="among 8: set it to 8, or"):
         split_batch(4, 8)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_only_trainings_on_a_gpu_pin_memory(demo_roots, monkeypatch, device):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    datamodule = module(demo_roots, "ori")
+    datamodule.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device)))
+    assert datamodule.train_dataloader().pin_memory == (device == "cuda")
