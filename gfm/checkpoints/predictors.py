@@ -13,7 +13,7 @@ from gfm.errors import GFMError
 from gfm.inference.foreground import ForegroundMethod
 from gfm.inference.inferers import Inferer, make_inferer
 from gfm.inference.predictor import Precision, Predictor
-from gfm.models.performance import device_type
+from gfm.models.precision import device_type
 
 
 def choose_inferer(

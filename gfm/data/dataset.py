@@ -14,7 +14,7 @@ from gfm.data.compositing import read_photo
 from gfm.data.images import read_alpha
 from gfm.data.layout import Datasets, Photo, Scene
 from gfm.data.matte import Matte
-from gfm.data.mixture import PhotoOrder
+from gfm.data.photo_order import PhotoOrder
 from gfm.data.tracks import Layers
 from gfm.data.transforms import Crop, Interpolation, JointTransform, choose_window
 from gfm.data.trimap import trimap_from_alpha
@@ -65,7 +65,7 @@ class SampleOptions:
         flip_probability: Probability of a horizontal flip.
         seed: Seed of all random numbers.
         also_share: Fraction of the samples that come from added datasets; see
-            :class:`gfm.data.mixture.PhotoOrder`.
+            :class:`gfm.data.photo_order.PhotoOrder`.
         on_error: ``stop`` at an unreadable file, or ``skip`` to the next photo. With ``skip``,
             samples have an entry ``skipped`` with one line for each file skipped.
 

@@ -37,7 +37,7 @@ def by_device(accelerator: str, cpu: Any, gpu: Any, fast_cpu: Any = None) -> Any
         accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     chosen = cpu if accelerator == "cpu" else gpu
     if accelerator == "cpu" and fast_cpu is not None:
-        from gfm.models.performance import bfloat16_hardware
+        from gfm.models.precision import bfloat16_hardware
 
         chosen = fast_cpu if bfloat16_hardware("cpu") else cpu
     # Other keys can interpolate a list only if it is a ListConfig.

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from gfm.config import Config, EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
-from gfm.models.performance import choose_precision, device_type, prefers_channels_last
+from gfm.models.precision import choose_precision, device_type, prefers_channels_last
 from gfm.run.from_photos import fit_to_photos, keep_chosen
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain

@@ -21,7 +21,7 @@ from gfm.evaluation.test_sets import write_test_sets
 from gfm.inference.shrinking import shrinking
 from gfm.metrics import metric_units
 from gfm.models.gfm import GFM
-from gfm.models.performance import choose_inference_format
+from gfm.models.precision import choose_inference_format
 from gfm.run.summary import sets_table
 from gfm.run.sweep import check_strategy
 from gfm.system.console import console

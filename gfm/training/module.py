@@ -28,7 +28,7 @@ from gfm.losses import Criterion
 from gfm.metrics import MattingMetrics
 from gfm.metrics.inputs import name_photo
 from gfm.models.gfm import GFM
-from gfm.models.performance import allow_tf32, choose_inference_format
+from gfm.models.precision import allow_tf32, choose_inference_format
 from gfm.training.loss_watch import LossWatch
 from gfm.training.objective import Objective
 from gfm.training.optimization import (

@@ -25,7 +25,7 @@ from gfm.inference import Hybrid, Inferer, Resize
 from gfm.inference.resizing import scaled_size
 from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
-from gfm.models.performance import allow_tf32, bfloat16_hardware, choose_inference_format
+from gfm.models.precision import allow_tf32, bfloat16_hardware, choose_inference_format
 from gfm.rosta import TT
 from tests.benchmarks.networks import model_node
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from gfm.models.performance import choose_precision
+from gfm.models.precision import choose_precision
 from gfm.system.cores import num_cores
 from tests.gpu.stage import Stage
 

@@ -16,7 +16,7 @@ from gfm.metrics import MattingMetrics
 from gfm.models.blocks import interpolate
 from gfm.models.fusion import MattingOutput, classify
 from gfm.models.gfm import GFM
-from gfm.models.performance import allow_tf32
+from gfm.models.precision import allow_tf32
 from gfm.rosta import TT, transition_mask
 from tests.golden.formula import GOLDEN, forget_weights, formula_state_dict
 from tests.gpu.stage import Stage

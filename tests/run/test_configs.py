@@ -20,7 +20,7 @@ def test_by_device(monkeypatch, accelerator, has_gpu, expected):
 
 @pytest.mark.parametrize(("hardware", "expected"), [("AMX", 3), (None, 1)])
 def test_cpus_with_bfloat16_may_have_a_separate_value(monkeypatch, hardware, expected):
-    monkeypatch.setattr("gfm.models.performance.bfloat16_hardware", lambda device: hardware)
+    monkeypatch.setattr("gfm.models.precision.bfloat16_hardware", lambda device: hardware)
     assert by_device("cpu", 1, 2, 3) == expected
     assert by_device("gpu", 1, 2, 3) == 2
 

@@ -5,7 +5,6 @@ import torch
 from omegaconf import OmegaConf
 
 from gfm.config import EvaluateConfig, TrainConfig
-from gfm.models import performance
 from gfm.run import configuration
 from gfm.run.configuration import load_config
 from gfm.run.option_errors import OptionsError
@@ -15,7 +14,7 @@ from tests.conftest import compose_config
 
 @pytest.fixture
 def has_bfloat16(monkeypatch):
-    monkeypatch.setattr(performance, "cpu_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr("gfm.models.precision.cpu_capabilities", lambda: {"amx_bf16": True})
 
 
 CPU = "trainer.accelerator=cpu"
@@ -30,7 +29,7 @@ def test_the_demo_uses_the_precision_of_the_machine(has_bfloat16, tmp_path, caps
 
 
 def test_the_demo_trains_in_float32_without_bfloat16(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(performance, "cpu_capabilities", dict)
+    monkeypatch.setattr("gfm.models.precision.cpu_capabilities", dict)
     config = load_config(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("32-true", "contiguous")
     assert "32-true, for this CPU has no bfloat16 in hardware" in capsys.readouterr().out
@@ -91,7 +90,7 @@ def test_the_objects_of_a_run_match_its_configuration(
     has_bfloat16, tiny_training, tmp_path, monkeypatch
 ):
     """Precision and memory format, in the run and in what it leaves."""
-    monkeypatch.setattr(performance, "_LARGE_INPUT", 32)
+    monkeypatch.setattr("gfm.models.precision._LARGE_INPUT", 32)
     options = ["trainer.precision=auto", "logger=none", "trainer.limit_val_batches=0", "test=false"]
     _, objects = train(compose_config("train", [*tiny_training, *options]))
     assert objects["trainer"].precision == "bf16-mixed"

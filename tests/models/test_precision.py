@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from gfm.models import performance
 from gfm.models.networks import gfm_r34
-from gfm.models.performance import (
+from gfm.models.precision import (
     bfloat16_hardware,
     choose_inference_format,
     choose_precision,
@@ -18,7 +17,7 @@ from gfm.models.performance import (
 def cpu(monkeypatch):
     """Mock a CPU; tests add its instruction sets."""
     flags: dict[str, bool] = {"avx2": True, "avx512_f": True, "amx_bf16": False}
-    monkeypatch.setattr(performance, "cpu_capabilities", lambda: flags)
+    monkeypatch.setattr("gfm.models.precision.cpu_capabilities", lambda: flags)
     return flags
 
 
