@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gfm.data.batch import Batch
-from gfm.data.transforms import CV2_INTERPOLATION, Interpolation
+from gfm.data.transforms import Interpolation, cv2_interpolation
 from gfm.data.windows import Recipe, split_windows
 
 _LAYERS = ("image", "foreground", "background")
@@ -96,5 +96,5 @@ def _resizing(
 ) -> Tensor:
     """Return the matrix by which OpenCV resizes columns, ``target`` × ``length``."""
     columns = np.eye(length, dtype=np.float32)
-    method = CV2_INTERPOLATION[interpolation]
+    method = cv2_interpolation(interpolation, length, target)
     return torch.from_numpy(cv2.resize(columns, (length, target), interpolation=method)).to(device)

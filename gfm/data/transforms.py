@@ -11,7 +11,14 @@ from gfm.errors import GFMError
 
 Interpolation = Literal["linear", "area"]
 
-CV2_INTERPOLATION = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+
+def cv2_interpolation(interpolation: Interpolation, length: int, target: int) -> int:
+    """Return OpenCV's code of an interpolation that resizes a side to ``target`` pixels.
+
+    Sides are enlarged linearly in any case, because OpenCV's ``INTER_AREA`` would repeat pixels.
+    """
+    shrinks = target < length
+    return cv2.INTER_AREA if interpolation == "area" and shrinks else cv2.INTER_LINEAR
 
 
 class Window(NamedTuple):
@@ -158,7 +165,8 @@ class JointTransform:
         input_size: Side of the square result in pixels.
         flip_probability: Probability of a horizontal flip.
         interpolation: ``linear`` as in the official code, or ``area``, which averages and so avoids
-            aliasing if a window is much larger than the result.
+            aliasing if a window is much larger than the result. A smaller window is enlarged
+            linearly.
 
     Raises:
         GFMError: ``input_size`` is below 1.
@@ -175,17 +183,7 @@ class JointTransform:
         self.input_size = input_size
         self.interpolation = interpolation
         self.flip = A.HorizontalFlip(p=flip_probability)
-        self.steps = [
-            self.flip,
-            A.Resize(
-                input_size,
-                input_size,
-                interpolation=CV2_INTERPOLATION[interpolation],
-                # Nearest to the centre of each pixel; plain INTER_NEAREST uses its corner.
-                mask_interpolation=cv2.INTER_NEAREST_EXACT,
-            ),
-        ]
-        self.pipelines: dict[tuple[str, ...], A.Compose] = {}
+        self.pipelines: dict[tuple[int, tuple[str, ...]], A.Compose] = {}
 
     def __call__(self, arrays: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
         """Transform all arrays in the same way.
@@ -197,16 +195,26 @@ class JointTransform:
         Returns:
             The transformed arrays by name.
         """
-        names = tuple(arrays)
-        if names not in self.pipelines:
-            targets = {n: "mask" if n.startswith("trimap") else "image" for n in names}
-            del targets["image"]
-            self.pipelines[names] = A.Compose(
-                self.steps, additional_targets=targets, is_check_shapes=False
-            )
-        pipeline = self.pipelines[names]
+        side = len(arrays["image"])
+        method = cv2_interpolation(self.interpolation, side, self.input_size)
+        key = method, tuple(arrays)
+        if key not in self.pipelines:
+            self.pipelines[key] = self._pipeline(*key)
+        pipeline = self.pipelines[key]
         pipeline.set_random_seed(seed)
         return dict(pipeline(**arrays))
+
+    def _pipeline(self, method: int, names: Sequence[str]) -> A.Compose:
+        targets = {n: "mask" if n.startswith("trimap") else "image" for n in names}
+        del targets["image"]
+        resize = A.Resize(
+            self.input_size,
+            self.input_size,
+            interpolation=method,
+            # Nearest to the centre of each pixel; plain INTER_NEAREST uses its corner.
+            mask_interpolation=cv2.INTER_NEAREST_EXACT,
+        )
+        return A.Compose([self.flip, resize], additional_targets=targets, is_check_shapes=False)
 
     def is_flipped(self, seed: int) -> bool:
         """Return whether a sample with this seed is flipped."""

@@ -123,6 +123,12 @@ def test_area_averages(arrays):
     assert set(np.unique(result["alpha"])) == {127}
 
 
+def test_area_enlarges_linearly(arrays):
+    linear, area = (JointTransform(100, 0.0, kind)(dict(arrays), 0) for kind in ("linear", "area"))
+    for name, array in linear.items():
+        np.testing.assert_array_equal(area[name], array)
+
+
 def test_impossible_input_size():
     with pytest.raises(GFMError, match="input size"):
         JointTransform(0)
