@@ -90,10 +90,9 @@ def test_an_evaluation_ends_well_if_the_process_of_wandb_has_ended(tmp_path, off
     def lost(*_, **__):
         raise ConnectionError
 
-    logger = Dashboard(save_dir=tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(wandb.Run, "finish", lost)
-        log_test_sets([logger], {"sad": 1.0}, {})
+        log_test_sets([Dashboard(save_dir=tmp_path)], {"sad": 1.0}, {})
     wandb.finish()
 
 
