@@ -104,7 +104,7 @@ def config_of_set(cfg: DictConfig, name: str) -> DictConfig:
     Its results and predictions are in a sub-folder named after the set.
 
     Raises:
-        GFMError: There is no sub-folder of predictions.
+        GFMError: ``predictions`` has no sub-folder for the test set.
     """
     own: Any = cfg.copy()
     with open_dict(own):

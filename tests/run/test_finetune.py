@@ -64,16 +64,6 @@ def write_weights(path):
     return path
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_weights(tmp_path_factory.mktemp("weights") / "small.ckpt")
-
-
-@pytest.fixture(scope="module")
-def mine(tmp_path_factory):
-    return make_photos(tmp_path_factory.mktemp("mine"), 5)
-
-
 def finetune(mine, weights, run, *options):
     choice = ["data=pairs", f"data.root={mine}", "recipe=finetune", f"init_from={weights}"]
     cfg = compose_config("train", [*choice, f"paths.run={run}", *QUICK, *options])

@@ -14,17 +14,7 @@ from gfm.errors import GFMError
 from gfm.training.module import MattingModule
 from tests.conftest import compose_config
 from tests.reliability.entry import status_of
-from tests.run.test_finetune import QUICK, make_photos, write_weights
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_weights(tmp_path_factory.mktemp("weights") / "small.ckpt")
-
-
-@pytest.fixture(scope="module")
-def mine(tmp_path_factory):
-    return make_photos(tmp_path_factory.mktemp("mine"), 5)
+from tests.run.test_finetune import QUICK
 
 
 def test_arguments_of_the_command(tmp_path):
