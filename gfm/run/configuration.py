@@ -12,7 +12,7 @@ from gfm.errors import GFMError
 from gfm.models.precision import choose_precision, device_type, prefers_channels_last
 from gfm.run.from_photos import fit_to_photos, keep_chosen
 from gfm.run.from_weights import take_network
-from gfm.run.option_errors import explain
+from gfm.run.option_errors import explain, options_of_set
 from gfm.run.sweep import choose_gpu, is_search_without_sweep, job_name, job_to_resume
 from gfm.run.test_sets import ONLY_EVALUATED, config_of_set
 from gfm.system.console import console
@@ -50,11 +50,13 @@ def load_config(kind: type[C], cfg: DictConfig) -> C:
 def load_config_per_set(cfg: DictConfig) -> list[EvaluateConfig]:
     """Load the configuration of an evaluation on each test set; see :func:`load_config`."""
     configs: list[EvaluateConfig] = []
-    for own in [config_of_set(cfg, name) for name in cfg.sets] or [cfg]:
+    for name in map(str, cfg.sets):
+        own = config_of_set(cfg, name)
         if configs:  # the machine, and so the precision, is the same
             own.trainer.precision = configs[0].trainer.precision
-        configs.append(load_config(EvaluateConfig, own))
-    return configs
+        with options_of_set(name):
+            configs.append(load_config(EvaluateConfig, own))
+    return configs or [load_config(EvaluateConfig, cfg)]
 
 
 def _place_in_sweep(cfg: DictConfig) -> DictConfig:

@@ -1,5 +1,6 @@
 """Scores mattes: ``python evaluate.py``, ``gfm evaluate``, and the same from Python."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,17 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run.configuration import load_config_per_set
     from gfm.run.evaluation import Evaluation, finish
     from gfm.run.folders import check_shared, use_folder
+    from gfm.run.option_errors import options_of_set
     from gfm.run.test_sets import loggers_of_means
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(folder)
         configs = load_config_per_set(cfg)
         network = scoring.load(configs[0])
-        # Check the data of all test sets before scoring the first.
-        evaluations = [Evaluation(config, network) for config in configs]
+        evaluations = []
+        for config in configs:  # check the data of all test sets before scoring the first
+            with options_of_set(config.folder.name) if cfg.sets else nullcontext():
+                evaluations.append(Evaluation(config, network))
         summaries = {evaluation.name: evaluation.run() for evaluation in evaluations}
         if not all(summaries.values()):
             return {}, {}  # rank zero returns them

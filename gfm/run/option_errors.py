@@ -1,6 +1,8 @@
 """Explains each invalid option in one line, by its name on the command line."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -10,6 +12,9 @@ from gfm.errors import GFMError
 from gfm.option_types import LINE, Section
 
 _OPTIONS = "a mapping of options; see --help"
+_OPTION = re.compile(r"(?<![\w./-])data\.(?=[a-z])")
+"""The beginning of an option of ``data`` in a message, but not in a path."""
+
 _WORDS = {None: "null", True: "true", False: "false"}
 
 
@@ -53,6 +58,19 @@ def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> Opt
         is_interpolated = isinstance(source, str | list) and "${" in str(source)
         lines[is_interpolated].setdefault(name, line)
     return OptionsError(list((lines[False] or lines[True]).values()))
+
+
+@contextmanager
+def options_of_set(name: str) -> Iterator[None]:
+    """Let errors within the context name the options of a test set, ``sets.<name>.<option>``.
+
+    The code that raises them knows a single set, whose options are ``data.<option>``.
+    """
+    try:
+        yield
+    except GFMError as error:
+        lines = getattr(error, "lines", [str(error)])
+        raise OptionsError([_OPTION.sub(f"sets.{name}.", line) for line in lines]) from error
 
 
 def _locate(place: Sequence[int | str], schema: Mapping[str, Any]) -> tuple[list[str], Any]:

@@ -4,6 +4,7 @@ Hydra would merge the choices of a group into one section. Each choice is theref
 separate section, ``sets.<name>``, and evaluated like a single ``data`` in a sub-folder.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,33 +37,33 @@ def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[s
     Raises:
         GFMError: Two sets have the same name, a sweep has lists of sets, or the command trains.
     """
-    parsed = {text: parse_override(text) for text in parse_arguments(arguments)[1]}
-    lists = [option for option in parsed.values() if _lists_sets(option)]
+    overrides = parse_arguments(arguments)[1]
+    lists = [option for option in map(parse_override, overrides) if _lists_sets(option)]
     if not lists:
         return list(arguments)
     if trains:
         raise GFMError("train on one dataset, data=<name>; data=pairs adds others with data.also")
     if lists[-1].is_sweep_override():
         raise GFMError("a sweep cannot take lists of test sets: run evaluate.py once for each list")
-    options = [text for text in parsed if text.lstrip("+").startswith("data.")]
-    replaced = {
-        *options,
-        *(text for text, option in parsed.items() if option.key_or_group == "data"),
-    }
-    sets: dict[str, list[str]] = {}
     chosen = lists[-1].value()
     assert isinstance(chosen, list)
+    if not chosen:
+        raise GFMError("data=[] names no test set: choose some, as in data=[am2k,./mine]")
+    sets: dict[str, list[str]] = {}
     for choice in map(str, chosen):
         # Hydra's names of options have no other letters, and no digit at the beginning.
-        name = re.sub(r"\W|^(?=\d)", "_", Path(choice).name, flags=re.ASCII)
+        name = re.sub(r"\W|^(?=\d)", "_", Path(os.path.abspath(choice)).name, flags=re.ASCII)
         if name in sets:
             raise GFMError(f"data names two test sets {name}: remove one, or rename its folder")
         sets[name] = _compose(name, choice)
-    kept = [argument for argument in arguments if argument not in replaced]
+    of_all = [text for text in overrides if text.lstrip("+").startswith("data.")]
+    others = [o for o in overrides if o not in of_all and parse_override(o).key_or_group != "data"]
     return [
-        *(*kept, "~data"),
+        *(a for a in arguments if a not in overrides),  # overrides must be adjacent
+        "~data",
         *(text for texts in sets.values() for text in texts),
-        *(re.sub(r"^(\+*)data\.", rf"\1sets.{name}.", o) for name in sets for o in options),
+        *(re.sub(r"^(\+*)data\.", rf"\1sets.{name}.", o) for name in sets for o in of_all),
+        *others,  # last, because options of one set replace those of all
     ]
 
 
@@ -82,7 +83,7 @@ def _lists_sets(option: Override) -> bool:
 
 
 def _compose(name: str, choice: str) -> list[str]:
-    if "/" not in choice:
+    if "/" not in choice and not choice.startswith("."):
         return [f"+data@sets.{name}={choice}"]
     node = f"sets.{name}"
     found = [f"{node}.{option}=null" for option in _OF_FOLDER]

@@ -101,9 +101,9 @@ def test_names_of_folders_need_not_be_names_of_options(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("übung", "2nd set"):
         Path(name).mkdir()
+    monkeypatch.chdir("übung")
     cfg = compose_config(
-        "evaluate",
-        prepare_arguments(["data=['./übung','./2nd set']", "paths.run=run"], resumes=False),
+        "evaluate", prepare_arguments(["data=[./,'../2nd set']", "paths.run=run"], resumes=False)
     )
     assert list(cfg.sets) == ["_bung", "_2nd_set"]
 
@@ -190,6 +190,39 @@ def test_predictions_of_several_sets(run_sets, weights, tmp_path):
         run_sets(f"predictions={folder}", "data=[p3m500_np,aim500]", folder="none")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "set sets.own.alpha_suffix=_mask"),
+        (["data.shorter_side=9", "sets.own.trimaps=none"], "set sets.own.alpha_suffix=_mask"),
+        (["sets.own.alphas=nix"], "set sets.own.alphas to the name of the mattes' folder"),
+        (["sets.own.num_holdout=-1"], "sets.own.num_holdout=-1: choose a number"),
+        (["+sets.own.nix=1"], "sets.own.nix: no such option"),
+    ],
+)
+def test_messages_name_the_options_of_a_set(run_sets, weights, tmp_path, options, message):
+    write_set(tmp_path / "own", ("photos", "data.v1/masks", None), 2, 90)
+    for path in (tmp_path / "own/data.v1/masks").iterdir():
+        path.rename(path.with_stem(f"{path.stem}_mask"))
+    with pytest.raises(GFMError) as error:
+        run_sets(
+            *(f"checkpoint={weights}", f"data=[ppm100,{tmp_path}/own]"),
+            *("sets.own.images=photos", "sets.own.alphas=data.v1/masks", *options),
+        )
+    assert message in str(error.value)
+    assert "sets.own.v1" not in str(error.value)
+
+
+def test_options_of_one_set_replace_those_of_all(tmp_path):
+    arguments = ["data=[./mine,am2k]", "sets.mine.shorter_side=60", "data.shorter_side=50"]
+    arguments += ["sets.mine.images=fotos", "--cfg", "job"]
+    given = prepare_arguments(arguments, resumes=False)
+    assert given[:2] == ["--cfg", "job"]  # Hydra refuses overrides on both sides of a flag
+    sets = compose_config("evaluate", [*given[2:], "paths.run=run"]).sets
+    assert (sets.mine.shorter_side, sets.am2k.shorter_side) == (60, 50)
+    assert (sets.mine.images, sets.mine.alphas) == ("fotos", None)
+
+
 def test_faults_of_the_last_set_are_found_before_the_first_is_scored(run_sets, weights, tmp_path):
     shutil.rmtree(tmp_path / "data/ppm100/matte")
     with pytest.raises(GFMError, match="ppm100"):
@@ -206,6 +239,7 @@ def test_the_macro_mean_counts_sets_equally():
     ("arguments", "match"),
     [
         (["data=[am2k,am2k]"], "two test sets am2k"),
+        (["data=[]"], "names no test set"),
         (["-m", "data=[am2k,aim500],[ppm100]"], "cannot take lists of test sets"),
     ],
 )
