@@ -168,7 +168,7 @@ class MattingDataModule(pl.LightningDataModule):
         if self.composes_on_device:
             check_track(track)
         trained = self._hold_out(track.photos(files), validated)
-        if not trained:
+        if all(photo.dataset for photo in trained):
             raise GFMError(
                 f"{len(self.held_out)} of {len(self.held_out)} training photos are held out: "
                 "add photos, or hold out fewer with data.num_holdout"

@@ -130,6 +130,13 @@ class Roots:
         """List the backgrounds of a dataset; see :func:`scenes`."""
         return scenes(getattr(self, name), f"paths.{name}", is_denoised)
 
+    def label_folders(self) -> list[Path]:
+        """List the folders of the labels of a packed dataset, one for each kind."""
+        folder = self.photos / self.folders.labels
+        if not self.folders.labels or not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+
     def _list(self, alpha: str, partners: Mapping[str, str]) -> list["Photo"]:
         """List photos by their mattes.
 
@@ -142,7 +149,8 @@ class Roots:
             name: files_by_stem(root / getattr(folders, folder), _REMEDY.get(folder, here))
             for name, folder in partners.items()
         }
-        labels = {} if alpha == "validation_alpha" else _labels(root / folders.labels)
+        kinds = [] if alpha == "validation_alpha" else self.label_folders()
+        labels = {kind.name: files_by_stem(kind, "paths to a folder packed anew") for kind in kinds}
         return [
             Photo(
                 stem,
@@ -207,12 +215,6 @@ class Datasets(Protocol):
 
     def scenes(self, name: Backgrounds, is_denoised: bool = False) -> list[Scene]:
         """List backgrounds."""
-
-
-def _labels(folder: Path) -> dict[str, dict[str, Path]]:
-    """Map each kind of labels to its files by stem."""
-    kinds = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    return {path.name: files_by_stem(path, "paths to a folder packed anew") for path in kinds}
 
 
 def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Scene]:

@@ -170,7 +170,8 @@ class Pairs:
     def find_folders(self, folder: Path) -> FolderNames:
         """Find the folders in one of :meth:`parts`; see :func:`find_folders`."""
         names = self.images, self.alphas, self.trimaps
-        return find_folders(folder, *names, are_together=bool(self.alpha_suffix))
+        found = find_folders(folder, *names, are_together=bool(self.alpha_suffix))
+        return found._replace(trimaps=None) if self.trimaps == "none" else found
 
 
 def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path) -> None:

@@ -53,6 +53,7 @@ def _parts_of_roots(roots: Roots) -> Iterator[Part]:
         Folder(root / names.train_image, "photo", True),
         *(Folder(root / name) for name in (names.foreground, names.background)),
         *(Folder(root / name) for name in (names.denoised_image, names.denoised_foreground)),
+        *(Folder(path, "labels") for path in roots.label_folders()),
     ]
     yield Part(root, tuple(train))
     validation = [

@@ -23,8 +23,8 @@ from gfm.errors import GFMError
 from gfm.prepare.duplicates import fingerprint
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
 
-Role = Literal["photo", "alpha", "cutout", "trimap", "layer"]
-"""Role of a picture; a layer belongs to a photo, or is a background."""
+Role = Literal["photo", "alpha", "cutout", "trimap", "labels", "layer"]
+"""Role of a picture; labels are packed, and a layer belongs to a photo or is a background."""
 
 _FEW = 3  # values that one line lists
 _MANY = 20
@@ -91,9 +91,11 @@ def look_at(path: Path, role: Role) -> Look:
             return Look(image.shape[:2])
         traits = frozenset(_photo_traits(path, image))
         return Look(image.shape[:2], traits, fingerprint=fingerprint(image))
-    if role == "trimap":
+    if role in ("trimap", "labels"):
         trimap = read_alpha(path)
-        return Look(trimap.shape, fault=_constant(trimap, role) or _other_values(trimap))
+        # Labels may be constant: those of a small photo are all transition.
+        fault = _constant(trimap, role) if role == "trimap" else None
+        return Look(trimap.shape, fault=fault or _other_values(trimap))
     return _look_at_matte(path, role)
 
 

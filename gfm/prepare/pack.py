@@ -119,7 +119,8 @@ def prepare_pack(
 
     Raises:
         GFMError: A dataset does not exist or is packed already, two would be packed into the same
-            folder, the disk is too small, or see :func:`gfm.prepare.runner.run`.
+            folder, a folder holds pictures of another dataset or of files that are gone, the disk
+            is too small, or see :func:`gfm.prepare.runner.run`.
     """
     found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
     for name in only:
@@ -169,7 +170,17 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
         raise GFMError(f"{root} is packed already: there is nothing to do")
     if target.resolve() == root.resolve():
         raise GFMError(f"{target} is the source itself: choose another place with --out")
-    for folder in sorted({path.parent for item in items for path in item.targets}):
-        found = [path for paths in list_pictures(folder).values() for path in paths]
-        if not all(map(is_packed, found)):
+    made: dict[Path, set[str]] = {}
+    for path in (path for item in items for path in item.targets):
+        made.setdefault(path.parent, set()).add(path.stem)
+    strays = []
+    for folder, stems in sorted(made.items()):
+        found = list_pictures(folder)
+        if not all(is_packed(path) for paths in found.values() for path in paths):
             raise GFMError(f"{folder} holds pictures that are not packed: choose another --out")
+        strays += [path for stem in found.keys() - stems for path in found[stem]]
+    if strays:  # training would use them as well
+        raise GFMError(
+            f"{target} holds {len(strays):,} pictures that {root} lacks, such as {min(strays)}: "
+            "remove them, or choose another --out"
+        )

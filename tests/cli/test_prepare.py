@@ -229,6 +229,24 @@ def test_packing_spares_a_dataset_that_is_not_packed(roots, tmp_path, overwrite)
     assert sorted(other.rglob("*")) == before
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_photo_that_was_renamed_is_not_packed_twice(roots, overwrite):
+    packed = prepare_pack(roots, only=["photos"], options=ONE)["photos"]
+    for path in list((roots.photos / "train").rglob("m_00000002.*")):
+        path.rename(path.with_stem("renamed"))
+    words = r"AM-2k_packed holds 8 pictures that .*AM-2k lacks, such as .*m_00000002\.npy: remove"
+    with pytest.raises(GFMError, match=words):
+        prepare_pack(roots, only=["photos"], options=Options(1, overwrite=overwrite))
+    for path in list(packed.rglob("m_00000002.npy")):
+        path.unlink()
+    prepare_pack(roots, only=["photos"], options=ONE)
+    assert [photo.name for photo in Roots(packed).training("closed_form", True)][1:] == [
+        "m_00000003",
+        "m_00000004",
+        "renamed",
+    ]
+
+
 def test_folder_names_are_options(roots, tmp_path):
     root = tmp_path / "P3M-10k"
     shutil.copytree(roots.photos / "train/original", root / "train/blurred_image")
@@ -266,6 +284,8 @@ def test_trimaps_can_be_prepared_in_a_folder_that_is_missing(roots):
     root = roots.photos / "validation"
     found = find_roots(["data=pairs", f"data.root={root}", "data.trimaps=new"])
     assert found.folders.validation_trimap == "new"
+    found = find_roots(["data=pairs", f"data.root={root}", "data.trimaps=none"])
+    assert found.folders.validation_trimap == "trimaps"
 
 
 def test_plain_test_set_has_no_training_photos(roots):

@@ -88,6 +88,13 @@ def test_held_out_photos_are_not_trained_on_by_another_name(tmp_path):
         module.setup("fit")
 
 
+def test_the_main_dataset_cannot_be_held_out_whole(mixture):
+    """An epoch would have a single sample."""
+    module = MattingDataModule(mixture, OriginalTrack(), num_holdout=1.0, num_workers=0)
+    with pytest.raises(GFMError, match="5 of 5 training photos are held out"):
+        module.setup("fit")
+
+
 def test_a_dataset_that_would_be_held_out_whole_is_an_error(tmp_path):
     mine, few = make_photos(tmp_path / "mine", 5), make_photos(tmp_path / "few", 2, first=9)
     module = MattingDataModule(Mixture(Pairs(mine), [few]), OriginalTrack(), num_workers=0)

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.images import open_array, read_alpha, read_image, write_array, write_png
 from gfm.data.layout import Roots
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.prepare.check import _fingerprint, check, parts
 from gfm.prepare.content import _other_values, look_at
+from gfm.prepare.pack import prepare_pack
 from gfm.prepare.pairing import pair
+from gfm.prepare.runner import Options
 
 
 @pytest.fixture
@@ -102,6 +104,22 @@ def test_a_named_folder_of_trimaps_must_exist(roots):
     with pytest.raises(GFMError, match=r"no folder .*absent: set data\.trimaps"):
         parts(Pairs(roots.photos, trimaps="absent"))
     assert parts(Pairs(roots.photos, trimaps="trimap"))  # only validation has it
+
+
+def test_labels_of_a_packed_dataset_are_checked(roots):
+    packed = prepare_pack(roots, only=["photos"], options=Options(1))["photos"]
+    labels = packed / "train/labels"
+    constant, cut, other, gone = sorted((labels / "trimap_25").iterdir())
+    write_array(constant, np.full_like(open_array(constant), 128))  # may be right
+    assert check([Roots(packed)], 1) == []
+    _halve(cut)
+    write_array(other, open_array(other) // 2)
+    gone.unlink()
+    assert check([Roots(packed)], 1) == [
+        f"{labels / 'trimap_25'}: lacks 1 of 4 pictures: {gone.stem}",
+        f"cannot read {cut}: not an array, or damaged; pack it again",
+        f"{other}: a trimap has only the values 0, 128 and 255, but this one also has 64, 127",
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
