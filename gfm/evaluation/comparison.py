@@ -67,7 +67,8 @@ class Comparison:
     """Runs, compared on the photos and metrics that all of them have.
 
     The values are runs × photos × metrics; ``num_left_out`` photos are not in all runs, and
-    ``num_trained`` are left out because a network was trained on them.
+    ``num_trained`` are left out because a network was trained on them. The means of a metric, and
+    the differences, leave out photos for which a run has no finite value (NaN here).
     """
 
     runs: list[Scores]
@@ -83,10 +84,14 @@ class Comparison:
         For several test sets, these are the macro means.
         """
         groups = list(self.test_sets().values()) or [np.arange(len(self.photos))]
-        means = np.mean([np.nanmean(self.values[:, group], axis=1) for group in groups], axis=0)
-        runs = self.values[1:] - self.values[:1]
-        differences = [bootstrap_differences(run, groups=groups) for run in runs]
+        values = self.shared_values()
+        means = np.mean([mean_over_photos(values[:, group]) for group in groups], axis=0)
+        differences = [bootstrap_differences(run - values[0], groups=groups) for run in values[1:]]
         return zip(self.metrics, means.T, zip(*differences, strict=True), strict=True)
+
+    def shared_values(self) -> np.ndarray:
+        """Return the values, NaN for all runs where one of them has no value."""
+        return np.where(np.isnan(self.values).any(axis=0), np.nan, self.values)
 
     def test_sets(self) -> dict[str, np.ndarray]:
         """Return the indices of the photos of each test set that all runs have."""
@@ -99,9 +104,9 @@ class Comparison:
         """Yield each test set with the means of all runs in a metric and their differences."""
         column = self.metrics.index(metric)
         for name, indices in self.test_sets().items():
-            values = self.values[:, indices, column]
+            values = self.shared_values()[:, indices, column]
             paired = (values[1:] - values[:1]).T
-            yield name, np.nanmean(values, axis=1), tuple(bootstrap_differences(paired))
+            yield name, mean_over_photos(values), tuple(bootstrap_differences(paired))
 
 
 def read_scores(folder: Path, label: str) -> Scores:
@@ -206,8 +211,16 @@ def match_runs(runs: list[Scores]) -> Comparison:
     if not photos or not metrics:
         raise GFMError("the runs share no photo or no metric: evaluate them on the same dataset")
     values = np.array([[[r.rows[p][m] for m in metrics] for p in photos] for r in runs])
+    values[~np.isfinite(values)] = np.nan
     num_left_out = len(set.union(*known)) - len(common)
     return Comparison(runs, photos, metrics, values, num_left_out, len(common) - len(photos))
+
+
+def mean_over_photos(values: np.ndarray) -> np.ndarray:
+    """Average over the second axis without NaN; NaN if all values are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy warns of the mean of no values
+        return np.nanmean(values, axis=1)
 
 
 def bootstrap_differences(
@@ -224,6 +237,10 @@ def bootstrap_differences(
         seed: Seed of the draws.
         groups: Indices of the photos of each test set, whose means are averaged; by default all
             photos are one set.
+
+    Returns:
+        A difference for each metric: NaN if a set has no photo, and with an unbounded interval if a
+        set has only one.
     """
     columns = [
         [column[group] for group in groups] if groups else [column] for column in differences.T
@@ -232,10 +249,13 @@ def bootstrap_differences(
 
 
 def _bootstrap(samples: Sequence[np.ndarray], draws: int, seed: int) -> Difference:
-    samples = [values for values in samples if values.size]
-    mean = float(_macro_mean(*samples)) if samples else math.nan
-    samples = [np.repeat(values, 2) if values.size == 1 else values for values in samples]
-    if not samples or all(np.ptp(values) == 0 for values in samples):  # SciPy refuses these
+    smallest = min(values.size for values in samples)
+    if not smallest:
+        return Difference(math.nan, math.nan, math.nan)
+    mean = float(_macro_mean(*samples))
+    if smallest == 1:
+        return Difference(mean, -math.inf, math.inf)
+    if all(np.ptp(values) == 0 for values in samples):  # SciPy refuses these
         return Difference(mean, mean, mean)
     low, high = scipy.stats.bootstrap(
         samples,

@@ -68,7 +68,7 @@ def _photo_table(comparison: Comparison, metric: str, num_photos: int) -> Table:
     differences = values[1:] - values[0]
     largest = np.nan_to_num(np.abs(differences)).max(axis=0)
     for i in np.argsort(-largest, kind="stable")[:num_photos]:
-        texts = (f"{value:+.3g}" for value in differences[:, i])
+        texts = ("–" if math.isnan(d) else f"{d:+.3g}" for d in differences[:, i])
         table.add_row(comparison.photos[i], *map(_number, values[:, i]), *texts)
     return table
 
@@ -90,7 +90,8 @@ def write_comparison(path: Path, comparison: Comparison) -> None:
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:
-    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values]
+    # The page subtracts them, so they need more digits than it shows.
+    return [float(f"{v:.12g}") if math.isfinite(v) else None for v in values]
 
 
 def _number(value: float) -> str:
@@ -98,4 +99,6 @@ def _number(value: float) -> str:
 
 
 def _interval(difference: Difference) -> str:
+    if math.isnan(difference.mean):
+        return "–"
     return f"{difference.mean:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}]"

@@ -111,9 +111,11 @@ def _is_scaled(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
 
 
 def resize_matte(matte: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize H×W of any depth, by averaging if it shrinks and linearly otherwise."""
+    """Resize a matte of :func:`read_prediction`, averaging if it shrinks and linearly otherwise."""
     if matte.shape == (height, width):
         return matte
     shrinks = height * width < matte.size
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(matte, (width, height), interpolation=interpolation)
+    resized = cv2.resize(matte, (width, height), interpolation=interpolation)
+    # Averages of floats exceed 1 by rounding errors.
+    return resized.clip(0, 1) if resized.dtype == np.float32 else resized

@@ -96,8 +96,10 @@ class PredictionSource:
         only one thread.
 
         Raises:
-            GFMError: A photo cannot be read, a matte cannot be written, or none can be scored.
+            GFMError: A photo cannot be read, a matte cannot be written, none can be scored, or the
+                evaluation would replace them.
         """
+        self._check_folder(scorer.folder)
         num_threads = min(_MOST_THREADS, num_cores()) if num_workers and not scorer.extra else 1
         self._check_range(photos)
         score = partial(self._score, scorer, ValidationSet(photos))
@@ -109,12 +111,21 @@ class PredictionSource:
                 else:
                     scorer.journal.add(name, row)
                 progress.advance()
+        scorer.journal.close()
         if self.faults:
             if len(self.faults) == len(self.files):
                 raise GFMError(self._describe_faults())
             names = ", ".join(self.faults)
             self.facts["faulty"] = f"{len(self.faults)} mattes, left out of the means: {names}"
         return True
+
+    def _check_folder(self, results: Path) -> None:
+        folder = next(iter(self.files.values())).parent
+        if folder.samefile(results):
+            raise GFMError(
+                f"this evaluation would replace the mattes in {folder}, which it scores: set "
+                "paths.run to a different folder"
+            )
 
     def _check_range(self, photos: Sequence[Photo]) -> None:
         """Raise GFMError if the first mattes are masks of 0 and 1, or 8-bit values in 16 bits."""

@@ -20,6 +20,7 @@ from gfm.evaluation.comparison import (
     Scores,
     bootstrap_differences,
     match_runs,
+    mean_over_photos,
     read_scores,
 )
 from gfm.evaluation.journal import read_settings
@@ -146,7 +147,7 @@ def build_table(sweep: Path) -> Table:
     units = metric_units(next((run.protocol for run in found if run.protocol), "gfm"))
     notes = [
         *_notes(comparison, rows, metrics),
-        *definition.notes,
+        *(" ".join(note.split()) for note in definition.notes),  # a line each, also in LaTeX
         *_sources(definition, published),
     ]
     known = [m for m in metrics if any(m in row.published for row in rows)]
@@ -176,11 +177,11 @@ def _entries(
     shown = [name for name in metrics if name in comparison.metrics]
     columns = [comparison.metrics.index(name) for name in shown]
     is_error = [name in _ERRORS for name in shown]
-    values = comparison.values[:, :, columns]
+    values = comparison.shared_values()[:, :, columns]
     cells = np.split(values, np.cumsum(counts)[:-1])  # each runs × photos × metrics
     known = [i for i, cell in enumerate(cells) if len(cell)]
     photos = np.stack([cells[i].mean(axis=0) for i in known])  # cells × photos × metrics
-    runs = {i: np.nanmean(cells[i], axis=1) for i in known}  # of each cell, runs × metrics
+    runs = {i: mean_over_photos(cells[i]) for i in known}  # of each cell, runs × metrics
     means = np.stack([runs[i].mean(axis=0) for i in known])
     rows: list[list[Entry]] = [[] for _ in cells]
     for column, mean in enumerate(means.T):

@@ -28,8 +28,8 @@ def read_test_sets(folder: Path) -> list[str]:
 
 
 def write_metrics(folder: Path, summary: Summary) -> None:
-    """Write ``metrics.json``, with null for a metric without a value."""
-    known = {name: None if math.isnan(value) else value for name, value in summary.items()}
+    """Write ``metrics.json``, with null for a metric without a finite value."""
+    known = {name: value if math.isfinite(value) else None for name, value in summary.items()}
     write_text(folder / "metrics.json", json.dumps(known, indent=2) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import subprocess
 import sys
@@ -62,6 +63,38 @@ def test_photos_are_paired_by_name_and_missing_values_are_ignored(tmp_path):
     itself = compare_runs([folders[0], folders[0]])
     assert [means.tolist() for _, means, _ in itself.rows()] == [[2.0, 2.0], [6.0, 6.0]]
     assert [difference.mean for _, _, (difference,) in itself.rows()] == [0.0, 0.0]
+
+
+def test_means_and_differences_cover_the_photos_with_values_in_both(tmp_path, capsys, recwarn):
+    """The PSNR of a perfect matte is infinite."""
+    first = {"a": {"psnr": "inf"}, "b": {"psnr": 10.0}, "c": {"psnr": "nan"}, "d": {"psnr": 30.0}}
+    second = {"a": {"psnr": "inf"}, "b": {"psnr": 12.0}, "c": {"psnr": 90.0}, "d": {"psnr": 36.0}}
+    both = compare_runs([write(tmp_path / "one", first), write(tmp_path / "two", second)])
+    ((_, means, (difference,)),) = both.rows()
+    assert means.tolist() == [20.0, 24.0]
+    assert (difference.mean, difference.low, difference.high) == (4.0, 2.0, 6.0)
+    never = {"c": {"psnr": 1.0}}
+    none = compare_runs([tmp_path / "one", write(tmp_path / "never", never)])
+    for comparison, line in ((both, "c │ – │ 90 │ –"), (none, "psnr │ – │ – │ –")):
+        print_comparison(comparison, "psnr", 4)
+        assert f"│ {line} │" in re.sub(" +", " ", capsys.readouterr().out)
+        write_comparison(tmp_path / "page.html", comparison)
+    assert "nan" not in (tmp_path / "page.html").read_text()
+    assert not recwarn
+
+
+def test_one_photo_separates_no_runs(tmp_path):
+    runs = [write(tmp_path / str(sad), {"a": {"sad": sad}}) for sad in (1.0, 9.0)]
+    ((_, _, (difference,)),) = compare_runs(runs).rows()
+    assert (difference.mean, difference.is_significant) == (8.0, False)
+    (of_sets,) = bootstrap_differences(np.ones((3, 1)), groups=[np.arange(2), np.arange(2, 3)])
+    assert (of_sets.mean, of_sets.is_significant) == (1.0, False)
+
+
+def test_the_page_has_the_digits_that_differences_need(tmp_path):
+    runs = [write(tmp_path / str(sad), {"a": {"sad": sad}}) for sad in (12.34549, 12.34551)]
+    write_comparison(tmp_path / "page.html", compare_runs(runs))
+    assert '"values": [[[12.34549]], [[12.34551]]]' in (tmp_path / "page.html").read_text()
 
 
 def test_the_table_and_the_page_show_the_same(tmp_path, capsys):
@@ -209,3 +242,12 @@ def test_runs_on_several_test_sets(tmp_path, capsys):
     assert "Macro means of 2 test sets" in page
     assert page.count("by test set</h2>") == 2
     assert "-0.5 [-1, +0]" in page
+
+
+def test_a_test_set_without_values_leaves_the_macro_mean_without_one(tmp_path):
+    runs = [
+        write_sets(tmp_path / name, some=[value, value + 1.0], none=[math.nan] * 2)
+        for name, value in (("one", 1.0), ("two", 3.0))
+    ]
+    _, means, (difference,) = next(compare_runs(runs).rows())
+    assert np.isnan([*means, difference.mean, difference.low, difference.high]).all()

@@ -210,6 +210,25 @@ def test_floats_are_scored_as_they_are(run, data, mattes, shape):
     assert rows(folder)["a"]["sad"] == pytest.approx(target.size * 1e-4 / 1000, rel=1e-3)
 
 
+def test_floats_of_another_size_are_averaged(run, mattes):
+    """OpenCV's averages of ones are slightly above 1."""
+    (mattes / "a.png").unlink()
+    np.save(mattes / "a.npy", np.ones((173, 231), np.float32))
+    with pytest.warns(UserWarning, match=r"1 of 5 mattes .* a \(231×173 to 80×60 pixels\)"):
+        _, folder = run(f"predictions={mattes}")
+    assert (read_alpha(folder / "alpha/a.png") == 255).all()
+
+
+def test_the_mattes_are_never_replaced(run, mattes, tmp_path):
+    (tmp_path / "mine").mkdir()
+    mattes.rename(tmp_path / "mine/alpha")
+    (tmp_path / "link").symlink_to("mine")
+    before = (tmp_path / "mine/alpha/a.png").stat()
+    with pytest.raises(GFMError, match=r"replace the mattes in .*/mine/alpha, which it scores"):
+        run(f"predictions={tmp_path / 'mine'}", folder="link")
+    assert (tmp_path / "mine/alpha/a.png").stat() == before
+
+
 def test_two_mattes_of_one_photo_are_refused(run, mattes):
     for name in ("a.PNG", "a_alpha.png"):
         write_png(mattes / name, read_alpha(mattes / "a.png"))

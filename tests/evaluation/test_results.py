@@ -81,14 +81,19 @@ def test_a_metric_without_a_value_for_a_photo_is_left_out_of_its_mean(run, matte
     def never(batch):
         return torch.full((1,), math.nan)
 
+    def infinite(batch):
+        return torch.full((1,), math.inf)
+
     monkeypatch.setattr(
-        scoring, "make_scorer", partial(make_scorer_with, narrow=narrow, never=never)
+        scoring,
+        "make_scorer",
+        partial(make_scorer_with, narrow=narrow, never=never, infinite=infinite),
     )
     summary, folder = run(f"predictions={mattes}")
     assert summary["narrow"] == 2.0
     assert math.isnan(summary["never"])
     written = json.loads((folder / "metrics.json").read_text(), parse_constant=pytest.fail)
-    assert (written["narrow"], written["never"]) == (2.0, None)
+    assert (written["narrow"], written["never"], written["infinite"]) == (2.0, None, None)
     assert "never" not in read_metrics(folder / "metrics.json")
 
 

@@ -42,7 +42,8 @@ def write(sweep, runs=RUNS, config=PAPER):
     cells = {label: [f"{key}_seed0", f"{key}_seed1"] for key, label in labels.items()}
     options = {label: [f"rosta={key}"] for key, label in labels.items()}
     published = {"best": "GFM-TT(r), ORI"}
-    save_definition(sweep, Definition("A & b", cells, options, [], ["sad"], published, ["Own."]))
+    notes = ["Own.", "On two\nlines."]
+    save_definition(sweep, Definition("A & b", cells, options, [], ["sad"], published, notes))
     return sweep
 
 
@@ -90,6 +91,7 @@ def test_the_files(tmp_path, capsys):
     latex = (tmp_path / "table.tex").read_text()
     assert "F<a>r \\& 5 \\% & 4.75 $\\pm$ 0.35 &  \\\\" in latex
     assert "best & \\textbf{2.48 $\\pm$ 0.04} & 10.89 \\\\" in latex
+    assert "\n% On two lines.\n" in latex
     rows = {row["cell"]: row for row in csv.DictReader((tmp_path / "table.csv").open())}
     assert float(rows["best"]["sad"]) == pytest.approx(2.475)
     assert (rows["best"]["runs"], rows["none"]["sad"]) == ("2", "")
