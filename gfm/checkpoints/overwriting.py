@@ -1,5 +1,6 @@
-"""Prevents commands from overwriting their input, and files not written by gfm."""
+"""Prevents commands from overwriting their input, files not written by gfm, and edited cards."""
 
+import hashlib
 import mmap
 import re
 from collections.abc import Sequence
@@ -8,8 +9,8 @@ from pathlib import Path
 from gfm.checkpoints.sources import find_checkpoint
 from gfm.errors import GFMError
 
-# The metadata of exported graphs, of .safetensors and of config.json; the head of a model card.
-_MARK = re.compile(rb"(?s)generator.{1,4}gfm-matting |\A---\s+library_name: gfm-matting")
+# The metadata of exported graphs, of .safetensors and of config.json.
+_MARK = re.compile(rb"(?s)generator.{1,4}gfm-matting ")
 
 
 def check_targets(source: str, targets: Sequence[Path], overwrite: bool) -> None:
@@ -17,7 +18,7 @@ def check_targets(source: str, targets: Sequence[Path], overwrite: bool) -> None
 
     Raises:
         GFMError: A target is the checkpoint itself, or, unless ``overwrite``, a file that was not
-            written by ``gfm export``.
+            written by ``gfm export``, or a model card that was edited since.
     """
     checkpoint = find_checkpoint(Path(source))
     for target in targets:
@@ -27,14 +28,22 @@ def check_targets(source: str, targets: Sequence[Path], overwrite: bool) -> None
             raise GFMError(f"{target} is the checkpoint itself: choose another name for the result")
         if not overwrite and not _is_own(target):
             raise GFMError(
-                f"{target} exists and was not written by gfm: choose another name, or add "
-                "--overwrite"
+                f"{target} exists and was not written by gfm, or was edited since: choose another "
+                "name, or add --overwrite"
             )
+
+
+def seal(card: str) -> str:
+    """Return a model card with a digest at its end, which reveals that it was edited."""
+    return f"{card}\n<!-- gfm-matting {hashlib.sha256(card.encode()).hexdigest()} -->\n"
 
 
 def _is_own(path: Path) -> bool:
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            return _MARK.search(text) is not None
+        if path.suffix == ".md":
+            text = path.read_text("utf-8")
+            return text == seal(text.rpartition("\n<!--")[0])
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _MARK.search(data) is not None
     except (OSError, ValueError):  # unreadable, or empty
         return False

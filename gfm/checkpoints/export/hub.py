@@ -12,6 +12,7 @@ import jinja2
 from gfm import __version__
 from gfm.checkpoints.checkpoint import UNKNOWN_LICENCE, Checkpoint, collect_facts
 from gfm.checkpoints.formats import write_checkpoint
+from gfm.checkpoints.overwriting import seal
 from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
 from gfm.system.files import make_folder, write_text
@@ -32,7 +33,7 @@ def write_hub_folder(
     weights, config, card = (folder / name for name in HUB_FILES)
     write_checkpoint(weights, checkpoint)
     write_text(config, json.dumps(_config(checkpoint, metrics), indent=2) + "\n")
-    write_text(card, _card(checkpoint, metrics, name))
+    write_text(card, seal(_card(checkpoint, metrics, name)))
 
 
 def read_metrics(path: Path) -> dict[str, float]:
