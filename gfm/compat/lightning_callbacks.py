@@ -34,6 +34,10 @@ class LastCheckpoint(ModelCheckpoint):
         if may_wait and not is_accumulating(trainer):
             super().on_train_batch_end(trainer, *arguments)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
+        # Lightning would warn that it loads only some of the state if the run's folder has moved.
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+
 
 class BestCheckpoint(ModelCheckpoint):
     """``ModelCheckpoint`` whose best file always has the plain name.

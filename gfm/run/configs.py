@@ -19,6 +19,11 @@ It is inside the package when installed from a wheel, and beside it in a checkou
 """
 
 
+def choices(group: str) -> list[str]:
+    """Return the names of a group's files in this package; none if there is no such group."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*"))
+
+
 def by_device(accelerator: str, cpu: Any, gpu: Any, fast_cpu: Any = None) -> Any:
     """Choose between values by the device of the run.
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from gfm.errors import GFMError
 from gfm.option_types import LINE, Section
+from gfm.run.configs import choices
 
 _OPTIONS = "a mapping of options; see --help"
 _OPTION = re.compile(r"(?<![\w./-])data\.(?=[a-z])")
@@ -53,7 +54,8 @@ def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> Opt
         elif fault["type"] == "missing":
             line = f"{name} is missing: set it to {_describe(allowed, schema)}"
         else:
-            line = f"{name}={_shown(_find(options, path))}: choose {_describe(allowed, schema)}"
+            described = " or ".join(choices(name)) or _describe(allowed, schema)
+            line = f"{name}={_shown(_find(options, path))}: choose {described}"
         source = _find(written, path)
         is_interpolated = isinstance(source, str | list) and "${" in str(source)
         lines[is_interpolated].setdefault(name, line)

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 
 from gfm.compat.hydra import parse_arguments, parse_override, reason
 from gfm.errors import GFMError
-from gfm.run.configs import CONFIGS
+from gfm.run.configs import CONFIGS, choices
 from gfm.system.files import check_name
 
 _PLAIN = re.compile(r"[\w/.:+\-@%]+", re.ASCII)
@@ -89,11 +89,11 @@ def check_overrides(arguments: Sequence[str]) -> None:
         name = option.key_or_group
         if not name:
             raise GFMError(f"{line} names no option: write NAME=VALUE")
-        if option.is_delete() or option.is_sweep_override() or not (CONFIGS / name).is_dir():
+        known = choices(name)
+        if option.is_delete() or option.is_sweep_override() or not known:
             continue
         value = option.value()
         names = value if isinstance(value, list) else [value]
         kinds = str if option.is_add() else (str, dict)
         if not all(isinstance(one, kinds) for one in names):
-            known = sorted(path.stem for path in (CONFIGS / name).iterdir())
             raise GFMError(f"{line}: {name} is one of {', '.join(known)}")

@@ -54,7 +54,6 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load_config(TrainConfig, cfg)
         resumed = build.find_run_to_resume(config)
-        save_config(config)
         summary.announce(config)
 
         pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -63,6 +62,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         trainer = build.build_trainer(config)
         build.check_batch(config, trainer, module.model)
         build.save_split(datamodule, folder)
+        save_config(config)  # a resumed run that cannot start keeps its own
 
         with finish_wandb(), keep_status():
             if config.validate_first and not resumed:

@@ -225,3 +225,9 @@ def test_the_best_score_is_kept_where_a_run_goes_on_in_another_folder(tmp_path, 
     assert now.best_k_models == {path: 3, second: 2}
     assert [_read(file)["global_step"] for file in (path, second)] == [3, 1]
     assert is_moved or (tmp_path / "a/best.ckpt").is_file()
+
+
+def test_a_moved_run_gives_no_warning(tmp_path, recwarn):
+    saved = LastCheckpoint(tmp_path / "a").state_dict()
+    LastCheckpoint(tmp_path / "b").load_state_dict(saved)
+    assert not recwarn.list

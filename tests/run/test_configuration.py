@@ -134,6 +134,12 @@ def test_an_option_is_named_as_it_was_set(tiny):
     )
 
 
+def test_a_group_without_a_choice_lists_its_choices(tiny):
+    """The recipe leaves the inference to ``backbone=weights``."""
+    line = "inference=null: choose branch or hybrid or native or resize or rim"
+    assert refused(TrainConfig, "train", *tiny, "recipe=finetune", "backbone=r34") == [line]
+
+
 def test_options_that_contradict_each_other(tiny):
     (line,) = refused(TrainConfig, "train", *tiny, "objective=val/iou")
     assert line.startswith("objective=val/iou is not logged: choose one of val/sad, ")

@@ -75,6 +75,15 @@ def test_training_writes_its_files(run):
     assert logged == [pytest.approx(metrics["val/sad"])]
 
 
+def test_a_resumed_run_that_cannot_start_keeps_its_configuration(run, demo_folder):
+    folder, *_ = run
+    before = (folder / "config.yaml").read_bytes()
+    again = [f"ckpt_path={folder / 'checkpoints/last.ckpt'}", "trainer.profiler=none"]
+    with pytest.raises(GFMError, match="cannot build"):
+        train(compose_config("train", [*overrides(demo_folder, folder), *again]))
+    assert (folder / "config.yaml").read_bytes() == before
+
+
 def test_checkpoint_holds_plain_containers(run):
     folder, _, _ = run
     content = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)
