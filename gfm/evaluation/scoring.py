@@ -26,7 +26,7 @@ class Scorer:
         extra: Additional metrics.
         score: ``float`` scores the floats of a network, as the official code does; ``png`` scores
             the written files, so that anyone can reproduce the figures from them.
-        alpha_bits: Bits per pixel of a network's mattes in the files, 8 or 16.
+        alpha_bits: Bits per pixel of mattes of floats in the files, 8 or 16.
 
     Raises:
         GFMError: An additional metric has the name of one of the protocol's.
@@ -58,35 +58,41 @@ class Scorer:
         return self.folder / f"{name}.png"
 
     def add(self, matte: np.ndarray, sample: Batch) -> None:
-        """Write and score a matte as :meth:`score`, and store its metrics."""
-        self.journal.add(sample["name"][0], self.score(matte, sample))
+        """Write and score the matte of a network, H×W float, and store its metrics.
+
+        Raises:
+            GFMError: The matte has values outside [0, 1]; or as :meth:`score`.
+        """
+        name = sample["name"][0]
+        if not ((matte >= 0) & (matte <= 1)).all():
+            raise GFMError(f"photo {name}: the network's matte is not in [0, 1]; check its weights")
+        chosen = self._as_stored(matte) if self.scores_files else matte
+        self.journal.add(name, self.score(chosen, sample))
 
     def score(self, matte: np.ndarray, sample: Batch) -> dict[str, float]:
         """Write a matte and return its metrics; threads may do so at the same time.
 
         Args:
-            matte: H×W, the size of the photo. Floats of a network are in [0, 1] and rounded for the
-                file (the official code truncates them); uint8 and uint16 are written unchanged.
+            matte: H×W, the size of the photo. Floats are in [0, 1] and rounded for the file only
+                (the official code truncates them); uint8 and uint16 are written unchanged.
             sample: Batch of one photo from the loader, with its alpha and trimap.
 
         Raises:
-            GFMError: The matte has values outside [0, 1], the trimap of the photo is invalid, or
-                the matte cannot be written.
+            GFMError: The trimap of the photo is invalid, or the matte cannot be written.
         """
         name = sample["name"][0]
-        is_float = np.issubdtype(matte.dtype, np.floating)
-        if is_float and not ((matte >= 0) & (matte <= 1)).all():
-            raise GFMError(f"photo {name}: the network's matte is not in [0, 1]; check its weights")
-        stored = matte
-        if is_float:
-            stored = np.rint(matte * np.iinfo(self.depth).max).astype(self.depth)
-        write_png(self.path(name), stored)
-        if self.scores_files or not is_float:
-            matte = stored.astype(np.float32) / np.iinfo(stored.dtype).max
+        write_png(self.path(name), self._as_stored(matte))
+        if not np.issubdtype(matte.dtype, np.floating):
+            matte = matte.astype(np.float32) / np.iinfo(matte.dtype).max
         preds = torch.from_numpy(matte)[None, None]
         target, trimap = as_floats(sample)["alpha"].cpu(), sample["trimap"].cpu()
         with name_photo(name):
             return matting_metrics(preds, target, trimap, self.protocol, self.extra)
+
+    def _as_stored(self, matte: np.ndarray) -> np.ndarray:
+        if not np.issubdtype(matte.dtype, np.floating):
+            return matte
+        return np.rint(matte * np.iinfo(self.depth).max).astype(self.depth)
 
 
 class MatteSource(Protocol):

@@ -62,7 +62,9 @@ def test_files_are_scored_on_request(run, weights, data, floats, bits, dtype):
     assert f"files of {bits} bits" in (folder / "report.html").read_text()
 
 
-def test_options_of_a_network_do_not_affect_predictions(run, mattes):
+def test_options_of_a_network_do_not_affect_predictions(run, data, mattes):
+    (mattes / "a.png").unlink()
+    np.save(mattes / "a.npy", read_alpha(data / "alphas/a.png") * (0.999 / 255))
     figures = [
         run(f"predictions={mattes}", *choice, folder=str(i))[0]
         for i, choice in enumerate([(), ("score=png",), ("alpha_bits=16",)])
