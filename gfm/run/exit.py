@@ -44,7 +44,8 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
 
     Args:
         resume: Command or option that resumes an interrupted run; ``None`` if it cannot be resumed.
-        saved: Checkpoint to resume from; unless it exists, ``resume`` is not printed.
+        saved: Checkpoint to resume from; unless it exists, ``resume`` is not printed. A sweep can
+            be resumed in any case.
     """
     before = _modified(saved)
     try:
@@ -54,9 +55,9 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
         if status is None:
             raise
         if is_global_zero():
-            is_saved = saved is None or saved.exists()
+            can_resume = saved is None or saved.exists() or in_sweep()
             is_new = saved is None or _modified(saved) != before
-            _report_signal(status, resume if is_saved else None, is_new)
+            _report_signal(status, resume if can_resume else None, is_new)
         _ignore_sigterm(status)
         sys.exit(status)
     except Exception as error:

@@ -1,6 +1,7 @@
 """How entry points end: in one line where the input is at fault, else with a traceback."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -54,6 +55,16 @@ def test_only_a_checkpoint_of_this_start_is_progress(tmp_path, capsys, new, said
     with pytest.raises(SystemExit, match="130"):
         interrupt()
     assert capsys.readouterr().err == f"interrupted; {said}resume with a command\n"
+
+
+def test_a_sweep_can_be_resumed_before_its_job_has_saved(tmp_path, monkeypatch, capsys):
+    hydra = SimpleNamespace(sweep=SimpleNamespace(dir="sweep"))
+    monkeypatch.setattr("gfm.run.exit.HydraConfig.get", lambda: hydra)
+    monkeypatch.setattr("gfm.run.exit.in_sweep", lambda: True)
+    with pytest.raises(SystemExit), report_errors("a command", tmp_path / "last.ckpt"):
+        raise KeyboardInterrupt
+    said = "interrupted; resume with the same command and hydra.sweep.dir=sweep\n"
+    assert capsys.readouterr().err == said
 
 
 def test_bad_input_is_logged_in_one_line(tmp_path):
