@@ -7,8 +7,13 @@ from typing import Annotated
 
 import typer
 
-from gfm.cli.options import CheckpointOption, DeviceOption, InferenceOption, TrustOption
-from gfm.cli.predict import MaxSize
+from gfm.cli.options import (
+    CheckpointOption,
+    DeviceOption,
+    InferenceOption,
+    MaxSizeOption,
+    TrustOption,
+)
 from gfm.run.exit import report_errors
 from gfm.system.console import console
 from gfm.system.processes import exit_on_sigterm
@@ -26,7 +31,7 @@ def demo(
     checkpoint: CheckpointOption,
     device: DeviceOption = None,
     inference: InferenceOption = None,
-    max_size: MaxSize = 1080,
+    max_size: MaxSizeOption = 1080,
     port: Port = None,
     browser: Browser = False,
     trust: TrustOption = None,

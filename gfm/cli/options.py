@@ -26,6 +26,14 @@ InferenceOption = Annotated[
         show_default="as in the checkpoint's run, else as in the official code",
     ),
 ]
+MaxSizeOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Largest shorter side in pixels at which photos are matted; mattes of larger photos "
+        "are enlarged along edges. 0 sets no limit.",
+    ),
+]
 ShardOption = Annotated[
     str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
 ]

@@ -9,6 +9,7 @@ from gfm.cli.options import (
     CheckpointOption,
     DeviceOption,
     InferenceOption,
+    MaxSizeOption,
     OverwriteOption,
     ShardOption,
     TrustOption,
@@ -53,14 +54,6 @@ Branch = Annotated[
     typer.Option(
         help="With a RIM network, write the matte of the branch tt, ft or bt instead of their "
         "combination."
-    ),
-]
-MaxSize = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Largest shorter side in pixels at which photos are matted; mattes of larger photos "
-        "are enlarged along edges. 0 sets no limit.",
     ),
 ]
 ForegroundChoice = Annotated[
@@ -108,7 +101,7 @@ def predict(
     shard: ShardOption = "1/1",
     inference: InferenceOption = None,
     branch: Branch = None,
-    max_size: MaxSize = 1080,
+    max_size: MaxSizeOption = 1080,
     foreground: ForegroundChoice = "blur",
     device: DeviceOption = None,
     precision: PrecisionChoice = "32",
