@@ -19,6 +19,7 @@ MOST_PIXELS = 2 * 89_478_485
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and TIFF
+_BITS, _COMPRESSION, _COLOURS, _PLANES = 0x0102, 0x0103, 0x0106, 0x011C  # further ones of TIFF
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx")  # brands, unlike those of AVIF
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -78,8 +79,8 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
         file: Content of the picture.
 
     Raises:
-        GFMError: The file is unreadable, not a picture, or a truncated PNG, or has more pixels than
-            :data:`MOST_PIXELS`.
+        GFMError: The file is unreadable, not a picture, a truncated PNG, or a TIFF that Pillow
+            misreads, or has more pixels than :data:`MOST_PIXELS`.
     """
     with describe_faults(name):
         _enable_heic(name, file)
@@ -89,6 +90,8 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
             width, height = image.size
             if isinstance(image, TiffImageFile):  # Pillow 12 has already swapped them
                 width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
+                if _is_misread(image):
+                    raise GFMError(f"cannot read {name}: an unusual TIFF; save it as PNG")
             if width * height > MOST_PIXELS:
                 raise _too_large(name)
             # The `getexif` of a PNG decodes all pixels to reach metadata after them.
@@ -99,6 +102,19 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
             size = (width, height) if orientation >= 5 else (height, width)
             profile = image.info.get("icc_profile")
             return Header(size, image.format or "", image.mode, orientation, profile or None)
+
+
+def _is_misread(image: TiffImageFile) -> bool:
+    """Return whether Pillow decodes a TIFF to wrong values without an error.
+
+    It does so for more than 8 bits in uncompressed planes or with white as 0, and for integers of
+    more than 16 bits.
+    """
+    tags = image.tag_v2
+    bits = max(tags.get(_BITS, (1,)))
+    is_planar = tags.get(_PLANES) == 2 and tags.get(_COMPRESSION, 1) == 1
+    is_white_zero = tags.get(_COLOURS) == 0
+    return (bits > 8 and (is_planar or is_white_zero)) or (bits > 16 and image.mode != "F")
 
 
 def _enable_heic(name: Path | str, file: BinaryIO) -> None:

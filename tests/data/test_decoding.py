@@ -97,6 +97,25 @@ def test_turns_of_arrays():
         np.testing.assert_array_equal(turn(COLOURS, orientation), turned(COLOURS))
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("planes", {"photometric": "rgb", "planarconfig": "separate"}),
+        ("grey", {"photometric": "miniswhite"}),
+        ("32 bits", {"photometric": "minisblack"}),
+    ],
+)
+def test_tiffs_that_pillow_misreads_are_refused(tmp_path, kind, options):
+    tifffile = pytest.importorskip("tifffile")
+    array = np.moveaxis(COLOURS.astype(np.uint16) * 257, 2, 0)
+    if kind != "planes":
+        array = array[0] if kind == "grey" else array[0].astype(np.uint32) * 65537
+    tifffile.imwrite(tmp_path / "x.tif", array, **options)
+    for read in (read_image, read_matte, image_size):
+        with pytest.raises(GFMError, match=r"x\.tif: an unusual TIFF; save it as PNG"):
+            read(tmp_path / "x.tif")
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_xmp_turns_where_exif_is_silent(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
