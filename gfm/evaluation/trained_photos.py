@@ -8,7 +8,7 @@ import yaml
 
 from gfm.data.mixture import dataset_name
 from gfm.data.split import TRAINED, read_split
-from gfm.system.run_folder import SPLIT
+from gfm.system.run_folder import SPLIT, run_of
 
 
 def trained_photos(run: Path, config: Mapping[str, Any]) -> set[str]:
@@ -25,7 +25,7 @@ def trained_photos(run: Path, config: Mapping[str, Any]) -> set[str]:
         GFMError: The split is damaged.
     """
     checkpoint = config.get("checkpoint")
-    source = Path(checkpoint).parent.parent if isinstance(checkpoint, str) else run
+    source = run_of(Path(checkpoint)) if isinstance(checkpoint, str) else run
     if not (source / SPLIT).is_file():
         return set()
     root, *_ = _roots(config)

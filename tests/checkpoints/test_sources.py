@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,10 +73,14 @@ def folder(run, tmp_path_factory):
         ("best", "best", "2,,3.25\n3,4,\n", {}),  # training went on
     ],
 )
-def test_metrics_on_a_card_are_those_of_its_weights(tmp_path, name, tested, rows, metrics):
+def test_metrics_on_a_card_are_those_of_its_weights(
+    tmp_path, monkeypatch, name, tested, rows, metrics
+):
     (tmp_path / "metrics.csv").write_text(f"step,val/sad,test/sad\n{rows}")
-    path = tmp_path / f"checkpoints/{name}.ckpt"
-    assert read_run_metrics(path, Checkpoint(MODEL, {}, {"test": tested})) == metrics
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.chdir(tmp_path / "checkpoints")
+    for path in (tmp_path / f"checkpoints/{name}.ckpt", Path(f"{name}.ckpt")):
+        assert read_run_metrics(path, Checkpoint(MODEL, {}, {"test": tested})) == metrics
 
 
 def test_a_named_inference_is_that_of_the_run_in_every_format(run, tmp_path):

@@ -56,7 +56,9 @@ def test_wandb_has_pictures_histograms_and_facts(run, weights, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize("also", [False, True])
-def test_photos_that_the_network_was_trained_on_are_told_of(run, data, weights, tmp_path, also):
+def test_photos_that_the_network_was_trained_on_are_told_of(
+    run, data, weights, tmp_path, monkeypatch, also
+):
     (tmp_path / "train/checkpoints").mkdir(parents=True)
     checkpoint = shutil.copy(weights, tmp_path / "train/checkpoints/best.safetensors")
     summary, _ = run(f"checkpoint={checkpoint}", folder="before")
@@ -65,8 +67,9 @@ def test_photos_that_the_network_was_trained_on_are_told_of(run, data, weights, 
     of = f"{data.name}/" if also else ""
     split = f"name,part\n{of}a,trained on\n{of}b,held out\n{of}c,trained on\n"
     (tmp_path / "train/split.csv").write_text(split)
+    monkeypatch.chdir(tmp_path / "train/checkpoints")
     with pytest.warns(UserWarning, match="trained on 2 of 5 photos of folder, for example a, so"):
-        again, folder = run(f"checkpoint={checkpoint}")
+        again, folder = run("checkpoint=best.safetensors")
     assert again == summary
     assert (
         "2 of 5 photos of folder, so the means are optimistic"

@@ -16,6 +16,7 @@ from gfm.checkpoints.overwriting import seal
 from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
 from gfm.system.files import make_folder, write_text
+from gfm.system.run_folder import run_of
 
 HUB_FILES = (HUB_WEIGHTS, "config.json", "README.md")
 """Names of the files that :func:`write_hub_folder` writes: weights, description, model card."""
@@ -53,7 +54,7 @@ def read_run_metrics(path: Path, checkpoint: Checkpoint) -> dict[str, float]:
     The run tests ``best.ckpt`` or ``last.ckpt``, as its option ``test`` says. Names lack ``test/``.
     Empty for any other file, without a final test, or if training went on after it.
     """
-    table = path.parent.parent / "metrics.csv"
+    table = run_of(path) / "metrics.csv"
     if path.name != f"{checkpoint.config.get('test')}.ckpt" or not table.is_file():
         return {}
     with table.open(newline="") as file:
