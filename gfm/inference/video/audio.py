@@ -11,7 +11,10 @@ from av.container import InputContainer, OutputContainer
 from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip, is_known, translate_read_errors
 
-_OPUS_RATE = 48_000  # samples per second; Opus accepts no other common rate
+_COMMON_RATE = 48_000  # samples per second; used where an encoder does not support the clip's
+# Layouts by number of channels that both encoders support. Opus refuses 5.1(side), that of AC-3, and
+# AAC refuses unspecified layouts, those of AVI.
+_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 # Containers in which audio packets before time 0 would delay the whole video.
 _FROM_ZERO = ("matroska", "webm")
 
@@ -83,9 +86,11 @@ def _add_track(
 ) -> tuple[AudioStream, bool]:
     """Add an output stream for ``stream``; return it, and whether packets are copied to it."""
     name = stream.codec_context.codec.canonical_name
-    if name in output.supported_codecs and name not in video_format.refused_audio:
+    if name in output.supported_codecs and not name.startswith(video_format.refused_audio):
         return output.add_stream_from_template(stream), True
     codec = video_format.audio_codec
-    rate = _OPUS_RATE if codec == "libopus" else stream.rate
-    encoder: AudioStream = output.add_stream(codec, rate=rate, layout=stream.layout.name)  # type: ignore[assignment]
+    rates = av.Codec(codec, "w").audio_rates or ()
+    rate = stream.rate if stream.rate in rates else _COMMON_RATE
+    layout = _LAYOUTS[min(stream.layout.nb_channels, len(_LAYOUTS)) - 1]
+    encoder: AudioStream = output.add_stream(codec, rate=rate, layout=layout)  # type: ignore[assignment]
     return encoder, False

@@ -24,7 +24,8 @@ class VideoFormat:
         pixel_format_16: Pixel format of 16-bit mattes; empty if unsupported.
         options: Options of the encoder.
         audio_codec: Encoder for audio that cannot be copied to the container.
-        refused_audio: Codecs that cannot be copied although FFmpeg lists them as supported.
+        refused_audio: Codecs, or the beginning of their names, that are not copied although FFmpeg
+            lists them as supported.
         has_even_sides: Whether sides must be even, because colours have half the resolution.
     """
 
@@ -55,6 +56,7 @@ ALPHA_FORMATS = {
         codec="libx264",
         pixel_format="yuv420p",
         options={"crf": "16", "preset": "fast"},
+        refused_audio=("pcm_",),  # few players support it, and FFmpeg not in every layout
         has_even_sides=True,
     ),
 }

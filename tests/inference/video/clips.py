@@ -37,6 +37,8 @@ def write_clip(
     options: dict[str, str] | None = None,
     seconds: float | None = None,
     pixel_aspect: tuple[int, int] = (1, 1),
+    layout: str = "stereo",
+    rate: int = 48000,
 ) -> Path:
     """Write a clip of frames with timestamps in milliseconds.
 
@@ -47,7 +49,7 @@ def write_clip(
         stream = _add_video(output, path.suffix, codec, frames[0], rotation) if frames else None
         if stream:
             stream.codec_context.sample_aspect_ratio = Fraction(*pixel_aspect)
-        tone = output.add_stream(audio, rate=48000, layout="stereo") if audio else None
+        tone = output.add_stream(audio, rate=rate, layout=layout) if audio else None
         for picture, time in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
             frame.pts, frame.time_base = time, MILLISECOND
@@ -71,9 +73,10 @@ def _add_video(output: Any, suffix: str, codec: str, picture: np.ndarray, rotati
 
 
 def _write_tone(output: Any, stream: Any, seconds: float) -> None:
-    wave = 0.3 * np.sin(np.arange(round(48000 * seconds)) * 0.06)
-    tone = av.AudioFrame.from_ndarray(np.stack([wave, wave]).astype(np.float32), "fltp", "stereo")
-    tone.rate, tone.pts = 48000, 0
+    wave = 0.3 * np.sin(np.arange(round(stream.rate * seconds)) * 0.06)
+    waves = np.stack([wave] * stream.layout.nb_channels).astype(np.float32)
+    tone = av.AudioFrame.from_ndarray(waves, "fltp", stream.layout.name)
+    tone.rate, tone.pts = stream.rate, 0
     output.mux(stream.encode(tone))
     output.mux(stream.encode())
 

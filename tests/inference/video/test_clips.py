@@ -166,6 +166,27 @@ def test_audio_is_copied_or_reencoded(predict, tmp_path, suffix, audio, kept):
     assert len(sound) == pytest.approx(48000 * 0.32, abs=2500)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "audio", "layout", "rate", "output", "kept"),
+    [
+        (".avi", "pcm_u8", "mono", 11025, "composite", "aac"),  # the layout is unspecified
+        (".mkv", "pcm_s24le", "stereo", 192000, "composite", "aac"),
+        (".mkv", "ac3", "5.1(side)", 48000, "cutout", "opus"),
+    ],
+)
+def test_audio_that_encoders_do_not_take_as_it_is(
+    predict, tmp_path, suffix, audio, layout, rate, output, kept
+):
+    clip = write_clip(tmp_path / f"clip{suffix}", audio=audio, layout=layout, rate=rate)
+    result = predict(clip, output, cutout="vp9")
+    codec, sound = read_audio(result)
+    assert codec == kept
+    with av.open(str(result)) as made:
+        stream = made.streams.audio[0]
+        assert stream.layout.nb_channels == {"mono": 1, "stereo": 2}.get(layout, 6)
+        assert len(sound) == pytest.approx(stream.rate * 0.32, abs=2500)
+
+
 def test_audio_that_ffmpeg_does_not_know_is_left_out(predict, tmp_path, capsys):
     path = write_clip(tmp_path / "clip.mp4", audio="aac")
     path.write_bytes(path.read_bytes().replace(b"mp4a", b"apac").replace(b"esds", b"free"))
