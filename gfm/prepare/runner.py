@@ -190,7 +190,11 @@ def _check_folders(todo: Sequence[Item]) -> None:
 
 def _check_disk(job: Job, todo: Sequence[Item]) -> None:
     """Print how much will be written and how much is free."""
-    need = sum(item.num_bytes(_size(item)) for item in todo)
+    need = 0.0
+    with Progress(len(todo), f"{job.title}: sizes") as bar:  # takes minutes on a slow disk
+        for item in todo:
+            need += item.num_bytes(_size(item))
+            bar.advance()
     place = next(folder for folder in todo[0].targets[0].absolute().parents if folder.exists())
     free = shutil.disk_usage(place).free
     text = f"about {decimal(int(need))}, {decimal(free)} free"

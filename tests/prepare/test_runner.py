@@ -1,7 +1,9 @@
 """The runner of all preparing commands, with work that takes no time."""
 
 import errno
+import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,6 +53,14 @@ def test_makes_all(items, tmp_path, num_workers, capsys):
     assert "copies: 7 to make" in said
     assert "takes about 84 bytes" in said
     assert "for the others" in said
+
+
+def test_reading_the_sizes_shows_progress(items, monkeypatch, capsys):
+    """As on network storage, where it takes minutes."""
+    clock = itertools.count(step=11)
+    monkeypatch.setattr("gfm.system.progress.time", SimpleNamespace(monotonic=clock.__next__))
+    run(job(items), ONE)
+    assert re.search(r"to make\ncopies: sizes 1/7 .* left\n(.*\n)+takes", capsys.readouterr().out)
 
 
 def test_existing_are_skipped_whatever_their_suffix(items, tmp_path, capsys):
