@@ -109,7 +109,7 @@ def finetune_arguments(
     if backgrounds is not None:
         arguments += ["track=comp_rssn", override("paths.bg20k", backgrounds)]
     if also:
-        arguments.append(f"data.also=[{','.join(override('', path)[1:] for path in also)}]")
+        arguments.append(override("data.also", also))
     if not any(option.startswith(("logger=", "logger.")) for option in options):
         arguments.append("logger=csv")  # without an account
     return [*arguments, *options]

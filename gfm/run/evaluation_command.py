@@ -2,19 +2,21 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from gfm.checkpoints.trust import packages_to_trust
-from gfm.compat.hydra import compose_from, to_plain
+from gfm.compat.hydra import compose_from
 from gfm.config import TrainConfig
 from gfm.option_sections import Data
 from gfm.run.configs import CONFIGS
 from gfm.run.overrides import override, program
-from gfm.run.saved_options import config_folders, saved_overrides
+from gfm.run.saved_options import ConfigFolders, config_folders
 from gfm.system.run_folder import SPLIT
 
 
@@ -26,7 +28,7 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
         trainer: Trainer after the run.
         weights: Checkpoint to evaluate.
     """
-    data = _data(config)
+    choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
     folders = config_folders()
     if folders.config_dir:
         folders = folders._replace(config_dir=os.path.relpath(folders.config_dir))
@@ -35,61 +37,60 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
             *program("evaluate"),
             *folders.arguments,
             override("checkpoint", os.path.relpath(weights)),
-            *data,
+            *_data(config, choices, folders),
             *_trust(config),
-            *_how(trainer, any(option.startswith("trainer=") for option in data)),
+            *_how(trainer, choices.get("trainer", "default") != "default"),
         ]
     )
 
 
-_KEPT = ("data=", "data.source", "paths.", "trainer=")
-_KEPT_OF_PAIRS = tuple(f"data.{name}=" for name in Data.model_fields if name != "split")
-
-_OF_DATA = set(Data.model_fields) - {"name", "num_workers", "scales", "source", "split"}
-_OF_RUNS = {("paths", "run"), ("paths", "runs")}
+_OF_DATA = set(Data.model_fields) - {"name", "scales", "split"}
+_OF_RUNS = {"paths.run", "paths.runs"}
+_ABSENT = object()
 
 
-def _data(config: TrainConfig) -> list[str]:
-    """Return the overrides that give an evaluation the data and the devices of a run."""
-    split = config.folder / SPLIT
-    is_split = "split" in config.data.model_fields_set and split.is_file()
-    kept = [
-        option
-        for option in saved_overrides(config.folder)
-        if option.lstrip("+").startswith((*_KEPT, *_KEPT_OF_PAIRS))
-        and not option.startswith("paths.run=")
-    ]
-    # Without an option data=..., the choice is named like the data.
-    chosen = [o for o in kept if o.startswith("data=")] or [f"data={config.data.name}"]
-    others = [option for option in kept if option not in chosen]
-    others += _set_by_experiment(config, [*chosen, *others])
-    return [*chosen, *others, *([override("data.split", os.path.relpath(split))] * is_split)]
+def _data(config: TrainConfig, choices: Mapping[str, Any], folders: ConfigFolders) -> list[str]:
+    """Return the overrides that give an evaluation the data and the devices of a run.
 
-
-def _set_by_experiment(config: TrainConfig, given: Sequence[str]) -> list[str]:
-    """Return overrides for the paths, and the options of the data, that an experiment has changed.
-
-    Of the data's source these are the numbers; what else it has follows from other options.
+    Args:
+        config: Configuration of the run.
+        choices: Its choices of groups; empty if it was started from Python.
+        folders: Its configuration folders.
     """
-    options = saved_overrides(config.folder)
-    if not any(option.lstrip("+").startswith("experiment=") for option in options):
-        return []
-    folder = config_folders().config_dir
-    options = [*given, "paths.run=."]  # otherwise Hydra's
-    composed = compose_from(CONFIGS, "evaluate", options, Path(folder) if folder else None)
-    paths, data = to_plain(composed.paths), to_plain(composed.data)
-    source = {k: v for k, v in config.data.source.to_dict().items() if isinstance(v, int)}
-    sections = {
-        "paths": (config.paths.to_dict(), paths),
-        "data": (config.data.to_dict(), {name: data.get(name) for name in _OF_DATA}),
-        "data.source": (source, data["source"]),
-    }
-    return [
-        override(f"{section}.{name}", value)
-        for section, (own, before) in sections.items()
-        for name, value in own.items()
-        if name in before and value != before[name] and (section, name) not in _OF_RUNS
-    ]
+    options = [f"data={choices.get('data', config.data.name)}"]
+    if choices.get("trainer", "default") != "default":
+        options.append(f"trainer={choices['trainer']}")
+    if choices:
+        options += _changes(config, options, folders)
+    split = config.folder / SPLIT
+    if "split" in config.data.model_fields_set and split.is_file():
+        options.append(override("data.split", os.path.relpath(split)))
+    return options
+
+
+def _changes(config: TrainConfig, choices: Sequence[str], folders: ConfigFolders) -> Iterator[str]:
+    """Yield overrides for the paths and options of the data that an evaluation would not have."""
+    extra = Path(folders.config_dir) if folders.config_dir else None
+    overrides = [*choices, *([folders.search] if folders.search else [])]
+    composed = compose_from(CONFIGS, "evaluate", overrides, extra)
+    data = {k: v for k, v in config.data.to_dict().items() if k in _OF_DATA}
+    data["source"] = data.pop("source")  # last, because it interpolates the others
+    for name, value in _leaves({"paths": config.paths.to_dict(), "data": data}):
+        if name in _OF_RUNS:
+            continue
+        before = OmegaConf.select(composed, name, default=_ABSENT)
+        if before != value:
+            OmegaConf.update(composed, name, value, force_add=True)
+            yield override(f"+{name}" if before is _ABSENT else name, value)
+
+
+def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values inside nested mappings, with their dotted names."""
+    if not isinstance(node, Mapping):
+        yield name, node
+        return
+    for key, inner in node.items():
+        yield from _leaves(inner, f"{name}.{key}" if name else key)
 
 
 def _trust(config: TrainConfig) -> list[str]:

@@ -1,5 +1,6 @@
 """Writes overrides in Hydra's grammar, in which some characters of file names are special."""
 
+import json
 import re
 import shlex
 import sys
@@ -23,13 +24,21 @@ _OF_PATHS = re.compile(
 
 
 def override(name: str, value: object) -> str:
-    """Return ``name=value``, quoted so that Hydra reads the value verbatim."""
+    """Return ``name=value``, in which Hydra reads the value verbatim: quoted where necessary."""
+    return f"{name}={_written(value)}"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
     text = str(value)
-    if _PLAIN.fullmatch(text):
-        return f"{name}={text}"
+    if _PLAIN.fullmatch(text) and parse_override(f"x={text}").value() == text:  # not a number
+        return text
     doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # special only before a quote
     escaped = doubled.replace("'", r"\'")
-    return f"{name}='{escaped}'"
+    return f"'{escaped}'"
 
 
 def shell_override(name: str, value: object) -> str:
@@ -59,7 +68,7 @@ def _quote(argument: str) -> str:
     if not match or "${" in match[2] or _is_readable(argument):
         return argument
     parts = [found[1] for found in _PART.finditer(match[2])]
-    parts = [part if _QUOTED.fullmatch(part) else override("", part)[1:] for part in parts]
+    parts = [part if _QUOTED.fullmatch(part) else _written(part) for part in parts]
     return f"{match[1]}={','.join(parts)}"
 
 

@@ -59,7 +59,7 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
         raise GFMError("a table tests all cells on one set: choose a single data=<name>")
     axis = repeated_option(config)
     _check_command(given, cells, axis)
-    repeats = _values(given.pop(axis, None)) or [str(config[axis])]
+    repeats = _values(given.pop(axis, None)) or [config[axis]]
     shared = {**by_option(table.options), **given}
     folders: dict[str, list[str]] = {label: [] for label in cells}
     jobs = []
@@ -172,14 +172,14 @@ def _check_command(given: Options, cells: dict[str, Options], axis: str) -> None
             raise GFMError(f"a table consists of the final tests: remove {given[name]}")
 
 
-def _values(text: str | None) -> list[str]:
+def _values(text: str | None) -> list[Any]:
     """Return the values of an override, which may be a sweep."""
     if text is None:
         return []
     option = parse_override(text)
     if not option.is_sweep_override():
-        return [str(option.value())]
-    return [str(parse_override(f"x={v}").value()) for v in option.sweep_string_iterator()]
+        return [option.value()]
+    return [parse_override(f"x={v}").value() for v in option.sweep_string_iterator()]
 
 
 def _file_name(label: str) -> str:

@@ -15,6 +15,7 @@ NAMES = [
     "trailing\\'s",
     "ümläut 写真.pth",
     "null",
+    "2024",
     "~/x:y@z%.ckpt",
 ]
 
@@ -23,9 +24,14 @@ def _parsed(text: str) -> object:
     return parse_override(text).value()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
+@pytest.mark.parametrize("name", NAMES)
 def test_an_override_round_trips(name):
     assert _parsed(override("checkpoint", name)) == name
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1e-5, ["a b", "2024", 1], []])
+def test_other_values_round_trip(value):
+    assert _parsed(override("x", value)) == value
 
 
 def test_paths_with_an_equals_sign_are_quoted():
@@ -46,7 +52,7 @@ def test_paths_with_an_equals_sign_are_quoted():
     assert quote_paths(["hydra.sweep.dir=a=b"]) == ["hydra.sweep.dir='a=b'"]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_printed_override_survives_a_shell(name):
     (word,) = shlex.split(shell_override("paths.run", name))
     assert _parsed(word) == name

@@ -10,10 +10,8 @@ from gfm.config import TrainConfig
 from gfm.metrics import metric_units
 from gfm.run import evaluation_command
 from gfm.run.configs import CONFIGS
-from gfm.run.configuration import load_config
 from gfm.run.saved_options import ConfigFolders
 from gfm.run.summary import metrics_table
-from tests.conftest import compose_config
 
 
 @pytest.mark.parametrize(("protocol", "unit"), [("gfm", "tens"), ("dim", "thousands")])
@@ -34,33 +32,41 @@ def test_the_precision_is_named_where_a_preset_sets_another(is_preset, needed):
     assert found == [f"trainer.precision={name}" for name in needed]
 
 
+def composed_run(tmp_path, *options: str) -> TrainConfig:
+    """Return the configuration of a run, for which YAML files are also read from ``tmp_path``."""
+    cfg = compose_from(CONFIGS, "train", [*options, f"paths.run={tmp_path}"], tmp_path)
+    return TrainConfig.model_validate(OmegaConf.to_container(cfg, resolve=True))
+
+
 def test_the_evaluation_of_an_experiment_has_its_data(tmp_path):
-    (tmp_path / ".hydra").mkdir()
-    (tmp_path / ".hydra/overrides.yaml").write_text("- experiment=evening\n")
-    config = load_config(
-        TrainConfig, compose_config("train", ["experiment=evening", f"paths.run={tmp_path}"])
-    )
-    options = evaluation_command._data(config)
+    config = composed_run(tmp_path, "experiment=evening")
+    options = evaluation_command._data(config, {"data": "demo"}, ConfigFolders())
     assert options[0] == "data=demo"
     assert {"data.source.height=480", "data.source.num_validation=24"} <= set(options)
     assert "data.source.seed=0" not in options  # as usual
 
 
-def test_the_evaluation_of_ones_own_experiment_has_its_photos(tmp_path, monkeypatch):
+def test_the_evaluation_has_the_data_of_the_devices_of_the_run(tmp_path, monkeypatch):
+    """Drawn animals are larger on a GPU, which the evaluation would choose."""
+    config = composed_run(tmp_path, "trainer.accelerator=cpu")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    options = evaluation_command._data(config, {"data": "demo"}, ConfigFolders())
+    assert "data.source.height=128" in options
+
+
+def test_the_evaluation_of_ones_own_experiment_has_its_photos(tmp_path):
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment/mine.yaml").write_text(
         "# @package _global_\n"
         "defaults: [{override /data: pairs}, {override /recipe: pairs}]\n"
-        "data: {root: /mine, shorter_side: 2160, batch_size: 2, crop_sizes: 64}\n"
-        "paths: {bg20k: /backgrounds}\n"
+        "data: {name: cats, root: /mine, shorter_side: null, batch_size: 2, crop_sizes: 64,\n"
+        "  also: [/other pets, '2024']}\n"
+        "paths: {bg20k: /backgrounds, more: '1'}\n"
     )
-    (tmp_path / ".hydra").mkdir()
-    (tmp_path / ".hydra/overrides.yaml").write_text("- experiment=mine\n")
+    config = composed_run(tmp_path, "experiment=mine")
     folders = ConfigFolders(str(tmp_path), None)
-    monkeypatch.setattr(evaluation_command, "config_folders", lambda: folders)
-    cfg = compose_from(CONFIGS, "train", ["experiment=mine", f"paths.run={tmp_path}"], tmp_path)
-    config = TrainConfig.model_validate(OmegaConf.to_container(cfg, resolve=True))
-    assert evaluation_command._data(config) == [
-        *("data=pairs", "paths.bg20k=/backgrounds"),
-        *("data.shorter_side=2160", "data.root=/mine"),
+    choices = {"data": "pairs", "trainer": "cpu"}
+    assert evaluation_command._data(config, choices, folders) == [
+        *("data=pairs", "trainer=cpu", "paths.bg20k=/backgrounds", "+paths.more='1'"),
+        *("data.shorter_side=null", "data.root=/mine", "data.also=['/other pets','2024']"),
     ]
