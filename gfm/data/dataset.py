@@ -212,7 +212,8 @@ class ValidationSet(Dataset[Sample]):
             trimap = trimap_from_alpha(alpha, TT.kernel_size)
         for path, array in ((photo.alpha, alpha), (photo.trimap, trimap)):
             if array.shape != image.shape[:2]:
-                raise GFMError(f"{path} is {array.shape}, its photo {image.shape[:2]} pixels")
+                have, want = (f"{h}×{w}" for h, w in (array.shape, image.shape[:2]))
+                raise GFMError(f"{path} has {have} pixels, its photo {want}")
         arrays = {"image": image, "alpha": alpha, "trimap": trimap}
         names = {"name": photo.name, "dataset": photo.dataset}
         return {**names, **{k: to_tensor(array) for k, array in arrays.items()}}

@@ -27,6 +27,7 @@ TRAINING = ("train", "training")
 VALIDATION = ("validation", "valid", "val", "testval", "test")
 
 _NUM_SAMPLES = 4  # about as many pictures are read to find out what a folder holds
+_MOST = 0.5  # share of cut-outs above which a folder is one of cut-outs; others are reported later
 _JPEG_TINT = 8  # largest difference between the channels of a grey picture stored in colour
 
 
@@ -62,8 +63,10 @@ def find_folders(
     trimaps = trimaps or _child_name(folder, _TRIMAPS)
     if images and alphas:
         return FolderNames(images, alphas, trimaps)
+    if not images and not alphas and _share(folder, _has_opacity) > _MOST:
+        return FolderNames(".", ".", trimaps)
     others = [p for p in _folders_of_pictures(folder) if p.name not in (images, alphas, trimaps)]
-    grey = [path.name for path in others if _all(path, _is_grey)]
+    grey = [path.name for path in others if _share(path, _is_grey) == 1]
     coloured = [path.name for path in others if path.name not in grey]
     if not alphas and len(grey) == 1:
         alphas = grey[0]
@@ -71,7 +74,7 @@ def find_folders(
         images = coloured[0]
     if not images and not alphas and list_pictures(folder):
         images = "."
-    if images and not alphas and (are_together or _all(folder / images, _has_opacity)):
+    if images and not alphas and (are_together or _share(folder / images, _has_opacity) > _MOST):
         alphas = images
     if images and alphas:
         return FolderNames(images, alphas, trimaps)
@@ -100,11 +103,11 @@ def _child_name(folder: Path, names: Iterable[str]) -> str | None:
     return child.name if child else None
 
 
-def _all(folder: Path, has: Callable[[Path], bool]) -> bool:
-    """Return whether all sampled pictures of a folder have a property."""
+def _share(folder: Path, has: Callable[[Path], bool]) -> float:
+    """Return the share of the sampled pictures of a folder that have a property."""
     paths = [path for found in list_pictures(folder).values() for path in found]
     chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]
-    return bool(chosen) and all(has(path) for path in chosen)
+    return sum(has(path) for path in chosen) / max(len(chosen), 1)
 
 
 def _is_grey(path: Path) -> bool:

@@ -67,7 +67,7 @@ class Mixture:
         for root in map(Path, self.also):
             name = dataset_name(root)
             if name in others:
-                raise GFMError(f"data.also names two folders {root.name}: rename one of them")
+                raise GFMError(f"data.also names two folders {name}: rename one of them")
             others[name] = Pairs(root, bg20k=self.main.bg20k, coco=self.main.coco)
         return others
 

@@ -47,7 +47,7 @@ class PhotoOrder:
         others = [name for name in self.groups if name]
         shares = _shares(also_share, len(others))
         all_samples = own / (1 - sum(shares))
-        self.counts = {"": own} if own else {}
+        self.counts = {"": own}
         self.counts |= {
             name: max(1, round(share * all_samples))
             for name, share in zip(others, shares, strict=True)

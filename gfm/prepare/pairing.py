@@ -91,7 +91,7 @@ def pair(folders: Sequence[Folder]) -> tuple[list[Group], list[str]]:
 def _describe(folder: Folder, lacking: list[str], strays: list[str], total: int) -> str:
     """Describe what a folder lacks, with the files that it has instead."""
     near = {_simplify(stem): stem for stem in strays}
-    unread = {unicodedata.normalize("NFC", path.stem): path for path in _unread(folder.path)}
+    unread = {unicodedata.normalize("NFC", path.stem): path for path in _unread(folder.path)[::-1]}
     names = []
     for stem in lacking:
         if stem in unread:

@@ -13,6 +13,7 @@ from gfm.data.tracks import CompositeTrack, OriginalTrack
 from gfm.errors import GFMError
 from gfm.evaluation.report import ReportImage, _encode
 from gfm.evaluation.results import _pictures
+from gfm.prepare.check import check
 from tests.data.test_pairs import ALPHA, CUTOUT, PHOTO, write
 
 
@@ -29,6 +30,22 @@ def test_opacity_is_the_matte(pairs):
     assert all(photo.is_cutout for photo in found)
     (exact, *_) = pairs.training("closed_form", is_denoised=False)
     assert exact.foreground == exact.image
+
+
+def test_an_opaque_picture_among_cutouts_is_named(pairs):
+    write(pairs.root, "d")
+    assert len(pairs.training("image", is_denoised=False)) == 4
+    (problem,) = check([pairs], 1)
+    assert problem.endswith(
+        "1 of 4 mattes are opaque everywhere: a cut-out has transparency: d.png"
+    )
+
+
+def test_cutouts_beside_a_sub_folder_are_found(pairs):
+    """Validation, or smaller copies."""
+    write(pairs.root / "test", "e", picture=CUTOUT)
+    assert [p.name for p in pairs.training("image", is_denoised=False)] == ["a", "b", "c"]
+    assert [p.name for p in pairs.validation()] == ["e"]
 
 
 def test_backgrounds_are_listed_once(pairs, monkeypatch):

@@ -44,8 +44,10 @@ def test_names_cannot_clash_and_each_dataset_is_validated(mixture):
 
 def test_two_folders_of_one_name(tmp_path):
     roots = [make_photos(tmp_path / place / "zoo", 3) for place in ("a", "b")]
-    with pytest.raises(GFMError, match=r"data\.also names two folders zoo: rename one"):
-        Mixture(Pairs(roots[0]), roots).validation()
+    (tmp_path / "link").symlink_to(roots[1], target_is_directory=True)
+    for also in (roots, [roots[0], tmp_path / "link"]):
+        with pytest.raises(GFMError, match=r"data\.also names two folders zoo: rename one"):
+            Mixture(Pairs(roots[0]), also).validation()
 
 
 @pytest.mark.parametrize("change", ["suffix", "folders", "gone"])

@@ -153,6 +153,12 @@ def test_trimaps_are_made_where_there_are_none(root, trimaps):
     assert set(np.unique(ValidationSet(found)[0]["trimap"])) == {0, 128}
 
 
+def test_a_matte_of_another_size_is_named(root):
+    write(root / "mask", "o_1", picture=ALPHA[1:])
+    with pytest.raises(GFMError, match=r"mask.o_1\.png has 39×50 pixels, its photo 40×50"):
+        ValidationSet(photos(root))[0]
+
+
 def test_photos_without_a_matte_are_named(root):
     (root / "mask/o_2.png").unlink()
     with pytest.warns(UserWarning, match=r"1 of 2 photos have no matte .*for example o_2"):

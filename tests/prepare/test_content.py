@@ -176,6 +176,14 @@ def test_names_that_nearly_match(root, capsys):
     assert "wild," in problems[1] + ","
 
 
+def test_the_raw_file_is_named_not_its_sidecar(root, capsys):
+    for suffix in (".jpg", ".xmp"):
+        (root / f"images/a{suffix}").touch()
+    (root / "images/a.jpg").rename(root / "images/a.CR2")
+    (problem,), _ = seen(root, capsys)
+    assert problem.endswith("lacks 1 of 6 pictures: a (a.CR2 is not read: convert it to PNG)")
+
+
 def test_accents_match_however_they_are_stored(root, capsys):
     for form, folder, suffix in (("NFC", "images", ".jpg"), ("NFD", "masks", ".png")):
         path = root / folder / f"a{suffix}"
