@@ -76,7 +76,10 @@ def read_weights(path: Path) -> Checkpoint:
     if not path.is_file():
         raise GFMError(f"no checkpoint {path}: expected {_EXPECTED}")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
-    return read(path)
+    try:
+        return read(path)
+    except OSError as error:
+        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _read_torch(path: Path) -> Checkpoint:
@@ -85,10 +88,8 @@ def _read_torch(path: Path) -> Checkpoint:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of outdated formats
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except GFMError:
+    except (GFMError, OSError):
         raise
-    except OSError as error:
-        raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # a damaged pickle may make torch raise anything
         raise GFMError(
             f"{path} is damaged, or contains objects other than weights: expected {_EXPECTED}"
@@ -129,7 +130,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
         check_digest(path, state, metadata, expected)
         config = {k: json.loads(metadata[k]) for k in _STORED if k in metadata}
         return Checkpoint(json.loads(metadata["model"]), state, config)
-    except (safetensors.SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
+    except (safetensors.SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise GFMError(
             f"{path} is damaged, or was not written by gfm: expected {_EXPECTED}"
         ) from error

@@ -87,6 +87,22 @@ def test_damaged_files(tmp_path, name, content, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "opener"), [(".safetensors", "safetensors.safe_open"), (".ckpt", "torch.load")]
+)
+def test_a_file_that_the_system_refuses_is_not_called_damaged(
+    tmp_path, monkeypatch, suffix, opener
+):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / f"a{suffix}"
+    path.touch()
+    monkeypatch.setattr(opener, refuse)
+    with pytest.raises(GFMError, match=rf"cannot read .*a\{suffix}: Permission denied$"):
+        load_network(path)
+
+
 def test_truncated_file(released, tmp_path):
     path = tmp_path / "gfm_r34_ft.pth"
     path.write_bytes(released.read_bytes()[:100_000])
