@@ -17,7 +17,7 @@ from gfm.inference.strips import cut_strips
 _SHORTER_SIDE = 1080  # of the pictures that the radii below are for; others scale them
 _RADII = (90, 6)  # of the neighbourhoods in the two passes, as in the paper
 _CELLS = (8, 2)  # sides of the cells that are averaged first, for speed
-_CACHED_PIXELS = 100_000  # pixels whose colours fit in a processor's cache
+_CACHED_PIXELS = 100_000
 
 
 class _Pass(NamedTuple):
@@ -202,5 +202,7 @@ def _upsample(cells: Tensor, rows: slice, cell: int, width: int) -> Tensor:
 
 
 def _cut_cached_strips(image: Tensor, cell: int) -> Iterator[slice]:
+    """Yield strips whose colours fit in a processor's cache; a GPU is faster with larger ones."""
     height, width = image.shape[-2:]
-    return cut_strips(0, height, width, cell, _CACHED_PIXELS)
+    num_pixels = _CACHED_PIXELS if image.device.type == "cpu" else None
+    return cut_strips(0, height, width, cell, num_pixels)

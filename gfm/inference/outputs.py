@@ -46,16 +46,16 @@ class Background:
 
     def compose(self, foreground: Tensor, alpha: Tensor) -> Tensor:
         """Return the composite, 1×3×H×W, of the foreground's colours on this background."""
-        background = self._fit(alpha.shape[-2], alpha.shape[-1]).to(alpha.device)
-        return background + alpha * (foreground - background)
+        # Kept on the device, because all frames of a clip have the same size.
+        self._fitted = self._fit(alpha.shape[-2], alpha.shape[-1]).to(alpha.device)
+        return self._fitted + alpha * (foreground - self._fitted)
 
     def _fit(self, height: int, width: int) -> Tensor:
         """Return the background as 1×3×H×W in [0, 1]; a colour is 1×3×1×1."""
-        # Cached, because all frames of a clip have the same size.
-        if self._picture is not None and self._fitted.shape[-2:] != (height, width):
-            fitted = ImageOps.fit(self._picture, (width, height), Image.Resampling.LANCZOS)
-            self._fitted = torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None] / 255
-        return self._fitted
+        if self._picture is None or self._fitted.shape[-2:] == (height, width):
+            return self._fitted
+        fitted = ImageOps.fit(self._picture, (width, height), Image.Resampling.LANCZOS)
+        return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None] / 255
 
 
 class OutputMaker:

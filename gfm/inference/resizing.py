@@ -1,6 +1,7 @@
 """Resizes photos and mattes like the official test code."""
 
 from fractions import Fraction
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,9 @@ from gfm.inference.dense_resizing import resize_densely
 _MULTIPLE = 32
 
 
-def _taps(length: int, target: int) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=32)  # computing and copying would let a GPU wait at every frame of a clip
+@torch.inference_mode(mode=False)  # so that later calls can compute gradients
+def _taps(length: int, target: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the indices and weights of the pixels that contribute to each target pixel.
 
     Both have shape target×taps: indices are int64, weights float32 with sum 1. There are 2 taps for
@@ -31,7 +34,8 @@ def _taps(length: int, target: int) -> tuple[Tensor, Tensor]:
 
     period = max(2 * length - 2, 1)  # mirror at the border pixels, repeatedly
     indices = (low.long()[:, None] + offsets).abs() % period
-    return torch.minimum(indices, period - indices), weights.float()
+    indices = torch.minimum(indices, period - indices)
+    return indices.to(device), weights.float().to(device)
 
 
 def _resize_rows(image: Tensor, target: int) -> Tensor:
@@ -39,7 +43,7 @@ def _resize_rows(image: Tensor, target: int) -> Tensor:
     length = image.shape[-2]
     if length == target:
         return image
-    indices, weights = (part.to(image.device) for part in _taps(length, target))
+    indices, weights = _taps(length, target, image.device)
     result = image.new_zeros((*image.shape[:-2], target, image.shape[-1]))
     for index, weight in zip(indices.T, weights.T, strict=True):
         result.addcmul_(image.index_select(-2, index), weight[:, None])

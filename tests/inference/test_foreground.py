@@ -76,6 +76,15 @@ def test_strips_make_no_seams(sample, estimated, monkeypatch):
     torch.testing.assert_close(estimate_foreground(tall[0], tall[1] / 255), whole)
 
 
+def test_only_processors_have_caches_to_fill(sample, estimated, monkeypatch):
+    """On a GPU, small strips would start thousands of kernels."""
+    photos = [torch.empty(1, 3, 1080, 1620, device=device) for device in ("cpu", "meta")]
+    assert [len(list(blur_fusion._cut_cached_strips(photo, 2))) for photo in photos] == [18, 1]
+    monkeypatch.setattr(blur_fusion, "_CACHED_PIXELS", None)
+    large = estimate_foreground(tensor(sample.image), tensor(sample.alpha) / 255)
+    torch.testing.assert_close(large, estimated)
+
+
 def test_empty_and_full_mattes(sample):
     image = tensor(sample.image)
     assert not estimate_foreground(image, torch.zeros(1, 1, 240, 360)).any()

@@ -76,6 +76,17 @@ def test_equals_scikit_image(before, after):
     np.testing.assert_allclose(ours, skimage_resize(array, after), rtol=0, atol=1e-5)
 
 
+def test_weights_are_computed_once(monkeypatch):
+    """Although a call without gradients comes first."""
+    image = torch.rand(1, 3, 38, 54)
+    with torch.inference_mode():
+        first = resize(image, (20, 16))
+    monkeypatch.setattr(torch, "arange", None)
+    again = resize(image.requires_grad_(), (20, 16))
+    assert torch.equal(again, first)
+    again.sum().backward()
+
+
 def test_sides_are_limited_multiples_of_32():
     assert scaled_size(1080, 1620, 0.5, 1600) == (512, 800)
     assert scaled_size(4000, 9000, 0.5, 1600) == (1600, 1600)

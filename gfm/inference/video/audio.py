@@ -12,8 +12,8 @@ from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip, is_known, translate_read_errors
 
 _COMMON_RATE = 48_000  # samples per second; used where an encoder does not support the clip's
-# Layouts by number of channels that both encoders support. Opus refuses 5.1(side), that of AC-3, and
-# AAC refuses unspecified layouts, those of AVI.
+# Layouts by number of channels that both encoders support. Opus refuses 5.1(side), that of AC-3,
+# and AAC refuses unspecified layouts, those of AVI.
 _LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 # Containers in which audio packets before time 0 would delay the whole video.
 _FROM_ZERO = ("matroska", "webm")
