@@ -102,7 +102,8 @@ def _predict_photos(
     maker: OutputMaker, photos: Sequence[Source], results: ResultFiles, summary: _Summary
 ) -> None:
     # In a thread, Control-C could not end the wait for it.
-    stdin = sys.stdin.buffer.read() if any(photo.path == STDIN for photo in photos) else b""
+    is_given = any(photo.path == STDIN for photo in photos)
+    stdin = sys.stdin.buffer.read() if is_given and sys.stdin else b""  # None: closed by the shell
 
     def read(source: Source) -> np.ndarray:
         is_stdin = source.path == STDIN

@@ -8,7 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from gfm.errors import GFMError
-from gfm.inference.input_files import HEIC_SUFFIXES, Failure, Inputs, Source, list_failures
+from gfm.inference.input_files import (
+    HEIC_SUFFIXES,
+    STDIN,
+    Failure,
+    Inputs,
+    Source,
+    list_failures,
+)
 from gfm.inference.outputs import Output
 from gfm.inference.video.codecs import ClipOptions
 from gfm.system.console import console
@@ -131,6 +138,8 @@ def reject_conflicts(
 ) -> tuple[list[Source], list[Failure]]:
     """Separate photos and clips with the same results, or whose results would replace an input.
 
+    Standard input, whose photo may be a different one each time, must have no earlier results.
+
     Raises:
         WriteError: Names differ only in case, and the folder of the results cannot be written.
     """
@@ -146,6 +155,10 @@ def reject_conflicts(
             failures.append(Failure(text, 1 + len(rest)))
         elif replaced:
             text = f"{source}: its result would replace the input {replaced[0]}; choose another -o"
+            failures.append(Failure(text))
+        elif source.path == STDIN and len(results.to_write(source)) < len(paths):
+            kept = next(path for path in paths if path not in results.to_write(source).values())
+            text = f"{source}: {kept} exists, perhaps of another photo; --overwrite replaces it"
             failures.append(Failure(text))
         else:
             accepted.append(source)

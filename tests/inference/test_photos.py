@@ -90,6 +90,13 @@ def test_standard_input_is_read_in_the_main_thread(tmp_path, monkeypatch):
     assert threads == [threading.main_thread()]
 
 
+def test_a_closed_standard_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(GFMError, match="1 of 1 failed"):
+        predict_files(None, [Source(STDIN, Path("stdin"))], ResultFiles(tmp_path, ["alpha"]))
+    assert "failed: cannot read standard input: not a picture" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("content", [b"", b"text", "half"])
 def test_damaged(tmp_path, content):
     path = save(tmp_path / "a.jpg", Image.fromarray(np.repeat(COLOURS, 40, 0)))

@@ -77,6 +77,18 @@ def test_inputs_are_not_replaced(tmp_path):
     ]
 
 
+def test_earlier_results_of_standard_input_are_an_error(tmp_path):
+    """The result of another photo would pass for that of this one."""
+    stdin, kept = Source(STDIN, Path("stdin")), tmp_path / "alpha/stdin.png"
+    kept.parent.mkdir()
+    kept.touch()
+    accepted, (failure,) = reject_conflicts([stdin], ResultFiles(tmp_path, ["glance", "alpha"]))
+    assert accepted == []
+    assert failure.text.startswith(f"standard input: {kept} exists, perhaps of another photo; --o")
+    results = ResultFiles(tmp_path, ["alpha"], overwrite=True)
+    assert reject_conflicts([stdin], results) == ([stdin], [])
+
+
 def test_shards_divide_the_results(tmp_path):
     """Whatever exists already; inputs with the same result belong to one part."""
     given = sources(*(f"{i}.jpg" for i in range(7)), "0.png")
