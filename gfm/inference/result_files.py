@@ -17,7 +17,7 @@ from gfm.inference.input_files import (
     list_failures,
 )
 from gfm.inference.outputs import Output
-from gfm.inference.video.codecs import ClipOptions
+from gfm.inference.video.codecs import TIMESTAMPS, ClipOptions
 from gfm.system.console import console
 from gfm.system.extras import import_optional
 from gfm.system.files import ignores_case
@@ -53,7 +53,7 @@ class ResultFiles:
 
 def _exists(result: Path) -> bool:
     """Return whether a result exists; that of a clip may be a folder of frames."""
-    return result.is_dir() if result.name.endswith("_frames") else os.path.isfile(result)
+    return os.path.isfile(result / TIMESTAMPS if result.name.endswith("_frames") else result)
 
 
 def select_sources(

@@ -82,7 +82,7 @@ def test_formats_and_bits(predict, clip, tmp_path):
 
 
 def test_existing_results_are_skipped(predict, clip, tmp_path):
-    for output in ("alpha/clip.mkv", "cutout/clip_frames/mine"):
+    for output in ("alpha/clip.mkv", "cutout/clip_frames/timestamps.txt"):
         (tmp_path / "out" / output).parent.mkdir(parents=True)
         (tmp_path / "out" / output).write_bytes(b"mine")
     done = predict(clip, "--cutout-video", "png")
@@ -93,6 +93,18 @@ def test_existing_results_are_skipped(predict, clip, tmp_path):
     assert files(tmp_path / "out/glance") == ["clip.mkv"]
     assert predict(clip, "--output", "alpha", "--overwrite").exit_code == 0
     assert len(read_video(tmp_path / "out/alpha/clip.mkv")[0]) == 8
+
+
+def test_a_folder_of_photos_does_not_pass_for_frames(predict, clip, tmp_path):
+    photo = tmp_path / "shoot/clip_frames/1.png"
+    photo.parent.mkdir(parents=True)
+    Image.fromarray(draw_frames()[0]).save(photo)
+    shutil.copy(clip, tmp_path / "shoot")
+    done = predict(tmp_path / "shoot", "--cutout-video", "png")
+    assert done.exit_code == 1
+    frames = tmp_path / "out/cutout/clip_frames"
+    assert f"cannot write {frames}: it holds other files; move them away" in done.stdout
+    assert files(frames) == ["1.png"]
 
 
 def test_a_damaged_clip_does_not_stop_others(predict, clip, tmp_path):

@@ -11,6 +11,9 @@ SUFFIXES = (
 )
 """Suffixes of files that count as clips."""
 
+TIMESTAMPS = "timestamps.txt"
+"""File with the times of the frames in a folder of PNG files."""
+
 
 @dataclass(frozen=True)
 class VideoFormat:

@@ -16,11 +16,10 @@ from av.container import OutputContainer
 from gfm.data.images import write_png
 from gfm.errors import GFMError
 from gfm.inference.video.audio import AudioCopier
-from gfm.inference.video.codecs import VideoFormat
+from gfm.inference.video.codecs import TIMESTAMPS, VideoFormat
 from gfm.inference.video.reading import Clip
 from gfm.system.files import atomic_path, temporary_beside, write_error, write_text
 
-TIMESTAMPS = "timestamps.txt"
 _FULL, _LIMITED, _BT709 = 2, 1, 1  # FFmpeg's codes for colour ranges, and for a colour space
 
 
