@@ -43,7 +43,12 @@ def _suite(batch: CheckedImages, protocol: ScoringProtocol, extra: ExtraMetrics)
         values["conn"] = connectivity_errors(batch, default, protocol)
     for region in protocol.regions:
         values |= {f"{name}_{region}": value for name, value in pixels[region]._asdict().items()}
-    values |= {name: metric(batch).to(values["sad"].dtype) for name, metric in extra.items()}
+    for name, metric in extra.items():
+        found = metric(batch)
+        if not isinstance(found, Tensor) or found.shape != values["sad"].shape:
+            kind = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"{found!r}"
+            raise ValueError(f"metric {name!r} returned {kind}: return a tensor of shape (N,)")
+        values[name] = found.to(values["sad"].dtype)
     return torch.stack([values[name] for name in metric_names(protocol.name, extra)])
 
 

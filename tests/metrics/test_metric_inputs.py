@@ -97,6 +97,20 @@ def test_one_image_metrics_refuse_several() -> None:
         matting_metrics(ALPHA, ALPHA, TRIMAP)
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.tensor(0.5), r"returned shape \(\)"),
+        (torch.ones(2, 1), r"returned shape \(2, 1\)"),
+        (0.5, "returned 0.5"),
+    ],
+)
+def test_extra_metrics_return_a_value_per_image(value, words: str) -> None:
+    metrics = MattingMetrics(extra={"mine": lambda _: value})
+    with pytest.raises(ValueError, match=rf"metric 'mine' {words}: return a tensor"):
+        metrics.update(ALPHA, ALPHA, TRIMAP)
+
+
 @pytest.mark.parametrize("shape", [(6, 7), (1, 6, 7), (1, 1, 6, 7)])
 def test_accepts_one_image_in_three_shapes(shape: tuple[int, ...]) -> None:
     preds, target = torch.zeros(shape), torch.ones(shape)
