@@ -34,6 +34,8 @@ def find_checkpoint(source: Path | str) -> Path:
     path = Path(source)
     if path.is_dir():
         if not (path / HUB_WEIGHTS).is_file():
+            if (best := path / "checkpoints/best.ckpt").is_file():
+                raise GFMError(f"{path} is the folder of a run: choose {best}")
             raise GFMError(f"the folder {path} has no {HUB_WEIGHTS}: choose a file in it")
         return path / HUB_WEIGHTS
     return path

@@ -66,7 +66,7 @@ def _verdict(sad: Difference, num_photos: int) -> str:
     else:
         text = "no better than before: the interval of the difference of SAD includes 0"
     if num_photos < _FEW:
-        return f"{num_photos} photos are too few to be sure, so hold out more if you can: {text}"
+        text += f"; {num_photos} photos are too few to be sure, so hold out more if you can"
     return text
 
 

@@ -72,13 +72,13 @@ def _read_intact(path: Path) -> dict[str, Any] | None:
 
 
 _FIXED = (
-    *("model", "rosta"),
+    *("model", "rosta", "init_from"),
     *("track", "seed"),
     *("data.name", "data.batch_size", "data.also_share", "data.repeats_first_epoch"),
     *("optimizer._target_", "optimizer.amsgrad", "scheduler._target_"),
     "trainer.accumulate_grad_batches",
 )
-"""Options of network, samples and optimiser on which the saved state depends."""
+"""Options on which the saved state depends: of the network, its weights, samples and optimiser."""
 
 _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 """Options of a network that do not change its weights, so a resumed run may change them."""
@@ -103,7 +103,7 @@ def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
     if changes:
         raise GFMError(
             f"{saved.path} cannot be resumed with {', '.join(sorted(changes))}: leave it "
-            "unchanged, or start a new run from its weights with init_from="
+            "unchanged, or start a new run from weights with init_from= and without ckpt_path="
         )
 
 

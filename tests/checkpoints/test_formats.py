@@ -183,7 +183,8 @@ NODES = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "suffix"), zip(NODES, [".ckpt", ".safetensors", ".safetensors", ".ckpt"], strict=True)
+    ("kind", "suffix"),
+    list(zip(NODES, [".ckpt", ".safetensors", ".safetensors", ".ckpt"], strict=True)),
 )
 def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
     """Nothing is downloaded, though the run started from ImageNet weights."""

@@ -202,6 +202,11 @@ def test_missing_sources(tmp_path, monkeypatch):
         find_checkpoint("released:r50_tt")
     with pytest.raises(GFMError, match=r"has no model\.safetensors"):
         find_checkpoint(tmp_path)
+    best = tmp_path / "checkpoints/best.ckpt"
+    best.parent.mkdir()
+    best.touch()
+    with pytest.raises(GFMError, match=f"is the folder of a run: choose {best}"):
+        find_checkpoint(tmp_path)
     assert (
         released_file("gfm_r34_tt")
         == released_file("r34_tt")

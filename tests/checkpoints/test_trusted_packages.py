@@ -44,7 +44,12 @@ def lab(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
+    _forget_packages()  # other tests have packages of these names, too
     yield
+    _forget_packages()
+
+
+def _forget_packages():
     for name in [m for m in sys.modules if m.split(".")[0] in ("lab", "other")]:
         del sys.modules[name]
 

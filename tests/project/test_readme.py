@@ -161,10 +161,6 @@ def test_make():
     assert set(re.findall(r"make bench ARGS=(\w+)", TEXT)) <= benchmarks
 
 
-def test_no_placeholder_of_a_figure_is_left():
-    assert "RESULT_" not in TEXT
-
-
 def test_only_known_programs_are_shown():
     assert {words[0] for words in COMMANDS if words} == {"make", "python", "gfm", "pip"}
 

@@ -294,6 +294,14 @@ def test_a_schedule_cannot_be_added_or_left_out():
             check_options(saved, now)
 
 
+def test_a_resumed_run_refuses_other_initial_weights():
+    """They would be ignored, because the run has weights of its own."""
+    saved = SavedRun(Path("last.ckpt"), {"init_from": None})
+    check_options(saved, {"init_from": None})
+    with pytest.raises(GFMError, match=r"cannot be resumed with init_from=best.ckpt \(was None\)"):
+        check_options(saved, {"init_from": "best.ckpt"})
+
+
 def test_a_resumed_run_takes_the_patience_of_now():
     early = EarlyEnd("val/sad", "min", patience=4)
     state = early.state_dict()
