@@ -10,8 +10,8 @@ from typing import Any
 
 from gfm.run.exit import report_errors
 from gfm.run.help_text import register_help
-from gfm.run.overrides import check_overrides, quote_paths
-from gfm.run.resume import in_run_folder, resume_arguments
+from gfm.run.overrides import check_overrides, gather_overrides, quote_paths
+from gfm.run.resume import resume_arguments
 from gfm.run.test_sets import separate_test_sets
 from gfm.system.console import show_warning
 from gfm.system.processes import handle_like_sigterm
@@ -48,15 +48,17 @@ def prepare_process() -> None:
 def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
     """Return the arguments that Hydra reads in place of the command line.
 
-    Paths that contain ``=`` are quoted, a resumed run gets its earlier options, a run writes all
-    its files to one folder, and each of several test sets is composed separately.
+    Paths that contain ``=`` are quoted, overrides follow the flags, a resumed run gets its earlier
+    options, and each of several test sets is composed separately.
 
     Raises:
         GFMError: An argument is malformed, or there is no run to resume.
     """
     arguments = quote_paths(arguments)
     check_overrides(arguments)
-    arguments = resume_arguments(arguments) if resumes else in_run_folder(arguments)
+    arguments = gather_overrides(arguments)
+    if resumes:
+        arguments = resume_arguments(arguments)
     arguments = separate_test_sets(arguments, trains=resumes)
     if creates_processes_externally() and not is_global_zero():  # rank 0 makes the folder
         arguments += ["hydra.output_subdir=null", "hydra.run.dir=."]
@@ -71,7 +73,8 @@ def silence_libraries() -> None:
         "lightning_fabric.utilities",
     ):
         logging.getLogger(name).setLevel(logging.WARNING)  # imports set other levels
-    warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+    for folder in ("Experiment logs", "Checkpoint"):  # a resumed run has both
+        warnings.filterwarnings("ignore", f"{folder} directory .* exists and is not empty")
     # Logging counts steps across epochs, so short epochs do no harm.
     warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")

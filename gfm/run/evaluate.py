@@ -48,7 +48,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run.test_sets import loggers_of_means
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
-        check_shared(folder)
+        check_shared(cfg)
         configs = load_config_per_set(cfg)
         network = scoring.load(configs[0])
         evaluations = []

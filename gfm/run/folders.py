@@ -39,7 +39,9 @@ class UniqueFolder(Callback):
         """Lock the folder of a run."""
         if not is_global_zero():  # the others use the folder of rank zero
             return
-        with report_errors():
+        with report_errors(), read_write(config), open_dict(config):
+            if names_folder(config):  # Hydra writes its files there, too
+                config.hydra.run.dir = config.paths.run
             named = Path(config.hydra.run.dir)
             missing = [path for path in (named, *named.parents) if not path.exists()]
             folder = _folder(config.hydra.run)
@@ -48,8 +50,7 @@ class UniqueFolder(Callback):
             acquire_lock(folder)
             if "ckpt_path" in config:  # evaluations have no such option
                 check_new(folder, config.ckpt_path)
-            with read_write(config), open_dict(config):
-                config.hydra.run.dir = str(folder)
+            config.hydra.run.dir = str(folder)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Make the folder of a sweep, in which each job gets its own."""
@@ -92,6 +93,18 @@ def _folder(node: DictConfig) -> Path:
     folder = Path(node.dir)
     is_dated = "${now:" in str(OmegaConf.to_container(node, resolve=False)["dir"])  # type: ignore[index,call-overload]
     return make_new(folder) if is_dated else folder
+
+
+def names_folder(config: DictConfig) -> bool:
+    """Return whether ``paths.run`` is set; otherwise it is the folder that Hydra makes.
+
+    Raises:
+        GFMError: It is no text.
+    """
+    paths: Any = OmegaConf.to_container(config.paths, resolve=False)
+    if not isinstance(paths["run"], str):
+        raise GFMError("set paths.run to a folder, in quotes if its name looks like a number")
+    return "${hydra:" not in paths["run"]
 
 
 def make_new(folder: Path) -> Path:
@@ -144,17 +157,15 @@ def use_folder(folder: Path, log: str) -> Iterator[Path]:
         yield folder
 
 
-def check_shared(folder: Path) -> None:
+def check_shared(config: DictConfig) -> None:
     """Check that processes started by torchrun or srun use the same folder.
 
     Raises:
         GFMError: Each process has a different folder.
     """
-    if not creates_processes_externally():
+    if not creates_processes_externally() or names_folder(config):
         return
     hydra = HydraConfig.get()
-    if folder != Path(hydra.runtime.output_dir):
-        return
     if hydra.mode != RunMode.MULTIRUN:
         raise GFMError("these processes need a folder in common: set paths.run=<folder>")
     if "submitit" not in hydra.launcher._target_:  # whose tasks share the folder of their job

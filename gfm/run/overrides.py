@@ -80,6 +80,12 @@ def _is_readable(argument: str) -> bool:
     return True
 
 
+def gather_overrides(arguments: Sequence[str]) -> list[str]:
+    """Return the flags, then the overrides: Hydra refuses overrides with a flag between them."""
+    overrides = parse_arguments(arguments)[1]
+    return [*(a for a in arguments if a not in overrides), *overrides]
+
+
 def check_overrides(arguments: Sequence[str]) -> None:
     """Check that arguments are overrides, and that groups are set to a choice or to options.
 

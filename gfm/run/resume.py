@@ -48,7 +48,7 @@ def resume_arguments(arguments: Sequence[str]) -> list[str]:
     where = _value(now.get("ckpt_path"))
     found = None if flags.multirun or not where else _find(where, flags, now)
     if found is None:
-        return in_run_folder(arguments)
+        return list(arguments)
     folder, checkpoint = found
     _check_config_folders(folder, arguments, flags, now)
     before = by_option(saved_overrides(folder))
@@ -59,7 +59,6 @@ def resume_arguments(arguments: Sequence[str]) -> list[str]:
     merged |= {name: override(name, path) for name, path in new.items()}
     if new["paths.run"] == folder:  # keep Hydra's files; `save_overrides` updates them
         merged["hydra.output_subdir"] = "hydra.output_subdir=null"
-    merged.setdefault("hydra.run.dir", override("hydra.run.dir", new["paths.run"]))
     other = [a for a in arguments if a not in overrides]
     return [*other, *merged.values()]
 
@@ -89,18 +88,6 @@ def _is_kept(run: Path, option: str, trusted: Sequence[str]) -> bool:
     except GFMError:
         return False
     return True
-
-
-def in_run_folder(arguments: Sequence[str]) -> list[str]:
-    """Return arguments that make Hydra write its files to ``paths.run``, too."""
-    flags, overrides = parse_arguments(arguments)
-    given = by_option(overrides)
-    run = given.get("paths.run")
-    # Processes of torchrun and srun need no such argument: only rank 0 writes Hydra's files.
-    if run is None or "hydra.run.dir" in given or flags.multirun or creates_processes_externally():
-        return list(arguments)
-    other = [a for a in arguments if a not in overrides]  # overrides must be adjacent
-    return [*other, *overrides, f"hydra.run.dir={run.partition('=')[2]}"]
 
 
 def _find(where: str, flags: Namespace, now: Options) -> tuple[Path, Path] | None:

@@ -71,6 +71,29 @@ def test_a_folder_named_by_the_user_is_used_unchanged(start, tmp_path):
         release_lock(tmp_path / "mine")
 
 
+def test_hydra_writes_to_the_folder_of_the_run(start, tmp_path):
+    """Whether the command line or a YAML file names it, and whatever starts the processes."""
+    (tmp_path / "conf/local").mkdir(parents=True)
+    (tmp_path / "conf/local/default.yaml").write_text("paths: {run: 'from yaml'}")
+    given = {
+        "it's, [1] a=b": ["paths.run='it\\'s, [1] a=b'"],
+        "from yaml": ["--config-dir", "conf"],
+    }
+    for name, arguments in given.items():
+        assert start(*arguments) == [name]
+        assert (tmp_path / name / ".hydra/overrides.yaml").is_file()
+        release_lock(tmp_path / name)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("value", ["null", "2024", "[a]", "{a: 1}"])
+def test_the_folder_of_a_run_is_text(start, tmp_path, capsys, value):
+    with pytest.raises(SystemExit):
+        start(f"paths.run={value}")
+    assert "error: set paths.run to a folder" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_folder_in_use_keeps_its_files(start, tmp_path, hold, capsys):  # noqa: F811
     """Hydra would write its overrides, by which a run goes on, before anything else."""
     start(f"hydra.run.dir={tmp_path / 'mine'}", "seed=1")

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from gfm.compat.hydra import parse_override
-from gfm.run.overrides import override, quote_paths, shell_override
+from gfm.run.overrides import gather_overrides, override, quote_paths, shell_override
 
 NAMES = [
     "runs/train/2026-01-01_10-00-00/checkpoints/best.ckpt",
@@ -56,3 +56,9 @@ def test_paths_with_an_equals_sign_are_quoted():
 def test_a_printed_override_survives_a_shell(name):
     (word,) = shlex.split(shell_override("paths.run", name))
     assert _parsed(word) == name
+
+
+def test_flags_may_stand_between_overrides():
+    """Hydra's parser refuses the second override."""
+    given = ["a=b", "--config-dir", "x", "c=d", "-m", "paths.run=y"]
+    assert gather_overrides(given) == ["--config-dir", "x", "-m", "a=b", "c=d", "paths.run=y"]

@@ -12,7 +12,7 @@ from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 from gfm.run.from_photos import keep_chosen
 from gfm.run.from_weights import take_network
-from gfm.run.resume import in_run_folder, resume_arguments
+from gfm.run.resume import resume_arguments
 from tests.run.test_finetune import write_weights
 
 
@@ -38,7 +38,7 @@ def test_resuming_uses_the_folder_and_the_options_of_the_run(runs, where):
     arguments = resume_arguments([given, "trainer.max_epochs=7", f"paths.runs={runs}"])
     second = runs / "train/second"
     expected = {"backbone=r34", "run.name=second", "trainer.max_epochs=7", f"paths.run={second}"}
-    assert expected | {f"ckpt_path={runs / LAST}", f"hydra.run.dir={second}"} <= set(arguments)
+    assert expected | {f"ckpt_path={runs / LAST}"} <= set(arguments)
     assert "hydra.output_subdir=null" in arguments  # what lies there stays
     assert sorted(resume_arguments(arguments)) == sorted(
         arguments
@@ -50,7 +50,6 @@ def test_resuming_in_a_new_folder(runs):
     assert {"backbone=r34", f"paths.run={runs / 'third'}", f"ckpt_path={runs / LAST}"} <= set(
         arguments
     )
-    assert f"hydra.run.dir={runs / 'third'}" in arguments
     assert "hydra.output_subdir=null" not in arguments
 
 
@@ -110,7 +109,7 @@ def test_a_damaged_file_of_hydra_is_named(runs, text):
 def test_paths_may_contain_hydras_special_characters(runs):
     folder = (runs / "train/second").rename(runs / "train/it's (2), a=b")
     arguments = resume_arguments(["ckpt_path=last", f"paths.runs={runs}"])
-    for name in ("ckpt_path", "paths.run", "hydra.run.dir"):
+    for name in ("ckpt_path", "paths.run"):
         (argument,) = (a for a in arguments if a.startswith(f"{name}="))
         value = parse_override(argument).value()
         assert Path(value) in (folder, folder / "checkpoints/last.ckpt")
@@ -120,9 +119,6 @@ def test_arguments_of_a_new_run_are_unchanged(tmp_path):
     (tmp_path / "alone.ckpt").touch()
     for arguments in (["rosta=tt"], [f"ckpt_path={tmp_path / 'alone.ckpt'}"], ["ckpt_path=null"]):
         assert resume_arguments(arguments) == arguments
-    sweep = ["-m", "rosta=tt,ft", "paths.run=x"]
-    assert in_run_folder(sweep) == sweep
-    assert in_run_folder(["paths.run=x"]) == ["paths.run=x", "hydra.run.dir=x"]
 
 
 def test_nothing_to_resume_is_an_error(tmp_path):

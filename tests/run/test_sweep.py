@@ -144,11 +144,12 @@ def test_a_failed_trial_that_later_ones_depend_on_is_not_run_again(tmp_path, mon
 
 def test_processes_of_a_job_share_its_folder_with_submitit_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "2")
+    cfg = OmegaConf.create({"paths": {"run": "${hydra:runtime.output_dir}"}})
     set_hydra(monkeypatch, tmp_path, "hydra_plugins.hydra_submitit_launcher.SlurmLauncher")
-    check_shared(tmp_path)
+    check_shared(cfg)
     set_hydra(monkeypatch, tmp_path, "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
     with pytest.raises(GFMError, match="would start the whole sweep in each process: start it"):
-        check_shared(tmp_path)
+        check_shared(cfg)
 
 
 def test_every_choice_of_the_wandb_sweep_composes():
