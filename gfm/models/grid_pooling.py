@@ -23,7 +23,7 @@ def enlarge_grid(grid: Tensor, height: int, width: int) -> Tensor:
     parts = [grid[..., i : i + 1, :] * weights[:, None] for i, weights in enumerate(rows)]
     image = torch.stack(parts).sum(0)
     parts = [image[..., i : i + 1] * weights for i, weights in enumerate(columns)]
-    return torch.stack(parts).sum(0)
+    return torch.stack(parts).sum(0).to(grid.dtype)
 
 
 def _pooling_weights(length: int, num_cells: int, image: Tensor) -> Tensor:
@@ -38,7 +38,8 @@ def _pooling_weights(length: int, num_cells: int, image: Tensor) -> Tensor:
 def _interpolation_weights(length: int, grid: Tensor) -> Tensor:
     """Return the weight of each cell in each pixel, n×``length``."""
     cell = torch.arange(grid.shape[-1], device=grid.device)[:, None]
-    pixel = torch.arange(length, device=grid.device, dtype=grid.dtype)
+    precise = torch.promote_types(grid.dtype, torch.float32)  # half precision: as torch's kernel
+    pixel = torch.arange(length, device=grid.device, dtype=precise)
     last = torch.sym_max(length - 1, 1)
     position: Tensor = pixel * (grid.shape[-1] - 1) / last  # type: ignore[assignment]
     return (1 - (position - cell).abs()).clamp(min=0)

@@ -34,13 +34,13 @@ class TaskResult(Generic[T, R]):
 
 
 def handle_like_sigterm() -> None:
-    """Handle SIGHUP and SIGUSR1 like SIGTERM, so that the run is saved.
+    """Handle SIGHUP, SIGUSR1 and SIGUSR2 like SIGTERM, so that the run is saved.
 
     A closing terminal sends SIGHUP; processes started with ``nohup`` keep ignoring it. SLURM sends
-    SIGUSR1 if ``--signal`` says so. Lightning would save in its handler for SIGUSR1, where ranks
-    that are a step apart deadlock.
+    the others if ``--signal`` says so; submitit has a handler of its own. Lightning would save in
+    its handler for SIGUSR1, where ranks that are a step apart deadlock.
     """
-    for name in ("SIGHUP", "SIGUSR1"):
+    for name in ("SIGHUP", "SIGUSR1", "SIGUSR2"):
         number = getattr(signal, name, None)  # not on Windows
         if number and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

@@ -42,7 +42,7 @@ class SaveAtEnd(Callback):
         self.path = Path(path)
         self.received: int | None = None
         self.has_ended = False  # so that Lightning counts the epoch as completed
-        self._before: Any = signal.SIG_DFL
+        self._before: Any = None  # handler of Control-C before the training
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         def record(number: int, *_: Any) -> None:
@@ -88,7 +88,7 @@ class SaveAtEnd(Callback):
         # or to another file.
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(self.path)
-        _handle(signal.SIGINT, self._before)
+        self._restore()
 
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -109,11 +109,16 @@ class SaveAtEnd(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         # Not during the final test: it uses the best weights, which are not those to resume from.
-        if not isinstance(exception, SIGTERMException) or trainer.state.fn != TrainerFn.FITTING:
-            return
-        trainer.save_checkpoint(self.path)
-        if self.received == signal.SIGINT:
-            exception.code = INTERRUPTED
+        if isinstance(exception, SIGTERMException) and trainer.state.fn == TrainerFn.FITTING:
+            trainer.save_checkpoint(self.path)
+            if self.received == signal.SIGINT:
+                exception.code = INTERRUPTED
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._before is not None:
+            _handle(signal.SIGINT, self._before)
+            self._before = None
 
 
 def exit_on_signal(trainer: pl.Trainer) -> None:

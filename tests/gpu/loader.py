@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pytorch_lightning as pl
+
 from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions
@@ -54,6 +56,11 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: str) -> float:
     samples = SampleOptions(input_size=size, crop_sizes=crops)
     datamodule = MattingDataModule(
         roots, track, samples, batch_size=batch_size, num_workers=num_workers, compose_on=place
+    )
+    accelerator = "cpu" if stage.is_rehearsal else "gpu"
+    # Its device decides whether batches are pinned.
+    datamodule.trainer = pl.Trainer(
+        accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False
     )
     datamodule.setup("fit")
     batches = iter(datamodule.train_dataloader())

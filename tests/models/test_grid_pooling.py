@@ -29,6 +29,16 @@ def test_enlarging(num_cells):
         torch.testing.assert_close(single.double(), expected, rtol=0, atol=2e-6)
 
 
+def test_enlarging_in_half_precision_is_as_exact_as_the_kernel_of_torch():
+    grid = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(0)).bfloat16()
+    for size in SIDES:
+        exact = F.interpolate(grid.double(), size=size, mode="bilinear", align_corners=True)
+        result = enlarge_grid(grid, *size)
+        assert result.dtype == torch.bfloat16
+        # One rounding, of at most half a unit in the last of 8 bits.
+        torch.testing.assert_close(result.double(), exact, rtol=2**-8, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [(33, 47), (1, 1), (32, 65)])
 def test_padding_repeats_the_border(size):
     image = torch.rand(2, 3, *size)

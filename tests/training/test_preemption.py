@@ -17,6 +17,7 @@ from gfm.animals import DrawnAnimals
 from gfm.compat.lightning import SIGTERMException
 from gfm.data.loaders import _Loader
 from gfm.run.train import train
+from gfm.system.processes import handle_like_sigterm
 from gfm.training.preemption import SaveAtEnd
 from tests import processes
 from tests.conftest import DEMO, SMALL_DATA, SMALL_TRAINING, compose_config
@@ -89,6 +90,41 @@ def test_all_processes_of_a_job_stop_together_and_resume(
     results = srun([f"ckpt_path={run}", "trainer.max_epochs=2", IDLE])
     assert [status for status, _ in results] == [0, 0], results
     assert torch.load(last, weights_only=True)["global_step"] == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGUSR2"])
+def test_signals_of_schedulers_become_sigterm(name):
+    number, received = signal.Signals[name], []
+    before = {n: signal.getsignal(n) for n in (number, signal.SIGTERM)}
+    try:
+        signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, lambda n, _: received.append(n))
+        handle_like_sigterm()
+        signal.raise_signal(number)
+        assert received == [signal.SIGTERM]
+        signal.signal(number, signal.SIG_IGN)  # a handler of submitit or nohup stays
+        handle_like_sigterm()
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+
+
+def test_control_c_works_as_before_after_a_training_that_failed(tmp_path):
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    trainer = SimpleNamespace(
+        world_size=1, received_sigterm=False, state=SimpleNamespace(fn=TrainerFn.FITTING)
+    )
+    callback = SaveAtEnd(tmp_path / "last.ckpt")
+    try:
+        callback.on_train_start(trainer, None)
+        assert signal.getsignal(signal.SIGINT) != before[signal.SIGINT]
+        callback.on_exception(trainer, None, RuntimeError("a loss is NaN"))
+        assert signal.getsignal(signal.SIGINT) == before[signal.SIGINT]
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
 
 
 class Early(pl.Callback):
