@@ -1,0 +1,83 @@
+"""Which checkpoint a run resumes from, and which of its options may change."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch.multiprocessing import start_processes
+
+from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
+from gfm.errors import GFMError
+from gfm.training.resume_checks import SavedRun, check_options, read_saved_run
+
+
+def write_last(path):
+    """Write a checkpoint after the first step, and one after the second, which keeps that."""
+    lists = {"optimizer_states": [{}], "lr_schedulers": []}
+    content = {**lists, "loops": {}, "hyper_parameters": {}}
+    for step in (1, 2):
+        weights = {"weights": torch.zeros(10_000)}
+        AtomicCheckpointIO().save_checkpoint({**content, "state_dict": weights, "step": step}, path)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path):
+    path = tmp_path / "last.ckpt"
+    write_last(path)
+    assert read_saved_run(path).path == path
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.warns(UserWarning, match=r"damaged; resuming from last.previous.ckpt"):
+        previous = read_saved_run(path).path
+    assert torch.load(previous, weights_only=True)["step"] == 1
+    previous.unlink()
+    with pytest.raises(GFMError, match=r"damaged, and there is no last.previous.ckpt"):
+        read_saved_run(path)
+
+
+def _resume_in_rank(rank: int, folder: Path) -> None:
+    os.environ["RANK"] = str(rank)
+    meeting = f"file://{folder / 'meeting'}"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    warnings.simplefilter("ignore")
+    found = read_saved_run(folder / "last.ckpt").path
+    content = AtomicCheckpointIO().load_checkpoint(found, weights_only=True)
+    (folder / str(rank)).write_text(f"{found.name} {content['step']}")
+    dist.destroy_process_group()
+
+
+def test_all_ranks_load_what_rank_zero_has_verified(tmp_path):
+    """Rank zero alone verifies checksums, which are all that tells of a flipped bit."""
+    last = tmp_path / "last.ckpt"
+    write_last(last)
+    damaged = bytearray(last.read_bytes())
+    damaged[20_000] ^= 1
+    last.write_bytes(damaged)
+    start_processes(_resume_in_rank, (tmp_path,), nprocs=2, start_method="fork")
+    told = [(tmp_path / str(rank)).read_text() for rank in (0, 1)]
+    assert told == ["last.previous.ckpt 1", "last.ckpt 1"]
+
+
+def test_a_checkpoint_of_weights_alone_cannot_be_resumed(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "best.ckpt")
+    with pytest.raises(GFMError, match="init_from="):
+        read_saved_run(tmp_path / "best.ckpt")
+
+
+def test_a_schedule_cannot_be_added_or_left_out():
+    """The rate of the optimiser would be that of the other schedule."""
+    none, cosine = {"scheduler": None}, {"scheduler": {"_target_": "gfm.cosine"}}
+    for before, now in ((none, cosine), (cosine, none)):
+        saved = SavedRun(Path("last.ckpt"), before)
+        check_options(saved, before)
+        with pytest.raises(GFMError, match=r"cannot be resumed with scheduler\._target_="):
+            check_options(saved, now)
+
+
+def test_a_resumed_run_refuses_other_initial_weights():
+    """They would be ignored, because the run has weights of its own."""
+    saved = SavedRun(Path("last.ckpt"), {"init_from": None})
+    check_options(saved, {"init_from": None})
+    with pytest.raises(GFMError, match=r"cannot be resumed with init_from=best.ckpt \(was None\)"):
+        check_options(saved, {"init_from": "best.ckpt"})
