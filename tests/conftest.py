@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -145,6 +146,14 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo_roots(demo_folder: Path) -> Roots:
     return DrawnAnimals(demo_folder, **DEMO).find()
+
+
+@pytest.fixture
+def roots(demo_roots, tmp_path) -> Roots:
+    """Copy the demo data, for tests that change them."""
+    for name in ("AM-2k", "BG-20k", "COCO"):
+        shutil.copytree(demo_roots.photos.parent / name, tmp_path / name)
+    return Roots(tmp_path / "AM-2k", tmp_path / "BG-20k", tmp_path / "COCO")
 
 
 @pytest.fixture

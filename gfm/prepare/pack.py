@@ -119,8 +119,8 @@ def prepare_pack(
 
     Raises:
         GFMError: A dataset does not exist or is packed already, two would be packed into the same
-            folder, a folder holds pictures of another dataset or of files that are gone, the disk
-            is too small, or see :func:`gfm.prepare.runner.run`.
+            folder, a folder contains pictures of another dataset or of deleted files, the disk is
+            too small, or see :func:`gfm.prepare.runner.run`.
     """
     found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
     for name in only:

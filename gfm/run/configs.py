@@ -20,7 +20,7 @@ It is inside the package when installed from a wheel, and beside it in a checkou
 
 
 def choices(group: str) -> list[str]:
-    """Return the names of a group's files in this package; none if there is no such group."""
+    """List the choices of a configuration group of this package; empty for an unknown group."""
     return sorted(path.stem for path in (CONFIGS / group).glob("*"))
 
 

@@ -99,7 +99,7 @@ def names_folder(config: DictConfig) -> bool:
     """Return whether ``paths.run`` is set; otherwise it is the folder that Hydra makes.
 
     Raises:
-        GFMError: It is no text.
+        GFMError: ``paths.run`` is not a string.
     """
     paths: Any = OmegaConf.to_container(config.paths, resolve=False)
     if not isinstance(paths["run"], str):
