@@ -13,7 +13,7 @@ import torch
 from gfm.checkpoints import Checkpoint, load_model, read_checkpoint, read_weights, write_checkpoint
 from gfm.errors import GFMError
 from gfm.training.resume_checks import read_saved_run
-from tests.training.test_resume import write_last
+from tests.training.test_resume_checks import write_last
 
 MODEL = {
     "_target_": "gfm.models.gfm.GFM",
