@@ -28,7 +28,7 @@ _FAULTS = {
     "nlm": ("skimage", "scikit-image is missing: pip install 'gfm-matting[prepare]'"),
     "bm3d": ("bm3d", "bm3d is missing (licence: non-commercial use only): pip install bm3d"),
 }
-_BYTES = {".png": 1.1, ".jpg": 0.25}  # per pixel, measured on photos
+_BYTES = 0.25  # per pixel of a JPEG file, measured on photos
 
 
 def nlm(image: np.ndarray, sigma: float) -> np.ndarray:
@@ -78,22 +78,21 @@ def make(method: str, sigma: float, item: Item) -> tuple[np.ndarray]:
     return (denoise(read_image(item.sources[0]), method, sigma),)
 
 
-def kinds(roots: Roots) -> dict[str, tuple[Path, Path, str]]:
-    """Return source folder, target folder and suffix by the names that ``--only`` takes.
+def kinds(roots: Roots) -> dict[str, tuple[Path, Path]]:
+    """Return source folder and target folder by the names that ``--only`` takes.
 
-    The suffixes are those of the published guide: PNG for foregrounds, JPEG for pictures. Sources
-    that do not exist are left out.
+    Sources that do not exist are left out.
     """
     names = roots.folders
     found = {
-        "original": (names.train_image, names.denoised_image, ".jpg"),
-        "fg": (names.foreground, names.denoised_foreground, ".png"),
+        "original": (names.train_image, names.denoised_image),
+        "fg": (names.foreground, names.denoised_foreground),
     }
-    result = {k: (roots.photos / a, roots.photos / b, c) for k, (a, b, c) in found.items() if b}
+    result = {k: (roots.photos / a, roots.photos / b) for k, (a, b) in found.items() if b}
     if roots.bg20k:
         train = roots.bg20k / "train"
         source = train if train.is_dir() else roots.bg20k  # as in gfm.data.layout.scenes
-        result["bg20k"] = (source, roots.bg20k / "train_denoise", ".jpg")
+        result["bg20k"] = (source, roots.bg20k / "train_denoise")
     return {name: folders for name, folders in result.items() if folders[0].is_dir()}
 
 
@@ -104,7 +103,9 @@ def prepare_denoise(
     only: Sequence[str] = (),
     options: Options = DEFAULTS,
 ) -> None:
-    """Write ``original_denoise``, ``fg_denoise`` and the ``train_denoise`` of BG-20k.
+    """Write ``original_denoise``, ``fg_denoise`` and the ``train_denoise`` of BG-20k as JPEG.
+
+    The published guide stores foregrounds as PNG; see :mod:`gfm.prepare.foregrounds`.
 
     Args:
         roots: Roots of the datasets.
@@ -129,9 +130,9 @@ def prepare_denoise(
         if name not in found:
             raise GFMError(f"--only {name}: no such source; choose from {', '.join(found)}")
     for name in only or found:
-        source, target, suffix = found[name]
+        source, target = found[name]
         items = [
-            Item((path,), (target / f"{stem}{suffix}",), _BYTES[suffix])
+            Item((path,), (target / f"{stem}.jpg",), _BYTES)
             for stem, path in files_by_stem(source, None).items()
         ]
         run(Job(f"denoise {name}", items, partial(make, method, sigma)), options)

@@ -250,5 +250,5 @@ def test_flat_folder_of_backgrounds(root, tmp_path):
     assert np.array_equal(read_image(scenes[0].image), PHOTO)
     packed = [item.targets for item in scene_items(tmp_path / "bg", tmp_path / "out", 0)]
     assert packed == [(tmp_path / "out/x.npy",), (tmp_path / "out/y.npy",)]
-    source, target, _ = denoise.kinds(Roots(root, bg20k=tmp_path / "bg"))["bg20k"]
+    source, target = denoise.kinds(Roots(root, bg20k=tmp_path / "bg"))["bg20k"]
     assert (source, target) == (tmp_path / "bg", tmp_path / "bg/train_denoise")
