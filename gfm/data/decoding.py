@@ -107,7 +107,7 @@ def decode_channels(
         array = np.array(image)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in (np.uint8, np.uint16):
-        raise GFMError(f"{name} holds {array.dtype}: save mattes as PNG of 8 or 16 bit")
+        raise GFMError(f"{name} holds {array.dtype}: save mattes as 8-bit or 16-bit PNG")
     *colours, last = cv2.split(array)
     return (colours, last) if len(colours) in (1, 3) else ([*colours, last], None)
 

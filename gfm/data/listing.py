@@ -73,6 +73,6 @@ def find_partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
         folder = next(iter(files.values())).parent
         for path in sorted(folder.iterdir()):
             if unicodedata.normalize("NFC", path.stem) == stem and path.is_file():
-                raise GFMError(f"{path} is not read: convert it to PNG, or remove {needed_by}")
+                raise GFMError(f"{path} is not supported: convert it to PNG, or remove {needed_by}")
         raise GFMError(f"no picture named {stem} in {folder}: add it, or remove {needed_by}")
     return files[stem]

@@ -95,7 +95,7 @@ def _describe(folder: Folder, lacking: list[str], strays: list[str], total: int)
     names = []
     for stem in lacking:
         if stem in unread:
-            names.append(f"{stem} ({unread[stem].name} is not read: convert it to PNG)")
+            names.append(f"{stem} ({unread[stem].name} is not supported: convert it to PNG)")
         elif _simplify(stem) in near:
             names.append(f"{stem} (is it {near[_simplify(stem)]}? rename it)")
         else:
@@ -108,7 +108,7 @@ def _simplify(stem: str) -> str:
 
 
 def _unread(folder: Path) -> list[Path]:
-    """List the visible files of a folder in formats that are not read."""
+        """List the visible files of a folder whose formats are not supported."""
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     return [path for path in paths if path.suffix.lower() not in SUFFIXES and path.is_file()]
 

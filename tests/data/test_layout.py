@@ -65,7 +65,7 @@ def test_missing_partner(am2k):
     with pytest.raises(GFMError, match=rf"no picture named {photo.name} in .*original"):
         Roots(am2k).training("image", False)
     photo.image.with_suffix(".heic").touch()
-    with pytest.raises(GFMError, match=rf"{photo.name}\.heic is not read: convert it to PNG"):
+    with pytest.raises(GFMError, match=rf"{photo.name}\.heic is not supported: convert it to PNG"):
         Roots(am2k).training("image", False)
 
 
