@@ -108,7 +108,7 @@ def _simplify(stem: str) -> str:
 
 
 def _unread(folder: Path) -> list[Path]:
-        """List the visible files of a folder whose formats are not supported."""
+    """List the visible files of a folder whose formats are not supported."""
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     return [path for path in paths if path.suffix.lower() not in SUFFIXES and path.is_file()]
 
