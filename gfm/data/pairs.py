@@ -136,7 +136,7 @@ class Pairs:
             )
         if not images:
             raise GFMError(
-                f"{folder / found.images} has mattes, but no photos in a format that is read "
+                f"{folder / found.images} has mattes, but no photos in a supported format "
                 f"({', '.join(SUFFIXES)}): convert them, or set {_SET_IMAGES}"
             )
 

@@ -77,8 +77,8 @@ def _shares(also_share: float | Sequence[float], num_others: int) -> list[float]
         shares = list(also_share)
     if len(shares) != num_others or not all(share > 0 for share in shares) or sum(shares) >= 1:
         raise GFMError(
-            f"data.also_share={also_share} for {num_others} datasets in data.also: set a share "
-            "between 0 and 1 for all together, or one for each, which add up to less than 1"
+            f"data.also_share={also_share} for {num_others} datasets in data.also: set one share "
+            "between 0 and 1 for all of them, or one for each with a sum below 1"
         )
     return shares
 

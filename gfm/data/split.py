@@ -38,7 +38,7 @@ def hold_out(
         names = read_split(split)
         if not any(photo.name in names for photo in photos):
             raise GFMError(
-                f"{split} names none of the {len(photos)} photos: set another data.split"
+                f"{split} names none of the {len(photos)} photos: set data.split to a different file"
             )
     else:
         names = _choose(photos, num_holdout)
@@ -52,7 +52,7 @@ def _choose(photos: Sequence[Photo], num_holdout: int | float) -> set[str]:
         number = number if num_holdout else 0
     if not 0 <= number <= len(photos):
         raise GFMError(
-            f"data.num_holdout={num_holdout}: it holds out some of {len(photos)} training photos"
+            f"data.num_holdout={num_holdout}: there are only {len(photos)} training photos"
         )
     by_hash = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode()).digest())
     return {photo.name for photo in by_hash[: int(number)]}
@@ -81,4 +81,4 @@ def read_split(path: Path, part: str = HELD_OUT) -> set[str]:
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}; set data.split") from error
     except (KeyError, ValueError, csv.Error) as error:
-        raise GFMError(f"{path} is not the split.csv of a run: set another data.split") from error
+        raise GFMError(f"{path} is not a run's split.csv: set data.split to one") from error

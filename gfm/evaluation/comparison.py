@@ -185,7 +185,7 @@ def _warn_of_other_data(runs: Sequence[Scores]) -> None:
                 places = " and ".join(min(data) for data in both)
                 warnings.warn(
                     f"{first.label} and {run.label} were scored on different data, {places}: "
-                    "photos of the same name are taken for the same photo",
+                    "photos with the same name are treated as the same photo",
                     stacklevel=3,
                 )
 

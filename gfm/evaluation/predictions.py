@@ -123,7 +123,7 @@ class PredictionSource:
         folder = next(iter(self.files.values())).parent
         if folder.samefile(results):
             raise GFMError(
-                f"this evaluation would replace the mattes in {folder}, which it scores: set "
+                f"this evaluation would overwrite the mattes in {folder}, which it scores: set "
                 "paths.run to a different folder"
             )
 

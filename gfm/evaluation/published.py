@@ -40,7 +40,7 @@ def find_published(name: str) -> Published:
     """
     rows = published_rows()
     if name not in rows:
-        raise GFMError(f"no published figures named {name}: known are {'; '.join(rows)}")
+        raise GFMError(f"no published figures named {name}: choose from {'; '.join(rows)}")
     return rows[name]
 
 

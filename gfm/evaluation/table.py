@@ -165,8 +165,8 @@ def _check_weights(runs: Sequence[Scores]) -> None:
         label, expected = first.setdefault(name, (run.label, weights))
         if weights != expected:
             raise GFMError(
-                f"{run.label} was scored with other weights than {label}, because {name} has "
-                "changed: repeat the table for a copy of it, with hydra.sweep.dir=<new folder>"
+                f"{run.label} and {label} were scored with different weights, because {name} has "
+                "changed: repeat the table with a copy of it and hydra.sweep.dir=<new folder>"
             )
 
 
@@ -224,15 +224,17 @@ def _notes(comparison: Comparison, rows: Sequence[Row], metrics: Sequence[str]) 
     notes.append("Bold: best; italics: second best.")
     if any(entry.is_close for row in rows for entry in row.entries):
         notes.append(
-            "≈: not separated from the best; the 95 % interval of the difference, from a paired "
-            "bootstrap over photos, includes 0."
+            "≈: not significantly different from the best; the 95 % interval of the difference, "
+            "from a paired bootstrap over photos, includes 0."
         )
     incomplete = [row for row in rows if row.num_runs < len(row.folders)]
     missing = [f"{row.label} ({row.num_runs} of {len(row.folders)})" for row in incomplete]
     if missing:
         notes.append(f"Incomplete, runs with results: {', '.join(missing)}.")
     if comparison.num_left_out:
-        notes.append(f"{comparison.num_left_out} photos are left out, because some runs lack them.")
+        notes.append(
+            f"{comparison.num_left_out} photos are left out, because some runs do not have them."
+        )
     if comparison.num_trained:
         text = "photos are left out, because a network was trained on them."
         notes.append(f"{comparison.num_trained} {text}")

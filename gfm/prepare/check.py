@@ -33,7 +33,7 @@ class Part:
 
     root: Path
     folders: tuple[Folder, ...]
-    swap: str = "exchange the two folders"
+    swap: str = "swap the two folders"
 
 
 def parts(source: Roots | Pairs) -> list[Part]:
@@ -187,7 +187,7 @@ def _find_duplicates(
         (within if part == other else across).append(f"{first} = {second}")
     return (
         [f"photos that are in both parts: {shorten(across)}"] if across else [],
-        [f"photos that are there twice: {shorten(within)}"] if within else [],
+        [f"duplicate photos: {shorten(within)}"] if within else [],
     )
 
 

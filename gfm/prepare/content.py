@@ -47,9 +47,9 @@ class Trait(NamedTuple):
 _NEVER, _MOST, _ANY = 1.0, 0.5, 0.0
 
 TRAITS = {
-    "coloured": Trait("are in colour and opaque: a matte is grey, or the opacity of a file", _ANY),
+    "coloured": Trait("are in colour and opaque: mattes are grey, or alpha channels", _ANY),
     "labels": Trait(
-        "have 1 of 255 as their largest value: multiply masks of 0 and 1 by 255, and 8-bit values "
+        "have a largest value of 1, not 255: multiply masks of 0 and 1 by 255, and 8-bit values "
         "in 16 bits by 257",
         _ANY,
     ),
@@ -172,7 +172,7 @@ def shorten(names: Sequence[str]) -> str:
 
 
 def describe(
-    looks: Sequence[tuple[Path, Role, Look]], swap: str = "exchange their folders"
+    looks: Sequence[tuple[Path, Role, Look]], swap: str = "swap their folders"
 ) -> tuple[list[str], list[str]]:
     """Return problems and notes for a dataset, derived from the traits of its pictures.
 

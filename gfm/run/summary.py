@@ -28,11 +28,11 @@ def announce(config: TrainConfig) -> None:
     console().print(Text.assemble((name, "bold"), f" on {data}, writing to {config.folder}"))
     scale = config.recipe.decoder_scale
     if scale != 1:
-        text = f"the decoders have {scale:g} of their channels (recipe.decoder_scale)"
+        text = f"decoder channels are scaled by {scale:g} (recipe.decoder_scale)"
         console().print(text)
     if data == "demo":
         text = (
-            "These are drawn animals: good for seeing that everything works, not for results.\n"
+            "The demo data are drawn animals: they show that everything works, nothing more.\n"
             "To train on AM-2k: data=am2k paths.am2k=<AM-2k> paths.bg20k=<BG-20k>"
         )
         console().print(Panel(text, title="DEMO DATA", style="yellow", expand=False))

@@ -166,10 +166,10 @@ def _check_command(given: Options, cells: dict[str, Options], axis: str) -> None
             if name in given:
                 raise GFMError(f"{given[name]}: cell {label} of the table sets {name} itself")
     if axis == "checkpoint" and axis not in given:
-        raise GFMError("set checkpoint=<weights> to what the table is to test")
+        raise GFMError("set checkpoint=<weights> to the weights that the table tests")
     for name in ("test", "trainer.fast_dev_run", "debug"):
         if name in given and ((name == "test") != bool(parse_override(given[name]).value())):
-            raise GFMError(f"a table consists of the final tests: remove {given[name]}")
+            raise GFMError(f"a table needs the final tests: remove {given[name]}")
 
 
 def _values(text: str | None) -> list[Any]:

@@ -95,7 +95,7 @@ def test_an_earlier_split_is_read_again(tmp_path):
     with pytest.raises(GFMError, match=r"cannot read .*nowhere\.csv: No such file"):
         hold_out(photos("z"), 2, tmp_path / "nowhere.csv")
     (tmp_path / "other.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(GFMError, match=r"other\.csv is not the split\.csv of a run"):
+    with pytest.raises(GFMError, match=r"other\.csv is not a run's split\.csv"):
         hold_out(photos("z"), 2, tmp_path / "other.csv")
 
 

@@ -100,7 +100,7 @@ def test_mattes_beside_the_photos(tmp_path):
 @pytest.mark.parametrize(
     ("photo", "matte", "words"),
     [
-        ("a.heic", "a_mask", r"has mattes, but no photos in a format that is read"),
+        ("a.heic", "a_mask", r"has mattes, but no photos in a supported format"),
         ("a.png", "a_matte", r"no name in .* ends in _mask: set data\.alpha_suffix"),
     ],
 )

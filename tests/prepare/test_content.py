@@ -60,7 +60,7 @@ KINDS = {
     "8 bits in 16": (lambda i: SOFT.astype(np.uint16), "6 of 6 mattes have 1 of 255 as"),
     "labels": (
         lambda i: SOFT // 255,
-        "6 of 6 mattes have 1 of 255 as their largest value: multiply",
+        "6 of 6 mattes have a largest value of 1, not 255: multiply",
     ),
     "dark": (lambda i: SOFT // 2, "6 of 6 mattes never exceed 127"),
     "inverted": (lambda i: 255 - SOFT, "6 of 6 mattes are opaque along the border: invert"),
@@ -133,7 +133,7 @@ def test_the_same_photo_twice_and_in_both_parts(root, tmp_path, capsys):
     save(root / "masks/c.png", cv2.resize(SOFT, (120, 100)))
     problems, (note,) = seen(root, capsys)
     assert not problems
-    assert note == f"photos that are there twice: {root / 'images/a.jpg'} = {root / 'images/c.jpg'}"
+    assert note == f"duplicate photos: {root / 'images/a.jpg'} = {root / 'images/c.jpg'}"
     both = tmp_path / "both"
     for part, seeds in (("train", (0, 1)), ("val", (2, 1))):
         for seed in seeds:
@@ -152,7 +152,7 @@ def test_the_same_cut_out_twice(tmp_path, capsys):
     save(tmp_path / "d.png", np.pad(np.dstack([hidden, SOFT]), ((0, 30), (0, 40), (0, 0))))
     problems, notes = seen(tmp_path, capsys)
     assert not problems
-    assert notes == [f"photos that are there twice: {tmp_path / 'b.png'} = {tmp_path / 'd.png'}"]
+    assert notes == [f"duplicate photos: {tmp_path / 'b.png'} = {tmp_path / 'd.png'}"]
 
 
 def test_photos_of_one_colour_are_not_the_same():
@@ -181,7 +181,7 @@ def test_the_raw_file_is_named_not_its_sidecar(root, capsys):
         (root / f"images/a{suffix}").touch()
     (root / "images/a.jpg").rename(root / "images/a.CR2")
     (problem,), _ = seen(root, capsys)
-    assert problem.endswith("lacks 1 of 6 pictures: a (a.CR2 is not read: convert it to PNG)")
+    assert problem.endswith("lacks 1 of 6 pictures: a (a.CR2 is not supported: convert it to PNG)")
 
 
 def test_accents_match_however_they_are_stored(root, capsys):
@@ -203,7 +203,7 @@ def test_skipped_files_are_named(root, capsys):
     save(root / "images/more/x.png", photo(9))
     problems, notes = seen(root, capsys)
     assert problems == [
-        f"{root / 'images'}: lacks 1 of 6 pictures: a (a.heic is not read: convert it to PNG)"
+        f"{root / 'images'}: lacks 1 of 6 pictures: a (a.heic is not supported: convert it to PNG)"
     ]
     assert notes == [
         f"{root / 'images'}: files that are not read: 1 .heic, 1 .txt",
