@@ -123,15 +123,20 @@ class _TF32Convolution(torch.autograd.Function):
     """What cuDNN computes for float32 on GPUs since Ampere."""
 
     @staticmethod
-    def forward(ctx, image, kernel):
+    def forward(ctx, image, kernel, groups):
         ctx.save_for_backward(image, kernel)
-        return torch.conv2d(_round_to_tf32(image), _round_to_tf32(kernel))
+        ctx.groups = groups
+        return torch.conv2d(_round_to_tf32(image), _round_to_tf32(kernel), groups=groups)
 
     @staticmethod
     def backward(ctx, grad):
         image, kernel = ctx.saved_tensors
         rounded = _round_to_tf32(kernel), _round_to_tf32(grad.contiguous())
-        return torch.nn.grad.conv2d_input(image.shape, *rounded), None
+        return torch.nn.grad.conv2d_input(image.shape, *rounded, groups=ctx.groups), None, None
+
+
+def _convolve_in_tf32(image, kernel, groups):
+    return _TF32Convolution.apply(image, kernel, groups)
 
 
 @pytest.mark.parametrize("in_region", [False, True])
@@ -143,7 +148,7 @@ def test_tensor_cores_hardly_turn_the_gradient(given, monkeypatch, noise, in_reg
     preds = preds.clamp(0, 1).requires_grad_()
     weight = transition_mask(given["trimap"]) if in_region else None
     gradients = []
-    for convolution in (torch.conv2d, _TF32Convolution.apply):
+    for convolution in (torch.conv2d, _convolve_in_tf32):
         monkeypatch.setattr(terms.F, "conv2d", convolution)
         loss = terms.laplacian_loss(preds, alpha, weight)
         gradients += [grad.flatten() for grad in torch.autograd.grad(loss, preds)]
