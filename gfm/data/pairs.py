@@ -132,7 +132,7 @@ class Pairs:
         if not alphas:
             raise GFMError(
                 f"no name in {folder / found.alphas} ends in {self.alpha_suffix}: set "
-                "data.alpha_suffix to what the names of mattes end in"
+                "data.alpha_suffix to the ending of the names of mattes"
             )
         if not images:
             raise GFMError(

@@ -38,7 +38,7 @@ def hold_out(
         names = read_split(split)
         if not any(photo.name in names for photo in photos):
             raise GFMError(
-                f"{split} names none of the {len(photos)} photos: set data.split to a different file"
+                f"{split} names none of the {len(photos)} photos: set data.split to another file"
             )
     else:
         names = _choose(photos, num_holdout)

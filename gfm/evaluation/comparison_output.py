@@ -19,7 +19,7 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
     for run in comparison.runs:
         out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))
     if comparison.num_left_out:
-        out.print(f"{comparison.num_left_out} photos are left out, because some runs do not have them")
+        out.print(f"{comparison.num_left_out} photos are left out, because some runs lack them")
     if comparison.num_trained:
         text = "photos are left out, because one of the networks was trained on them"
         out.print(f"{comparison.num_trained} {text}")

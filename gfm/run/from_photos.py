@@ -92,8 +92,8 @@ def _warn_of_small_windows(side: int, crop_sizes: int | Sequence[int], input_siz
     largest = crop_sizes if isinstance(crop_sizes, int) else max(crop_sizes)
     if largest < _SMALL * side:
         warnings.warn(
-            f"training shows at most {largest} of {side} pixels of a photo's side, because its input "
-            f"has {input_size} pixels: weights trained on larger inputs suit such photos better",
+            f"training shows at most {largest} of {side} pixels of a photo's side, because its "
+            f"input has {input_size} pixels; weights trained on larger inputs suit them better",
             stacklevel=2,
         )
 
