@@ -67,7 +67,7 @@ class DrawnAnimals:
         if min(counts) < 1 or min(sides) < SMALLEST_SIDE or self.seed < 0:
             raise GFMError(
                 f"{size} with seed {self.seed}: the demo needs at least one image of each kind, "
-                f"sides of {SMALLEST_SIDE} pixels or more, and a seed that is not negative"
+                f"sides of {SMALLEST_SIDE} pixels or more, and a non-negative seed"
             )
 
     def _draw(self, folder: Path, missing: list[Drawing]) -> None:

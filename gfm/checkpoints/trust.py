@@ -89,8 +89,8 @@ def _check_values(node: Any, path: Path, depth: int = 0) -> None:
             _check_values(value, path, depth + 1)
     elif not isinstance(node, int | float | None):
         raise GFMError(
-            f"{path} describes its network by a {type(node).__name__}: only text, numbers, lists "
-            "and dictionaries are read"
+            f"{path} describes its network with a {type(node).__name__}: only text, numbers, "
+            "lists and dictionaries are allowed"
         )
 
 
@@ -143,7 +143,7 @@ def _why_not_defined(target: str, packages: Sequence[str]) -> str | None:
         return f"which {module} does not define: add it there, or train again"
     if not inspect.isclass(found) and not inspect.isfunction(found):
         kind = type(found).__name__
-        return f"which is a {kind}, not a class or a function: define it by class or def"
+        return f"which is a {kind}, not a class or a function: define it with class or def"
     home = str(found.__module__)
     if not _is_inside(home, packages):
         package = home.split(".")[0]

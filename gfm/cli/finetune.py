@@ -68,7 +68,7 @@ def finetune(
             raise GFMError("set --weights to the checkpoint to start from; see --help")
         _check_inputs(folder, weights, backgrounds, also or [])
         arguments = finetune_arguments(folder, weights, options or [], backgrounds, also or [])
-    typer.echo(f"this runs: {shlex.join(['gfm', 'train', *arguments])}")
+    typer.echo(f"running: {shlex.join(['gfm', 'train', *arguments])}")
     run_hydra_app("train", arguments)
 
 

@@ -102,7 +102,7 @@ def find_inputs(inputs: Sequence[str], out: Path) -> Inputs:
         found.left_out["results of earlier commands"] = len(results)
     found.sources = [source for entry, source in entries.items() if entry not in results]
     if not found.sources and not found.failures:
-        found.failures.append(Failure(f"no photos or clips in {', '.join(inputs)} but results"))
+        found.failures.append(Failure(f"only earlier results in {', '.join(inputs)}"))
     return found
 
 

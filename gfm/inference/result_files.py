@@ -98,16 +98,16 @@ def select_sources(
 def _report_existing(
     existing: Mapping[Source, int], num_sources: int, results: ResultFiles, weights: Path
 ) -> None:
-    """Print how many sources have results, given how many of each are missing."""
+    """Print how many sources have results, given the number of missing ones for each."""
     num_partial = sum(n > 0 for n in existing.values())
-    text = f"{len(existing) - num_partial:,} of {num_sources:,} exist already"
+    text = f"{len(existing) - num_partial:,} of {num_sources:,} already exist"
     if num_partial:
         text += f", and {num_partial:,} in part"
     written = weights.stat().st_mtime if weights.is_file() else 0.0
     if num_older := sum(results.oldest(source) < written for source in existing):
-        text += f", {num_older:,} of them made before {weights.name} was written"
+        text += f", {num_older:,} of them older than {weights.name}"
     else:
-        text += ", perhaps made with other weights"
+        text += ", perhaps from other weights"
     console().print(f"{text}; --overwrite replaces them", style="yellow" if num_older else None)
 
 
@@ -151,14 +151,18 @@ def reject_conflicts(
         replaced = [path for path in paths if is_input(path)]
         if rest:
             names = ", ".join(map(str, (source, *rest)))
-            text = f"{names}: all have the result {paths[0]}; rename all but one"
+            text = f"{names}: all would write {paths[0]}; rename all but one"
             failures.append(Failure(text, 1 + len(rest)))
         elif replaced:
-            text = f"{source}: its result would replace the input {replaced[0]}; choose another -o"
+            text = (
+                f"{source}: its result would overwrite the input {replaced[0]}; choose another -o"
+            )
             failures.append(Failure(text))
         elif source.path == STDIN and len(results.to_write(source)) < len(paths):
             kept = next(path for path in paths if path not in results.to_write(source).values())
-            text = f"{source}: {kept} exists, perhaps of another photo; --overwrite replaces it"
+            text = (
+                f"{source}: {kept} exists, perhaps for a different photo; --overwrite replaces it"
+            )
             failures.append(Failure(text))
         else:
             accepted.append(source)
@@ -178,7 +182,7 @@ def _group_by_result(sources: Sequence[Source], out: Path) -> list[list[Source]]
 
 
 def _fold(name: str) -> str:
-    """Return what is the same for all spellings of a name on a disk that ignores case."""
+    """Return a key that all spellings of a name share on a case-insensitive disk."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

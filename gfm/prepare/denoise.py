@@ -119,7 +119,7 @@ def prepare_denoise(
         GFMError: A package or a folder is missing, or see :func:`gfm.prepare.runner.run`.
     """
     if method not in METHODS:
-        raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
+        raise GFMError(f"--method {method}: choose one of {', '.join(METHODS)}")
     if not 0 < sigma < math.inf:
         raise GFMError(f"--sigma {sigma}: give a positive number, on the scale of 0..255")
     module, fault = _FAULTS[method]

@@ -146,7 +146,7 @@ def download(item: Download) -> Path:
     if item.is_folder:
         return _download_folder(gdown, item)
     if item.target.is_file():
-        _check(item, item.target, f"remove {item.target}, which was there before")
+        _check(item, item.target, f"remove {item.target}, which existed before")
         return item.target
     # The check reads the RoSTA from the file's name, so the unchecked file has the same name.
     unchecked = item.target.parent / ".unchecked" / item.target.name
@@ -191,7 +191,7 @@ def _download_folder(gdown: Any, item: Download) -> Path:
     for archive in archives:
         _check(item, archive, f"remove {archive}, and try again later")
     if not files:
-        raise GFMError(f"the folder of {item.name} is empty: look at {item.link} with a browser")
+        raise GFMError(f"the folder of {item.name} is empty: open {item.link} in a browser")
     return item.target
 
 
@@ -207,14 +207,14 @@ def _faults_of_download(item: Download) -> Iterator[None]:
         reason = "no connection" if is_lost else str(error).strip().splitlines()[0]
         raise GFMError(
             f"cannot download {item.name} ({reason}): repeat the command later to resume where it "
-            f"stopped, or get {item.link} with a browser and put it at {item.target}"
+            f"stopped, or get {item.link} with a browser and save it as {item.target}"
         ) from error
     except OSError as error:
         raise GFMError(f"cannot write {item.target}: {error.strerror or error}") from error
     except (LookupError, ValueError, AttributeError) as error:  # gdown expects certain headers
         raise GFMError(
-            f"cannot download {item.name}: the host's answer cannot be read ({error}); get "
-            f"{item.link} with a browser and put it at {item.target}"
+            f"cannot download {item.name}: the host's response cannot be read ({error}); get "
+            f"{item.link} with a browser and save it as {item.target}"
         ) from error
 
 
@@ -227,7 +227,7 @@ def _megabytes(item: Download) -> Iterator[Callable[[int, int | None], None]]:
         if max(done, total or 0) > item.max_bytes:
             raise _TooLargeError(
                 f"cannot download {item.name}: the host sends more than {item.max_bytes} bytes; "
-                f"look at {item.link} with a browser"
+                f"open {item.link} in a browser"
             )
         if total is None:
             return

@@ -73,7 +73,7 @@ def prepare_foregrounds(
         GFMError: pymatting is not installed, or see :func:`gfm.prepare.runner.run`.
     """
     if method not in METHODS:
-        raise GFMError(f"--method {method}: give one of {', '.join(METHODS)}")
+        raise GFMError(f"--method {method}: choose one of {', '.join(METHODS)}")
     if not folders.foreground:
         raise GFMError(f"{folders.option}={root} has no folder for foregrounds: use AM-2k's layout")
     targets = [root / folders.foreground, root / folders.background]

@@ -120,7 +120,7 @@ def make_folder(folder: Path) -> None:
 
 
 def ignores_case(folder: Path) -> bool:
-    """Return whether names that differ only in case are one file there; make a missing folder.
+    """Return whether a folder is on a case-insensitive disk; a missing folder is made.
 
     Raises:
         WriteError: The folder cannot be made or written.
@@ -145,7 +145,7 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
     if not is_file:
-        raise GFMError(f"cannot read {path}: it is not a file; remove it, or put a file there")
+        raise GFMError(f"cannot read {path}: it is not a regular file; replace it with one")
 
 
 def check_name(path: Path | str) -> None:

@@ -29,7 +29,7 @@ def check_links(folder: Path) -> None:
     The folder may come from somebody else, and its ``train.log`` may be a link to any file.
 
     Raises:
-        GFMError: There is such a link, in the folder or directly below.
+        GFMError: There is such a link in the folder, or one level below.
     """
     paths = [*folder.glob("*")]
     # W&B appends to none of its files.
@@ -37,6 +37,6 @@ def check_links(folder: Path) -> None:
     for path in paths:
         if path.is_symlink() and not is_inside(path, folder):
             raise GFMError(
-                f"{path} is a link out of the run's folder: replace it by a copy, or choose "
+                f"{path} is a link out of the run's folder: replace it with a copy, or choose "
                 "another folder with paths.run="
             )

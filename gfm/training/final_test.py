@@ -84,7 +84,7 @@ def run_final_test(
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     title = f"{'best' if best else 'last'} weights, {_tested_photos(trainer, datamodule)}"
     title += f", {format_inferer(module.inferer)}"
-    choice = "these weights were not chosen by their results on any photo"
+    choice = "these weights were not selected on any photos"
     if best:
         choice = f"{best.name} has the {_describe_choice(trainer, datamodule)}"
     return FinalTest(metrics, title, choice, path)

@@ -21,7 +21,7 @@ REFUSALS = {
     "lab.parts.Net": r"which other\.parts defines: wrap it in .* of lab\.parts, or, if you trust "
     r"other as well, set trust=\[lab,other\], for gfm --trust lab --trust other",
     "lab.parts.rmtree": r"which shutil defines: wrap it",
-    "lab.parts.small": "which is a partial, not a class or a function: define it by class or def",
+    "lab.parts.small": "which is a partial, not a class or a function: define it with class or def",
     "lab.parts._tiny": "whose name is private: rename it tiny, and train again",
     "lab.parts.large": r"which lab\.parts does not define: add it there, or train again",
     "lab.gone.tiny": r"but lab\.gone cannot be imported \(ModuleNotFoundError: No module named "

@@ -116,7 +116,7 @@ def test_existing_results_are_skipped(predict, photos, tmp_path):
     (tmp_path / "out/alpha/b.png").unlink()
     done = predict(photos)
     assert done.exit_code == 0
-    assert "2 of 3 exist already" in done.output
+    assert "2 of 3 already exist" in done.output
     assert (tmp_path / "out/alpha/b.png").is_file()
     assert old.read_bytes() == b"mine"
     assert predict(photos, "--overwrite").exit_code == 0
@@ -129,7 +129,7 @@ def test_only_missing_results_are_written(predict, photos, tmp_path):
     mine.write_bytes(b"true matte")
     done = predict(photos / "a.jpg", photos / "b.png")
     assert done.exit_code == 0, done.output
-    assert "0 of 2 exist already, and 1 in part" in done.output
+    assert "0 of 2 already exist, and 1 in part" in done.output
     assert mine.read_bytes() == b"true matte"
     assert files(tmp_path / "out/cutout") == ["a.png", "b.png"]
 
@@ -143,12 +143,12 @@ def test_shards(predict, photos, tmp_path):
 
 def test_existing_results_do_not_hide_a_wrong_checkpoint(predict, photos, tmp_path, weights):
     assert predict(photos).exit_code == 0
-    assert "perhaps made with other weights; --overwrite" in predict(photos).output
+    assert "perhaps from other weights; --overwrite" in predict(photos).output
     newer = tmp_path / "newer.ckpt"
     shutil.copyfile(weights, newer)
     done = predict(photos, "--checkpoint", newer)
     assert done.exit_code == 0
-    assert "3 exist already, 3 of them made before newer.ckpt was written; --ov" in done.output
+    assert "3 already exist, 3 of them older than newer.ckpt; --overwrite" in done.output
     newer.write_bytes(newer.read_bytes()[:-100])
     assert "newer.ckpt is damaged" in predict(photos, "--checkpoint", newer).stderr
     done = predict(photos, "--checkpoint", "nowhere.ckpt")
@@ -182,7 +182,7 @@ def test_a_fault_of_one_file_does_not_stop_the_others(predict, photos, tmp_path)
     lines = done.stdout.splitlines()
     assert lines[0] == "left out: 1 .txt"
     assert [line.split(": ")[0] for line in lines[1:4]] == ["failed"] * 3
-    assert f"x.jpg, {photos}/x.webp: all have the result {out}/alpha/x.png" in lines[1]
+    assert f"x.jpg, {photos}/x.webp: all would write {out}/alpha/x.png" in lines[1]
     assert f"failed: {photos}/file/y.jpg: cannot write to {out}/cutout/file: " in lines[2]
     assert f"cannot write {out}/alpha/folder.png: Is a directory" in lines[3]
     assert lines[4].startswith("4 written")
@@ -210,10 +210,10 @@ def test_results_beside_their_photos(predict, photos, monkeypatch):
     made = files(photos)
     assert len(made) == 9
     done = predict(photos, "-o", photos)
-    assert "3 of 3 exist already" in done.output
+    assert "3 of 3 already exist" in done.output
     assert "left out: 6 results of earlier commands" in done.output
     monkeypatch.chdir(photos)
-    assert "2 of 2 exist already" in predict("*.*", "-o", ".").output
+    assert "2 of 2 already exist" in predict("*.*", "-o", ".").output
     assert files(photos) == made
 
 

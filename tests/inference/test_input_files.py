@@ -106,7 +106,7 @@ def test_pictures_in_folders_with_the_names_of_results(tmp_path):
     assert {s.path.name for s in found.sources} == {"photo.png", "photo.jpg", "b.png", "c.png"}
     matte = tmp_path / "alpha/matte.png"
     (failure,) = find_inputs([f"{tmp_path}/alpha/m*"], tmp_path).failures
-    assert failure.text == f"no photos or clips in {tmp_path}/alpha/m* but results"
+    assert failure.text == f"only earlier results in {tmp_path}/alpha/m*"
     assert find_inputs([str(matte)], tmp_path / "out").sources[0].path == matte
     assert find_inputs([str(tmp_path)], tmp_path).left_out == {"results of earlier commands": 2}
 

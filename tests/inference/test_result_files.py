@@ -33,7 +33,7 @@ def test_inputs_with_the_same_results_are_refused_and_the_others_kept(tmp_path):
     assert failure.num_files == 3
     result = tmp_path / "alpha/IMG_1.png"
     assert failure.text == (
-        f"IMG_1.JPG, IMG_1.webp, sub/IMG_1.png: all have the result {result}; rename all but one"
+        f"IMG_1.JPG, IMG_1.webp, sub/IMG_1.png: all would write {result}; rename all but one"
     )
 
 
@@ -48,9 +48,7 @@ def test_names_that_are_the_same_on_some_disks(tmp_path, monkeypatch, ignores_ca
     assert [failure.num_files for failure in failures] == [2, 2] * ignores_case
     if ignores_case:
         result = tmp_path / "alpha/IMG_1.png"
-        assert failures[0].text.startswith(
-            f"a/IMG_1.jpg, b/img_1.jpg: all have the result {result}"
-        )
+        assert failures[0].text.startswith(f"a/IMG_1.jpg, b/img_1.jpg: all would write {result}")
 
 
 def test_inputs_are_not_replaced(tmp_path):
@@ -84,7 +82,7 @@ def test_earlier_results_of_standard_input_are_an_error(tmp_path):
     kept.touch()
     accepted, (failure,) = reject_conflicts([stdin], ResultFiles(tmp_path, ["glance", "alpha"]))
     assert accepted == []
-    assert failure.text.startswith(f"standard input: {kept} exists, perhaps of another photo; --o")
+    assert failure.text.startswith(f"standard input: {kept} exists, perhaps for a different photo")
     results = ResultFiles(tmp_path, ["alpha"], overwrite=True)
     assert reject_conflicts([stdin], results) == ([stdin], [])
 

@@ -195,7 +195,7 @@ def test_an_answer_without_a_type_ends_in_one_line(drive, r34_ft):
     drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
     drive.has_type = False
     line = _error(_download("weights", "r34_ft", "--accept"))
-    assert "the host's answer cannot be read ('content-type'); get https" in line
+    assert "the host's response cannot be read ('content-type'); get https" in line
 
 
 def test_no_name_of_the_host_counts(drive, r34_ft, tmp_path):
@@ -222,7 +222,7 @@ def test_data(drive, tmp_path):
     assert "am2k_fg_denoise.zip is not an archive; try again later" in fresh
     path.write_bytes(archive.getvalue()[:30])  # as of a user whose browser was interrupted
     kept = _error(_download("am2k_fg_denoise", "--accept"))
-    assert kept.endswith(f"; remove {path.relative_to(tmp_path)}, which was there before")
+    assert kept.endswith(f"; remove {path.relative_to(tmp_path)}, which existed before")
 
 
 def test_without_network(drive, monkeypatch):

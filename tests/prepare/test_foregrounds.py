@@ -66,7 +66,7 @@ def test_sizes_must_agree(am2k, pymatting, capsys):
 
 
 def test_unknown_method_and_missing_package(am2k, monkeypatch):
-    with pytest.raises(GFMError, match="--method knn: give one of cf, ml"):
+    with pytest.raises(GFMError, match="--method knn: choose one of cf, ml"):
         prepare_foregrounds(am2k, method="knn")
     monkeypatch.setitem(sys.modules, "pymatting", None)
     with pytest.raises(GFMError, match=r"needs pymatting: pip install .*prepare"):

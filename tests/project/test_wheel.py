@@ -247,7 +247,7 @@ def test_own_photos_are_checked_trained_on_and_matted(home, own_photos):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     done = gfm(home, "finetune", "mine/", "--weights", "small.ckpt", *QUICK, "paths.run=tuned")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "this runs: gfm train data=pairs data.root=mine recipe=finetune" in done.stdout
+    assert "running: gfm train data=pairs data.root=mine recipe=finetune" in done.stdout
     assert "before and after, on 2 photos" in done.stdout
     assert (home / "tuned/result.png").is_file()
     lines = re.findall(r"^  (gfm .*)$", done.stdout, re.MULTILINE)

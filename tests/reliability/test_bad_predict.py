@@ -88,7 +88,7 @@ ROWS += [
         "two photos of one name",
         "path",
         (*PREDICT, "{here}/photos"),
-        ("all have the result",),
+        ("all would write",),
         two,
     ),
     Row("name that is not UTF-8", "path", (*PREDICT, "{here}/photos"), ("not UTF-8",), odd_name),

@@ -95,7 +95,7 @@ def test_the_final_test_of_unsaved_weights(tiny_training, tmp_path, capsys):
         )
     text = said(capsys)
     assert "last weights, all 2 validation photos" in text
-    assert "these weights were not chosen by their results on any photo" in text
+    assert "these weights were not selected on any photos" in text
     assert "evaluate these weights" not in text
     trainer, datamodule = objects["trainer"], objects["datamodule"]
     trainer.limit_test_batches = 1

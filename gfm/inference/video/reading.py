@@ -74,7 +74,7 @@ class Clip:
             self._container.close()
             raise
         if not all(is_known(audio) for audio in self._container.streams.audio):
-            text = f"warning: {path}: audio in a format that FFmpeg does not know is left out"
+            text = f"warning: {path}: skipped an audio track that FFmpeg cannot decode"
             console().print(text)
         stream.thread_type = "AUTO"
         self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)

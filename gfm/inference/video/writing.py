@@ -174,7 +174,7 @@ def _atomic_folder(path: Path) -> Iterator[Path]:
     """
     temporary, old = temporary_beside(path), temporary_beside(path)
     if os.path.exists(path) and not (path / TIMESTAMPS).is_file():
-        raise GFMError(f"cannot write {path}: it holds other files; move them away")
+        raise GFMError(f"cannot write {path}: it contains other files; move them away")
     try:
         temporary.mkdir()
         yield temporary

@@ -141,7 +141,7 @@ def test_a_folder_of_png(predict, clip, tmp_path):
 def test_other_folders_are_not_replaced(predict, clip, tmp_path):
     (tmp_path / "cutout_frames").mkdir()
     (tmp_path / "cutout_frames/mine.png").write_bytes(b"mine")
-    with pytest.raises(GFMError, match="it holds other files") as caught:
+    with pytest.raises(GFMError, match="it contains other files") as caught:
         predict(clip, "cutout", cutout="png")
     assert not isinstance(caught.value, WriteError), "it would stop the other clips"
     assert (tmp_path / "cutout_frames/mine.png").read_bytes() == b"mine"
