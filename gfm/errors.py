@@ -23,5 +23,8 @@ def one_line(error: Exception) -> str:
 INTERRUPTED: Final = 130
 """Exit status after Control-C: 128 + SIGINT, as in shells."""
 
+TERMINATED: Final = 143
+"""Exit status of file tools after SIGTERM: 128 + SIGTERM, as in shells."""
+
 TRY_AGAIN: Final = 75
-"""Exit status after SIGTERM: ``EX_TEMPFAIL``, which tells schedulers to try again."""
+"""Exit status of runs after SIGTERM: ``EX_TEMPFAIL``, which tells schedulers to try again."""

@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from gfm.errors import INTERRUPTED, TRY_AGAIN
+from gfm.errors import INTERRUPTED, TERMINATED, TRY_AGAIN
 
 
 def is_misconfiguration(error: BaseException) -> bool:
@@ -23,9 +23,9 @@ def is_misconfiguration(error: BaseException) -> bool:
 
 
 def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | None:
-    """Return the exit status of a run that a signal ended; ``None`` if no signal did.
+    """Return the exit status of a command that a signal ended; ``None`` if no signal did.
 
-    SIGTERM gives :data:`TRY_AGAIN`.
+    SIGTERM gives :data:`TRY_AGAIN` for runs, and :data:`TERMINATED` for file tools.
     """
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
@@ -33,6 +33,6 @@ def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | Non
     if isinstance(error.__context__, KeyboardInterrupt) and error.code == 1:
         return INTERRUPTED
     module = sys.modules.get("pytorch_lightning.utilities.exceptions")
-    if module is None or not isinstance(error, module.SIGTERMException):
-        return None
-    return int(error.code or TRY_AGAIN)
+    if module is not None and isinstance(error, module.SIGTERMException):
+        return int(error.code or TRY_AGAIN)
+    return TERMINATED if error.code == TERMINATED else None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _DRAWING = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "trunc_normal_"}
 """Functions of ``torch.nn.init``, and methods of tensors, that draw random weights."""
 
+_NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "STATUS_ALLOC_FAILED", "OutOfMemoryError")
+"""In errors of CUDA and Metal; of the CPU; of cuDNN and cuBLAS; of OpenCV."""
+
 
 def is_killed_worker(error: BaseException) -> bool:
     """Return whether a DataLoader worker was killed, perhaps while it handed over a batch."""
@@ -35,6 +38,11 @@ def lacks_shared_memory(error: BaseException) -> bool:
     """Return whether loader processes had too little shared memory, which containers limit."""
     text = str(error)
     return "</torch_" in text or (is_killed_worker(error) and "Bus error" in text)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether memory ran out, that of a GPU or of the CPU, in any library."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY)
 
 
 def message_from_process(error: BaseException) -> str | None:

@@ -1,7 +1,7 @@
 """Makes the outputs for a photo: matte, cut-out, composite, glance and focus."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,11 +10,13 @@ import torch
 from PIL import Image, ImageColor, ImageOps
 from torch import Tensor
 
+from gfm.compat.torch import as_tensor, lacks_memory
 from gfm.data.images import read_image
 from gfm.errors import GFMError
 from gfm.inference.foreground import estimate_foreground
 from gfm.inference.pictures import channels_last
 from gfm.inference.predictor import Predictor
+from gfm.inference.strips import cut_strips
 from gfm.inference.video.smoothing import Smoother
 
 Output = Literal["alpha", "cutout", "composite", "glance", "focus"]
@@ -32,30 +34,27 @@ class Background:
 
     def __init__(self, source: str) -> None:
         self._picture: Image.Image | None = None
-        self._fitted = torch.empty(1, 3, 0, 0)
+        self._fitted = torch.empty(1, 3, 0, 0, dtype=torch.uint8)
         if os.path.isfile(source):
             self._picture = Image.fromarray(read_image(Path(source)))
             return
         try:
-            self._fitted = torch.tensor(ImageColor.getrgb(source)[:3]).view(1, 3, 1, 1) / 255
+            colour = ImageColor.getrgb(source)[:3]
         except ValueError as error:
             raise GFMError(
                 f"background {source!r} is neither a file nor a colour: choose a picture, white "
                 "or #00aa77"
             ) from error
+        self._fitted = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1)
 
-    def compose(self, foreground: Tensor, alpha: Tensor) -> Tensor:
-        """Return the composite, 1×3×H×W, of the foreground's colours on this background."""
+    def fit(self, height: int, width: int, device: torch.device) -> Tensor:
+        """Return the background in the size of a photo, 1×3×H×W, uint8, on a device."""
+        if self._picture is not None and self._fitted.shape[-2:] != (height, width):
+            fitted = ImageOps.fit(self._picture, (width, height), Image.Resampling.LANCZOS)
+            self._fitted = torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None]
         # Kept on the device, because all frames of a clip have the same size.
-        self._fitted = self._fit(alpha.shape[-2], alpha.shape[-1]).to(alpha.device)
-        return self._fitted + alpha * (foreground - self._fitted)
-
-    def _fit(self, height: int, width: int) -> Tensor:
-        """Return the background as 1×3×H×W in [0, 1]; a colour is 1×3×1×1."""
-        if self._picture is None or self._fitted.shape[-2:] == (height, width):
-            return self._fitted
-        fitted = ImageOps.fit(self._picture, (width, height), Image.Resampling.LANCZOS)
-        return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None] / 255
+        self._fitted = self._fitted.to(device)
+        return self._fitted.expand(1, 3, height, width)
 
 
 class OutputMaker:
@@ -95,23 +94,44 @@ class OutputMaker:
             Arrays by output. ``alpha`` and ``focus``: H×W, uint8 or uint16. ``glance``: H×W, uint8,
             with 0 for background, 128 for transition and 255 for foreground, and values between
             where it was enlarged. ``cutout``: H×W×4, uint8. ``composite``: H×W×3, uint8.
+
+        Raises:
+            GFMError: The device has too little memory.
         """
-        batch = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.predictor.device)
+        try:
+            return self._make(image, smoother)
+        except Exception as error:
+            if not lacks_memory(error):
+                raise
+            height, width = image.shape[:2]
+            device = self.predictor.device.type
+            other = "" if device == "cpu" else ", or use --device cpu"
+            raise GFMError(
+                f"{device} has too little free memory for {height}×{width} pixels: lower "
+                f"--max-size{other}"
+            ) from error
+
+    def _make(self, image: np.ndarray, smoother: Smoother | None) -> dict[Output, np.ndarray]:
+        batch = as_tensor(image).permute(2, 0, 1)[None].to(self.predictor.device)
         prediction = self.predictor.predict(batch)
-        alpha = prediction.alpha if smoother is None else smoother(batch, prediction.alpha)
         arrays: dict[Output, np.ndarray] = {}
-        if "alpha" in self.outputs:
-            arrays["alpha"] = _to_array(alpha, self.maximum)
-        if {"cutout", "composite"} & set(self.outputs):
-            foreground = estimate_foreground(batch, alpha, self.predictor.foreground)
-            if "cutout" in self.outputs:
-                arrays["cutout"] = _to_array(torch.cat([foreground, alpha], dim=1))
-            if "composite" in self.outputs and self.background is not None:
-                arrays["composite"] = _to_array(self.background.compose(foreground, alpha))
         if "glance" in self.outputs:
             arrays["glance"] = _to_array(prediction.glance)
         if "focus" in self.outputs:
-            arrays["focus"] = _to_array(prediction.focus, self.maximum)
+            arrays["focus"] = _to_array(prediction.focus, maximum=self.maximum)
+        alpha = prediction.alpha if smoother is None else smoother(batch, prediction.alpha)
+        del prediction  # a large photo needs the memory
+        if "alpha" in self.outputs:
+            arrays["alpha"] = _to_array(alpha, maximum=self.maximum)
+        if not {"cutout", "composite"} & set(self.outputs):
+            return arrays
+        foreground = estimate_foreground(batch, alpha, self.predictor.foreground)
+        if "cutout" in self.outputs:
+            arrays["cutout"] = _to_array(foreground, alpha)
+        if "composite" in self.outputs and self.background is not None:
+            height, width = image.shape[:2]
+            background = self.background.fit(height, width, alpha.device)
+            arrays["composite"] = _to_array(foreground, alpha, background, function=_compose)
         return arrays
 
 
@@ -134,7 +154,35 @@ def parse_outputs(text: str, bits: int, background: str | None) -> list[Output]:
     return [output for output in known if output in names]
 
 
-def _to_array(values: Tensor, maximum: int = 255) -> np.ndarray:
+def _join(*layers: Tensor) -> Tensor:
+    return torch.cat(layers, dim=1)
+
+
+def _compose(foreground: Tensor, alpha: Tensor, background: Tensor) -> Tensor:
+    background = background / 255
+    return background + alpha * (foreground - background)
+
+
+def _to_array(
+    *layers: Tensor, maximum: int = 255, function: Callable[..., Tensor] = _join
+) -> np.ndarray:
+    """Convert layers of a picture to one array H×W(×C) of uint8 or uint16.
+
+    Args:
+        layers: Tensors 1×C×H×W.
+        maximum: Value of the array that stands for 1.
+        function: Computes values in [0, 1] from strips of the layers, so that a large photo needs
+            little memory; by default it joins their channels.
+    """
+    height, width = layers[0].shape[-2:]
+    strips = [
+        _to_integers(function(*(layer[..., rows, :] for layer in layers)), maximum)
+        for rows in cut_strips(0, height, width)
+    ]
+    return np.concatenate(strips) if len(strips) > 1 else strips[0]
+
+
+def _to_integers(values: Tensor, maximum: int) -> np.ndarray:
     """Convert 1×C×H×W in [0, 1] to an H×W(×C) array of uint8 or uint16."""
     integers = (values[0].float() * maximum).round_().clamp_(0, maximum)
     # Convert on the device, because bytes are faster to copy and transpose than floats.

@@ -11,7 +11,7 @@ import numpy as np
 
 from gfm.data.decoding import decode_image
 from gfm.data.images import read_image, write_png
-from gfm.errors import INTERRUPTED, GFMError, WriteError, one_line
+from gfm.errors import GFMError, WriteError, one_line
 from gfm.inference.input_files import STDIN, Failure, Source, list_failures
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.pipeline import process_overlapped
@@ -34,7 +34,6 @@ def predict_files(
 
     Raises:
         GFMError: Some files failed, or the folder cannot be written.
-        SystemExit: On Control-C, with status 130.
     """
     for output in results.outputs:  # if one of these cannot be made, all files would fail
         make_folder(results.out / output)
@@ -64,13 +63,9 @@ def _summarize(num_sources: int, out: Path, failures: Sequence[Failure]) -> Iter
     start = time.monotonic()
     summary = _Summary(list(failures))
     try:
-        try:
-            yield summary
-        finally:
-            list_failures(summary.failures)
-    except KeyboardInterrupt:
-        console().print("interrupted; repeat the command to resume")
-        sys.exit(INTERRUPTED)
+        yield summary
+    finally:
+        list_failures(summary.failures)
     seconds = time.monotonic() - start
     num_written = num_sources - (len(summary.failures) - len(failures))
     text = f"{num_written:,} written to {out} in {duration(seconds)}"

@@ -28,12 +28,12 @@ class Shrinking:
         size = (image.shape[-2], image.shape[-1])
         if small.shape[-2:] == size:
             return prediction
-        return Prediction(
-            enlarge(prediction.alpha.float().clamp(0, 1), small, image),
-            enlarge_linearly(prediction.glance, size),
-            enlarge_linearly(prediction.focus, size),
-            {name: enlarge_linearly(x, size) for name, x in prediction.alphas.items()},
-        )
+        alpha = enlarge(prediction.alpha.float().clamp(0, 1), small, image)
+        glance, focus = (enlarge_linearly(x, size) for x in (prediction.glance, prediction.focus))
+        alphas = dict.fromkeys(prediction.alphas, alpha)
+        if len(alphas) > 1:  # RIM; the alpha of a single branch is that of the network
+            alphas = {name: enlarge_linearly(x, size) for name, x in prediction.alphas.items()}
+        return Prediction(alpha, glance, focus, alphas)
 
 
 def shrinking(inferer: Inferer, shorter_side: int | None) -> Inferer:

@@ -6,7 +6,6 @@ only with ``--overwrite``, whoever made them.
 """
 
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from rich.filesize import decimal
 
 from gfm.data.images import SUFFIXES, image_size, write_array, write_jpeg, write_png
 from gfm.data.listing import list_pictures
-from gfm.errors import INTERRUPTED, GFMError
+from gfm.errors import GFMError
 from gfm.system.console import console
 from gfm.system.cores import num_cores
 from gfm.system.files import make_folder
@@ -95,7 +94,6 @@ def run(job: Job, options: Options) -> None:
     Raises:
         GFMError: The disk is too small or cannot be written, a target folder holds sources, a
             worker was killed, or some items failed after all others were made.
-        SystemExit: On Control-C, with status 130.
     """
     share = options.shard.of(job.items)
     todo = list(share) if options.overwrite else _missing(share)
@@ -110,11 +108,7 @@ def run(job: Job, options: Options) -> None:
         make_folder(folder)
     start = time.monotonic()
     faults: list[str] = []
-    try:
-        _make(job, todo, options, faults)
-    except KeyboardInterrupt:
-        console().print("interrupted; repeat the command to resume")
-        sys.exit(INTERRUPTED)
+    _make(job, todo, options, faults)
     made = len(todo) - len(faults)
     console().print(f"{made:,} made in {duration(time.monotonic() - start)}", highlight=False)
     if faults:

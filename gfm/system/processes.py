@@ -15,7 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from gfm.errors import GFMError, WriteError, one_line
+from gfm.errors import TERMINATED, GFMError, WriteError, one_line
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,7 +49,7 @@ def handle_like_sigterm() -> None:
 @contextmanager
 def exit_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into SystemExit, so that temporary files are removed and failures are listed."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         yield
     finally:

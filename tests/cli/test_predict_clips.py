@@ -150,6 +150,7 @@ def test_sigterm_cleans_up_and_lists_failures(predict, clip, tmp_path, monkeypat
     signal.signal(signal.SIGTERM, ignored)
     assert done.exit_code == 143
     assert "failed: cannot read" in done.output
+    assert done.stderr == "terminated; progress saved: resume with the same command\n"
     assert not files(tmp_path / "out")
 
 
@@ -165,5 +166,5 @@ def test_control_c(predict, clip, tmp_path, monkeypatch):
     monkeypatch.setattr("gfm.inference.outputs.OutputMaker.__call__", stop)
     done = predict(clip, "--output", "alpha")
     assert done.exit_code == 130
-    assert "interrupted; repeat the command to resume" in done.output
+    assert done.stderr == "interrupted; progress saved: resume with the same command\n"
     assert not files(tmp_path / "out")

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from gfm.compat.torch import (
     cpu_capabilities,
     is_killed_worker,
+    lacks_memory,
     lacks_shared_memory,
     message_from_process,
     size_oblivious_export,
@@ -125,3 +126,11 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch():
     assert is_killed_worker(lost.value)
     assert describe_error(lost.value).startswith("DataLoader worker lost. The usual cause is")
     assert not is_killed_worker(ConnectionResetError(104, "Connection reset by peer"))
+
+
+def test_a_lack_of_memory_is_recognised():
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(1 << 50, dtype=torch.uint8)
+    assert lacks_memory(raised.value)
+    assert lacks_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 MiB"))
+    assert not lacks_memory(RuntimeError("sizes differ"))

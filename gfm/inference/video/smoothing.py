@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _SHORTER_SIDE = 360  # of the small pictures in which motion is estimated, in pixels
+_LEAST_SIDE = 32  # of these, because OpenCV's optical flow crashes on some narrower ones
 _WINDOW = 5  # side of the neighbourhoods that are compared, in pixels of the small pictures
 _MIN_TOLERANCE = 0.01  # of colours in [0, 1]
 _MAX_TOLERANCE = 0.06  # reached after a cut, where everything differs
@@ -40,11 +41,12 @@ class Smoother:
             alpha: 1×1×H×W in [0, 1], on the same device.
         """
         small = _shrink(image)
-        grey = np.ascontiguousarray((small[0].mean(0) * 255).round().byte().cpu().numpy())
+        grey = _pad((small[0].mean(0) * 255).round().byte().cpu().numpy())
         result = alpha
         if self._last is not None:
             last_small, last_grey, last_alpha = self._last
             flow = torch.from_numpy(self._flow.calc(grey, last_grey, None))  # type: ignore[call-overload]
+            flow = flow[: small.shape[-2], : small.shape[-1]]
             flow = flow.permute(2, 0, 1)[None].to(alpha.device)
             weight = self.strength * _agreement(small, last_small, flow)
             weight = F.interpolate(weight, alpha.shape[-2:], mode="bilinear", align_corners=False)
@@ -61,6 +63,12 @@ def _shrink(image: Tensor) -> Tensor:
         return image / 255
     there = image.cpu() if image.is_mps else image  # Apple's GPUs average only whole cells
     return F.interpolate(there / 255, size, mode="area").to(image.device)
+
+
+def _pad(grey: np.ndarray) -> np.ndarray:
+    """Repeat the last row and column of a picture whose sides are too short for OpenCV."""
+    bottom, right = (max(_LEAST_SIDE - side, 0) for side in grey.shape)
+    return cv2.copyMakeBorder(grey, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
 
 
 def _warp(values: Tensor, flow: Tensor, repeats_border: bool = True) -> Tensor:

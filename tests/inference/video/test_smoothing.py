@@ -91,3 +91,13 @@ def test_the_border_is_repeated_without_the_mode_that_apples_gpus_lack(monkeypat
     expected = sample(values, grid, padding_mode="border", align_corners=False)
     torch.testing.assert_close(_warp(values, flow), expected)
     assert modes == ["zeros"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 40), (360, 20), (16, 720)])
+def test_frames_too_narrow_for_the_optical_flow(size):
+    """OpenCV raises an error for some, and ends the process for others."""
+    smooth, alpha = Smoother(), torch.rand(1, 1, *size)
+    image = torch.randint(255, (1, 3, *size), dtype=torch.uint8)
+    smooth(image, torch.ones_like(alpha))
+    result = smooth(image, alpha)
+    torch.testing.assert_close(result, torch.lerp(alpha, torch.ones_like(alpha), 0.7))
