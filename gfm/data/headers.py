@@ -20,6 +20,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and TIFF
 _BITS, _COMPRESSION, _COLOURS, _PLANES = 0x0102, 0x0103, 0x0106, 0x011C  # further ones of TIFF
+_SIGNS = 0x0153  # one of TIFF, too: 1 unsigned, 2 signed, 3 floats
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx")  # brands, unlike those of AVIF
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -107,14 +108,15 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
 def _is_misread(image: TiffImageFile) -> bool:
     """Return whether Pillow decodes a TIFF to wrong values without an error.
 
-    It does so for more than 8 bits in uncompressed planes or with white as 0, and for integers of
-    more than 16 bits.
+    It does so for more than 8 bits in uncompressed planes or with white as 0, for integers of more
+    than 16 bits, and for signed ones.
     """
     tags = image.tag_v2
     bits = max(tags.get(_BITS, (1,)))
     is_planar = tags.get(_PLANES) == 2 and tags.get(_COMPRESSION, 1) == 1
     is_white_zero = tags.get(_COLOURS) == 0
-    return (bits > 8 and (is_planar or is_white_zero)) or (bits > 16 and image.mode != "F")
+    is_wide = bits > 8 and (is_planar or is_white_zero)
+    return is_wide or (bits > 16 and image.mode != "F") or 2 in tags.get(_SIGNS, ())
 
 
 def _enable_heic(name: Path | str, file: BinaryIO) -> None:

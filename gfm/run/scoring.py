@@ -81,7 +81,8 @@ def describe(config: EvaluateConfig, photos: list[Photo]) -> tuple[dict[str, str
         The settings that must be the same to resume an interrupted evaluation, and the facts that
         the report shows.
     """
-    digest = fingerprint_of_files(path for p in photos for path in (p.image, p.alpha, p.trimap))
+    files = (path for p in photos for path in (p.image, p.alpha, p.trimap))
+    digest = fingerprint_of_files(files, with_times=True)
     has_trimaps = any(photo.trimap for photo in photos)
     facts = {
         "data": f"{config.data.name}, {len(photos)} photos",

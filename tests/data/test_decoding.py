@@ -103,13 +103,18 @@ def test_turns_of_arrays():
         ("planes", {"photometric": "rgb", "planarconfig": "separate"}),
         ("grey", {"photometric": "miniswhite"}),
         ("32 bits", {"photometric": "minisblack"}),
+        ("signed", {"photometric": "minisblack", "compression": "deflate", "byteorder": ">"}),
     ],
 )
 def test_tiffs_that_pillow_misreads_are_refused(tmp_path, kind, options):
     tifffile = pytest.importorskip("tifffile")
     array = np.moveaxis(COLOURS.astype(np.uint16) * 257, 2, 0)
     if kind != "planes":
-        array = array[0] if kind == "grey" else array[0].astype(np.uint32) * 65537
+        array = array[0]
+    if kind == "32 bits":
+        array = array.astype(np.uint32) * 65537
+    if kind == "signed":
+        array = (array // 2).astype(np.int16)
     tifffile.imwrite(tmp_path / "x.tif", array, **options)
     for read in (read_image, read_matte, image_size):
         with pytest.raises(GFMError, match=r"x\.tif: an unusual TIFF; save it as PNG"):

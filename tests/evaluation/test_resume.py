@@ -84,6 +84,11 @@ def _change_data(data, mattes):
     write_png(data / "alphas/b.png", 255 - read_alpha(data / "alphas/b.png") // 3)
 
 
+def _change_data_of_the_same_size(data, mattes):
+    alpha = data / "alphas/b.png"
+    alpha.write_bytes(alpha.read_bytes())
+
+
 def _change_mattes(data, mattes):
     write_png(mattes / "b.png", 255 - read_alpha(mattes / "b.png") // 3)
 
@@ -93,6 +98,7 @@ def _change_mattes(data, mattes):
     [
         (None, "protocol=dim", r"different settings: protocol \(gfm, now dim\)"),
         (_change_data, "", r"different settings: data \(folder .*, now folder .*\)"),
+        (_change_data_of_the_same_size, "", r"different settings: data \(folder"),
         (_change_mattes, "", "different settings: predictions"),
     ],
 )
