@@ -57,7 +57,7 @@ def test_nothing_is_wrong_with_sound_pairs(root, capsys):
 
 KINDS = {
     "coloured": (lambda i: photo(i), r"6 of 6 mattes are in colour .*a\.png, b\.png.*f\.png$"),
-    "8 bits in 16": (lambda i: SOFT.astype(np.uint16), "6 of 6 mattes have 1 of 255 as"),
+    "8 bits in 16": (lambda i: SOFT.astype(np.uint16), "6 of 6 mattes have a largest value of 1"),
     "labels": (
         lambda i: SOFT // 255,
         "6 of 6 mattes have a largest value of 1, not 255: multiply",
