@@ -64,5 +64,16 @@ def _step(model: GFM, optimizer: torch.optim.Optimizer, given: dict[str, Tensor]
 
 def _two_pyramids(preds: Tensor, target: Tensor) -> Tensor:
     """Return the Laplacian loss with a pyramid of each picture."""
-    pairs = zip(terms._laplacian_pyramid(preds), terms._laplacian_pyramid(target), strict=True)
+    pairs = zip(_pyramid(preds), _pyramid(target), strict=True)
     return torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum()
+
+
+def _pyramid(image: Tensor) -> list[Tensor]:
+    """Return the levels of N×1×H×W images, each image convolved by itself."""
+    kernel = terms._gauss_kernel(image.device)
+    levels = []
+    for _ in range(5):
+        blurred = F.conv2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), kernel)
+        levels.append(image - blurred)
+        image = F.avg_pool2d(blurred, 2)
+    return [*levels, image]
