@@ -88,7 +88,7 @@ class TrainConfig(Config):
     weight_decay_on: WeightDecayOn
     freeze: Text | list[Text]
     unfreeze_every: Count | None
-    memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # set for the machine
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # chosen for the machine
 
     @model_validator(mode="after")
     def _ends(self) -> TrainConfig:

@@ -21,9 +21,9 @@ def choose_inferer(
 ) -> Inferer:
     """Return the requested inferer, else that of the run, else the official one for the RoSTA.
 
-    ``wanted`` is an inferer; a name for :func:`gfm.inference.inferers.make_inferer`, which stands
-    for the inferer of the run if that is of this kind, and else gets the scales of the run's data;
-    or a ``_target_`` node; empty for the default.
+    ``wanted`` is an inferer, a ``_target_`` node, or a name for
+    :func:`gfm.inference.inferers.make_inferer`; empty for the default. A name means the run's own
+    inferer if that is of this kind; otherwise the new inferer gets the scales of the run's data.
     """
     if callable(wanted):
         return wanted

@@ -51,7 +51,7 @@ def missing_choice(error: BaseException) -> tuple[str, str] | None:
 
 
 def unknown_option(error: BaseException) -> str | None:
-    """Return the option that an override names although there is none; else ``None``."""
+    """Return the unknown option that an override names; ``None`` for other errors."""
     found = re.match(r"Could not override '(.+)'\.", str(error))
     return found[1] if found else None
 
@@ -66,7 +66,7 @@ def swept_options(overrides: Iterable[str]) -> list[str]:
 def compose_from(
     folder: Path, name: str, overrides: Sequence[str], config_dir: Path | None = None
 ) -> DictConfig:
-    """Compose the configuration ``name`` of a folder, as a Hydra app would; also inside of one.
+    """Compose the configuration ``name`` of a folder as a Hydra app would, even inside of one.
 
     ``config_dir`` is an additional folder of configuration files, as given by ``--config-dir``.
     """

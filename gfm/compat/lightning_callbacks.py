@@ -52,8 +52,8 @@ class BestCheckpoint(ModelCheckpoint):
         self.best_step = 0
 
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
-        # Lightning validates the average, and then saves the other weights: only files to resume
-        # from hold both.
+        # Lightning validates the average, but then saves the current weights. Only checkpoints to
+        # resume from hold both.
         averages = [c for c in trainer.callbacks if isinstance(c, EMA)]  # type: ignore[attr-defined]
         with ExitStack() as stack:
             if self.save_weights_only:
@@ -105,10 +105,10 @@ class BestCheckpoint(ModelCheckpoint):
         self.best_step = state_dict.get("best_step", 0)
 
     def _moved(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Return the state with the paths of today, if the run goes on in another folder.
+        """Return the state with current paths if the run continues in a different folder.
 
-        Its folder may have moved; or the best files are copied from it. Lightning would forget the
-        best score, and replace the best file by the next one.
+        If the old folder still exists, the best files are copied from it. Lightning itself would
+        forget the best score, and replace the best file with the next one.
         """
         folder, best = self.dirpath, state.get("best_model_path", "")
 
@@ -131,7 +131,8 @@ class BestCheckpoint(ModelCheckpoint):
 
 def _copy_missing(source: Path, target: Path) -> None:
     """Copy a file, in one of several processes, unless it is there."""
-    is_checkpoint = source.suffix == ".ckpt" and source.is_file()  # a file names any path
+    # The checkpoint may name any path.
+    is_checkpoint = source.suffix == ".ckpt" and source.is_file()
     if is_global_zero() and is_checkpoint and not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(target) as aside:
@@ -189,7 +190,7 @@ class EMA(EMAWeightAveraging):
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if self._is_swapped:  # a signal has ended a validation; the tensors change in place
+        if self._is_swapped:  # a signal ended a validation; tensors are swapped in place
             self._swap_models(pl_module)
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
 

@@ -37,7 +37,7 @@ def check_wandb(options: Mapping[str, Any]) -> None:
     """Check the arguments of ``wandb.init``, and the environment variables of W&B.
 
     Raises:
-        GFMError: W&B refuses one, which the message names.
+        GFMError: W&B rejects one, which the message names.
     """
     for name, value in sorted(os.environ.items()):
         if name.startswith("WANDB_"):
@@ -63,6 +63,6 @@ def _ask(option: str, accept: Callable[..., None], *values: Any) -> None:
         accept(*values)
     except ValidationError as error:
         reasons = [e["msg"].removeprefix("Value error, ") for e in error.errors()]
-        raise GFMError(f"W&B refuses {option}: {'; '.join(reasons)}") from None
+        raise GFMError(f"W&B rejects {option}: {'; '.join(reasons)}") from None
     except (UsageError, ValueError) as error:
-        raise GFMError(f"W&B refuses {option}: {error}") from None
+        raise GFMError(f"W&B rejects {option}: {error}") from None

@@ -139,7 +139,7 @@ class MattingDataModule(pl.LightningDataModule):
                 both.
         """
         if stage != "fit" and self.photos:
-            return  # keep the photos of the training
+            return  # keep the training photos
         files = self.source.find()
         validated = datasets_of(files.validation())
         self.photos, self.held_out = validated.pop("", []), []

@@ -66,9 +66,9 @@ class Difference:
 class Comparison:
     """Runs, compared on the photos and metrics that all of them have.
 
-    The values are runs × photos × metrics; ``num_left_out`` photos are not in all runs, and
-    ``num_trained`` are left out because a network was trained on them. The means of a metric, and
-    the differences, leave out photos for which a run has no finite value (NaN here).
+    The values are runs × photos × metrics. ``num_left_out`` photos are left out because they are
+    not in all runs, ``num_trained`` because a network was trained on them. Means and differences of
+    a metric also leave out photos for which a run has no finite value (NaN here).
     """
 
     runs: list[Scores]
@@ -255,7 +255,7 @@ def _bootstrap(samples: Sequence[np.ndarray], draws: int, seed: int) -> Differen
     mean = float(_macro_mean(*samples))
     if smallest == 1:
         return Difference(mean, -math.inf, math.inf)
-    if all(np.ptp(values) == 0 for values in samples):  # SciPy refuses these
+    if all(np.ptp(values) == 0 for values in samples):  # SciPy rejects these
         return Difference(mean, mean, mean)
     low, high = scipy.stats.bootstrap(
         samples,

@@ -121,7 +121,7 @@ class NetworkSource:
         return trainer.is_global_zero
 
     def finish(self) -> None:
-        """Do nothing; a network leaves no photo out."""
+        """Do nothing: a network mattes every photo."""
 
 
 def _check_complete(photos: list[Photo], scorer: Scorer) -> None:

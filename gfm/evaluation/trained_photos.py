@@ -14,8 +14,8 @@ from gfm.system.run_folder import SPLIT, run_of
 def trained_photos(run: Path, config: Mapping[str, Any]) -> set[str]:
     """Return the names of the photos of a run's data that its network was trained on.
 
-    They are listed in the ``split.csv`` of a training run. For an evaluation, it is that of the run
-    that wrote the checkpoint, if its ``data.root`` or ``data.also`` has the evaluation's root.
+    They are listed in the ``split.csv`` of a training run. An evaluation uses that of the run that
+    wrote the checkpoint, if its ``data.root`` or ``data.also`` includes the evaluation's root.
 
     Args:
         run: Folder of a training run or an evaluation.

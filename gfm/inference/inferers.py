@@ -43,7 +43,7 @@ class Inferer(Protocol):
 def format_inferer(inferer: Inferer, is_exact: bool = False) -> str:
     """Format an inferer as ``resize(scale=0.5, max_size=1600)``, with rounded or exact numbers.
 
-    The options of one around it, such as a limit of the size, are listed with its own.
+    Options of a wrapper around it, such as a size limit, are listed together with its own.
     """
     options = dict(vars(inferer))
     inner = options.pop("inferer", inferer)

@@ -1,4 +1,4 @@
-"""Checks every file of a dataset, so that a damaged one does not end a training after days."""
+"""Checks every file of a dataset, so that a damaged one does not end a run after days."""
 
 import os
 from collections import Counter

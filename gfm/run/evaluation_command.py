@@ -101,9 +101,9 @@ def _trust(config: TrainConfig) -> list[str]:
 
 
 def _how(trainer: pl.Trainer, is_preset: bool) -> list[str]:
-    """Return the overrides that an evaluation needs to give the same figures.
+    """Return the overrides with which an evaluation gives the same figures.
 
-    ``is_preset`` says whether they follow ``trainer=...``, which sets a precision of its own.
+    ``is_preset`` is whether they follow ``trainer=...``, which sets its own precision.
     """
     module: Any = trainer.lightning_module
     protocol = module.metrics.protocol

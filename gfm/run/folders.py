@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # it imports torch, but Hydra imports this file even for --he
 
 
 class UniqueFolder(Callback):
-    """Gives each run and each sweep a folder that no other uses, before Hydra writes to it.
+    """Gives each run and sweep an exclusive folder before Hydra writes to it.
 
     Hydra names folders after the second in which a run starts, so two runs may get the same name.
     The later one then gets ``_2`` and so on at the end of its name. If the user names a folder that
@@ -183,7 +183,7 @@ def save_config(config: "Config") -> None:
 
 
 def _from_anywhere(config: "Config") -> dict[str, Any]:
-    """Return a configuration whose paths `gfm compare` and evaluations can read in any folder."""
+    """Return a configuration with absolute paths, which can be read from any current folder."""
     plain = config.to_dict()
     data = plain["data"]
     for section, name in ((plain, "checkpoint"), (data, "root")):

@@ -27,10 +27,10 @@ _NUM_SAMPLES = 100  # photos whose size is read
 
 
 def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options in which a resumed run keeps what it once chose from its photos.
+    """Return options in which a resumed run keeps the values that it chose from its photos.
 
-    Photos may have been added since. Other values would be chosen from these, and photos held out
-    that the run was trained on.
+    If photos were added since, different values would be chosen, and photos that the run was
+    trained on would be held out.
 
     Args:
         options: Plain options of a run, not yet validated.

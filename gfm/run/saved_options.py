@@ -38,7 +38,7 @@ def by_option(overrides: Iterable[str]) -> Options:
 
 
 def given_overrides(hydra: Any) -> list[str]:
-    """Return the overrides of this run or sweep as they were written; ``hydra`` is Hydra's node."""
+    """Return the overrides of this run or sweep as written; ``hydra`` is Hydra's own node."""
     texts: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
     return [str(text) for text in texts]
 

@@ -174,7 +174,7 @@ def choose_gpu(num_gpus: int) -> int | None:
 
 @functools.cache
 def _claim_number(sweep: str) -> int:
-    """Return the first number that no other process of a sweep holds; this one holds it now."""
+    """Claim and return the first number that no other process of a sweep holds."""
     digest = hashlib.sha256(sweep.encode()).hexdigest()[:12]
     # Not in the folder of the sweep, which may be on a file system without locks.
     folder = Path(tempfile.gettempdir(), f"gfm_{_USER}_{digest}")

@@ -68,7 +68,7 @@ def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[s
 
 
 def is_test_set(name: str) -> bool:
-    """Return whether a choice of ``data`` is one of this package's that is not for training."""
+    """Return whether a choice of ``data`` is a test set of this package."""
     try:
         return "crop_sizes" not in compose_from(CONFIGS, f"data/{name}", []).data
     except HydraException:  # none of this package's
@@ -91,7 +91,7 @@ def _compose(name: str, choice: str) -> list[str]:
 
 
 def loggers_of_means(cfg: DictConfig) -> list[Any]:
-    """Return the nodes of the loggers of the macro means, as if these were another test set's."""
+    """Return the loggers' nodes for the macro means, which are logged like a further test set."""
     own = config_of_set(cfg, next(iter(cfg.sets)))
     own.data.name = "macro_mean"
     own.paths.run = cfg.paths.run

@@ -10,7 +10,7 @@ from typing import Final
 
 from gfm.system.ranks import is_global_zero
 
-_MOST_LOADERS: Final = 32  # more mainly cost memory
+_MOST_LOADERS: Final = 32  # more would mainly cost memory
 _PROC: Final = Path("/proc/self/cgroup")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 

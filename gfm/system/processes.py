@@ -157,7 +157,7 @@ def _initialize_worker() -> None:
     """Make a worker use one core, ignore Control-C, and exit with its parent."""
     for name in _THREADS:
         os.environ[name] = "1"
-    import cv2  # here, and nothing heavy at the top, because libraries read the variables on import
+    import cv2  # imported here, because libraries read the variables on import
 
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

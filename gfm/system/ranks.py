@@ -50,7 +50,7 @@ def is_global_zero() -> bool:
 
 
 def _node_rank() -> int:
-    """Return the number of this machine, which users set where nothing but Lightning runs."""
+    """Return the rank of this machine, which users set if there is no launcher."""
     return int(os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", 0)))
 
 

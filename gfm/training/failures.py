@@ -88,5 +88,5 @@ class _Watch:
         """Return the time for this process to end by itself; ``None`` if no process has failed."""
         try:
             return _GRACE if self.store.check([self.key]) else None
-        except RuntimeError:  # the store ended with rank zero, perhaps because the run is over
+        except RuntimeError:  # the store ended with rank zero, perhaps because the run has finished
             return _GRACE_AT_END

@@ -47,8 +47,8 @@ class MattingModule(pl.LightningModule):
     """Trains a matting network.
 
     Every ``log_every_n_steps`` it logs ``train/loss``, ``train/loss_<term>`` and
-    ``train/gradient_norm``; the steps between do not wait for a GPU, except in the synchronised
-    norms of several processes. Every validation logs ``val/<metric>``, ``val/<dataset>/<metric>``
+    ``train/gradient_norm``. The steps in between do not wait for the GPU, except in synchronised
+    batch norms. Every validation logs ``val/<metric>``, ``val/<dataset>/<metric>``
     for added datasets, and ``best``, the best objective so far; a test logs ``test/<metric>``.
 
     Args:
@@ -210,7 +210,7 @@ class MattingModule(pl.LightningModule):
             self.is_validation_left = False
             set_max_steps(self.trainer, self.trainer.max_steps - 1)
         names = getattr(self.trainer.datamodule, "other_datasets", [])  # type: ignore[attr-defined]
-        self.other_metrics = {name: self.metrics.clone() for name in names}  # on today's device
+        self.other_metrics = {name: self.metrics.clone() for name in names}  # on the current device
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Matte and score a photo; callbacks show the returned ``prediction`` and ``metrics``."""
@@ -229,7 +229,7 @@ class MattingModule(pl.LightningModule):
         for name, metrics in self.other_metrics.items():
             self._log_means(f"val/{name}", metrics)
         if self.trainer.state.fn != TrainerFn.FITTING or self.trainer.sanity_checking:
-            return  # no weights of this run yet
+            return  # no trained weights yet
         if (best := self.objective.update(values)) is not None:
             self.log("best", best, sync_dist=True)
 
@@ -274,7 +274,7 @@ class MattingModule(pl.LightningModule):
             self.is_validation_left = checkpoint["global_step"] == self.trainer.max_steps
 
     def on_fit_start(self) -> None:
-        """Let Lightning resume after the last step if a validation is left; it would just end."""
+        """Let Lightning run a validation left after the last step; otherwise it would just end."""
         if self.is_validation_left:
             set_max_steps(self.trainer, self.trainer.max_steps + 1)
 

@@ -25,7 +25,7 @@ VARIABLES = {
 
 @pytest.mark.parametrize("says", OPTIONS)
 def test_a_refused_option_is_named(tmp_path, says):
-    with pytest.raises(GFMError, match=f"W&B refuses {says}"):
+    with pytest.raises(GFMError, match=f"W&B rejects {says}"):
         wandb_logger(save_dir=tmp_path, **OPTIONS[says])
     assert not list(tmp_path.iterdir())
 
@@ -33,7 +33,7 @@ def test_a_refused_option_is_named(tmp_path, says):
 @pytest.mark.parametrize("name", VARIABLES)
 def test_a_refused_variable_is_named(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, VARIABLES[name])
-    with pytest.raises(GFMError, match=f"W&B refuses {name}: ") as refused:
+    with pytest.raises(GFMError, match=f"W&B rejects {name}: ") as refused:
         wandb_logger(save_dir=tmp_path)
     assert "s3cret" not in str(refused.value)
 

@@ -11,7 +11,7 @@ from gfm.system.console import console
 class EarlyEnd(EarlyStopping):
     """Ends a run when its validations no longer improve, and says so.
 
-    Unlike with Lightning's class, a run that it ended ends immediately if it is resumed.
+    Unlike with Lightning's class, resuming a run that it ended ends it again immediately.
 
     Args:
         monitor: Name of the metric as logged, such as ``val/sad``; ``None`` to end no run.
@@ -25,7 +25,7 @@ class EarlyEnd(EarlyStopping):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
-        super().load_state_dict({**state_dict, "patience": self.patience})  # an option of today
+        super().load_state_dict({**state_dict, "patience": self.patience})  # the current option
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.wait_count >= self.patience:  # restored from a checkpoint
