@@ -50,6 +50,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run.folders import save_config, use_folder
     from gfm.training.final_test import run_final_test, validate_first
     from gfm.training.loggers.finishing import finish_wandb
+    from gfm.training.preemption import requeue_after_saving
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load_config(TrainConfig, cfg)
@@ -64,7 +65,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         build.save_split(datamodule, folder)
         save_config(config)  # a resumed run that cannot start keeps its own
 
-        with finish_wandb(), keep_status():
+        with requeue_after_saving(trainer), finish_wandb(), keep_status():
             if config.validate_first and not resumed:
                 validate_first(trainer, module, datamodule, folder)
             checkpoint = resumed.path if resumed else None

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from gfm.compat.lightning import (
     set_received_sigterm,
     should_update_logs,
 )
-from gfm.errors import INTERRUPTED
+from gfm.compat.submitit import requeue_signals
+from gfm.errors import INTERRUPTED, GFMError
 
 _ENDED = "ended_by_max_steps"  # entry of a checkpoint, whatever has ended the run
 
@@ -32,7 +35,8 @@ class SaveAtEnd(Callback):
     gradient. Here each process only records the signal, and all stop together after the next step
     that logs, or after the current validation. Control-C works in the same way; a second Control-C
     ends the run at once without saving. Between the batches of a step, a run does not stop, because
-    no checkpoint contains their gradients.
+    no checkpoint contains their gradients. submitit's signal is recorded, too: its handler would
+    end the process before the run has saved (see :func:`requeue_after_saving`).
 
     Args:
         path: Checkpoint to write, from which the run can be resumed.
@@ -42,7 +46,7 @@ class SaveAtEnd(Callback):
         self.path = Path(path)
         self.received: int | None = None
         self.has_ended = False  # so that Lightning counts the epoch as completed
-        self._before: Any = None  # handler of Control-C before the training
+        self._before: dict[int, Any] = {}  # handlers before the training
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         def record(number: int, *_: Any) -> None:
@@ -56,8 +60,10 @@ class SaveAtEnd(Callback):
 
         if trainer.received_sigterm:  # before this handler was set
             self.received = signal.SIGTERM
-        self._before = _handle(signal.SIGINT, record)
-        _handle(signal.SIGTERM, record)  # until Lightning restores the earlier handler
+        # Lightning restores all earlier handlers after a fit, a validation or a test.
+        numbers = (signal.SIGINT, *requeue_signals())
+        self._before = {number: _handle(number, record) for number in numbers}
+        _handle(signal.SIGTERM, record)
         if trainer.world_size > 1:
             disable_sigterm_broadcast(trainer)
 
@@ -88,7 +94,8 @@ class SaveAtEnd(Callback):
         # or to another file.
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(self.path)
-        self._restore()
+        for number, handler in self._before.items():
+            _handle(number, handler)
 
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -113,12 +120,33 @@ class SaveAtEnd(Callback):
             trainer.save_checkpoint(self.path)
             if self.received == signal.SIGINT:
                 exception.code = INTERRUPTED
-        self._restore()
 
-    def _restore(self) -> None:
-        if self._before is not None:
-            _handle(signal.SIGINT, self._before)
-            self._before = None
+
+@contextmanager
+def requeue_after_saving(trainer: pl.Trainer) -> Iterator[None]:
+    """Let submitit requeue its job when its signal has ended the training within the context.
+
+    Raises:
+        GFMError: submitit does not requeue the job.
+    """
+    try:
+        yield
+    except SIGTERMException:
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, SaveAtEnd) and callback.received in requeue_signals():
+                _requeue(callback.received)
+        raise
+
+
+def _requeue(number: int) -> None:
+    """Call submitit's handler, which ends the first process of a job and returns in the others."""
+    try:
+        signal.raise_signal(number)
+    except Exception as error:
+        raise GFMError(
+            f"{error} Progress is saved: repeat the command of the sweep with "
+            "hydra.sweep.dir=<its folder>, perhaps with a higher hydra.launcher.max_num_timeout"
+        ) from error
 
 
 def exit_on_signal(trainer: pl.Trainer) -> None:

@@ -2,6 +2,7 @@
 
 import netrc
 import socket
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from gfm.inference import Prediction
-from gfm.training.callbacks import SkippedFiles
+from gfm.training.callbacks import SkippedFiles, skipped_files
 from gfm.training.callbacks.previews import PANEL, panel
 from gfm.training.loggers.wandb_logger import wandb_mode
 
@@ -71,11 +72,23 @@ def test_wandb_obeys_what_its_commands_have_stored(logged_out, monkeypatch, mode
     assert wandb_mode(timeout=0.5) == ("disabled" if mode == "disabled" else "offline")
 
 
-def test_skipped_files_are_named_once_and_counted(capsys):
-    callback = SkippedFiles()
-    for skipped in (["", "cannot read a.jpg"], ["cannot read a.jpg\ncannot read b.jpg", ""]):
-        callback.on_train_batch_end(None, None, None, {"skipped": skipped}, 0)
-    callback.on_train_end(None, None)
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_skipped_files_are_named_once_and_counted(capsys, monkeypatch, num_ranks):
+    trainers = [
+        SimpleNamespace(world_size=num_ranks, global_rank=rank, is_global_zero=rank == 0)
+        for rank in range(num_ranks)
+    ]
+    batches = ["", "cannot read a.jpg"], ["cannot read a.jpg\ncannot read b.jpg", ""]
+    callbacks = [SkippedFiles() for _ in trainers]
+    for number, skipped in enumerate(batches):
+        rank = number % num_ranks
+        callbacks[rank].on_train_batch_end(trainers[rank], None, None, {"skipped": skipped}, 0)
+    if num_ranks == 2:
+        gathered = {rank: callback.unreported for rank, callback in enumerate(callbacks)}
+        monkeypatch.setattr(skipped_files, "all_gather_dict", lambda _: gathered)
+    for hook in ("on_train_epoch_end", "on_train_end"):
+        for callback, trainer in zip(callbacks, trainers, strict=True):
+            getattr(callback, hook)(trainer, None)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "skipped: cannot read a.jpg",

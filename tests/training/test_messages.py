@@ -101,7 +101,8 @@ def test_photos_without_a_foreground_have_no_flat_mattes():
     assert not flat_mattes.is_flat(empty, empty)
 
 
-def test_a_validation_within_an_epoch_does_not_count_as_waiting(monkeypatch):
+@pytest.mark.parametrize("hook", ["on_validation_end", "on_train_epoch_end", "on_save_checkpoint"])
+def test_validating_and_saving_do_not_count_as_waiting(monkeypatch, hook):
     now, logged = [0.0], []
     monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(pace, "should_update_logs", lambda _: True)
@@ -113,7 +114,7 @@ def test_a_validation_within_an_epoch_does_not_count_as_waiting(monkeypatch):
         callback.on_train_batch_end(trainer(world_size=1), module, None, {"image": [0, 0]})
         if step == 1:
             now[0] += 96
-            callback.on_validation_end(trainer(), module)
+            getattr(callback, hook)(trainer(), module)
     assert logged == 2 * [("train/samples_per_second", 0.5), ("train/data_wait", 0.25)]
 
 

@@ -16,6 +16,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from gfm.animals import DrawnAnimals
 from gfm.compat.lightning import SIGTERMException
 from gfm.data.loaders import _Loader
+from gfm.errors import GFMError
 from gfm.run.train import train
 from gfm.system.processes import handle_like_sigterm
 from gfm.training.preemption import SaveAtEnd
@@ -111,20 +112,59 @@ def test_signals_of_schedulers_become_sigterm(name):
             signal.signal(n, handler)
 
 
-def test_control_c_works_as_before_after_a_training_that_failed(tmp_path):
-    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    trainer = SimpleNamespace(
-        world_size=1, received_sigterm=False, state=SimpleNamespace(fn=TrainerFn.FITTING)
-    )
-    callback = SaveAtEnd(tmp_path / "last.ckpt")
+def test_handlers_are_as_before_after_a_training_that_failed(tiny_training):
+    """Lightning restores them."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)}
+    failing = "+callbacks.fails={_target_: tests.training.test_preemption.Failing}"
+    with pytest.raises(RuntimeError, match="SIGINT is handled"):
+        train(compose_config("train", [*tiny_training, "logger=none", failing]))
+    assert before == {n: signal.getsignal(n) for n in before}
+
+
+class Failing(pl.Callback):
+    """Fails in the first step."""
+
+    def on_train_batch_start(self, *_):
+        if signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+            raise RuntimeError("SIGINT is handled")
+
+
+class Preempted(pl.Callback):
+    """Sends SIGUSR2 in the second step, as SLURM does before it ends a job of submitit."""
+
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_step == 1:
+            os.kill(os.getpid(), signal.SIGUSR2)
+
+
+@pytest.mark.parametrize("minutes", [60, 0], ids=["preempted", "too long"])
+def test_submitit_requeues_a_job_after_it_has_saved(tiny_training, tmp_path, minutes):
+    environment = pytest.importorskip("submitit.core.job_environment")
+    last, requeued = tmp_path / "checkpoints/last.ckpt", []
+
+    class Job(environment.JobEnvironment):
+        global_rank = 0
+
+        def _requeue(self, countdown):
+            requeued.append(torch.load(last, weights_only=True)["global_step"])
+
+    before = {n: signal.getsignal(n) for n in signal.valid_signals()}
+    sends = "+callbacks.sends={_target_: tests.training.test_preemption.Preempted}"
+    more = ["trainer.max_steps=5", "trainer.limit_train_batches=5", f"paths.run={tmp_path}", sends]
+    cfg = compose_config("train", [*tiny_training, "logger=none", *more])
+    task = SimpleNamespace(_timeout_min=minutes, _timeout_countdown=0, function=None)
     try:
-        callback.on_train_start(trainer, None)
-        assert signal.getsignal(signal.SIGINT) != before[signal.SIGINT]
-        callback.on_exception(trainer, None, RuntimeError("a loss is NaN"))
-        assert signal.getsignal(signal.SIGINT) == before[signal.SIGINT]
+        Job()._handle_signals(None, task)
+        with pytest.raises((SystemExit, GFMError)) as ended:
+            train(cfg)
     finally:
-        for n, handler in before.items():
-            signal.signal(n, handler)
+        for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGCONT):
+            signal.signal(number, before[number])
+    assert torch.load(last, weights_only=True)["global_step"] == 2
+    if minutes:
+        assert (requeued, ended.value.code) == ([2], -1)
+    else:
+        assert (requeued, "hydra.sweep.dir" in str(ended.value)) == ([], True)
 
 
 class Early(pl.Callback):

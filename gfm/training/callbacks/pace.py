@@ -44,8 +44,10 @@ class Pace(Callback):
             pl_module.log("train/data_wait", self.wait / elapsed)
             self._start(now)
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+    def on_validation_end(self, *_: Any) -> None:  # noqa: D102
         self._start(None)  # so that the time of a validation does not count
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+    on_train_epoch_end = on_validation_end  # type: ignore[assignment]
+
+    def on_save_checkpoint(self, *_: Any) -> None:  # noqa: D102
         self._start(None)
