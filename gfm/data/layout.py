@@ -150,7 +150,9 @@ class Roots:
             for name, folder in partners.items()
         }
         kinds = [] if alpha == "validation_alpha" else self.label_folders()
-        labels = {kind.name: files_by_stem(kind, "paths to a folder packed anew") for kind in kinds}
+        labels = {
+            kind.name: files_by_stem(kind, "paths to a newly packed folder") for kind in kinds
+        }
         return [
             Photo(
                 stem,

@@ -178,7 +178,7 @@ def _marker(steps: list[float]) -> str | None:
 
 
 def _write_values(axes: Any, steps: list[float], values: list[float]) -> None:
-    """Write the values beside the points of a curve that has few."""
+    """Write the values next to the points of a curve with few points."""
     for step, value in zip(steps, values, strict=True) if len(steps) <= 4 else ():
         place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 8}
         axes.annotate(f"{value:.3g}", (step, value), **place)

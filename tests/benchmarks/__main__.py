@@ -37,4 +37,4 @@ if __name__ == "__main__":
     elif name in BENCHMARKS:
         BENCHMARKS[name]()
     else:
-        sys.exit(f"no benchmark {name}: choose {' or '.join(BENCHMARKS)}")
+        sys.exit(f"no benchmark {name}: choose from {', '.join(BENCHMARKS)}")

@@ -1,1 +1,1 @@
-"""``make gpu``: runs the project on a GPU and reports what holds; docs/gpu.md explains it."""
+"""``make gpu``: runs the project on a GPU and reports the results; docs/gpu.md explains it."""

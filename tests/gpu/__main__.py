@@ -26,7 +26,7 @@ NAMES = [*(plan.name for plan in STAGES), TRAINING]
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("tests.gpu", description=__doc__.splitlines()[0])
-    text = "of all stages but the training; by default 30, and 6 in a rehearsal"
+    text = "total for all stages except training; by default 30, or 6 in a rehearsal"
     parser.add_argument("--minutes", type=float, help=text)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: rehearse")
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="STAGE", help=", ".join(NAMES))
@@ -36,7 +36,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        help="folder of the report; by default runs/gpu, with --only a folder in it",
+        help="folder for the report; by default runs/gpu, or a sub-folder of it with --only",
     )
     parser.add_argument("--inside", choices=NAMES, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=60, help=argparse.SUPPRESS)
@@ -45,13 +45,15 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         arguments.minutes = 30 if arguments.device == "cuda" else 6
     if not arguments.train and not arguments.inside:
         if arguments.photos:
-            parser.error("--photos needs --train MINUTES: only that network mattes them")
+            parser.error(
+                "--photos needs --train MINUTES: only the trained network is scored on them"
+            )
         if TRAINING in (arguments.only or []):
             parser.error(f"--only {TRAINING} needs --train MINUTES")
     for part in ("images", "alphas") if arguments.photos else ():
         if not (arguments.photos / part).is_dir():
             parser.error(f"--photos {arguments.photos}: {arguments.photos}/{part} does not exist")
-    if arguments.out is None:  # one stage does not replace the report on all
+    if arguments.out is None:  # some stages do not replace the full report
         arguments.out = Path("runs/gpu", *(["-".join(arguments.only)] if arguments.only else []))
     return arguments
 
@@ -85,7 +87,7 @@ def run_inside(arguments: argparse.Namespace) -> None:
 
 
 def check_device(arguments: argparse.Namespace) -> None:
-    """End with a line if there are too few GPUs."""
+    """Exit with a one-line error if there are too few GPUs."""
     if arguments.device == "cpu":
         return
     import torch

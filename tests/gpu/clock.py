@@ -16,7 +16,7 @@ _PROFILED = 3  # steps
 
 
 class StepClock(pl.Callback):
-    """Times steps together, for the GPU is ahead or behind in each; then profiles a few.
+    """Times many steps together, because a GPU runs asynchronously; then profiles a few.
 
     Results: ``seconds`` per step, ``launches`` of kernels per step (on a CPU operations), ``busy``,
     the share of a step's time in which kernels run (``None`` on a CPU), ``peak`` in MiB, and

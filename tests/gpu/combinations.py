@@ -32,7 +32,7 @@ def combinations() -> dict[str, list[str]]:
     subsets = [
         c for n in range(len(_SWITCHES), 0, -1) for c in itertools.combinations(_SWITCHES, n)
     ]
-    # Compiling takes a minute or two: all together, then what needs less.
+    # Compiling takes a minute or two: first everything together, then the cheaper parts.
     subsets.sort(key=lambda c: "compile" in c and len(c) not in (2, 4))
     for names in subsets:
         chosen[" × ".join(names)] = [option for name in names for option in _SWITCHES[name]]
@@ -44,7 +44,7 @@ def run(stage: Stage) -> None:
     for name, own in combinations().items():
         is_half = "trainer.precision=16-mixed" in own
         if is_half and stage.is_rehearsal:
-            stage.skip(name, "float16 autocast is for GPUs alone")
+            stage.skip(name, "float16 autocast needs a GPU")
         elif stage.is_rehearsal and name not in _REHEARSED:
             stage.skip(name, "a rehearsal tries a few")
         elif stage.has_time(name, 5 if stage.is_rehearsal else 60 if "compile" in name else 10):

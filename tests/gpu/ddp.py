@@ -33,8 +33,8 @@ def run(stage: Stage) -> None:
             with stage.part(name):
                 _compare(stage, name, [*shared, *short, *own], num_nodes, truth)
     for name, (own, num_nodes) in variants.items():
-        if "one rank" not in name and stage.has_time(f"{name}: rank 0 raises", 30):
-            with stage.part(f"{name}: rank 0 raises"):
+        if "one rank" not in name and stage.has_time(f"{name}: error on rank 0", 30):
+            with stage.part(f"{name}: error on rank 0"):
                 _raise(stage, name, [*shared, *short, *own, _RAISING], num_nodes)
     if stage.has_time("SIGTERM and resume", 30):
         with stage.part("SIGTERM and resume"):
@@ -44,13 +44,13 @@ def run(stage: Stage) -> None:
 def _compare(
     stage: Stage, name: str, options: list[str], num_nodes: int, truth: list[float]
 ) -> None:
-    """Record how far the losses are from those of one process."""
+    """Record how far the losses differ from those of one process."""
     with Job(stage, name.replace(" ", "_"), options, num_nodes) as job:
         losses = job.finish(_LIMIT).losses()
     stage.equal(f"{name}: steps", len(losses), len(truth) or _STEPS)
     pairs = list(zip(losses, truth, strict=False))
     worst = max((abs(a - b) / abs(b) for a, b in pairs), default=float("nan"))
-    stage.at_most(f"{name}: losses beside one process, relative", worst, _TOLERANCE)
+    stage.at_most(f"{name}: losses against one process, relative", worst, _TOLERANCE)
 
 
 def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
@@ -67,7 +67,7 @@ def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
         start = time.monotonic()
         while time.monotonic() < start + 4 * _END and any(map(is_running, pids)):
             for process in job.processes:
-                process.poll()  # else they stay zombies
+                process.poll()  # otherwise they remain zombies
             time.sleep(0.2)
         seconds = time.monotonic() - start
         left = list(filter(is_running, pids))
@@ -75,7 +75,7 @@ def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         note = f"{len(left)} processes left"
-    stage.at_most(f"{name}: all end after rank 0 has raised", seconds, _END, "s", note)
+    stage.at_most(f"{name}: all end after an error on rank 0", seconds, _END, "s", note)
 
 
 def _terminate(stage: Stage, options: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a stage found: one line each of the report."""
+"""The findings of a stage, each a line of the report."""
 
 import json
 from collections.abc import Iterable

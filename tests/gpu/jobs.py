@@ -1,4 +1,4 @@
-"""Runs of train.py in processes of their own, as users and schedulers start them."""
+"""Runs train.py in separate processes, as users and schedulers start it."""
 
 import csv
 import os
@@ -86,7 +86,7 @@ class Job:
             try:
                 process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
-                raise TimeoutError(f"still runs after {seconds:.0f} s: {tail(log)}") from None
+                raise TimeoutError(f"still running after {seconds:.0f} s: {tail(log)}") from None
         return [process.returncode for process in self.processes]
 
     def finish(self, seconds: float) -> "Job":

@@ -18,7 +18,7 @@ from tests.gpu.stage import Stage
 
 _SIZES = {"height": 1080, "width": 1620, "background_height": 1280, "background_width": 1920}
 _COUNTS = {"num_train": 16, "num_validation": 2, "num_backgrounds": 16, "num_coco": 2}
-_MOST = 32  # workers; runs start no more by themselves
+_MOST = 32  # workers; by default runs start no more
 _DRAWS = 20_000  # backgrounds per foreground and epoch, so that an epoch does not end soon
 
 

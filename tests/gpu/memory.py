@@ -58,13 +58,13 @@ def make_network(stage: Stage, backbone: str = "r34", **options: object) -> GFM:
 
 
 def _search(stage: Stage, name: str, backbone: str, recomputes: bool) -> None:
-    """Record the largest batch of 3×320×320 that trains, among powers of two and half-way ones."""
+    """Record the largest trainable batch of 3×320×320: a power of two, or half-way between two."""
     model = make_network(stage, backbone, activation_checkpointing=recomputes, channels_last=True)
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-5, fused=True)
     reasons: list[str] = []
     largest = largest_batch(lambda batch: _fits(stage, model, optimizer, batch, reasons), _CAP)
-    note = "the search ends there" if largest == _CAP else "; ".join(reasons)
+    note = "the largest one tried" if largest == _CAP else "; ".join(reasons)
     stage.at_least(name, largest, 1, "samples", note)
 
 
@@ -80,7 +80,7 @@ def largest_batch(fits: Callable[[int], bool], cap: int) -> int:
 def _fits(
     stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int, reasons: list[str]
 ) -> bool:
-    """Return whether a batch trains; note errors that do not say that memory is exhausted."""
+    """Return whether a batch trains; note errors other than running out of memory."""
     try:
         _step(stage, model, optimizer, batch)
     except RuntimeError as error:  # such as a kernel that indexes with 32 bits
@@ -135,7 +135,7 @@ def _photo(size: tuple[int, int]) -> np.ndarray:
 
 
 def _run_out(stage: Stage) -> None:
-    """Let a large photo run out of memory; the small one after it is written all the same."""
+    """Let a large photo run out of memory; the small one after it must still be written."""
     photos, out = stage.folder / "memory/photos", stage.folder / "memory/out"
     photos.mkdir(parents=True, exist_ok=True)
     small, large = ((96, 144), (192, 288)) if stage.is_rehearsal else ((1080, 1620), (5792, 8688))
@@ -182,7 +182,7 @@ def _limit(mebibytes: float) -> Iterator[None]:
 
 
 def _refuse(maker: OutputMaker, size: tuple[int, int]) -> AbstractContextManager[object]:
-    """Replace the inferer by one that has memory for a size at most."""
+    """Replace the inferer with one that runs out of memory above a size."""
     inferer = maker.predictor.inferer
 
     def refusing(model: GFM, image: torch.Tensor) -> object:

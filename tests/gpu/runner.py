@@ -86,13 +86,13 @@ def run_stage(
     )
     print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
     if status is None:
-        text = f"still ran after its {limit:.0f} s and was killed"
+        text = f"killed at its time limit of {limit:.0f} s"
         append(findings, Finding(name, "time limit", FAIL, note=text))
     elif status:
         text = f"exit status {status}: {last_line(out / f'{name}.log')}"
         append(findings, Finding(name, "the stage itself", FAIL, note=text))
     elif not read(findings):
-        append(findings, Finding(name, "the stage itself", SKIPPED, note="it found nothing"))
+        append(findings, Finding(name, "the stage itself", SKIPPED, note="no findings"))
     return read(findings)
 
 
@@ -101,8 +101,8 @@ def run_within(
 ) -> int | None:
     """Run a command; return its exit status, or ``None`` if it was killed after ``limit`` seconds.
 
-    Whatever it has started is killed, too. It sees no variables of SLURM, for Lightning would count
-    the processes of the job, and take each run here for one of them.
+    Its child processes are killed, too. SLURM's variables are hidden from it, because Lightning
+    would otherwise take each run for one process of the job.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     with log.open("w") as stream:
@@ -125,7 +125,7 @@ def run_within(
 
 
 def kill_tree(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process with all that descend from it."""
+    """Kill a process and all its descendants."""
     for pid in [*descendants(process.pid), process.pid] if process.poll() is None else []:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -133,7 +133,7 @@ def kill_tree(process: "subprocess.Popen[bytes]") -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the processes that a process has started, and those that they have started."""
+    """Return the child processes of a process, and theirs."""
     with suppress(OSError):  # it has ended
         lists = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/children")]
         children = [int(child) for text in lists for child in text.split()]

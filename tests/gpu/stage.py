@@ -74,7 +74,7 @@ class Stage:
         self._record(name, status, figure=figure, threshold=f">= {limit:g}", unit=unit, note=note)
 
     def equal(self, name: str, figure: float | str, expected: float | str, note: str = "") -> None:
-        """Record a pass if the figure is what is expected."""
+        """Record a pass if the figure is the expected one."""
         status = PASS if figure == expected else FAIL
         self._record(name, status, figure=figure, threshold=f"= {expected}", note=note)
 
@@ -102,7 +102,7 @@ class Stage:
         """Return whether this many seconds are left; otherwise record the check as skipped."""
         if self.seconds_left > seconds:
             return True
-        self.skip(name, "no time left: give --minutes more, or run this stage alone")
+        self.skip(name, "no time left: increase --minutes, or run this stage alone")
         return False
 
 

@@ -21,7 +21,7 @@ VARIANTS = {
 }
 """Overrides by name, those that matter most first.
 
-With half precision, runs use channels last by themselves, and cuDNN searches for its fastest
+With half precision, runs choose channels last themselves, and cuDNN searches for its fastest
 algorithms unless ``trainer.benchmark=false``.
 """
 PLACES = [("r34", 32), ("r34_2b", 32), ("r34", 4), ("r34_2b", 4)]
@@ -44,7 +44,7 @@ def run(stage: Stage) -> None:
         for name, own in VARIANTS.items():
             text = f"{place}: {name}"
             if stage.is_rehearsal and name == "16-mixed":
-                stage.skip(text, "float16 autocast is for GPUs alone")
+                stage.skip(text, "float16 autocast needs a GPU")
             elif stage.has_time(text, 60 if "compile=true" in own else 10):
                 with stage.part(text), runs.compiling(stage), _fitting(stage, text):
                     best = max(best, _measure(stage, network, batch, text, own))

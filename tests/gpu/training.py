@@ -22,7 +22,7 @@ def run(stage: Stage) -> None:
         shutil.copyfile(folder / "result.png", out / "result.png")
         stage.measured("picture", str(out / "result.png"))
     if stage.photos is None:
-        stage.skip("real photos", "none were given: --photos FOLDER")
+        stage.skip("real photos", "none given: set --photos FOLDER")
         return
     with stage.part("real photos"):
         options = ["data=folder", f"data.root={stage.photos}", f"paths.run={folder / 'photos'}"]
@@ -30,11 +30,11 @@ def run(stage: Stage) -> None:
         summary, _ = evaluate(compose_config("evaluate", options))
         stage.measured("real photos", summary["num_images"])
         empty = _empty_sad(sorted((stage.photos / "alphas").iterdir()))
-        if stage.is_rehearsal:  # which hardly trains
+        if stage.is_rehearsal:  # it hardly trains
             stage.measured("SAD of real photos", summary["sad"], "thousand pixels")
             return
         stage.at_most("SAD of real photos", summary["sad"], empty, "thousand pixels",
-                      "threshold: that of empty mattes")  # fmt: skip
+                      "threshold: SAD of empty mattes")  # fmt: skip
 
 
 def _accelerator(stage: Stage) -> str:
@@ -63,14 +63,16 @@ def _train(stage: Stage, folder: Path) -> None:
     start = time.perf_counter()
     metrics, objects = train(compose_config("train", [*_options(stage), *paths]))
     stage.measured("steps", objects["trainer"].global_step)
-    stage.measured("minutes", (time.perf_counter() - start) / 60, "min", "with drawing and scoring")
+    stage.measured(
+        "minutes", (time.perf_counter() - start) / 60, "min", "includes drawing and scoring"
+    )
     photos = objects["datamodule"].photos
     limit = _empty_sad([Path(photo.alpha) for photo in photos])
     if stage.is_rehearsal:
         stage.measured("SAD of drawn animals", metrics["test/sad"], "thousand pixels")
     else:
         stage.at_most("SAD of drawn animals", metrics["test/sad"], limit / 4, "thousand pixels",
-                      f"a quarter of that of empty mattes, {limit:.1f}")  # fmt: skip
+                      f"threshold: a quarter of that of empty mattes, {limit:.1f}")  # fmt: skip
 
 
 def _empty_sad(files: list[Path]) -> float:

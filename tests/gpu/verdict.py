@@ -35,7 +35,7 @@ def verdict(found: Sequence[Finding]) -> list[str]:
         gain = max(gains)
         rate = rate * gain if gain >= _WORTH else rate
         advice = "compile=true" if gain >= _WORTH else "compile=false"
-        lines.append(f"Compile: {advice}, for compiling makes steps {gain:.2f} times as fast.")
+        lines.append(f"Compile: {advice}, as compiling makes steps {gain:.2f} times as fast.")
     else:
         lines.append("Compile: not measured.")
     return [*lines, *_loader_lines(rates(found, "loader"), rate)]

@@ -116,4 +116,4 @@ def run(stage: Stage) -> None:
             if stage.is_rehearsal:
                 stage.measured(text, most)
             else:
-                stage.at_least(text, most, 1, note="or waits are not noticed")
+                stage.at_least(text, most, 1, note="otherwise waits go undetected")

@@ -33,12 +33,12 @@ class ContinuedCSVLogger(Logger):
 
     @property
     def name(self) -> str:
-        """Empty: the file lies in the folder of the run."""
+        """Empty, because the file is in the run's folder."""
         return ""
 
     @property
     def version(self) -> str:
-        """Empty, for the same reason."""
+        """Empty, like the name."""
         return ""
 
     @property
