@@ -141,9 +141,11 @@ def test_python(command, here, trained, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("command", commands("gfm"))
-def test_gfm(command, here, trained):
+def test_gfm(command, here, trained, monkeypatch):
     words = placed(shlex.split(command))
     if words[0] == "prepare":
+        # The first import would compile for half a minute.
+        monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
         pytest.importorskip("pymatting", reason="gfm prepare wants the extra 'prepare'")
     if words[0] in ("demo", "download"):  # the one serves on, the other needs the network
         words = [words[0], "--help"]
