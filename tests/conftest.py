@@ -91,17 +91,17 @@ def compose_config(name: str, overrides: list[str]) -> DictConfig:
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> None:
-    """Give each of several test processes one core.
+    """Limit each of several test processes to one thread.
 
-    Before every test, because libraries change the number. Two processes with two threads each wait
-    for each other: a training then takes ten times as long.
+    Before every test, because libraries change the number. Two processes with two threads each slow
+    each other down: a training then takes ten times as long.
     """
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _notice_killed_workers_soon() -> None:
-    """Look every half second, not every five, if libraries have replaced torch's signal handler."""
+    """Check every half second, not every five, if libraries replaced torch's signal handler."""
     _MultiProcessingDataLoaderIter._try_get_data.__defaults__ = (0.5,)
 
 
@@ -126,10 +126,10 @@ def _heed_signals() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _give_memory_back() -> None:
-    """Return the memory of earlier modules to the system, which glibc keeps otherwise.
+    """Return the memory of earlier modules to the system, which glibc would keep.
 
     Garbage collection takes half a second once all libraries are imported, and runs often.
-    Therefore, whatever is left is exempt from it: modules, and objects of session fixtures.
+    Therefore the remaining objects, modules and session fixtures, are frozen.
     """
     forget_weights()
     gc.collect()

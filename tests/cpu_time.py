@@ -16,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Append the CPU seconds of a test with its fixtures: of this process, and of its children."""
+    """Append the CPU seconds of a test and its fixtures: of this process, and its children."""
     before = cpu_seconds()
     result = yield
     spent = [after - start for start, after in zip(before, cpu_seconds(), strict=True)]
@@ -26,7 +26,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def cpu_seconds() -> list[float]:
-    """Return the time of this process, and that of its children with theirs."""
+    """Return the CPU time of this process, and that of its descendants."""
     own, ended = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     running = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     stats = [Path(f"/proc/{number}/stat").read_text().rpartition(")")[2] for number in running]

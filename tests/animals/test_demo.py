@@ -1,4 +1,4 @@
-"""The drawn demo data: what is in the files, and that they are written all or not at all."""
+"""The drawn demo data: the contents of the files, and that writes are atomic."""
 
 import errno
 import os

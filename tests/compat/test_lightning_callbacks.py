@@ -77,7 +77,7 @@ def test_it_is_time_to_save_only_at_steps_that_log(tmp_path, monkeypatch, minute
 
 
 def test_nothing_is_saved_between_the_batches_of_a_step(tmp_path, monkeypatch):
-    """Of five batches, the first two make a step, the next two, and the last alone."""
+    """Five batches make three steps: two batches each, and the last one alone."""
     last, batches = LastCheckpoint(tmp_path, "last", train_time_interval=timedelta(days=1)), []
 
     class Clock(original.Callback):
@@ -136,7 +136,7 @@ def test_averaging_reads_nothing_from_the_device():
 
 
 def on_device(name: str) -> SimpleNamespace:
-    """Return what stands for a trainer on a device."""
+    """Return a stand-in for a trainer on a device."""
     return SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(name)))
 
 
@@ -204,8 +204,8 @@ def test_a_signal_in_a_validation_saves_each_weight_in_its_place():
 
 
 @pytest.mark.parametrize("is_moved", [True, False])
-def test_the_best_score_is_kept_where_a_run_goes_on_in_another_folder(tmp_path, is_moved):
-    """Its folder has moved, or is left as it was."""
+def test_the_best_score_is_kept_if_a_run_continues_in_another_folder(tmp_path, is_moved):
+    """The old folder has moved, or still exists."""
 
     def best(folder):
         return BestCheckpoint(

@@ -1,4 +1,4 @@
-"""W&B's rules are asked before a run, and the option or the variable is named."""
+"""W&B's settings are checked before a run, and errors name the option or the variable."""
 
 import pytest
 

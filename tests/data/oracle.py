@@ -2,8 +2,8 @@
 
 Written from the published description and kept slow: decode all, resize the whole background by
 scikit-image, blur and blend and add noise on whole pictures, three label maps by morphology on
-whole mattes; then crop and resize each by OpenCV. The faults of the official code that this
-project mends are mended here too, else nothing could be compared.
+whole mattes; then crop and resize each by OpenCV. The bugs of the official code that this
+    project fixes are fixed here too; otherwise nothing could be compared.
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from gfm.data.transforms import Crop, Window
     ("shape", "size"), [((150, 100), (40, 120)), ((100, 150), (120, 40)), ((160, 150), (40, 151))]
 )
 def test_a_side_that_shrinks_does_not_alias_where_the_other_grows(tmp_path, shape, size):
-    """The result is as close to scikit-image, which smooths each side by itself, as others are."""
+    """The result is as close to scikit-image, which smooths each side separately, as others are."""
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (*shape, 3), np.uint8)
     path = tmp_path / "scene.png"

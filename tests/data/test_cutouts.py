@@ -1,4 +1,4 @@
-"""Cut-outs as training photos: files of colours with opacity."""
+"""Cut-outs as training photos: pictures with an alpha channel."""
 
 import base64
 

@@ -73,7 +73,7 @@ def test_every_background_may_be_met(demo_roots):
 
 
 class RssnSpy(OriginalTrack):
-    """Notes who meets whom."""
+    """Records which foreground meets which background."""
 
     def __init__(self, seen):
         super().__init__(backgrounds_per_foreground=5)
@@ -93,7 +93,7 @@ def epoch_of(datamodule, epoch):
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_workers_run_on_into_the_next_epoch(demo_roots, num_workers, monkeypatch):
-    """They fetch its first batches before it starts, and every epoch is what it was alone."""
+    """They fetch its first batches before it starts, and every epoch has its usual samples."""
     expected = [epoch_of(module(demo_roots), epoch) for epoch in (0, 1, 5)]
     handed_out = []
     order = EpochSampler.__iter__
@@ -121,7 +121,7 @@ def test_the_processes_of_a_machine_share_its_cores(demo_roots, monkeypatch, num
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_an_epoch_that_was_left_early(demo_roots, num_workers):
+def test_an_epoch_that_ended_early(demo_roots, num_workers):
     """As with trainer.limit_train_batches, the next epoch starts at its first batch."""
     expected = epoch_of(module(demo_roots), 1)
     loader = module(demo_roots, num_workers=num_workers).train_dataloader()
@@ -243,8 +243,8 @@ def test_memory_stays_flat(demo_roots):
 
 
 @pytest.mark.parametrize(("rank", "world"), [(0, 2), (1, 2), (3, 4)])
-def test_processes_share_each_batch_out(demo_roots, monkeypatch, rank, world):
-    """Together they see the samples of the batches of one process."""
+def test_each_batch_is_split_among_processes(demo_roots, monkeypatch, rank, world):
+    """Together they see the samples that one process would see."""
     seen = {}
     for each, count in ((0, 1), (rank, world)):
         for place in (samplers, datamodules):

@@ -26,7 +26,7 @@ OPTIONS = SampleOptions(rosta="rim", crop_sizes=[16, 32, 48, 64, 80, 41], input_
 
 
 def assert_same(expected, composed):
-    """Equal labels; colours that differ by at most 1 of 255, and hardly ever."""
+    """Assert equal labels, and colours that rarely differ, by at most 1 of 255."""
     assert composed.keys() == expected.keys()
     assert composed["name"] == expected["name"]
     for name in expected.keys() - {"name"}:
@@ -161,7 +161,7 @@ def test_noise_saturates():
 
 @dataclass(frozen=True)
 class Studio(CompositeTrack):
-    """Composes in its own way."""
+    """A track with a custom composition."""
 
     name: str = "studio"
 

@@ -1,4 +1,4 @@
-"""Folders to paths, and what is said of missing ones."""
+"""From folders to paths, and messages about missing ones."""
 
 import shutil
 

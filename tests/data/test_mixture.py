@@ -1,4 +1,4 @@
-"""Mixed datasets: their names, their validation photos, and what a training of them holds."""
+"""Mixed datasets: their names, their validation photos, and training on them."""
 
 import shutil
 from collections import Counter

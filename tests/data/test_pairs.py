@@ -1,4 +1,4 @@
-"""One's own photos: which folders are found, what they hold, and what is said of missing files."""
+"""Your own photos: which folders are found, what they hold, and messages about missing files."""
 
 import re
 import unicodedata

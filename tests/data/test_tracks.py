@@ -1,4 +1,4 @@
-"""Tracks: what layers a sample is made of."""
+"""Tracks: the layers of a sample."""
 
 from dataclasses import replace
 

@@ -8,7 +8,7 @@ from gfm.errors import GFMError
 
 
 class _Matte:
-    """One whose transition region is a few points."""
+    """A matte whose transition region is a few points."""
 
     def __init__(self, height=100, width=150, points=((40, 90),)):
         self.alpha = np.zeros((height, width), np.uint8)
@@ -45,7 +45,7 @@ def test_small_photo_gives_its_shorter_side():
 
 
 def official_window(matte, sizes, rng) -> Window:
-    """The window of the official order, with numpy's chance instead of two generators."""
+    """The window of the official order, drawn by one NumPy generator instead of two."""
     height, width = matte.shape
     size = int(rng.choice(sizes))
     size = size if size < min(height, width) else 320
@@ -59,7 +59,7 @@ def official_window(matte, sizes, rng) -> Window:
 
 @pytest.mark.parametrize("shape", [(1080, 1620), (960, 1080), (641, 700)])
 def test_a_fallback_size_gives_the_official_sizes(shape):
-    """In AM-2k's 1080 rows, a third of all windows have 320 pixels, since 1280 never fit."""
+    """With AM-2k's 1080 rows, a third of all windows have 320 pixels, because 1280 never fits."""
     sizes, rng = [640, 960, 1280], np.random.default_rng(0)
     matte, num = _Matte(*shape, points=()), 900
     ours = [choose_window(matte, sizes, 0.5, rng, fallback_size=320).height for _ in range(num)]

@@ -1,4 +1,4 @@
-"""The content of the evaluation report, and the input that it refuses."""
+"""The content of the evaluation report, and the input that it rejects."""
 
 import base64
 import math

@@ -33,7 +33,7 @@ EXTRA_SIZES = ((1, 1, 1), (2, 5, 40), (1, 64, 96))
 
 
 def small(rosta: str) -> GFM:
-    """Build a network of few layers with every part of a large one."""
+    """Build a network with few layers but every part of a large one."""
     torch.manual_seed(0)
     channels, strides = (4, 8), (4, 32)
     stages = [
