@@ -5,11 +5,13 @@
 Draws 1080×1620 photos and 1920×1280 backgrounds on first use (half a minute, 840 MB in
 data/bench), stores their foregrounds as ``gfm prepare`` does, packs them, and takes turns between
 the two on the same photos, windows and chances. Then it shows what a loader process spends on a
-sample that it composes, and on one that the device composes. Both are processor time, which a busy
-machine changes less than time on the clock.
+sample that it composes, and on one that the device composes, and which functions take the time.
+All is processor time, which a busy machine changes less than time on the clock.
 """
 
+import cProfile
 import itertools
+import pstats
 import resource
 import shutil
 import time
@@ -40,6 +42,7 @@ INPUT = 320
 OPTIONS = SampleOptions(input_size=INPUT, crop_sizes=CROPS)
 ROUNDS = 5
 SLOW, FAST = 2, 10  # samples per round
+PROFILED = 200
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,21 @@ def compare_places(packed: Roots) -> Table:
     return table
 
 
+def profile(row: Row, packed: Roots) -> Table:
+    """Return the table of the functions that take most of the time of a packed sample."""
+    sample = fast_samples(row, packed)
+    profiler = cProfile.Profile(time.process_time)
+    with profiler:
+        for _ in range(PROFILED):
+            sample()
+    table = Table(f"{row.name}, packed", "ms per sample")
+    own = {name: times[2] for (_, _, name), times in pstats.Stats(profiler).stats.items()}
+    for name in sorted(own, key=own.__getitem__, reverse=True)[:6]:
+        table.add_row(name.strip("{}"), f"{1000 * own.pop(name) / PROFILED:.2f}")
+    table.add_row("all others", f"{1000 * sum(own.values()) / PROFILED:.2f}")
+    return table
+
+
 def main() -> None:
     cv2.setNumThreads(0)
     keep_freed_memory()  # as loader processes do
@@ -201,7 +219,7 @@ def main() -> None:
             *(f"{mapped:.1f}", f"{mapped / slow:.1f}x", f"{row.goal_packed or '-'}x"),
         )
     console().print(table)
-    console().print(compare_places(packed))
+    console().print(compare_places(packed), profile(ROWS[0], packed))
     one, two = (loader_rate(raw, num_workers) for num_workers in (1, 2))
     console().print(f"comp_rssn, photos: one worker {one:.1f}/s, two {two:.1f}/s: {two / one:.2f}x")
 
