@@ -1,4 +1,4 @@
-"""Runs the project's commands in processes of their own, forked by :mod:`tests.fork_server`.
+"""Runs the project's commands in separate processes, forked by :mod:`tests.fork_server`.
 
 Where the start of the interpreter is the point, use :mod:`subprocess`.
 """
@@ -24,7 +24,7 @@ GFM = ("-c", "from gfm.cli import main; main()")
 
 
 class Command:
-    """A command that runs in a session of its own; as a context manager, until it is left.
+    """A command that runs in its own session; as a context manager, until the context ends.
 
     Args:
         words: What follows ``python`` on the command line: a script or ``-c`` and code, then its

@@ -1,7 +1,7 @@
 """Runs slow tests in a drawn order until the time is up: ``make slow``.
 
-A test that has not started when the time is up is skipped. The draw is any word; with the commit,
-each landing runs a different share, and the same commit repeats it.
+A test that has not started when the time is up is skipped. The draw is any word: with the commit
+hash, each commit runs a different share, and running the same commit again repeats it.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A forked command behaves as one that an interpreter starts."""
+"""A forked command behaves like one started by a new interpreter."""
 
 import os
 import signal

@@ -50,7 +50,7 @@ channels_last: false
 
 
 def run(script, *options, cwd):
-    """A command as a person types it, in a folder of theirs; its outcome."""
+    """Run a command as a user types it, in their folder; return its outcome."""
     program = GFM if script == "gfm" else [PROJECT / script]
     return processes.run([*program, *options], cwd, surroundings(cwd))
 
@@ -73,7 +73,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 def small(demo_folder: Path, *but: str) -> list[str]:
-    """Options of a training of two steps an epoch, without those of these names."""
+    """Options of a training with two steps per epoch, except those of the given names."""
     options = [f"paths.demo={demo_folder}", "track=ori", *SMALL_DATA, *SMALL_TRAINING]
     return [o for o in options if not o.startswith(but)] if but else options
 
@@ -97,7 +97,7 @@ def desk(tmp_path_factory, demo_roots) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(desk, demo_folder) -> Command:
-    """Three epochs, of which only the second is validated, in a folder of one's own."""
+    """Three epochs, only the second of which is validated, in a chosen folder."""
     done = run(
         "train.py",
         *small(demo_folder, "backbone", "trainer.max", "trainer.check", "data.crop_sizes"),
@@ -185,7 +185,7 @@ def frozen_options() -> list[str]:
 
 
 def check_frozen(desk: Path) -> None:
-    """The frozen parts are as they were, the others learnt; one batch was shown twice."""
+    """The frozen parts are unchanged, the others were trained; one batch was shown twice."""
     before, after = (
         torch.load(desk / f"{name}/checkpoints/{file}.ckpt", weights_only=True)["state_dict"]
         for name, file in (("my run", "best"), ("second", "last"))
@@ -281,7 +281,7 @@ def test_control_c_saves_and_prints_how_to_resume(desk, demo_folder):
 
 @pytest.fixture(scope="module")
 def sweep(desk, demo_folder):
-    """A sweep of four runs that is killed in its second, and its command once more."""
+    """A sweep of four runs that is killed in the second, and then repeated."""
     options = [*small(demo_folder, "trainer.max_epochs"), "trainer.max_epochs=3"]
     command = [
         "-m",

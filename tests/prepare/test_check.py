@@ -1,4 +1,4 @@
-"""Every kind of fault is found, all at once."""
+"""Every kind of problem is found in a single run."""
 
 import shutil
 
@@ -83,7 +83,7 @@ def test_every_fault_is_found(roots):
     ],
 )
 def test_invalid_values_of_a_trimap(values, fault):
-    """Those that belong there are not counted among them."""
+    """Valid values are not listed among them."""
     told = _other_values(np.array([values], np.uint8))
     assert told is None if fault is None else told.endswith(fault)
 

@@ -1,4 +1,4 @@
-"""What a check says of mattes and photos that are not what they should be."""
+"""Messages about mattes and photos with wrong content."""
 
 import unicodedata
 

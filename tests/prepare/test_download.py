@@ -1,4 +1,4 @@
-"""``gfm download`` from a server on this machine that answers as Google Drive does."""
+"""``gfm download`` from a local server that responds like Google Drive."""
 
 import io
 import re
@@ -28,9 +28,9 @@ def first_byte(wanted: str) -> int:
 
 
 class Drive:
-    """Files by their ids; ``cuts`` says after how many bytes connections break.
+    """Files by their ids; ``cuts`` is the number of bytes after which connections break.
 
-    An address among the files is what the server redirects to.
+    The server redirects to a file that is an address.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def drive(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def r34_ft() -> bytes:
-    """A released file whose tensors but one have their shape and a single value: 9 MB."""
+    """A released file in which all tensors but one have a single repeated value: 9 MB."""
     one = torch.zeros(())
     state = {key: one.expand(shape) for key, shape, _ in official_keys()["r34_FT"]}
     state["bridge_block.0.weight"] = torch.zeros(state["bridge_block.0.weight"].shape)

@@ -1,4 +1,4 @@
-"""Estimated foregrounds and backgrounds; how good they are on animals whose layers are known."""
+"""Estimated foregrounds and backgrounds, and their error on animals with known layers."""
 
 import shutil
 import sys
@@ -26,7 +26,7 @@ def am2k(demo_roots, tmp_path):
 
 @pytest.fixture
 def pymatting(monkeypatch):
-    """A stand-in that takes no minute to compile: F is the photo, B its negative."""
+    """A stand-in that needs no compiling: F is the photo, B its negative."""
 
     def solve(image, alpha, return_background):
         assert image.dtype == alpha.dtype == np.float64

@@ -1,4 +1,4 @@
-"""Packed datasets: the same data, whatever lay there before."""
+"""Packed datasets: the same data, whatever the folder contained before."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The runner of all preparing commands, with work that takes no time."""
+"""The runner of all ``gfm prepare`` commands, with trivial work."""
 
 import errno
 import itertools
@@ -92,7 +92,7 @@ def test_overwriting_keeps_the_new_file_on_a_disk_that_ignores_case(items, tmp_p
 
 
 def test_files_that_exist_are_not_replaced(items, tmp_path):
-    """Nor when the item lacks another of its files, whoever made the first."""
+    """Not even if the item lacks another of its files."""
     (tmp_path / "target").mkdir()
     kept = [tmp_path / "target/3.png", tmp_path / "target/4.JPG"]
     for path in kept:
@@ -230,7 +230,7 @@ def test_writes_are_atomic(tmp_path):
 
 
 def test_control_c_ends_in_one_line(items, tmp_path):
-    """In a process of its own, with workers that do not notice the signal."""
+    """In a separate process, with workers that do not receive the signal."""
     script = "\n".join(
         [
             "import sys",

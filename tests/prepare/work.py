@@ -1,4 +1,4 @@
-"""Defines the work of workers in tests of the runner, which they import faster than the tests."""
+"""Defines the work of workers in tests of the runner; faster to import than the tests."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Every shipped YAML composes and builds; every combination makes a network and trains a step."""
+"""Every shipped YAML composes and builds; every combination builds and trains for a step."""
 
 from itertools import product
 from pathlib import Path
@@ -60,7 +60,7 @@ def _build_all(config: TrainConfig) -> None:
 
 
 def _network(config: TrainConfig) -> torch.nn.Module:
-    """Its architecture, without the time that random weights take."""
+    """Its architecture, without spending time on random weights."""
     with torch.device("meta"):
         return instantiate(without_pretrained(config.network))
 

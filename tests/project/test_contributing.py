@@ -38,7 +38,7 @@ class Section:
         self.commands = {script: shlex.split(options) for script, options in lines}
 
     def overrides(self, script: str, **places: Path) -> list[str]:
-        """Return the overrides of a command on the page, with the given paths for its own."""
+        """Return the overrides of a command on the page, with its paths replaced."""
         given = [option for option in self.commands[script] if option.split("=")[0] not in places]
         assert len(given) + len(places) == len(self.commands[script])
         searchpath = f"hydra.searchpath=[file://{self.folder / 'configs'}]"

@@ -1,4 +1,4 @@
-"""Types hold on the systems that the tests do not run on, where modules of Python lack names."""
+"""Types are correct for platforms that the tests do not run on, where modules lack names."""
 
 import subprocess
 import sys

@@ -43,7 +43,7 @@ ADDED = {
 
 
 def run(script, *overrides) -> int | None:
-    """The exit status of an entry point, as the command line would run it from this folder."""
+    """Return the exit status of an entry point, run as from the command line in this folder."""
     sys.argv = [script, *overrides]
     try:
         runpy.run_path(str(PROJECT / script), run_name="__main__")
@@ -56,7 +56,7 @@ def run(script, *overrides) -> int | None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, demo_folder, demo_roots):
-    """Make the folder of a reader of the README: datasets, a run, weights, others' mattes."""
+    """Make the folder of a README reader: datasets, a run, weights, another method's mattes."""
     place = tmp_path_factory.mktemp("readme")
     (place / "data").mkdir()
     (place / "data/demo").symlink_to(demo_folder)
@@ -98,7 +98,7 @@ def here(folder, monkeypatch):
 
 @pytest.fixture(scope="module")
 def trained(folder):
-    """A finished run of a small network, under the name that stands for any."""
+    """A finished run of a small network, under the placeholder name of the README."""
     before = os.getcwd(), sys.argv
     os.chdir(folder)
     place = f"hydra.run.dir=runs/train/{PLACES['<date>_<time>']}"

@@ -19,7 +19,7 @@ def test_one(n):
 
 @pytest.fixture
 def order(pytester, monkeypatch):
-    """Runs the tests with a draw, and returns those that ran and the number that skipped."""
+    """Run the tests with a draw; return those that ran, and the number of skipped ones."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for name in "ab":

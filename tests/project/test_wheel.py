@@ -1,4 +1,4 @@
-"""The wheel, installed in an environment of its own and used far from the checkout."""
+"""The wheel, installed in a separate environment and used outside of the checkout."""
 
 import os
 import re
@@ -130,7 +130,7 @@ def checkout(home: Path) -> Path:
 
 
 def gfm(home: Path, *arguments: str) -> processes.Command:
-    """Run the command as someone does who has their package on ``PYTHONPATH``."""
+    """Run the command as a user with their own package on ``PYTHONPATH``."""
     return processes.run(
         [home / "env/bin/gfm", *arguments],
         cwd=home,
@@ -140,7 +140,7 @@ def gfm(home: Path, *arguments: str) -> processes.Command:
 
 
 def pasted(home: Path, command: str) -> processes.Command:
-    """Run a command that was printed, as a shell splits it."""
+    """Run a printed command, split as a shell does."""
     program, *arguments = shlex.split(command)
     assert program == "gfm"
     return gfm(home, *arguments)
@@ -194,7 +194,7 @@ def test_the_wheel_contains_no_local_paths(home):
 
 
 def test_the_printed_command_works(home, trained):
-    """Their data are found and their classes trusted, and the figures are those of the run."""
+    """The user's data are found, their classes trusted, and the figures are those of the run."""
     line = re.search(r"evaluate these weights with\n +(.*)", trained.stdout)[1]
     done = pasted(home, f"{line} paths.run=scores")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,9 +3,9 @@
     python -m tests.reliability.campaign --seed 0 --kills 30
 
 SIGKILL goes to all processes of a command, or to one of two that train. The kills fall anywhere in
-the work; others come in addition, before the work has begun. The seed draws the moments; what a
-command is doing at a given moment depends on the speed of the machine. A campaign takes minutes,
-and needs neither a GPU nor a network.
+the work; further ones hit the start-up. The seed determines the moments; what a command is doing at
+a given moment depends on the speed of the machine. A campaign takes minutes, and needs neither a
+GPU nor a network.
 """
 
 import itertools
@@ -39,7 +39,7 @@ _PATIENCE = 60.0  # seconds in which a command ends that lost one of its process
 
 
 class Strike(Enum):
-    """What a kill has met."""
+    """What a kill interrupted."""
 
     START = "start-up"
     WORK = "work"
@@ -84,10 +84,10 @@ def undisturbed(task: Task, folder: Path) -> Undisturbed:
 
 
 def strike(task: Task, folder: Path, rng: np.random.Generator, whole: Undisturbed) -> Strike:
-    """Start a command and kill it, unless it ends before.
+    """Start a command and kill it, unless it ends first.
 
     Raises:
-        RuntimeError: The command failed, or went on without one of its processes.
+        RuntimeError: The command failed, or continued without one of its processes.
     """
     log = folder.with_suffix(".log")
     is_early, part = rng.random() < EARLY and not task.alone, rng.random()
@@ -112,7 +112,7 @@ def strike(task: Task, folder: Path, rng: np.random.Generator, whole: Undisturbe
 def disturbed(
     task: Task, folder: Path, rng: np.random.Generator, whole: Undisturbed, most: int
 ) -> tuple[list[Strike], list[str]]:
-    """Kill a run until ``most`` kills met its work; return what they met, and the differences."""
+    """Kill a run up to ``most`` times during work; return what was hit, and the differences."""
     task.set_up(folder)
     strikes: list[Strike] = []
     try:
@@ -133,7 +133,7 @@ def disturbed(
 
 
 def campaign(task: Task, folder: Path, rng: np.random.Generator, kills: int) -> Result:
-    """Kill runs of a task, each up to three times, until so many kills have met its work."""
+    """Kill runs of a task, each up to three times, until so many kills have hit its work."""
     begin = time.monotonic()
     folder.mkdir(parents=True)
     try:
@@ -192,7 +192,7 @@ def main(
         list[str] | None, typer.Option(help="May be repeated.", show_default="all")
     ] = None,
 ) -> None:
-    """Run a campaign; the exit status is 1 if a killed run had another result."""
+    """Run a campaign; the exit status is 1 if a killed run had a different result."""
     folder = Path(tempfile.mkdtemp(prefix="campaign_"))
     given = Material(folder / "material")
     tasks = all_tasks(given)

@@ -1,7 +1,6 @@
 """Contents of files that hold no weights, or the weights of something else.
 
-Each table maps a name to a function that makes the content, and to a word of the message that the
-content has to lead to.
+Each table maps a name to a function that makes the content, and to a word of the expected message.
 """
 
 import io

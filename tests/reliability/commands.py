@@ -1,4 +1,4 @@
-"""Starts commands in process groups of their own, which can be killed as a whole."""
+"""Starts commands in separate process groups, which can be killed as a whole."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Provides the valid input that every row of bad input may read, and that none changes."""
+"""Provides valid input that every row of bad input may read, and none changes."""
 
 from pathlib import Path
 

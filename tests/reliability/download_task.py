@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @cache
 def _content() -> bytes:
-    """Return bytes of which none are like the others, so that a wrong place is seen."""
+    """Return bytes without repetition, so that a wrong offset is detected."""
     blocks = (hashlib.sha256(b"%d" % n).digest() for n in range(_SIZE // 32))
     return b"".join(blocks)
 

@@ -3,9 +3,9 @@
     pip install atheris
     python -m tests.reliability.fuzz_readers --seconds 60 --seed 1 --keep /tmp/findings
 
-Valid files of every kind are mutated for the given time. A reader may raise only a GFMError of one
-line, must start no process and open no connection, and may take at most 5 s and 1 GiB. The first
-file that breaks this ends the run and is kept in the folder; ``FILE`` tries such a file again.
+Valid files of every kind are mutated for the given time. A reader may only raise a one-line
+GFMError, must not start a process or open a connection, and may take at most 5 s and 1 GiB. The
+first file that violates this ends the run and is kept in the folder; ``FILE`` tries it again.
 """
 
 import argparse

@@ -12,7 +12,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def tries(number: int) -> settings:
-    """Return settings with this number of examples, which are new ones only with FUZZ_ANEW=1."""
+    """Return settings with this number of examples, which are new only with FUZZ_ANEW=1."""
     return settings(
         max_examples=number, deadline=None, database=None, derandomize="FUZZ_ANEW" not in os.environ
     )

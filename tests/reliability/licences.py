@@ -1,4 +1,4 @@
-"""Prints a table of the licences of all packages that an installation brings.
+"""Prints a table of the licences of all installed dependencies.
 
 python -m tests.reliability.licences
 """

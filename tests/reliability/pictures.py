@@ -82,7 +82,7 @@ def folder(path: Path) -> None:
 
 
 def pipe(path: Path) -> None:
-    """Make a named pipe, from which a reader would wait for ever."""
+    """Make a named pipe, on which a reader would block forever."""
     os.mkfifo(path)
 
 

@@ -66,7 +66,7 @@ class Row:
 
 
 def out_is_a_file(here: Path) -> None:
-    """Put a file in the place of the folder that a row's command writes to."""
+    """Put a file where a row's command would write its folder."""
     (here / "out").write_text("")
 
 

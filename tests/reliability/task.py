@@ -19,7 +19,7 @@ class Task:
 
     Attributes:
         name: Name of the task in the table.
-        command: Returns the command for a folder; if this holds results, the command goes on.
+        command: Returns the command for a folder, or the one that resumes it if it has results.
         outcome: Reads the results that must be the same if a run was killed.
         work: Pattern of files whose first change shows that the work has begun.
         set_up: Makes the folder, with the files that it must hold, before the first command.

@@ -1,4 +1,4 @@
-"""Bad mattes of another method, and bad folders to write to or to go on from."""
+"""Bad mattes of another method, and bad folders to write to or to resume from."""
 
 from collections.abc import Callable
 from functools import partial

@@ -73,7 +73,7 @@ def test_one_process_of_a_command_is_killed(tmp_path, monkeypatch, ends):
 
 
 class Late:
-    """Random numbers with which the kill comes too late for a command that ends at once."""
+    """Random numbers with which the kill comes too late for a quick command."""
 
     def random(self):
         return 0.99

@@ -1,4 +1,4 @@
-"""A bit that a disk or a copy has flipped is found before a checkpoint is used."""
+"""Bits flipped by a disk or a copy are detected before a checkpoint is used."""
 
 import random
 import zipfile
@@ -48,7 +48,7 @@ def records(path: Path) -> Iterator[tuple[zipfile.ZipInfo, int]]:
 
 
 def regions(path: Path) -> dict[str, list[int]]:
-    """Return the places of the bytes that a reader needs, by what they hold."""
+    """Return the offsets of the bytes that a reader needs, by their content."""
     data = path.read_bytes()
     if path.suffix == ".safetensors":
         start = 8 + int.from_bytes(data[:8], "little")

@@ -1,4 +1,4 @@
-"""Disks, folders, processes and clocks that fail in the middle of the work.
+"""Disks, folders, processes and clocks that fail during work.
 
 tests/prepare/test_runner.py tests a full disk and a killed worker of the file tools, and
 tests/run/test_folders.py tests a folder that another run uses.

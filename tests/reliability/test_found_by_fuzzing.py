@@ -1,4 +1,4 @@
-"""Files that fuzzing found, for which a reader raised another error or took too much."""
+"""Files found by fuzzing, for which a reader raised a wrong error or used too much memory."""
 
 import io
 import struct

@@ -68,7 +68,7 @@ def test_errors_are_symmetric_and_invariant_to_flips(case):
 @tries(40)
 @given(st.lists(cases, min_size=1, max_size=3), SIDES, SIDES)
 def test_a_batch_has_the_mean_of_its_images(some, height, width):
-    """This holds for a list of images of any size, and for an array of images of one size."""
+    """Both for a list of images of any size, and for an array of images of one size."""
     cut = [[a[:height, :width] for a in case] for case in some]
     sides = [min(case[0].shape[i] for case in cut) for i in (0, 1)]
     cut = [[a[: sides[0], : sides[1]] for a in case] for case in cut]

@@ -1,4 +1,4 @@
-"""A terminal that is closed (SIGHUP) ends a run as SIGTERM does, and no process stays behind."""
+"""Closing the terminal (SIGHUP) ends a run as SIGTERM does, and leaves no process behind."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class HangUp(pl.Callback):
 
 
 def is_there(group: int) -> bool:
-    """Return whether a process group has a process left."""
+    """Return whether a process of a group is still running."""
     with suppress(ProcessLookupError):
         os.killpg(group, 0)
         return True

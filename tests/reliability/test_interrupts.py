@@ -1,4 +1,4 @@
-"""Control-C and SIGTERM print one line that says how to go on, and nothing is lost.
+"""Control-C and SIGTERM print one line that says how to resume, and nothing is lost.
 
 tests/test_workflows.py and tests/training/test_preemption.py test training, and
 tests/prepare/test_runner.py tests the workers of the file tools.

@@ -1,4 +1,4 @@
-"""Files and folders that the user may not read end a command in one line that names them."""
+"""Files and folders without read permission give a one-line error that names them."""
 
 import ctypes
 import shutil

@@ -1,4 +1,4 @@
-"""Functions return right numbers for unusual input, and name the fault of wrong input."""
+"""Functions return correct numbers for unusual input, and explain what is wrong with bad input."""
 
 import numpy as np
 import pytest

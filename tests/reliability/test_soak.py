@@ -1,4 +1,4 @@
-"""The soak is too long for tests, so it runs here for a moment."""
+"""A short version of the soak, which takes too long for a test."""
 
 from tests.reliability.load import soak
 

@@ -1,4 +1,4 @@
-"""One typed configuration: what it refuses, in which words, and what a machine makes of it."""
+"""The typed configuration: what it rejects, its messages, and what depends on the machine."""
 
 import pytest
 import torch
@@ -89,7 +89,7 @@ def test_an_evaluation_resolves_auto(has_bfloat16, tmp_path):
 def test_the_objects_of_a_run_match_its_configuration(
     has_bfloat16, tiny_training, tmp_path, monkeypatch
 ):
-    """Precision and memory format, in the run and in what it leaves."""
+    """Precision and memory format, in the run and in its files."""
     monkeypatch.setattr("gfm.models.precision._LARGE_INPUT", 32)
     options = ["trainer.precision=auto", "logger=none", "trainer.limit_val_batches=0", "test=false"]
     _, objects = train(compose_config("train", [*tiny_training, *options]))

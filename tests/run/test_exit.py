@@ -1,4 +1,4 @@
-"""How entry points end: in one line where the input is at fault, else with a traceback."""
+"""Errors of entry points: one line for bad input, a traceback for anything else."""
 
 import os
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Fine-tuning on one's own photos: what comes from the weights, what stays frozen, how it ends."""
+"""Fine-tuning on your own photos: what the weights set, what stays frozen, and the results."""
 
 import csv
 import shlex

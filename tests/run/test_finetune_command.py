@@ -1,4 +1,4 @@
-"""``gfm finetune``: its arguments, its errors, and how an interrupted run goes on."""
+"""``gfm finetune``: its arguments, its errors, and resuming an interrupted run."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Each run has a folder of its own, whoever named it."""
+"""Each run has its own folder, however that is named."""
 
 import datetime
 import sys
@@ -16,7 +16,7 @@ from tests.system.test_locks import hold  # noqa: F401  a fixture
 
 
 class Still(datetime.datetime):
-    """A clock that stands."""
+    """A clock that stands still."""
 
     @classmethod
     def now(cls, tz=None):
@@ -72,7 +72,7 @@ def test_a_folder_named_by_the_user_is_used_unchanged(start, tmp_path):
 
 
 def test_hydra_writes_to_the_folder_of_the_run(start, tmp_path):
-    """Whether the command line or a YAML file names it, and whatever starts the processes."""
+    """Whether the command line or a YAML file names it, and however the processes are started."""
     (tmp_path / "conf/local").mkdir(parents=True)
     (tmp_path / "conf/local/default.yaml").write_text("paths: {run: 'from yaml'}")
     given = {
@@ -95,7 +95,7 @@ def test_the_folder_of_a_run_is_text(start, tmp_path, capsys, value):
 
 
 def test_a_folder_in_use_keeps_its_files(start, tmp_path, hold, capsys):  # noqa: F811
-    """Hydra would write its overrides, by which a run goes on, before anything else."""
+    """Hydra would first overwrite the overrides, which resuming needs."""
     start(f"hydra.run.dir={tmp_path / 'mine'}", "seed=1")
     release_lock(tmp_path / "mine")
     hold(tmp_path / "mine")

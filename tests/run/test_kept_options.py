@@ -1,4 +1,4 @@
-"""What a stranger's run folder keeps is not executed, and nothing of it writes elsewhere."""
+"""Options in a stranger's run folder execute nothing, and write nowhere else."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""Paths on the command line: any name of a file reaches the configuration as it is."""
+"""Paths on the command line: any file name reaches the configuration unchanged."""
 
 import shlex
 

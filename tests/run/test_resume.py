@@ -139,7 +139,7 @@ def test_a_run_whose_options_are_lost_is_refused(runs):
 
 
 def test_local_paths_apply_to_resumed_runs(runs):
-    """``local/default.yaml``, here in a folder of the user's own, needs no line for Hydra."""
+    """``local/default.yaml``, here in the user's own folder, needs no ``@package`` line."""
     (runs / "conf/local").mkdir(parents=True)
     (runs / "conf/local/default.yaml").write_text(f"paths: {{runs: {runs}}}")
     for name in ("train", "evaluate"):
@@ -162,7 +162,7 @@ def test_a_damaged_checkpoint_of_a_run_falls_back_to_the_previous_one(tmp_path):
 
 
 def test_a_resumed_run_holds_the_same_photos_out(tmp_path):
-    """Also after photos were added, of which others would be chosen."""
+    """Even after photos were added, with which other photos would be chosen."""
     (tmp_path / "split.csv").touch()
     data = {"split": None, "num_holdout": None}
     last = str(tmp_path / "checkpoints/last.ckpt")

@@ -1,4 +1,4 @@
-"""Tables in the terminal are as people should read them."""
+"""Summaries on the terminal, and the printed evaluation command."""
 
 from types import SimpleNamespace
 

@@ -102,7 +102,7 @@ def test_a_single_run_leaves_no_result(tmp_path):
 
 
 def set_hydra(monkeypatch, folder, launcher, **more):
-    """Make this process that of a job of a sweep."""
+    """Make this process look like a job of a sweep."""
     node = {"mode": RunMode.MULTIRUN, "runtime": {"output_dir": str(folder)}}
     node |= {"launcher": {"_target_": launcher}, "overrides": {"task": ["seed=1"]}, **more}
     monkeypatch.setattr(HydraConfig, "initialized", lambda: True)

@@ -1,4 +1,4 @@
-"""Tables: which runs they consist of, and a small one from the command line."""
+"""Tables: their runs, and a small table from the command line."""
 
 import csv
 import json
@@ -173,7 +173,7 @@ def test_workers_of_joblib_share_the_gpus(tmp_path, monkeypatch, hold):  # noqa:
     release_lock(folder / "1")
 
 
-def test_a_table_of_ones_own_goes_on_where_it_was_stopped(demo_folder, demo_roots, tmp_path):
+def test_a_custom_table_resumes_where_it_was_stopped(demo_folder, demo_roots, tmp_path):
     """The file of docs/tables.md; a cell loses its result, and a seed is added."""
     (tmp_path / "conf/table").mkdir(parents=True)
     (tmp_path / f"conf/table/{OWN[1]}.yaml").write_text(OWN[2])

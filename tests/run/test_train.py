@@ -144,7 +144,7 @@ def test_fine_tuning_requires_the_same_normalization(run, tiny_training):
 
 
 def test_training_overfits_four_samples(tiny):
-    """The real training step learns what it is shown."""
+    """The real training step can overfit."""
     overrides = [
         *tiny,
         *SMALL_NETWORK,
@@ -252,7 +252,7 @@ def test_training_without_a_step_is_an_error(tiny_training, demo_roots, tmp_path
 
 
 def test_a_training_in_spawned_processes_has_steps():
-    """The process that started them gets what they logged, but not their step."""
+    """The parent process gets what they logged, but not their step count."""
     trainer = SimpleNamespace(global_step=0, callback_metrics={"train/loss": 0.5})
     check_trained(trainer)
     trainer.callback_metrics = {}
@@ -261,7 +261,7 @@ def test_a_training_in_spawned_processes_has_steps():
 
 
 class Suicidal(torch.utils.data.Dataset):
-    """Its loader process is killed, as one that takes too much memory."""
+    """A dataset whose loader process is killed, as if it used too much memory."""
 
     def __len__(self):
         return 1

@@ -1,4 +1,4 @@
-"""Cores and loader processes follow affinity, cgroup quotas, the other processes, shared memory."""
+"""Cores and loader processes depend on affinity, cgroup quotas, processes, and shared memory."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Atomic writes: names of any length, and errors that concern one file or all."""
+"""Atomic writes: names of any length, and errors that affect one file or all."""
 
 import errno
 from pathlib import Path

@@ -105,7 +105,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["train.log", LOCK, ".hydra/config.yaml", "checkpoints"])
 def test_a_folder_with_a_link_out_of_it_is_not_written_to(tmp_path, name):
-    """Its log would be appended to the file, which may hold commands."""
+    """Its log would be appended to the linked file, which may hold commands."""
     mine = tmp_path / "mine"
     mine.write_text("my text")
     link = tmp_path / "run" / name

@@ -1,4 +1,4 @@
-"""Files of somebody else in the current folder are never imported."""
+"""Somebody else's files in the current folder are never imported."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of photos with modules that tell when they are imported."""
+    """A folder of photos with modules that report when they are imported."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name in STRANGE:

@@ -1,4 +1,4 @@
-"""Defines a callback for runs in other processes, whose environment its imports do not change."""
+"""Defines a callback for runs in other processes; its imports do not change their environment."""
 
 import os
 import signal

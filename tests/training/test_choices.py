@@ -35,7 +35,7 @@ FAST = ["logger=csv", "test=false", "data.source.num_validation=2"]
 
 
 def start(options, *more):
-    """A training in this process; its metrics and objects."""
+    """Train in this process; return the metrics and objects."""
     names = {option.split("=")[0] for option in more}
     kept = [option for option in options if option.split("=")[0] not in names]
     return train(compose_config("train", [*kept, *FAST, *more]))
@@ -147,7 +147,7 @@ def test_overfitting_repeats_the_same_batches(tiny_training, monkeypatch, amount
 
 
 class Watch(Freezing):
-    """Notes after every epoch which stages have changed since the one before."""
+    """Records after every epoch which stages have changed since the previous one."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)

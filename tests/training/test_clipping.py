@@ -1,4 +1,4 @@
-"""Gradients are clipped, and their length is logged, in every precision and by every optimiser."""
+"""Gradients are clipped, and their norm is logged, with every precision and optimiser."""
 
 from contextlib import nullcontext
 from typing import ClassVar
@@ -14,7 +14,7 @@ from tests.conftest import compose_config
 
 
 class Scaled(MixedPrecision):
-    """Scales losses as float16 needs it, and calculates in float32, which every CPU can."""
+    """Scales losses as float16 requires, but computes in float32, which every CPU supports."""
 
     def __init__(self) -> None:
         super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**16))
@@ -24,7 +24,7 @@ class Scaled(MixedPrecision):
 
 
 class Lengths(pl.Callback):
-    """The gradient that each step of the optimiser takes: its length, its largest number."""
+    """Norm and largest component of the gradient in each step of the optimiser."""
 
     found: ClassVar[list[tuple[float, float]]] = []
 

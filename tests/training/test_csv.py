@@ -87,7 +87,7 @@ def test_a_repeated_validation_keeps_the_row_of_its_step(begun):
 
 
 def test_the_final_test_drops_no_row(begun):
-    """Processes that are started for it alone begin to count at 0."""
+    """Processes started only for it count from 0."""
     for value in (5.0, 6.0):
         ContinuedCSVLogger(begun.parent).log_metrics({"test/sad": value}, 0)
         assert len(steps(begun)) == 6

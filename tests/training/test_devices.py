@@ -1,4 +1,4 @@
-"""What training and validation ask of devices: cuDNN's search, compiled graphs, float64."""
+"""What training and validation require of devices: cuDNN's search, compiled graphs, float64."""
 
 from types import SimpleNamespace
 

@@ -17,7 +17,7 @@ from gfm.training.failures import FailTogether
 
 
 class FailsAlone(pl.Callback):
-    """Raises in one rank, while the other one waits and reacts to no signal.
+    """Raises an error on one rank, while the other one waits and ignores signals.
 
     Gloo would notice that the failed rank closed its socket; NCCL does not.
     """

@@ -1,4 +1,4 @@
-"""The final report names the weights, the metric that chose them, and the inference."""
+"""The final report names the weights, the metric that selected them, and the inference."""
 
 import shlex
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ def same(state, module) -> bool:
 
 
 def printed_evaluation(text: str, tiny: list[str], folder) -> dict[str, float]:
-    """Means of the command that training printed."""
+    """The means from the command that training printed."""
     start = text.rindex("gfm evaluate")  # tests are not started by train.py
     words = shlex.split(text[start:])[2:]
     # The paths that tests give in this process stand in no command line.
@@ -107,7 +107,7 @@ def test_the_final_test_of_unsaved_weights(tiny_training, tmp_path, capsys):
 
 
 def test_the_last_weights_are_those_of_last_ckpt(tiny_training, tmp_path):
-    """Also where it was not written at the end."""
+    """Even if it was not written at the end."""
     odd = ["trainer.max_epochs=3", "test=last", "logger=none", *EVERY_EPOCH[::2]]
     odd += ["callbacks.last.every_n_epochs=2"]
     odd += ["trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=3", "~callbacks.end"]

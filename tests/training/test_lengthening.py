@@ -1,4 +1,4 @@
-"""A finished run that is trained for longer is the run that was longer from the start."""
+"""A finished run that is trained for longer equals a run that was longer from the start."""
 
 import pytest
 import pytorch_lightning as pl
@@ -42,7 +42,7 @@ def test_more_steps_are_bit_exact(tiny_training, tmp_path, monkeypatch, ends, va
 
 
 class Stop(pl.Callback):
-    """Ends a run after the validation of a step, and at once if it is resumed, as EarlyEnd does."""
+    """Ends a run after the validation of a step, and immediately if resumed, like EarlyEnd."""
 
     def __init__(self, step: int) -> None:
         self.step = step

@@ -1,4 +1,4 @@
-"""Between two steps that log, training never waits for the device that it feeds."""
+"""Between two steps that log, training never waits for its device."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ LOOKS |= {"__format__", "__repr__", "nonzero", "equal", "allclose"}
 
 
 class Methods(TorchFunctionMode):
-    """Notes what reads a tensor's numbers, by the names that programs call."""
+    """Records what reads a tensor's values, by the methods that Python code calls."""
 
     def __init__(self, found: list[str]) -> None:
         self.found = found
@@ -36,7 +36,7 @@ class Methods(TorchFunctionMode):
 
 
 class Operations(TorchDispatchMode):
-    """Likewise inside of torch, such as in an optimiser."""
+    """Records the same inside torch, such as in an optimiser."""
 
     def __init__(self, found: list[str]) -> None:
         self.found = found
@@ -106,7 +106,7 @@ def test_a_step_copies_nothing_to_the_device():
 
 
 class Copies(TorchDispatchMode):
-    """Notes what moves between devices; a copy to a GPU waits for all that this has yet to do."""
+    """Records copies between devices; a copy to a GPU waits for all its pending work."""
 
     def __init__(self, found: list[str]) -> None:
         self.found = found

@@ -1,4 +1,4 @@
-"""What callbacks say about a run: how long it takes, how fast it is, and mattes without content."""
+"""Messages of callbacks: how long a run takes, how fast it is, and mattes without content."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ from gfm.training.callbacks.time_estimate import format_roughly
 
 
 def trainer(fn=TrainerFn.FITTING, **attributes):
-    """Return a stand-in with what these callbacks read."""
+    """Return a stand-in with the attributes that these callbacks read."""
     usual = {
         "is_global_zero": True,
         "sanity_checking": False,

@@ -1,4 +1,4 @@
-"""Two processes train as one that sees all their samples.
+"""Two processes train like a single one that sees all samples.
 
 They run ``synchronized/sitecustomize.py`` at their start, which Python imports by itself.
 """
@@ -64,7 +64,7 @@ def alone(options):
 
 
 def two_devices(options, log) -> list[subprocess.Popen]:
-    """Start a process that starts the other one by the same command, as Lightning does."""
+    """Start a process that starts the other one with the same command, as Lightning does."""
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SYNCHRONIZED)}
     command = [sys.executable, "train.py", *options, *TWO]
     return [subprocess.Popen(command, cwd=PROJECT, env=variables, stdout=log, stderr=log)]

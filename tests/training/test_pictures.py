@@ -1,4 +1,4 @@
-"""A run leaves pictures of its result and of its curves."""
+"""A run writes pictures of its results and curves."""
 
 import numpy as np
 import torch

@@ -45,7 +45,7 @@ IDLE = "+callbacks.t={_target_: pytorch_lightning.Callback}"
 
 
 def srun(options: list[str]) -> list[tuple[int, str]]:
-    """Exit statuses and outputs of two processes that find each other as those of ``srun`` do."""
+    """Exit statuses and outputs of two processes that are started as by ``srun``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])

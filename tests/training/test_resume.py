@@ -1,4 +1,4 @@
-"""A run that was killed and resumed is the run that never was."""
+"""A run that was killed and resumed equals one that was never killed."""
 
 import csv
 import os
@@ -19,11 +19,11 @@ from tests.reliability.entry import status_of
 
 
 class Killed(BaseException):
-    """Nothing catches it, as nothing catches SIGKILL."""
+    """An exception that nothing catches, like SIGKILL."""
 
 
 class Killer(pl.Callback):
-    """Ends the process, as it were, right after a step."""
+    """Simulates the end of the process right after a step."""
 
     def __init__(self, step):
         self.step = step
@@ -109,7 +109,7 @@ def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch
 
 
 def test_resuming_with_another_adam_is_an_error():
-    """The option stands in no configuration, so the checkpoint does not hold it either."""
+    """The option is in no configuration, so it is not in the checkpoint either."""
     saved = SavedRun(Path("last.ckpt"), {"optimizer": {"lr": 1e-4}})
     check_options(saved, saved.config)
     with pytest.raises(GFMError, match=r"with optimizer\.amsgrad=True \(was False\): leave"):
@@ -129,7 +129,7 @@ def test_resuming_on_different_photos_is_an_error(tiny_training, tmp_path, monke
 
 
 def test_resuming_on_different_photos_on_request(tiny_training, tmp_path, monkeypatch):
-    """An interrupted epoch that has fewer batches now begins again."""
+    """An interrupted epoch that now has fewer batches starts again."""
     parts = options(
         tiny_training, tmp_path / "run", *EVERY_STEP, "trainer.limit_train_batches=null"
     )
@@ -143,7 +143,7 @@ def test_resuming_on_different_photos_on_request(tiny_training, tmp_path, monkey
 
 
 def test_the_saved_weights_are_the_validated_ones(tiny_training, tmp_path, monkeypatch):
-    """Also where the last step was saved before the validation, which measures norms anew."""
+    """Even if the last step was saved before the validation, which recomputes norm statistics."""
     whole = options(tiny_training, tmp_path / "whole", *EVERY_STEP)
     state = run(compose_config("train", whole), monkeypatch)["module"].state_dict()
     saved = torch.load(tmp_path / "whole/checkpoints/last.ckpt", weights_only=True)["state_dict"]

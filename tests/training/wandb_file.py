@@ -1,4 +1,4 @@
-"""Reads what W&B stores of an offline run from its ``.wandb`` file."""
+"""Reads W&B's records of an offline run from its ``.wandb`` file."""
 
 import json
 import time

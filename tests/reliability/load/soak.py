@@ -1,4 +1,4 @@
-"""Runs a loader for long, whose memory and file handles must not grow."""
+"""Runs a loader for a long time; its memory and file handles must not grow."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Runs a sweep of many jobs in one process, whose memory must not grow."""
+"""Runs a sweep of many jobs in one process; its memory must not grow."""
 
 import csv
 import time
