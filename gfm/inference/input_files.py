@@ -58,6 +58,11 @@ def list_failures(failures: Iterable[Failure]) -> None:
         console().print(f"failed: {failure.text}")
 
 
+def count_files(failures: Iterable[Failure]) -> int:
+    """Return how many files have no results."""
+    return sum(failure.num_files for failure in failures)
+
+
 @dataclass
 class Inputs:
     """The files found for the inputs of a command.

@@ -12,7 +12,7 @@ import numpy as np
 from gfm.data.decoding import decode_image
 from gfm.data.images import read_image, write_png
 from gfm.errors import GFMError, WriteError, one_line
-from gfm.inference.input_files import STDIN, Failure, Source, list_failures
+from gfm.inference.input_files import STDIN, Failure, Source, count_files, list_failures
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.pipeline import process_overlapped
 from gfm.inference.result_files import ResultFiles
@@ -72,8 +72,7 @@ def _summarize(num_sources: int, out: Path, failures: Sequence[Failure]) -> Iter
     share = f", {summary.computing / seconds:.0%} of it computing" if seconds else ""
     console().print(text + share)
     if summary.failures:
-        num_failed = sum(failure.num_files for failure in summary.failures)
-        raise GFMError(f"{num_failed:,} of {num_written + num_failed:,} failed (listed above)")
+        raise GFMError(f"{count_files(summary.failures):,} failed (listed above)")
 
 
 def _make_folders(

@@ -14,6 +14,7 @@ from gfm.inference.input_files import (
     Failure,
     Inputs,
     Source,
+    count_files,
     list_failures,
 )
 from gfm.inference.outputs import Output
@@ -80,18 +81,19 @@ def select_sources(
     existing = {source: n for source, n in num_missing.items() if n < len(results.outputs)}
     todo, unreadable = reject_unreadable(source for source, n in num_missing.items() if n)
     failures = [*found.failures, *conflicts, *unreadable]
+    num_sources = len(sources) + count_files(conflicts)
     if found.left_out:
         parts = [f"{count:,} {kind}" for kind, count in found.left_out.most_common()]
         console().print(f"left out: {', '.join(parts)}")
     if shard.count > 1:
-        console().print(f"{shard}: {len(sources):,} of {len(found.sources):,} photos and clips")
+        console().print(f"{shard}: {num_sources:,} of {len(found.sources):,} photos and clips")
     if existing:
-        _report_existing(existing, len(sources), results, weights)
+        _report_existing(existing, num_sources, results, weights)
     if failures and not todo:
         if len(failures) == 1:
             raise GFMError(failures[0].text)
         list_failures(failures)
-        raise GFMError(f"{len(failures):,} failed (listed above)")
+        raise GFMError(f"{count_files(failures):,} failed (listed above)")
     return todo, failures
 
 

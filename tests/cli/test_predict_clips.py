@@ -87,7 +87,7 @@ def test_existing_results_are_skipped(predict, clip, tmp_path):
         (tmp_path / "out" / output).write_bytes(b"mine")
     done = predict(clip, "--cutout-video", "png")
     assert done.exit_code == 0
-    assert "1 of 1 exist already" in done.output
+    assert "1 of 1 already exist" in done.output
     assert predict(clip, "--output", "alpha,cutout,glance").exit_code == 0
     assert (tmp_path / "out/alpha/clip.mkv").read_bytes() == b"mine"
     assert files(tmp_path / "out/glance") == ["clip.mkv"]
@@ -103,7 +103,7 @@ def test_a_folder_of_photos_does_not_pass_for_frames(predict, clip, tmp_path):
     done = predict(tmp_path / "shoot", "--cutout-video", "png")
     assert done.exit_code == 1
     frames = tmp_path / "out/cutout/clip_frames"
-    assert f"cannot write {frames}: it holds other files; move them away" in done.stdout
+    assert f"cannot write {frames}: it contains other files; move them away" in done.stdout
     assert files(frames) == ["1.png"]
 
 
@@ -113,7 +113,7 @@ def test_a_damaged_clip_does_not_stop_others(predict, clip, tmp_path):
     assert done.exit_code == 1
     assert done.stdout.count("failed: ") == 1
     assert f"failed: cannot read {tmp_path / 'a.mp4'}: not a clip, or damaged" in done.stdout
-    assert done.stderr == "error: 1 of 2 failed (listed above)\n"
+    assert done.stderr == "error: 1 failed (listed above)\n"
     assert files(tmp_path / "out") == ["alpha/clip.mkv"]
 
 

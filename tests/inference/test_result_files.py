@@ -10,7 +10,7 @@ from PIL import Image
 
 from gfm.data.images import read_image
 from gfm.errors import GFMError
-from gfm.inference.input_files import STDIN, Inputs, Source, find_inputs
+from gfm.inference.input_files import STDIN, Failure, Inputs, Source, count_files, find_inputs
 from gfm.inference.outputs import Background
 from gfm.inference.result_files import (
     ResultFiles,
@@ -154,3 +154,17 @@ def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(GFMError, match=r"photo\.heic: HEIC needs pillow_heif: pip install"):
         Background(str(tmp_path / "photo.heic"))
+
+
+def test_photos_are_counted_once(tmp_path, capsys):
+    """Those that exist, are to write and have failed add up to the total."""
+    given = sources("0.jpg", "1.jpg", "1.png", "2.jpg", "3.heic")
+    results = ResultFiles(tmp_path, ["alpha"])
+    for path in results.of(given[0]).values():
+        path.parent.mkdir()
+        path.touch()
+    todo, failures = select_sources(Inputs(given), results, Path("w"))
+    assert "1 of 5 exist already" in capsys.readouterr().out
+    assert len(todo) + count_files(failures) == 4
+    with pytest.raises(GFMError, match=r"^3 failed"):
+        select_sources(Inputs(given[:3], [Failure("x")]), results, Path("w"))
