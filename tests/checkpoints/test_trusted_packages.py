@@ -55,7 +55,7 @@ def _forget_packages():
 
 
 @pytest.mark.parametrize("target", REFUSALS)
-def test_a_refusal_in_spite_of_trust_gives_the_reason(lab, target):
+def test_a_refusal_despite_trust_gives_the_reason(lab, target):
     with pytest.raises(GFMError, match=f"uses {target}, {REFUSALS[target]}") as error:
         check_description({"_target_": target}, ["gfm.models"], ["lab"], Path("a.ckpt"))
     assert "\n" not in str(error.value)

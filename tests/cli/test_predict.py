@@ -166,7 +166,7 @@ def test_damaged_photos_are_listed_and_the_others_processed(predict, photos, tmp
     assert done.stderr.strip() == "error: 1 failed (listed above)"
 
 
-def test_a_fault_of_one_file_does_not_stop_the_others(predict, photos, tmp_path):
+def test_an_error_in_one_file_does_not_stop_the_others(predict, photos, tmp_path):
     """Among them the same result twice, and results that cannot be written."""
     for name in ("x.jpg", "x.webp", f"{'n' * 240}.jpg", "folder.jpg", "file/y.jpg"):
         (photos / name).parent.mkdir(exist_ok=True)

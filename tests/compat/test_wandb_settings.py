@@ -38,6 +38,6 @@ def test_a_refused_variable_is_named(tmp_path, monkeypatch, name):
     assert "s3cret" not in str(refused.value)
 
 
-def test_what_runs_set_is_accepted(tmp_path):
+def test_options_set_by_runs_are_accepted(tmp_path):
     run = {"name": "r34 tt", "group": "g" * 128, "job_type": "train", "tags": ["r34", "tt"]}
     wandb_logger(save_dir=tmp_path, project="gfm", notes="none", entity="me", **run)

@@ -41,7 +41,7 @@ def test_an_opaque_picture_among_cutouts_is_named(pairs):
     )
 
 
-def test_cutouts_beside_a_sub_folder_are_found(pairs):
+def test_cutouts_next_to_a_sub_folder_are_found(pairs):
     """Validation, or smaller copies."""
     write(pairs.root / "test", "e", picture=CUTOUT)
     assert [p.name for p in pairs.training("image", is_denoised=False)] == ["a", "b", "c"]

@@ -51,7 +51,7 @@ def test_two_folders_of_one_name(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["suffix", "folders", "gone"])
-def test_an_added_dataset_is_told_the_layout_that_it_needs(tmp_path, change):
+def test_an_error_names_the_layout_of_added_datasets(tmp_path, change):
     mine, other = make_photos(tmp_path / "mine", 3), make_photos(tmp_path / "zoo", 3)
     if change == "suffix":
         for path in list((other / "mattes").iterdir()):

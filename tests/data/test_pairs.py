@@ -87,7 +87,7 @@ def test_published_layout_with_a_split(root, tmp_path):
     assert [photo.name for photo in pairs.validation()] == ["validation"]
 
 
-def test_mattes_beside_the_photos(tmp_path):
+def test_mattes_next_to_the_photos(tmp_path):
     write(tmp_path, "a", "b")
     write(tmp_path, "a_mask", "b_mask", picture=ALPHA)
     found = photos(tmp_path, alpha_suffix="_mask")
@@ -153,7 +153,7 @@ def test_trimaps_are_made_where_there_are_none(root, trimaps):
     assert set(np.unique(ValidationSet(found)[0]["trimap"])) == {0, 128}
 
 
-def test_a_matte_of_another_size_is_named(root):
+def test_a_matte_of_a_different_size_is_named(root):
     write(root / "mask", "o_1", picture=ALPHA[1:])
     with pytest.raises(GFMError, match=r"mask.o_1\.png has 39×50 pixels, its photo 40×50"):
         ValidationSet(photos(root))[0]

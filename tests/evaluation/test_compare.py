@@ -132,7 +132,7 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path):
             compare_runs(folders)
 
 
-def test_runs_on_different_data_are_told_of(tmp_path, recwarn):
+def test_runs_on_different_data_give_a_warning(tmp_path, recwarn):
     rows = {"a": {"sad": 1.0}}
     kinds = {
         "mine": {"name": "folder", "root": "mine"},

@@ -124,7 +124,7 @@ def test_other_sizes_are_resized_with_a_warning(run, mattes):
         assert read_alpha(folder / f"alpha/{name}.png").shape == size
 
 
-def test_a_matte_of_another_orientation_is_a_fault(run, mattes):
+def test_a_rotated_matte_is_an_error(run, mattes):
     write_png(mattes / "c.png", read_alpha(mattes / "c.png").T)
     write_png(mattes / "e.png", cv2.resize(read_alpha(mattes / "e.png"), (32, 32)))  # squashed
     words = r"cannot be scored: c \(.*c\.png is 50×90 pixels and its photo 90×50: rotate the matte"
@@ -210,7 +210,7 @@ def test_floats_are_scored_as_they_are(run, data, mattes, shape):
     assert rows(folder)["a"]["sad"] == pytest.approx(target.size * 1e-4 / 1000, rel=1e-3)
 
 
-def test_floats_of_another_size_are_averaged(run, mattes):
+def test_floats_of_a_different_size_are_averaged(run, mattes):
     """OpenCV's averages of ones are slightly above 1."""
     (mattes / "a.png").unlink()
     np.save(mattes / "a.npy", np.ones((173, 231), np.float32))

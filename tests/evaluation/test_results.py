@@ -56,9 +56,7 @@ def test_wandb_has_pictures_histograms_and_facts(run, weights, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize("also", [False, True])
-def test_photos_that_the_network_was_trained_on_are_told_of(
-    run, data, weights, tmp_path, monkeypatch, also
-):
+def test_photos_seen_in_training_give_a_warning(run, data, weights, tmp_path, monkeypatch, also):
     (tmp_path / "train/checkpoints").mkdir(parents=True)
     checkpoint = shutil.copy(weights, tmp_path / "train/checkpoints/best.safetensors")
     summary, _ = run(f"checkpoint={checkpoint}", folder="before")

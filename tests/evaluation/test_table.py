@@ -47,7 +47,7 @@ def write(sweep, runs=RUNS, config=PAPER):
     return sweep
 
 
-def test_means_deviations_ranks_and_what_the_photos_separate(tmp_path):
+def test_means_deviations_ranks_and_significance(tmp_path):
     table = build_table(write(tmp_path))
     entries = {row.label: row.entries for row in table.rows}
     assert entries.pop("none") == []
@@ -64,7 +64,7 @@ def test_means_deviations_ranks_and_what_the_photos_separate(tmp_path):
     assert "Own." in table.notes
 
 
-def test_a_metric_of_ones_own_is_not_ranked(tmp_path):
+def test_custom_metrics_are_not_ranked(tmp_path):
     """Of an IoU, the lowest is the worst."""
     sweep = write(tmp_path)
     for path in sweep.glob("*/per_image.csv"):
@@ -103,7 +103,7 @@ def test_the_files(tmp_path, capsys):
     assert "2.48 ± 0.04" in capsys.readouterr().out
 
 
-def test_a_published_figure_has_its_source_and_stands_beside_the_same_training_only(tmp_path):
+def test_published_figures_have_sources_and_need_the_same_training(tmp_path):
     source = find_published("GFM-TT(r), ORI").source
     same = build_table(write(tmp_path / "same"))
     assert same.published == ["sad"]

@@ -223,7 +223,7 @@ def test_options_of_one_set_replace_those_of_all(tmp_path):
     assert (sets.mine.images, sets.mine.alphas) == ("fotos", None)
 
 
-def test_faults_of_the_last_set_are_found_before_the_first_is_scored(run_sets, weights, tmp_path):
+def test_errors_in_the_last_set_are_found_before_the_first_is_scored(run_sets, weights, tmp_path):
     shutil.rmtree(tmp_path / "data/ppm100/matte")
     with pytest.raises(GFMError, match="ppm100"):
         run_sets(f"checkpoint={weights}", "data=[aim500,ppm100]")

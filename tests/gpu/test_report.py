@@ -95,7 +95,7 @@ def test_a_stage_judges_figures(stage):
     assert read(stage.findings)[-1].note == "ValueError: the reason"
 
 
-def test_what_has_no_time_is_recorded(stage):
+def test_checks_without_time_are_recorded(stage):
     stage.seconds = 0
     assert not stage.has_time("late")
     assert read(stage.findings)[0].status == SKIPPED

@@ -88,7 +88,7 @@ def test_results_of_earlier_commands_are_not_inputs(tmp_path, monkeypatch, root,
         assert found.left_out == {"results of earlier commands": num_results}
 
 
-def test_results_beside_their_photos_are_not_opened(tmp_path, monkeypatch):
+def test_results_next_to_their_photos_are_not_opened(tmp_path, monkeypatch):
     put(tmp_path, "a.jpg", "alpha/a.png", "cutout/a.png")
     monkeypatch.setattr(Path, "open", lambda path, *_: pytest.fail(f"{path} was opened"))
     found = find_inputs([str(tmp_path)], tmp_path)
@@ -146,7 +146,7 @@ def test_missing_inputs(place, inputs, message):
         find_inputs(inputs, Path("out"))
 
 
-def test_a_fault_does_not_hide_the_other_files(place, monkeypatch):
+def test_an_error_does_not_hide_the_other_files(place, monkeypatch):
     (place / "empty").mkdir()
     put(place, "raw/a.dng")
     (place / os.fsdecode(b"a/\xff.jpg")).touch()

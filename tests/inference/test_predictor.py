@@ -151,7 +151,7 @@ def test_a_gpu_without_kernels(weights, monkeypatch):
         load_model(weights)
 
 
-def test_a_gpu_of_apple_is_the_default(weights, monkeypatch):
+def test_apple_gpus_are_the_default(weights, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     with pytest.raises(GFMError, match="cannot use device mps"):  # there is none here

@@ -35,7 +35,7 @@ def test_gradients_of_enlarged_features_are_summed_in_float32():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
-def test_enlarging_gives_what_torch_gives(dtype):
+def test_enlarging_matches_torch(dtype):
     feature = torch.rand(1, 4, 5, 5, dtype=dtype, requires_grad=True)
     ours = interpolate(feature, scale_factor=8, align_corners=False)
     theirs = F.interpolate(feature, scale_factor=8, mode="bilinear", align_corners=False)

@@ -41,7 +41,7 @@ def test_nothing_is_wrong_with_the_demo(roots, capsys):
     assert "testval 1" in said
 
 
-def test_every_fault_is_found(roots):
+def test_every_problem_is_found(roots):
     originals, mattes = _pictures(roots, "train/original"), _pictures(roots, "train/mask")
     _halve(originals[0])
     write_png(mattes[1], np.zeros_like(read_alpha(mattes[1])))

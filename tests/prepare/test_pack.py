@@ -46,7 +46,7 @@ def test_packed_data_are_the_same_data(roots):
     assert len(scenes(there.coco, "")) == 2
 
 
-def test_packed_pictures_are_what_the_reader_gives(roots):
+def test_packed_pictures_equal_decoded_ones(roots):
     """Photos with a profile and cut-outs as mattes, too."""
     photo = roots.training("image", False)[0]
     image, alpha = photo.image.with_suffix(".webp"), photo.alpha.with_suffix(".tif")

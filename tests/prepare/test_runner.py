@@ -130,7 +130,7 @@ def test_shards_partition(items, tmp_path):
     assert len(seen) == len(set(seen))
 
 
-def test_shards_do_not_depend_on_what_is_there(items, tmp_path):
+def test_shards_do_not_depend_on_existing_files(items, tmp_path):
     (tmp_path / "target").mkdir()
     write_png(tmp_path / "target/0.png", GREY)
     run(job(items), Options(1, Shard(2, 2)))
@@ -165,7 +165,7 @@ def test_unexpected_errors_are_failures(items, capsys):
     assert "0.png: ValueError: odd file" in capsys.readouterr().out
 
 
-def test_killed_worker_ends_in_one_message_and_the_next_run_goes_on(items, tmp_path):
+def test_killed_worker_gives_one_message_and_the_next_run_resumes(items, tmp_path):
     with pytest.raises(GFMError, match=r"killed.*5\.png.*to continue") as error:
         run(job(items, partial(copy_or_die, "5")), Options(2))
     assert "\n" not in str(error.value)

@@ -270,7 +270,7 @@ ROWS = [
 ROWS += [Row(" ".join(words), "option", (*EVALUATE, *words), (named(words),)) for words in EVALS]
 
 
-def test_the_rows_are_valid_without_their_fault(tmp_path, shared, capfd):
+def test_the_rows_are_valid_without_their_error(tmp_path, shared, capfd):
     """Without a fault, the commands of the rows succeed; otherwise the rows would prove nothing."""
     commands = [TRAIN]
     for what in ("checkpoint={shared}/net.ckpt", "predictions={shared}/mattes"):

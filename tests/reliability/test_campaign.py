@@ -120,7 +120,7 @@ def test_checkpoints_are_compared_bit_by_bit(tmp_path):
     assert differences(first, of_checkpoint(tmp_path / "x.ckpt")) == ["x.ckpt: state_dict differs"]
 
 
-def test_tables_are_compared_without_what_never_repeats(tmp_path):
+def test_tables_are_compared_without_irreproducible_columns(tmp_path):
     outcomes = []
     for pace in (3, 4):
         (tmp_path / "t.csv").write_text(f"step,loss,pace\n0,0.5,{pace}\n")

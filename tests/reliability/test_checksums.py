@@ -109,7 +109,7 @@ def test_any_flipped_bit_is_refused_or_changes_nothing(written, tmp_path):
             assert checkpoint.model == MODEL
 
 
-def test_what_is_marked_as_a_folder_is_refused(tmp_path):
+def test_entries_marked_as_folders_are_refused(tmp_path):
     """Weights of such an entry would be uninitialised memory."""
     path = tmp_path / "last.ckpt"
     write_checkpoint(path, Checkpoint(MODEL, STATE))

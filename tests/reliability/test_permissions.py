@@ -73,7 +73,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("command", "unreadable"), ROWS)
-def test_what_may_not_be_read_is_named(given, monkeypatch, capsys, command, unreadable):
+def test_unreadable_files_are_named(given, monkeypatch, capsys, command, unreadable):
     monkeypatch.chdir(given)
     mode = (given / unreadable).stat().st_mode
     (given / unreadable).chmod(0)

@@ -80,7 +80,7 @@ WRONG_PICTURES = {
 
 
 @pytest.mark.parametrize("name", WRONG_PICTURES)
-def test_a_predictor_refuses_what_is_no_picture(model, name):
+def test_a_predictor_rejects_other_types(model, name):
     picture, words = WRONG_PICTURES[name]
     predictor = Predictor(model, Native())
     for call in (to_batch, predictor, predictor.cutout):
@@ -145,7 +145,7 @@ def test_flipped_arrays_of_one_row_or_column(shape):
         (torch.zeros(2, 2, dtype=torch.complex64), "preds is torch.complex64"),
     ],
 )
-def test_metrics_refuse_what_is_no_alpha(alpha, words):
+def test_metrics_reject_invalid_alpha(alpha, words):
     with pytest.raises(TypeError, match=words):
         sad(alpha, np.zeros((2, 2)))
 
@@ -179,7 +179,7 @@ def test_losses_reject_empty_and_mismatched_tensors():
         glance_loss(IMAGE[..., 1:], classes)
 
 
-def test_the_criterion_names_what_a_batch_lacks(model):
+def test_the_criterion_names_missing_entries(model):
     with torch.no_grad():
         output = model(IMAGE)
     batch = {"image": IMAGE, "alpha": ALPHA, "trimap_25": torch.full_like(ALPHA, 128)}

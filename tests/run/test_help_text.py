@@ -98,7 +98,7 @@ def test_gfm_itself_without_heavy_imports():
         subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
 
 
-def test_comments_stand_beside_their_keys():
+def test_comments_are_next_to_their_keys():
     text = "a:\n  b: 1\n  c:\n  - 2\nd: |-\n  x\n  y\n"
     lines = annotated(text, {"a": "all", "a.b": "one", "a.c": "list", "d": "two lines"})
     assert [line.split() for line in lines] == [

@@ -54,7 +54,7 @@ def test_the_evaluation_has_the_data_of_the_devices_of_the_run(tmp_path, monkeyp
     assert "data.source.height=128" in options
 
 
-def test_the_evaluation_of_ones_own_experiment_has_its_photos(tmp_path):
+def test_the_evaluation_of_a_custom_experiment_has_its_photos(tmp_path):
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment/mine.yaml").write_text(
         "# @package _global_\n"

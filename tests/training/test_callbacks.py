@@ -62,7 +62,7 @@ def test_wandb_is_online_only_where_the_server_answers(logged_out, monkeypatch, 
 
 
 @pytest.mark.parametrize("mode", ["online", "offline", "disabled"])
-def test_wandb_obeys_what_its_commands_have_stored(logged_out, monkeypatch, mode):
+def test_wandb_obeys_its_stored_settings(logged_out, monkeypatch, mode):
     """``wandb offline``, ``wandb disabled`` and ``wandb login --host``."""
     monkeypatch.setenv("WANDB_API_KEY", "k")
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -73,7 +73,7 @@ class EndWandb(pl.Callback):
             time.sleep(0.5)
 
 
-def test_training_goes_on_and_saves_if_the_process_of_wandb_ends(tiny_training, tmp_path, offline):
+def test_training_continues_and_saves_if_the_wandb_process_ends(tiny_training, tmp_path, offline):
     options = [
         *with_logger(tiny_training, "many"),
         f"+callbacks.end_wandb._target_={__name__}.EndWandb",
