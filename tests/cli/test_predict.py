@@ -225,7 +225,7 @@ def test_inputs_are_not_overwritten(predict, photos, tmp_path):
     for words in ([], ["--output", "alpha"], ["--overwrite"]):
         done = predict(source.parent, *words)
         assert done.exit_code == 1
-        assert done.stderr.startswith(f"error: {source}: its result would replace the input")
+        assert done.stderr.startswith(f"error: {source}: its result would overwrite the input")
     assert predict(photos / "b.png", "--background", source).exit_code == 1
     assert files(tmp_path / "out") == ["alpha/b.png"]
     assert source.read_bytes() == before

@@ -106,7 +106,8 @@ def test_nothing_is_held_out_unless_asked_for(demo_roots):
 
 
 @pytest.mark.parametrize(
-    ("num", "words"), [(-1, "num_holdout=-1: .* of"), (4, "4 of"), (5, "num_holdout=5: .* of")]
+    ("num", "words"),
+    [(-1, "num_holdout=-1: .* of the"), (4, "4 of"), (5, "num_holdout=5: .* of the")],
 )
 def test_too_many_held_out(demo_roots, num, words):
     with pytest.raises(GFMError, match=rf"{words} 4 training photos"):

@@ -68,10 +68,10 @@ def test_inputs_are_not_replaced(tmp_path):
     )
     assert [str(s.name) for s in accepted] == ["q", "1", "stdin"]
     assert [failure.text.split(";")[0] for failure in failures] == [
-        f"{given[0]}: its result would replace the input {tmp_path / 'alpha/p.png'}",
-        f"{given[1]}: its result would replace the input {background}",
-        f"{given[3]}: its result would replace the input {tmp_path / 'cutout/clip_frames'}",
-        f"{given[5]}: its result would replace the input {tmp_path / 'alpha/hard.png'}",
+        f"{given[0]}: its result would overwrite the input {tmp_path / 'alpha/p.png'}",
+        f"{given[1]}: its result would overwrite the input {background}",
+        f"{given[3]}: its result would overwrite the input {tmp_path / 'cutout/clip_frames'}",
+        f"{given[5]}: its result would overwrite the input {tmp_path / 'alpha/hard.png'}",
     ]
 
 
@@ -164,7 +164,7 @@ def test_photos_are_counted_once(tmp_path, capsys):
         path.parent.mkdir()
         path.touch()
     todo, failures = select_sources(Inputs(given), results, Path("w"))
-    assert "1 of 5 exist already" in capsys.readouterr().out
+    assert "1 of 5 already exist" in capsys.readouterr().out
     assert len(todo) + count_files(failures) == 4
     with pytest.raises(GFMError, match=r"^3 failed"):
         select_sources(Inputs(given[:3], [Failure("x")]), results, Path("w"))
