@@ -225,7 +225,7 @@ def test_the_mattes_are_never_replaced(run, mattes, tmp_path):
     (tmp_path / "link").symlink_to("mine")
     matte = tmp_path / "mine/alpha/a.png"
     before = matte.stat()
-    with pytest.raises(GFMError, match=r"replace the mattes in .*/mine/alpha, which it scores"):
+    with pytest.raises(GFMError, match=r"overwrite the mattes in .*/mine/alpha, which it scores"):
         run(f"predictions={tmp_path / 'mine'}", folder="link")
     after = matte.stat()  # a replacement could have the same bytes, and a read changes st_atime
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
