@@ -28,21 +28,28 @@ from gfm.training.failures import FailTogether
 from gfm.training.module import MattingModule
 from gfm.training.preemption import SaveAtEnd
 from gfm.training.provenance import provenance
-from gfm.training.resume_checks import SavedRun, check_options, check_samples, read_saved_run
+from gfm.training.resume_checks import (
+    SavedRun,
+    check_length,
+    check_options,
+    check_samples,
+    read_saved_run,
+)
 
 
 def find_run_to_resume(config: TrainConfig) -> SavedRun | None:
     """Return the run of the checkpoint that ``ckpt_path`` names; ``None`` for a new run.
 
     Raises:
-        GFMError: The checkpoint is missing, or an option that it depends on has changed; or the
-            folder of the run holds another one.
+        GFMError: The checkpoint is missing, or an option that it depends on has changed; it was
+            trained for longer than the run shall be; or the folder of the run holds another one.
     """
     check_new(config.folder, config.ckpt_path)
     if config.ckpt_path is None:
         return None
     saved = read_saved_run(Path(config.ckpt_path))
     check_options(saved, {**config.to_dict(), "model": config.network})
+    check_length(saved, config.trainer.max_epochs, config.trainer.max_steps)
     return saved
 
 

@@ -21,10 +21,14 @@ class SavedRun(NamedTuple):
     Attributes:
         path: Checkpoint to resume from.
         config: Configuration that it holds.
+        epochs: Number of epochs trained, including one that ``max_steps`` has ended.
+        steps: Number of steps trained.
     """
 
     path: Path
     config: dict[str, Any]
+    epochs: int = 0
+    steps: int = 0
 
 
 def read_saved_run(path: Path) -> SavedRun:
@@ -57,7 +61,9 @@ def read_saved_run(path: Path) -> SavedRun:
             f"{path} was not written by gfm (its {', '.join(lacking) or 'optimiser'} cannot "
             "be read): resume from a last.ckpt"
         )
-    return SavedRun(path, content["hyper_parameters"])
+    return SavedRun(
+        path, content["hyper_parameters"], content.get("epoch", 0), content.get("global_step", 0)
+    )
 
 
 def _read_intact(path: Path) -> dict[str, Any] | None:
@@ -94,17 +100,39 @@ def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
     for options in (before, now):
         options.setdefault("scheduler._target_", None)  # scheduler=none
         options.setdefault("optimizer.amsgrad", False)
-    changes = [
-        f"{key}={now.get(key)} (was {value})"
-        for key, value in before.items()
+    changes: dict[str, str] = {}
+    for key, value in before.items():
         # An option that the network no longer has counts as changed.
-        if _is_fixed(key) and (key in now or key.startswith("model.")) and now.get(key) != value
-    ]
+        is_known = key in now or key.startswith("model.")
+        if not _is_fixed(key) or not is_known or now.get(key) == value:
+            continue
+        option = _as_typed(key)
+        group = option.split(".")[0]
+        old, new = before.get(f"{group}.name"), now.get(f"{group}.name")
+        if old != new:  # the choice of the group is what the user has changed
+            changes[group] = f"{group}={new} (was {old})"
+        else:
+            changes[option] = f"{option}={now.get(key)} (was {value})"
     if changes:
         raise GFMError(
-            f"{saved.path} cannot be resumed with {', '.join(sorted(changes))}: leave it "
+            f"{saved.path} cannot be resumed with {', '.join(sorted(changes.values()))}: leave it "
             "unchanged, or start a new run from weights with init_from= and without ckpt_path="
         )
+
+
+def check_length(saved: SavedRun, max_epochs: int, max_steps: int) -> None:
+    """Check that a resumed run was not trained for longer than it shall be; -1 sets no limit.
+
+    Raises:
+        GFMError: It was trained for more epochs or steps.
+    """
+    lengths = (("epochs", saved.epochs, max_epochs), ("steps", saved.steps, max_steps))
+    for what, done, limit in lengths:
+        if -1 < limit < done:
+            raise GFMError(
+                f"{saved.path} was trained for {done} {what}: set trainer.max_{what} to a higher "
+                f"number, or to {done} to test the weights without further training"
+            )
 
 
 def check_samples(saved: SavedRun, samples: str, allow_others: bool = False) -> None:
@@ -146,6 +174,12 @@ def check_parameters(saved: Groups, now: Groups) -> None:
 def _is_fixed(key: str) -> bool:
     inside = any(key == fixed or key.startswith(f"{fixed}.") for fixed in _FIXED)
     return inside and key.split(".")[-1] not in _FREE
+
+
+def _as_typed(key: str) -> str:
+    """Return the option that sets a value of the saved configuration."""
+    special = {"model.rosta": "rosta", "model.decoder_scale": "recipe.decoder_scale"}
+    return special.get(key) or key.replace("model.", "backbone.", 1)
 
 
 def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which checkpoint a run resumes from, and which of its options may change."""
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from torch.multiprocessing import start_processes
 
 from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
-from gfm.training.resume_checks import SavedRun, check_options, read_saved_run
+from gfm.training.resume_checks import (
+    SavedRun,
+    check_length,
+    check_options,
+    read_saved_run,
+)
 
 
 def write_last(path):
@@ -81,3 +87,34 @@ def test_a_resumed_run_refuses_other_initial_weights():
     check_options(saved, {"init_from": None})
     with pytest.raises(GFMError, match=r"cannot be resumed with init_from=best.ckpt \(was None\)"):
         check_options(saved, {"init_from": "best.ckpt"})
+
+
+def test_messages_name_the_options_that_users_type():
+    network = {"_target_": "gfm.r34", "rosta": "tt", "decoder_scale": 1, "width": 8}
+    track = {"name": "ori", "_target_": "gfm.Ori"}
+    config = {"backbone": {"name": "r34"}, "rosta": "tt", "track": track, "model": network}
+    saved = SavedRun(Path("last.ckpt"), config)
+    changes = {
+        "backbone=d121 (was r34)": {
+            "backbone": {"name": "d121"},
+            "model": {**network, "_target_": "gfm.d121", "width": 4},
+        },
+        "backbone.width=4 (was 8)": {"model": {**network, "width": 4}},
+        "recipe.decoder_scale=2 (was 1)": {"model": {**network, "decoder_scale": 2}},
+        "rosta=ft (was tt)": {"rosta": "ft", "model": {**network, "rosta": "ft"}},
+        "track=comp (was ori)": {"track": {"name": "comp", "_target_": "gfm.Comp"}},
+    }
+    for text, change in changes.items():
+        with pytest.raises(GFMError, match=re.escape(f"cannot be resumed with {text}: leave")):
+            check_options(saved, {**config, **change})
+
+
+def test_a_resumed_run_is_not_shorter_than_it_was():
+    for limits in ((3, -1), (-1, 30), (-1, -1)):
+        check_length(SavedRun(Path("last.ckpt"), {}, 3, 30), *limits)
+    with pytest.raises(
+        GFMError, match=r"trained for 3 epochs: set trainer\.max_epochs to a higher"
+    ):
+        check_length(SavedRun(Path("last.ckpt"), {}, 3, 30), 2, -1)
+    with pytest.raises(GFMError, match=r"trained for 30 steps: .*, or to 30 to test"):
+        check_length(SavedRun(Path("last.ckpt"), {}, 3, 30), -1, 29)
