@@ -40,7 +40,7 @@ class _Decoder(nn.Module):
         for level in reversed(range(0 if self.is_full_resolution else 1, len(strides))):
             finer = max(level - 1, 0)
             in_channels = x_channels + skip_channels[level]
-            mid_channels = decoder_channels[level] // reduction
+            mid_channels = max(1, decoder_channels[level] // reduction)
             layers = conv_stack(
                 in_channels, decoder_channels[level], mid_channels, decoder_channels[finer]
             )

@@ -68,8 +68,8 @@ def build_pretrained(
         return build(False)
     try:
         return build(True)
-    except (OSError, RuntimeError) as error:  # offline, or the file is damaged
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # offline, or the file is damaged: libraries raise many kinds
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         failure = f"cannot load ImageNet weights of {name} ({reason})"
         message = f"{failure}: set backbone.pretrained=false, {fix}"
         if pretrained != "auto":

@@ -5,6 +5,7 @@ combines the three alphas by a learned module.
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -46,7 +47,8 @@ def classify(glance: Tensor) -> Tensor:
     The official code compares sigmoids, which differs only where several of them saturate to
     exactly 1: there it takes the first, not the largest.
     """
-    return glance.argmax(dim=1, keepdim=True).float() / (glance.shape[1] - 1)
+    classes = glance.detach().max(dim=1, keepdim=True).indices  # argmax is ten times slower on CPUs
+    return classes.float() / (glance.shape[1] - 1)
 
 
 def fuse(rosta: Rosta, glance: Tensor, focus: Tensor) -> BranchOutput:
@@ -70,7 +72,13 @@ class RIM(nn.Module):
     def forward(self, alphas: list[Tensor]) -> Tensor:
         """Combine N×1×H×W alphas in [0, 1] into one of the same shape.
 
-        The result is unbounded, as in the official code; inferers clamp it.
+        The result is unbounded, as in the official code; inferers clamp it. Under autocast it is
+        computed in the precision of the weights, because bfloat16 has 8 bits.
         """
-        alpha: Tensor = self.layers(torch.cat(alphas, dim=1))
+        stacked = torch.cat(alphas, dim=1)
+        device = stacked.device.type
+        # Only where needed: exported graphs cannot contain the context, nor can ``meta`` enter it.
+        is_half = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False) if is_half else nullcontext():
+            alpha: Tensor = self.layers(stacked.to(next(self.parameters()).dtype))
         return alpha

@@ -1,10 +1,10 @@
-"""Collaborative matting never synchronises with the device."""
+"""Collaborative matting never synchronises with the device, and keeps its precision."""
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gfm.models.fusion import fuse
+from gfm.models.fusion import RIM, fuse
 from gfm.models.gfm import GFM
 from gfm.models.timm_encoder import timm_encoder
 from gfm.rosta import ROSTAS
@@ -47,3 +47,15 @@ def test_a_batch_fuses_like_its_images(rosta):
     focus = torch.randn(3, 1, 8, 9, generator=generator)
     alone = [fuse(rosta, glance[i : i + 1], focus[i : i + 1]).alpha for i in range(3)]
     torch.testing.assert_close(fuse(rosta, glance, focus).alpha, torch.cat(alone))
+
+
+def test_rim_is_not_rounded_to_half_precision():
+    rim, alphas = RIM(), list(torch.rand(3, 2, 1, 8, 9))
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = rim(alphas)
+    torch.testing.assert_close(actual, rim(alphas), rtol=0, atol=0)
+
+
+def test_rim_takes_the_precision_of_its_weights():
+    """Such as that of ``trainer.precision=64-true``; the alphas of branches are float32."""
+    assert RIM().double()(list(torch.rand(3, 2, 1, 8, 9))).dtype == torch.float64

@@ -124,3 +124,8 @@ def test_custom_backbones(strides):
     assert output.alpha.shape == (2, 1, 33, 47)
     assert model.focus.bridge[0].in_channels == channels[-1]
     assert model.focus.stages[0][0].out_channels == channels[-1]
+
+
+def test_a_large_reduction_leaves_one_channel():
+    model = instantiate({**SMALL_NODE, "reduction": 100})
+    assert model(torch.rand(2, 3, 64, 64)).alpha.shape == (2, 1, 64, 64)
