@@ -52,7 +52,8 @@ def _choose(photos: Sequence[Photo], num_holdout: int | float) -> set[str]:
         number = number if num_holdout else 0
     if not 0 <= number <= len(photos):
         raise GFMError(
-            f"data.num_holdout={num_holdout}: choose 0 to {len(photos)} of the training photos"
+            f"data.num_holdout={num_holdout}: hold out at most all of the {len(photos)} training "
+            "photos"
         )
     by_hash = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode()).digest())
     return {photo.name for photo in by_hash[: int(number)]}

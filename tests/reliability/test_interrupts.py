@@ -74,8 +74,8 @@ def test_predict(given, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(predict_files, "read_image", signalled(read_image, signal.SIGINT, after=3))
         assert status_of(monkeypatch, gfm, *command) == 130
-    words = "interrupted; repeat the command to resume"
-    assert capsys.readouterr().out.splitlines()[-1] == words
+    words = "interrupted; progress saved: resume with the same command"
+    assert capsys.readouterr().err.splitlines() == [words]
     assert not list(out.rglob("*.tmp"))
     assert status_of(monkeypatch, gfm, *command) == 0
     assert len(list(out.glob("*/*.png"))) == 2 * NUM_PHOTOS
@@ -100,7 +100,8 @@ def test_preparing_in_one_process(given, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(trimaps, "make", signalled(trimaps.make, signal.SIGINT, after=2))
         assert status_of(monkeypatch, gfm, *command) == 130
-    assert capsys.readouterr().out.splitlines()[-1] == "interrupted; repeat the command to resume"
+    words = "interrupted; progress saved: resume with the same command"
+    assert capsys.readouterr().err.splitlines() == [words]
     folder = given / "AM-2k/validation/trimap"
     assert [path.name for path in folder.iterdir()] == ["m_00000.png"]  # the second is not written
     assert status_of(monkeypatch, gfm, *command) == 0
