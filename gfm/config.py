@@ -91,7 +91,7 @@ class TrainConfig(Config):
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # chosen for the machine
 
     @model_validator(mode="after")
-    def _ends(self) -> TrainConfig:
+    def _has_an_end(self) -> TrainConfig:
         if self.trainer.max_epochs == self.trainer.max_steps == -1:
             raise PydanticCustomError(
                 LINE, "trainer.max_epochs=-1 sets no limit: set trainer.max_steps"

@@ -25,7 +25,7 @@ def load_network(path: Path | str, trust: Sequence[str] = ()) -> tuple[GFM, Chec
 def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
     """Build the network of a checkpoint read from ``path``, after :func:`check_network`."""
     check_network(checkpoint, path)
-    with skip_random_weights() if _kind(checkpoint.model) == "GFM" else nullcontext():
+    with skip_random_weights() if _network_class(checkpoint.model) == "GFM" else nullcontext():
         model = _build(checkpoint, path)
     model.load_state_dict(checkpoint.state)
     return model.eval()
@@ -67,7 +67,7 @@ def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) ->
     Networks of other packages are compared only with networks of the same class.
     """
     source = checkpoint.model
-    if not isinstance(source, dict) or _kind(source) != _kind(model):
+    if not isinstance(source, dict) or _network_class(source) != _network_class(model):
         return
     learnt = source.get("normalization", "none")
     if learnt != model.get("normalization", "none"):
@@ -76,7 +76,7 @@ def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) ->
         )
 
 
-def _kind(node: dict[str, Any]) -> str:
+def _network_class(node: dict[str, Any]) -> str:
     # All networks of gfm.models are GFM; older files name the class itself.
     target = str(node.get("_target_"))
     return "GFM" if target.startswith("gfm.models.") else target

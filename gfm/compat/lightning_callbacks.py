@@ -69,7 +69,7 @@ class BestCheckpoint(ModelCheckpoint):
         )
         step, before = trainer.global_step, self.best_step
         current = monitor_candidates[self.monitor] if self.monitor else None
-        leads = current is None or self._leads(current)
+        leads = current is None or self._is_best(current)
         if leads:
             self.best_step = step
         if self.save_top_k in (0, 1) or path not in self.best_k_models:
@@ -79,7 +79,7 @@ class BestCheckpoint(ModelCheckpoint):
         self._rename(path, _of_step(path, before), trainer)
         return path
 
-    def _leads(self, current: Tensor) -> bool:
+    def _is_best(self, current: Tensor) -> bool:
         if not self.best_k_models or self.best_model_score is None:
             return True
         score = float(self.best_model_score)
@@ -101,10 +101,10 @@ class BestCheckpoint(ModelCheckpoint):
         return {**super().state_dict(), "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
-        super().load_state_dict(self._moved(state_dict))
+        super().load_state_dict(self._with_current_paths(state_dict))
         self.best_step = state_dict.get("best_step", 0)
 
-    def _moved(self, state: dict[str, Any]) -> dict[str, Any]:
+    def _with_current_paths(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return the state with current paths if the run continues in a different folder.
 
         If the old folder still exists, the best files are copied from it. Lightning itself would

@@ -41,10 +41,10 @@ def check_wandb(options: Mapping[str, Any]) -> None:
     """
     for name, value in sorted(os.environ.items()):
         if name.startswith("WANDB_"):
-            _ask(name, wandb.Settings().update_from_env_vars, {name: value})
+            _validate(name, wandb.Settings().update_from_env_vars, {name: value})
     for argument, (setting, option) in _SETTINGS.items():
         if options.get(argument) is not None:
-            _ask(option, wandb.Settings().__setattr__, setting, options[argument])
+            _validate(option, wandb.Settings().__setattr__, setting, options[argument])
 
 
 def stored_settings() -> wandb.Settings:
@@ -58,7 +58,7 @@ def stored_settings() -> wandb.Settings:
     return settings
 
 
-def _ask(option: str, accept: Callable[..., None], *values: Any) -> None:
+def _validate(option: str, accept: Callable[..., None], *values: Any) -> None:
     try:
         accept(*values)
     except ValidationError as error:

@@ -40,23 +40,25 @@ def _table(comparison: Comparison, title: str, first: str) -> Table:
 
 
 def _metric_table(comparison: Comparison) -> Table:
-    title = f"{_kind(comparison)}, differences with 95 % intervals"
-    return _filled(_table(comparison, title, "metric"), comparison.rows())
+    title = f"{_describe_means(comparison)}, differences with 95 % intervals"
+    return _add_rows(_table(comparison, title, "metric"), comparison.rows())
 
 
 def _set_table(comparison: Comparison, metric: str) -> Table:
     table = _table(comparison, f"{metric} by test set", "test set")
-    return _filled(table, comparison.by_test_set(metric))
+    return _add_rows(table, comparison.by_test_set(metric))
 
 
-def _filled(table: Table, rows: Iterable[tuple[str, np.ndarray, tuple[Difference, ...]]]) -> Table:
+def _add_rows(
+    table: Table, rows: Iterable[tuple[str, np.ndarray, tuple[Difference, ...]]]
+) -> Table:
     for name, means, differences in rows:
         styled = (Text(_interval(d), "bold" if d.is_significant else "") for d in differences)
         table.add_row(name, *map(_number, means), *styled)
     return table
 
 
-def _kind(comparison: Comparison) -> str:
+def _describe_means(comparison: Comparison) -> str:
     """Describe what the means are taken over."""
     sets, photos = len(comparison.test_sets()), f"{len(comparison.photos)} photos"
     return f"macro means of {sets} test sets ({photos})" if sets else f"means of {photos}"
@@ -85,7 +87,7 @@ def write_comparison(path: Path, comparison: Comparison) -> None:
         "metrics": comparison.metrics,
         "values": [[_rounded(column) for column in run.T] for run in comparison.values],
     }
-    functions = {"number": _number, "interval": _interval, "kind": _kind(comparison)}
+    functions = {"number": _number, "interval": _interval, "kind": _describe_means(comparison)}
     write_page(path, "compare.html.jinja", comparison=comparison, data=data, **functions)
 
 

@@ -36,14 +36,14 @@ def find_mattes(folder: Path, photos: Sequence[Photo]) -> tuple[dict[str, Path],
             else:
                 strays += paths
         if found:
-            return {name: _only(paths) for name, paths in found.items()}, strays
+            return {name: _single(paths) for name, paths in found.items()}, strays
     raise GFMError(
         f"no picture in {folder} is named like one of the {len(photos)} photos; it holds "
         f"{_describe(folder)}: name the mattes {photos[0].name}.png and so on"
     )
 
 
-def _only(paths: list[Path]) -> Path:
+def _single(paths: list[Path]) -> Path:
     if len(paths) > 1:
         names = " and ".join(path.name for path in paths)
         raise GFMError(f"{paths[0].parent} holds {names} for one photo: remove all but one")

@@ -22,7 +22,7 @@ class Published(NamedTuple):
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         """Return whether a run with this configuration is comparable with the row."""
-        return all(_select(config, key) == value for key, value in self.where.items())
+        return all(_option(config, key) == value for key, value in self.where.items())
 
 
 @cache
@@ -44,7 +44,7 @@ def find_published(name: str) -> Published:
     return rows[name]
 
 
-def _select(config: Mapping[str, Any], key: str) -> Any:
+def _option(config: Mapping[str, Any], key: str) -> Any:
     node: Any = config
     for part in key.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None

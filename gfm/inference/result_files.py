@@ -175,15 +175,17 @@ def _group_by_result(sources: Sequence[Source], out: Path) -> list[list[Source]]
     """Group the photos and clips whose results are the same files on the disk of ``out``."""
     names = {str(source.name) for source in sources}
     # The disk is examined only if its answer matters.
-    is_folded = len(set(map(_fold, names))) < len(names) and ignores_case(out)
+    is_folded = len(set(map(_case_key, names))) < len(names) and ignores_case(out)
     groups: dict[tuple[str, bool], list[Source]] = {}
     for source in sources:
         name = str(source.name)
-        groups.setdefault((_fold(name) if is_folded else name, source.is_clip), []).append(source)
+        groups.setdefault((_case_key(name) if is_folded else name, source.is_clip), []).append(
+            source
+        )
     return list(groups.values())
 
 
-def _fold(name: str) -> str:
+def _case_key(name: str) -> str:
     """Return a key that all spellings of a name share on a case-insensitive disk."""
     return unicodedata.normalize("NFC", name).casefold()
 

@@ -39,7 +39,7 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
             override("checkpoint", os.path.relpath(weights)),
             *_data(config, choices, folders),
             *_trust(config),
-            *_how(trainer, choices.get("trainer", "default") != "default"),
+            *_protocol_and_precision(trainer, choices.get("trainer", "default") != "default"),
         ]
     )
 
@@ -100,7 +100,7 @@ def _trust(config: TrainConfig) -> list[str]:
     return [f"trust=[{','.join(packages)}]"] if packages else []
 
 
-def _how(trainer: pl.Trainer, is_preset: bool) -> list[str]:
+def _protocol_and_precision(trainer: pl.Trainer, is_preset: bool) -> list[str]:
     """Return the overrides with which an evaluation gives the same figures.
 
     ``is_preset`` is whether they follow ``trainer=...``, which sets its own precision.

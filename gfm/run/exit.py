@@ -47,7 +47,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
         saved: Checkpoint to resume from; unless it exists, ``resume`` is not printed. A sweep can
             be resumed in any case.
     """
-    before = _modified(saved)
+    before = _modification_time(saved)
     try:
         yield
     except (SystemExit, KeyboardInterrupt) as error:
@@ -56,7 +56,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
             raise
         if is_global_zero():
             can_resume = saved is None or saved.exists() or in_sweep()
-            is_new = saved is None or _modified(saved) != before
+            is_new = saved is None or _modification_time(saved) != before
             _report_signal(status, resume if can_resume else None, is_new)
         _ignore_sigterm(status)
         sys.exit(status)
@@ -106,7 +106,7 @@ def _is_expected(error: Exception) -> bool:
     """Return whether users can fix an error, so that it needs no traceback."""
     is_expected = isinstance(error, GFMError | HydraException | OmegaConfBaseException)
     is_expected |= is_killed_worker(error) or lacks_shared_memory(error)
-    is_expected |= is_misconfiguration(error) or _is_of_disk(error) or _lacks_gpu_memory(error)
+    is_expected |= is_misconfiguration(error) or _is_disk_error(error) or _lacks_gpu_memory(error)
     is_expected |= message_from_process(error) is not None
     return is_expected and _SHOW_TRACEBACK != "1"
 
@@ -119,7 +119,7 @@ def _print_lines(error: Exception) -> str:
     return "\n".join(lines)
 
 
-def _modified(path: Path | None) -> float | None:
+def _modification_time(path: Path | None) -> float | None:
     """Return when a file was written; ``None`` if there is none."""
     return path.stat().st_mtime if path is not None and path.exists() else None
 
@@ -147,7 +147,7 @@ _OF_CLASSES = ("callbacks.", "logger.", "loss.", "optimizer.", "scheduler.", "tr
 """Sections whose options are arguments of a class, of which the YAML files name only some."""
 
 
-def _is_of_disk(error: BaseException) -> bool:
+def _is_disk_error(error: BaseException) -> bool:
     """Return whether the disk caused an error, in any library."""
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
@@ -159,7 +159,7 @@ def _lacks_gpu_memory(error: BaseException) -> bool:
 
 def describe_error(error: BaseException) -> str:
     """Return an error's message in one line, without additions by Hydra, OmegaConf and workers."""
-    if isinstance(error, OSError) and _is_of_disk(error):
+    if isinstance(error, OSError) and _is_disk_error(error):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}; {_DISK_ERRORS[error.errno or 0]}"
     if lacks_shared_memory(error):

@@ -178,11 +178,11 @@ def check_shared(config: DictConfig) -> None:
 def save_config(config: "Config") -> None:
     """Write the configuration of a run, and the overrides that it was started with."""
     if is_global_zero():
-        write_text(config.folder / "config.yaml", OmegaConf.to_yaml(_from_anywhere(config)))
+        write_text(config.folder / "config.yaml", OmegaConf.to_yaml(_with_absolute_paths(config)))
         save_overrides(config.folder)
 
 
-def _from_anywhere(config: "Config") -> dict[str, Any]:
+def _with_absolute_paths(config: "Config") -> dict[str, Any]:
     """Return a configuration with absolute paths, which can be read from any current folder."""
     plain = config.to_dict()
     data = plain["data"]

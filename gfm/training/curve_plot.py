@@ -95,27 +95,30 @@ def draw_curves(source: Path, target: Path, objective: str = "val/sad", mode: st
 
 def _panels(curves: _Curves) -> dict[str, tuple[Any, _Curves]]:
     """Return the function that draws each panel, and its curves, by title."""
-    sad = _chosen(curves, "val/sad", *(f"val/sad_{region}" for region in _REGIONS))
+    sad = _pick(curves, "val/sad", *(f"val/sad_{region}" for region in _REGIONS))
     per_pixel = "mad" if "val/mad" in curves else "mse"
-    error = _chosen(curves, f"val/{per_pixel}", f"val/{per_pixel}_transition")
+    error = _pick(curves, f"val/{per_pixel}", f"val/{per_pixel}_transition")
     others = [name for name in curves if name.startswith("val/") and name not in _KNOWN]
     panels = {
-        "training loss": (_draw_losses, _chosen(curves, *_starting(curves, "train/loss"))),
+        "training loss": (_draw_losses, _pick(curves, *_names_with_prefix(curves, "train/loss"))),
         "SAD (thousands)": (_draw_sad, sad),
         f"{per_pixel.upper()} (per pixel)": (_draw_validation, error),
-        "learning rate": (_draw_rates, _chosen(curves, *_starting(curves, "train/learning_rate"))),
-        "samples per second": (_draw_training, _chosen(curves, "train/samples_per_second")),
-        "share of time waiting for data": (_draw_training, _chosen(curves, "train/data_wait")),
-        **{name.removeprefix("val/"): (_draw_validation, _chosen(curves, name)) for name in others},
+        "learning rate": (
+            _draw_rates,
+            _pick(curves, *_names_with_prefix(curves, "train/learning_rate")),
+        ),
+        "samples per second": (_draw_training, _pick(curves, "train/samples_per_second")),
+        "share of time waiting for data": (_draw_training, _pick(curves, "train/data_wait")),
+        **{name.removeprefix("val/"): (_draw_validation, _pick(curves, name)) for name in others},
     }
     return {title: panel for title, panel in panels.items() if panel[1]}
 
 
-def _chosen(curves: _Curves, *names: str) -> _Curves:
+def _pick(curves: _Curves, *names: str) -> _Curves:
     return {name: curves[name] for name in names if name in curves}
 
 
-def _starting(curves: _Curves, prefix: str) -> list[str]:
+def _names_with_prefix(curves: _Curves, prefix: str) -> list[str]:
     return [name for name in curves if name.startswith(prefix)]
 
 

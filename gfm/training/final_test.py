@@ -40,11 +40,11 @@ class FinalTest(NamedTuple):
 
 def best_weights(trainer: pl.Trainer) -> Path | None:
     """Return the checkpoint that was chosen by the objective, if there is one."""
-    path = Path(getattr(_monitor(trainer), "best_model_path", ""))
+    path = Path(getattr(_best_checkpoint_callback(trainer), "best_model_path", ""))
     return path if path.is_file() else None
 
 
-def _monitor(trainer: pl.Trainer) -> Any:
+def _best_checkpoint_callback(trainer: pl.Trainer) -> Any:
     """Return the callback that keeps the best weights; ``None`` if there is none."""
     return next((c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None)), None)
 
@@ -102,6 +102,6 @@ def _describe_choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
         photos = f"{len(datamodule.held_out)} held-out training photos"
     else:
         photos = "the same photos" if num_seen == num_all else f"{num_seen} of these photos"
-    monitor = _monitor(trainer)
+    monitor = _best_checkpoint_callback(trainer)
     extreme = "lowest" if monitor.mode == "min" else "highest"
     return f"{extreme} {monitor.monitor} on {photos}"

@@ -28,7 +28,7 @@ def test_metrics_are_shown_with_the_units_of_their_protocol(protocol, unit):
 def test_the_precision_is_named_where_a_preset_sets_another(is_preset, needed):
     module = SimpleNamespace(metrics=SimpleNamespace(protocol="gfm"))
     trainer = SimpleNamespace(lightning_module=module, precision="32-true")
-    found = evaluation_command._how(trainer, is_preset)
+    found = evaluation_command._protocol_and_precision(trainer, is_preset)
     assert found == [f"trainer.precision={name}" for name in needed]
 
 

@@ -42,7 +42,7 @@ class Curves(Callback):
         }
         for logger in _dashboards(trainer):
             logger.log_hyperparams(counts)
-            for name, kinds in _kinds(trainer, pl_module).items():
+            for name, kinds in _shown_extremes(trainer, pl_module).items():
                 summary = ",".join([*kinds, "last"])
                 logger.experiment.define_metric(name, step_metric="epoch", summary=summary)
             for name in _TABLES:
@@ -57,7 +57,7 @@ class Curves(Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if trainer.sanity_checking:
             return
-        for name, kinds in _kinds(trainer, pl_module).items():
+        for name, kinds in _shown_extremes(trainer, pl_module).items():
             value = float(trainer.callback_metrics.get(name, math.nan))
             if not math.isnan(value):
                 before = self.best.get(name, {})
@@ -87,7 +87,7 @@ def _dashboards(trainer: pl.Trainer) -> "Iterator[Dashboard]":
         yield from (logger for logger in loggers if isinstance(logger, Dashboard))
 
 
-def _kinds(trainer: pl.Trainer, module: Any) -> dict[str, tuple[str, ...]]:
+def _shown_extremes(trainer: pl.Trainer, module: Any) -> dict[str, tuple[str, ...]]:
     """Return for each validation metric whether its minimum, its maximum or both are shown."""
     known = METRIC_NAMES[module.metrics.protocol]
     kinds: dict[str, tuple[str, ...]] = {
