@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from safetensors import SafetensorError
 
 from gfm.errors import WriteError
 from gfm.system.files import atomic_path
+
+T = TypeVar("T")
 
 PREVIOUS = ".previous.ckpt"
 """Suffix of the previous checkpoint: a new ``last.ckpt`` renames it ``last.previous.ckpt``."""
@@ -17,12 +20,16 @@ def previous_checkpoint(path: Path) -> Path:
     return path.with_name(path.stem + PREVIOUS)
 
 
-def write_file(path: Path, save: Callable[[Path], object]) -> None:
-    """Write a file atomically with ``save``, and make its folder; failures raise WriteError."""
+def write_file(path: Path, save: Callable[[Path], T]) -> T:
+    """Write a file atomically with ``save``, and make its folder; failures raise WriteError.
+
+    Returns:
+        The result of ``save``. If that raises an error, a file that was at ``path`` is untouched.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
-            save(temporary)
+            return save(temporary)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise WriteError(f"cannot write {path}: {reason(error)}") from error
 

@@ -1,6 +1,5 @@
 """Defines ``gfm export``; imports are lazy, to keep --help fast."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,12 +53,11 @@ def onnx(
     overwrite: OverwriteForeignOption = False,
 ) -> None:
     """Write an ONNX file that turns an RGB image of any size into alpha."""
-    from gfm.checkpoints.export import verify_onnx, write_onnx
+    from gfm.checkpoints.export import write_onnx
 
     _check_target(source, target, ".onnx", overwrite)
     graph, facts = _graph(source, inference, pixels, licence, trust)
-    write_onnx(target, graph, facts)
-    _report(target, facts, verify_onnx(target, graph) if check else iter(()))
+    _report(target, facts, write_onnx(target, graph, facts, check))
 
 
 @app.command()
@@ -75,12 +73,11 @@ def torch(
     overwrite: OverwriteForeignOption = False,
 ) -> None:
     """Write a .pt2 for torch.export.load(...).module(), which does not need this package."""
-    from gfm.checkpoints.export import verify_program, write_program
+    from gfm.checkpoints.export import write_program
 
     _check_target(source, target, ".pt2", overwrite)
     graph, facts = _graph(source, inference, pixels, licence, trust)
-    write_program(target, graph, facts)
-    _report(target, facts, verify_program(target, graph) if check else iter(()))
+    _report(target, facts, write_program(target, graph, facts, check))
 
 
 @app.command()
@@ -167,7 +164,7 @@ def _check_target(source: str, target: Path, suffix: str, overwrite: bool) -> No
     check_targets(source, [target], overwrite)
 
 
-def _report(target: Path, facts: dict[str, str], trials: "Iterator[Verification]") -> None:
+def _report(target: Path, facts: dict[str, str], trials: "list[Verification]") -> None:
     """Print what was written, and the comparison for each size of image."""
     megabytes = target.stat().st_size / 1e6
     rosta, looks = facts["rosta"].upper(), facts["looks"]

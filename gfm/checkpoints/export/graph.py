@@ -54,10 +54,14 @@ class MattingGraph(nn.Module):
         return ["batch", 3, "height", "width"]
 
     def example(self, num_images: int, height: int, width: int) -> Tensor:
-        """Make random images in the format of the input, as smooth as photos."""
+        """Make random images in the format of the input: smooth colours, an edge and noise."""
         random = torch.Generator().manual_seed(height)
-        small = torch.rand(num_images, 3, height // 16 + 2, width // 16 + 2, generator=random)
-        image = nn.functional.interpolate(small, size=(height, width), mode="bilinear")
+        small = torch.rand(2 * num_images, 3, height // 16 + 2, width // 16 + 2, generator=random)
+        smooth = nn.functional.interpolate(small, size=(height, width), mode="bilinear")
+        outside, inside = smooth.chunk(2)
+        y, x = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
+        image = torch.where(x**2 + y**2 < 0.5, inside, outside)
+        image = (image + 0.1 * torch.randn(image.shape, generator=random)).clamp(0, 1)
         if self.pixels == "uint8":
             return (image * 255).round().byte().permute(0, 2, 3, 1).contiguous()
         return image

@@ -1,4 +1,4 @@
-"""Writes a network as ``.onnx`` or ``.pt2``, atomically."""
+"""Writes a network as ``.onnx`` or ``.pt2``, atomically, after comparing both."""
 
 import json
 import logging
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from gfm.checkpoints.export.graph import MattingGraph, trace
+from gfm.checkpoints.export.verification import Verification, verify_onnx, verify_program
 from gfm.checkpoints.file_io import write_file
 from gfm.errors import GFMError
 from gfm.system.extras import import_optional
@@ -23,14 +24,24 @@ FACTS = "facts.json"
 _LARGEST = 2**31 - 2**24  # bytes; an ONNX file of 2 GiB or more cannot be read
 
 
-def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
+def write_onnx(
+    path: Path, graph: MattingGraph, facts: Mapping[str, str], check: bool = True
+) -> list[Verification]:
     """Write an ``.onnx`` with input ``image`` and output ``alpha``, for any batch and image size.
 
-    The graph has to be on the CPU; ``facts`` become metadata. Missing packages, and networks that
-    are too large for one file, raise GFMError.
+    The graph has to be on the CPU; ``facts`` become metadata.
+
+    Returns:
+        The comparison of the file with the network; empty without ``check``.
+
+    Raises:
+        GFMError: A package is missing, the network is too large for one file, or the file would
+            fail :func:`verify_onnx`; a file that was at ``path`` is untouched.
     """
     import_optional("onnx", "export", "ONNX")
     import_optional("onnxscript", "export", "ONNX")
+    if check:
+        import_optional("onnxruntime", "export", "verifying ONNX")
     num_bytes = sum(p.numel() * p.element_size() for p in graph.parameters())
     if num_bytes > _LARGEST:
         raise GFMError(
@@ -50,20 +61,31 @@ def write_onnx(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> Non
     assert program is not None
     _name_dimensions(program, graph)
     program.model.metadata_props.update({**facts, "pixels": graph.input_description})
-    write_file(path, lambda temporary: program.save(str(temporary), external_data=False))
+
+    def save(temporary: Path) -> list[Verification]:
+        program.save(str(temporary), external_data=False)
+        return list(verify_onnx(temporary, graph)) if check else []
+
+    return write_file(path, save)
 
 
-def write_program(path: Path, graph: MattingGraph, facts: Mapping[str, str]) -> None:
-    """Write a ``.pt2``, which ``torch.export.load(path).module()`` runs without this package."""
+def write_program(
+    path: Path, graph: MattingGraph, facts: Mapping[str, str], check: bool = True
+) -> list[Verification]:
+    """Write a ``.pt2``, which ``torch.export.load(path).module()`` runs without this package.
+
+    See :func:`write_onnx`.
+    """
     with _quiet():
         program = trace(graph)
     text = json.dumps({**facts, "pixels": graph.input_description}, indent=1)
-    write_file(path, lambda temporary: _save_program(program, temporary, text))
 
+    def save(temporary: Path) -> list[Verification]:
+        with temporary.open("wb") as file:  # torch rejects paths that do not end in .pt2
+            torch.export.save(program, file, extra_files={FACTS: text})
+        return list(verify_program(temporary, graph)) if check else []
 
-def _save_program(program: torch.export.ExportedProgram, path: Path, facts: str) -> None:
-    with path.open("wb") as file:  # torch rejects paths that do not end in .pt2
-        torch.export.save(program, file, extra_files={FACTS: facts})
+    return write_file(path, save)
 
 
 def _name_dimensions(program: torch.onnx.ONNXProgram, graph: MattingGraph) -> None:

@@ -11,13 +11,7 @@ from filelock import FileLock
 from torch import nn
 
 from gfm import __version__
-from gfm.checkpoints.export import (
-    MattingGraph,
-    verify_onnx,
-    verify_program,
-    write_onnx,
-    write_program,
-)
+from gfm.checkpoints.export import MattingGraph, programs, write_onnx, write_program
 from gfm.checkpoints.export.programs import FACTS
 from gfm.checkpoints.export.verification import SIZES
 from gfm.checkpoints.overwriting import check_targets
@@ -75,9 +69,9 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
     pytest.importorskip("onnxscript")
     graph = MattingGraph(small(rosta), inferer, pixels)
     path = tmp_path / "new" / "graph.onnx"
-    write_onnx(path, graph, {"rosta": rosta, "generator": f"gfm-matting {__version__}"})
+    facts = {"rosta": rosta, "generator": f"gfm-matting {__version__}"}
+    results = write_onnx(path, graph, facts)
     check_targets("none.ckpt", [path], overwrite=False)  # recognised as its own
-    results = list(verify_onnx(path, graph))
     assert [result.size for result in results] == list(SIZES)
     assert max(result.difference for result in results) < 1e-3
     assert max(result.num_undecided / np.prod(result.size) for result in results) < 0.01
@@ -100,8 +94,8 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
 def test_pt2(tmp_path, rosta, inferer, pixels):
     graph = MattingGraph(small(rosta), inferer, pixels)
     path = tmp_path / "graph.pt2"
-    write_program(path, graph, {"rosta": rosta})
-    assert max(result.difference for result in verify_program(path, graph)) < 1e-5
+    results = write_program(path, graph, {"rosta": rosta})
+    assert max(result.difference for result in results) < 1e-5
     texts = {FACTS: ""}
     module = torch.export.load(path, extra_files=texts).module()
     for size in EXTRA_SIZES:
@@ -111,14 +105,51 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     assert json.loads(texts[FACTS])["rosta"] == rosta
 
 
-def test_a_different_result_is_an_error(tmp_path, monkeypatch):
+@pytest.fixture
+def replaced(monkeypatch):
+    """Return a graph, and a copy that files hold instead of it."""
     graph = MattingGraph(small("tt"), Native())
     written = copy.deepcopy(graph)
+    monkeypatch.setattr(programs, "trace", lambda _: None)
+    monkeypatch.setattr(torch.export, "save", lambda _, file, **__: file.write(b"new"))
     monkeypatch.setattr(torch.export, "load", lambda _: SimpleNamespace(module=lambda: written))
-    assert len(list(verify_program(tmp_path / "a.pt2", graph))) == len(SIZES)
+    return graph, written
+
+
+def test_a_file_that_differs_does_not_replace_another(tmp_path, replaced):
+    graph, _ = replaced
+    path = tmp_path / "a.pt2"
+    assert [trial.size for trial in write_program(path, graph, {})] == list(SIZES)
+    path.write_bytes(b"old")
     nn.init.constant_(graph.model.focus.heads[0][-2].bias, 1.0)
-    with pytest.raises(GFMError, match=r"a\.pt2 differs from the network by"):
-        list(verify_program(tmp_path / "a.pt2", graph))
+    with pytest.raises(GFMError, match=r"differs from the network by .* at 1×192×256: --no-check"):
+        write_program(path, graph, {})
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    assert write_program(path, graph, {}, check=False) == []
+    assert path.read_bytes() == b"new"
+
+
+def test_a_filter_that_is_slightly_off_is_noticed(tmp_path, replaced, monkeypatch):
+    """On smooth images alone, alphas would differ by 3e-5 only."""
+    graph, written = replaced
+
+    def blur(model, image):
+        image = nn.functional.pad(image, (0, 0, 1, 1), mode="replicate")
+        kernel = torch.tensor([0.02, 0.96, 0.02]).view(1, 1, 3, 1).repeat(3, 1, 1, 1)
+        return Native()(model, nn.functional.conv2d(image, kernel, groups=3))
+
+    monkeypatch.setattr(written, "inferer", blur)
+    with pytest.raises(GFMError, match="differs from the network"):
+        write_program(tmp_path / "a.pt2", graph, {})
+
+
+def test_a_comparison_of_constant_mattes_says_little(tmp_path, replaced):
+    for part in replaced:
+        for head in (*part.model.glance.heads, *part.model.focus.heads):
+            nn.init.zeros_(head[-2].weight)
+    with pytest.warns(UserWarning, match=r"alpha varies by only 0 in .* compare the file with"):
+        write_program(tmp_path / "a.pt2", replaced[0], {})
 
 
 @pytest.mark.slow
@@ -131,8 +162,7 @@ def test_every_official_architecture(tmp_path, tmp_path_factory, name):
     # One at a time in all test processes, whose temporary folders have a folder in common.
     with FileLock(tmp_path_factory.getbasetemp().parent / "export.lock"):
         graph = MattingGraph(official_model(name), inferer)
-        write_onnx(tmp_path / "a.onnx", graph, {})
-        results = list(verify_onnx(tmp_path / "a.onnx", graph))
+        results = write_onnx(tmp_path / "a.onnx", graph, {})
     for result in results:
         print(name, result)
         assert result.num_undecided < 0.05 * np.prod(result.size)
