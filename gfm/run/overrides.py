@@ -90,9 +90,12 @@ def check_overrides(arguments: Sequence[str]) -> None:
     """Check that arguments are overrides, and that groups are set to a choice or to options.
 
     Raises:
-        GFMError: An argument is malformed, or sets a group to ``null`` or a number.
+        GFMError: An argument is malformed, sets a group to ``null`` or a number, or has several
+            values without ``-m``.
     """
-    for line in parse_arguments(arguments)[1]:
+    flags, overrides = parse_arguments(arguments)
+    sweeps = flags.multirun or "hydra.mode=MULTIRUN" in overrides
+    for line in overrides:
         check_name(line)
         try:
             option = parse_override(line)
@@ -104,6 +107,11 @@ def check_overrides(arguments: Sequence[str]) -> None:
         name = option.key_or_group
         if not name:
             raise GFMError(f"{line} names no option: write NAME=VALUE")
+        if option.is_sweep_override() and not sweeps:
+            raise GFMError(
+                f"{line} has several values: add -m to run each of them, or write a list as "
+                f"{name}=[a,b] and a value that contains a comma as \"{name}='a,b'\""
+            )
         known = choices(name)
         if option.is_delete() or option.is_sweep_override() or not known:
             continue

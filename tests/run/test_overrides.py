@@ -5,7 +5,14 @@ import shlex
 import pytest
 
 from gfm.compat.hydra import parse_override
-from gfm.run.overrides import gather_overrides, override, quote_paths, shell_override
+from gfm.errors import GFMError
+from gfm.run.overrides import (
+    check_overrides,
+    gather_overrides,
+    override,
+    quote_paths,
+    shell_override,
+)
 
 NAMES = [
     "runs/train/2026-01-01_10-00-00/checkpoints/best.ckpt",
@@ -62,3 +69,11 @@ def test_flags_may_stand_between_overrides():
     """Hydra's parser refuses the second override."""
     given = ["a=b", "--config-dir", "x", "c=d", "-m", "paths.run=y"]
     assert gather_overrides(given) == ["--config-dir", "x", "-m", "a=b", "c=d", "paths.run=y"]
+
+
+@pytest.mark.parametrize("sweep", ["rosta=tt,ft", "optimizer.lr=choice(1e-3, 1e-4)"])
+def test_several_values_need_a_sweep(sweep):
+    for flag in ("-m", "--multirun", "hydra.mode=MULTIRUN"):
+        check_overrides([sweep, flag])
+    with pytest.raises(GFMError, match="has several values: add -m to run each of them, or"):
+        check_overrides([sweep])
