@@ -6,7 +6,8 @@ Run: python -m tests.benchmarks inference [--height 1080] [--width 1620] [--back
 The official code resizes by scikit-image, computes both decoders at each scale, and its network is
 in torch's own memory format and in float32. Ours computes what is needed, as evaluate.py does: in
 float32 and, where the device has it in hardware, in bfloat16. All run in turn, so a busy machine
-slows all; the best of their times counts. Then how far alpha is from the official one.
+slows all; the best of their times counts. Then how far alpha is from the official one, and on a CPU
+the operators that take most of the time.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from skimage.transform import resize as skimage_resize
 from torch import Tensor
+from torch.profiler import profile
 
 from gfm.compat.hydra import instantiate
 from gfm.inference import Hybrid, Inferer, Resize
@@ -27,6 +29,7 @@ from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
 from gfm.models.precision import allow_tf32, bfloat16_hardware, choose_inference_format
 from gfm.rosta import TT
+from tests.benchmarks.measure import format_profile
 from tests.benchmarks.networks import model_node
 
 
@@ -96,6 +99,11 @@ def print_inference(
         off = (alpha - alphas[0]).abs().mean()
         ratio = f"{times[0] / taken:.2f}x, off by {off:.1e}" if taken is not times[0] else ""
         print(f"{name}, {function:18}{taken:7.0f} ms  {ratio}")
+    if device == "cpu":
+        for label, function in functions.items():
+            with profile() as profiler:
+                function()
+            print(f"{name}, {label}: {format_profile(profiler)}")
 
 
 def main() -> None:

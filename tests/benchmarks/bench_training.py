@@ -17,6 +17,8 @@ Memory: the peak of all but the first update: weights, gradients, what the optim
 activations; of torch on a GPU, on a CPU of the process beyond what it has before the network is
 built, so that the compiler itself counts too.
 
+On a CPU, the operators that take most of the time of a step are listed for each variant.
+
 --loader: one more run with those overrides for the data, and the share of time in which training
 waits for them; on a GPU it is data=demo unless said.
 """
@@ -80,8 +82,8 @@ def overrides(network: str, size: int, batch: int) -> list[str]:
 
 def measure(
     chosen: list[str], updates: int, seconds: float, is_ready: bool = True
-) -> dict[str, float]:
-    """Train in this process; return seconds per batch, peak MiB and the share without data.
+) -> dict[str, Any]:
+    """Train in this process; return seconds per batch, peak MiB, the share without data, operators.
 
     With ``is_ready``, batches need no loading.
     """
@@ -100,7 +102,8 @@ def measure(
         _, objects = train(compose_config("train", [*chosen, f"paths.run={run}"]))
     (watch,) = [c for c in objects["trainer"].callbacks if isinstance(c, Stopwatch)]
     wait = float(torch.stack(watch.waits).mean()) if watch.waits else float("nan")
-    return {"seconds": min(watch.seconds), "peak": watch.peak - base, "wait": wait}
+    times = {"seconds": min(watch.seconds), "peak": watch.peak - base, "wait": wait}
+    return {**times, "operators": watch.operators}
 
 
 def measure_official(
@@ -125,7 +128,7 @@ def measure_official(
 MEASURES = {"ours": measure, "official": measure_official}
 
 
-def measure_apart(arguments: argparse.Namespace, *task: Any) -> dict[str, float]:
+def measure_apart(arguments: argparse.Namespace, *task: Any) -> dict[str, Any]:
     """Measure in a process of its own; a task is a name of ``MEASURES`` and its arguments."""
     command = [sys.executable, "-m", "tests.benchmarks", "training"]
     command += ["--threads", str(arguments.threads), "--measure", json.dumps(task)]
@@ -139,7 +142,7 @@ def print_network(network: str, arguments: argparse.Namespace) -> None:
     """Print a line for each variant, and how much the plain step drifted."""
     shared = overrides(network, arguments.size, arguments.batch)
     order = [PLAIN, OFFICIAL, *arguments.variants, PLAIN]
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in order}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in order}
     for _ in range(arguments.rounds):
         for name in order:
             task: list[Any] = ["ours", [*shared, *([] if name == PLAIN else name.split())]]
@@ -160,6 +163,9 @@ def print_network(network: str, arguments: argparse.Namespace) -> None:
     Console(width=110).print(table)
     plain = ", ".join(f"{1000 * run['seconds']:.0f}" for run in runs[PLAIN])
     print(f"plain runs, first to last: {plain} ms")
+    for name, own in runs.items():
+        if operators := own[-1].get("operators"):
+            print(f"{name}: {operators}")
     if arguments.loader:
         budget = arguments.updates, arguments.seconds
         task = ["ours", [*shared, *arguments.loader], *budget, False]

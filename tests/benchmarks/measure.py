@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.profiler import profile
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -31,6 +32,18 @@ def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[
             if round_:
                 best[name] = min(best[name], clock() - start)
     return best
+
+
+def format_profile(profiler: profile, count: int = 7) -> str:
+    """Format the operators that took most of the processor's time, as percentages of all."""
+    times = {
+        event.key.removeprefix("aten::"): event.self_cpu_time_total
+        for event in profiler.key_averages()
+        if event.key.startswith("aten::")
+    }
+    total = sum(times.values())
+    largest = sorted(times, key=times.__getitem__, reverse=True)[:count]
+    return ", ".join(f"{name} {100 * times[name] / total:.0f} %" for name in largest)
 
 
 def reset_peak(device: str = DEVICE) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch.profiler import profile
 from torch.utils.data import DataLoader
 
 from gfm.config import TrainConfig
 from gfm.rosta import ROSTAS
-from tests.benchmarks.measure import DEVICE, clock, peak_mebibytes, reset_peak
+from tests.benchmarks.measure import DEVICE, clock, format_profile, peak_mebibytes, reset_peak
 
 
 class ReadyBatches(pl.LightningDataModule):
@@ -51,7 +52,7 @@ class Stopwatch(pl.Callback):
 
     Results: ``seconds`` of each batch, mean over an update, which takes several where gradients
     are accumulated, and on a GPU over all updates; ``waits``, logged by
-    :class:`gfm.training.callbacks.Pace`.
+    :class:`gfm.training.callbacks.Pace`; on a CPU the ``operators`` of one more update.
 
     Args:
         updates: to time.
@@ -66,6 +67,8 @@ class Stopwatch(pl.Callback):
         self.since: float | None = None
         self.begin = 0.0
         self.count = self.pending = 0  # updates, and those since the clock was read
+        self.profiler: profile | None = None
+        self.operators = ""
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, i: int
@@ -74,6 +77,11 @@ class Stopwatch(pl.Callback):
         if self.since is not None and "train/data_wait" in trainer.callback_metrics:
             self.waits.append(trainer.callback_metrics["train/data_wait"])
         if (i + 1) % batches:
+            return
+        if self.profiler:
+            self.profiler.stop()
+            self.operators = format_profile(self.profiler)
+            trainer.should_stop = True
             return
         if self.since is None:
             reset_peak()
@@ -88,4 +96,8 @@ class Stopwatch(pl.Callback):
             self.since, self.pending = clock(), 0
         if is_over:
             self.peak = peak_mebibytes()
-            trainer.should_stop = True
+            if DEVICE == "cpu":
+                self.profiler = profile()
+                self.profiler.start()
+            else:
+                trainer.should_stop = True
