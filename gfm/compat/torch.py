@@ -41,7 +41,7 @@ def lacks_shared_memory(error: BaseException) -> bool:
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Return whether memory ran out, that of a GPU or of the CPU, in any library."""
+    """Return whether a GPU or the CPU ran out of memory, in any library."""
     return isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY)
 
 

@@ -67,7 +67,7 @@ def describe_faults(name: Path | str) -> Iterator[None]:
 
 def _too_large(name: Path | str) -> GFMError:
     return GFMError(
-        f"cannot read {name}: its header asks for more than {MOST_PIXELS // 10**6} million pixels; "
+        f"cannot read {name}: its header declares more than {MOST_PIXELS // 10**6} million pixels; "
         "replace the file, or shrink it"
     )
 
@@ -154,5 +154,5 @@ def _walk_chunks(name: Path | str, file: BinaryIO) -> bool:
         has_pixels |= kind == b"IDAT"
         place += 12 + int.from_bytes(head[:4], "big")
         if place > size:
-            raise GFMError(f"cannot read {name}: cut short, or damaged; replace the file")
+            raise GFMError(f"cannot read {name}: truncated or damaged; replace the file")
     return has_late_metadata

@@ -106,7 +106,7 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
 
 def read_alpha(path: Path, is_cutout: bool = False) -> np.ndarray:
-    """Read a true matte or a trimap in 8 bits; see :func:`read_matte`.
+    """Read a true matte or a trimap as 8-bit; see :func:`read_matte`.
 
     Returns:
         H×W, uint8; a memory map if the picture is packed.
@@ -133,7 +133,7 @@ def is_too_small(matte: np.ndarray) -> bool:
 
 
 def to_uint8(matte: np.ndarray) -> np.ndarray:
-    """Return a matte of 8 or 16 bits in 8 bits."""
+    """Convert a matte of 8 or 16 bits to 8 bits."""
     if matte.dtype == np.uint16:
         return ((matte.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return matte
@@ -142,8 +142,8 @@ def to_uint8(matte: np.ndarray) -> np.ndarray:
 def read_matte(path: Path, is_cutout: bool = False) -> np.ndarray:
     """Read a matte or a trimap in the depth of the file.
 
-    The matte of a cut-out is its opacity. That of any other file is the opacity if that varies;
-    otherwise it is the grey channel.
+    The matte of a cut-out is its alpha channel. Any other file uses its alpha channel if that
+    varies, and otherwise its grey values.
 
     Returns:
         H×W, uint8 or uint16.
@@ -154,11 +154,11 @@ def read_matte(path: Path, is_cutout: bool = False) -> np.ndarray:
     """
     matte = pick_matte(*decode_channels(path, load(path)), is_cutout)
     if matte is None and is_cutout:
-        raise GFMError(f"{path} is opaque: a cut-out has transparency; remove or replace it")
+        raise GFMError(f"{path} is opaque: a cut-out needs transparency; remove or replace it")
     if matte is None:
         raise GFMError(
-            f"{path} is in colour and opaque: a matte is grey, or the opacity of an RGBA picture; "
-            "replace it, or exchange the folders of photos and mattes"
+            f"{path} is in colour and opaque: a matte must be grey, or the alpha channel of an "
+            "RGBA picture; replace it, or swap the folders of photos and mattes"
         )
     return matte
 

@@ -8,7 +8,7 @@ from gfm.models.gfm import GFM
 
 
 class Shrinking:
-    """Shrinks large pictures for an inferer, as the official test does with photos of one's own.
+    """Shrinks large pictures for an inferer, as the official test does with user photos.
 
     Their mattes are enlarged along the picture's edges; see :func:`gfm.inference.detail.enlarge`.
 

@@ -218,7 +218,7 @@ def test_mattes_in_colour_are_refused(tmp_path, mode):
     suffix = ".tif" if mode == "CMYK" else ".png"
     path = saved(tmp_path / f"x{suffix}", COLOURS, mode)
     for read in (read_alpha, read_matte):
-        with pytest.raises(GFMError, match=rf"x\{suffix} is in colour and opaque: .* exchange"):
+        with pytest.raises(GFMError, match=rf"x\{suffix} is in colour and opaque: .* swap"):
             read(path)
 
 
@@ -227,7 +227,7 @@ def test_the_matte_of_a_grey_cutout_is_its_opacity(tmp_path):
     empty = saved(tmp_path / "empty.png", np.dstack([grey, 0 * MATTE]))
     full = saved(tmp_path / "full.png", np.dstack([grey, 0 * MATTE + 255]))
     assert not read_alpha(empty, is_cutout=True).any()
-    with pytest.raises(GFMError, match=r"full\.png is opaque: a cut-out has transparency"):
+    with pytest.raises(GFMError, match=r"full\.png is opaque: a cut-out needs transparency"):
         read_alpha(full, is_cutout=True)
     np.testing.assert_array_equal(read_alpha(full), MATTE)  # a matte saved as RGBA
 
