@@ -1,11 +1,11 @@
-"""How true the colours of cut-outs and the detail of large mattes are, on drawn animals.
+"""Errors in the colours of cut-outs and in the detail of large mattes, on drawn animals.
 
 Run: python -m tests.benchmarks cutouts [--photos 6] [--height 1080] [--width 1620]
                                         [--large-height 2160] [--large-width 3240]
 
 Colours: error of the estimated foreground where 0 < alpha < 1, weighted by alpha, of 255; and the
-processor's time. Detail: SAD of the whole picture (in thousands) and MSE near the transition
-(times 1000) of mattes that were known at 1080 pixels only and enlarged. "exact": the truth shrunk
+CPU time. Detail: SAD of the whole picture (in thousands) and MSE near the transition (times 1000)
+of mattes that were known only at 1080 pixels and enlarged. "exact": the truth shrunk
 to that size. "soft": the truth at half of it, which is what HYBRID's focus decoder sees.
 """
 

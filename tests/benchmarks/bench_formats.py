@@ -1,7 +1,7 @@
 """How fast the formats of foregrounds and mattes decode: python -m tests.benchmarks formats.
 
-Draws two animals of 1080×1620. Processor time per megapixel, bytes per pixel, and the mean and the
-largest difference that the format makes, of 255.
+Draws two animals of 1080×1620. Prints CPU time per megapixel, bytes per pixel, and the mean and the
+largest error of the format, of 255.
 """
 
 import cv2

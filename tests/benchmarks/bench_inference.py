@@ -1,13 +1,13 @@
-"""How long a photo takes by RESIZE and HYBRID, beside the order of work of the official code.
+"""Time per photo with RESIZE and HYBRID, compared with the order of work of the official code.
 
 Run: python -m tests.benchmarks inference [--height 1080] [--width 1620] [--backbone r34]
                                           [--decoder-scale 1]
 
 The official code resizes by scikit-image, computes both decoders at each scale, and its network is
-in torch's own memory format and in float32. Ours computes what is needed, as evaluate.py does: in
-float32 and, where the device has it in hardware, in bfloat16. All run in turn, so a busy machine
-slows all; the best of their times counts. Then how far alpha is from the official one, and on a CPU
-the operators that take most of the time.
+in torch's own memory format and in float32. Ours computes only what is needed, as evaluate.py does:
+in float32 and, if the device has it in hardware, in bfloat16. All run in turn, so a busy machine
+slows all of them; the best times count. Also prints the difference from the official alpha and, on
+a CPU, the operators that take most of the time.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def ours(model: GFM, photo: np.ndarray, inferer: Inferer, is_half: bool) -> Tens
 
 
 def best_times(functions: list[Callable[[], Tensor]], rounds: int) -> list[float]:
-    """Return the shortest time of each function in ms, over rounds that run all in turn."""
+    """Return the best time of each function in ms, over rounds that run all in turn."""
     times = [float("inf")] * len(functions)
     for _ in range(rounds):
         for i, function in enumerate(functions):

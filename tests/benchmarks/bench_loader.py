@@ -1,12 +1,12 @@
-"""Training samples per second and core, beside the official order of work (tests/data/oracle.py).
+"""Training samples per second and core, against the official order of work (tests/data/oracle.py).
 
     make bench ARGS=loader
 
 Draws 1080×1620 photos and 1920×1280 backgrounds on first use (half a minute, 840 MB in
-data/bench), stores their foregrounds as ``gfm prepare`` does, packs them, and takes turns between
-the two on the same photos, windows and chances. Then it shows what a loader process spends on a
-sample that it composes, and on one that the device composes, and which functions take the time.
-All is processor time, which a busy machine changes less than time on the clock.
+data/bench), stores their foregrounds as ``gfm prepare`` does, packs them, and alternates between
+the two with the same photos, windows and random choices. Then it shows the time of a loader process
+per sample, composed by itself or by the device, and which functions take it. All times are CPU
+time, which depends less on other work than wall-clock time.
 """
 
 import cProfile
@@ -85,7 +85,7 @@ def _with_prepared_layers(drawn: Roots) -> Roots:
 
 
 def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
-    """Yield samples of the official order of work, with the chances of the track."""
+    """Yield samples of the official order of work, with the probabilities of the track."""
     photos, scenes = row.track.photos(roots), row.track.scenes(roots)
     rng = np.random.default_rng(0)
     turn = itertools.count()
@@ -121,7 +121,7 @@ def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
 
 
 def rates(samplers: list[tuple[Callable[[], None], int]]) -> list[float]:
-    """Return the samples per second of each, the median of rounds that take turns."""
+    """Return the samples per second of each, the median over alternating rounds."""
     times: list[list[float]] = [[] for _ in samplers]
     for sampler, _ in samplers:
         sampler()
@@ -150,7 +150,7 @@ def loader_rate(roots: Roots, num_workers: int) -> float:
 
 
 def loader_milliseconds(row: Row, roots: Roots, compose_on: ComposeOn) -> float:
-    """Return the processor time of a loader process per sample, in an epoch of 320."""
+    """Return the CPU time of a loader process per sample, in an epoch of 320."""
     track = replace(row.track, backgrounds_per_foreground=40)
     datamodule = MattingDataModule(
         roots, track, OPTIONS, batch_size=32, num_workers=1, compose_on=compose_on
@@ -178,7 +178,7 @@ def loader_milliseconds(row: Row, roots: Roots, compose_on: ComposeOn) -> float:
 
 
 def compare_places(packed: Roots) -> Table:
-    """Return the table of loader processes that compose and that do not."""
+    """Return the table of loader processes that compose, and of those that do not."""
     table = Table("track, packed", "workers, ms", "device, ms", "ratio")
     for row in ROWS[:3]:
         times: dict[ComposeOn, list[float]] = {"workers": [], "device": []}

@@ -1,13 +1,13 @@
-"""How long the gfm metrics take against the official formulation, on one core, side by side.
+"""Time of the gfm metrics against the official formulation, on one core, side by side.
 
 Run: python -m tests.benchmarks.bench_metrics
 
 The official formulation is `tests.metrics.reference`, in float64 as the official evaluation has
 it, with the distance maps that the official code computes and never uses, and once without them.
-Ours scores the same 8-bit mattes as float32 tensors, checks of the inputs included. The two run in
-turn, so that a busy machine slows both; the best of their times counts.
+Ours scores the same 8-bit mattes as float32 tensors, including input checks. The two run in
+turn, so that a busy machine slows both; the best times count.
 
-Last, what Conn becomes on the golden pairs where a copy counts the background as a component.
+Finally, it prints Conn of the golden pairs if the background is counted as a component.
 """
 
 import time
@@ -29,7 +29,7 @@ ROUNDS = 7
 
 
 def best_times(functions: list[Callable[[], object]]) -> list[float]:
-    """Return the shortest processor time of each function in ms; rounds run all in turn."""
+    """Return the best CPU time of each function in ms; rounds run all in turn."""
     times = np.full((ROUNDS, len(functions)), np.inf)
     for row in times:
         for i, function in enumerate(functions):
@@ -70,7 +70,7 @@ def print_rows(name: str, noise: float) -> None:
 
 
 def conn_counting_background(preds: np.ndarray, target: np.ndarray) -> float:
-    """Compute Conn as many copies do, which let label 0, the background, be the largest region."""
+    """Compute Conn like many copies, where the background, label 0, may be the largest region."""
     level = np.full(preds.shape, -1, np.float32)
     for previous, threshold in pairwise(np.arange(0, 1.1, 0.1)):
         labels = label((preds >= threshold) & (target >= threshold), connectivity=1)

@@ -1,10 +1,10 @@
-"""What each option for speed does to a network's forward pass, beside plain eager float32.
+"""Effect of each speed option on a network's forward pass, relative to plain eager float32.
 
 Run: python -m tests.benchmarks models [--networks r34 d121] [--size 320] [--batch 4]
 
-The same network with bfloat16 autocast, channels last and torch.compile. All variants run in turn;
-the best of their times counts, on a CPU that of one thread on the processor, which a busy machine
-changes little. ``python -m tests.benchmarks training`` is about training.
+The same network with bfloat16 autocast, channels last and torch.compile. All variants run in turn,
+and the best times count; on a CPU, this is the CPU time of one thread, which depends little on
+other work. ``python -m tests.benchmarks training`` measures training.
 """
 
 import argparse

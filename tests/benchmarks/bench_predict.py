@@ -1,14 +1,14 @@
-"""How fast a folder of photos becomes mattes and cut-outs, against the official order of work.
+"""Speed of turning a folder of photos into mattes and cut-outs, against the official order of work.
 
 Run: python -m tests.benchmarks predict [--photos 4] [--height 1080] [--width 1620] [--backbone r34]
                                         [--decoder-scale 1]
 
-The reference is the loop of the official test on one's own photos with HYBRID: one photo after the
+The reference is the loop of the official test on user photos with HYBRID: one photo after the
 other is decoded, resized by scikit-image, run through both decoders at both scales, enlarged by
 scikit-image, fused, multiplied by its matte and written. Ours is the loop of ``gfm predict``, which
 also estimates the colours of the foreground, with the same network, photos and inference. They run
-in turn, and the shortest time of each counts. Then ours in bfloat16 as often, where the processor
-has it.
+in turn, and the best time of each counts. Then ours runs as often in bfloat16, if the CPU supports
+it.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
     watch = Stopwatch(model)
 
     def ours(maker: OutputMaker, out: Path) -> tuple[float, float]:
-        """Return the seconds, and the share of them in the network."""
+        """Return the seconds, and the fraction spent in the network."""
         start, watch.seconds = now(), 0.0
         predict_files(maker, sources, ResultFiles(out, OUTPUTS, overwrite=True))
         seconds = now() - start

@@ -1,21 +1,21 @@
-"""What each option does to a whole training step, beside plain float32.
+"""Effect of each option on a whole training step, relative to plain float32.
 
 Run: python -m tests.benchmarks training [--networks r34 d121] [--size 320] [--batch 8]
                                          [--variants compile=true ...] [--loader data=demo]
 
-Each variant is an override as train.py takes it, or several with blanks between, and runs as
-train.py runs it, in a process of its own: batch to float, forward pass, losses, backward pass,
-update. Batches are ready in memory. The plain step runs first and last, to show how far the
-machine drifts. The official order of work is float32 in torch's own memory format, with a Laplacian
+Each variant is an override as for train.py, or several separated by blanks, and runs as in
+train.py, in a separate process: batch to float, forward pass, losses, backward pass, update.
+Batches are ready in memory. The plain step runs first and last, to show how much the machine's
+speed drifts. The official order of work is float32 in torch's own memory format, with a Laplacian
 pyramid for each picture.
 
-Time: of one batch after the first; on a GPU the mean of several, on a CPU the best, of one thread
-on the processor, which a busy machine changes little. torch.compile takes minutes on a CPU, where
-it runs only if --variants names it.
+Time: of one batch after the first; on a GPU the mean of several, on a CPU the best CPU time of one
+thread, which depends little on other work. torch.compile takes minutes on a CPU, where it runs only
+if --variants names it.
 
-Memory: the peak of all but the first update: weights, gradients, what the optimiser keeps,
-activations; of torch on a GPU, on a CPU of the process beyond what it has before the network is
-built, so that the compiler itself counts too.
+Memory: the peak of all updates but the first: weights, gradients, optimiser state, activations. On
+a GPU it is torch's; on a CPU it is that of the process beyond what it has before the network is
+built, so the compiler itself counts too.
 
 On a CPU, the operators that take most of the time of a step are listed for each variant.
 
@@ -62,7 +62,7 @@ VARIANTS = [
     "callbacks=ema",
 ]
 NOT_ON_A_CPU = {
-    "trainer.precision=16-mixed": "float16 autocast is for GPUs alone",
+    "trainer.precision=16-mixed": "float16 autocast needs a GPU",
     "compile=true": "compiling takes minutes on a CPU; --variants compile=true runs it",
 }
 # Left out, so that only the callbacks remain that take part in every step.
@@ -129,7 +129,7 @@ MEASURES = {"ours": measure, "official": measure_official}
 
 
 def measure_apart(arguments: argparse.Namespace, *task: Any) -> dict[str, Any]:
-    """Measure in a process of its own; a task is a name of ``MEASURES`` and its arguments."""
+    """Measure in a separate process; a task is a name of ``MEASURES`` and its arguments."""
     command = [sys.executable, "-m", "tests.benchmarks", "training"]
     command += ["--threads", str(arguments.threads), "--measure", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -170,7 +170,9 @@ def print_network(network: str, arguments: argparse.Namespace) -> None:
         budget = arguments.updates, arguments.seconds
         task = ["ours", [*shared, *arguments.loader], *budget, False]
         wait = measure_apart(arguments, *task)["wait"]
-        share = "not measured, for no step logged it" if math.isnan(wait) else f"{100 * wait:.0f} %"
+        share = (
+            "not measured, because no step logged it" if math.isnan(wait) else f"{100 * wait:.0f} %"
+        )
         print(f"time without data, with {' '.join(arguments.loader)}: {share}")
 
 

@@ -1,13 +1,12 @@
-"""What smoothing over time gains and costs, and the memory that clips of two lengths take.
+"""Gain and cost of smoothing over time, and the memory that clips of two lengths take.
 
 Run: python -m tests.benchmarks video [--checkpoint best.ckpt] [--frames 48] [--height 360]
 
-Clips of drawn animals that move, with exact mattes and the noise of a sensor, are matted by the
-network of the checkpoint; without one the mattes are the truth, made wrong where it is soft, in
-every frame differently. Printed are dtSSD times 100 and SAD in thousands of pixels, of the mattes
-as they are, of smoothed ones, and of the smoothed truth, where all error is the smoothing's. Then
-``gfm predict`` works on a clip and on one of four times its length, and the peaks of memory are
-compared.
+Clips of moving drawn animals, with exact mattes and sensor noise, are matted by the network of the
+checkpoint. Without a checkpoint, errors are added to the exact mattes in soft regions,
+independently in every frame. Prints dtSSD times 100 and SAD in thousands of pixels: of the mattes,
+of the smoothed mattes, and of the smoothed exact mattes, whose error comes from smoothing alone.
+Then ``gfm predict`` mattes a clip and one four times as long, and the memory peaks are compared.
 """
 
 import argparse
@@ -83,7 +82,7 @@ def print_flicker(guess: Guess, num_clips: int, num_frames: int, height: int) ->
 
 
 def print_memory(num_frames: int, height: int) -> None:
-    """Print the peaks of the process without the network, which needs the same for every frame."""
+    """Print the memory peaks without the network, which needs the same for every frame."""
 
     def make(image: np.ndarray, smoother: Smoother | None) -> dict[str, np.ndarray]:
         alpha = torch.from_numpy(image[..., 0].copy())[None, None] / 255
@@ -107,7 +106,7 @@ def print_memory(num_frames: int, height: int) -> None:
             predict_clip(make, clip, targets, options)
             peaks.append(peak_mebibytes("cpu"))
     for count, peak in zip((num_frames, 4 * num_frames), peaks[1:], strict=True):
-        print(f"  {count:4d} frames of {height}x{width_of(height)}: {peak:6.0f} MiB at the peak")
+        print(f"  {count:4d} frames of {height}x{width_of(height)}: {peak:6.0f} MiB peak")
 
 
 def main() -> None:

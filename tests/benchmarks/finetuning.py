@@ -1,7 +1,7 @@
 """The table of docs/finetuning.md: python -m tests.benchmarks.finetuning --folder /tmp/finetuning.
 
-Trains a network on drawn animals of some species, and fine-tunes it on few photos of others, and on
-real photos where a folder of them is given. What is done already is not repeated.
+Trains a network on drawn animals of some species, and fine-tunes it on a few photos of others, and
+on real photos if a folder of them is given. Finished runs are not repeated.
 """
 
 import argparse
@@ -40,7 +40,7 @@ QUIET += ["trainer.enable_progress_bar=false", "trainer.enable_model_summary=fal
 
 
 def draw(folder: Path, number: int, is_other: bool, seed: int) -> None:
-    """Draw animals into ``images`` and ``alphas``, of the other species or of all the rest."""
+    """Draw animals of the held-out species, or of all others, into ``images`` and ``alphas``."""
     names = list(SPECIES)
     indices = (i for i in range(10**6) if (names[i % len(names)] in OTHERS) == is_other)
     for part in ("images", "alphas"):
@@ -88,7 +88,7 @@ def make_data(folder: Path, real: Path | None) -> dict[str, Path]:
 
 
 def run(folder: Path, *options: str) -> dict[str, float]:
-    """Train with options, unless it was done before, and return the tested metrics and minutes."""
+    """Train with options unless that is finished; return the tested metrics and minutes."""
     file = folder / "result.csv"
     if not file.is_file():
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What benchmarks measure with: processor or wall-clock time, and memory at its peak."""
+"""Measurements for benchmarks: CPU or wall-clock time, and peak memory."""
 
 import time
 from collections.abc import Callable
@@ -11,9 +11,9 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def clock(waits: bool = True) -> float:
-    """Return seconds: on a CPU processor time, which a busy machine changes little.
+    """Return seconds: with a CPU device the CPU time, which depends little on other work.
 
-    A GPU is waited for, unless ``waits`` is false.
+    Otherwise, waits for the GPU first, unless ``waits`` is false.
     """
     if DEVICE == "cpu":
         return time.process_time()
@@ -23,7 +23,7 @@ def clock(waits: bool = True) -> float:
 
 
 def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Return the shortest times over rounds of all functions in turn, after a warm-up round."""
+    """Return the best times over rounds of all functions in turn, after a warm-up round."""
     best = dict.fromkeys(functions, float("inf"))
     for round_ in range(rounds + 1):
         for name, function in functions.items():
@@ -35,7 +35,7 @@ def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[
 
 
 def format_profile(profiler: profile, count: int = 7) -> str:
-    """Format the operators that took most of the processor's time, as percentages of all."""
+    """Format the operators that took most of the CPU time, as percentages of the total."""
     times = {
         event.key.removeprefix("aten::"): event.self_cpu_time_total
         for event in profiler.key_averages()
@@ -55,7 +55,7 @@ def reset_peak(device: str = DEVICE) -> None:
 
 
 def peak_mebibytes(device: str = DEVICE) -> float:
-    """Return the most memory held since the last reset, by torch on a GPU, else by the process."""
+    """Return the peak memory since the last reset: torch's on a GPU, else that of the process."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     # Not getrusage's ru_maxrss: a process starts with that of the one that started it.

@@ -1,9 +1,9 @@
-"""Networks as the configuration names them, their parameters and multiply-adds.
+"""Parameters and multiply-adds of networks, by their names in the configuration.
 
 Run: python -m tests.benchmarks.networks [--size 320] [NAME ...]
 
-Prints the table of docs/models.md: encoder, and the whole network with RoSTA TT. Nothing is
-computed, only counted (on the meta device), so that it takes seconds. A name is one of
+Prints the table of docs/models.md: encoder, and the whole network with RoSTA TT. Operations
+are only counted, on the meta device, which takes seconds. A name is one of
 configs/backbone or of timm.
 """
 

@@ -1,4 +1,4 @@
-"""A training step in the order of the official code, beside which others are measured."""
+"""A training step in the order of the official code, as a reference for others."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from gfm.rosta import TT, transition_mask
 class OfficialStep:
     """Trains a network with RoSTA TT on one random batch, as the official code does.
 
-    Everything is float32 in torch's own memory format; torch's defaults decide about TF32. The
-    loader makes targets and floats there, so that they are made here before the time starts.
+    Everything is float32 in torch's default memory format; torch's defaults decide about TF32. The
+    official loader makes targets and floats, so they are made here before timing starts.
     """
 
     def __init__(self, model: GFM, batch: int, size: int, device: str) -> None:
@@ -69,7 +69,7 @@ def _two_pyramids(preds: Tensor, target: Tensor) -> Tensor:
 
 
 def _pyramid(image: Tensor) -> list[Tensor]:
-    """Return the levels of N×1×H×W images, each image convolved by itself."""
+    """Return the levels of N×1×H×W images, each image convolved separately."""
     kernel = terms._gauss_kernel(image.device)
     levels = []
     for _ in range(5):

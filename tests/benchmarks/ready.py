@@ -1,4 +1,4 @@
-"""Stand-ins in a training run: batches that are ready, and a callback that takes the time."""
+"""Stand-ins for a training run: ready batches, and a callback that measures time."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""How benchmarks take the time and the memory of a GPU, with a clock in its place."""
+"""How benchmarks measure time and memory of a GPU, simulated by a clock."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from tests.benchmarks.ready import Stopwatch
 
 @pytest.mark.parametrize(("device", "times"), [("cpu", [1.5] * 6), ("cuda", [1.5])])
 def test_steps_of_a_gpu_are_timed_together(monkeypatch, device, times):
-    """It would stand still if each step waited for it."""
+    """It would idle if each step waited for it."""
     steps, waited = [0], []
 
     def clock(waits=True):
