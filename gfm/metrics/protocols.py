@@ -143,10 +143,16 @@ def find_protocol(name: str) -> ScoringProtocol:
 
 
 def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names of a protocol's metrics and of extra ones, which must differ."""
+    """Return the names of a protocol's metrics and of extra ones, which must differ.
+
+    Raises:
+        ValueError: A name is taken, by such a metric or by another column of the results.
+    """
     names = find_protocol(protocol).metric_names
     if taken := [name for name in extra if name in names]:
         raise ValueError(f"protocol {protocol!r} has a metric {taken[0]!r}: choose another name")
+    if taken := [name for name in extra if name in ("name", "num_images")]:
+        raise ValueError(f"results have a column {taken[0]!r}: choose another name for the metric")
     return (*names, *extra)
 
 

@@ -18,24 +18,45 @@ _FEW = 10  # with fewer photos, a mean is unreliable
 _SHOWN = ("sad", "sad_transition", "mad", "mse", "grad", "conn")
 
 
-def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[Photo]) -> None:
+def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[Photo]) -> bool:
     """Print the metrics before and after training, with confidence intervals of the differences.
 
     Args:
         run: Folder of a run that was validated before its first step and tested at the end.
         units: Units of the metrics by name.
         photos: Photos of the test.
+
+    Returns:
+        Whether the new weights may be used: nothing is known against them.
     """
     if not (run / BEFORE).is_file() or not (run / AFTER).is_file():
-        return
+        return True
     before, after = read_table(run / BEFORE), read_table(run / AFTER)
     common = sorted(before.keys() & after.keys())
     names = [name for name in _SHOWN if common and name in before[common[0]]]
     if not names:
-        return
+        return True
     old, new = (_values(rows, common, names) for rows in (before, after))
     differences = bootstrap_differences(new - old)
-    title = f"before and after, on {len(common)} photos that were not trained on; lower is better"
+    console().print(_table(old, new, differences, names, units))
+    console().print(_verdict(differences[0], len(common)))
+    trivial = _trivial_sad([photo for photo in photos if photo.name in common])
+    is_usable = bool(new[:, 0].mean() < trivial)
+    if not is_usable:
+        text = f"an empty or full matte has a SAD of {trivial:.5g}: these mattes are not usable"
+        console().print(text, style="yellow")
+    return is_usable and differences[0].low <= 0
+
+
+def _table(
+    old: np.ndarray,
+    new: np.ndarray,
+    differences: Sequence[Difference],
+    names: Sequence[str],
+    units: Mapping[str, str],
+) -> Table:
+    """Return a table of the means of ``old`` and ``new``, both photos × metrics."""
+    title = f"before and after, on {len(old)} photos that were not trained on; lower is better"
     table = Table(title=title, title_justify="left")
     for column in ("metric", "before", "after", "difference", "95 % interval", "unit"):
         table.add_column(column, justify="left" if column in ("metric", "unit") else "right")
@@ -44,13 +65,7 @@ def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[
         found = differences[i]
         interval = f"{found.low:+.3g} … {found.high:+.3g}"
         table.add_row(name, *values, f"{found.mean:+.3g}", interval, units.get(name, ""))
-    console().print(table)
-    known = [photo for photo in photos if photo.name in common]
-    console().print(_verdict(differences[0], len(common)))
-    trivial = _trivial_sad(known)
-    if new[:, 0].mean() >= trivial:
-        text = f"an empty or full matte has a SAD of {trivial:.5g}: these mattes are not usable"
-        console().print(text, style="yellow")
+    return table
 
 
 def _values(rows: Rows, photos: list[str], names: list[str]) -> np.ndarray:

@@ -177,10 +177,17 @@ def check_trained(trainer: pl.Trainer) -> None:
         )
 
 
-def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM) -> None:
+def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM, num_available: int) -> None:
     """Check that the batch divides evenly among processes and is large enough for batch norm.
 
-    The loader checks the batch too, but then every process would print the error.
+    The loader checks the batch too, but then every process would print the error. If an epoch has
+    fewer samples than a batch, a warning says so.
+
+    Args:
+        config: Configuration of the run.
+        trainer: Its trainer, with the number of processes.
+        model: Its network.
+        num_available: Number of samples of an epoch.
 
     Raises:
         GFMError: The batch does not divide evenly, or each process gets one sample whose deepest
@@ -194,4 +201,9 @@ def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM) -> None:
         raise GFMError(
             f"data.batch_size=1 and data.input_size={side} leave batch normalisation one pixel: "
             f"set data.batch_size=2 for each process, or data.input_size={2 * stride}"
+        )
+    if num_available < config.data.batch_size and is_global_zero():
+        text = f"data.batch_size={config.data.batch_size} is larger than an epoch, so each step"
+        warnings.warn(
+            f"{text} has only {num_available} samples: set it to at most that", stacklevel=2
         )

@@ -101,12 +101,13 @@ def show_results(
         names = config.objective or "", config.objective_mode
         draw_curves(config.folder / "metrics.csv", config.folder / "curves.png", *names)
     module: Any = trainer.lightning_module
+    is_usable = True
     validated = {k: v for k, v in metrics.items() if k.startswith("val/")}
     if tested:
         values = {k: v for k, v in tested.metrics.items() if k.startswith("test/")}
         console().print(metrics_table(tested.title, values, module.metrics.units))
         console().print(tested.choice)
-        show_before_and_after(config.folder, module.metrics.units, photos)
+        is_usable = show_before_and_after(config.folder, module.metrics.units, photos)
     elif validated:
         console().print(metrics_table("last validation", validated, module.metrics.units))
     weights = tested.weights if tested else best_weights(trainer)
@@ -114,7 +115,7 @@ def show_results(
         command = evaluation_command(config, trainer, weights)
         console().print("evaluate these weights with")
         console().print(f"  {command}", style="bold")
-        if config.validate_first:
+        if config.validate_first and is_usable:
             predict = ["gfm", "predict", "photo.jpg", "-o", "mattes", "--checkpoint"]
             console().print("matte other photos with")
             console().print(f"  {shlex.join([*predict, os.path.relpath(weights)])}", style="bold")

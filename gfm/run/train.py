@@ -61,7 +61,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         datamodule = build.build_datamodule(config)
         module = build.build_module(config, datamodule, resumed)
         trainer = build.build_trainer(config)
-        build.check_batch(config, trainer, module.model)
+        build.check_batch(config, trainer, module.model, len(datamodule.training))
         build.save_split(datamodule, folder)
         save_config(config)  # a resumed run that cannot start keeps its own
 

@@ -88,6 +88,8 @@ def test_extra_metrics_follow_those_of_a_protocol(protocol: str) -> None:
     assert pickle.loads(pickle.dumps(metrics)).compute() == values
     with pytest.raises(ValueError, match="has a metric 'sad': choose another name"):
         MattingMetrics(protocol, {"sad": coverage})
+    with pytest.raises(ValueError, match="results have a column 'name': choose another name"):
+        MattingMetrics(protocol, {"name": coverage})
 
 
 def test_units_are_those_of_the_divisors() -> None:

@@ -8,10 +8,11 @@ from omegaconf import OmegaConf
 from gfm.compat.hydra import compose_from
 from gfm.config import TrainConfig
 from gfm.metrics import metric_units
-from gfm.run import evaluation_command
+from gfm.run import evaluation_command, summary
 from gfm.run.configs import CONFIGS
 from gfm.run.saved_options import ConfigFolders
 from gfm.run.summary import metrics_table
+from gfm.training.final_test import FinalTest
 
 
 @pytest.mark.parametrize(("protocol", "unit"), [("gfm", "tens"), ("dim", "thousands")])
@@ -70,3 +71,17 @@ def test_the_evaluation_of_a_custom_experiment_has_its_photos(tmp_path):
         *("data=pairs", "trainer=cpu", "paths.bg20k=/backgrounds", "+paths.more='1'"),
         *("data.shorter_side=null", "data.root=/mine", "data.also=['/other pets','2024']"),
     ]
+
+
+@pytest.mark.parametrize("is_usable", [True, False])
+def test_other_photos_are_matted_only_with_usable_weights(tmp_path, monkeypatch, capsys, is_usable):
+    monkeypatch.setattr(summary, "evaluation_command", lambda *_: "gfm evaluate")
+    monkeypatch.setattr(summary, "show_before_and_after", lambda *_: is_usable)
+    module = SimpleNamespace(metrics=SimpleNamespace(units={}))
+    trainer = SimpleNamespace(is_global_zero=True, lightning_module=module)
+    config = SimpleNamespace(folder=tmp_path, validate_first=True)
+    tested = FinalTest({}, "best weights", "", tmp_path / "best.ckpt")
+    summary.show_results(config, trainer, {}, tested, [])
+    text = capsys.readouterr().out
+    assert "gfm evaluate" in text
+    assert ("gfm predict photo.jpg -o mattes --checkpoint" in text) == is_usable

@@ -75,6 +75,12 @@ def test_training_writes_its_files(run):
     assert logged == [pytest.approx(metrics["val/sad"])]
 
 
+def test_a_batch_larger_than_an_epoch_is_a_warning(tiny_training):
+    few = ["data.batch_size=1000", "trainer.max_steps=1", "logger=none", "test=false"]
+    with pytest.warns(UserWarning, match=r"data.batch_size=1000 is larger than .* only 4 samples"):
+        train(compose_config("train", [*tiny_training, *few]))
+
+
 def test_a_resumed_run_that_cannot_start_keeps_its_configuration(run, demo_folder):
     folder, *_ = run
     before = (folder / "config.yaml").read_bytes()
