@@ -13,17 +13,19 @@ Runs = Annotated[
     typer.Argument(
         help="Folders of evaluations, or of training runs with a final test; each is compared with "
         "the first. Runs on several test sets are compared by set, too. Or the folder of a table "
-        "(train.py -m table=...), whose files are written again.",
+        "(train.py -m table=...), whose files are then rewritten.",
         metavar="RUN",
     ),
 ]
 PageFile = Annotated[Path, typer.Option(help="HTML page of all photos to write.")]
 Metric = Annotated[
     str | None,
-    typer.Option(help="Metric by which listed photos differ most.", show_default="the first one"),
+    typer.Option(
+        help="Metric by which the listed photos are chosen.", show_default="the first one"
+    ),
 ]
 Photos = Annotated[
-    int, typer.Option(min=0, help="Number of photos to list, those with the largest differences.")
+    int, typer.Option(min=0, help="Number of photos with the largest differences to list.")
 ]
 
 

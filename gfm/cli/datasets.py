@@ -15,7 +15,7 @@ from gfm.run.overrides import check_overrides, override, quote_paths
 
 
 def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> list[Roots | Pairs]:
-    """Return the datasets that arguments select, by default AM-2k; several if they are mixed.
+    """Return the datasets that arguments select, by default AM-2k; several for a mixture.
 
     Backgrounds that are neither given nor at their default path are ``None``.
 
@@ -35,7 +35,9 @@ def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> l
         if not any(text.startswith(f"{group}=") for text in overrides)
     ]
     if config_dir is not None and not config_dir.is_dir():
-        raise GFMError(f"no folder {config_dir}: set --config-dir to the one with your YAML files")
+        raise GFMError(
+            f"no folder {config_dir}: set --config-dir to the folder with your YAML files"
+        )
     cfg = compose_from(CONFIGS, "train", [*defaults, *overrides], config_dir)
     found: Roots | Pairs | Mixture = instantiate(cfg.data.source).find()
     others = found.also if isinstance(found, Mixture) else ()

@@ -35,7 +35,7 @@ MaxSizeOption = Annotated[
     ),
 ]
 ShardOption = Annotated[
-    str, typer.Option(help="i/n processes only part i of n, to share the work among machines.")
+    str, typer.Option(help="Process only part i of n (i/n), to divide the work among machines.")
 ]
 OverwriteForeignOption = Annotated[
     bool, typer.Option("--overwrite", help="Also replace files that gfm did not write.")

@@ -135,7 +135,7 @@ def predict(
     others = [Path(background)] if background is not None else []
     todo, failures = select_sources(found, results, weights, others, part)
     if not todo:
-        read_checkpoint(weights, trust or ())  # report an invalid checkpoint, too
+        read_checkpoint(weights, trust or ())  # so that an invalid checkpoint is reported, too
         return
     if any(source.is_clip for source in todo):
         clips.check(bits)

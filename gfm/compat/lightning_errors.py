@@ -23,7 +23,7 @@ def is_misconfiguration(error: BaseException) -> bool:
 
 
 def exit_status_after_signal(error: SystemExit | KeyboardInterrupt) -> int | None:
-    """Return the exit status of a command that a signal ended; ``None`` if no signal did.
+    """Return the exit status of a command that a signal ended; ``None`` if none did.
 
     SIGTERM gives :data:`TRY_AGAIN` for runs, and :data:`TERMINATED` for file tools.
     """

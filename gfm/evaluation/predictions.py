@@ -186,7 +186,7 @@ class PredictionSource:
 
 @contextmanager
 def _single_threaded_torch() -> Iterator[None]:
-    """Limit torch operations to one thread; photos are scored in parallel instead."""
+    """Limit torch operations to one thread, because photos are scored in parallel."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -37,7 +37,7 @@ def _is_result(path: Path, output: str, has_source: bool, is_in_out: bool) -> bo
         return has_source or is_in_out
     if path.suffix != ".png":
         return False
-    if has_source:  # most results; the others are opened, which takes time
+    if has_source:  # true for most results; the others are opened, which is slow
         return True
     can_be_other = output == "composite" and not is_in_out
     return not can_be_other and _colour_type(path) == _COLOUR_TYPES.get(output, _GREY)

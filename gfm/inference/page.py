@@ -81,7 +81,7 @@ class _EventHandlers:
         self.gradio = gradio
 
     def cut_out(self, path: str | None) -> tuple[Any, Any, Any]:
-        """Return the matte of an uploaded picture, its cut-out, and both to keep."""
+        """Return the matte of an uploaded picture, its cut-out, and both again to store."""
         if path is None:
             return None, None, None
         with self._show_errors(path):

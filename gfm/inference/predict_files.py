@@ -35,7 +35,7 @@ def predict_files(
     Raises:
         GFMError: Some files failed, or the folder cannot be written.
     """
-    for output in results.outputs:  # if one of these cannot be made, all files would fail
+    for output in results.outputs:  # if these cannot be made, all files would fail
         make_folder(results.out / output)
     with _summarize(len(sources), results.out, failures) as summary:
         ready = _make_folders(sources, results, summary)

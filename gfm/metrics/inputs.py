@@ -63,7 +63,7 @@ def _host_arrays(images: Tensor) -> np.ndarray:
 
 
 def is_on_host(images: Tensor) -> bool:
-    """Return whether OpenCV, which is several times as fast as torch, can read images."""
+    """Return whether images are in host memory, where OpenCV is several times as fast as torch."""
     return images.device.type == "cpu"
 
 

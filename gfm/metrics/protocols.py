@@ -1,4 +1,4 @@
-"""The scoring protocols as one table; a new protocol is one more entry.
+"""The scoring protocols as one table; a new protocol is a new entry.
 
 Sources: Li et al., "Bridging Composite and Real: Towards End-to-end Deep Image Matting", IJCV 2022,
 official code (``gfm``); Xu et al., "Deep Image Matting", CVPR 2017, MATLAB evaluation code

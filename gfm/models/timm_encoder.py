@@ -114,7 +114,7 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
             with torch.device("meta"):
                 net = timm.create_model(name, features_only=True, **options).train()
                 return options, *_probe(net)
-        # Networks may raise anything; the first error is the informative one.
+        # Networks may raise anything; the first error is the most informative.
         except Exception as error:
             reason = reason or (str(error) or type(error).__name__).splitlines()[0]
     raise GFMError(

@@ -36,7 +36,7 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
 
 
 def prepare_process() -> None:
-    """Set what a process must handle itself: signals, warnings, and how its workers start."""
+    """Set up what each process handles itself: signals, warnings, and how its workers start."""
     silence_libraries()
     warnings.showwarning = show_warning
     handle_like_sigterm()

@@ -37,7 +37,9 @@ def read(text: str) -> Iterator[Row]:
         first = mark.line
         while first and lines[first - 1].lstrip().startswith("# "):
             first -= 1
-        above = lines[first : mark.line] if first else []  # the comment at the top is the file's
+        above = (
+            lines[first : mark.line] if first else []
+        )  # the comment at the top describes the file
         return " ".join([*(line.strip("# ") for line in above), beside]).strip()
 
     def walk(key: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:

@@ -48,7 +48,7 @@ _UNCHECKED = {"_args_", "plugins"}
 def check_kept(
     run: Path, options: Iterable[str], trust: Sequence[str], arguments: Sequence[str]
 ) -> None:
-    """Check that kept options are plain data, and neither write outside ``run`` nor upload.
+    """Check that kept options are plain data, and neither write outside ``run`` nor upload files.
 
     Args:
         run: Folder of the run.

@@ -107,12 +107,12 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
 
 
 def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
-    """Return the best value of the objective in a run, or the last one if no best was logged."""
+    """Return the best value of the objective in a run, or the last if no best one was logged."""
     return metrics.get("best", metrics.get(cfg.objective, worst_objective(cfg)))
 
 
 def _begin(folder: Path) -> dict[str, Any]:
-    """Return the saved result of a job that is not run again; any other is recorded as running."""
+    """Return the saved result of a finished job; record any other job as running."""
     overrides = given_overrides(HydraConfig.get())
     result = {"status": "running", "objective": None, "overrides": overrides}
     file = folder / RESULT

@@ -25,7 +25,7 @@ def keep_current_folder_off_path() -> None:
         _isolate_workers()
     os.environ["PYTHONSAFEPATH"] = "1"  # from Python 3.11 on
     folder = str(Path(sys.argv[0]).resolve().parent)
-    if sys.path[0] == folder:  # of a script, which Lightning starts again for each device
+    if sys.path[0] == folder:  # of a script, which Lightning restarts for each device
         paths = [folder, os.environ.get("PYTHONPATH")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 

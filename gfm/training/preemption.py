@@ -24,7 +24,7 @@ from gfm.compat.lightning import (
 from gfm.compat.submitit import requeue_signals
 from gfm.errors import INTERRUPTED, GFMError
 
-_ENDED = "ended_by_max_steps"  # entry of a checkpoint, whatever has ended the run
+_ENDED = "ended_by_max_steps"  # checkpoint entry that is present however the run ended
 
 
 class SaveAtEnd(Callback):

@@ -22,8 +22,8 @@ _FROM_ZERO = ("matroska", "webm")
 class AudioCopier:
     """Copies the audio of a clip packet by packet to an output that is still empty.
 
-    Only what the format cannot contain is re-encoded. Like the frames, it counts from the start of
-    the clip.
+    Only audio that the format cannot contain is re-encoded. Timestamps count from the start of the
+    clip, like those of the frames.
     """
 
     def __init__(self, clip: Clip, output: OutputContainer, video_format: VideoFormat) -> None:

@@ -178,7 +178,7 @@ def _atomic_folder(path: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
-        if path.exists():  # a folder cannot replace one that is not empty
+        if path.exists():  # a folder cannot replace a non-empty one
             path.rename(old)
             os.replace(temporary, path)
             shutil.rmtree(old)

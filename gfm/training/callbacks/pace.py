@@ -45,7 +45,7 @@ class Pace(Callback):
             self._start(now)
 
     def on_validation_end(self, *_: Any) -> None:  # noqa: D102
-        self._start(None)  # so that the time of a validation does not count
+        self._start(None)  # so that validations do not count
 
     on_train_epoch_end = on_validation_end  # type: ignore[assignment]
 

@@ -68,7 +68,7 @@ class Previews(Callback):
         self.num_images = num_images
         self.height = height
         self.every_n_epochs = every_n_epochs
-        self.last_epoch = -1  # the epoch that was drawn last
+        self.last_epoch = -1  # the last epoch that was drawn
         self.rows: list[Preview] = []
 
     def on_validation_batch_end(  # noqa: D102
