@@ -39,7 +39,7 @@ def read(text: str) -> Iterator[Row]:
             first -= 1
         above = (
             lines[first : mark.line] if first else []
-        )  # the comment at the top describes the file
+        )  # the comment at the top is the file's own
         return " ".join([*(line.strip("# ") for line in above), beside]).strip()
 
     def walk(key: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:
