@@ -40,7 +40,10 @@ def gfm_r101(rosta: str = "tt", *, pretrained: Pretrained = False, **options: An
 def gfm_timm(
     encoder: str, rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any
 ) -> GFM:
-    """Build GFM with an encoder of timm, such as ``convnextv2_tiny``; else as :func:`gfm_r34`."""
+    """Build GFM with an encoder of timm, such as ``convnextv2_tiny``; else as :func:`gfm_r34`.
+
+    Its ImageNet weights expect ``normalization="imagenet"``, which ``backbone=timm`` sets.
+    """
     return GFM(timm_encoder(encoder, pretrained), rosta, **options)
 
 

@@ -19,8 +19,9 @@ class StepClock(pl.Callback):
     """Times many steps together, because a GPU runs asynchronously; then profiles a few.
 
     Results: ``seconds`` per step, ``launches`` of kernels per step (on a CPU operations), ``busy``,
-    the share of a step's time in which kernels run (``None`` on a CPU), ``peak`` in MiB, and
-    ``wait``, the mean of those that :class:`gfm.training.callbacks.Pace` logged meanwhile.
+    the share of a step's time in which kernels run (``None`` if the profiler sees none), ``peak``
+    in MiB, and ``wait``, the mean of those that :class:`gfm.training.callbacks.Pace` logged
+    meanwhile.
 
     Args:
         warmup: Steps that are not timed.
@@ -90,7 +91,10 @@ def _make_profiler() -> profile:
 
 
 def _count(profiler: profile) -> tuple[int, float | None]:
-    """Return the number of kernels and the seconds in which any ran; on a CPU operations."""
+    """Return the number of kernels and the seconds in which any ran; on a CPU operations.
+
+    Without CUPTI, or while another profiler uses it, no kernel is seen, and the seconds are None.
+    """
     events = profiler.events() or []
     kernels = [
         e
@@ -104,15 +108,15 @@ def _count(profiler: profile) -> tuple[int, float | None]:
         busy += max(0.0, event.time_range.end - max(end, event.time_range.start))
         end = max(end, event.time_range.end)
     launches = [e for e in kernels if not e.name.startswith(("Memcpy", "Memset"))]
-    return len(launches), busy / 1e6
+    return len(launches), busy / 1e6 if kernels else None
 
 
-def busy_seconds(work: Callable[[], object]) -> float:
-    """Return the seconds in which kernels run while a GPU does some work."""
+def busy_seconds(work: Callable[[], object]) -> float | None:
+    """Return the seconds in which kernels run while a GPU does some work, if they are seen."""
     with _make_profiler() as profiler:
         work()
         synchronize()
-    return _count(profiler)[1] or 0.0
+    return _count(profiler)[1]
 
 
 class ReadCounter(TorchDispatchMode):

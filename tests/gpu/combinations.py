@@ -63,7 +63,7 @@ def _train(stage: Stage, name: str, own: list[str]) -> None:
 
 def _options(stage: Stage) -> list[str]:
     network = SMALL_NETWORK if stage.is_rehearsal else ["backbone=r34"]
-    precision = "32-true" if stage.is_rehearsal else "bf16-mixed"
+    precision = "32-true" if stage.is_rehearsal else f"{stage.half}-mixed"
     data = [f"data.source.{key}={value}" for key, value in DEMO.items()]
     data += ["data.source.num_train=16", f"paths.demo={stage.folder / 'sixteen'}", "track=ori"]
     data += ["data.num_workers=0", "data.batch_size=2", "data.crop_sizes=[96]"]

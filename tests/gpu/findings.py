@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PASS, FAIL, SKIPPED, MEASURED = "PASS", "FAIL", "SKIPPED", "MEASURED"
+NO_TIME = "no time left: increase --minutes, or run this stage alone"
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,30 @@ import pytorch_lightning as pl
 
 from gfm.animals import DrawnAnimals
 from gfm.data.datamodule import MattingDataModule
-from gfm.data.dataset import SampleOptions
+from gfm.data.dataset import ComposeOn, SampleOptions
 from gfm.data.layout import Roots
 from gfm.data.tracks import RssnTrack
 from gfm.prepare.pack import prepare_pack
-from gfm.system.cores import num_cores
 from tests.conftest import DEMO
 from tests.gpu import runs
 from tests.gpu.stage import Stage
 
 _SIZES = {"height": 1080, "width": 1620, "background_height": 1280, "background_width": 1920}
 _COUNTS = {"num_train": 16, "num_validation": 2, "num_backgrounds": 16, "num_coco": 2}
-_MOST = 32  # workers; by default runs start no more
 _DRAWS = 20_000  # backgrounds per foreground and epoch, so that an epoch does not end soon
 
 
 def run(stage: Stage) -> None:
     """Measure loaders alone, then real steps."""
     raw, packed = datasets(stage)
-    kinds = {"packed": (packed, "workers"), "composed on the device": (packed, "device")}
-    kinds["raw"] = (raw, "workers")
-    counts = [1] if stage.is_rehearsal else sorted({1, 4, 8, min(_MOST, num_cores())})
+    kinds: dict[str, tuple[Roots, ComposeOn]] = {
+        "packed": (packed, "workers"),
+        "composed on the device": (packed, "device"),
+        "raw": (raw, "workers"),
+    }
+    most = {kind: _most_workers(stage, *where) for kind, where in kinds.items()}
     for kind, (roots, place) in kinds.items():
-        for count in counts:
+        for count in sorted({*(n for n in (1, 4, 8) if n < most[kind]), most[kind]}):
             name = f"{kind}, {count} worker{'s' * (count > 1)}"
             if stage.has_time(name, 10):
                 with stage.part(name):
@@ -39,7 +40,7 @@ def run(stage: Stage) -> None:
         name = f"{kind}, real steps"
         if stage.has_time(name, 20):
             with stage.part(name):
-                _real_steps(stage, name, roots, max(counts), place)
+                _real_steps(stage, name, roots, most[kind], place)
 
 
 def datasets(stage: Stage) -> tuple[Roots, Roots]:
@@ -49,14 +50,25 @@ def datasets(stage: Stage) -> tuple[Roots, Roots]:
     return roots, Roots(**prepare_pack(roots, stage.folder / "packed"))
 
 
-def _rate(stage: Stage, roots: Roots, num_workers: int, place: str) -> float:
-    """Return the samples per second of loader processes when their queues are empty."""
+def _datamodule(
+    stage: Stage, roots: Roots, num_workers: int | None, place: ComposeOn
+) -> MattingDataModule:
     batch_size, crops, size = (4, [96], 64) if stage.is_rehearsal else (32, [640, 960], 320)
     track = RssnTrack(backgrounds_per_foreground=_DRAWS)
     samples = SampleOptions(input_size=size, crop_sizes=crops)
-    datamodule = MattingDataModule(
+    return MattingDataModule(
         roots, track, samples, batch_size=batch_size, num_workers=num_workers, compose_on=place
     )
+
+
+def _most_workers(stage: Stage, roots: Roots, place: ComposeOn) -> int:
+    """Return how many workers runs start, which the cores and /dev/shm limit."""
+    return 1 if stage.is_rehearsal else max(1, _datamodule(stage, roots, None, place).num_workers)
+
+
+def _rate(stage: Stage, roots: Roots, num_workers: int, place: ComposeOn) -> float:
+    """Return the samples per second of loader processes when their queues are empty."""
+    datamodule = _datamodule(stage, roots, num_workers, place)
     accelerator = "cpu" if stage.is_rehearsal else "gpu"
     # Its device decides whether batches are pinned.
     datamodule.trainer = pl.Trainer(
@@ -69,20 +81,21 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: str) -> float:
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < (1 if stage.is_rehearsal else 4):
         next(batches)
-        count += batch_size
+        count += datamodule.batch_size
     return count / (time.perf_counter() - start)
 
 
-def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: str) -> None:
+def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: ComposeOn) -> None:
     """Train r34 with the real loader; record how busy the GPU is beside ``train/data_wait``."""
-    precision = "32-true" if stage.is_rehearsal else "bf16-mixed"
+    precision = "32-true" if stage.is_rehearsal else f"{stage.half}-mixed"
     own = ["data=am2k", *_paths(roots), f"data.num_workers={num_workers}"]
     own += ["data.crop_sizes=[96]" if stage.is_rehearsal else "data.crop_sizes=[640,960]"]
     own += [f"trainer.precision={precision}", "data.num_validation_photos=1"]
     own += [f"track.backgrounds_per_foreground={_DRAWS}"]
     own += [f"data.compose_on={place}"]
     chosen = [*runs.options(stage, "r34", 32), *own]
-    clock = runs.measure(stage, chosen, 30, None, warmup=20, steps=150)
+    seconds = min(30, stage.seconds_left / 2)  # the start takes time, too
+    clock = runs.measure(stage, chosen, seconds, None, warmup=20, steps=150)
     number = 4 if stage.is_rehearsal else 32
     stage.measured(name, number / clock.seconds, "samples/s", f"{num_workers} workers")
     if clock.busy is not None:

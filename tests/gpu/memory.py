@@ -42,7 +42,7 @@ def run(stage: Stage) -> None:
         _run_out(stage)
     for backbone in BACKBONES[:1] if stage.is_rehearsal else BACKBONES:
         for recomputes in (False, True):
-            name = f"{backbone}{', recomputation' * recomputes}: largest batch, bf16"
+            name = f"{backbone}{', recomputation' * recomputes}: largest batch, {stage.half}"
             if stage.has_time(name, 15):
                 with stage.part(name):
                     _search(stage, name, backbone, recomputes)
@@ -101,7 +101,8 @@ def _step(stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int
     for name in ("image", "foreground", "background"):
         given[name] = torch.rand(batch, 3, size, size, device=stage.device)
     given["trimap_25"] = torch.full_like(given["alpha"], 128)
-    with torch.autocast(stage.device, torch.bfloat16):
+    dtype = torch.float16 if stage.half == "16" else torch.bfloat16
+    with torch.autocast(stage.device, dtype):
         output = model(given["image"])
         loss = Criterion("tt")(output, given)["total"]
     loss.backward()

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import torch
 from PIL import Image
@@ -14,6 +13,7 @@ from gfm.inference import Hybrid, Predictor
 from gfm.inference.input_files import find_inputs
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.predict_files import predict_files
+from gfm.inference.predictor import Precision
 from gfm.inference.result_files import ResultFiles
 from gfm.inference.video.clips import predict_clip
 from gfm.inference.video.codecs import ClipOptions
@@ -29,12 +29,12 @@ OUTPUTS: list[Output] = ["alpha", "cutout"]
 
 
 def run(stage: Stage) -> None:
-    """Measure photos, an evaluation and a clip, in float32 and bfloat16."""
+    """Measure photos, an evaluation and a clip, in float32 and half precision."""
     photos = stage.folder / "photos"
     number = 2 if stage.is_rehearsal else 24
     with stage.part("drawing"):
         _draw(stage, photos, number)
-    precisions: tuple[Literal["32", "bf16"], ...] = ("32", "bf16")
+    precisions: tuple[Precision, ...] = ("32", stage.half)
     for precision in precisions:
         with stage.part(f"predict, {precision}"):
             maker = _maker(stage, precision)
@@ -48,7 +48,7 @@ def run(stage: Stage) -> None:
         if stage.has_time(f"video, {precision}", 5):
             with stage.part(f"video, {precision}"):
                 _video(stage, precision)
-    for precision in ("32-true", "bf16-mixed"):
+    for precision in ("32-true", f"{stage.half}-mixed"):
         if stage.has_time(f"evaluate, {precision}", 20):
             with stage.part(f"evaluate, {precision}"):
                 _evaluate(stage, precision)
@@ -63,7 +63,7 @@ def _draw(stage: Stage, folder: Path, number: int) -> None:
         drawn[index % len(drawn)].save(folder / f"{index}.jpg", quality=95)
 
 
-def _maker(stage: Stage, precision: Literal["32", "bf16"]) -> OutputMaker:
+def _maker(stage: Stage, precision: Precision) -> OutputMaker:
     network = make_network(stage).eval()
     return OutputMaker(Predictor(network, Hybrid(), stage.device, precision), OUTPUTS)
 
@@ -76,11 +76,11 @@ def _record(stage: Stage, name: str, number: int, unit: str, work: Callable[[], 
     synchronize()
     seconds = time.perf_counter() - start
     stage.measured(name, number / seconds, unit)
-    if not stage.is_rehearsal:
-        stage.measured(f"{name}: busy share", 100 * busy_seconds(work) / seconds, "%")
+    if not stage.is_rehearsal and (busy := busy_seconds(work)) is not None:
+        stage.measured(f"{name}: busy share", 100 * busy / seconds, "%")
 
 
-def _video(stage: Stage, precision: Literal["32", "bf16"]) -> None:
+def _video(stage: Stage, precision: Precision) -> None:
     height, width = (96, 144) if stage.is_rehearsal else (1080, 1920)
     count = 8 if stage.is_rehearsal else 48
     frames = draw_frames(8, height, width)

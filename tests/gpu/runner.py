@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.gpu.findings import FAIL, SKIPPED, Finding, append, read
+from tests.gpu.findings import FAIL, NO_TIME, SKIPPED, Finding, append, read
 
 PROJECT = Path(__file__).resolve().parents[2]
 _SOFT = 0.8  # share of the time limit after which a stage should start nothing more
@@ -60,14 +60,17 @@ def run_stages(
         out: Folder for the findings and logs.
         seconds: Time of all stages together.
         variables: Environment variables in addition to those of this process.
-        minimum: Seconds that a stage gets at least, while there are as many.
+        minimum: Seconds that a stage gets at least; if fewer are left, it is skipped.
     """
     end = time.monotonic() + seconds
     found: list[Finding] = []
     for index, plan in enumerate(plans):
-        left = max(0.0, end - time.monotonic())
+        left = end - time.monotonic()
+        if left < minimum:
+            found.append(Finding(plan.name, "the stage itself", SKIPPED, note=NO_TIME))
+            continue
         share = plan.share / sum(p.share for p in plans[index:])
-        limit = min(left, max(minimum, left * share))
+        limit = max(minimum, left * share)
         found += run_stage(plan.name, options, out, limit, variables)
     return found
 

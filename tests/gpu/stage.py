@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from tests.gpu.findings import FAIL, MEASURED, PASS, SKIPPED, Finding, append
+from gfm.models.precision import choose_precision
+from tests.gpu.findings import FAIL, MEASURED, NO_TIME, PASS, SKIPPED, Finding, append
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Stage:
         device: ``cuda``; or ``cpu``, which rehearses with small sizes.
         seconds: Time after which it should start nothing more.
         findings: File to which findings are appended.
-        folder: Folder for files that later stages may use, too.
+        folder: Folder for its files.
         num_gpus: Number of GPUs to use.
         train_minutes: Length of the training of the last stage; 0 for none.
         photos: Folder of real photos, with ``images`` and ``alphas``; ``None`` for none.
@@ -44,6 +45,11 @@ class Stage:
     def is_rehearsal(self) -> bool:
         """Whether this is a rehearsal on a CPU, with small sizes."""
         return self.device == "cpu"
+
+    @property
+    def half(self) -> Literal["bf16", "16"]:
+        """Half precision that this GPU has in hardware: before Ampere only float16."""
+        return "16" if choose_precision(self.device)[0] == "16-mixed" else "bf16"
 
     @property
     def seconds_left(self) -> float:
@@ -102,7 +108,7 @@ class Stage:
         """Return whether this many seconds are left; otherwise record the check as skipped."""
         if self.seconds_left > seconds:
             return True
-        self.skip(name, "no time left: increase --minutes, or run this stage alone")
+        self.skip(name, NO_TIME)
         return False
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.gpu import runner
-from tests.gpu.findings import FAIL, PASS, Finding, append, read
+from tests.gpu.findings import FAIL, PASS, SKIPPED, Finding, append, read
 from tests.gpu.jobs import is_running
 from tests.gpu.runner import STAGES, TRAINING, Plan, descendants, run_stages, run_within
 
@@ -68,6 +68,12 @@ def test_time_that_is_left_over_goes_to_later_stages(monkeypatch, tmp_path):
     monkeypatch.setattr(runner, "run_stage", lambda n, o, out, limit, v: limits.append(limit) or [])
     run_stages([Plan("a", 1), Plan("b", 1), Plan("c", 2)], [], tmp_path, 100, {})
     assert limits == pytest.approx([25, 100 / 3, 100], abs=0.1)
+
+
+def test_a_stage_without_time_to_start_is_skipped(tmp_path):
+    (skipped,) = run_stages([Plan("a", 1)], [], tmp_path, 10, {}, minimum=20)
+    assert skipped.status == SKIPPED
+    assert "--minutes" in skipped.note
 
 
 def test_descendants_are_found_over_generations():
