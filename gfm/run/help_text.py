@@ -37,9 +37,8 @@ def read(text: str) -> Iterator[Row]:
         first = mark.line
         while first and lines[first - 1].lstrip().startswith("# "):
             first -= 1
-        above = (
-            lines[first : mark.line] if first else []
-        )  # the comment at the top is the file's own
+        # A comment at the top describes the file.
+        above = lines[first : mark.line] if first else []
         return " ".join([*(line.strip("# ") for line in above), beside]).strip()
 
     def walk(key: str, mark: yaml.Mark, node: yaml.Node) -> Iterator[Row]:
