@@ -20,7 +20,7 @@ train: .venv/.installed  ## train on the built-in demo data: a few minutes on tw
 test: .venv/.installed  ## run the tests in two processes (ARGS="-k losses")
 	$(ACTIVATE) python -m pytest -n 2 --dist worksteal $(ARGS)
 
-slow: .venv/.installed  ## run slow tests for 150 seconds, in an order drawn by the commit (ARGS="--seconds=9999" for all)
+slow: .venv/.installed  ## run slow tests for 150 seconds, in an order seeded by the commit (ARGS="--seconds=9999" for all)
 	$(ACTIVATE) python -m pytest -n 2 -m slow -p tests.slow_share --draw="$$(git rev-parse --short HEAD)" $(ARGS)
 
 notebooks: .venv/.installed  ## execute the notebooks
