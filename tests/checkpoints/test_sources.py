@@ -70,7 +70,7 @@ def folder(run, tmp_path_factory):
         ("best", "best", "2,4,\n2,,3.25\n", {"sad": 3.25}),
         ("last", "last", "2,4,\n2,,3.25\n", {"sad": 3.25}),
         ("best", "last", "2,4,\n2,,3.25\n", {}),
-        ("best", "best", "2,,3.25\n3,4,\n", {}),  # training went on
+        ("best", "best", "2,,3.25\n3,4,\n", {}),  # training continued
     ],
 )
 def test_metrics_on_a_card_are_those_of_its_weights(

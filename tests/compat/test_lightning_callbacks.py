@@ -82,7 +82,7 @@ def test_nothing_is_saved_between_the_batches_of_a_step(tmp_path, monkeypatch):
 
     class Clock(original.Callback):
         def on_train_batch_start(self, trainer, module, batch, batch_idx):
-            if batch_idx in (2, 4):  # now a day is over
+            if batch_idx in (2, 4):  # now a day has passed
                 last._last_time_checked = -1e9
 
     trainer = _trainer(

@@ -67,7 +67,7 @@ def _photo(photo: Photo, alpha: np.ndarray) -> dict[str, np.ndarray]:
     if photo.foreground and photo.background:
         paths = {"foreground": photo.foreground, "background": photo.background}
         return {"image": image, **{k: _read(path) for k, path in paths.items()}}
-    # What takes their place in the official order; not true, so not given on.
+    # Placeholders of the official order; they are not true layers, so they are not returned.
     weight = alpha[:, :, None] / 255
     for product in (weight * image, (1 - weight) * image):
         product.astype(np.uint8)

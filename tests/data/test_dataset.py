@@ -108,7 +108,7 @@ def test_workers_run_on_into_the_next_epoch(demo_roots, num_workers, monkeypatch
         loader.batches.sampler.set_epoch(epoch)
         assert torch.equal(torch.cat([batch["image"] for batch in loader]), alone)
         assert (epoch + 1 in handed_out) == bool(num_workers)
-    assert len(handed_out) == len(set(handed_out))  # only a jump starts the order anew
+    assert len(handed_out) == len(set(handed_out))  # only a jump restarts the order
 
 
 @pytest.mark.parametrize(("num_devices", "expected"), [(1, 15), (4, 3), (16, 1)])

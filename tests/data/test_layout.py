@@ -122,7 +122,7 @@ def test_pictures_of_many_kinds(tmp_path):
 
 
 def test_writing_is_all_or_nothing(tmp_path):
-    (tmp_path / "x.png").mkdir()  # in the way
+    (tmp_path / "x.png").mkdir()  # blocks the path
     with pytest.raises(GFMError, match=r"cannot write .*x.png"):
         write_png(tmp_path / "x.png", np.zeros((2, 2), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]

@@ -144,7 +144,7 @@ def test_an_interrupted_download_resumes(drive, r34_ft):
     drive.files[WEIGHTS["gfm_r34_ft"]["google_drive_id"]] = r34_ft
     drive.cuts = [len(r34_ft) // 2]
     first = _download("weights", "r34_ft", "--accept")
-    if first.exit_code:  # gdown gave up; the next call goes on
+    if first.exit_code:  # gdown gave up; the next call resumes
         assert "resume where it stopped" in _error(first)
         assert _download("weights", "r34_ft", "--accept").exit_code == 0
     assert released_file("r34_ft").read_bytes() == r34_ft
@@ -220,7 +220,7 @@ def test_data(drive, tmp_path):
     drive.files[name] = b"<html>"
     fresh = _error(_download("am2k_fg_denoise", "--accept", "-o", "other"))
     assert "am2k_fg_denoise.zip is not an archive; try again later" in fresh
-    path.write_bytes(archive.getvalue()[:30])  # as of a user whose browser was interrupted
+    path.write_bytes(archive.getvalue()[:30])  # as after an interrupted download in a browser
     kept = _error(_download("am2k_fg_denoise", "--accept"))
     assert kept.endswith(f"; remove {path.relative_to(tmp_path)}, which existed before")
 

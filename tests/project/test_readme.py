@@ -74,7 +74,7 @@ def folder(tmp_path_factory, demo_folder, demo_roots):
     shutil.copy(min((place / "photos").iterdir()), place / "photo.jpg")
     make_photos(place / "mine", 5)
     write_clip(place / "clip.mp4", draw_frames(2), [0, 40])
-    # A network of which nothing takes long; tests/checkpoints reads files with official names.
+    # A fast network; tests/checkpoints reads files with official names.
     weights = write_weights(place / "small.ckpt")
     (place / "cache/weights").mkdir(parents=True)
     for name in ("gfm_r34_2b_tt.pth", "cache/weights/gfm_r34_tt.pth"):
@@ -146,7 +146,7 @@ def test_gfm(command, here, trained, monkeypatch):
         # The first import would compile for half a minute.
         monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
         pytest.importorskip("pymatting", reason="gfm prepare wants the extra 'prepare'")
-    if words[0] in ("demo", "download"):  # the one serves on, the other needs the network
+    if words[0] in ("demo", "download"):  # one keeps serving, the other needs the network
         words = [words[0], "--help"]
     if words[0] == "finetune":
         words += ["trainer.max_steps=1", "trainer.val_check_interval=1", "data.input_size=64"]

@@ -34,8 +34,8 @@ EARLY = 0.2
 
 _MOST_IN_A_ROW = 3  # kills of one run
 _MOST_IN_VAIN = 10  # runs in a row that end before their kill
-_LEFT = 10.0  # seconds in which the others end, too
-_PATIENCE = 60.0  # seconds in which a command ends that lost one of its processes
+_LEFT = 10.0  # seconds until the others must have ended, too
+_PATIENCE = 60.0  # seconds until a command that lost a process must have ended
 
 
 class Strike(Enum):

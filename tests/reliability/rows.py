@@ -99,7 +99,7 @@ def check(row: Row, here: Path, shared: Path, capture: pytest.CaptureFixture[str
         assert last.startswith("error: "), done
         assert not [line for line in log if not line.startswith("warning: ")], done
         assert last[7:].strip(), done
-        assert last.count("Error:") == 0, done  # the kind of an exception says nothing to people
+        assert last.count("Error:") == 0, done  # the type of an exception means nothing to users
     allowed = {path for pattern in (*_LOGS, *row.leaves) for path in here.glob(pattern)}
     assert files(here) - before <= allowed, sorted(files(here) - before - allowed)
 

@@ -121,7 +121,7 @@ def test_inferers_return_the_size_and_the_range_of_mattes(inferer, rosta):
             assert part.dtype == torch.float32
             assert 0 <= float(part.min()) <= float(part.max()) <= 1
         assert close(matted(model, image[:1]).alpha, found.alpha[:1])
-        # The choice of a class may fall otherwise where two are as likely but for rounding.
+        # Rounding may change the chosen class where two are almost equally likely.
         changed = (matted(model, image.flip(3)).alpha.flip(3) - found.alpha).abs() > 1e-3
         assert changed.float().mean() <= 0.02
 

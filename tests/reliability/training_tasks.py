@@ -7,9 +7,9 @@ from tests.reliability.commands import GFM, TRAIN
 from tests.reliability.outcomes import Outcome, of_checkpoint, of_files, of_table
 from tests.reliability.task import Material, Task
 
-_TIMES = ("train/samples_per_second", "train/data_wait")  # how fast a machine is does not repeat
+_TIMES = ("train/samples_per_second", "train/data_wait")  # the machine's speed is not reproducible
 _SAVES = ("callbacks.last.train_time_interval=null", "callbacks.last.every_n_train_steps=2")
-TOLD = (".hydra/*", "config.yaml", "*.log")  # these say that, and how, a run went on
+TOLD = (".hydra/*", "config.yaml", "*.log")  # these record that a run was resumed
 
 
 def train(given: Material, name: str = "train", *more: str, alone: bool = False) -> Task:

@@ -39,7 +39,7 @@ def test_resuming_uses_the_folder_and_the_options_of_the_run(runs, where):
     second = runs / "train/second"
     expected = {"backbone=r34", "run.name=second", "trainer.max_epochs=7", f"paths.run={second}"}
     assert expected | {f"ckpt_path={runs / LAST}"} <= set(arguments)
-    assert "hydra.output_subdir=null" in arguments  # what lies there stays
+    assert "hydra.output_subdir=null" in arguments  # existing files stay
     assert sorted(resume_arguments(arguments)) == sorted(
         arguments
     )  # as of processes that it starts

@@ -60,7 +60,7 @@ def steps(tiny_training, *options: str) -> tuple[list[tuple[float, float]], floa
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_clipping(tiny_training, precision, optimizer):
     options = [*PRECISIONS[precision], f"optimizer={optimizer}", "optimizer.lr=0"]
-    # Of weights that stay, so that all runs have the same second gradient.
+    # The weights stay fixed, so that all runs have the same second gradient.
     exact, norm = steps(tiny_training, f"optimizer={optimizer}", "optimizer.lr=0")
     assert norm == pytest.approx(exact[-1][0])
     assert norm > 0.02  # so that all are clipped

@@ -59,7 +59,7 @@ EVERY_STEP = (
 
 def outcome(folder, objects):
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
-    for row in rows:  # how fast a machine is does not repeat
+    for row in rows:  # the machine's speed is not reproducible
         row.pop("train/samples_per_second")
         row.pop("train/data_wait")
     return objects["module"].state_dict(), objects["trainer"].optimizers[0].state_dict(), rows
