@@ -121,7 +121,7 @@ def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
 
 
 def check_length(saved: SavedRun, max_epochs: int, max_steps: int) -> None:
-    """Check that a resumed run was not trained for longer than it shall be; -1 sets no limit.
+    """Check that a resumed run has not passed its new limits already; -1 sets no limit.
 
     Raises:
         GFMError: It was trained for more epochs or steps.

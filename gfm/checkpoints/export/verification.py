@@ -18,7 +18,7 @@ SIZES = ((1, 192, 256), (2, 301, 203), (1, 97, 401))
 
 TOLERANCE = 1e-3
 
-_CONSTANT = 0.1  # range of alphas from which on a comparison says something
+_CONSTANT = 0.1  # range of alphas below which a comparison proves little
 
 _MARGIN = 1e-4  # difference of logits within which rounding may decide the class
 
@@ -71,13 +71,13 @@ def _verify(graph: MattingGraph, run: Callable[[Tensor], Tensor]) -> Iterator[Ve
         if not difference <= TOLERANCE:
             raise GFMError(
                 f"the exported file differs from the network by {difference:.2g} at "
-                f"{'×'.join(map(str, size))}: --no-check writes it nevertheless"
+                f"{'×'.join(map(str, size))}: --no-check writes it anyway"
             )
         spread = max(spread, (expected.max() - expected.min()).item())
         yield Verification(size, difference, int(undecided.sum()), torch_seconds, file_seconds)
     if spread < _CONSTANT:
         warnings.warn(
-            f"alpha varies by only {spread:.1g} in the test images, so their comparison says "
+            f"alpha varies by only {spread:.1g} in the test images, which proves "
             "little: compare the file with gfm predict on photos",
             stacklevel=2,
         )
