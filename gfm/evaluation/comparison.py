@@ -78,6 +78,15 @@ class Comparison:
     num_left_out: int
     num_trained: int = 0
 
+    def notes(self) -> list[str]:
+        """Return a sentence for each reason why photos are left out."""
+        reasons = (
+            (self.num_left_out, "some runs lack them"),
+            (self.num_trained, "one of the networks was trained on them"),
+        )
+        texts = ((f"{n} photos are" if n > 1 else "1 photo is", why) for n, why in reasons if n)
+        return [f"{photos} left out, because {why}." for photos, why in texts]
+
     def rows(self) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
         """Yield each metric with the means of all runs and the differences from the first.
 

@@ -18,11 +18,8 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
     out = console()
     for run in comparison.runs:
         out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))
-    if comparison.num_left_out:
-        out.print(f"{comparison.num_left_out} photos are left out, because some runs lack them")
-    if comparison.num_trained:
-        text = "photos are left out, because one of the networks was trained on them"
-        out.print(f"{comparison.num_trained} {text}")
+    for note in comparison.notes():
+        out.print(note)
     out.print(_metric_table(comparison))
     if comparison.test_sets():
         out.print(_set_table(comparison, metric))
@@ -87,8 +84,8 @@ def write_comparison(path: Path, comparison: Comparison) -> None:
         "metrics": comparison.metrics,
         "values": [[_rounded(column) for column in run.T] for run in comparison.values],
     }
-    functions = {"number": _number, "interval": _interval, "kind": _describe_means(comparison)}
-    write_page(path, "compare.html.jinja", comparison=comparison, data=data, **functions)
+    values = {"comparison": comparison, "data": data, "kind": _describe_means(comparison)}
+    write_page(path, "compare.html.jinja", **values, number=_number, interval=_interval)
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:

@@ -231,9 +231,4 @@ def _notes(comparison: Comparison, rows: Sequence[Row], metrics: Sequence[str]) 
     missing = [f"{row.label} ({row.num_runs} of {len(row.folders)})" for row in incomplete]
     if missing:
         notes.append(f"Incomplete, runs with results: {', '.join(missing)}.")
-    if comparison.num_left_out:
-        notes.append(f"{comparison.num_left_out} photos are left out, because some runs lack them.")
-    if comparison.num_trained:
-        text = "photos are left out, because a network was trained on them."
-        notes.append(f"{comparison.num_trained} {text}")
-    return notes
+    return notes + comparison.notes()

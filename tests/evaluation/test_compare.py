@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -97,6 +98,15 @@ def test_the_page_has_the_digits_that_differences_need(tmp_path):
     assert '"values": [[[12.34549]], [[12.34551]]]' in (tmp_path / "page.html").read_text()
 
 
+def test_the_page_names_runs_from_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    runs = [write(tmp_path / name, {"x": {"sad": 1.0}}) for name in ("a/run", "run")]
+    monkeypatch.chdir(runs[0])
+    write_comparison(tmp_path / "page.html", compare_runs([Path(), Path("../../run")]))
+    page = (tmp_path / "page.html").read_text()
+    assert all(f"<dd>{run} " in page for run in runs)
+
+
 def test_the_table_and_the_page_show_the_same(tmp_path, capsys):
     name = "<b>photo</b>"
     folders = [
@@ -173,9 +183,10 @@ def test_photos_that_a_network_was_trained_on_are_left_out(tmp_path, capsys):
     found = compare_runs([before, scored])
     assert (found.photos, found.num_trained) == (["a", "b", "d"], 1)
     print_comparison(found, "sad", 2)
-    assert "1 photos are left out, because one of the networks was trained on them" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    write_comparison(tmp_path / "page.html", found)
+    note = "1 photo is left out, because one of the networks was trained on them."
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert note in (tmp_path / "page.html").read_text()
     # The same names in other data are other photos.
     (before / "config.yaml").write_text(yaml.safe_dump({"data": {"root": "elsewhere"}}))
     elsewhere = write(tmp_path / "elsewhere", rows, data={"root": "x"}, checkpoint=checkpoint)
