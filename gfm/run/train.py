@@ -1,7 +1,7 @@
 """Trains a network: ``python train.py``, ``gfm train``, and the same from Python."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from omegaconf import DictConfig
@@ -13,6 +13,15 @@ from gfm.run.folders import discard_failed_start
 from gfm.run.resume import resume_command
 from gfm.run.sweep import run_job, worst_objective
 from gfm.system.run_folder import LAST_CHECKPOINT
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from gfm.config import TrainConfig
+    from gfm.data.datamodule import MattingDataModule
+    from gfm.training.final_test import FinalTest
+    from gfm.training.module import MattingModule
+    from gfm.training.resume_checks import SavedRun
 
 
 def main() -> None:
@@ -48,9 +57,6 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run import build, summary
     from gfm.run.configuration import load_config
     from gfm.run.folders import save_config, use_folder
-    from gfm.training.final_test import run_final_test, validate_first
-    from gfm.training.loggers.finishing import finish_wandb
-    from gfm.training.preemption import requeue_after_saving
 
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load_config(TrainConfig, cfg)
@@ -65,17 +71,34 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         build.save_split(datamodule, folder)
         save_config(config)  # a resumed run that cannot start keeps its own
 
-        with requeue_after_saving(trainer), finish_wandb(), keep_status():
-            if config.validate_first and not resumed:
-                validate_first(trainer, module, datamodule, folder)
-            checkpoint = resumed.path if resumed else None
-            trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
-            if not resumed:
-                build.check_trained(trainer)
-            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            if module.objective.best is not None:  # even if nothing was left to train
-                metrics["best"] = module.objective.best
-            tested = run_final_test(trainer, module, datamodule, folder, config.test or None)
-            metrics |= tested.metrics if tested else {}
+        metrics, tested = _fit_and_test(config, resumed, trainer, module, datamodule)
         summary.show_results(config, trainer, metrics, tested, datamodule.photos)
     return metrics, {"trainer": trainer, "module": module, "datamodule": datamodule}
+
+
+def _fit_and_test(
+    config: "TrainConfig",
+    resumed: "SavedRun | None",
+    trainer: "pl.Trainer",
+    module: "MattingModule",
+    datamodule: "MattingDataModule",
+) -> "tuple[dict[str, float], FinalTest | None]":
+    """Train, and test the weights; return the last metrics, and the result of the test."""
+    from gfm.run.build import check_trained
+    from gfm.training.final_test import run_final_test, validate_first
+    from gfm.training.loggers.finishing import finish_wandb
+    from gfm.training.preemption import requeue_after_saving
+
+    folder = config.folder
+    with requeue_after_saving(trainer), finish_wandb(), keep_status():
+        if config.validate_first and not resumed:
+            validate_first(trainer, module, datamodule, folder)
+        checkpoint = resumed.path if resumed else None
+        trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
+        if not resumed:
+            check_trained(trainer)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if module.objective.best is not None:  # even if nothing was left to train
+            metrics["best"] = module.objective.best
+        tested = run_final_test(trainer, module, datamodule, folder, config.test or None)
+    return metrics | (tested.metrics if tested else {}), tested
