@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from unittest import mock
 
 import numpy as np
@@ -145,20 +145,13 @@ def _run_out(stage: Stage) -> None:
     # At full size, the network needs 29 times the memory for the large photo.
     maker = _maker(stage, Native(), max_size=None)
     sources = find_inputs([str(photos)], out).sources
-    for path in out.glob("*/*.png"):
-        path.unlink()
     reset_peak()
     maker(_photo(small))
     synchronize()
-    with _limit_memory(stage, maker, 1.5 * peak_mebibytes(), small):
-        try:
-            predict_files(maker, sources, ResultFiles(out, OUTPUTS))
-            text = "written at a smaller size"
-        except GFMError as error:
-            text = str(error)
-    is_written = (out / "alpha/b_small.png").is_file()
-    stage.equal("the photo after one that ran out of memory", is_written, True)
-    stage.measured("the photo that ran out of memory", text)
+    with _limit_memory(stage, maker, 1.5 * peak_mebibytes(), small), suppress(GFMError):
+        predict_files(maker, sources, ResultFiles(out, OUTPUTS))  # says how many failed
+    written = ", ".join(sorted(path.stem for path in out.glob("alpha/*")))
+    stage.equal("photos matted, of which a_large runs out of memory", written, "b_small")
 
 
 def _limit_memory(
