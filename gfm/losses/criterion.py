@@ -51,7 +51,7 @@ class Criterion(nn.Module):
         extra: Additional terms by name.
 
     Raises:
-        GFMError: An additional term has the name of another one.
+        GFMError: An additional term has the name of an existing one.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Criterion(nn.Module):
         suffixes = ["", *(f"_{branch.name}" for branch in self.branches)]
         taken = {"total", "composition", *(term + suffix for term in _TERMS for suffix in suffixes)}
         for name in taken & self.extra.keys():
-            raise GFMError(f"loss.extra.{name} has the name of another term: choose another name")
+            raise GFMError(f"loss.extra.{name}: a term of this name exists; choose another name")
 
     def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Compute the terms before weighting, and ``total``, by name.

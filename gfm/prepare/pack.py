@@ -152,7 +152,7 @@ def _refuse_mixtures(targets: Mapping[str, Path], roots: Roots) -> None:
             options = [roots.folders.option if d == "photos" else f"paths.{d}" for d in both]
             raise GFMError(
                 f"{options[0]}={one} and {options[1]}={other} would both be packed into {target}: "
-                "pack each with --only and an --out of its own"
+                "pack each with --only and a different --out"
             )
 
 

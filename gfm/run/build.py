@@ -42,7 +42,7 @@ def find_run_to_resume(config: TrainConfig) -> SavedRun | None:
 
     Raises:
         GFMError: The checkpoint is missing, or an option that it depends on has changed; it was
-            trained for longer than the run shall be; or the folder of the run holds another one.
+            trained beyond the run's new limits; or the folder of the run holds another one.
     """
     check_new(config.folder, config.ckpt_path)
     if config.ckpt_path is None:

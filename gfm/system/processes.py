@@ -37,7 +37,7 @@ def handle_like_sigterm() -> None:
     """Handle SIGHUP, SIGUSR1 and SIGUSR2 like SIGTERM, so that the run is saved.
 
     A closing terminal sends SIGHUP; processes started with ``nohup`` keep ignoring it. SLURM sends
-    the others if ``--signal`` says so; submitit has a handler of its own. Lightning would save in
+    the others if ``--signal`` says so; submitit has its own handler. Lightning would save in
     its handler for SIGUSR1, where ranks that are a step apart deadlock.
     """
     for name in ("SIGHUP", "SIGUSR1", "SIGUSR2"):
