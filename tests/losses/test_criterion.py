@@ -108,7 +108,7 @@ def test_composition_needs_known_layers():
 
 @pytest.mark.parametrize(("rosta", "name"), [("tt", "total"), ("rim", "glance_ft")])
 def test_an_additional_term_replaces_no_other(rosta, name):
-    with pytest.raises(GFMError, match=rf"loss\.extra\.{name} has the name of another term"):
+    with pytest.raises(GFMError, match=rf"loss\.extra\.{name}: a term of this name exists"):
         Criterion(rosta, extra={name: WeightedTerm(lambda *_: torch.zeros(()))})
 
 

@@ -105,7 +105,7 @@ def test_datasets_are_not_mixed(roots, tmp_path):
         prepare_pack(replace(roots, bg20k=bg20k, coco=coco), tmp_path / "out", options=ONE)
     assert str(error.value) == (
         f"paths.bg20k={bg20k} and paths.coco={coco} would both be packed into "
-        f"{tmp_path / 'out/images'}: pack each with --only and an --out of its own"
+        f"{tmp_path / 'out/images'}: pack each with --only and a different --out"
     )
     assert not (tmp_path / "out").exists()
     both = replace(roots, bg20k=coco, coco=coco)
