@@ -2,11 +2,13 @@
 
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from gfm.data.images import read_alpha
+from gfm.data.listing import files_by_stem
 from gfm.run.evaluate import evaluate
 from gfm.run.train import train
 from tests.conftest import DEMO, SMALL_NETWORK, compose_config
@@ -29,7 +31,7 @@ def run(stage: Stage) -> None:
         options += [f"checkpoint={folder / 'checkpoints/best.ckpt'}", _accelerator(stage)]
         summary, _ = evaluate(compose_config("evaluate", options))
         stage.measured("real photos", summary["num_images"])
-        empty = _empty_sad(sorted((stage.photos / "alphas").iterdir()))
+        empty = _empty_sad(files_by_stem(stage.photos / "alphas", None).values())
         if stage.is_rehearsal:  # it hardly trains
             stage.measured("SAD of real photos", summary["sad"], "thousand pixels")
             return
@@ -67,7 +69,7 @@ def _train(stage: Stage, folder: Path) -> None:
         "minutes", (time.perf_counter() - start) / 60, "min", "includes drawing and scoring"
     )
     photos = objects["datamodule"].photos
-    limit = _empty_sad([Path(photo.alpha) for photo in photos])
+    limit = _empty_sad(Path(photo.alpha) for photo in photos)
     if stage.is_rehearsal:
         stage.measured("SAD of drawn animals", metrics["test/sad"], "thousand pixels")
     else:
@@ -75,6 +77,6 @@ def _train(stage: Stage, folder: Path) -> None:
                       f"threshold: a quarter of that of empty mattes, {limit:.1f}")  # fmt: skip
 
 
-def _empty_sad(files: list[Path]) -> float:
+def _empty_sad(files: Iterable[Path]) -> float:
     """Return the mean SAD of mattes that are 0 everywhere, in thousands of pixels."""
     return float(np.mean([read_alpha(file).sum(dtype=np.float64) / 255 / 1000 for file in files]))
