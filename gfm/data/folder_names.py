@@ -83,7 +83,8 @@ def find_folders(
 
 def _undecided(folder: Path, missing: Sequence[str]) -> GFMError:
     options = " and ".join(f"data.{name}" for name in missing)
-    there = ", ".join(path.name for path in _folders_of_pictures(folder)) or "no sub-folder"
+    there = ", ".join(path.name for path in _folders_of_pictures(folder))
+    there = there or "no sub-folder with pictures"
     what = "photos" if missing[0] == "images" else "mattes"
     return GFMError(f"cannot tell where {folder} holds its {what} (it has {there}): set {options}")
 

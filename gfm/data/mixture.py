@@ -1,9 +1,11 @@
 """Mixes your own photos with other datasets, which keep a network from forgetting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gfm.data.folder_names import TRAINING, find_child
 from gfm.data.layout import Backgrounds, Foreground, Photo, Scene
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
@@ -42,25 +44,16 @@ class Mixture:
         return self.main.scenes(name, is_denoised)
 
     def _added(self, list_photos: Callable[[Pairs], list[Photo]]) -> list[Photo]:
-        """List photos of the others; an error names what they need instead of the main's options.
+        """List photos of the others.
 
         Raises:
             GFMError: As in :class:`gfm.data.pairs.Pairs`, or two folders have the same name.
         """
-        try:
-            return [
-                photo
-                for name, other in self._others().items()
-                for photo in _renamed(name, list_photos(other))
-            ]
-        except GFMError as error:
-            fault, option, _ = str(error).partition(": set data.")
-            if not option:
-                raise
-            raise GFMError(
-                f"{fault}: data.also takes folders with the sub-folders images and alphas, whose "
-                "files have the same names"
-            ) from error
+        photos: list[Photo] = []
+        for name, other in self._others().items():
+            with _explain_layout(other):
+                photos += _renamed(name, list_photos(other))
+        return photos
 
     def _others(self) -> dict[str, Pairs]:
         others: dict[str, Pairs] = {}
@@ -72,10 +65,32 @@ class Mixture:
         return others
 
 
+@contextmanager
+def _explain_layout(other: Pairs) -> Iterator[None]:
+    """Let errors of an added dataset name what it needs instead of the main one's options."""
+    try:
+        yield
+    except GFMError as error:
+        fault, option, _ = str(error).partition(": set data.")
+        if not option:
+            raise
+        text = "data.also takes folders with the sub-folders images and alphas, whose files have "
+        text += "the same names"
+        train = find_child(other.root, TRAINING) if other.root and other.root.is_dir() else None
+        if train and str(train) not in fault:  # such as that of P3M-10k
+            text += f"; {train} may be one"
+        raise GFMError(f"{fault}: {text}") from error
+
+
 def dataset_name(root: Path) -> str:
-    """Return the name of an added dataset, which begins the names of its photos."""
+    """Return the name of an added dataset, which begins the names of its photos.
+
+    It is that of the folder, or of the one above ``train``.
+    """
+    root = root.resolve()
+    name = root.parent.name if root.name.lower() in TRAINING else root.name
     # Loggers group names at slashes, and torch forbids dots in names of modules.
-    return root.resolve().name.replace(".", "_")
+    return (name or root.name).replace(".", "_")
 
 
 def _renamed(dataset: str, photos: Sequence[Photo]) -> list[Photo]:

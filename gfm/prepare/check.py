@@ -101,9 +101,10 @@ def inspect(group: Group) -> tuple[dict[Path, Look], list[str]]:
     """Inspect the pictures of a group; return the findings, and the problems, one line each."""
     looks: dict[Path, Look] = {}
     problems = []
+    alpha = next((path for path, role in group.files if role == "alpha"), None)
     for path, role in group.files:
         try:
-            look = looks[path] = look_at(path, role)
+            look = looks[path] = look_at(path, role, alpha)
         except GFMError as error:
             problems.append(str(error))
             continue

@@ -1,6 +1,7 @@
 """Checks the content of photos and mattes: their quality, and whether they are mixed up."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -79,8 +80,13 @@ class Look(NamedTuple):
     fingerprint: bytes | None = None
 
 
-def look_at(path: Path, role: Role) -> Look:
+def look_at(path: Path, role: Role, alpha: Path | None = None) -> Look:
     """Read and inspect a picture.
+
+    Args:
+        path: The picture.
+        role: Its role.
+        alpha: Matte of a trimap or of labels, which they should fit.
 
     Raises:
         GFMError: The picture is unreadable.
@@ -95,7 +101,10 @@ def look_at(path: Path, role: Role) -> Look:
         trimap = read_alpha(path)
         # Labels may be constant: those of a small photo are all transition.
         fault = _constant(trimap, role) if role == "trimap" else None
-        return Look(trimap.shape, fault=fault or _other_values(trimap))
+        fault = fault or _other_values(trimap)
+        if fault is None and alpha is not None:
+            fault = _contradicts(trimap, alpha, role)
+        return Look(trimap.shape, fault=fault)
     return _look_at_matte(path, role)
 
 
@@ -163,6 +172,23 @@ def _other_values(trimap: np.ndarray) -> str | None:
         return None
     few = ", ".join(map(str, others[:_FEW])) + (", …" if len(others) > _FEW else "")
     return f"a trimap has only the values 0, 128 and 255, but this one also has {few}"
+
+
+def _contradicts(trimap: np.ndarray, path: Path, role: Role) -> str | None:
+    """Return what is wrong with a trimap that cannot have been made from the matte ``path``."""
+    with suppress(GFMError):  # faults of the matte are reported with it
+        alpha = read_alpha(path)
+        if alpha.shape == trimap.shape:
+            half = (FOREGROUND + BACKGROUND) // 2
+            is_wrong = (trimap == FOREGROUND) & (alpha <= half)
+            is_wrong |= (trimap == BACKGROUND) & (alpha > half)
+            if is_wrong.any():
+                command = "pack" if role == "labels" else "trimaps"
+                return (
+                    f"contradicts its matte in {is_wrong.sum():,} pixels, as if that had changed "
+                    f"since: gfm prepare {command} --overwrite makes it again"
+                )
+    return None
 
 
 def shorten(names: Sequence[str]) -> str:

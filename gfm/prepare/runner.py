@@ -13,9 +13,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from rich.filesize import decimal
 
-from gfm.data.images import SUFFIXES, image_size, write_array, write_jpeg, write_png
+from gfm.data.headers import describe_faults
+from gfm.data.images import (
+    SUFFIXES,
+    image_size,
+    is_packed,
+    write_array,
+    write_jpeg,
+    write_png,
+)
 from gfm.data.listing import list_pictures
 from gfm.errors import GFMError
 from gfm.system.console import console
@@ -96,9 +105,11 @@ def run(job: Job, options: Options) -> None:
             worker was killed, or some items failed after all others were made.
     """
     share = options.shard.of(job.items)
-    todo = list(share) if options.overwrite else _missing(share)
+    todo, num_outdated = (list(share), 0) if options.overwrite else _find_missing(share)
     part = f", {options.shard}" if options.shard.count > 1 else ""
     there = f", {len(share) - len(todo):,} already made" if len(todo) < len(share) else ""
+    if num_outdated:
+        there += f" ({num_outdated:,} before their sources changed: --overwrite replaces them)"
     console().print(f"{job.title}{part}: {len(todo):,} to make{there}", highlight=False)
     if not todo:
         return
@@ -142,16 +153,28 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
             console().print(f"failed: {fault}", highlight=False, markup=False)
 
 
-def _missing(items: Iterable[Item]) -> list[Item]:
-    """List the items with a target that exists in no supported format."""
-    listed: dict[Path, set[str]] = {}
+def _find_missing(items: Iterable[Item]) -> tuple[list[Item], int]:
+    """List the items with a target that exists in no supported format.
 
-    def is_there(target: Path) -> bool:
-        if target.parent not in listed:
-            listed[target.parent] = set(list_pictures(target.parent))
-        return target.stem in listed[target.parent]
+    Returns:
+        These items, and how many of the others are older than their sources.
+    """
+    listed: dict[Path, dict[str, list[Path]]] = {}
+    missing, num_outdated = [], 0
+    for item in items:
+        for folder in {target.parent for target in item.targets} - listed.keys():
+            listed[folder] = list_pictures(folder)
+        made = [listed[target.parent].get(target.stem) for target in item.targets]
+        if not all(made):
+            missing.append(item)
+        elif _newest(item.sources) > min(_newest(paths or ()) for paths in made):
+            num_outdated += 1
+    return missing, num_outdated
 
-    return [item for item in items if not all(is_there(target) for target in item.targets)]
+
+def _newest(paths: Iterable[Path]) -> float:
+    """Return when the newest of the files was written; 0 if there are none."""
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
 
 def _write(make: Callable[[Item], Sequence[np.ndarray]], overwrite: bool, item: Item) -> None:
@@ -199,7 +222,12 @@ def _check_disk(job: Job, todo: Sequence[Item]) -> None:
 
 
 def _size(item: Item) -> tuple[int, int]:
+    path = item.sources[0]
     try:
-        return image_size(item.sources[0])
+        if is_packed(path):
+            return image_size(path)
+        # `image_size` searches a whole PNG for its orientation, which does not matter here.
+        with describe_faults(path), Image.open(path) as image:
+            return image.height, image.width
     except GFMError:
         return 0, 0  # making the item will fail

@@ -45,12 +45,21 @@ def test_names_cannot_clash_and_each_dataset_is_validated(mixture):
 def test_two_folders_of_one_name(tmp_path):
     roots = [make_photos(tmp_path / place / "zoo", 3) for place in ("a", "b")]
     (tmp_path / "link").symlink_to(roots[1], target_is_directory=True)
-    for also in (roots, [roots[0], tmp_path / "link"]):
+    (roots[1] / "train").mkdir()
+    for also in (roots, [roots[0], tmp_path / "link"], [roots[0], roots[1] / "train"]):
         with pytest.raises(GFMError, match=r"data\.also names two folders zoo: rename one"):
             Mixture(Pairs(roots[0]), also).validation()
 
 
-@pytest.mark.parametrize("change", ["suffix", "folders", "gone"])
+def test_a_training_folder_has_the_name_of_its_dataset(tmp_path):
+    """So that those of two datasets, such as of P3M-10k, differ."""
+    roots = [make_photos(tmp_path / place / "train", 3) for place in ("zoo", "farm")]
+    photos = Mixture(Pairs(roots[0]), roots).training("image", is_denoised=False)
+    assert Counter(photo.dataset for photo in photos) == {"": 3, "zoo": 3, "farm": 3}
+    assert photos[-1].name.startswith("farm/")
+
+
+@pytest.mark.parametrize("change", ["suffix", "folders", "gone", "validation"])
 def test_an_error_names_the_layout_of_added_datasets(tmp_path, change):
     mine, other = make_photos(tmp_path / "mine", 3), make_photos(tmp_path / "zoo", 3)
     if change == "suffix":
@@ -60,15 +69,22 @@ def test_an_error_names_the_layout_of_added_datasets(tmp_path, change):
         shutil.copytree(other / "photos", other / "more")
         shutil.rmtree(other / "mattes")
         (other / "photos").rename(other / "some")
+    if change == "validation":
+        for name in ("photos", "mattes"):
+            (other / "train").mkdir(exist_ok=True)
+            (other / name).rename(other / "train" / name)
+        make_photos(other / "val/P3M-500-P", 3)
     also = tmp_path / "nowhere" if change == "gone" else other
+    mixture = Mixture(Pairs(mine), [also])
     with pytest.raises(GFMError, match=r"zoo|nowhere") as error:
-        Mixture(Pairs(mine), [also]).training("image", is_denoised=False)
+        mixture.validation() if change == "validation" else mixture.training("image", False)
     words = ": data.also takes folders with the sub-folders images and alphas"
     assert words in str(error.value)
     assert "set data." not in str(error.value)
+    assert str(error.value).endswith("zoo/train may be one") == (change == "validation")
 
 
-@pytest.mark.parametrize("name", ["zoo.v2", "train"])  # torch has attributes of some names
+@pytest.mark.parametrize("name", ["zoo.v2", "half"])  # torch has attributes of some names
 def test_training_logs_each_dataset(tmp_path, name):
     mixture = Mixture(Pairs(make_photos(tmp_path / "mine", 5)), [make_photos(tmp_path / name, 6)])
     choice = ["data=pairs", f"data.root={mixture.main.root}", f"data.also=[{mixture.also[0]}]"]

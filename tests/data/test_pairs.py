@@ -194,7 +194,9 @@ def test_folders_that_cannot_be_told_apart(tmp_path):
     with pytest.raises(GFMError, match=words):
         photos(tmp_path)
     write(tmp_path / "plain", "a")
-    with pytest.raises(GFMError, match=r"its mattes \(it has no sub-folder\): set data\.alphas"):
+    with pytest.raises(
+        GFMError, match=r"its mattes \(it has no sub-folder with pictures\): set data\.alphas"
+    ):
         photos(tmp_path / "plain")
 
 

@@ -88,6 +88,12 @@ def test_invalid_values_of_a_trimap(values, fault):
     assert told is None if fault is None else told.endswith(fault)
 
 
+def test_a_trimap_of_an_earlier_matte(roots):
+    matte = _pictures(roots, "validation/mask")[0]
+    write_png(matte, np.roll(read_alpha(matte), 40, axis=1))
+    assert [p for p in check([roots], 1) if "contradicts its matte in" in p]
+
+
 def test_missing_folders(roots):
     shutil.rmtree(roots.photos / "train/original")
     shutil.rmtree(roots.photos / "train/fg")  # is made by gfm prepare, so it may be missing

@@ -55,6 +55,15 @@ def test_makes_all(items, tmp_path, num_workers, capsys):
     assert "for the others" in said
 
 
+def test_sizes_are_read_from_the_beginning_of_a_file(items, tmp_path, capsys):
+    """Even those of a PNG, which may say at its end how it is turned."""
+    path = items[0].sources[0]
+    path.write_bytes(path.read_bytes()[:45])
+    with pytest.raises(GFMError, match="1 of 7 failed"):
+        run(job(items), ONE)
+    assert "takes about 84 bytes" in capsys.readouterr().out
+
+
 def test_reading_the_sizes_shows_progress(items, monkeypatch, capsys):
     """As on network storage, where it takes minutes."""
     clock = itertools.count(step=11)
@@ -71,6 +80,15 @@ def test_existing_are_skipped_whatever_their_suffix(items, tmp_path, capsys):
     assert not (tmp_path / "target/3.png").exists()
     run(job(items, make=lambda item: pytest.fail("made again")), ONE)
     assert "0 to make" in capsys.readouterr().out
+
+
+def test_results_older_than_their_sources_are_counted(items, capsys):
+    run(job(items), ONE)
+    os.utime(items[2].sources[0], (time.time() + 60,) * 2)
+    capsys.readouterr()
+    run(job(items), ONE)
+    said = "0 to make, 7 already made (1 before their sources changed: --overwrite replaces them)"
+    assert said in capsys.readouterr().out
 
 
 def test_overwriting_leaves_one_picture_of_a_name(items, tmp_path):
