@@ -101,8 +101,15 @@ def test_photos_without_a_foreground_have_no_flat_mattes():
     assert not flat_mattes.is_flat(empty, empty)
 
 
-@pytest.mark.parametrize("hook", ["on_validation_end", "on_train_epoch_end", "on_save_checkpoint"])
-def test_validating_and_saving_do_not_count_as_waiting(monkeypatch, hook):
+@pytest.mark.parametrize(
+    ("hook", "rates"),
+    [
+        ("on_validation_end", [(0.5, 0.25)] * 2),  # the step after it is not measured
+        ("on_train_epoch_end", [(0.5, 0.25)] * 2),
+        ("on_save_checkpoint", [(0.5, 0.25), (2 / 3, 0), (0.5, 0.25)]),
+    ],
+)
+def test_validating_and_saving_do_not_count_as_waiting(monkeypatch, hook, rates):
     now, logged = [0.0], []
     monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(pace, "should_update_logs", lambda _: True)
@@ -115,7 +122,8 @@ def test_validating_and_saving_do_not_count_as_waiting(monkeypatch, hook):
         if step == 1:
             now[0] += 96
             getattr(callback, hook)(trainer(), module)
-    assert logged == 2 * [("train/samples_per_second", 0.5), ("train/data_wait", 0.25)]
+    names = "train/samples_per_second", "train/data_wait"
+    assert logged == [pair for values in rates for pair in zip(names, values, strict=True)]
 
 
 def test_the_pace_counts_all_batches_of_a_step(monkeypatch):

@@ -24,10 +24,17 @@ class Pace(Callback):
         self.since = self.end = now
         self.wait = 0.0
         self.num_samples = 0
+        self.has_saved = False  # a checkpoint, since the last step
 
     def on_train_batch_start(self, *_: Any) -> None:  # noqa: D102
-        if self.end is not None:
-            self.wait += time.perf_counter() - self.end
+        if self.since is None or self.end is None:
+            return
+        gap = time.perf_counter() - self.end
+        if self.has_saved:
+            self.since += gap
+        else:
+            self.wait += gap
+        self.has_saved = False
 
     def on_train_batch_end(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, _: Any, batch: Any, *__: Any
@@ -50,4 +57,4 @@ class Pace(Callback):
     on_train_epoch_end = on_validation_end  # type: ignore[assignment]
 
     def on_save_checkpoint(self, *_: Any) -> None:  # noqa: D102
-        self._start(None)
+        self.has_saved = True
