@@ -145,12 +145,12 @@ def _of_step(path: str, step: int) -> str:
 
 
 class StepProgressBar(RichProgressBar):
-    """``RichProgressBar`` that shows the step if steps, not epochs, limit the run."""
+    """``RichProgressBar`` that counts epochs from 1, or steps if these limit the run."""
 
     def _get_train_description(self, current_epoch: int) -> str:
         text: str = super()._get_train_description(current_epoch)
         if self.trainer.max_epochs != -1:
-            return text
+            return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}".ljust(len(text))
         last = f"/{self.trainer.max_steps}" if self.trainer.max_steps != -1 else ""
         return f"Step {self.trainer.global_step}{last}".ljust(len(text))
 

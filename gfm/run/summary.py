@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -35,7 +36,8 @@ def announce(config: TrainConfig) -> None:
             "The demo data are drawn animals: they show that everything works, nothing more.\n"
             "To train on AM-2k: data=am2k paths.am2k=<AM-2k> paths.bg20k=<BG-20k>"
         )
-        console().print(Panel(text, title="DEMO DATA", style="yellow", expand=False))
+        panel = Panel(text, title="DEMO DATA", style="yellow", expand=False)
+        console().print(panel, soft_wrap=False)  # breaks its lines on narrow terminals
 
 
 def metrics_table(title: str, metrics: Mapping[str, float], units: Mapping[str, str]) -> Table:
@@ -112,10 +114,16 @@ def show_results(
         console().print(metrics_table("last validation", validated, module.metrics.units))
     weights = tested.weights if tested else best_weights(trainer)
     if weights is not None:
-        command = evaluation_command(config, trainer, weights)
-        console().print("evaluate these weights with")
-        console().print(f"  {command}", style="bold")
-        if config.validate_first and is_usable:
-            predict = ["gfm", "predict", "photo.jpg", "-o", "mattes", "--checkpoint"]
-            console().print("matte other photos with")
-            console().print(f"  {shlex.join([*predict, os.path.relpath(weights)])}", style="bold")
+        _show_commands(config, trainer, weights, is_usable)
+
+
+def _show_commands(
+    config: TrainConfig, trainer: pl.Trainer, weights: Path, is_usable: bool
+) -> None:
+    """Print the command that evaluates the weights, and after fine-tuning the one to use them."""
+    console().print("evaluate these weights with")
+    console().print(f"  {evaluation_command(config, trainer, weights)}", style="bold")
+    if config.validate_first and is_usable:
+        predict = ["gfm", "predict", "photo.jpg", "-o", "mattes", "--checkpoint"]
+        console().print("matte other photos with")
+        console().print(f"  {shlex.join([*predict, os.path.relpath(weights)])}", style="bold")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderHook, RenderResult
 from rich.segment import Segment
@@ -53,7 +53,13 @@ class _PlainConsole(Console):
 
 
 class _LoggedConsole(_PlainConsole):
-    """Console that prints to the log as well."""
+    """Console that prints to the log as well, and on a terminal above a progress bar."""
+
+    @property  # type: ignore[misc]
+    def file(self) -> IO[str]:
+        """The stream; on a terminal, also what rich replaces it with to print above a bar."""
+        stream: IO[str] = super().file
+        return (sys.stderr if self.stderr else sys.stdout) if stream.isatty() else stream
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)
@@ -65,11 +71,12 @@ class _LoggedConsole(_PlainConsole):
 
 
 def console(stderr: bool = False) -> Console:
-    """Return a console for standard output or standard error; only terminals wrap lines.
+    """Return a console for standard output or standard error.
 
-    It prints plain text; styles are given by :class:`rich.text.Text`.
+    It prints plain text; styles are given by :class:`rich.text.Text`. It never breaks lines, so
+    that printed commands can be copied.
     """
-    plain = _LoggedConsole(stderr=stderr)
+    plain = _LoggedConsole(stderr=stderr, soft_wrap=True)
     if plain.is_terminal:
         return plain
     return _LoggedConsole(stderr=stderr, width=_WIDTH, soft_wrap=True)

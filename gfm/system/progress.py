@@ -45,7 +45,9 @@ class Progress:
         self.bar: RichProgress | None = None
         if self.out.is_terminal if has_bar is None else has_bar:
             columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self.bar = RichProgress(*columns, console=self.out, transient=True)
+            # Not self.out, which also prints to the log.
+            screen = Console(stderr=self.out.stderr, force_terminal=True, soft_wrap=True)
+            self.bar = RichProgress(*columns, console=screen, transient=True)
             self.bar.add_task(unit, total=total, completed=done)
 
     def __enter__(self) -> "Progress":

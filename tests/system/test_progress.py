@@ -1,7 +1,10 @@
 """Progress of long work, on a terminal and without one."""
 
+import os
+
 from rich.console import Console
 
+from gfm.system.console import console
 from gfm.system.progress import Progress
 
 
@@ -34,3 +37,17 @@ def test_a_line_has_the_count_and_the_time_remaining(capsys):
     progress.interval = 60
     progress.show(5)
     assert not capsys.readouterr().out
+
+
+def test_lines_are_printed_whole_above_a_bar(monkeypatch):
+    reader, writer = os.openpty()
+    for name, value in {"TERM": "xterm", "COLUMNS": "40"}.items():
+        monkeypatch.setenv(name, value)
+    command = "python evaluate.py " + "data.num_workers=0 " * 10
+    with open(writer, "w") as screen:
+        monkeypatch.setattr("sys.stdout", screen)
+        with Progress(8, "photo"):
+            console().print(command)  # not by the bar's own console
+    erased = "\r\x1b[2K"
+    assert f"{erased}{command}\r\nphoto" in os.read(reader, 10**5).decode()
+    os.close(reader)

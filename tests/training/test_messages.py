@@ -71,12 +71,12 @@ def test_format_roughly(seconds, text):
     assert format_roughly(seconds) == text
 
 
-def test_the_progress_bar_counts_steps_where_they_limit_the_run():
+def test_the_progress_bar_counts_epochs_from_1_or_steps_where_they_limit_the_run():
     bar = ProgressBar()
     bar._trainer = trainer(global_step=12)
     assert bar._get_train_description(3).strip() == "Step 12/400"
     bar._trainer = trainer(global_step=12, max_epochs=9, max_steps=-1)
-    assert bar._get_train_description(3).strip() == "Epoch 3/8"
+    assert bar._get_train_description(3).strip() == "Epoch 4/9"
 
 
 def test_flat_mattes_are_counted_before_training_and_in_the_test(capsys):

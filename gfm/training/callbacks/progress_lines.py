@@ -15,7 +15,7 @@ class ProgressBar(StepProgressBar):
     """A progress bar that is shown on terminals only, so that it does not end up in log files."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(console_kwargs={"soft_wrap": True}, **options)
         if not console().is_terminal:
             self.disable()
 
