@@ -61,14 +61,10 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
         _ignore_sigterm(status)
         sys.exit(status)
     except Exception as error:
-        if _is_expected(error):
-            text = _print_lines(error)
-        else:
-            text = traceback.format_exc()
-            log_only(text)
-            if not in_sweep():
-                raise
-            print(text, file=sys.stderr)
+        if not _is_expected(error) and not in_sweep():
+            log_only(traceback.format_exc())
+            raise
+        text = _print_error(error)
         if not in_sweep():
             sys.exit(1)
         Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n", encoding="utf-8")
@@ -111,8 +107,13 @@ def _is_expected(error: Exception) -> bool:
     return is_expected and _SHOW_TRACEBACK != "1"
 
 
-def _print_lines(error: Exception) -> str:
-    """Print an error, a line for each wrong option, and return what was printed."""
+def _print_error(error: Exception) -> str:
+    """Print an error, with a line for each wrong option, and return what was printed."""
+    if not _is_expected(error):
+        text = traceback.format_exc()
+        log_only(text)
+        print(text, file=sys.stderr)
+        return text
     lines: list[str] = getattr(error, "lines", None) or [describe_error(error)]
     for line in lines:
         console(stderr=True).print(Text("error:", "bold red"), line)
