@@ -236,7 +236,7 @@ def test_changing_fixed_options_on_resuming_is_an_error(trained, desk):
     (line,) = done.stderr.strip().splitlines()
     assert "data.batch_size=1 (was 2)" in line
     assert "optimizer._target_=torch.optim.Adam (was torch.optim.AdamW)" in line
-    assert "model.rosta=ft (was tt)" in line
+    assert "rosta=ft (was tt)" in line
     assert "init_from=" in line
     assert (desk / "my run/config.yaml").read_text() == written
     assert not (desk / "runs").exists()

@@ -27,7 +27,7 @@ def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> l
         GFMError: An argument is neither NAME=VALUE nor a folder, or a folder is missing.
     """
     overrides = quote_paths([o for text in arguments for o in _as_overrides(text)])
-    check_overrides(overrides)
+    check_overrides(overrides, can_sweep=False)
     # No recipe is used, so any will do for data that has none.
     defaults = [
         f"{group}=am2k"

@@ -103,7 +103,7 @@ def finetune_arguments(
         GFMError: One of the options is malformed.
     """
     options = quote_paths(options)
-    check_overrides(options)
+    check_overrides(options, can_sweep=False)
     arguments = ["data=pairs", override("data.root", folder), "recipe=finetune"]
     arguments.append(override("init_from", weights))
     if backgrounds is not None:

@@ -86,8 +86,12 @@ def gather_overrides(arguments: Sequence[str]) -> list[str]:
     return [*(a for a in arguments if a not in overrides), *overrides]
 
 
-def check_overrides(arguments: Sequence[str]) -> None:
+def check_overrides(arguments: Sequence[str], can_sweep: bool = True) -> None:
     """Check that arguments are overrides, and that groups are set to a choice or to options.
+
+    Args:
+        arguments: Arguments of a command.
+        can_sweep: Whether the command has ``-m``.
 
     Raises:
         GFMError: An argument is malformed, sets a group to ``null`` or a number, or has several
@@ -108,9 +112,10 @@ def check_overrides(arguments: Sequence[str]) -> None:
         if not name:
             raise GFMError(f"{line} names no option: write NAME=VALUE")
         if option.is_sweep_override() and not sweeps:
+            sweep = "add -m to run each of them, or " if can_sweep else ""
             raise GFMError(
-                f"{line} has several values: add -m to run each of them, or write a list as "
-                f"{name}=[a,b] and a value that contains a comma as \"{name}='a,b'\""
+                f"{line} has several values: {sweep}write a list as {name}=[a,b], and a value "
+                f"that contains a comma as \"{name}='a,b'\""
             )
         known = choices(name)
         if option.is_delete() or option.is_sweep_override() or not known:

@@ -140,7 +140,7 @@ def _read(config: DictConfig) -> TableOptions:
             raise GFMError(f"table.published: {label} is not a cell of the table")
         find_published(row)
     texts = [*table.options, *(text for own in table.cells.values() for text in own)]
-    check_overrides(texts)
+    check_overrides(["-m", *texts])  # several values are refused below
     for text in texts:
         option = parse_override(text)
         if option.is_sweep_override() or (option.key_or_group or "").startswith("hydra"):

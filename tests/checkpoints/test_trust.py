@@ -216,7 +216,7 @@ def test_a_module_that_is_not_trusted_is_not_imported(tmp_path, monkeypatch):
 @pytest.mark.parametrize("value", [{"text"}, b"${watch:1}", torch.zeros(1), 1j])
 def test_other_values_are_refused(tmp_path, value):
     node = {**network(), "reduction": value}
-    with pytest.raises(GFMError, match=f"by a {type(value).__name__}: only text, numbers"):
+    with pytest.raises(GFMError, match=f"with a {type(value).__name__}: only text, numbers"):
         check_description(node, ["gfm.models"], (), tmp_path)
 
 

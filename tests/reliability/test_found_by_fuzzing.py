@@ -74,7 +74,7 @@ def test_an_invalid_orientation_is_ignored(tmp_path):
 def test_a_matte_of_floats_is_refused(tmp_path):
     path = tmp_path / "matte.tif"
     path.write_bytes(saved("TIFF", Image.fromarray(np.full((4, 5), 0.5, np.float32))))
-    with pytest.raises(GFMError, match="holds float32: save mattes as PNG"):
+    with pytest.raises(GFMError, match="holds float32: save mattes as 8-bit or 16-bit PNG"):
         read_alpha(path)
 
 
