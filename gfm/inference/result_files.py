@@ -105,12 +105,21 @@ def _report_existing(
     text = f"{len(existing) - num_partial:,} of {num_sources:,} already exist"
     if num_partial:
         text += f", and {num_partial:,} in part"
-    written = weights.stat().st_mtime if weights.is_file() else 0.0
+    written = _modified(weights)
     if num_older := sum(results.oldest(source) < written for source in existing):
         text += f", {num_older:,} of them older than {weights.name}"
     else:
         text += ", perhaps from other weights"
-    console().print(f"{text}; --overwrite replaces them", style="yellow" if num_older else None)
+    num_outdated = sum(results.oldest(source) < _modified(source.path) for source in existing)
+    if num_outdated:
+        text += f", {num_outdated:,} of them older than their inputs"
+    style = "yellow" if num_older or num_outdated else None
+    console().print(f"{text}; --overwrite replaces them", style=style)
+
+
+def _modified(path: Path) -> float:
+    """Return when a file was written; 0 if it does not exist."""
+    return path.stat().st_mtime if path.is_file() else 0.0
 
 
 def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Failure]]:

@@ -122,25 +122,30 @@ def prepare_pack(
             folder, a folder contains pictures of another dataset or of deleted files, the disk is
             too small, or see :func:`gfm.prepare.runner.run`.
     """
-    found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
-    for name in only:
-        if name not in found:
-            raise GFMError(f"--only {name}: no such dataset; choose from {', '.join(found)}")
-    targets = {
-        name: out / root.name if out else root.with_name(f"{root.name}_packed")
-        for name, root in found.items()
-        if not only or name in only
-    }
+    targets = _find_targets(roots, out, only)
     _refuse_mixtures(targets, roots)
     jobs = []
     for name, target in targets.items():
-        root = found[name]
+        root = getattr(roots, name)
         items = _items(name, root, target, roots, max_side)
         _refuse(root, target, items)
         jobs.append(Job(f"pack {target.name}", items, make, is_exact=True))
     for job in jobs:
         run(job, options)
     return targets
+
+
+def _find_targets(roots: Roots, out: Path | None, only: Sequence[str]) -> dict[str, Path]:
+    """Return the folder to which each dataset is packed; see :func:`prepare_pack`."""
+    found = {k: getattr(roots, k) for k in ("photos", "bg20k", "coco") if getattr(roots, k)}
+    for name in only:
+        if name not in found:
+            raise GFMError(f"--only {name}: no such dataset; choose from {', '.join(found)}")
+    return {
+        name: out / root.name if out else root.with_name(f"{root.name}_packed")
+        for name, root in found.items()
+        if not only or name in only
+    }
 
 
 def _refuse_mixtures(targets: Mapping[str, Path], roots: Roots) -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -109,21 +109,11 @@ def map_unordered(
     if num_workers <= 1:
         yield from map(attempt, items)
         return
-    rest = iter(items)
     running: dict[Future[TaskResult[T, R]], T] = {}
     try:
         with _worker_pool(num_workers) as pool:
-            while True:
-                # Two items per worker keep it busy without a long queue to cancel.
-                for item in islice(rest, 2 * num_workers - len(running)):
-                    running[pool.submit(attempt, item)] = item
-                if not running:
-                    return
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    result = future.result()
-                    del running[future]
-                    yield result
+            # Two items per worker keep it busy without a long queue to cancel.
+            yield from _as_finished(partial(pool.submit, attempt), items, 2 * num_workers, running)
     except BrokenProcessPool as error:
         # Results that have arrived but were not yielded are not suspects.
         suspects = ", ".join(str(item) for future, item in running.items() if not _is_good(future))
@@ -131,6 +121,26 @@ def map_unordered(
             f"a worker process was killed, often for lack of memory, at one of: {suspects}; "
             f"run the same command again to continue, perhaps with {advice}"
         ) from error
+
+
+def _as_finished(
+    submit: Callable[[T], Future[R]],
+    items: Iterable[T],
+    most_running: int,
+    running: dict[Future[R], T],
+) -> Iterator[R]:
+    """Submit items, and yield their results as they finish; ``running`` holds the others."""
+    rest = iter(items)
+    while True:
+        for item in islice(rest, most_running - len(running)):
+            running[submit(item)] = item
+        if not running:
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            result = future.result()
+            del running[future]
+            yield result
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """``gfm predict``: photos in, mattes, cut-outs, composites and maps out."""
 
 import functools
+import os
 import shutil
+import time
 from typing import get_args
 
 import cv2
@@ -121,6 +123,10 @@ def test_existing_results_are_skipped(predict, photos, tmp_path):
     assert old.read_bytes() == b"mine"
     assert predict(photos, "--overwrite").exit_code == 0
     assert read(old) is not None
+    os.utime(photos / "b.png", (time.time() + 60,) * 2)  # edited since
+    assert "3 of 3 already exist, perhaps from other weights, 1 of them older than their inp" in (
+        predict(photos).output
+    )
 
 
 def test_only_missing_results_are_written(predict, photos, tmp_path):
