@@ -42,7 +42,7 @@ def run(stage: Stage) -> None:
         _run_out(stage)
     for backbone in BACKBONES[:1] if stage.is_rehearsal else BACKBONES:
         for recomputes in (False, True):
-            name = f"{backbone}{', recomputation' * recomputes}: largest batch, {stage.half}"
+            name = f"{backbone}{', recomputation' * recomputes}: largest batch, {stage.half}-mixed"
             if stage.has_time(name, 15):
                 with stage.part(name):
                     _search(stage, name, backbone, recomputes)
