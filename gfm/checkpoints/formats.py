@@ -7,6 +7,7 @@ description of the network.
 import json
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -147,7 +148,11 @@ def _save_safetensors(path: Path, checkpoint: Checkpoint) -> None:
     described |= {k: config[k] for k in _STORED if config.get(k)}
     metadata = collect_facts(checkpoint) | {k: json.dumps(v) for k, v in described.items()}
     metadata[_DIGEST] = digest(state, metadata)
+    path.touch()
+    mode = path.stat().st_mode
     safetensors.torch.save_file(state, path, metadata)
+    with suppress(OSError):  # a disk without permissions
+        path.chmod(mode)  # safetensors 0.8 lets only the owner read
 
 
 def _save_ckpt(path: Path, checkpoint: Checkpoint) -> None:

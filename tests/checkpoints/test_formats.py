@@ -58,6 +58,9 @@ def test_safetensors(released, tmp_path):
     model, _ = load_network(tmp_path / "model.safetensors")
     assert _same(model, official_model("r34_FT"))
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+    (tmp_path / "other").touch()
+    others = (tmp_path / "other").stat().st_mode
+    assert (tmp_path / "model.safetensors").stat().st_mode == others  # its group may read it
 
 
 class Bomb:
