@@ -145,8 +145,8 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
                 if len(seconds) == num_workers + SAMPLE and left:
                     each = sum(seconds[num_workers:]) / SAMPLE
                     bar.print(
-                        f"about {duration(each * left / num_workers)} for the others, "
-                        f"{each:.2g} s each with {num_workers} at once"
+                        f"about {duration(each * left / num_workers)} for the rest, "
+                        f"{each:.2g} s each, {num_workers} at a time"
                     )
     finally:
         for fault in faults:

@@ -52,7 +52,7 @@ def test_makes_all(items, tmp_path, num_workers, capsys):
     said = capsys.readouterr().out
     assert "copies: 7 to make" in said
     assert "takes about 84 bytes" in said
-    assert "for the others" in said
+    assert "for the rest" in said
 
 
 def test_sizes_are_read_from_the_beginning_of_a_file(items, tmp_path, capsys):
