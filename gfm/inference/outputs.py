@@ -10,12 +10,12 @@ import torch
 from PIL import Image, ImageColor, ImageOps
 from torch import Tensor
 
-from gfm.compat.torch import as_tensor, lacks_memory
+from gfm.compat.torch import as_tensor
 from gfm.data.images import read_image
 from gfm.errors import GFMError
 from gfm.inference.foreground import estimate_foreground
 from gfm.inference.pictures import channels_last
-from gfm.inference.predictor import Predictor
+from gfm.inference.predictor import Predictor, explain_lack_of_memory
 from gfm.inference.strips import cut_strips
 from gfm.inference.video.smoothing import Smoother
 
@@ -98,18 +98,8 @@ class OutputMaker:
         Raises:
             GFMError: The device has too little memory.
         """
-        try:
+        with explain_lack_of_memory(self.predictor.device, image.shape[0], image.shape[1]):
             return self._make(image, smoother)
-        except Exception as error:
-            if not lacks_memory(error):
-                raise
-            height, width = image.shape[:2]
-            device = self.predictor.device.type
-            other = "" if device == "cpu" else ", or use --device cpu"
-            raise GFMError(
-                f"{device} has too little free memory for {height}×{width} pixels: lower "
-                f"--max-size{other}"
-            ) from error
 
     def _make(self, image: np.ndarray, smoother: Smoother | None) -> dict[Output, np.ndarray]:
         batch = as_tensor(image).permute(2, 0, 1)[None].to(self.predictor.device)

@@ -16,7 +16,7 @@ from PIL import Image, ImageColor, ImageOps
 from gfm.data.images import read_image
 from gfm.errors import GFMError, one_line
 from gfm.inference.page_guard import Guard
-from gfm.inference.predictor import Predictor
+from gfm.inference.predictor import Predictor, explain_lack_of_memory
 from gfm.system.extras import import_optional
 
 MAX_UPLOAD = 200_000_000
@@ -86,7 +86,8 @@ class _EventHandlers:
             return None, None, None
         with self._show_errors(path):
             picture = _read(path)
-            cutout = self.predictor.cutout(picture)
+            with explain_lack_of_memory(self.predictor.device, picture.height, picture.width):
+                cutout = self.predictor.cutout(picture)
         return cutout.getchannel("A"), cutout, (picture, cutout)
 
     def keep_background(self, path: str | None) -> Image.Image | None:

@@ -1,12 +1,13 @@
 """Mattes pictures from Pillow, NumPy or torch with a network."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
 
+from gfm.compat.torch import lacks_memory
 from gfm.errors import GFMError
 from gfm.inference.foreground import (
     ForegroundMethod,
@@ -130,6 +131,25 @@ class Predictor:
     def _autocast(self) -> Any:
         dtype = _DTYPES.get(self.precision)
         return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
+
+
+@contextmanager
+def explain_lack_of_memory(device: torch.device, height: int, width: int) -> Iterator[None]:
+    """Name the fix for commands if a picture of this size needs more memory than there is.
+
+    Raises:
+        GFMError: Memory ran out within the context.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        other = "" if device.type == "cpu" else ", or use --device cpu"
+        raise GFMError(
+            f"{device} has too little free memory for {height}×{width} pixels: lower "
+            f"--max-size{other}"
+        ) from error
 
 
 def _is_list(image: Any) -> bool:

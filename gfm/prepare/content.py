@@ -99,8 +99,8 @@ def look_at(path: Path, role: Role, alpha: Path | None = None) -> Look:
         return Look(image.shape[:2], traits, fingerprint=fingerprint(image))
     if role in ("trimap", "labels"):
         trimap = read_alpha(path)
-        # Labels may be constant: those of a small photo are all transition.
-        fault = _constant(trimap, role) if role == "trimap" else None
+        # Those of a small photo are all transition.
+        fault = None if (trimap == TRANSITION).all() else _constant(trimap, role)
         fault = fault or _other_values(trimap)
         if fault is None and alpha is not None:
             fault = _contradicts(trimap, alpha, role)
