@@ -5,7 +5,7 @@
 
 import re
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,14 @@ def compose_from(
 def to_plain(node: Any) -> Any:
     """Resolve a configuration node to plain dictionaries, lists and scalars."""
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the values inside nested dictionaries by dotted name, as options are named."""
+    if not isinstance(node, Mapping) or not node:
+        return {prefix: node}
+    parts = [leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def instantiate(node: Any, **extra: Any) -> Any:

@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from gfm.checkpoints.trust import packages_to_trust
-from gfm.compat.hydra import compose_from
+from gfm.compat.hydra import compose_from, leaves
 from gfm.config import TrainConfig
 from gfm.option_sections import Data
 from gfm.run.configs import CONFIGS
@@ -75,22 +75,13 @@ def _changes(config: TrainConfig, choices: Sequence[str], folders: ConfigFolders
     composed = compose_from(CONFIGS, "evaluate", overrides, extra)
     data = {k: v for k, v in config.data.to_dict().items() if k in _OF_DATA}
     data["source"] = data.pop("source")  # last, because it interpolates the others
-    for name, value in _leaves({"paths": config.paths.to_dict(), "data": data}):
-        if name in _OF_RUNS:
+    for name, value in leaves({"paths": config.paths.to_dict(), "data": data}).items():
+        if name in _OF_RUNS or value == {}:  # nothing to override
             continue
         before = OmegaConf.select(composed, name, default=_ABSENT)
         if before != value:
             OmegaConf.update(composed, name, value, force_add=True)
             yield override(f"+{name}" if before is _ABSENT else name, value)
-
-
-def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values inside nested mappings, with their dotted names."""
-    if not isinstance(node, Mapping):
-        yield name, node
-        return
-    for key, inner in node.items():
-        yield from _leaves(inner, f"{name}.{key}" if name else key)
 
 
 def _trust(config: TrainConfig) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 
 from gfm.checkpoints.file_io import previous_checkpoint
 from gfm.checkpoints.integrity import check_archive
+from gfm.compat.hydra import leaves
 from gfm.compat.lightning import missing_entries
 from gfm.errors import GFMError
 from gfm.system.ranks import is_global_zero
@@ -96,7 +97,7 @@ def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
     Raises:
         GFMError: Such an option has changed.
     """
-    before, now = _leaves(saved.config), _leaves(config)
+    before, now = leaves(saved.config), leaves(config)
     for options in (before, now):
         options.setdefault("scheduler._target_", None)  # scheduler=none
         options.setdefault("optimizer.amsgrad", False)
@@ -180,11 +181,3 @@ def _as_typed(key: str) -> str:
     """Return the option that sets a value of the saved configuration."""
     special = {"model.rosta": "rosta", "model.decoder_scale": "recipe.decoder_scale"}
     return special.get(key) or key.replace("model.", "backbone.", 1)
-
-
-def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Flatten nested dictionaries to values by dotted name."""
-    if not isinstance(node, Mapping) or not node:
-        return {prefix: node}
-    parts = [_leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
-    return {key: value for part in parts for key, value in part.items()}
