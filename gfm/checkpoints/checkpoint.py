@@ -67,5 +67,5 @@ def collect_facts(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dic
         "weights_licence": str(checkpoint.config.get("licence") or UNKNOWN_LICENCE),
     }
     if inferer is not None:
-        facts["looks"] = format_inferer(inferer)
+        facts["inference"] = format_inferer(inferer)
     return facts

@@ -167,8 +167,8 @@ def _check_target(source: str, target: Path, suffix: str, overwrite: bool) -> No
 def _report(target: Path, facts: dict[str, str], trials: "list[Verification]") -> None:
     """Print what was written, and the comparison for each size of image."""
     megabytes = target.stat().st_size / 1e6
-    rosta, looks = facts["rosta"].upper(), facts["looks"]
-    typer.echo(f"{target}: {facts['architecture']}, RoSTA {rosta}, {looks}, {megabytes:.1f} MB")
+    rosta, inference = facts["rosta"].upper(), facts["inference"]
+    typer.echo(f"{target}: {facts['architecture']}, RoSTA {rosta}, {inference}, {megabytes:.1f} MB")
     for trial in trials:
         (num_images, height, width), difference, undecided, torch_s, file_s = trial
         typer.echo(

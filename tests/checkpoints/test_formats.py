@@ -14,9 +14,11 @@ from gfm.checkpoints import (
     without_pretrained,
     write_checkpoint,
 )
+from gfm.checkpoints.checkpoint import collect_facts
 from gfm.checkpoints.released import convert_official
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
+from gfm.inference import Native
 from tests.golden.formula import formula_state_dict, official_keys
 from tests.models.test_gfm import official_model
 
@@ -51,6 +53,11 @@ def test_a_name_has_to_distinguish_ft_from_bt(released, tmp_path):
     path.write_bytes(released.read_bytes())
     with pytest.raises(GFMError, match="FT or BT: rename"):
         load_network(path)
+
+
+def test_the_metadata_of_a_graph_name_its_inference(released):
+    facts = collect_facts(read_checkpoint(released), Native())
+    assert (facts["rosta"], facts["inference"]) == ("ft", "native()")
 
 
 def test_safetensors(released, tmp_path):
