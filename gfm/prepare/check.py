@@ -48,11 +48,11 @@ def parts(source: Roots | Pairs) -> list[Part]:
 
 def _parts_of_roots(roots: Roots) -> Iterator[Part]:
     root, names = roots.photos, roots.folders
+    layers = (names.foreground, names.background, names.denoised_image, names.denoised_foreground)
     train = [
         Folder(root / names.train_alpha, "alpha", True),
         Folder(root / names.train_image, "photo", True),
-        *(Folder(root / name) for name in (names.foreground, names.background)),
-        *(Folder(root / name) for name in (names.denoised_image, names.denoised_foreground)),
+        *(Folder(root / name) for name in layers if name),
         *(Folder(path, "labels") for path in roots.label_folders()),
     ]
     yield Part(root, tuple(train))

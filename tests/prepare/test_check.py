@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gfm.data.images import open_array, read_alpha, read_image, write_array, write_png
-from gfm.data.layout import Roots
+from gfm.data.layout import Folders, Roots
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.prepare.check import _fingerprint, check, parts
@@ -92,6 +92,13 @@ def test_a_trimap_of_an_earlier_matte(roots):
     matte = _pictures(roots, "validation/mask")[0]
     write_png(matte, np.roll(read_alpha(matte), 40, axis=1))
     assert [p for p in check([roots], 1) if "contradicts its matte in" in p]
+
+
+def test_an_empty_name_stands_for_no_folder(roots):
+    """It would be the root of the dataset, which may hold a picture of its own."""
+    shutil.copy(_pictures(roots, "train/original")[0], roots.photos / "overview.jpg")
+    folders = Folders(foreground="", background="", denoised_image="", denoised_foreground="")
+    assert check([Roots(roots.photos, folders=folders)], 1) == []
 
 
 def test_missing_folders(roots):
