@@ -28,8 +28,8 @@ def check_targets(source: str, targets: Sequence[Path], overwrite: bool) -> None
             raise GFMError(f"{target} is the checkpoint itself: choose another name for the result")
         if not overwrite and not _is_own(target):
             raise GFMError(
-                f"{target} exists and was not written by gfm, or was edited since: choose another "
-                "name, or add --overwrite"
+                f"{target} exists and was not written by gfm export, or was edited since: choose "
+                "another name, or add --overwrite"
             )
 
 

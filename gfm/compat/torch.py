@@ -7,9 +7,11 @@ NumPy, so that the command line and its workers start without them.
 import re
 import sys
 import traceback
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
+
+from gfm.errors import GFMError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,14 +70,26 @@ def empty_for_collate(num_bytes: int) -> "Tensor":
     return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
-def size_oblivious_export() -> AbstractContextManager[Any]:
+@contextmanager
+def size_oblivious_export() -> Iterator[None]:
     """Let graphs exported within the context accept features with sides of length 1.
 
     Otherwise torch specialises on longer sides, and the graph rejects small images.
+
+    Raises:
+        GFMError: The graph would accept images of some sizes only.
     """
+    from torch._dynamo.exc import UserError
     from torch.fx.experimental import _config
 
-    return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    try:
+        with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            yield
+    except UserError as error:
+        raise GFMError(
+            "torch cannot export this network for images of every size, for example because its "
+            "encoder has channels last: use gfm export safetensors"
+        ) from error
 
 
 def skip_random_weights() -> AbstractContextManager[Any]:

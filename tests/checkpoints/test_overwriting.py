@@ -42,7 +42,7 @@ FOREIGN = {
 def test_a_hub_folder_keeps_the_files_of_others(checkpoint, tmp_path, name):
     (tmp_path / name).write_bytes(FOREIGN[name])
     done = _run("export", "hub", checkpoint, tmp_path)
-    _assert_refused(done, tmp_path / name, "exists and was not written by gfm")
+    _assert_refused(done, tmp_path / name, "exists and was not written by gfm export")
     assert "--overwrite" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == FOREIGN[name]
@@ -58,7 +58,9 @@ def test_an_edited_card_is_kept(checkpoint, tmp_path):
         written = card.read_text()
         card.write_text(written.replace(old, new, 1))
         done = _run("export", "hub", checkpoint, tmp_path)
-        _assert_refused(done, card, "exists and was not written by gfm, or was edited since: ")
+        _assert_refused(
+            done, card, "exists and was not written by gfm export, or was edited since: "
+        )
         card.write_text(written)
     assert _run("export", "hub", checkpoint, tmp_path, "--license", "mit").exit_code == 0
 
@@ -71,14 +73,16 @@ def test_files_of_other_programs_are_not_overwritten(checkpoint, tmp_path, kind,
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
     done = _run("export", kind, checkpoint, path)
-    _assert_refused(done, path, "exists and was not written by gfm")
+    _assert_refused(done, path, "exists and was not written by gfm export")
     assert path.read_bytes() == content
 
 
 def test_a_conversion_replaces_no_checkpoint_of_a_run(checkpoint, tmp_path):
     path = tmp_path / "last.ckpt"
     path.write_bytes(checkpoint.read_bytes())
-    _assert_refused(_run("convert", checkpoint, path), path, "exists and was not written by")
+    _assert_refused(
+        _run("convert", checkpoint, path), path, "exists and was not written by gfm export"
+    )
     assert _run("convert", checkpoint, path, "--overwrite").exit_code == 0
 
 

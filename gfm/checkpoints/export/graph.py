@@ -68,10 +68,17 @@ class MattingGraph(nn.Module):
 
 
 def trace(graph: MattingGraph) -> ExportedProgram:
-    """Trace the graph for any number of images of any size."""
+    """Trace the graph for any number of images of any size.
+
+    The network is switched to the contiguous memory format; with channels last, torch would
+    restrict the sizes. Other networks that it restricts raise GFMError.
+    """
+    graph.model.memory_format = torch.contiguous_format
+    graph.model.to(memory_format=torch.contiguous_format)
     shape = {
         i: Dim(side, min=1) for i, side in enumerate(graph.input_shape) if isinstance(side, str)
     }
     with torch.no_grad(), size_oblivious_export():
         example = (graph.example(2, *EXPORT_SIZE),)
-        return torch.export.export(graph.eval(), example, dynamic_shapes={"image": shape})
+        graph.eval().requires_grad_(False)  # else the alphas of a .pt2 require gradients
+        return torch.export.export(graph, example, dynamic_shapes={"image": shape})

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,9 +29,10 @@ def write_hub_folder(
     """Write :data:`HUB_FILES`.
 
     The card has the name of the model, the training data in the checkpoint's ``config``, and the
-    metrics of an evaluation, which may be empty.
+    metrics of an evaluation, which may be empty; those without a finite value are left out.
     """
     make_folder(folder)
+    metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
     weights, config, card = (folder / name for name in HUB_FILES)
     write_checkpoint(weights, checkpoint)
     write_text(config, json.dumps(_config(checkpoint, metrics), indent=2) + "\n")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from filelock import FileLock
 from torch import nn
+from torch._dynamo.exc import UserError, UserErrorType
 
 from gfm import __version__
 from gfm.checkpoints.export import MattingGraph, programs, write_onnx, write_program
@@ -68,6 +69,7 @@ def test_onnx(tmp_path, rosta, inferer, pixels):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     graph = MattingGraph(small(rosta), inferer, pixels)
+    graph.model.use_channels_last()
     path = tmp_path / "new" / "graph.onnx"
     facts = {"rosta": rosta, "generator": f"gfm-matting {__version__}"}
     results = write_onnx(path, graph, facts)
@@ -101,7 +103,9 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     for size in EXTRA_SIZES:
         if size[1] * size[2] == 1:  # a program wants two pixels or more
             continue
-        assert module(graph.example(*size)).shape == (size[0], 1, *size[1:])
+        alpha = module(graph.example(*size))
+        assert alpha.shape == (size[0], 1, *size[1:])
+        assert not alpha.requires_grad
     assert json.loads(texts[FACTS])["rosta"] == rosta
 
 
@@ -150,6 +154,15 @@ def test_a_comparison_of_constant_mattes_says_little(tmp_path, replaced):
             nn.init.zeros_(head[-2].weight)
     with pytest.warns(UserWarning, match=r"alpha varies by only 0 in .* compare the file with"):
         write_program(tmp_path / "a.pt2", replaced[0], {})
+
+
+def test_a_network_that_torch_restricts_to_some_sizes_is_refused(monkeypatch):
+    def restrict(*_, **__):
+        raise UserError(UserErrorType.CONSTRAINT_VIOLATION, "Constraints violated (height)!")
+
+    monkeypatch.setattr(torch.export, "export", restrict)
+    with pytest.raises(GFMError, match=r"for images of every size, .*: use gfm export safetensors"):
+        programs.trace(MattingGraph(small("tt"), Native()))
 
 
 @pytest.mark.slow
