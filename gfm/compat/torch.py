@@ -87,8 +87,8 @@ def size_oblivious_export() -> Iterator[None]:
             yield
     except UserError as error:
         raise GFMError(
-            "torch cannot export this network for images of every size, for example because its "
-            "encoder has channels last: use gfm export safetensors"
+            "torch cannot export this network for images of every size, like some networks of "
+            "timm: use gfm export safetensors"
         ) from error
 
 
