@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from gfm.compat.hydra import parse_arguments, parse_override, reason
@@ -94,34 +95,52 @@ def check_overrides(arguments: Sequence[str], can_sweep: bool = True) -> None:
         can_sweep: Whether the command has ``-m``.
 
     Raises:
-        GFMError: An argument is malformed, sets a group to ``null`` or a number, or has several
-            values without ``-m``.
+        GFMError: An argument is malformed, sets a group to ``null`` or a number, or has an effect
+            only with ``-m``, which is missing.
     """
     flags, overrides = parse_arguments(arguments)
     sweeps = flags.multirun or "hydra.mode=MULTIRUN" in overrides
     for line in overrides:
-        check_name(line)
-        try:
-            option = parse_override(line)
-        except HydraException as error:
-            raise GFMError(
-                f"cannot read the option {line} ({reason(error)}): write NAME=VALUE, and quotes "
-                "around a value with special characters, as in \"NAME='VALUE'\""
-            ) from error
-        name = option.key_or_group
-        if not name:
-            raise GFMError(f"{line} names no option: write NAME=VALUE")
-        if option.is_sweep_override() and not sweeps:
-            sweep = "add -m to run each of them, or " if can_sweep else ""
-            raise GFMError(
-                f"{line} has several values: {sweep}write a list as {name}=[a,b], and a value "
-                f"that contains a comma as \"{name}='a,b'\""
-            )
-        known = choices(name)
-        if option.is_delete() or option.is_sweep_override() or not known:
-            continue
-        value = option.value()
-        names = value if isinstance(value, list) else [value]
-        kinds = str if option.is_add() else (str, dict)
-        if not all(isinstance(one, kinds) for one in names):
-            raise GFMError(f"{line}: {name} is one of {', '.join(known)}")
+        option = _parse(line)
+        if not sweeps:
+            _check_single(option, line, can_sweep)
+        if not option.is_delete() and not option.is_sweep_override():
+            _check_choice(option, line)
+
+
+def _parse(line: str) -> Override:
+    check_name(line)
+    try:
+        option = parse_override(line)
+    except HydraException as error:
+        raise GFMError(
+            f"cannot read the option {line} ({reason(error)}): write NAME=VALUE, and quotes "
+            "around a value with special characters, as in \"NAME='VALUE'\""
+        ) from error
+    if not option.key_or_group:
+        raise GFMError(f"{line} names no option: write NAME=VALUE")
+    return option
+
+
+def _check_single(option: Override, line: str, can_sweep: bool) -> None:
+    """Check an option of a single run."""
+    name = option.key_or_group
+    if option.is_sweep_override():
+        sweep = "add -m to run each of them, or " if can_sweep else ""
+        raise GFMError(
+            f"{line} has several values: {sweep}write a list as {name}=[a,b], and a value "
+            f"that contains a comma as \"{name}='a,b'\""
+        )
+    if name == "hydra/launcher":  # Hydra would run here instead
+        fix = "add -m, also for a single run" if can_sweep else "leave it out"
+        raise GFMError(f"{line} launches the runs of a sweep: {fix}")
+
+
+def _check_choice(option: Override, line: str) -> None:
+    """Check that a group is set to a choice or to options."""
+    known = choices(option.key_or_group)
+    value = option.value()
+    names = value if isinstance(value, list) else [value]
+    kinds = str if option.is_add() else (str, dict)
+    if known and not all(isinstance(one, kinds) for one in names):
+        raise GFMError(f"{line}: {option.key_or_group} is one of {', '.join(known)}")

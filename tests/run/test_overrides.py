@@ -77,3 +77,10 @@ def test_several_values_need_a_sweep(sweep):
         check_overrides([sweep, flag])
     with pytest.raises(GFMError, match="has several values: add -m to run each of them, or"):
         check_overrides([sweep])
+
+
+def test_a_launcher_needs_a_sweep():
+    """Hydra would ignore it, and train on the machine where the command was typed."""
+    check_overrides(["hydra/launcher=submitit_slurm", "-m"])
+    with pytest.raises(GFMError, match="launches the runs of a sweep: add -m"):
+        check_overrides(["hydra/launcher=submitit_slurm"])
