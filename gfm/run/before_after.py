@@ -8,13 +8,12 @@ from rich.table import Table
 
 from gfm.data.images import read_alpha
 from gfm.data.layout import Photo
-from gfm.evaluation.comparison import Difference, bootstrap_differences
+from gfm.evaluation.comparison import FEW, Difference, bootstrap_differences
 from gfm.evaluation.journal import Rows
 from gfm.system.console import console
 from gfm.system.files import read_table
 from gfm.training.final_test import AFTER, BEFORE
 
-_FEW = 10  # with fewer photos, a mean is unreliable
 _SHOWN = ("sad", "sad_transition", "mad", "mse", "grad", "conn")
 
 
@@ -80,7 +79,7 @@ def _verdict(sad: Difference, num_photos: int) -> str:
         text = "SAD is higher than before: keep the old weights, or lower optimizer.lr"
     else:
         text = "no better than before: the interval of the difference of SAD includes 0"
-    if num_photos < _FEW:
+    if num_photos < FEW:
         text += f"; {num_photos} photos are too few to be sure, so hold out more if you can"
     return text
 

@@ -98,6 +98,18 @@ def test_the_page_has_the_digits_that_differences_need(tmp_path):
     assert '"values": [[[12.34549]], [[12.34551]]]' in (tmp_path / "page.html").read_text()
 
 
+def test_few_photos_are_named(tmp_path):
+    """Of intervals from samples of two, half miss the mean."""
+    sizes = {name: {str(i): {"sad": i} for i in range(n)} for n, name in ((9, "few"), (10, "many"))}
+    few, many = (write(tmp_path / name, rows) for name, rows in sizes.items())
+    (note,) = compare_runs([few, few]).notes()
+    assert note == "With only 9 photos, 95 % intervals are too narrow."
+    assert compare_runs([many, many]).notes() == []
+    sets = write_sets(tmp_path / "sets", one=[1.0] * 20, two=[1.0] * 3)
+    (note,) = compare_runs([sets, sets]).notes()
+    assert note.startswith("With only 3 photos in a test set")
+
+
 def test_the_page_names_runs_from_any_folder(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     runs = [write(tmp_path / name, {"x": {"sad": 1.0}}) for name in ("a/run", "run")]
