@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gfm.animals.sample import draw_sample
@@ -19,6 +20,8 @@ DRIVER = shutil.which("chromedriver")
 
 class Oracle:
     """A predictor that returns the exact cut-out of one picture."""
+
+    device = torch.device("cpu")
 
     def __init__(self, sample) -> None:
         self.sample = sample
