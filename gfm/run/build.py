@@ -166,8 +166,17 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     return callbacks
 
 
-def check_trained(trainer: pl.Trainer) -> None:
-    """Raise GFMError if a fit has ended without a single step."""
+def check_trained(trainer: pl.Trainer, resumed: SavedRun | None) -> None:
+    """Check that a fit has trained; say so if nothing was left of a resumed run.
+
+    Raises:
+        GFMError: A new run has ended without a single step.
+    """
+    if resumed:
+        if trainer.global_step == resumed.steps and is_global_zero():
+            limits = "trainer.max_epochs, trainer.max_steps or trainer.max_time"
+            console().print(f"no step was left to train: to train on, raise {limits}")
+        return
     # Spawned processes return what they logged, but not the step.
     has_logged = any(name.startswith("train/") for name in trainer.callback_metrics)
     if trainer.global_step == 0 and not has_logged:

@@ -95,8 +95,7 @@ def _fit_and_test(
             validate_first(trainer, module, datamodule, folder)
         checkpoint = resumed.path if resumed else None
         trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
-        if not resumed:
-            check_trained(trainer)
+        check_trained(trainer, resumed)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if module.objective.best is not None:  # even if nothing was left to train
             metrics["best"] = module.objective.best

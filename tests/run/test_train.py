@@ -260,10 +260,10 @@ def test_training_without_a_step_is_an_error(tiny_training, demo_roots, tmp_path
 def test_a_training_in_spawned_processes_has_steps():
     """The parent process gets what they logged, but not their step count."""
     trainer = SimpleNamespace(global_step=0, callback_metrics={"train/loss": 0.5})
-    check_trained(trainer)
+    check_trained(trainer, None)
     trainer.callback_metrics = {}
     with pytest.raises(GFMError, match="no step was trained"):
-        check_trained(trainer)
+        check_trained(trainer, None)
 
 
 class Suicidal(torch.utils.data.Dataset):

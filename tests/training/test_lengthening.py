@@ -67,7 +67,9 @@ def test_a_run_that_ended_early_continues_bit_exactly(tiny_training, tmp_path, m
     assert_same(expected, outcome(tmp_path / "parts", objects))
 
 
-def test_a_finished_run_that_is_resumed_stays_as_it_was(tiny_training, tmp_path, monkeypatch):
+def test_a_finished_run_that_is_resumed_stays_as_it_was(
+    tiny_training, tmp_path, monkeypatch, capsys
+):
     """It may have been killed in the final test."""
     steps = ["scheduler=none", "trainer.max_epochs=-1", "trainer.max_steps=2", "test=best"]
     parts = options(tiny_training, tmp_path / "run", *steps, *EVERY_OTHER)
@@ -77,3 +79,4 @@ def test_a_finished_run_that_is_resumed_stays_as_it_was(tiny_training, tmp_path,
         rows.append(outcome(tmp_path / "run", objects)[2][-1])
     assert rows[0] == rows[1]
     assert rows[0]["test/sad"]
+    assert capsys.readouterr().out.count("no step was left to train") == 1
