@@ -99,7 +99,7 @@ def test_packed_mattes_and_labels_of_other_values(tmp_path, values):
     if values.dtype != np.uint8:
         with pytest.raises(GFMError, match=r"holds float64 of shape .*: pack it again"):
             read_alpha(labels)
-        with pytest.raises(GFMError, match=r"holds values outside of \[0, 1\]"):
+        with pytest.raises(GFMError, match=r"holds NaN, or values outside of \[0, 1\]"):
             read_prediction(labels)
 
 
