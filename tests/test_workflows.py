@@ -317,7 +317,8 @@ def test_a_killed_sweep_resumes(sweep, desk):
         assert step_of(desk / f"swept/{number}/checkpoints/last.ckpt") == 6
     other = run("train.py", "-m", "rosta=ft,tt", "hydra.sweep.dir=swept", cwd=desk)
     assert other.returncode == 1
-    assert "swept/0 holds a run with" in other.stderr
+    assert "swept/0 holds a run that differs in" in other.stderr
+    assert "rosta=ft, rosta=tt" in other.stderr
     assert "2 of 4 runs failed" in other.stdout
 
 

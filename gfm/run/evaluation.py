@@ -101,6 +101,8 @@ class Evaluation:
             raise GFMError(
                 "no photo was scored: set trainer.limit_test_batches=null for all of them"
             )
+        if len(rows) < len(self.photos):
+            facts["data"] = f"{config.data.name}, {len(rows)} of {len(self.photos)} photos"
         units = metric_units(config.protocol)
         summary = write_results(config.folder, rows, self.photos, facts, units)
         loggers = [instantiate(node.to_dict()) for node in (config.logger or {}).values() if node]

@@ -119,8 +119,9 @@ def _begin(folder: Path) -> dict[str, Any]:
     if file.is_file():
         before: dict[str, Any] = json.loads(file.read_text())
         if before["overrides"] != overrides:
+            changed = sorted(set(before["overrides"]) ^ set(overrides)) or ["the order of options"]
             raise GFMError(
-                f"{folder} holds a run with {' '.join(before['overrides'])}: repeat the command of "
+                f"{folder} holds a run that differs in {', '.join(changed)}: repeat the command of "
                 "that sweep to resume it, or set hydra.sweep.dir to a new folder"
             )
         if before["status"] == "failed" and _has_later_trials():

@@ -92,7 +92,7 @@ def extend_table(sweep: Path, definition: Definition) -> Definition:
         changed |= set(earlier.options[label]) ^ set(definition.options[label])
     if changed:
         raise GFMError(
-            f"{sweep} holds a table whose runs differ in {', '.join(sorted(changed))}: repeat its "
+            f"{sweep} holds a table that differs in {', '.join(sorted(changed))}: repeat its "
             "command to resume it, or set hydra.sweep.dir to a new folder"
         )
     cells = {**earlier.cells, **definition.cells}

@@ -144,7 +144,9 @@ def test_missing_mattes_are_listed(run, mattes):
     with pytest.warns(UserWarning, match="2 of 5 mattes are missing: b, d"):
         summary, folder = run(f"predictions={mattes}", "allow_missing=true", folder="allowed")
     assert summary["num_images"] == 3
-    assert "2 of 5 mattes, left out of the means: b, d" in (folder / "report.html").read_text()
+    report = (folder / "report.html").read_text()
+    assert "2 of 5 mattes, left out of the means: b, d" in report
+    assert ", 3 of 5 photos" in report
     refused = folder.with_name("run")
     assert json.loads((refused / "metrics.json").read_text()) == summary
     assert list(rows(refused)) == ["a", "c", "e"]

@@ -129,7 +129,7 @@ def test_a_repeated_table_keeps_the_runs_that_it_has(tmp_path):
     before = (tmp_path / "table.json").read_text()
     for option in ("optimizer.lr=1e-4", "table.cells.TT='rosta=bt'"):
         named = option.removeprefix("table.cells.TT=").strip("'")
-        says = f"holds a table whose runs differ in {named}.*set hydra.sweep.dir to a new"
+        says = f"holds a table that differs in {named}.*set hydra.sweep.dir to a new"
         with pytest.raises(GFMError, match=says):
             begin(tmp_path, "seed=0,1", option)
     assert (tmp_path / "table.json").read_text() == before
