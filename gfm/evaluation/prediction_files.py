@@ -84,7 +84,7 @@ def read_prediction(path: Path) -> np.ndarray:
     if not np.issubdtype(array.dtype, np.floating):
         raise GFMError(f"{path} holds {array.dtype}: save floats in [0, 1], uint8 or uint16")
     if not ((array >= 0) & (array <= 1)).all():
-        raise GFMError(f"{path} holds NaN, or values outside of [0, 1]: clip, rescale or replace them")
+        raise GFMError(f"{path} holds NaN, or values outside of [0, 1]: clip or replace them")
     return array.astype(np.float32)
 
 
