@@ -60,7 +60,9 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
             return {}, {}  # rank zero returns them
         summary = summaries[evaluations[0].name]
         if cfg.sets:
-            facts, loggers = evaluations[0].facts, loggers_of_means(cfg)
+            all_facts = [evaluation.facts.items() for evaluation in evaluations]
+            facts = {k: v for k, v in all_facts[0] if all((k, v) in items for items in all_facts)}
+            loggers = loggers_of_means(cfg)
             summary = scoring.publish_test_sets(folder, summaries, facts, loggers)
         finish(evaluations)
     return summary, {"folder": folder, "evaluations": evaluations}

@@ -116,7 +116,7 @@ def publish_test_sets(
     Args:
         folder: Folder of the evaluation.
         summaries: Content of ``metrics.json`` of each test set.
-        facts: Those of one of the evaluations.
+        facts: Those that all evaluations share.
         loggers: Nodes of the loggers.
 
     Returns:

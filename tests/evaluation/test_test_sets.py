@@ -125,6 +125,8 @@ def test_a_network_on_several_sets(run_sets, weights, tmp_path, capsys):
     assert len(list((folder / "ppm100/alpha").iterdir())) == 5
     page = (folder / "report.html").read_text()
     assert 'href="my_photos_1/report.html"' in page
+    assert str(weights) in page
+    assert "inference" not in page  # own photos are shrunk to data.shorter_side
     assert f"{rows['ppm100']['grad']:.5g}" in page
     printed = capsys.readouterr().out
     assert "3 test sets, gfm protocol" in printed
