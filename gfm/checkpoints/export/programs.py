@@ -42,12 +42,7 @@ def write_onnx(
     import_optional("onnxscript", "export", "ONNX")
     if check:
         import_optional("onnxruntime", "export", "verifying ONNX")
-    num_bytes = sum(p.numel() * p.element_size() for p in graph.parameters())
-    if num_bytes > _LARGEST:
-        raise GFMError(
-            f"the weights take {num_bytes / 1e9:.1f} GB, but an ONNX file is limited to 2 GB: "
-            "write a .pt2 with gfm export torch"
-        )
+    _check_size(graph)
     with _quiet():
         program = torch.onnx.export(
             trace(graph),
@@ -67,6 +62,15 @@ def write_onnx(
         return list(verify_onnx(temporary, graph)) if check else []
 
     return write_file(path, save)
+
+
+def _check_size(graph: MattingGraph) -> None:
+    num_bytes = sum(p.numel() * p.element_size() for p in graph.parameters())
+    if num_bytes > _LARGEST:
+        raise GFMError(
+            f"the weights take {num_bytes / 1e9:.1f} GB, but an ONNX file is limited to 2 GB: "
+            "write a .pt2 with gfm export torch"
+        )
 
 
 def write_program(
