@@ -256,7 +256,11 @@ def _resumed(**config: Any) -> bytes:
 
 RESUMED = (
     ("another RoSTA", lambda: _resumed(rosta="ft"), "rosta=tt (was ft)"),
-    ("another backbone", lambda: _resumed(model={"encoder": {"name": "r"}}), "resumed with backbone=test_resnet"),
+    (
+        "another backbone",
+        lambda: _resumed(model={"encoder": {"name": "r"}}),
+        "resumed with backbone=test_resnet",
+    ),
     ("another optimiser", lambda: _resumed(optimizer={"_target_": "x"}), "optimizer._target_"),
     ("another seed", lambda: _resumed(seed=1), "seed=0 (was 1)"),
     ("weights alone", of_run, "holds only weights"),
