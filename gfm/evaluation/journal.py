@@ -8,10 +8,13 @@ from typing import TextIO
 
 from gfm.errors import GFMError
 from gfm.system.files import write_text
-from gfm.system.ranks import rank_and_world
+from gfm.system.ranks import is_global_zero, rank_and_world
 
 Rows = dict[str, dict[str, float]]
 """Metrics by photo."""
+
+_WITH_TIMES = {"data", "predictions"}
+"""Settings that contain the times of files; each machine of an evaluation may have its own copy."""
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -62,11 +65,14 @@ class Journal:
             self._compare(_read(path), settings)
             return self.rows()
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(settings, indent=2) + "\n")
+        if is_global_zero():
+            write_text(path, json.dumps(settings, indent=2) + "\n")
         return {}
 
     def _compare(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
         keys = dict.fromkeys([*before, *now])
+        if not is_global_zero():
+            keys = dict.fromkeys(keys.keys() - _WITH_TIMES)
         changed = [key for key in keys if before.get(key) != now.get(key)]
         if changed:
             changes = (f"{k} ({before.get(k, 'none')}, now {now.get(k, 'none')})" for k in changed)

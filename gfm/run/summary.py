@@ -19,14 +19,17 @@ from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 from gfm.training.curve_plot import draw_curves
 from gfm.training.final_test import FinalTest, best_weights
+from gfm.training.resume_checks import SavedRun
 
 
-def announce(config: TrainConfig) -> None:
-    """Print the name, the data and the folder of a run, with a warning about the demo data."""
+def announce(config: TrainConfig, resumed: SavedRun | None) -> None:
+    """Print a run's name, data, folder and resumed step, with a warning about the demo data."""
     if not is_global_zero():
         return
     name, data = config.run.name, config.data.name
     console().print(Text.assemble((name, "bold"), f" on {data}, writing to {config.folder}"))
+    if resumed:
+        console().print(f"resuming from step {resumed.steps:,} of {resumed.path}")
     scale = config.recipe.decoder_scale
     if scale != 1:
         text = f"decoder channels are scaled by {scale:g} (recipe.decoder_scale)"

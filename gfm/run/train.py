@@ -61,7 +61,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
         config = load_config(TrainConfig, cfg)
         resumed = build.find_run_to_resume(config)
-        summary.announce(config)
+        summary.announce(config, resumed)
 
         pl.seed_everything(config.seed, workers=True, verbose=False)
         datamodule = build.build_datamodule(config)

@@ -1,6 +1,7 @@
 """How benchmarks measure time and memory of a GPU, simulated by a clock."""
 
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -19,6 +20,7 @@ def test_steps_of_a_gpu_are_timed_together(monkeypatch, device, times):
         return 3.0 * steps[0]  # of two batches
 
     monkeypatch.setattr(ready, "DEVICE", device)
+    monkeypatch.setattr(ready, "profile", mock.MagicMock())
     monkeypatch.setattr(ready, "clock", clock)
     trainer = SimpleNamespace(accumulate_grad_batches=2, callback_metrics={}, should_stop=False)
     watch = Stopwatch(updates=6, seconds=100)

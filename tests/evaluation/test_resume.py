@@ -80,6 +80,19 @@ def test_a_journal_merges_all_processes_and_ignores_a_truncated_line(tmp_path):
     assert list(again.rows()) == ["a", "b", "d"]
 
 
+def test_machines_may_have_copies_of_the_data_with_other_times(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert Journal(tmp_path).begin({"data": "am2k 1", "protocol": "gfm"}) == {}
+    monkeypatch.setenv("RANK", "0")
+    Journal(tmp_path).begin({"data": "am2k 0", "protocol": "gfm"})
+    with pytest.raises(GFMError, match=r"data \(am2k 0, now am2k 1\)"):
+        Journal(tmp_path).begin({"data": "am2k 1", "protocol": "gfm"})
+    monkeypatch.setenv("RANK", "1")
+    Journal(tmp_path).begin({"data": "am2k 1", "protocol": "gfm"})
+    with pytest.raises(GFMError, match=r"protocol \(gfm, now dim\)"):
+        Journal(tmp_path).begin({"data": "am2k 1", "protocol": "dim"})
+
+
 def _change_data(data, mattes):
     write_png(data / "alphas/b.png", 255 - read_alpha(data / "alphas/b.png") // 3)
 
