@@ -209,6 +209,7 @@ def test_resuming_by_folder_with_a_different_learning_rate(trained, desk):
     line = asked.stderr.strip().partition("if you trust them, type python ")[2]
     done = run(*shlex.split(line), cwd=desk)
     assert done.returncode == 0, done.stderr
+    assert f"resuming from step 6 of {folder}" in done.stdout
     assert not (desk / "runs").exists()
     assert step_of(folder / "checkpoints/last.ckpt") == 12
     config = yaml.safe_load((folder / "config.yaml").read_text())
