@@ -76,6 +76,8 @@ def read_weights(path: Path) -> Checkpoint:
     path = find_checkpoint(path)
     if not path.is_file():
         raise GFMError(f"no checkpoint {path}: expected {_EXPECTED}")
+    if path.suffix in (".onnx", ".pt2"):
+        raise GFMError(f"{path} was exported for other programs: use the checkpoint it came from")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
     try:
         return read(path)

@@ -46,7 +46,8 @@ def reason(error: BaseException) -> str:
 
 def missing_choice(error: BaseException) -> tuple[str, str] | None:
     """Return the group and the choice that Hydra did not find; ``None`` for other errors."""
-    found = re.search(r"Could not find '([\w/]+)/([^/']+)'", str(error))
+    path = r"[./~][^']*"  # a folder given for a choice
+    found = re.search(rf"Could not find '(\w+(?:/\w+)*)/({path}|[^/']+)'", str(error))
     return (found[1], found[2]) if found else None
 
 

@@ -189,6 +189,11 @@ def describe_error(error: BaseException) -> str:
     group, choice = missing_choice(error) or ("", "")
     if group == "recipe" and not any(word.startswith("recipe=") for word in sys.argv):
         return _missing_recipe(choice)
+    if group == "data" and choice.startswith((".", "/", "~")):
+        return (
+            f"data={choice} is a folder: write 'data=[{choice}]' to score it, or "
+            f"data=pairs data.root={choice} to train on it"
+        )
     return " ".join(kept) or type(error).__name__
 
 

@@ -85,6 +85,7 @@ class Bomb:
         ("text.pth", b"not a checkpoint", "damaged"),
         ("bomb.pth", pickle.dumps(Bomb()), "damaged"),
         ("text.safetensors", b"not a checkpoint", "damaged"),
+        ("graph.onnx", b"", "was exported for other programs: use the checkpoint it came from"),
     ],
 )
 def test_damaged_files(tmp_path, name, content, message):

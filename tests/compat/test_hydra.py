@@ -56,6 +56,14 @@ def test_a_missing_choice_is_named():
     assert missing_choice(ValueError("other")) is None
 
 
+@pytest.mark.parametrize("folder", ["./mine", "../my/photos", "/data/mine"])
+def test_a_folder_is_not_the_name_of_a_dataset(folder):
+    with pytest.raises(MissingConfigException) as caught:
+        compose_from(CONFIGS, "evaluate", [f"data={folder}"])
+    assert missing_choice(caught.value) == ("data", folder)
+    assert f"data={folder} is a folder: write 'data=[{folder}]'" in describe_error(caught.value)
+
+
 @pytest.mark.parametrize("text", ["rosta", "a=[b"])
 def test_the_reason_for_rejecting_an_override_is_one_line(text):
     with pytest.raises(HydraException) as caught:
