@@ -29,7 +29,7 @@ from gfm.data.listing import list_pictures
 from gfm.errors import GFMError
 from gfm.system.console import console
 from gfm.system.cores import num_cores
-from gfm.system.files import make_folder
+from gfm.system.files import check_file, make_folder
 from gfm.system.processes import map_unordered
 from gfm.system.progress import Progress, duration
 from gfm.system.shards import EVERYTHING, Shard
@@ -226,6 +226,7 @@ def _size(item: Item) -> tuple[int, int]:
     try:
         if is_packed(path):
             return image_size(path)
+        check_file(path)  # opening a named pipe would wait forever
         # `image_size` searches a whole PNG for its orientation, which does not matter here.
         with describe_faults(path), Image.open(path) as image:
             return image.height, image.width
