@@ -29,6 +29,7 @@ Role = Literal["photo", "alpha", "cutout", "trimap", "labels", "layer"]
 
 _FEW = 3  # values that one line lists
 _MANY = 20
+_SLIPS = 0.001  # fraction of a trimap that may contradict its matte, as where it was drawn by hand
 _BORDER = 0.9  # opaque fraction of the border above which a matte is probably inverted
 
 
@@ -182,7 +183,7 @@ def _contradicts(trimap: np.ndarray, path: Path, role: Role) -> str | None:
             half = (FOREGROUND + BACKGROUND) // 2
             is_wrong = (trimap == FOREGROUND) & (alpha <= half)
             is_wrong |= (trimap == BACKGROUND) & (alpha > half)
-            if is_wrong.any():
+            if is_wrong.mean() > _SLIPS:
                 command = "pack" if role == "labels" else "trimaps"
                 return (
                     f"contradicts its matte in {is_wrong.sum():,} pixels, as if that had changed "

@@ -10,6 +10,8 @@ from gfm.checkpoints.links import released_file
 from gfm.cli import main as gfm
 from gfm.data.dataset import SampleOptions
 from gfm.data.images import read_image, write_png
+from gfm.run import summary
+from gfm.run.before_after import show_before_and_after
 from gfm.run.train import main as train
 from tests.conftest import PROJECT
 from tests.reliability.entry import status_of
@@ -69,6 +71,11 @@ def desk(tmp_path, monkeypatch):
     return tmp_path
 
 
+def _recommend(*shown):
+    show_before_and_after(*shown)
+    return True
+
+
 @pytest.mark.parametrize("command", COMMANDS.strip().splitlines())
 def test_the_commands(desk, monkeypatch, capsys, command):
     page = (PROJECT / "docs/finetuning.md").read_text("utf-8")
@@ -79,6 +86,8 @@ def test_the_commands(desk, monkeypatch, capsys, command):
         assert status_of(monkeypatch, main, *words) == 0
         assert capsys.readouterr().out.endswith("no problems\n")
         return
+    # So that even the weights of a small network are recommended.
+    monkeypatch.setattr(summary, "show_before_and_after", _recommend)
     assert status_of(monkeypatch, main, *words, *QUICK) == 0
     out = capsys.readouterr().out
     assert "before and after, on 2 photos that were not trained on" in " ".join(out.split())

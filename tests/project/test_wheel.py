@@ -255,7 +255,8 @@ def test_own_photos_are_checked_trained_on_and_matted(home, own_photos):
     assert scored.returncode == 0, scored.stdout + scored.stderr
     tested, again = (re.search(r"sad +│ +([\d.]+)", x.stdout)[1] for x in (done, scored))
     assert tested == again
-    matted = pasted(home, lines[1].replace("photo.jpg", "mine/photos/p0.png"))
+    weights = re.search(r"checkpoint=(\S+)", lines[0])[1]
+    matted = gfm(home, "predict", "mine/photos/p0.png", "-o", "mattes", "--checkpoint", weights)
     assert matted.returncode == 0, matted.stdout + matted.stderr
     assert (home / "mattes/alpha/p0.png").is_file()
 
