@@ -1,11 +1,13 @@
 """Runs slow tests in a drawn order until the time is up: ``make slow``.
 
-A test that has not started when the time is up is skipped. The draw is any word: with the commit
+One row of each parametrised test comes first, then the second rows, and so on. A test that has
+not started when the time is up is skipped. The draw is any word: with the commit
 hash, each commit runs a different share, and running the same commit again repeats it.
 """
 
 import hashlib
 import time
+from collections import Counter
 
 import pytest
 
@@ -28,6 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the tests in the drawn order, and start the clock."""
     draw = config.getoption("--draw")
     items.sort(key=lambda item: place(draw, item.nodeid))
+    counts = Counter[str]()
+    turns = {}
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        turns[item] = counts[test]
+        counts[test] += 1
+    items.sort(key=turns.__getitem__)
     config.stash[_END] = time.monotonic() + config.getoption("--seconds")
 
 

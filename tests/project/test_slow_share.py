@@ -40,6 +40,8 @@ def test_the_draw_decides_the_order(order):
     assert (len(set(first)), skipped) == (12, 0)
     assert order("one")[0] == first
     assert order("two")[0] != first
+    files = [name.split("::")[0] for name in first]
+    assert all(len(set(files[i : i + 2])) == 2 for i in range(0, 12, 2))  # a row of each in turn
 
 
 def test_no_test_starts_when_the_time_is_up(order):
