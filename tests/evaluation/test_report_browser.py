@@ -55,12 +55,13 @@ key("2");
 seen.together = panes();
 key("ArrowRight");
 seen.next = [one("#box-name").textContent, view.zoom];
-box.close();
-setTimeout(() => {
+// This listener runs after that of the page, which changes the address.
+box.addEventListener("close", () => {
   seen.closed = [box.open, location.hash];
   seen.hacked = "hacked" in window;
   document.documentElement.dataset.seen = JSON.stringify(seen);
-}, 100);
+});
+box.close();
 }</script>
 """
 
