@@ -41,7 +41,7 @@ def main(data: str, early: str, late: str) -> None:
     validation = Path(data) / "validation"
     names = sorted(path.stem for path in (validation / "original").iterdir())[:NUM_PHOTOS]
     rows = [row(validation, name, (Path(early), Path(late))) for name in names]
-    write_jpeg(PICTURE, np.ascontiguousarray(sheet(rows, COLUMNS)), is_high_quality=False)
+    write_jpeg(PICTURE, np.ascontiguousarray(sheet(rows, COLUMNS)), quality=92)
 
 
 if __name__ == "__main__":

@@ -110,4 +110,4 @@ def draw_files(folder: Path, drawing: Drawing) -> None:
         if path.endswith(".png"):
             write_png(folder / path, pictures[name])
         else:
-            write_jpeg(folder / path, pictures[name], is_high_quality=drawing.is_animal)
+            write_jpeg(folder / path, pictures[name], quality=95 if drawing.is_animal else 92)

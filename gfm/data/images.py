@@ -199,20 +199,22 @@ def write_png(path: Path, image: np.ndarray) -> None:
     _write(path, image, _PNG)
 
 
-def write_jpeg(path: Path, image: np.ndarray, is_high_quality: bool = True) -> None:
+def write_jpeg(path: Path, image: np.ndarray, quality: int = 95) -> None:
     """Write a JPEG file atomically.
 
     Args:
         path: File to write.
         image: H×W×3 RGB, uint8.
-        is_high_quality: Whether to write quality 95 with full-resolution chroma, so that a photo
-            matches the blend of its layers even at single hairs; otherwise quality 92 with
-            subsampled chroma.
+        quality: From 95 on, chroma has full resolution, so that a photo matches the blend of its
+            layers even at single hairs; below, it is subsampled.
 
     Raises:
         WriteError: The disk is full or read-only, or the folder is missing.
     """
-    _write(path, image, _HIGH_QUALITY_JPEG if is_high_quality else _SMALL_JPEG)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if quality >= 95:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    _write(path, image, options)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -232,11 +234,6 @@ _PNG = [
 ]  # fmt: skip
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # since OpenCV 4.11
     _PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
-_HIGH_QUALITY_JPEG = [
-    cv2.IMWRITE_JPEG_QUALITY, 95,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-]  # fmt: skip
-_SMALL_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 
 def _write(path: Path, image: np.ndarray, options: list[int]) -> None:

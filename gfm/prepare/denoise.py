@@ -22,6 +22,7 @@ from gfm.data.images import read_image
 from gfm.data.layout import Roots
 from gfm.data.listing import files_by_stem
 from gfm.errors import GFMError
+from gfm.prepare.foregrounds import QUALITY
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
 
 _FAULTS = {
@@ -131,8 +132,9 @@ def prepare_denoise(
             raise GFMError(f"--only {name}: no such source; choose from {', '.join(found)}")
     for name in only or found:
         source, target = found[name]
+        quality = QUALITY if name == "fg" else 95
         items = [
-            Item((path,), (target / f"{stem}.jpg",), _BYTES)
+            Item((path,), (target / f"{stem}.jpg",), _BYTES, quality=quality)
             for stem, path in files_by_stem(source, None).items()
         ]
         run(Job(f"denoise {name}", items, partial(make, method, sigma)), options)

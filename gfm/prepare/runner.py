@@ -8,7 +8,7 @@ only with ``--overwrite``, whoever made them.
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from gfm.system.shards import EVERYTHING, Shard
 SAMPLE = 3
 """Number of items from which the time of the others is estimated."""
 
-_WRITERS = {".png": write_png, ".jpg": write_jpeg, ".npy": write_array}
+_WRITERS = {".png": write_png, ".npy": write_array}
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ class Item:
         sources: Pictures to read; the size is that of the first.
         targets: Files to write, as PNG, JPEG or packed; the item is done when all of them exist.
         bytes_per_pixel: Estimated size of all targets on the disk.
+        quality: Quality of JPEG targets.
     """
 
     sources: tuple[Path, ...]
     targets: tuple[Path, ...]
     bytes_per_pixel: float = 0.0
+    quality: int = field(default=95, kw_only=True)
 
     def __str__(self) -> str:
         return str(self.sources[0])
@@ -183,7 +185,10 @@ def _write(make: Callable[[Item], Sequence[np.ndarray]], overwrite: bool, item: 
         existing = [other for other in _same_pictures(path) if other.exists()]
         if existing and not overwrite:
             continue
-        _WRITERS[path.suffix](path, picture)
+        if path.suffix == ".jpg":
+            write_jpeg(path, picture, item.quality)
+        else:
+            _WRITERS[path.suffix](path, picture)
         for other in existing:
             # On a disk that ignores case, p.PNG is the new p.png.
             if other.exists() and not other.samefile(path):

@@ -14,6 +14,7 @@ CONFIGS: Final = next(
     _PACKAGE / "configs",
 )
 """The folder of ``train.yaml``, ``evaluate.yaml`` and the groups.
+
 It is inside the package if installed from a wheel, and next to it in a checkout.
 """
 

@@ -50,7 +50,7 @@ def is_global_zero() -> bool:
 
 
 def _node_rank() -> int:
-    """Return the rank of this machine, which users set if there is no launcher."""
+    """Return the rank of this machine, which the user sets if no launcher does."""
     return int(os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", 0)))
 
 

@@ -22,8 +22,8 @@ FORMATS: dict[str, tuple[str, list[int]]] = {
     "PNG, not compressed": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 0]),
     "TIFF, LZW": (".tiff", [cv2.IMWRITE_TIFF_COMPRESSION, 5]),
     "WebP, lossless": (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),
-    "JPEG, quality 98": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 98, *_FULL_CHROMA]),
-    "JPEG, quality 95 (foregrounds)": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95, *_FULL_CHROMA]),
+    "JPEG, quality 98 (foregrounds)": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 98, *_FULL_CHROMA]),
+    "JPEG, quality 95": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95, *_FULL_CHROMA]),
 }
 
 

@@ -31,6 +31,7 @@ from gfm.data.images import read_image, write_jpeg
 from gfm.data.layout import Roots
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
 from gfm.data.transforms import Window
+from gfm.prepare.foregrounds import QUALITY
 from gfm.prepare.pack import prepare_pack
 from gfm.system.console import console
 from gfm.system.memory import keep_freed_memory
@@ -78,7 +79,7 @@ def _with_prepared_layers(drawn: Roots) -> Roots:
     if not photos.exists():
         shutil.copytree(drawn.photos, aside := FOLDER / "preparing", dirs_exist_ok=True)
         for path in [*aside.rglob("fg/*.png"), *aside.rglob("fg_denoise/*.png")]:
-            write_jpeg(path.with_suffix(".jpg"), read_image(path))
+            write_jpeg(path.with_suffix(".jpg"), read_image(path), QUALITY)
             path.unlink()
         aside.rename(photos)
     return replace(drawn, photos=photos)

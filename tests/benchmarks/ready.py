@@ -13,7 +13,7 @@ from tests.benchmarks.measure import DEVICE, clock, format_profile, peak_mebibyt
 
 
 class _Samples(list[int]):
-    """Stands for the training set; there are no files."""
+    """A stand-in for the training set, without files."""
 
     photos: tuple[()] = ()
     scenes: tuple[()] = ()

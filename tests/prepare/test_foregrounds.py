@@ -3,16 +3,18 @@
 import shutil
 import sys
 import types
+from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from gfm.animals.sample import draw_sample
-from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.images import read_alpha, read_image, write_jpeg, write_png
 from gfm.data.layout import Roots
 from gfm.errors import GFMError
-from gfm.prepare.foregrounds import estimate, prepare_foregrounds
+from gfm.prepare.foregrounds import QUALITY, estimate, prepare_foregrounds
 from gfm.prepare.runner import Options
 
 
@@ -76,15 +78,28 @@ def test_unknown_method_and_missing_package(am2k, monkeypatch):
 NUM_ANIMALS = 6
 
 
-def _errors(method: str) -> dict[str, float]:
-    """Mean absolute error where 0 < alpha < 1, each layer weighted by its share, in 8-bit steps."""
+@cache
+def _layers(method: str, index: int) -> tuple[np.ndarray, np.ndarray]:
+    animal = draw_sample(0, index, 720, 1080)
+    return estimate(animal.image, animal.alpha, method)
+
+
+def _stored(layer: np.ndarray, path: Path) -> np.ndarray:
+    write_jpeg(path, layer, QUALITY)
+    return read_image(path)
+
+
+def _errors(method: str, path: Path | None = None) -> dict[str, float]:
+    """Mean absolute error where 0 < alpha < 1, each layer weighted by its share, in 8-bit steps.
+
+    With a ``path``, of the layers as ``gfm prepare foregrounds`` stores them.
+    """
     sums = np.zeros((3, 2))
     for index in range(NUM_ANIMALS):
         animal = draw_sample(0, index, 720, 1080)
-        if method == "photo":
-            layers = animal.image, animal.image
-        else:
-            layers = estimate(animal.image, animal.alpha, method)
+        layers = (animal.image, animal.image) if method == "photo" else _layers(method, index)
+        if path:
+            layers = [_stored(layer, path) for layer in layers]
         alpha = animal.alpha[..., None] / 255.0
         where = (alpha > 0) & (alpha < 1)
         truth = (animal.foreground, animal.background)
@@ -98,12 +113,13 @@ def _errors(method: str) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_accuracy_against_the_truth(capsys):
+def test_accuracy_against_the_truth(capsys, tmp_path):
     pytest.importorskip("pymatting")
     errors = {method: _errors(method) for method in ("photo", "ml", "cf")}
+    errors["cf, stored"] = _errors("cf", tmp_path / "layer.jpg")
     with capsys.disabled():
         for method, values in errors.items():
-            print(f"\n{method:6}", *(f"{k} {v:.2f}" for k, v in values.items()), end="")
+            print(f"\n{method:10}", *(f"{k} {v:.2f}" for k, v in values.items()), end="")
     for method in ("ml", "cf"):
         for layer in ("foreground", "background"):
             # Taking the photo itself for either layer is what estimation has to beat.
