@@ -141,6 +141,36 @@ def test_half_precision_is_close(weights, matte):
     assert 0 < off.mean() < 0.02
 
 
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("32", (False, "highest")), ("bf16", (True, "high"))]
+)
+def test_tf32_is_as_in_evaluations(weights, monkeypatch, precision, expected):
+    """And the process keeps its own settings."""
+
+    def settings():
+        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+    def inferer(model, image):
+        assert settings() == expected
+        return Native()(model, image)
+
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", not expected[0])
+    before = settings()
+    load_model(weights, device="cpu", inference=inferer, precision=precision)(PHOTO)
+    assert settings() == before
+
+
+def test_a_network_that_overflows_in_float16(weights):
+    """Its matte would be empty."""
+    matte = load_model(weights, device="cpu", inference="native", precision="16")
+    for layer in ("encoder.net.conv1.0", "focus.bridge.0"):
+        matte.model.get_submodule(layer).weight.data *= 1000
+    with pytest.raises(GFMError, match="overflows in float16: choose precision bf16 or 32"):
+        matte(PHOTO)
+    matte.precision = "bf16"
+    assert matte(PHOTO).any()
+
+
 def test_a_gpu_without_kernels(weights, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("CUDA error: no kernel image is available\nmore")

@@ -15,6 +15,7 @@ from av.stream import Stream
 from gfm.errors import GFMError
 from gfm.inference.video.colours import RgbConverter
 from gfm.system.console import console
+from gfm.system.files import check_file
 
 _DURATION_TOLERANCE = Fraction(1, 4)  # seconds by which a clip may be shorter than its header says
 
@@ -57,11 +58,12 @@ class Clip:
         pixel_aspect: Width of an upright pixel divided by its height, once a frame has been read.
 
     Raises:
-        GFMError: The file is missing, damaged, a picture or without video.
+        GFMError: The file is missing, not a regular file, damaged, a picture or without video.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        check_file(path)
         # Some versions of torchvision, such as 0.22, forward FFmpeg's messages to Python, which can
         # deadlock: closing the clip waits for a decoder thread that waits for the GIL.
         av.logging.set_level(None)

@@ -1,5 +1,6 @@
 """Frames of clips: upright, with their timestamps; damaged clips are rejected."""
 
+import os
 import shutil
 from contextlib import closing
 
@@ -138,3 +139,6 @@ def test_files_that_are_not_clips(tmp_path):
         read(tmp_path / "text.mp4")
     with pytest.raises(GFMError, match=r"nothing\.mp4: No such file"):
         read(tmp_path / "nothing.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")  # opening it would block forever
+    with pytest.raises(GFMError, match=r"pipe\.mp4: it is not a regular file"):
+        read(tmp_path / "pipe.mp4")
