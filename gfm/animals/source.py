@@ -46,7 +46,7 @@ class DrawnAnimals:
 
         Raises:
             WriteError: The folder cannot be written, or the disk is full.
-            GFMError: A dataset would be empty, its images too small, or the seed is negative.
+            GFMError: A number is not whole, or too small.
         """
         self._check()
         key = repr((DEMO_VERSION, self.seed, astuple(self.size)))
@@ -61,14 +61,12 @@ class DrawnAnimals:
         return Roots(folder / "AM-2k", folder / "BG-20k", folder / "COCO")
 
     def _check(self) -> None:
-        size = self.size
-        counts = (size.num_train, size.num_validation, size.num_backgrounds, size.num_coco)
-        sides = (size.height, size.width, size.background_height, size.background_width)
-        if min(counts) < 1 or min(sides) < SMALLEST_SIDE or self.seed < 0:
-            raise GFMError(
-                f"{size} with seed {self.seed}: the demo needs at least one image of each kind, "
-                f"sides of {SMALLEST_SIDE} pixels or more, and a non-negative seed"
-            )
+        for name, value in {**vars(self.size), "seed": self.seed}.items():
+            smallest = SMALLEST_SIDE if name.endswith(("height", "width")) else name != "seed"
+            if not isinstance(value, int) or value < smallest:
+                raise GFMError(
+                    f"data.source.{name}={value}: choose a whole number of at least {smallest:d}"
+                )
 
     def _draw(self, folder: Path, missing: list[Drawing]) -> None:
         for parent in {(folder / path).parent for d in missing for path in d.files.values()}:

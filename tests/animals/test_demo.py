@@ -294,7 +294,17 @@ def test_root_that_is_a_file_is_reported(tmp_path: Path) -> None:
         DrawnAnimals(tmp_path / "file", **TINY).find()
 
 
-@pytest.mark.parametrize("wrong", [{"num_coco": 0}, {"height": 32}, {"seed": -1}])
-def test_sizes_that_cannot_be_drawn_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
-    with pytest.raises(GFMError, match="the demo needs"):
-        DrawnAnimals(tmp_path, **(TINY | wrong)).find()
+@pytest.mark.parametrize(
+    ("name", "value", "smallest"),
+    [
+        *(("num_coco", 0, 1), ("height", 32, 64), ("seed", -1, 0)),
+        *(("num_train", 2.5, 1), ("height", "tall", 64), ("width", None, 64), ("seed", 1.5, 0)),
+    ],
+)
+def test_numbers_that_cannot_be_drawn_are_refused(
+    tmp_path: Path, name: str, value: object, smallest: int
+) -> None:
+    words = f"data.source.{name}={value}: choose a whole number of at least {smallest}$"
+    with pytest.raises(GFMError, match=words):
+        DrawnAnimals(tmp_path, **(TINY | {name: value})).find()
+    assert not list(tmp_path.iterdir())
