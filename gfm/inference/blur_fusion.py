@@ -33,14 +33,10 @@ def _scale_passes(height: int, width: int) -> list[_Pass]:
     """
     scale = min(height, width) / _SHORTER_SIDE
     return [
-        _Pass(max(1, round(radius * scale)), _nearest_power_of_two(cell * scale))
+        # Powers of two, so that small cells divide large ones.
+        _Pass(max(1, round(radius * scale)), int(2 ** max(round(math.log2(cell * scale)), 0)))
         for radius, cell in zip(_RADII, _CELLS, strict=True)
     ]
-
-
-def _nearest_power_of_two(number: float) -> int:
-    """Return a power of two, at least 1, so that small cells divide large ones."""
-    return int(2 ** max(round(math.log2(number)), 0))
 
 
 def blur_fusion(image: Tensor, alpha: Tensor) -> Tensor:

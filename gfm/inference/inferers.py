@@ -6,7 +6,8 @@ enlarged linearly. ``Native``, which does not resize, has no official counterpar
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
@@ -32,6 +33,13 @@ class Prediction(NamedTuple):
     glance: Tensor
     focus: Tensor
     alphas: Mapping[str, Tensor]
+
+    def resized(self, alpha: Tensor, resize: Callable[[Tensor], Tensor]) -> "Prediction":
+        """Return the prediction in the size of ``alpha``, its matte resized in any way."""
+        alphas = dict.fromkeys(self.alphas, alpha)
+        if len(alphas) > 1:  # RIM; the alpha of a single branch is that of the network
+            alphas = {name: resize(branch) for name, branch in self.alphas.items()}
+        return Prediction(alpha, resize(self.glance), resize(self.focus), alphas)
 
 
 class Inferer(Protocol):
@@ -89,11 +97,8 @@ class Resize:
         height, width = image.shape[-2:]
         small = resize(image, scaled_size(height, width, self.scale, self.max_size))
         prediction = Native()(model, small)
-        alpha, glance, focus = (resize(p, (height, width)) for p in prediction[:3])
-        alphas = dict.fromkeys(prediction.alphas, alpha)
-        if len(alphas) > 1:  # RIM; the alpha of a single branch is that of the network
-            alphas = {k: resize(p, (height, width)) for k, p in prediction.alphas.items()}
-        return Prediction(alpha, glance, focus, alphas)
+        enlarge = partial(resize, size=(height, width))
+        return prediction.resized(enlarge(prediction.alpha), enlarge)
 
 
 class Branch(Resize):

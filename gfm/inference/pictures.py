@@ -30,7 +30,8 @@ def to_batch(picture: Image.Image | np.ndarray | Tensor) -> Tensor:
     """
     tensor = _to_tensor(picture)
     if tensor.ndim not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
-        raise GFMError(f"picture has shape {_shape(picture)}: pass {_SHAPES}")
+        shape = picture.size[::-1] if isinstance(picture, Image.Image) else tuple(picture.shape)
+        raise GFMError(f"picture has shape {shape}: pass {_SHAPES}")
     tensor = tensor if tensor.ndim == 4 else tensor[None]
     if tensor.dtype == torch.uint8:
         return tensor
@@ -59,10 +60,6 @@ def _to_tensor(picture: Any) -> Tensor:
     if picture.is_meta or picture.layout != torch.strided:
         raise GFMError("picture is a sparse or meta tensor: pass a dense one")
     return picture
-
-
-def _shape(picture: Any) -> tuple[int, ...]:
-    return picture.size[::-1] if isinstance(picture, Image.Image) else tuple(picture.shape)
 
 
 def convert_like(picture: Picture, result: Tensor) -> Picture:

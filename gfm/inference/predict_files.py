@@ -86,10 +86,13 @@ def _make_folders(
             make_folder(folder)
         except GFMError as error:
             errors[folder] = str(error)
+    ready = []
     for source in sources:
         if found := folders[source] & errors.keys():
             summary.add_failure(source, errors[min(found)])
-    return [source for source in sources if not folders[source] & errors.keys()]
+        else:
+            ready.append(source)
+    return ready
 
 
 def _predict_photos(

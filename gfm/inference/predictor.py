@@ -90,7 +90,7 @@ class Predictor:
         """
         if _is_list(image):
             return [self(one) for one in image]
-        return convert_like(image, self.predict(to_batch(image)).alpha)
+        return convert_like(image, self.predict(image).alpha)
 
     @overload
     def cutout(self, image: Picture) -> Picture: ...
@@ -112,17 +112,18 @@ class Predictor:
         return convert_like(image, torch.cat([colours, alpha], dim=1))
 
     @torch.no_grad()
-    def predict(self, image: Tensor) -> Prediction:
+    def predict(self, image: Any) -> Prediction:
         """Return alpha, glance, focus and the alphas of all branches, on the network's device.
 
         Args:
-            image: N×3×H×W RGB, uint8 or float in [0, 1], on any device.
+            image: A picture, or several of the same size; see :func:`to_batch`.
 
         Raises:
-            GFMError: The network's numbers exceed those of float16.
+            GFMError: The picture has an unsupported shape, type or range, or the network's numbers
+                exceed those of float16.
         """
-        image = image.to(self.device)
-        prediction = Shrinking(self._infer, self.max_size)(self.model, image)
+        batch = to_batch(image).to(self.device)
+        prediction = Shrinking(self._infer, self.max_size)(self.model, batch)
         # A glance of NaN would be all background, so the focus is checked.
         if self.precision == "16" and prediction.focus.isnan().any():
             raise GFMError("the network overflows in float16: choose precision bf16 or 32")

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,8 +45,11 @@ class ResultFiles:
 
     def to_write(self, source: Source) -> dict[Output, Path]:
         """Return the paths of :meth:`of` that may be written."""
-        paths = self.of(source).items()
-        return {output: path for output, path in paths if self.overwrite or not _exists(path)}
+        return {output: path for output, path in self.of(source).items() if not self.keeps(path)}
+
+    def keeps(self, path: Path) -> bool:
+        """Return whether a result exists and must not be replaced."""
+        return not self.overwrite and _exists(path)
 
     def oldest(self, source: Source) -> float:
         """Return when the oldest existing result of a source was written, in seconds since 1970."""
@@ -157,26 +161,19 @@ def reject_conflicts(
     by_result = _group_by_result(sources, results.out)
     is_input = _InputFiles([*(source.path for source in sources), *others])
     accepted, failures = [], []
-    for source, *rest in shard.of(by_result):
+    for group in shard.of(by_result):
+        source = group[0]
         paths = list(results.of(source).values())
-        replaced = [path for path in paths if is_input(path)]
-        if rest:
-            names = ", ".join(map(str, (source, *rest)))
-            text = f"{names}: all would write {paths[0]}; rename all but one"
-            failures.append(Failure(text, 1 + len(rest)))
-        elif replaced:
-            text = (
-                f"{source}: its result would overwrite the input {replaced[0]}; choose another -o"
-            )
-            failures.append(Failure(text))
-        elif source.path == STDIN and len(results.to_write(source)) < len(paths):
-            kept = next(path for path in paths if path not in results.to_write(source).values())
-            text = (
-                f"{source}: {kept} exists, perhaps for a different photo; --overwrite replaces it"
-            )
-            failures.append(Failure(text))
+        if len(group) > 1:
+            fault = f"all would write {paths[0]}; rename all but one"
+        elif replaced := next(filter(is_input, paths), None):
+            fault = f"its result would overwrite the input {replaced}; choose another -o"
+        elif source.path == STDIN and (kept := next(filter(results.keeps, paths), None)):
+            fault = f"{kept} exists, perhaps for a different photo; --overwrite replaces it"
         else:
             accepted.append(source)
+            continue
+        failures.append(Failure(f"{', '.join(map(str, group))}: {fault}", len(group)))
     return accepted, failures
 
 
@@ -185,12 +182,10 @@ def _group_by_result(sources: Sequence[Source], out: Path) -> list[list[Source]]
     names = {str(source.name) for source in sources}
     # The disk is examined only if its answer matters.
     is_folded = len(set(map(_case_key, names))) < len(names) and ignores_case(out)
-    groups: dict[tuple[str, bool], list[Source]] = {}
+    key = _case_key if is_folded else str
+    groups: defaultdict[tuple[str, bool], list[Source]] = defaultdict(list)
     for source in sources:
-        name = str(source.name)
-        groups.setdefault((_case_key(name) if is_folded else name, source.is_clip), []).append(
-            source
-        )
+        groups[key(str(source.name)), source.is_clip].append(source)
     return list(groups.values())
 
 

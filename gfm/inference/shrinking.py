@@ -1,5 +1,7 @@
 """Mattes large pictures at a smaller size."""
 
+from functools import partial
+
 from torch import Tensor
 
 from gfm.inference.detail import enlarge, enlarge_linearly, shrink
@@ -29,11 +31,7 @@ class Shrinking:
         if small.shape[-2:] == size:
             return prediction
         alpha = enlarge(prediction.alpha.float().clamp(0, 1), small, image)
-        glance, focus = (enlarge_linearly(x, size) for x in (prediction.glance, prediction.focus))
-        alphas = dict.fromkeys(prediction.alphas, alpha)
-        if len(alphas) > 1:  # RIM; the alpha of a single branch is that of the network
-            alphas = {name: enlarge_linearly(x, size) for name, x in prediction.alphas.items()}
-        return Prediction(alpha, glance, focus, alphas)
+        return prediction.resized(alpha, partial(enlarge_linearly, size=size))
 
 
 def shrinking(inferer: Inferer, shorter_side: int | None) -> Inferer:

@@ -1,7 +1,6 @@
 """Copies the audio of a clip to the results."""
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -54,11 +53,15 @@ class AudioCopier:
                 self.output.mux(packet)
 
     def _read_packet(self) -> Any:
-        packet, self._next_packet = self._next_packet, None
+        packet: Any = self._next_packet
+        self._next_packet = None
         if packet is None:
             with translate_read_errors(self.clip.path):
                 packet = next(self.packets, None)
-            _subtract(packet, self.clip.start)
+            for name in ("pts", "dts"):
+                time = getattr(packet, name, None)  # there is no packet after the last
+                if time is not None:
+                    setattr(packet, name, time - round(self.clip.start / packet.time_base))
         return packet
 
     def finish(self) -> None:
@@ -71,14 +74,6 @@ class AudioCopier:
     def close(self) -> None:
         """Close the clip."""
         self.container.close()
-
-
-def _subtract(packet: Any, start: Fraction) -> None:
-    """Let the timestamps of a packet, if there are any, count from ``start``, in seconds."""
-    for name in ("pts", "dts"):
-        time = getattr(packet, name, None)
-        if time is not None:
-            setattr(packet, name, time - round(start / packet.time_base))
 
 
 def _add_track(

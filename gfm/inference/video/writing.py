@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import av
+import cv2
 import numpy as np
 from av import VideoFrame, VideoStream
 from av.container import OutputContainer
@@ -157,11 +158,8 @@ class FrameFolderWriter:
 
 def _pad_to_even(picture: np.ndarray) -> np.ndarray:
     """Repeat the last row or column of a picture if its height or width is odd."""
-    height, width = picture.shape[:2]
-    rest = [(0, 0)] * (picture.ndim - 2)
-    if height % 2 or width % 2:
-        picture = np.pad(picture, [(0, height % 2), (0, width % 2), *rest], mode="edge")
-    return picture
+    bottom, right = (side % 2 for side in picture.shape[:2])
+    return cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
 
 
 @contextmanager
