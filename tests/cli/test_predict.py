@@ -1,6 +1,8 @@
-"""``gfm predict``: photos in, mattes, cut-outs, composites and maps out."""
+"""``gfm predict``: photos in, mattes, cut-outs, composites and maps out.
 
-import functools
+``tests/reliability/test_bad_predict.py`` has the options that it refuses.
+"""
+
 import os
 import shutil
 import time
@@ -9,23 +11,17 @@ from typing import get_args
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from gfm import load_model
-from gfm.checkpoints import load_network, predictors
 from gfm.cli import app
 from gfm.cli import predict as command
 from gfm.inference.foreground import ForegroundMethod
 from gfm.inference.predictor import Precision
 from gfm.inference.video.codecs import ALPHA_FORMATS, CUTOUT_FORMATS
+from tests.cli.conftest import files
 from tests.inference.small import write_network
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_network(tmp_path_factory.mktemp("weights") / "small.ckpt")
 
 
 @pytest.fixture
@@ -36,34 +32,6 @@ def photos(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(path)
     return tmp_path / "photos"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Use one thread, which suffices for photos this small."""
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(num_threads)
-
-
-_load_once = functools.cache(load_network)
-
-
-@pytest.fixture
-def predict(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(predictors, "load_network", _load_once)
-
-    def run(*arguments, **options):
-        place = ["--checkpoint", weights, "-o", tmp_path / "out", "--inference", "native"]
-        words = ["predict", *place, "--device", "cpu", *arguments]
-        return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "300"}, **options)
-
-    return run
-
-
-def files(folder):
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
 def read(path):
@@ -260,35 +228,6 @@ def test_matting_with_one_branch_of_rim(photos, tmp_path):
         assert CliRunner().invoke(app, list(map(str, words))).exit_code == 0
     mattes = [read(tmp_path / f"{branch}/alpha/b.png") for branch in ("tt", "ft")]
     assert (mattes[0] != mattes[1]).any()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nothing.jpg"], "no file or folder nothing.jpg"),
-        (["--output", "mask"], "--output mask: choose from alpha, cutout"),
-        (["--output", "composite"], "needs --background"),
-        (["--background", "reddish"], "is neither a file nor a colour"),
-        (["--bits", "12"], "choose 8 or 16"),
-        (["--branch", "ft"], "no branch"),
-        (["--device", "cuda:99"], "cannot use device cuda:99"),
-    ],
-)
-def test_errors_are_one_line(predict, photos, tmp_path, arguments, message):
-    done = predict(photos / "b.png", *arguments)
-    assert done.exit_code == 1
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("error: ")
-    assert message in lines[0]
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_unwritable_folder(predict, photos, tmp_path):
-    (tmp_path / "out").write_text("")
-    done = predict(photos)
-    assert done.exit_code == 1
-    assert "cannot write" in done.stderr
 
 
 def test_the_choices_of_the_command_are_those_of_the_code():

@@ -1,6 +1,5 @@
 """``gfm predict`` with clips, alone and mixed with photos, damaged, and processed before."""
 
-import functools
 import os
 import shutil
 import signal
@@ -9,20 +8,10 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from gfm import load_model
-from gfm.checkpoints import load_network, predictors
-from gfm.cli import app
-from tests.inference.small import write_network
+from tests.cli.conftest import files
 from tests.inference.video.clips import draw_frames, read_audio, read_video, write_clip
-
-_load_once = functools.cache(load_network)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_network(tmp_path_factory.mktemp("weights") / "small.ckpt")
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +22,6 @@ def drawn(tmp_path_factory):
 @pytest.fixture
 def clip(drawn, tmp_path):
     return shutil.copy(drawn, tmp_path / "clip.mp4")
-
-
-@pytest.fixture
-def predict(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(predictors, "load_network", _load_once)
-
-    def run(*arguments):
-        place = ["--checkpoint", weights, "-o", tmp_path / "out", "--inference", "native"]
-        words = ["predict", *place, "--device", "cpu", *arguments]
-        return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "300"})
-
-    return run
-
-
-def files(folder):
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
 def test_clips_and_photos(predict, clip, drawn, tmp_path, weights):
