@@ -40,13 +40,10 @@ def _add_quadruped_body(
     """Add torso, legs, tail and neck, and return the centre of the skull."""
     half = species.body / 2
     chest, hip = species.chest, species.hip
-    lying = pose == "lie"
     if pose == "sit":
-        rump, shoulder = (
-            vector(-half * 0.42, hip * 1.0),
-            vector(half * 0.3, species.leg + chest * 0.8),
-        )
-    elif lying:
+        rump = vector(-half * 0.42, hip)
+        shoulder = vector(half * 0.3, species.leg + chest * 0.8)
+    elif pose == "lie":
         rump, shoulder = vector(-half, hip * 0.95), vector(half, chest * 1.05)
     else:
         rump = vector(-half, 1 - hip)

@@ -1,6 +1,6 @@
 """A canvas with brushes for painting scenes. Colours are RGB, 0..255."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -57,7 +57,7 @@ class Canvas:
         mixed += self._dither[rows, columns]
         self.image[rows, columns] = np.minimum(np.maximum(mixed, 0), 255)
 
-    def gradient(self, stops: list[tuple[float, ArrayLike]], top: int, bottom: int) -> None:
+    def gradient(self, stops: Sequence[tuple[float, ArrayLike]], top: int, bottom: int) -> None:
         """Fill the rows top..bottom; ``stops`` are (position 0..1 from top to bottom, colour)."""
         places, colours = zip(*stops, strict=True)
         rows = np.linspace(0, 1, max(bottom - top, 1))
@@ -109,14 +109,8 @@ class Canvas:
             texture = mix(texture, np.roll(texture, 256, axis), weight)
         u = (np.arange(self.width, dtype=np.float32) - self.width / 2) / self.height
         map_x = (70 / cell) * u / (v + 0.08) * 0.3 + self.rng.uniform(0, 512)
-        map_y = np.broadcast_to((70 / cell) * 0.35 / (v + 0.08), map_x.shape)
-        field = cv2.remap(
-            texture,
-            map_x,
-            np.ascontiguousarray(map_y),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_WRAP,
-        )
+        map_y = np.repeat((70 / cell) * 0.35 / (v + 0.08), self.width, axis=1)
+        field = cv2.remap(texture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         depth = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
         fields = 0.5 * contrast * field * (0.25 + 0.75 * depth)
         colour = mix(far, near, depth[..., None])
@@ -132,7 +126,8 @@ class Canvas:
     def polygon(self, corners: Array, colour: ArrayLike) -> None:
         """Fill the polygon with ``corners`` (N x 2, x and y in pixels)."""
         points = np.round(np.asarray(corners) * 2**SUBPIXEL).astype(np.int32)
-        cv2.fillPoly(self.image, [points], _scalar(colour), cv2.LINE_AA, SUBPIXEL)
+        tint = np.clip(colour, 0, 255).tolist()
+        cv2.fillPoly(self.image, [points], tint, cv2.LINE_AA, SUBPIXEL)
 
     def discs(self, x: Array, y: Array, radius: Array, colours: Array) -> None:
         """Fill N circles in order; ``colours`` is N x 3, the other arrays N values in pixels."""
@@ -168,22 +163,14 @@ class Canvas:
         for _ in range(3):
             layer = np.zeros_like(self.image)
             for _ in range(count // 3):
-                centre = (
-                    int(self.rng.uniform(0, self.width)),
-                    int(self.rng.uniform(0, self.height * bottom)),
-                )
+                x = int(self.rng.uniform(0, self.width))
+                y = int(self.rng.uniform(0, self.height * bottom))
                 radius = max(2, int(size * self.rng.uniform(0.45, 1.2)))
                 tint = table[self.rng.integers(len(table))] * strength * self.rng.uniform(0.25, 1)
-                rim = np.clip(tint * 1.25, 0, 255).tolist()
-                cv2.circle(
-                    layer, centre, radius, np.clip(tint, 0, 255).tolist(), cv2.FILLED, cv2.LINE_AA
-                )
-                cv2.circle(layer, centre, radius, rim, max(1, radius // 14), cv2.LINE_AA)
+                inside, rim = (np.clip(share * tint, 0, 255).tolist() for share in (1, 1.25))
+                cv2.circle(layer, (x, y), radius, inside, cv2.FILLED, cv2.LINE_AA)
+                cv2.circle(layer, (x, y), radius, rim, max(1, radius // 14), cv2.LINE_AA)
             cv2.add(self.image, layer, self.image)
-
-
-def _scalar(colour: ArrayLike) -> list[float]:
-    return [float(value) for value in np.clip(np.asarray(colour), 0, 255)]
 
 
 def defocus(image: Image, radius: float) -> Image:
@@ -192,9 +179,8 @@ def defocus(image: Image, radius: float) -> Image:
         return image
     height, width = image.shape[:2]
     shrink = max(1, int(radius / 3))
-    small = cv2.resize(
-        image, (max(width // shrink, 1), max(height // shrink, 1)), interpolation=cv2.INTER_AREA
-    )
+    size = max(width // shrink, 1), max(height // shrink, 1)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     # Two box filters give a flatter spot than a Gaussian, closer to that of an aperture.
     side = 2 * round(0.62 * radius / shrink) + 1
     small = cv2.blur(cv2.blur(small, (side, side)), (side, side))

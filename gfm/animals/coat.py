@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gfm.animals.geometry import Capsule
-from gfm.animals.noise import Array, floats, make_rng, noise_3d, normalise, smoothstep
+from gfm.animals.noise import Array, floats, noise_3d, normalise, smoothstep
 from gfm.animals.skeleton import Skeleton
 from gfm.animals.species import Coat, Colour, Species
 
@@ -166,9 +166,9 @@ def add_lumps(
     """
     where = floats([c.part in FLEECE for c in capsules]) @ weights
     seed = int(rng.integers(2**31))
-    height = noise_3d(make_rng(seed), points, 12)
+    height = noise_3d(np.random.default_rng(seed), points, 12)
     slope = [
-        noise_3d(make_rng(seed), points + offset[:, None], 12) - height
+        noise_3d(np.random.default_rng(seed), points + offset[:, None], 12) - height
         for offset in floats(OFFSETS)
     ]
     bent = normals - species.lumps * where * np.stack(slope)

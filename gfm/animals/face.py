@@ -92,15 +92,9 @@ def _draw_eye(features: Features, eye: Landmark, species: Species, coat: Coat) -
 
 def _draw_nose(features: Features, nose: Landmark, coat: Coat) -> None:
     top = [(-1, 0.45), (-0.6, 0.72), (0, 0.76), (0.6, 0.72), (1, 0.45)]
-    bottom = [
-        (0.92, 0.05),
-        (0.5, -0.35),
-        (0.16, -0.66),
-        (-0.16, -0.66),
-        (-0.5, -0.35),
-        (-0.92, 0.05),
-    ]
-    wide = floats(top + bottom)
+    right = [(0.92, 0.05), (0.5, -0.35), (0.16, -0.66)]
+    left = [(-x, y) for x, y in reversed(right)]
+    wide = floats(top + right + left)
     skin = np.array(coat.nose)
     for side in (-1, 1):
         # The mouth: a thin tapering line down from the nose and out under the cheeks.

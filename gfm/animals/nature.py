@@ -20,40 +20,26 @@ def meadow(canvas: Canvas) -> Setting:
     _hills(canvas, horizon, green, haze)
     for x in np.sort(rng.uniform(-0.05, 1.05, rng.integers(6, 16))) * width:
         colour = canvas.tone(plants.GREENS[rng.integers(4)], 9)
-        plants.leafy_tree(
-            canvas,
-            x,
-            horizon + rng.uniform(0, 0.03) * height,
-            height * rng.uniform(0.09, 0.3),
-            colour,
-            haze,
-            rng.uniform(0.1, 0.4),
-        )
+        foot, size = horizon + rng.uniform(0, 0.03) * height, height * rng.uniform(0.09, 0.3)
+        plants.leafy_tree(canvas, x, foot, size, colour, haze, rng.uniform(0.1, 0.4))
     canvas.ground(horizon, mix(green, haze, 0.2), green * 0.8)
     palette = (canvas.tone((92, 122, 44)), canvas.tone((124, 148, 62)), canvas.tone((70, 98, 36)))
     plants.grass(canvas, horizon, palette, height * rng.uniform(0.06, 0.16), 7000)
     if rng.random() < 0.6:
         petals = ((240, 236, 240), (226, 90, 70), (236, 190, 60), (170, 110, 190))
         first = rng.integers(4)
-        plants.flowers(
-            canvas, horizon, (petals[first], petals[(first + 1) % 4]), height * 0.009, 260
-        )
+        colours = petals[first], petals[(first + 1) % 4]
+        plants.flowers(canvas, horizon, colours, height * 0.009, 260)
     lamp = make_lamp(rng, (0.86, 0.8, 0.66), (0.44, 0.5, 0.58), (0.22, 0.26, 0.14))
     return Setting(lamp, horizon / height)
 
 
 def _hills(canvas: Canvas, horizon: int, green: Array, haze: Array) -> None:
+    height, width = canvas.height, canvas.width
     for step in range(3):
-        near = (step + 1) / 3.5
-        colour = mix(haze, green * [0.7, 0.8, 0.8], near)
-        canvas.ridge(
-            horizon - canvas.height * (0.1 - 0.035 * step),
-            canvas.height * 0.045,
-            canvas.width * (0.5 - 0.1 * step),
-            colour,
-            mix(colour, haze, 0.4),
-            4,
-        )
+        base, cell = horizon - height * (0.1 - 0.035 * step), width * (0.5 - 0.1 * step)
+        colour = mix(haze, green * [0.7, 0.8, 0.8], (step + 1) / 3.5)
+        canvas.ridge(base, height * 0.045, cell, colour, mix(colour, haze, 0.4), 4)
 
 
 def _woods(canvas: Canvas, air: Array, bark: Array, leaves: Palette, floor: Array) -> Setting:
@@ -63,31 +49,19 @@ def _woods(canvas: Canvas, air: Array, bark: Array, leaves: Palette, floor: Arra
     for depth in (0.75, 0.55, 0.35):
         for _ in range(int(14 * depth) + 6):
             colour = mix(mix(leaves[rng.integers(len(leaves))], bark, 0.3), air, depth)
-            middle = rng.uniform(0, width), rng.uniform(-0.1, 0.85) * horizon
+            x, y = rng.uniform(0, width), rng.uniform(-0.1, 0.85) * horizon
             spread = height * 0.06 * rng.normal(0, 1, (2, 90))
-            canvas.discs(
-                middle[0] + 1.6 * spread[0],
-                middle[1] + spread[1],
-                height * rng.uniform(0.003, 0.013, 90),
-                np.clip(colour * rng.uniform(0.82, 1.15, (90, 1)), 0, 255),
-            )
+            radius = height * rng.uniform(0.003, 0.013, 90)
+            tint = np.clip(colour * rng.uniform(0.82, 1.15, (90, 1)), 0, 255)
+            canvas.discs(x + 1.6 * spread[0], y + spread[1], radius, tint)
+        foot, colour = horizon + height * 0.05 * (1 - depth), mix(bark, air, depth)
         for x in rng.uniform(0, width, int(9 * depth) + 4):
-            plants.trunk(
-                canvas,
-                x,
-                height * (0.045 - 0.04 * depth) * rng.uniform(0.6, 1.3),
-                horizon + height * 0.05 * (1 - depth),
-                mix(bark, air, depth),
-            )
+            wide = height * (0.045 - 0.04 * depth) * rng.uniform(0.6, 1.3)
+            plants.trunk(canvas, x, wide, foot, colour)
     canvas.ground(horizon, mix(floor, air, 0.3), floor * 0.85, 34, 0.2)
     for x in rng.uniform(-0.05, 1.05, 5) * width:
-        plants.trunk(
-            canvas,
-            x,
-            height * rng.uniform(0.03, 0.075),
-            horizon + height * rng.uniform(0.05, 0.22),
-            canvas.tone(bark),
-        )
+        wide, foot = height * rng.uniform(0.03, 0.075), horizon + height * rng.uniform(0.05, 0.22)
+        plants.trunk(canvas, x, wide, foot, canvas.tone(bark))
     canvas.glow(width * rng.uniform(0.2, 0.8), height * 0.15, height * 0.5, (250, 246, 214), 0.45)
     lamp = make_lamp(rng, (0.8, 0.76, 0.64), (0.44, 0.47, 0.43), (0.22, 0.2, 0.16), 0.8)
     return Setting(lamp, horizon / height)
@@ -125,20 +99,13 @@ def mountains(canvas: Canvas) -> Setting:
     )
     needle = canvas.tone((44, 66, 50))
     for place in np.sort(rng.random(rng.integers(10, 26))):
-        foot = horizon + height * 0.14 * place**2
-        plants.conifer(
-            canvas,
-            rng.uniform(0, width),
-            foot,
-            height * (0.1 + 0.26 * place),
-            mix(needle, haze, 0.4 * (1 - place)),
-            0.8 if winter else 0.0,
-        )
-    if not winter:
-        plants.grass(canvas, horizon + 4, plants.GREENS, height * 0.07, 5000)
+        foot, size = horizon + height * 0.14 * place**2, height * (0.1 + 0.26 * place)
+        colour, snow = mix(needle, haze, 0.4 * (1 - place)), 0.8 if winter else 0.0
+        plants.conifer(canvas, rng.uniform(0, width), foot, size, colour, snow)
     if winter:
         lamp = make_lamp(rng, (0.74, 0.7, 0.64), (0.5, 0.56, 0.66), (0.44, 0.48, 0.54))
     else:
+        plants.grass(canvas, horizon + 4, plants.GREENS, height * 0.07, 5000)
         lamp = make_lamp(rng, (0.84, 0.8, 0.7), (0.44, 0.5, 0.6), (0.22, 0.24, 0.16))
     return Setting(lamp, horizon / height)
 
@@ -198,11 +165,8 @@ def savanna(canvas: Canvas) -> Setting:
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.4, 0.56))
     glow = canvas.tone((252, 196, 112), 8)
-    canvas.gradient(
-        [(0, canvas.tone((134, 116, 142))), (0.55, canvas.tone((232, 156, 104))), (1, glow)],
-        0,
-        horizon + 4,
-    )
+    sky = [(0, canvas.tone((134, 116, 142))), (0.55, canvas.tone((232, 156, 104))), (1, glow)]
+    canvas.gradient(sky, 0, horizon + 4)
     canvas.clouds(horizon, canvas.tone((250, 176, 122)), rng.uniform(-0.4, 0.3))
     sun = (width * rng.uniform(0.15, 0.85), horizon - height * rng.uniform(0.03, 0.16))
     canvas.glow(*sun, height * 0.32, (255, 224, 150), 0.75)
@@ -226,9 +190,5 @@ def _acacia(canvas: Canvas, x: float, foot: float, size: float) -> None:
     count = 150
     place = rng.normal(0, 1, (count, 2)) * [0.34 * size, 0.045 * size]
     tint = dark * rng.uniform(0.7, 1.35, (count, 1)) + [6, 12, 0]
-    canvas.discs(
-        x + place[:, 0],
-        foot - 0.8 * size + place[:, 1] + 0.05 * np.abs(place[:, 0]),
-        size * rng.uniform(0.02, 0.05, count),
-        tint,
-    )
+    y = foot - 0.8 * size + place[:, 1] + 0.05 * np.abs(place[:, 0])
+    canvas.discs(x + place[:, 0], y, size * rng.uniform(0.02, 0.05, count), tint)

@@ -1,4 +1,4 @@
-"""Random generators, smooth noise, interpolation and vectors."""
+"""Smooth noise, interpolation and vectors."""
 
 import cv2
 import numpy as np
@@ -6,11 +6,6 @@ from numpy.typing import ArrayLike
 
 Array = np.ndarray  # of floats
 Image = np.ndarray  # of uint8
-
-
-def make_rng(*key: int) -> np.random.Generator:
-    """Return a generator seeded by the non-negative integers ``key`` alone."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 
 def floats(values: ArrayLike) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gfm.animals.canvas import Canvas
-from gfm.animals.noise import Array, floats, mix
+from gfm.animals.noise import floats, mix
 
 Palette = tuple[Any, ...]
 """Colours to choose from, each RGB; NumPy's types cannot describe such a tuple."""
@@ -71,42 +71,20 @@ def leafy_tree(
 
     ``amount`` (0..1) blends it into ``haze``.
     """
-    wide, crown = 0.035 * size, foot - 0.62 * size
+    rng, wide, crown = canvas.rng, 0.035 * size, foot - 0.62 * size
     trunk = [[x - wide, foot], [x - 0.5 * wide, crown], [x + 0.5 * wide, crown], [x + wide, foot]]
     canvas.polygon(np.array(trunk), mix((62, 48, 38), haze, amount))
-    _crown(canvas, x, crown, size, np.asarray(colour), haze, amount)
-
-
-def _crown(
-    canvas: Canvas,
-    x: float,
-    crown: float,
-    size: float,
-    colour: Array,
-    haze: ArrayLike,
-    amount: float,
-) -> None:
-    """Paint the leaves around (x, crown)."""
-    rng = canvas.rng
     count = int(np.clip(4.5 * size, 80, 3000))
     lobes = rng.normal(0, 1, (7, 2)) * [0.17, 0.14] * size + [x, crown]
     home = lobes[rng.integers(7, size=count)]
     spread = rng.normal(0, 0.085 * size, (count, 2))
     place = home + spread
     # Leaves that face the upper left catch the sun; they are drawn over the shaded ones.
-    shine = np.clip(
-        0.5
-        - (0.35 * spread[:, 0] + spread[:, 1]) / (0.3 * size)
-        - (place[:, 1] - crown) / (1.1 * size),
-        0,
-        1,
-    )
+    shine = 0.5 - (0.35 * spread[:, 0] + spread[:, 1]) / (0.3 * size)
+    shine = np.clip(shine - (place[:, 1] - crown) / (1.1 * size), 0, 1)
     order = np.argsort(shine + rng.normal(0, 0.12, count))
-    tint = mix(
-        colour * 0.45,
-        colour * 1.3,
-        np.clip(shine + rng.normal(0, 0.13, count), 0, 1)[:, None],
-    )
+    shine = np.clip(shine + rng.normal(0, 0.13, count), 0, 1)
+    tint = mix(np.multiply(colour, 0.45), np.multiply(colour, 1.3), shine[:, None])
     tint = np.clip(mix(tint, haze, amount), 0, 255)
     radius = size * rng.uniform(0.4, 1.1, count) / count**0.5
     canvas.discs(place[order, 0], place[order, 1], radius, tint[order])
@@ -129,13 +107,8 @@ def conifer(
         wide = 0.2 * size * (1 - share) ** 0.85 + 0.015 * size
         teeth = np.linspace(-1, 1, 9)
         ragged = np.where(np.arange(9) % 2, -0.045, 0.03) * size * (1 - 0.6 * share)
-        edge = np.stack(
-            [
-                x + wide * teeth + rng.normal(0, 0.006 * size, 9),
-                low + ragged + 0.06 * size * teeth**2,
-            ],
-            axis=1,
-        )
+        sideways = x + wide * teeth + rng.normal(0, 0.006 * size, 9)
+        edge = np.stack([sideways, low + ragged + 0.06 * size * teeth**2], axis=1)
         shade = np.asarray(colour) * rng.uniform(0.72, 1.15)
         top = np.array([[x, high]])
         canvas.polygon(np.concatenate([top, edge]), np.clip(shade, 0, 255))

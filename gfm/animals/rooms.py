@@ -25,21 +25,16 @@ def garden(canvas: Canvas) -> Setting:
     colours = tuple(canvas.tone(green, 8) for green in plants.GREENS)
     canvas.image[:] = colours[0].astype(np.uint8) // 3
     leaf = height * rng.uniform(0.016, 0.04)
-    plants.foliage(
-        canvas, colours, leaf, int(height * canvas.width / leaf**2), -0.05, horizon + 0.05
-    )
+    num_leaves = int(height * canvas.width / leaf**2)
+    plants.foliage(canvas, colours, leaf, num_leaves, -0.05, horizon + 0.05)
     petals = ((236, 150, 172), (244, 240, 236), (228, 196, 84), (196, 70, 76))
     tint = floats(petals[rng.integers(4)])
     for _ in range(int(rng.integers(0, 60))):
-        x, y = rng.uniform(0, canvas.width), rng.uniform(0, horizon) * height
+        middle = rng.uniform(0, canvas.width), rng.uniform(0, horizon) * height
         angle = np.linspace(0, 5.03, 5) + rng.uniform(0, 1)
         radius = leaf * rng.uniform(0.35, 0.6)
-        canvas.discs(
-            x + radius * np.cos(angle),
-            y + radius * np.sin(angle),
-            np.full(5, 0.7 * radius),
-            tint * rng.uniform(0.8, 1.05, (5, 1)),
-        )
+        x, y = middle[0] + radius * np.cos(angle), middle[1] + radius * np.sin(angle)
+        canvas.discs(x, y, np.full(5, 0.7 * radius), tint * rng.uniform(0.8, 1.05, (5, 1)))
     lawn = canvas.tone((98, 126, 54))
     canvas.ground(int(horizon * height), lawn * 0.75, lawn)
     plants.grass(canvas, horizon * height, colours, height * 0.06, 5000)
@@ -78,29 +73,21 @@ def room(canvas: Canvas) -> Setting:
     horizon = int(height * rng.uniform(0.6, 0.74))
     wall = canvas.tone(PAINTS[rng.integers(len(PAINTS))])
     fall = np.linspace(1.08, 0.8, width, dtype=np.float32)[None, :, None]
-    canvas.blend(
-        np.clip(wall * fall[:, :: rng.choice([-1, 1])], 0, 255)
-        * np.ones((horizon, 1, 1), np.float32)
-    )
+    lit = np.clip(wall * fall[:, :: rng.choice([-1, 1])], 0, 255)
+    canvas.blend(lit * np.ones((horizon, 1, 1), np.float32))
     left = rng.random() < 0.5
     _window(canvas, width * (0.06 if left else 0.6), horizon)
     _shelf(canvas, width * (0.55 if left else 0.06), horizon)
     _boards(canvas, horizon)
-    canvas.polygon(
-        _box(0, horizon - 0.03 * height, width, horizon), canvas.tone((226, 222, 214), 6)
-    )
+    skirting = _box(0, horizon - 0.03 * height, width, horizon)
+    canvas.polygon(skirting, canvas.tone((226, 222, 214), 6))
     if rng.random() < 0.6:
         angle = np.linspace(0, 2 * np.pi, 60)
         middle, rug = width * rng.uniform(0.3, 0.7), canvas.tone(PAINTS[rng.integers(7)], 25)
         for ring, share in ((1.0, 0.8), (0.93, 1.0), (0.62, 0.86), (0.55, 1.05)):
-            corners = np.stack(
-                [
-                    middle + ring * 0.42 * width * np.cos(angle),
-                    0.9 * height + ring * 0.13 * height * np.sin(angle),
-                ],
-                axis=1,
-            )
-            canvas.polygon(corners, rug * share)
+            x = middle + ring * 0.42 * width * np.cos(angle)
+            y = 0.9 * height + ring * 0.13 * height * np.sin(angle)
+            canvas.polygon(np.stack([x, y], axis=1), rug * share)
     lamp = make_lamp(rng, (0.72, 0.68, 0.6), (0.46, 0.46, 0.46), (0.26, 0.23, 0.2), 0.4, 0.7)
     return Setting(lamp, horizon / height)
 
@@ -120,15 +107,8 @@ def _window(canvas: Canvas, left: float, horizon: int) -> None:
     view = Canvas(rng, max(inside.shape[0], 2), max(inside.shape[1], 2))
     view.gradient([(0, (196, 220, 244)), (1, (232, 240, 240))], 0, view.height)
     for x in rng.uniform(0, view.width, 5):
-        plants.leafy_tree(
-            view,
-            x,
-            view.height,
-            view.height * rng.uniform(0.4, 0.8),
-            plants.GREENS[rng.integers(4)],
-            (226, 236, 236),
-            0.35,
-        )
+        size, colour = view.height * rng.uniform(0.4, 0.8), plants.GREENS[rng.integers(4)]
+        plants.leafy_tree(view, x, view.height, size, colour, (226, 236, 236), 0.35)
     inside[:] = defocus(view.image, view.height / 40)[: inside.shape[0], : inside.shape[1]]
     canvas.polygon(_box(left + 0.48 * wide, top, left + 0.52 * wide, bottom), frame)
     canvas.polygon(_box(left, middle - 0.4 * pane, left + wide, middle + 0.4 * pane), frame)
@@ -173,9 +153,8 @@ def street(canvas: Canvas) -> Setting:
     """Paint house fronts, a pavement and a road."""
     rng, height, width = canvas.rng, canvas.height, canvas.width
     horizon = int(height * rng.uniform(0.5, 0.62))
-    canvas.gradient(
-        [(0, canvas.tone((140, 172, 208))), (1, canvas.tone((214, 222, 228)))], 0, horizon
-    )
+    sky = [(0, canvas.tone((140, 172, 208))), (1, canvas.tone((214, 222, 228)))]
+    canvas.gradient(sky, 0, horizon)
     canvas.clouds(max(horizon, 8), (244, 246, 248), 0.1)
     x = -rng.uniform(0, 0.1) * width
     while x < width:
@@ -185,15 +164,8 @@ def street(canvas: Canvas) -> Setting:
     pavement = canvas.tone((150, 146, 142))
     canvas.ground(horizon, pavement * 0.9, pavement, 14)
     for x in rng.uniform(0, width, 3):
-        plants.leafy_tree(
-            canvas,
-            x,
-            horizon + 0.05 * height,
-            height * rng.uniform(0.3, 0.5),
-            plants.GREENS[rng.integers(4)],
-            (200, 210, 216),
-            0.1,
-        )
+        size, colour = height * rng.uniform(0.3, 0.5), plants.GREENS[rng.integers(4)]
+        plants.leafy_tree(canvas, x, horizon + 0.05 * height, size, colour, (200, 210, 216), 0.1)
     lamp = make_lamp(rng, (0.8, 0.76, 0.68), (0.46, 0.5, 0.56), (0.28, 0.27, 0.26))
     return Setting(lamp, horizon / height)
 
@@ -201,14 +173,9 @@ def street(canvas: Canvas) -> Setting:
 def _house(canvas: Canvas, left: float, wide: float, foot: int, tall: float) -> None:
     rng, wall = canvas.rng, canvas.tone(PAINTS[canvas.rng.integers(7)], 24)
     canvas.polygon(_box(left, foot - tall, left + wide, foot), wall)
-    roof = np.array(
-        [
-            [left - 0.02 * wide, foot - tall],
-            [left + 0.5 * wide, foot - 1.18 * tall],
-            [left + 1.02 * wide, foot - tall],
-        ]
-    )
-    canvas.polygon(roof, canvas.tone((132, 82, 66), 14))
+    eaves, ridge = foot - tall, foot - 1.18 * tall
+    roof = [[left - 0.02 * wide, eaves], [left + 0.5 * wide, ridge], [left + 1.02 * wide, eaves]]
+    canvas.polygon(np.array(roof), canvas.tone((132, 82, 66), 14))
     columns, floors = int(rng.integers(3, 5)), int(max(2, tall / (0.13 * canvas.height)))
     for row in range(floors):
         for column in range(columns):

@@ -9,7 +9,7 @@ from gfm.animals import nature, rooms
 from gfm.animals.animal import Animal, draw_animal
 from gfm.animals.canvas import Canvas, defocus
 from gfm.animals.light import Setting
-from gfm.animals.noise import Array, Image, floats, make_rng, smoothstep
+from gfm.animals.noise import Array, Image, floats, smoothstep
 from gfm.animals.surface import fill_outwards
 from gfm.data.compositing import blend
 
@@ -51,10 +51,10 @@ class DemoSample:
 
 def draw_sample(seed: int, index: int, height: int, width: int) -> DemoSample:
     """Draw photo number ``index`` (>= 0) of dataset ``seed`` (>= 0)."""
-    rng = make_rng(seed, ANIMALS, index)
+    rng = np.random.default_rng((seed, ANIMALS, index))
     scene, setting = _paint_scene(rng, 3 * index + index // 10, height, width)
     animal = draw_animal(rng, index, height, width, setting.lamp)
-    feet = min(max((y for _, y in animal.feet), default=height), 1.1 * height)
+    feet = min(max(y for _, y in animal.feet), 1.1 * height)
     blurred = _blur_by_depth(scene, setting.horizon, feet, height * rng.uniform(0.008, 0.028))
     background = _cast_shadow(blurred, setting, animal)
     alpha = np.round(255 * animal.alpha).astype(np.uint8)
@@ -79,7 +79,7 @@ def draw_background(seed: int, index: int, height: int, width: int) -> tuple[Ima
     Returns:
         The photo with and without sensor noise; height × width × 3, uint8, RGB.
     """
-    rng = make_rng(seed, BACKGROUNDS, index)
+    rng = np.random.default_rng((seed, BACKGROUNDS, index))
     # Photos are never as sharp as a drawing. A third of the scenes are far out of focus; these
     # are painted at half size.
     blur, shrink = ((0.002, 1), (0.004, 1), (0.012, 2))[rng.integers(3)]
