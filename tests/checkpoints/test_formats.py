@@ -1,6 +1,4 @@
-"""Networks are read from our files, released ones and safetensors; other files are refused."""
-
-import pickle
+"""Networks are read from our files, released ones and safetensors."""
 
 import pytest
 import torch
@@ -70,32 +68,11 @@ def test_safetensors(released, tmp_path):
     assert (tmp_path / "model.safetensors").stat().st_mode == others  # its group may read it
 
 
-class Bomb:
-    """Runs code when it is unpickled."""
-
-    def __reduce__(self):
-        return exec, ("raise SystemExit('executed')",)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("missing.ckpt", None, "no checkpoint"),
-        ("empty.ckpt", b"", "damaged"),
-        ("text.pth", b"not a checkpoint", "damaged"),
-        ("bomb.pth", pickle.dumps(Bomb()), "damaged"),
-        ("text.safetensors", b"not a checkpoint", "damaged"),
-        ("graph.onnx", b"", "was exported for other programs: use the checkpoint it came from"),
-    ],
-)
-def test_damaged_files(tmp_path, name, content, message):
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(GFMError, match=message) as error:
+def test_an_exported_graph_names_its_source(tmp_path):
+    path = tmp_path / "graph.onnx"
+    path.touch()
+    with pytest.raises(GFMError, match=r"graph\.onnx was exported for other programs: use the che"):
         load_network(path)
-    assert name in str(error.value)
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -112,34 +89,6 @@ def test_a_file_that_the_system_refuses_is_not_called_damaged(
     monkeypatch.setattr(opener, refuse)
     with pytest.raises(GFMError, match=rf"cannot read .*a\{suffix}: Permission denied$"):
         load_network(path)
-
-
-def test_truncated_file(released, tmp_path):
-    path = tmp_path / "gfm_r34_ft.pth"
-    path.write_bytes(released.read_bytes()[:100_000])
-    with pytest.raises(GFMError, match="damaged"):
-        load_network(path)
-
-
-def test_foreign_files(tmp_path):
-    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(GFMError, match=r"not a GFM network.*conv.weight"):
-        load_network(tmp_path / "other.pth")
-    torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(GFMError, match="does not contain weights"):
-        load_network(tmp_path / "list.pth")
-    lightning = {"pytorch-lightning_version": "2", "state_dict": {}, "hyper_parameters": {}}
-    torch.save(lightning, tmp_path / "other.ckpt")
-    with pytest.raises(GFMError, match="a different program"):
-        load_network(tmp_path / "other.ckpt")
-
-
-def test_a_checkpoint_cannot_use_any_class(tmp_path):
-    config = {"model": {"_target_": "gfm.models.gfm.GFM", "encoder": {"_target_": "os.system"}}}
-    lightning = {"pytorch-lightning_version": "2", "state_dict": {}, "hyper_parameters": config}
-    torch.save(lightning, tmp_path / "evil.ckpt")
-    with pytest.raises(GFMError, match=r"os.system.*which gfm.models does not define"):
-        load_network(tmp_path / "evil.ckpt")
 
 
 @pytest.mark.parametrize(

@@ -215,25 +215,6 @@ def test_missing_sources(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["onnx", "RUN", "a.pt2"], r"ends in .onnx"),
-        (["torch", "RUN", "a.onnx"], r"ends in .pt2"),
-        (["onnx", "RUN", "a.onnx", "--pixels", "uint16"], "choose uint8 or float"),
-        (["onnx", "RUN", "a.onnx", "--inference", "twice"], "unknown inference"),
-        (["onnx", "missing.ckpt", "a.onnx"], "no checkpoint missing.ckpt"),
-    ],
-)
-def test_errors_end_in_one_line(run, tmp_path, monkeypatch, words, message):
-    monkeypatch.chdir(tmp_path)
-    done = _export(*(run if word == "RUN" else word for word in words))
-    assert done.exit_code == 1
-    (line,) = done.stderr.strip().splitlines()
-    assert message in line
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     done = _export("onnx", run, tmp_path / "a.onnx")

@@ -38,29 +38,3 @@ def test_conversions_keep_the_network(released, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"new", "b.safetensors"}
     content = torch.load(tmp_path / "new/a.ckpt", weights_only=True)  # plain containers
     assert content.keys() == {"pytorch-lightning_version", "state_dict", "hyper_parameters"}
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "message"),
-    [
-        ("missing.pth", "out.safetensors", "no checkpoint"),
-        ("text.pth", "out.ckpt", "damaged"),
-        ("text.pth", "out.onnx", "choose .ckpt or .safetensors"),
-    ],
-)
-def test_errors_are_one_line(tmp_path, source, target, message):
-    (tmp_path / "text.pth").write_text("not a checkpoint")
-    done = _convert(tmp_path / source, tmp_path / target)
-    assert done.exit_code == 1
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("error: ")
-    assert message in lines[0]
-    assert not (tmp_path / target).exists()
-
-
-def test_an_unwritable_folder(released, tmp_path):
-    (tmp_path / "file").write_text("")
-    done = _convert(released, tmp_path / "file" / "out.ckpt")
-    assert done.exit_code == 1
-    assert "cannot write" in done.stderr

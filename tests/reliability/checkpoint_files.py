@@ -107,7 +107,10 @@ CONTENT: Contents = {
     "empty dictionary": (lambda: _saved({}), "not a GFM network"),
     "integer keys": (lambda: _saved({1: torch.zeros(1)}), "not a GFM network"),
     "tuple keys": (lambda: _saved({(1, 2): torch.zeros(1)}), "not a GFM network"),
-    "another network": (lambda: _saved({"fc.weight": torch.zeros(1)}), "not a GFM network"),
+    "another network": (
+        lambda: _saved({"fc.weight": torch.zeros(1)}),
+        "not a GFM network (it has fc.weight",
+    ),
     "names of a released one, no weights": (
         lambda: _saved(dict.fromkeys(_RELEASED_NAMES, torch.zeros(1))),
         "not a GFM network",
