@@ -26,7 +26,9 @@ def run(stage: Stage) -> None:
     with stage.part("/dev/shm"):
         free = shutil.disk_usage("/dev/shm").free / 2**30
         # Eight workers, with four batches each of 32 samples of 320×320×12 bytes.
-        stage.at_least("/dev/shm", free, 0.05 if stage.is_rehearsal else 1.2, "GiB free")
+        least = 0.05 if stage.is_rehearsal else 1.2
+        note = "containers: set a larger --shm-size"
+        stage.at_least("/dev/shm", free, least, "GiB free", note)
     precision, reason = choose_precision(stage.device)
     stage.measured("trainer.precision=auto", precision, note=reason)
     with stage.part("product of matrices"):

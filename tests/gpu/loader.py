@@ -31,7 +31,7 @@ def run(stage: Stage) -> None:
     most = {kind: _most_workers(stage, *where) for kind, where in kinds.items()}
     for kind, (roots, place) in kinds.items():
         for count in sorted({*(n for n in (1, 4, 8) if n < most[kind]), most[kind]}):
-            name = f"{kind}, {count} worker{'s' * (count > 1)}"
+            name = f"{kind}, {count} worker{'s' * (count != 1)}"
             if stage.has_time(name, 10):
                 with stage.part(name):
                     rate = _rate(stage, roots, count, place)
@@ -62,8 +62,8 @@ def _datamodule(
 
 
 def _most_workers(stage: Stage, roots: Roots, place: ComposeOn) -> int:
-    """Return how many workers runs start, which the cores and /dev/shm limit."""
-    return 1 if stage.is_rehearsal else max(1, _datamodule(stage, roots, None, place).num_workers)
+    """Return how many workers runs start, which the cores and /dev/shm limit; perhaps none."""
+    return 1 if stage.is_rehearsal else _datamodule(stage, roots, None, place).num_workers
 
 
 def _rate(stage: Stage, roots: Roots, num_workers: int, place: ComposeOn) -> float:

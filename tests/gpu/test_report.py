@@ -39,6 +39,10 @@ def test_the_loader_is_the_limit():
     assert "data.num_workers=8, and 16 cores would be enough" in text
 
 
+def test_a_loader_without_processes_takes_a_core():
+    assert "data.num_workers=0, and 20 cores" in verdict([*STEPS, loader("raw, 0 workers", 50)])[-1]
+
+
 def test_the_gpu_is_the_limit_and_fewer_workers_are_enough():
     rates = [loader(f"packed, {n} workers", 300.0 * n) for n in (8, 4, 2)]
     assert "packed: the GPU is the limit; data.num_workers=4." in verdict([*STEPS, *rates])

@@ -46,10 +46,11 @@ def test_half_precision_that_a_gpu_would_emulate_is_not_measured(monkeypatch, on
     assert ("bf16" in str(others)) == (half == "bf16")
 
 
-def test_no_more_workers_are_measured_than_runs_start(monkeypatch, on_gpu):
+@pytest.mark.parametrize(("shared", "expected"), [(2**31, [13, 2]), (2**26, [0, 0])])
+def test_no_more_workers_are_measured_than_runs_start(monkeypatch, on_gpu, shared, expected):
     monkeypatch.setattr(cores, "num_cores", lambda: 64)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**31))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=shared))
     roots = Roots(Path("photos"), Path("backgrounds"))
     with pytest.warns(UserWarning, match="shm"):
         most = [loader._most_workers(on_gpu, roots, place) for place in ("workers", "device")]
-    assert most == [13, 2]
+    assert most == expected

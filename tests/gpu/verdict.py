@@ -57,7 +57,7 @@ def _loader_lines(loader: dict[str, float], rate: float) -> list[str]:
             lines.append(f"{kind}: the GPU is the limit; data.num_workers={min(enough)}.")
             continue
         most = max(own, key=own.__getitem__)
-        needed = math.ceil(rate * most / own[most])
+        needed = math.ceil(rate * max(most, 1) / own[most])  # without workers, the run itself loads
         lines.append(
             f"{kind}: the loader is the limit, with {own[most]:.0f} of {rate:.0f} samples/s; "
             f"data.num_workers={most}, and {needed} cores would be enough."
