@@ -6,6 +6,7 @@ and no telemetry.
 
 import os
 import tempfile
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,17 +203,19 @@ def serve(
     with _private_folder():
         page = _make_page(predictor, title)
         try:
-            _, address, _ = page.launch(
-                **_LAUNCH,
-                server_port=port,
-                inbrowser=open_browser,
-                max_file_size=MAX_UPLOAD,
-                theme=gradio.themes.Base(**fonts),
-                app_kwargs={"middleware": [middleware.Middleware(Guard, MAX_UPLOAD)]},
-            )
+            with _set_variable("no_proxy", "*"):  # Gradio asks its own server whether it runs
+                _, address, _ = page.launch(
+                    **_LAUNCH,
+                    server_port=port,
+                    max_file_size=MAX_UPLOAD,
+                    theme=gradio.themes.Base(**fonts),
+                    app_kwargs={"middleware": [middleware.Middleware(Guard, MAX_UPLOAD)]},
+                )
         except OSError as error:
             raise GFMError(f"cannot listen on port {port}: choose another with --port") from error
         try:
+            if open_browser:
+                webbrowser.open(address)
             yield str(address)
         finally:
             page.close(verbose=False)
@@ -221,10 +224,26 @@ def serve(
 @contextmanager
 def _private_folder() -> Iterator[None]:
     """Make Gradio, and uploads in progress, use a folder that only this user can read."""
-    before = tempfile.tempdir, os.environ.get("GRADIO_TEMP_DIR", "")
-    with tempfile.TemporaryDirectory(prefix="gfm-demo-") as folder:
-        tempfile.tempdir = os.environ["GRADIO_TEMP_DIR"] = folder
+    before = tempfile.tempdir
+    with (
+        tempfile.TemporaryDirectory(prefix="gfm-demo-") as folder,
+        _set_variable("GRADIO_TEMP_DIR", folder),
+    ):
+        tempfile.tempdir = folder
         try:
             yield
         finally:
-            tempfile.tempdir, os.environ["GRADIO_TEMP_DIR"] = before
+            tempfile.tempdir = before
+
+
+@contextmanager
+def _set_variable(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable within the context."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before

@@ -53,16 +53,22 @@ class Faulty:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The address of a page, and the folder of its uploads, which is removed at the end."""
+    """The address of a page, and the folder of its uploads, which is removed at the end.
+
+    The environment names proxies that cannot be used.
+    """
     pytest.importorskip("gradio")
     tmp_path_factory.getbasetemp()  # now, not in the folder of the page
-    limit, page.MAX_UPLOAD = page.MAX_UPLOAD, 50_000
-    try:
-        with serve(Faulty(), "gfm: a test") as address:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "MAX_UPLOAD", 50_000)
+        opened = []
+        patch.setattr("webbrowser.open", opened.append)
+        patch.setenv("all_proxy", "socks5://127.0.0.1:9")
+        with serve(Faulty(), "gfm: a test", open_browser=True) as address:
             folder = Path(tempfile.gettempdir())
+            assert opened == [address]
+            patch.delenv("all_proxy")  # the tests, too, ask the server
             yield address.rstrip("/"), folder
-    finally:
-        page.MAX_UPLOAD = limit
     assert not folder.exists()
     assert tempfile.gettempdir() != str(folder)
 
