@@ -35,13 +35,14 @@ def compare(
 ) -> None:
     """Compare runs by metric and by photo, with 95 % intervals of the differences."""
     from gfm.evaluation.comparison import compare_runs
-    from gfm.evaluation.comparison_output import print_comparison, write_comparison
+    from gfm.evaluation.comparison_output import check_page, print_comparison, write_comparison
     from gfm.evaluation.table import DEFINITION, build_table
     from gfm.evaluation.table_output import publish_table
 
     if len(runs) == 1 and (runs[0] / DEFINITION).is_file():
         publish_table(runs[0], build_table(runs[0]))
         return
+    check_page(page)
     comparison = compare_runs(runs)
     if metric and metric not in comparison.metrics:
         raise GFMError(f"no metric {metric}: choose one of {', '.join(comparison.metrics)}")

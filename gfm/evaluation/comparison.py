@@ -7,7 +7,9 @@ drawn with replacement many times, and the interval is the middle 95 % of the me
 several test sets, macro means are compared: photos are drawn within each set.
 """
 
+import itertools
 import math
+import string
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -188,9 +190,15 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
     """
     if len(folders) < 2:
         raise GFMError("choose at least two runs to compare")
-    runs = [read_scores(f, chr(ord("A") + i)) for i, f in enumerate(folders)]
+    runs = [read_scores(folder, label) for folder, label in zip(folders, _labels(), strict=False)]
     _warn_of_other_data(runs)
     return match_runs(runs)
+
+
+def _labels() -> Iterator[str]:
+    """Yield A to Z, then AA, AB and so on."""
+    for length in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_uppercase, repeat=length))
 
 
 def _warn_of_other_data(runs: Sequence[Scores]) -> None:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from gfm.errors import GFMError
 from gfm.evaluation.comparison import Comparison, Difference
 from gfm.evaluation.html import write_page
 from gfm.system.console import console
@@ -20,9 +22,11 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
         out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))
     for note in comparison.notes():
         out.print(note)
-    out.print(_metric_table(comparison))
+    title = f"{_describe_means(comparison)}, differences with 95 % intervals"
+    out.print(_add_rows(_table(comparison, title, "metric"), comparison.rows()))
     if comparison.test_sets():
-        out.print(_set_table(comparison, metric))
+        table = _table(comparison, f"{metric} by test set", "test set")
+        out.print(_add_rows(table, comparison.by_test_set(metric)))
     if num_photos:
         out.print(_photo_table(comparison, metric, num_photos))
 
@@ -34,16 +38,6 @@ def _table(comparison: Comparison, title: str, first: str) -> Table:
     for name in (*labels, *(f"{label} - {labels[0]}" for label in labels[1:])):
         table.add_column(name, justify="right")
     return table
-
-
-def _metric_table(comparison: Comparison) -> Table:
-    title = f"{_describe_means(comparison)}, differences with 95 % intervals"
-    return _add_rows(_table(comparison, title, "metric"), comparison.rows())
-
-
-def _set_table(comparison: Comparison, metric: str) -> Table:
-    table = _table(comparison, f"{metric} by test set", "test set")
-    return _add_rows(table, comparison.by_test_set(metric))
 
 
 def _add_rows(
@@ -70,6 +64,22 @@ def _photo_table(comparison: Comparison, metric: str, num_photos: int) -> Table:
         texts = ("–" if math.isnan(d) else f"{d:+.3g}" for d in differences[:, i])
         table.add_row(comparison.photos[i], *map(_number, values[:, i]), *texts)
     return table
+
+
+def check_page(path: Path) -> None:
+    """Check that a page to write does not replace any other file.
+
+    Raises:
+        GFMError: The file exists and was not written by :func:`write_comparison`.
+    """
+    if not path.is_file():
+        return
+    with suppress(OSError), path.open("rb") as file:
+        if b"nonce-compare" in file.read(1000):
+            return
+    raise GFMError(
+        f"{path} exists and was not written by gfm compare: choose another name with --page"
+    )
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:

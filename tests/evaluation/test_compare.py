@@ -15,7 +15,7 @@ import yaml
 
 from gfm.errors import GFMError
 from gfm.evaluation.comparison import bootstrap_differences, compare_runs, read_scores
-from gfm.evaluation.comparison_output import print_comparison, write_comparison
+from gfm.evaluation.comparison_output import check_page, print_comparison, write_comparison
 from gfm.run.folders import save_config
 from tests.conftest import PROJECT
 
@@ -152,6 +152,23 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path):
     ):
         with pytest.raises(GFMError, match=message):
             compare_runs(folders)
+
+
+def test_a_page_replaces_only_pages_of_comparisons(tmp_path):
+    page = tmp_path / "compare.html"
+    check_page(page)
+    run = write(tmp_path / "run", {"a": {"sad": 1.0}})
+    write_comparison(page, compare_runs([run, run]))
+    check_page(page)
+    page.write_text("<title>Comparison</title> of my cameras")
+    with pytest.raises(GFMError, match=r"compare\.html exists and was not written by gfm compare"):
+        check_page(page)
+
+
+def test_labels_continue_after_z(tmp_path):
+    run = write(tmp_path / "run", {"a": {"sad": 1.0}})
+    labels = [scores.label for scores in compare_runs([run] * 54).runs]
+    assert labels[:2] + labels[25:28] + labels[-2:] == ["A", "B", "Z", "AA", "AB", "BA", "BB"]
 
 
 def test_runs_on_different_data_give_a_warning(tmp_path, recwarn):
