@@ -132,6 +132,9 @@ PROTOCOLS: Final = {protocol.name: protocol for protocol in (GFM, DIM)}
 METRIC_NAMES: Final = {name: protocol.metric_names for name, protocol in PROTOCOLS.items()}
 """Names of the metrics that each protocol reports, in order."""
 
+_COLUMNS: Final = ("name", "input", "alpha", "truth", "error", "num_images", "best")
+"""Names that results give to other values: photos, their pictures, counts, and the objective."""
+
 _UNITS: Final = {10: "tens", 1000: "thousands"}
 
 
@@ -151,7 +154,7 @@ def metric_names(protocol: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
     names = find_protocol(protocol).metric_names
     if taken := [name for name in extra if name in names]:
         raise ValueError(f"protocol {protocol!r} has a metric {taken[0]!r}: choose another name")
-    if taken := [name for name in extra if name in ("name", "num_images")]:
+    if taken := [name for name in extra if name in _COLUMNS]:
         raise ValueError(f"results have a column {taken[0]!r}: choose another name for the metric")
     return (*names, *extra)
 

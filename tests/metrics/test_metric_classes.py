@@ -27,6 +27,7 @@ from gfm.metrics import (
     sum_absolute_difference,
 )
 from gfm.metrics.inputs import CheckedImages
+from gfm.training.loggers.image_logging import PICTURES
 from tests.metrics.pairs import furry_pair
 
 CLASSES = {
@@ -88,8 +89,9 @@ def test_extra_metrics_follow_those_of_a_protocol(protocol: str) -> None:
     assert pickle.loads(pickle.dumps(metrics)).compute() == values
     with pytest.raises(ValueError, match="has a metric 'sad': choose another name"):
         MattingMetrics(protocol, {"sad": coverage})
-    with pytest.raises(ValueError, match="results have a column 'name': choose another name"):
-        MattingMetrics(protocol, {"name": coverage})
+    for name in ("name", "num_images", "best", *PICTURES):
+        with pytest.raises(ValueError, match=f"results have a column '{name}': choose another nam"):
+            MattingMetrics(protocol, {name: coverage})
 
 
 def test_units_are_those_of_the_divisors() -> None:
