@@ -1,20 +1,41 @@
 """Journal from which an evaluation can be resumed: a line per photo, a file per process."""
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 from gfm.errors import GFMError
-from gfm.system.files import write_text
+from gfm.system.cores import num_cores
+from gfm.system.files import check_file, fingerprint_of_content, write_text
 from gfm.system.ranks import is_global_zero, rank_and_world
+from gfm.system.threads import map_threads
 
 Rows = dict[str, dict[str, float]]
 """Metrics by photo."""
 
-_WITH_TIMES = {"data", "predictions"}
-"""Settings that contain the times of files; each machine of an evaluation may have its own copy."""
+
+def fingerprint(paths: Iterable[Path | None]) -> str:
+    """Return a short hash of the names and contents of files; ``None`` stands for an absent one.
+
+    Modification times do not count, because copies of the data may have others. A file that cannot
+    be read counts as absent: scoring it reports the error.
+    """
+    paths = list(paths)
+    contents = map_threads(_content, paths, min(8, num_cores()))
+    parts = [(path and path.name, content) for path, content in zip(paths, contents, strict=True)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def _content(path: Path | None) -> str | None:
+    if path is not None:
+        with suppress(OSError, GFMError):
+            check_file(path)  # a pipe would block
+            return fingerprint_of_content(path)
+    return None
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -70,10 +91,7 @@ class Journal:
         return {}
 
     def _compare(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-        keys = dict.fromkeys([*before, *now])
-        if not is_global_zero():
-            keys = dict.fromkeys(keys.keys() - _WITH_TIMES)
-        changed = [key for key in keys if before.get(key) != now.get(key)]
+        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         if changed:
             changes = (f"{k} ({before.get(k, 'none')}, now {now.get(k, 'none')})" for k in changed)
             raise GFMError(

@@ -14,6 +14,7 @@ from gfm.data.dataset import ValidationSet
 from gfm.data.images import image_size, is_too_small
 from gfm.data.layout import Photo
 from gfm.errors import GFMError
+from gfm.evaluation.journal import fingerprint
 from gfm.evaluation.prediction_files import (
     find_mattes,
     is_rotated,
@@ -23,7 +24,6 @@ from gfm.evaluation.prediction_files import (
 )
 from gfm.evaluation.scoring import Scorer
 from gfm.system.cores import num_cores
-from gfm.system.files import fingerprint_of_files
 from gfm.system.progress import Progress
 from gfm.system.threads import map_threads
 
@@ -54,8 +54,7 @@ class PredictionSource:
         self.missing = [photo.name for photo in photos if photo.name not in self.files]
         self.faults: dict[str, str] = {}  # why a matte cannot be scored, by photo
         self._warn(folder, photos, strays)
-        digest = fingerprint_of_files(self.files.values(), with_times=True)
-        self.settings = {"predictions": f"{folder.resolve()} {digest}"}
+        self.settings = {"predictions": fingerprint(self.files.values())}
         self.facts = {"predictions": str(folder)}
         if self.missing:
             num, names = len(self.missing), ", ".join(self.missing)

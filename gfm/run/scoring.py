@@ -1,5 +1,6 @@
 """Builds the objects of an evaluation from its configuration, and publishes means of test sets."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from gfm.checkpoints.sources import find_checkpoint
 from gfm.compat.hydra import instantiate
 from gfm.config import EvaluateConfig
 from gfm.data.layout import Photo
-from gfm.evaluation.journal import Journal
+from gfm.evaluation.journal import Journal, fingerprint
 from gfm.evaluation.network import NetworkSource
 from gfm.evaluation.predictions import PredictionSource
 from gfm.evaluation.results import log_test_sets
@@ -25,10 +26,7 @@ from gfm.models.precision import choose_inference_format
 from gfm.run.summary import sets_table
 from gfm.run.sweep import check_strategy
 from gfm.system.console import console
-from gfm.system.files import fingerprint_of_content, fingerprint_of_files
-
-# Facts that differ between test sets.
-_OF_SET = ("data", "trimaps", "trained on", "missing", "faulty", "predictions")
+from gfm.system.files import fingerprint_of_content
 
 
 @dataclass(frozen=True)
@@ -81,16 +79,17 @@ def describe(config: EvaluateConfig, photos: list[Photo]) -> tuple[dict[str, str
         The settings that must be the same to resume an interrupted evaluation, and the facts that
         the report shows.
     """
-    files = (path for p in photos for path in (p.image, p.alpha, p.trimap))
-    digest = fingerprint_of_files(files, with_times=True)
+    digest = fingerprint(path for p in photos for path in (p.image, p.alpha, p.trimap, p.scene))
     has_trimaps = any(photo.trimap for photo in photos)
     facts = {
         "data": f"{config.data.name}, {len(photos)} photos",
         "trimaps": "from files" if has_trimaps else "made from the alphas",
         "protocol": config.protocol,
     }
-    protocol = " + ".join([config.protocol, *config.extra_metrics])
-    settings = {"data": f"{config.data.name} {digest}", "protocol": protocol}
+    settings = {"data": f"{config.data.name} {digest}", "protocol": config.protocol}
+    if config.extra_metrics:
+        nodes = {name: node.to_dict() for name, node in config.extra_metrics.items()}
+        settings["extra_metrics"] = json.dumps(nodes)
     if config.checkpoint is not None:
         score, bits = config.score, config.alpha_bits
         settings |= {"score": score, "alpha_bits": str(bits)}
@@ -123,9 +122,8 @@ def publish_test_sets(
         The content of ``metrics.json``.
     """
     units = metric_units(facts["protocol"])
-    shared = {k: v for k, v in facts.items() if k not in _OF_SET}
-    rows, summary = write_test_sets(folder, summaries, shared, units)
-    log_test_sets((instantiate(node) for node in loggers), summary, shared)
+    rows, summary = write_test_sets(folder, summaries, facts, units)
+    log_test_sets((instantiate(node) for node in loggers), summary, facts)
     title = f"{len(summaries)} test sets, {facts['protocol']} protocol"
     console().print(sets_table(title, rows, units))
     console().print(f"report: {folder / 'report.html'}")

@@ -12,12 +12,24 @@ import torch
 from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
 from gfm.compat.hydra import instantiate
 from gfm.data.images import write_png
+from gfm.metrics.inputs import CheckedImages
 from gfm.run import evaluate, scoring
+from gfm.system.files import read_table
 from tests.conftest import SMALL_NODE, compose_config
 from tests.metrics.pairs import furry_pair
 
 SIZES = {"a": (60, 80), "b": (64, 64), "c": (50, 90), "d": (96, 64), "e": (64, 70)}
 NETWORK = SMALL_NODE
+
+
+def share(batch: CheckedImages, above: float) -> torch.Tensor:
+    """Return the share of the pixels above a value, an added metric."""
+    return (batch.preds > above).float().mean((1, 2, 3))
+
+
+def read_rows(folder: Path) -> dict[str, dict[str, float]]:
+    """Return the metrics that an evaluation wrote for each photo."""
+    return read_table(folder / "per_image.csv")
 
 
 def to_bytes(alpha: np.ndarray) -> np.ndarray:

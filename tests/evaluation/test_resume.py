@@ -1,15 +1,19 @@
 """An interrupted evaluation resumes where it stopped, but only with the same settings."""
 
 import json
+import os
+import shutil
 from types import SimpleNamespace
 
 import pytest
 from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from gfm.data.images import read_alpha, write_png
+from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation import journal
 from gfm.evaluation.journal import Journal
+from gfm.run import scoring
 
 
 @pytest.fixture
@@ -80,17 +84,26 @@ def test_a_journal_merges_all_processes_and_ignores_a_truncated_line(tmp_path):
     assert list(again.rows()) == ["a", "b", "d"]
 
 
-def test_machines_may_have_copies_of_the_data_with_other_times(tmp_path, monkeypatch):
-    monkeypatch.setenv("RANK", "1")
-    assert Journal(tmp_path).begin({"data": "am2k 1", "protocol": "gfm"}) == {}
-    monkeypatch.setenv("RANK", "0")
-    Journal(tmp_path).begin({"data": "am2k 0", "protocol": "gfm"})
-    with pytest.raises(GFMError, match=r"data \(am2k 0, now am2k 1\)"):
-        Journal(tmp_path).begin({"data": "am2k 1", "protocol": "gfm"})
-    monkeypatch.setenv("RANK", "1")
-    Journal(tmp_path).begin({"data": "am2k 1", "protocol": "gfm"})
-    with pytest.raises(GFMError, match=r"protocol \(gfm, now dim\)"):
-        Journal(tmp_path).begin({"data": "am2k 1", "protocol": "dim"})
+def test_copies_without_modification_times_are_the_same_data(run, data, mattes, tmp_path):
+    summary, _ = run(f"predictions={mattes}")
+    for folder in (data, mattes):
+        shutil.copytree(folder, tmp_path / f"copy of {folder.name}", copy_function=shutil.copyfile)
+    copies = f"data.root='{tmp_path}/copy of set'", f"predictions='{tmp_path}/copy of mattes'"
+    assert run(*copies)[0] == summary
+
+
+def test_backgrounds_of_cutouts_are_part_of_the_data(tmp_path):
+    config = SimpleNamespace(
+        data=SimpleNamespace(name="pairs"), protocol="gfm", extra_metrics={}, checkpoint=None
+    )
+    found = []
+    for content in ("grass", "sand"):
+        for name in ("cutout", "scene"):
+            (tmp_path / name).write_text("fox" if name == "cutout" else content)
+        path = tmp_path / "cutout"
+        photos = [Photo("fox", image=path, alpha=path, scene=tmp_path / "scene")]
+        found.append(scoring.describe(config, photos)[0]["data"])
+    assert found[0] != found[1]
 
 
 def _change_data(data, mattes):
@@ -99,7 +112,9 @@ def _change_data(data, mattes):
 
 def _change_data_of_the_same_size(data, mattes):
     alpha = data / "alphas/b.png"
-    alpha.write_bytes(alpha.read_bytes())
+    times = alpha.stat().st_atime_ns, alpha.stat().st_mtime_ns
+    alpha.write_bytes(alpha.read_bytes()[:-1] + b"x")
+    os.utime(alpha, ns=times)
 
 
 def _change_mattes(data, mattes):
@@ -126,6 +141,14 @@ def test_refuses_different_settings(run, data, mattes, change, override, words):
     assert (folder / "per_image.csv").read_bytes() == before
 
 
+def test_refuses_different_options_of_an_added_metric(run, mattes):
+    metric = "+extra_metrics.mine={_target_: tests.evaluation.conftest.share, _partial_: true, "
+    summary, _ = run(f"predictions={mattes}", metric + "above: 0.5}")
+    with pytest.raises(GFMError, match=r'different settings: extra_metrics .*"above": 0.5}.*0.9}'):
+        run(f"predictions={mattes}", metric + "above: 0.9}")
+    assert 0 < summary["mine"] < 1
+
+
 def test_refuses_a_different_network_or_inferer(run, data, weights, mattes, tmp_path):
     run(f"checkpoint={weights}")
     moved = tmp_path / "moved.safetensors"
@@ -133,6 +156,8 @@ def test_refuses_a_different_network_or_inferer(run, data, weights, mattes, tmp_
     run(f"checkpoint={moved}")  # the same weights
     with pytest.raises(GFMError, match=r"inference \(native\(.*\), now resize\(scale=0.5"):
         run(f"checkpoint={weights}", "inference=resize")
+    with pytest.raises(GFMError, match=r"score \(float, now png\) and alpha_bits \(8, now 16\)"):
+        run(f"checkpoint={weights}", "score=png", "alpha_bits=16")
     with pytest.raises(GFMError, match=r"settings: precision \(32-true, now bf16-mixed\)"):
         run(f"checkpoint={weights}", "trainer.precision=bf16-mixed")
     with pytest.raises(GFMError, match=r"settings: checkpoint \(.*, now none\) and "):

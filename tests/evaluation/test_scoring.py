@@ -1,8 +1,5 @@
 """A network's floats are scored, or on request the files written from them."""
 
-import csv
-import json
-
 import numpy as np
 import pytest
 
@@ -11,12 +8,7 @@ from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
 from gfm.metrics import matting_metrics
-from tests.evaluation.conftest import SIZES
-
-
-def rows(folder) -> dict[str, dict[str, float]]:
-    with (folder / "per_image.csv").open() as file:
-        return {r.pop("name"): {k: float(v) for k, v in r.items()} for r in csv.DictReader(file)}
+from tests.evaluation.conftest import SIZES, read_rows
 
 
 @pytest.fixture
@@ -37,7 +29,7 @@ def expected(matte, data, name) -> dict[str, float]:
 
 def test_the_networks_floats_are_scored(run, weights, data, floats):
     summary, folder = run(f"checkpoint={weights}")
-    scores = rows(folder)
+    scores = read_rows(folder)
     for name in SIZES:
         assert floats[name].dtype == np.float32
         assert scores[name] == pytest.approx(expected(floats[name], data, name), rel=1e-9)
@@ -51,7 +43,7 @@ def test_the_networks_floats_are_scored(run, weights, data, floats):
 def test_files_are_scored_on_request(run, weights, data, floats, bits, dtype):
     _, folder = run(f"checkpoint={weights}", "score=png", f"alpha_bits={bits}")
     differences = []
-    for name, row in rows(folder).items():
+    for name, row in read_rows(folder).items():
         file = read_matte(folder / f"alpha/{name}.png")
         assert file.dtype == dtype
         matte = file.astype(np.float32) / np.iinfo(dtype).max
@@ -84,24 +76,6 @@ def test_the_table_names_inference_and_scoring(run, weights, capsys):
     assert (
         "resize(scale=0.5, max_size=1600, shorter_side=1080), the network's floats scored" in title
     )
-
-
-def test_an_evaluation_resumes_only_with_the_same_score(run, weights):
-    _, folder = run(f"checkpoint={weights}")
-    settings = json.loads((folder / "journal/settings.json").read_text())
-    assert (settings["score"], settings["alpha_bits"]) == ("float", "8")
-    with pytest.raises(GFMError, match=r"different settings: score \(float, now png\)"):
-        run(f"checkpoint={weights}", "score=png")
-    with pytest.raises(GFMError, match=r"different settings: alpha_bits \(8, now 16\)"):
-        run(f"checkpoint={weights}", "alpha_bits=16")
-
-
-@pytest.mark.parametrize(
-    ("choice", "words"), [("score=jpeg", "score=jpeg: choose float"), ("alpha_bits=12", "8 or 16")]
-)
-def test_unknown_choices(run, weights, choice, words):
-    with pytest.raises(GFMError, match=words):
-        run(f"checkpoint={weights}", choice)
 
 
 def test_nan_is_refused(run, weights, monkeypatch):
