@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from gfm.errors import GFMError
 from gfm.evaluation.html import write_page
 from gfm.system.files import read_table, write_table, write_text
 
@@ -15,6 +16,18 @@ FILE = "test_sets.csv"
 """Table in the folder of an evaluation on several test sets."""
 
 Summary = Mapping[str, float]
+
+
+def check_folder(folder: Path, has_several: bool) -> None:
+    """Check that results on several test sets and on one do not replace each other.
+
+    Raises:
+        GFMError: The folder holds the other kind of evaluation.
+    """
+    other = folder / ("journal" if has_several else FILE)
+    if other.exists():
+        number = "one test set" if has_several else "several test sets"
+        raise GFMError(f"{folder} holds an evaluation on {number}: set paths.run to a new folder")
 
 
 def read_test_sets(folder: Path) -> list[str]:

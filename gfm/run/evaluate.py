@@ -37,9 +37,11 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         empty except on global rank zero.
 
     Raises:
-        GFMError: Another run is using the folder, or the input is bad.
+        GFMError: Another run is using the folder, it holds a different evaluation, or the input is
+            bad.
     """
     # Imported here, because --help should not wait for torch and Lightning.
+    from gfm.evaluation.test_sets import check_folder
     from gfm.run import scoring
     from gfm.run.configuration import load_config_per_set
     from gfm.run.evaluation import Evaluation, finish
@@ -49,6 +51,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(cfg)
+        check_folder(folder, bool(cfg.sets))
         configs = load_config_per_set(cfg)
         network = scoring.load(configs[0])
         evaluations = []

@@ -225,6 +225,18 @@ def test_options_of_one_set_replace_those_of_all(tmp_path):
     assert (sets.mine.images, sets.mine.alphas) == ("fotos", None)
 
 
+def test_one_and_several_sets_do_not_share_a_folder(run_sets, weights):
+    one, several = (f"checkpoint={weights}", "data=am2k"), (f"checkpoint={weights}", "data=[am2k]")
+    _, folder = run_sets(*several)
+    before = (folder / "metrics.json").read_text()
+    with pytest.raises(GFMError, match="run holds an evaluation on several test sets: set paths"):
+        run_sets(*one)
+    assert (folder / "metrics.json").read_text() == before
+    run_sets(*one, folder="one")
+    with pytest.raises(GFMError, match="one holds an evaluation on one test set: set paths"):
+        run_sets(*several, folder="one")
+
+
 def test_errors_in_the_last_set_are_found_before_the_first_is_scored(run_sets, weights, tmp_path):
     shutil.rmtree(tmp_path / "data/ppm100/matte")
     with pytest.raises(GFMError, match="ppm100"):
