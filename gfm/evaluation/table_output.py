@@ -107,7 +107,9 @@ def _texts(table: Table) -> list[tuple[list[str], list[str]]]:
 
 
 def _entry(entry: Entry, decimals: int) -> str:
-    text = f"{entry.mean:.{decimals}f}" if math.isfinite(entry.mean) else "–"
+    if not math.isfinite(entry.mean):
+        return "–"
+    text = f"{entry.mean:.{decimals}f}"
     if entry.deviation is not None:
         text += f" ± {entry.deviation:.{decimals}f}"
     return f"{text} ≈" if entry.is_close else text

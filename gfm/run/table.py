@@ -59,7 +59,7 @@ def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
         raise GFMError("a table tests all cells on one set: choose a single data=<name>")
     axis = repeated_option(config)
     _check_command(given, cells, axis)
-    repeats = _values(given.pop(axis, None)) or [config[axis]]
+    repeats = list(dict.fromkeys(_values(given.pop(axis, None)) or [config[axis]]))
     shared = {**by_option(table.options), **given}
     folders: dict[str, list[str]] = {label: [] for label in cells}
     jobs = []
@@ -150,7 +150,10 @@ def _read(config: DictConfig) -> TableOptions:
 
 def _columns(table: TableOptions, config: DictConfig) -> list[str]:
     protocol = OmegaConf.select(config, "metrics.protocol") or config.protocol
-    known = metric_names(protocol, config.extra_metrics)
+    try:
+        known = metric_names(protocol, config.extra_metrics)
+    except ValueError as error:
+        raise GFMError(str(error)) from error
     for name in table.metrics or ():
         if name not in known:
             raise GFMError(f"table.metrics: no metric {name}: choose from {', '.join(known)}")

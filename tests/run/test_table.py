@@ -79,7 +79,7 @@ def test_all_cells_of_a_table_of_evaluations_are_valid(name, tmp_path):
 
 
 def test_the_command_line_overrides_the_options_of_a_table():
-    definition, jobs = plan("rosta", "backbone=d121", "seed=5")
+    definition, jobs = plan("rosta", "backbone=d121", "seed=5,5")
     assert jobs[0] == [
         *("track=ori", "backbone=d121", "test=last"),
         *("rosta=tt", "seed=5", "hydra.sweep.subdir=tt_seed5"),
@@ -95,6 +95,7 @@ WRONG = {
     ("rosta", "test=null"): "a table needs the final tests: remove test=null",
     ("rosta", "debug=fast"): "a table needs the final tests: remove debug=fast",
     ("rosta", "+table.metrics=[sadd]"): "table.metrics: no metric sadd: choose from sad, ",
+    ("rosta", "metrics.protocol=adobe"): "unknown protocol 'adobe': choose gfm or dim",
     ("rosta", "+table.foo=1"): "table.foo: extra inputs are not permitted",
     ("rosta", "table.cells.TT=1"): "table.cells.TT: input should be a valid list",
     ("rosta", "+table.cells.tt='rosta=ft'"): "TT has the folder of a different cell: rename it",
