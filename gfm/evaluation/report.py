@@ -5,7 +5,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ from gfm.evaluation.html import write_page
 from gfm.metrics.error_map import error_colours
 from gfm.system.cores import num_cores
 from gfm.system.progress import Progress
+from gfm.system.threads import map_threads
 
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
 _LOSSLESS = 101  # OpenCV's WebP quality above 100
@@ -69,7 +69,6 @@ def write_report(
         {"name": image.name, "cells": [(metric, metric.cells[i]) for metric in metrics], **pictures}
         for i, (image, pictures) in enumerate(zip(images, encoded, strict=True))
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
     values = {"title": title, "facts": facts, "metrics": metrics, "rows": rows}
     write_page(path, "report.html.jinja", **values, legend=_legend())
 
@@ -144,11 +143,8 @@ def _histogram_edges(values: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def _encode_all(images: Sequence[ReportImage]) -> list[dict[str, Any]]:
     encoded = []
-    with (
-        ThreadPoolExecutor(min(8, num_cores())) as pool,
-        Progress(len(images), "report") as progress,
-    ):
-        for pictures in pool.map(_encode, images):
+    with Progress(len(images), "report") as progress:
+        for pictures in map_threads(_encode, images, min(8, num_cores())):
             encoded.append(pictures)
             progress.advance()
     return encoded

@@ -84,15 +84,7 @@ def mean_squared_error(
 
     The sum is taken as in `sum_absolute_difference`. An empty region gives 0.
 
-    Args:
-        preds: Float alpha in [0, 1]: N×1×H×W, 1×H×W, H×W, or a list of such images of any sizes.
-        target: True alpha of the same shape or shapes.
-        trimap: 0, 128 and 255, of the same shape or shapes; needed for all regions but ``whole``.
-        region: See `sum_absolute_difference`.
-        protocol: ``gfm`` or ``dim``.
-
-    Returns:
-        Mean over images, a float64 scalar.
+    Arguments and result are those of `sum_absolute_difference`.
 
     Example:
         >>> mean_squared_error(torch.full((40, 50), 0.75), torch.ones(40, 50))
@@ -112,15 +104,7 @@ def mean_absolute_difference(
 
     The sum is taken as in `sum_absolute_difference`. An empty region gives 0.
 
-    Args:
-        preds: Float alpha in [0, 1]: N×1×H×W, 1×H×W, H×W, or a list of such images of any sizes.
-        target: True alpha of the same shape or shapes.
-        trimap: 0, 128 and 255, of the same shape or shapes; needed for all regions but ``whole``.
-        region: See `sum_absolute_difference`.
-        protocol: ``gfm`` or ``dim``.
-
-    Returns:
-        Mean over images, a float64 scalar.
+    Arguments and result are those of `sum_absolute_difference`.
 
     Example:
         >>> preds, target = torch.tensor([[0.5, 1.0]]), torch.ones(1, 2)
@@ -144,15 +128,7 @@ def gradient_error(
     taps of unit L2 norm, repeats the border pixels, and first stretches each alpha to span [0, 1].
     The whole image is filtered; a region only selects from the result.
 
-    Args:
-        preds: Float alpha in [0, 1]: N×1×H×W, 1×H×W, H×W, or a list of such images of any sizes.
-        target: True alpha of the same shape or shapes.
-        trimap: 0, 128 and 255, of the same shape or shapes; needed for all regions but ``whole``.
-        region: See `sum_absolute_difference`.
-        protocol: ``gfm`` or ``dim``.
-
-    Returns:
-        Mean over images, a float64 scalar.
+    Arguments and result are those of `sum_absolute_difference`.
 
     Example:
         >>> gradient_error(torch.eye(3), torch.ones(3, 3))
@@ -175,15 +151,7 @@ def connectivity_error(
     target >= t``. The whole image is labelled; a region only selects from the result. Runs on the
     CPU.
 
-    Args:
-        preds: Float alpha in [0, 1]: N×1×H×W, 1×H×W, H×W, or a list of such images of any sizes.
-        target: True alpha of the same shape or shapes.
-        trimap: 0, 128 and 255, of the same shape or shapes; needed for all regions but ``whole``.
-        region: See `sum_absolute_difference`.
-        protocol: ``gfm`` or ``dim``.
-
-    Returns:
-        Mean over images, a float64 scalar.
+    Arguments and result are those of `sum_absolute_difference`.
 
     Example:
         >>> preds, target = torch.tensor([[1.0, 0.0, 1.0, 1.0]]), torch.ones(1, 4)

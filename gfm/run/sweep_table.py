@@ -41,15 +41,11 @@ def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
 def write_sweep_csv(path: Path, results: Sequence[dict[str, Any]]) -> None:
     """Write a row for each run: its objective, options, final metrics, time, status and folder."""
     rows = [
-        {
-            **_metrics(result),
-            **_options(result),
-            **result,
-            "folder": str(path.parent / result["run"]),
-        }
-        for result in results
+        {**r.get("metrics", {}), **_options(r), **r, "folder": str(path.parent / r["run"])}
+        for r in results
     ]
-    options, metrics = ([name for r in results for name in of(r)] for of in (_options, _metrics))
+    options = (name for r in results for name in _options(r))
+    metrics = (name for r in results for name in r.get("metrics", {}))
     names = dict.fromkeys(["status", "objective", *options, *metrics, "seconds", "folder"])
     names.pop("best", None)
     table = {row["run"]: {name: row.get(name) for name in names} for row in rows}
@@ -94,11 +90,11 @@ def _seeds(
     table.add_column("seeds", justify="right")
     table.add_column(objective, justify="right")
     first = next(iter(groups.values()))[0]
-    names = [name for name in _SHOWN if name in _metrics(first)]
+    names = [name for name in _SHOWN if name in first["metrics"]]
     for name in names:
         table.add_column(name, justify="right")
     for options, group in groups.items():
-        scores = [[_metrics(result).get(name) for result in group] for name in names]
+        scores = [[result["metrics"].get(name) for result in group] for name in names]
         values = [[result["objective"] for result in group], *scores]
         cells = [_mean_and_deviation(column) for column in values]
         own = " ".join(option for option in options if option not in shared)
@@ -111,11 +107,6 @@ def _mean_and_deviation(values: Sequence[float | None]) -> str:
     if len(known) < 2:
         return "none"
     return f"{statistics.fmean(known):.5g} ± {statistics.stdev(known):.2g}"
-
-
-def _metrics(result: dict[str, Any]) -> dict[str, float]:
-    metrics: dict[str, float] = result.get("metrics", {})
-    return metrics
 
 
 def _options(result: dict[str, Any]) -> dict[str, str]:

@@ -1,6 +1,4 @@
-"""Evaluations of a network: precision, and results on W&B."""
-
-import json
+"""Evaluations of a network: precision, and large photos."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,6 @@ import pytest
 from gfm.checkpoints import load_model
 from gfm.data.images import read_alpha, read_image
 from tests.evaluation.conftest import SIZES
-from tests.training.wandb_file import logged
 
 
 def test_bfloat16_is_close(run, weights):
@@ -38,18 +35,3 @@ def test_large_photos_are_matted_as_by_predict(run, weights, data, side):
         assert abs(found - expected).max() < 0.6 / 255
     facts = (folder / "report.html").read_text()
     assert ("native(shorter_side=48)" in facts) == (side == 48)
-
-
-def test_results_go_to_wandb(run, mattes, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    summary, folder = run(f"predictions={mattes}", "logger=wandb")
-    values = logged(folder)
-    assert {name: values[f"test/{name}"] for name in summary} == pytest.approx(summary)
-    assert values["test/per_image/_type"] == "table-file"
-    (file,) = folder.rglob("*.table.json")
-    table = json.loads(file.read_text())
-    columns = [name for name in table["columns"] if name in summary]
-    assert columns == [name for name in summary if name != "num_images"]
-    assert [row[0] for row in table["data"]] == list(SIZES)
-    sad = table["columns"].index("sad")
-    assert np.mean([row[sad] for row in table["data"]]) == pytest.approx(summary["sad"])

@@ -51,6 +51,8 @@ def test_wandb_has_pictures_histograms_and_facts(run, weights, monkeypatch, tmp_
     content = json.loads(Path(path).read_text())
     assert content["columns"] == ["name", "input", "alpha", "truth", "error", *METRICS]
     assert [row[0] for row in content["data"]] == list(SIZES)
+    sads = [row[content["columns"].index("sad")] for row in content["data"]]
+    assert sum(sads) / len(sads) == pytest.approx(summary["sad"])
     for row in content["data"]:
         assert [(p["height"], p["width"]) for p in row[1:5]] == [SIZES[row[0]]] * 4
 
