@@ -17,8 +17,8 @@ def check_targets(source: str, targets: Sequence[Path], overwrite: bool) -> None
     """Check that files may be written, before a large checkpoint is read.
 
     Raises:
-        GFMError: A target is the checkpoint itself, or, unless ``overwrite``, a file that was not
-            written by ``gfm export``, or a model card that was edited since.
+        GFMError: A target is the checkpoint itself, or, unless ``overwrite``, a ``.ckpt``, a file
+            that was not written by ``gfm export``, or a model card that was edited since.
     """
     checkpoint = find_checkpoint(Path(source))
     for target in targets:
@@ -27,10 +27,10 @@ def check_targets(source: str, targets: Sequence[Path], overwrite: bool) -> None
         if checkpoint.is_file() and target.samefile(checkpoint):
             raise GFMError(f"{target} is the checkpoint itself: choose another name for the result")
         if not overwrite and not _is_own(target):
-            raise GFMError(
-                f"{target} exists and was not written by gfm export, or was edited since: choose "
-                "another name, or add --overwrite"
-            )
+            reason = "was not written by gfm export, or was edited since"
+            if target.suffix == ".ckpt":
+                reason = "may be the checkpoint of a run"
+            raise GFMError(f"{target} exists and {reason}: choose another name, or add --overwrite")
 
 
 def seal(card: str) -> str:

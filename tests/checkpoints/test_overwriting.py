@@ -80,9 +80,8 @@ def test_files_of_other_programs_are_not_overwritten(checkpoint, tmp_path, kind,
 def test_a_conversion_replaces_no_checkpoint_of_a_run(checkpoint, tmp_path):
     path = tmp_path / "last.ckpt"
     path.write_bytes(checkpoint.read_bytes())
-    _assert_refused(
-        _run("convert", checkpoint, path), path, "exists and was not written by gfm export"
-    )
+    done = _run("convert", checkpoint, path)
+    _assert_refused(done, path, "exists and may be the checkpoint of a run: choose another name")
     assert _run("convert", checkpoint, path, "--overwrite").exit_code == 0
 
 

@@ -60,7 +60,7 @@ def _export(*words):
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
     target = tmp_path_factory.mktemp("hub") / "my-model"
-    done = _export("hub", run, target, "--license", "cc-by-4.0")
+    done = _export("hub", run, target, "--license", "CC-BY-4.0")
     assert done.exit_code == 0, done.output
     return target
 
@@ -119,6 +119,16 @@ def test_a_hub_folder(run, folder):
     expected = load_network(run)[0].state_dict()
     own = load_network(folder)[0].state_dict()
     assert all(torch.equal(own[k], v) for k, v in expected.items())
+
+
+def test_a_card_names_the_limit_that_ends_the_training(run, tmp_path):
+    """That of the recipe for fine-tuning is a number of steps."""
+    weights = read_checkpoint(run)
+    config = {**weights.config, "trainer": {"max_epochs": -1, "max_steps": 300}}
+    write_checkpoint(tmp_path / "a.ckpt", replace(weights, config=config))
+    assert _export("hub", tmp_path / "a.ckpt", tmp_path / "hub").exit_code == 0
+    training = json.loads((tmp_path / "hub/config.json").read_text())["training"]
+    assert training == {"data": "demo", "track": "comp_rssn", "steps": 300}
 
 
 def test_unknown_facts_are_marked_on_the_card(run, tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from gfm import __version__
-from gfm.checkpoints.checkpoint import UNKNOWN_LICENCE, Checkpoint, collect_facts
+from gfm.checkpoints.checkpoint import Checkpoint, collect_facts
 from gfm.checkpoints.formats import write_checkpoint
 from gfm.checkpoints.overwriting import seal
 from gfm.checkpoints.sources import HUB_WEIGHTS
@@ -77,20 +77,23 @@ def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, A
 
 
 def _training(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data, track, recipe and number of epochs, as far as a configuration has them."""
+    """Return data, track, recipe, and limits of epochs and steps, as far as they are known."""
     found: dict[str, Any] = {}
     for key in ("data", "track", "recipe"):
         node = config.get(key)
         if isinstance(node, dict) and node.get("name"):
             found[key] = node["name"]
-    if isinstance(config.get("trainer"), dict) and config["trainer"].get("max_epochs"):
-        found["epochs"] = config["trainer"]["max_epochs"]
+    trainer = config.get("trainer")
+    for key in ("epochs", "steps"):
+        limit = trainer.get(f"max_{key}") if isinstance(trainer, dict) else None
+        if limit not in (None, -1):  # -1: no limit
+            found[key] = limit
     return found
 
 
 def _card(checkpoint: Checkpoint, metrics: Mapping[str, float], name: str) -> str:
-    licence = checkpoint.config.get("licence")
-    is_identifier = licence and re.fullmatch(r"[a-z0-9.-]+", licence)
+    licence = collect_facts(checkpoint)["weights_licence"]
+    is_identifier = re.fullmatch(r"[\w.-]+", licence, re.ASCII)
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
@@ -98,8 +101,8 @@ def _card(checkpoint: Checkpoint, metrics: Mapping[str, float], name: str) -> st
     return environment.from_string(source).render(
         name=name,
         version=__version__,
-        licence=licence or UNKNOWN_LICENCE,
-        licence_id=licence if is_identifier else "other",
+        licence=licence,
+        licence_id=licence.lower() if is_identifier else "other",
         encoder=checkpoint.encoder_name,
         rosta=str(checkpoint.model["rosta"]).upper(),
         millions=sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6,
