@@ -123,6 +123,7 @@ def predict(
     from gfm.inference.predict_files import predict_files
     from gfm.inference.result_files import ResultFiles, select_sources
     from gfm.inference.video.codecs import ClipOptions
+    from gfm.system.memory import keep_freed_memory
     from gfm.system.shards import Shard
 
     part = Shard.parse(shard)
@@ -139,6 +140,7 @@ def predict(
         return
     if any(source.is_clip for source in todo):
         clips.check(bits)
+    keep_freed_memory()
     options = (precision, inference, trust or (), branch, max_size or None, foreground)
     predictor = load_model(weights, device, *options)
     predict_files(OutputMaker(predictor, outputs, bits, behind), todo, results, failures)

@@ -14,6 +14,7 @@ from gfm.run.overrides import check_overrides, gather_overrides, quote_paths
 from gfm.run.resume import resume_arguments
 from gfm.run.test_sets import separate_test_sets
 from gfm.system.console import show_warning
+from gfm.system.memory import keep_freed_memory
 from gfm.system.processes import handle_like_sigterm
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 from gfm.system.safe_path import keep_current_folder_off_path
@@ -36,8 +37,9 @@ def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
 
 
 def prepare_process() -> None:
-    """Set up what each process handles itself: signals, warnings, and how its workers start."""
+    """Set up what each process handles itself: signals, warnings, memory, and starting workers."""
     silence_libraries()
+    keep_freed_memory()
     warnings.showwarning = show_warning
     handle_like_sigterm()
     if multiprocessing.get_start_method(allow_none=True) == "loky":

@@ -1,4 +1,4 @@
-"""Memory that loader processes keep."""
+"""Memory that processes keep."""
 
 import platform
 import subprocess
