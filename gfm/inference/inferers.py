@@ -53,9 +53,9 @@ def format_inferer(inferer: Inferer, is_exact: bool = False) -> str:
 
     Options of a wrapper around it, such as a size limit, are listed together with its own.
     """
-    options = dict(vars(inferer))
-    inner = options.pop("inferer", inferer)
-    options = {**vars(inner), **options} if inner is not inferer else options
+    inner = getattr(inferer, "inferer", inferer)
+    options = {**vars(inner), **vars(inferer)}
+    options.pop("inferer", None)
     texts = (
         f"{name}={value:g}" if isinstance(value, float) and not is_exact else f"{name}={value}"
         for name, value in options.items()
@@ -106,8 +106,8 @@ class Branch(Resize):
 
     Args:
         rosta: Branch: ``tt``, ``ft`` or ``bt``.
-        scale: Factor on both sides.
-        max_size: Limit of each side that the network sees, in pixels.
+        scale: See :class:`Resize`.
+        max_size: See :class:`Resize`.
 
     Raises:
         GFMError: A number is not positive, or the network has no such branch.

@@ -60,10 +60,7 @@ class Background:
 class OutputMaker:
     """Makes the requested outputs for a photo or a frame.
 
-    Mattes and focus maps have 8 or 16 bits per pixel.
-
-    Raises:
-        ValueError: A composite is requested without a background.
+    Mattes and focus maps have 8 or 16 bits per pixel. A composite needs a background.
     """
 
     def __init__(
@@ -73,10 +70,8 @@ class OutputMaker:
         bits: int = 8,
         background: Background | None = None,
     ) -> None:
-        if "composite" in outputs and background is None:
-            raise ValueError("outputs include a composite: pass a background")
         self.predictor = predictor
-        self.outputs = tuple(outputs)
+        self.outputs = outputs
         self.maximum = 255 if bits == 8 else 65535
         self.background = background
 
@@ -118,7 +113,7 @@ class OutputMaker:
         foreground = estimate_foreground(batch, alpha, self.predictor.foreground)
         if "cutout" in self.outputs:
             arrays["cutout"] = _to_array(foreground, alpha)
-        if "composite" in self.outputs and self.background is not None:
+        if self.background is not None:
             height, width = image.shape[:2]
             background = self.background.fit(height, width, alpha.device)
             arrays["composite"] = _to_array(foreground, alpha, background, function=_compose)

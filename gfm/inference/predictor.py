@@ -116,7 +116,8 @@ class Predictor:
         """Return alpha, glance, focus and the alphas of all branches, on the network's device.
 
         Args:
-            image: A picture, or several of the same size; see :func:`to_batch`.
+            image: A picture, or several of the same size; see
+                :func:`gfm.inference.pictures.to_batch`.
 
         Raises:
             GFMError: The picture has an unsupported shape, type or range, or the network's numbers

@@ -130,16 +130,6 @@ def test_existing_results_do_not_hide_a_wrong_checkpoint(predict, photos, tmp_pa
     assert "no checkpoint nowhere.ckpt" in done.stderr
 
 
-def test_damaged_photos_are_listed_and_the_others_processed(predict, photos, tmp_path):
-    (photos / "broken.jpg").write_bytes(b"text")
-    done = predict(photos)
-    assert done.exit_code == 1
-    assert len(files(tmp_path / "out/alpha")) == 3
-    assert done.stdout.count("failed: ") == 1
-    assert "broken.jpg" in done.stdout
-    assert done.stderr.strip() == "error: 1 failed (listed above)"
-
-
 def test_an_error_in_one_file_does_not_stop_the_others(predict, photos, tmp_path):
     """Among them the same result twice, and results that cannot be written."""
     for name in ("x.jpg", "x.webp", f"{'n' * 240}.jpg", "folder.jpg", "file/y.jpg"):

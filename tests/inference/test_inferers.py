@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gfm.errors import GFMError
-from gfm.inference import Branch, Hybrid, Native, Resize
+from gfm.inference import Branch, Hybrid, Resize
 from tests.golden.formula import GOLDEN
 from tests.models.test_gfm import official_model
 
@@ -41,13 +41,6 @@ def test_official_rim(image):
     _close(prediction.alpha, "RIM_RIM/fusion")
     for rosta in ("tt", "ft", "bt"):
         _close(prediction.alphas[rosta], f"RIM_RIM/{rosta}")
-
-
-@pytest.mark.parametrize("inferer", [Hybrid(), Resize(), Native()], ids=lambda s: type(s).__name__)
-def test_tiny_photos(inferer):
-    with torch.inference_mode():
-        prediction = inferer(official_model("r34_TT"), torch.rand(1, 3, 17, 90))
-    assert prediction.alpha.shape == prediction.glance.shape == (1, 1, 17, 90)
 
 
 def test_a_branch_of_rim(image):

@@ -30,11 +30,6 @@ def predictor(device="cpu", error=None):
     return SimpleNamespace(device=torch.device(device), foreground="blur", predict=predict)
 
 
-def test_a_composite_needs_a_background():
-    with pytest.raises(ValueError, match="pass a background"):
-        OutputMaker(predictor=None, outputs=["composite"])
-
-
 def test_a_background_fits_photos_of_all_sizes(tmp_path):
     """Also after a photo of a single pixel."""
     Image.effect_noise((40, 30), 80).convert("RGB").save(tmp_path / "noise.png")

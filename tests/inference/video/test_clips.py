@@ -241,12 +241,6 @@ def test_a_frame_that_cannot_be_written(predict, clip, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_bits_of_formats():
-    ClipOptions("ffv1").check(16)
-    with pytest.raises(GFMError, match=r"--alpha-video h264 has 8"):
-        ClipOptions("h264").check(16)
-
-
 def test_a_slow_clip_is_not_taken_for_a_killed_one(tmp_path):
     """Matroska holds back frames for seconds of the clip, which may take an hour to matte."""
     path, target = write_clip(tmp_path / "clip.mkv"), tmp_path / "alpha.mkv"
