@@ -18,17 +18,12 @@ def put(name: str, make: Callable[[], bytes], here: Path) -> None:
 
 
 CONVERT = ("convert", "{here}/bad.ckpt", "{here}/out.safetensors")
+PREDICT = (
+    *("predict", "{shared}/photo.png", "--checkpoint", "{here}/bad.ckpt"),
+    *("-o", "{here}/out", "--device", "cpu"),
+)
 READERS = (
-    (
-        "predict",
-        "{shared}/photo.png",
-        "--checkpoint",
-        "{here}/bad.ckpt",
-        "-o",
-        "{here}/out",
-        "--device",
-        "cpu",
-    ),
+    PREDICT,
     ("export", "onnx", "{here}/bad.ckpt", "{here}/out.onnx"),
     ("export", "safetensors", "{here}/bad.ckpt", "{here}/out.safetensors"),
     ("export", "hub", "{here}/bad.ckpt", "{here}/hub"),
@@ -89,17 +84,14 @@ ROWS += [
     )
     for what in pictures.NO_FILE
 ]
+ZERO = {"_target_": "gfm.inference.Resize", "scale": 0}
 ROWS += [
     Row(
         "inference of a scale of 0",
         "checkpoint",
-        READERS[0],
+        PREDICT,
         ("scale=0",),
-        partial(
-            put,
-            "bad.ckpt",
-            lambda: with_inferer({"_target_": "gfm.inference.Resize", "scale": 0}),
-        ),
+        partial(put, "bad.ckpt", partial(with_inferer, ZERO)),
     ),
     Row(
         "other suffix",

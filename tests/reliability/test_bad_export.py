@@ -15,53 +15,21 @@ ROWS += [
     for port in ("99999", "-1", "http")
 ]
 for kind, suffix in (("onnx", ".onnx"), ("torch", ".pt2"), ("safetensors", ".safetensors")):
+    missing = ("export", kind, "{here}/no.ckpt", "{here}/a" + suffix)
+    in_file = ("export", kind, NET, "{here}/out/a" + suffix)
+    other = ("export", kind, NET, "{here}/a.bin")
     ROWS += [
-        Row(
-            "no such checkpoint",
-            "checkpoint",
-            ("export", kind, "{here}/no.ckpt", "{here}/a" + suffix),
-            ("no checkpoint",),
-        ),
-        Row(
-            "other suffix",
-            "option",
-            ("export", kind, NET, "{here}/a.bin"),
-            ("ends in " + suffix,),
-        ),
-        Row(
-            "place in a file",
-            "path",
-            ("export", kind, NET, "{here}/out/a" + suffix),
-            ("cannot write",),
-            out_is_a_file,
-        ),
+        Row("no such checkpoint", "checkpoint", missing, ("no checkpoint",)),
+        Row("other suffix", "option", other, ("ends in " + suffix,)),
+        Row("place in a file", "path", in_file, ("cannot write",), out_is_a_file),
     ]
+ONNX = ("export", "onnx", NET, "{here}/a.onnx")
+HUB = ("export", "hub", NET, "{here}/out")
 ROWS += [
-    Row(
-        "unknown pixels",
-        "option",
-        ("export", "onnx", NET, "{here}/a.onnx", "--pixels", "int4"),
-        ("int4",),
-    ),
-    Row(
-        "unknown inference",
-        "option",
-        ("export", "onnx", NET, "{here}/a.onnx", "--inference", "x"),
-        ("unknown inference",),
-    ),
-    Row(
-        "place that is a file",
-        "path",
-        ("export", "hub", NET, "{here}/out"),
-        ("cannot write",),
-        out_is_a_file,
-    ),
-    Row(
-        "metrics that are none",
-        "results",
-        ("export", "hub", NET, "{here}/hub", "--metrics", NET),
-        ("not a metrics.json",),
-    ),
+    Row("unknown pixels", "option", (*ONNX, "--pixels", "int4"), ("int4",)),
+    Row("unknown inference", "option", (*ONNX, "--inference", "x"), ("unknown inference",)),
+    Row("place that is a file", "path", HUB, ("cannot write",), out_is_a_file),
+    Row("metrics that are none", "results", (*HUB, "--metrics", NET), ("not a metrics.json",)),
 ]
 
 

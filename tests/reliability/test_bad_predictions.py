@@ -73,12 +73,7 @@ def content(what: str, folder: Path) -> None:
 ROWS = [
     Row(name, "predictions", SCORE, says, partial(mattes, spoil), leaves=leaves)
     for name, spoil, says, leaves in (
-        (
-            "a matte missing",
-            missing,
-            ("1 of 2 mattes are missing", "allow_missing"),
-            RESULTS,
-        ),
+        ("a matte missing", missing, ("1 of 2 mattes are missing", "allow_missing"), RESULTS),
         ("all missing", all_missing, ("it holds nothing", "a.png"), ()),
         ("other names", other_names, ("it holds a_matte.png and b_matte.png", "a.png"), ()),
         ("other format", other_format, ("it holds a.txt and b.txt",), ()),
@@ -89,16 +84,10 @@ ROWS = [
         ("file for a folder", a_file, ("no folder", "predictions="), ()),
     )
 ]
+SPOILS = {what: partial(content, what) for what in (*pictures.CONTENT, *pictures.NO_FILE)}
 ROWS += [
-    Row(
-        what,
-        "predictions",
-        SCORE,
-        ("a.png",),
-        partial(mattes, partial(content, what)),
-        leaves=RESULTS,
-    )
-    for what in (*pictures.CONTENT, *pictures.NO_FILE)
+    Row(what, "predictions", SCORE, ("a.png",), partial(mattes, spoil), leaves=RESULTS)
+    for what, spoil in SPOILS.items()
 ]
 
 
@@ -123,111 +112,44 @@ def run_is_link(here: Path) -> None:
 
 SOUND = (*EVALUATE, "predictions={shared}/mattes")
 for _command in (SOUND, TRAIN):
+    _in_file = (*_command, "paths.run={here}/file/run")
+    _among_runs = (*(w for w in _command if "paths.run=" not in w), "paths.runs={here}/file")
     ROWS += [
-        Row("folder of the run is a file", "path", _command, ("run", "paths.run="), run_is_file),
-        Row(
-            "folder of the run in a file",
-            "path",
-            (*_command, "paths.run={here}/file/run"),
-            ("file/run", "paths.run="),
-            run_in_file,
-        ),
-        Row(
-            "folder of the run is a dangling link",
-            "path",
-            _command,
-            ("run", "paths.run="),
-            run_is_link,
-        ),
-        Row(
-            "folder of runs is a file",
-            "path",
-            (*(w for w in _command if "paths.run=" not in w), "paths.runs={here}/file"),
-            ("file",),
-            run_in_file,
-        ),
+        Row(f"folder of {name}", "path", command, says, make)
+        for name, command, says, make in (
+            ("the run is a file", _command, ("run", "paths.run="), run_is_file),
+            ("the run in a file", _in_file, ("file/run", "paths.run="), run_in_file),
+            ("the run is a dangling link", _command, ("run", "paths.run="), run_is_link),
+            ("runs is a file", _among_runs, ("file",), run_in_file),
+        )
     ]
 ROWS += [
-    Row(
-        "journal of other settings",
-        "results",
-        SOUND,
-        ("different settings", "paths.run"),
-        partial(in_run, "journal/settings.json", '{"data": "x"}'),
-    ),
-    Row(
-        "journal that is text",
-        "results",
-        SOUND,
-        ("settings.json",),
-        partial(in_run, "journal/settings.json", "text"),
-    ),
-    Row(
-        "journal that is a list",
-        "results",
-        SOUND,
-        ("settings.json",),
-        partial(in_run, "journal/settings.json", "[1]"),
-    ),
-    Row(
-        "run to go on from without checkpoint",
-        "path",
-        (*TRAIN, "ckpt_path={here}/run"),
-        ("run",),
-        partial(in_run, ".hydra/overrides.yaml", "[seed=0]"),
-    ),
-    Row(
-        "run whose options are text",
-        "path",
-        (*TRAIN, "ckpt_path={here}/run"),
-        ("overrides.yaml",),
-        partial(in_run, ".hydra/overrides.yaml", "text"),
-    ),
-    Row(
-        "run whose options are broken",
-        "path",
-        (*TRAIN, "ckpt_path={here}/run"),
-        ("overrides.yaml",),
-        partial(in_run, ".hydra/overrides.yaml", "[a"),
-    ),
-    Row(
-        "run whose options are a table",
-        "path",
-        (*TRAIN, "ckpt_path={here}/run"),
-        ("overrides.yaml",),
-        partial(in_run, ".hydra/overrides.yaml", "a: 1"),
-    ),
-    Row(
-        "run whose options are malformed",
-        "path",
-        (*TRAIN, "ckpt_path={here}/run"),
-        ("seed==1",),
-        partial(in_run, ".hydra/overrides.yaml", "['seed==1']"),
-    ),
-    Row(
-        "folder that is no run's",
-        "path",
-        (*TRAIN, "ckpt_path={shared}"),
-        ("not the folder of a run",),
-    ),
-    Row(
-        "no run to go on from",
-        "path",
-        (*TRAIN, "ckpt_path=last", "paths.runs={here}"),
-        ("ckpt_path=last",),
-    ),
-    Row(
-        "no such checkpoint to go on from",
-        "path",
-        (*TRAIN, "ckpt_path={here}/no.ckpt"),
-        ("no checkpoint",),
-    ),
-    Row(
-        "no such checkpoint to start from",
-        "path",
-        (*TRAIN, "init_from={here}/no.ckpt"),
-        ("no checkpoint",),
-    ),
+    Row(f"journal {name}", "results", SOUND, says, partial(in_run, "journal/settings.json", text))
+    for name, text, says in (
+        ("of other settings", '{"data": "x"}', ("different settings", "paths.run")),
+        ("that is text", "text", ("settings.json",)),
+        ("that is a list", "[1]", ("settings.json",)),
+    )
+]
+RESUME = (*TRAIN, "ckpt_path={here}/run")
+ROWS += [
+    Row(name, "path", RESUME, (says,), partial(in_run, ".hydra/overrides.yaml", text))
+    for name, text, says in (
+        ("run to go on from without checkpoint", "[seed=0]", "run"),
+        ("run whose options are text", "text", "overrides.yaml"),
+        ("run whose options are broken", "[a", "overrides.yaml"),
+        ("run whose options are a table", "a: 1", "overrides.yaml"),
+        ("run whose options are malformed", "['seed==1']", "seed==1"),
+    )
+]
+ROWS += [
+    Row(name, "path", (*TRAIN, *options), (says,))
+    for name, options, says in (
+        ("folder that is no run's", ["ckpt_path={shared}"], "not the folder of a run"),
+        ("no run to go on from", ["ckpt_path=last", "paths.runs={here}"], "ckpt_path=last"),
+        ("no such checkpoint to go on from", ["ckpt_path={here}/no.ckpt"], "no checkpoint"),
+        ("no such checkpoint to start from", ["init_from={here}/no.ckpt"], "no checkpoint"),
+    )
 ]
 
 
