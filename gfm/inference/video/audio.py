@@ -1,6 +1,7 @@
 """Copies the audio of a clip to the results."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import av
@@ -32,15 +33,23 @@ class AudioCopier:
             self.container: InputContainer = av.open(str(clip.path.absolute()))
             streams = [s for s in self.container.streams.audio if is_known(s)]
             self.tracks = {s.index: _add_track(s, output, video_format) for s in streams}
-            self.packets = self.container.demux(*streams) if streams else iter(())
         self._starts_at_zero = video_format.container in _FROM_ZERO
-        self._next_packet: Any = None  # read, but not due yet
+        self._packets = self._read_packets(streams)
+        self._packet = next(self._packets, None)  # read, but not due yet
+
+    def _read_packets(self, streams: list[AudioStream]) -> Iterator[Any]:
+        """Yield the packets; their timestamps, if they have any, count from the clip's start."""
+        with translate_read_errors(self.clip.path):
+            for packet in self.container.demux(*streams) if streams else ():
+                for name in ("pts", "dts"):
+                    if (time := getattr(packet, name)) is not None:
+                        setattr(packet, name, time - round(self.clip.start / packet.time_base))
+                yield packet
 
     def write_until(self, seconds: float) -> None:
         """Write the audio up to a time, so that it is interleaved with the frames."""
-        while (packet := self._read_packet()) is not None:
+        while (packet := self._packet) is not None:
             if packet.dts is not None and packet.dts * packet.time_base > seconds:
-                self._next_packet = packet
                 return
             stream, is_copied = self.tracks[packet.stream.index]
             if not is_copied:
@@ -51,18 +60,7 @@ class AudioCopier:
             elif packet.dts is not None and not (self._starts_at_zero and packet.dts < 0):
                 packet.stream = stream
                 self.output.mux(packet)
-
-    def _read_packet(self) -> Any:
-        packet: Any = self._next_packet
-        self._next_packet = None
-        if packet is None:
-            with translate_read_errors(self.clip.path):
-                packet = next(self.packets, None)
-            for name in ("pts", "dts"):
-                time = getattr(packet, name, None)  # there is no packet after the last
-                if time is not None:
-                    setattr(packet, name, time - round(self.clip.start / packet.time_base))
-        return packet
+            self._packet = next(self._packets, None)
 
     def finish(self) -> None:
         """Write the rest of the audio."""
