@@ -20,6 +20,7 @@ from gfm.compat.lightning import (
     should_update_logs,
     unscale_gradients,
 )
+from gfm.compat.lightning_batchnorm import keep_activations
 from gfm.compat.torch import uncompiled
 from gfm.data.batch import Batch, as_floats
 from gfm.inference import Inferer
@@ -167,6 +168,7 @@ class MattingModule(pl.LightningModule):
             choose_inference_format(self.model, device, str(self.trainer.precision))
             return
         allow_tf32(True)
+        keep_activations(self.trainer)
         if stage == "fit" and self.hparams.get("compile"):
             self.model.compile()  # in place, so the names of the weights stay the same
 
@@ -182,7 +184,6 @@ class MattingModule(pl.LightningModule):
         return terms["total"]
 
     def _fetch_losses(self) -> dict[str, float]:
-        """Return the losses of the last step, averaged over all processes."""
         return self.losses.fetch(lambda own: self.trainer.strategy.reduce(own, reduce_op="mean"))
 
     def configure_gradient_clipping(

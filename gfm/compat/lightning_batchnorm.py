@@ -1,0 +1,73 @@
+"""Synchronises batch normalisation that subclasses have extended, for ``trainer.sync_batchnorm``.
+
+``tests/compat/test_lightning_batchnorm.py`` fails if a release of Lightning or timm changes it.
+"""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.plugins.layer_sync import TorchSyncBatchNorm
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from gfm.errors import GFMError
+
+
+class SyncBatchNormAct(nn.SyncBatchNorm):
+    """timm's ``BatchNormAct2d``, which includes an activation, over all processes."""
+
+    act: nn.Module
+    drop: nn.Module
+
+    def forward(self, input: Tensor) -> Any:
+        """Normalise and activate N×C×H×W."""
+        return self.act(self.drop(super().forward(input)))
+
+
+class SyncBatchNorms(TorchSyncBatchNorm):
+    """``TorchSyncBatchNorm`` that keeps activations.
+
+    Lightning's replaces every layer by one that only normalises: many networks of timm would train
+    without activations, and evaluations, which have them, would not reproduce the mattes. Here the
+    layers stay, and change their class while they train.
+    """
+
+    def __init__(self) -> None:
+        self.classes: list[tuple[nn.Module, type]] = []  # those before
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Synchronise the layers in place.
+
+        Raises:
+            GFMError: It is unknown what a layer adds to batch normalisation.
+        """
+        for norm in model.modules():
+            if isinstance(norm, _BatchNorm) and not isinstance(norm, nn.SyncBatchNorm):
+                self.classes.append((norm, type(norm)))
+                norm.__class__ = _synchronized(type(norm))  # type: ignore[assignment]
+                norm.process_group = None  # type: ignore[assignment]  # all processes
+        return model
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Restore the layers in place."""
+        for norm, kind in self.classes:
+            norm.__class__ = kind
+        self.classes.clear()
+        return model
+
+
+def _synchronized(kind: type[nn.Module]) -> type[nn.Module]:
+    if kind.forward is _BatchNorm.forward:
+        return nn.SyncBatchNorm
+    if kind.forward.__qualname__ == "BatchNormAct2d.forward":
+        return SyncBatchNormAct
+    raise GFMError(
+        f"trainer.sync_batchnorm=true cannot synchronise {kind.__name__}, which does more than "
+        "batch normalisation: set trainer.sync_batchnorm=false"
+    )
+
+
+def keep_activations(trainer: pl.Trainer) -> None:
+    """Let Lightning synchronise by :class:`SyncBatchNorms` if it synchronises batch norms."""
+    if type(getattr(trainer.strategy, "_layer_sync", None)) is TorchSyncBatchNorm:
+        trainer.strategy._layer_sync = SyncBatchNorms()  # type: ignore[attr-defined]
