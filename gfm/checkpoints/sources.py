@@ -32,13 +32,14 @@ def find_checkpoint(source: Path | str) -> Path:
             raise GFMError(f"{text} is not downloaded yet: run gfm download weights {name}")
         return path
     path = Path(source)
-    if path.is_dir():
-        if not (path / HUB_WEIGHTS).is_file():
-            if (best := path / "checkpoints/best.ckpt").is_file():
-                raise GFMError(f"{path} is the folder of a run: choose {best}")
-            raise GFMError(f"the folder {path} has no {HUB_WEIGHTS}: choose a file in it")
-        return path / HUB_WEIGHTS
-    return path
+    if not path.is_dir():
+        return path
+    weights, best = path / HUB_WEIGHTS, path / "checkpoints/best.ckpt"
+    if weights.is_file():
+        return weights
+    if best.is_file():
+        raise GFMError(f"{path} is the folder of a run: choose {best}")
+    raise GFMError(f"the folder {path} has no {HUB_WEIGHTS}: choose a file in it")
 
 
 def _from_hub(name: str, revision: str | None) -> Path:

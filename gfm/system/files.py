@@ -18,10 +18,7 @@ from typing import Any, BinaryIO
 from gfm.errors import GFMError, WriteError
 
 # EINVAL: FAT and exFAT hold no name with a colon. EFBIG: FAT holds no file above 4 GB.
-_ERRORS_OF_PATH = (
-    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR),
-    *(errno.EINVAL, errno.EFBIG),
-)
+_ERRORS_OF_PATH = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.EFBIG}
 
 STALE_SECONDS = 600
 """Age in seconds above which a temporary file is stale; what is written longer is touched."""

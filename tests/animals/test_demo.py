@@ -267,25 +267,16 @@ def test_two_runs_at_once_both_end_well(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_full_disk_ends_in_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors of several processes are a matter of gfm.prepare.runner."""
-    monkeypatch.setattr(source, "draw_files", write_to_full_disk)
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(WriteError, match="No space left on device") as caught:
         DrawnAnimals(tmp_path, num_workers=1, **TINY).find()
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert contents(tmp_path) == {}
-
-
-def write_to_full_disk(folder: Path, drawing: Drawing) -> None:
-    """Draw, but find no room for the first file; importable, as other processes need it."""
-
-    def fail(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    os.fsync, fsync = fail, os.fsync
-    try:
-        draw_files(folder, drawing)
-    finally:
-        os.fsync = fsync
 
 
 def test_root_that_is_a_file_is_reported(tmp_path: Path) -> None:
@@ -295,16 +286,10 @@ def test_root_that_is_a_file_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "smallest"),
-    [
-        *(("num_coco", 0, 1), ("height", 32, 64), ("seed", -1, 0)),
-        *(("num_train", 2.5, 1), ("height", "tall", 64), ("width", None, 64), ("seed", 1.5, 0)),
-    ],
+    ("name", "value"),
+    [("num_coco", 0), ("height", 32), ("seed", -1), ("num_train", 2.5), ("width", "wide")],
 )
-def test_numbers_that_cannot_be_drawn_are_refused(
-    tmp_path: Path, name: str, value: object, smallest: int
-) -> None:
-    words = f"data.source.{name}={value}: choose a whole number of at least {smallest}$"
+def test_numbers_that_cannot_be_drawn_are_refused(tmp_path: Path, name: str, value: object) -> None:
+    words = rf"data\.source\.{name}={value}: choose a whole number of at least (0|1|64)$"
     with pytest.raises(GFMError, match=words):
         DrawnAnimals(tmp_path, **(TINY | {name: value})).find()
-    assert not list(tmp_path.iterdir())
