@@ -38,7 +38,15 @@ def _content(path: Path | None) -> str | None:
     return None
 
 
-def _read(path: Path) -> dict[str, str]:
+def read_settings(journal: Path) -> dict[str, str] | None:
+    """Return the settings of an evaluation from the folder of its journal, if there are any.
+
+    Raises:
+        GFMError: The file that holds them is damaged.
+    """
+    path = journal / "settings.json"
+    if not path.is_file():
+        return None
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -46,16 +54,6 @@ def _read(path: Path) -> dict[str, str]:
     if not isinstance(settings, dict):
         raise GFMError(f"{path} is damaged: set paths.run to a new folder")
     return settings
-
-
-def read_settings(run: Path) -> dict[str, str]:
-    """Return the settings of the evaluation in a run's folder; empty if it holds none.
-
-    Raises:
-        GFMError: The file that holds them is damaged.
-    """
-    path = run / "journal/settings.json"
-    return _read(path) if path.is_file() else {}
 
 
 class Journal:
@@ -81,23 +79,23 @@ class Journal:
         Raises:
             GFMError: The folder holds an evaluation with different settings, or a damaged file.
         """
-        path = self.folder / "settings.json"
-        if path.is_file():
-            self._compare(_read(path), settings)
-            return self.rows()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if is_global_zero():
-            write_text(path, json.dumps(settings, indent=2) + "\n")
-        return {}
-
-    def _compare(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        if changed:
-            changes = (f"{k} ({before.get(k, 'none')}, now {now.get(k, 'none')})" for k in changed)
+        before = read_settings(self.folder)
+        if before is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if is_global_zero():
+                text = json.dumps(settings, indent=2)
+                write_text(self.folder / "settings.json", text + "\n")
+            return {}
+        pairs = {
+            k: (before.get(k, "none"), settings.get(k, "none")) for k in {**before, **settings}
+        }
+        changes = [f"{k} ({old}, now {new})" for k, (old, new) in pairs.items() if old != new]
+        if changes:
             raise GFMError(
                 f"{self.folder.parent} holds an evaluation with different settings: "
                 f"{' and '.join(changes)}; set paths.run to a new folder"
             )
+        return self.rows()
 
     def add(self, name: str, row: Mapping[str, float]) -> None:
         """Write the metrics of a photo immediately."""

@@ -158,7 +158,7 @@ def _check_weights(runs: Sequence[Scores]) -> None:
     """Check that all evaluations of a checkpoint read the same weights."""
     first: dict[str, tuple[str, str]] = {}
     for run in runs:
-        weights = read_settings(run.folder).get("checkpoint")
+        weights = (read_settings(run.folder / "journal") or {}).get("checkpoint")
         name = run.config.get("checkpoint")
         if weights is None or name is None:  # a training, or mattes from a folder
             continue

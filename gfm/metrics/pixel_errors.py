@@ -1,7 +1,7 @@
 """SAD, MSE and MAD: errors summed pixel by pixel."""
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,18 +10,13 @@ from gfm.metrics.inputs import CheckedImages, image_sums
 from gfm.metrics.protocols import PerImage, ScoringProtocol
 
 
-class PixelErrors(NamedTuple):
-    """Errors of each image over a region, of shape (N,)."""
-
-    sad: Tensor
-    mse: Tensor
-    mad: Tensor
-
-
 def pixel_errors(
     batch: CheckedImages, regions: Iterable[str], protocol: ScoringProtocol
-) -> dict[str, PixelErrors]:
-    """Compute SAD, MSE and MAD of each image over several regions."""
+) -> dict[str, dict[str, Tensor]]:
+    """Compute SAD, MSE and MAD of each image over several regions, of shape (N,).
+
+    The result maps regions to errors by name.
+    """
     errors = (batch.preds - batch.target).abs_()
     squares = errors.square()
     found = {}
@@ -34,8 +29,8 @@ def pixel_errors(
         everywhere = torch.full_like(absolute, errors[0].numel())
         num_pixels = everywhere if mask is None else image_sums(mask)
         # The official code divides by zero where a region is empty; here its mean is 0.
-        means = [torch.where(num_pixels > 0, x / num_pixels, 0.0) for x in (squared, absolute)]
-        found[region] = PixelErrors(absolute / protocol.divisors["sad"], *means)
+        mse, mad = (torch.where(num_pixels > 0, x / num_pixels, 0.0) for x in (squared, absolute))
+        found[region] = {"sad": absolute / protocol.divisors["sad"], "mse": mse, "mad": mad}
     return found
 
 
@@ -56,7 +51,6 @@ def pixel_error(name: Literal["sad", "mse", "mad"]) -> PerImage:
     """Return the function that computes one of the errors."""
 
     def per_image(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:
-        found: Tensor = getattr(pixel_errors(batch, [region], protocol)[region], name)
-        return found
+        return pixel_errors(batch, [region], protocol)[region][name]
 
     return per_image

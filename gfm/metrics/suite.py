@@ -36,13 +36,13 @@ def _suite(batch: CheckedImages, protocol: ScoringProtocol, extra: ExtraMetrics)
     default = protocol.default_region(batch.regions is not None)
     regions = dict.fromkeys([default, *protocol.regions])
     pixels = pixel_errors(batch, regions, protocol)
-    values = pixels[default]._asdict()
+    values = dict(pixels[default])
     if "grad" in protocol.metric_names:
         values["grad"] = gradient_errors(batch, default, protocol)
     if "conn" in protocol.metric_names:
         values["conn"] = connectivity_errors(batch, default, protocol)
     for region in protocol.regions:
-        values |= {f"{name}_{region}": value for name, value in pixels[region]._asdict().items()}
+        values |= {f"{name}_{region}": value for name, value in pixels[region].items()}
     for name, metric in extra.items():
         found = metric(batch)
         if not isinstance(found, Tensor) or found.shape != values["sad"].shape:

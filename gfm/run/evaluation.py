@@ -45,6 +45,7 @@ class Evaluation:
         )
         self.datamodule.setup("test")
         self.config = config
+        self.name = config.folder.name  # of the test set
         self.photos = self.datamodule.photos
         self.source = scoring.choose_source(config, self.photos, network)
         settings, self.facts = scoring.describe(config, self.photos)
@@ -116,11 +117,6 @@ class Evaluation:
         console().print(metrics_table(title, summary, units))
         console().print(f"report: {config.folder / 'report.html'}")
         return summary
-
-    @property
-    def name(self) -> str:
-        """Name of the test set."""
-        return self.config.folder.name
 
 
 def finish(evaluations: list[Evaluation]) -> None:

@@ -1,6 +1,5 @@
 """Comparisons of runs, photo by photo."""
 
-import csv
 import json
 import math
 import re
@@ -17,16 +16,14 @@ from gfm.errors import GFMError
 from gfm.evaluation.comparison import bootstrap_differences, compare_runs, read_scores
 from gfm.evaluation.comparison_output import check_page, print_comparison, write_comparison
 from gfm.run.folders import save_config
+from gfm.system.files import write_table
 from tests.conftest import PROJECT
 
 
 def write(folder, rows, **config):
     """Write the folder of a run with these metrics by photo."""
     folder.mkdir()
-    with (folder / "per_image.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["name", *next(iter(rows.values()))])
-        writer.writeheader()
-        writer.writerows({"name": name, **row} for name, row in rows.items())
+    write_table(folder / "per_image.csv", rows)
     if config:
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder

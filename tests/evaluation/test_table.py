@@ -13,6 +13,7 @@ from gfm.evaluation.journal import Journal
 from gfm.evaluation.published import find_published, published_rows
 from gfm.evaluation.table import Definition, build_table, save_definition
 from gfm.evaluation.table_output import publish_table, to_latex, to_markdown
+from gfm.system.files import write_table
 
 PAPER = {
     "data": {"name": "am2k"},
@@ -34,9 +35,8 @@ def write(sweep, runs=RUNS, config=PAPER):
     """The folder of a sweep with a table of four cells, of which one has no result."""
     for name, values in runs.items():
         (sweep / name).mkdir(parents=True)
-        with (sweep / name / "per_image.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerows([["name", "sad"], *([f"p{i}", v] for i, v in enumerate(values))])
+        rows = {f"p{i}": {"sad": value} for i, value in enumerate(values)}
+        write_table(sweep / name / "per_image.csv", rows)
         (sweep / name / "config.yaml").write_text(yaml.safe_dump(config))
     labels = {"far": "F<a>r & 5 %", "near": "near", "best": "best", "none": "none"}
     cells = {label: [f"{key}_seed0", f"{key}_seed1"] for key, label in labels.items()}
