@@ -137,13 +137,10 @@ def test_linked_folders_are_searched_once(place):
     assert names("a") == ["x", "y", "link/z", "sub/x"]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [(["b"], "no file or folder b"), (["a/*.gif"], "no file matches a/"), (["x" * 300], "no file")],
-)
-def test_missing_inputs(place, inputs, message):
-    with pytest.raises(GFMError, match=message):
-        find_inputs(inputs, Path("out"))
+@pytest.mark.parametrize("text", ["b", "a/*.gif", "x" * 300])
+def test_missing_inputs(place, text):
+    with pytest.raises(GFMError, match="no file"):
+        find_inputs([text], Path("out"))
 
 
 def test_an_error_does_not_hide_the_other_files(place, monkeypatch):

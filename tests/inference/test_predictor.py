@@ -10,6 +10,7 @@ from gfm import load_model
 from gfm.errors import GFMError
 from gfm.inference import Hybrid, Native, Resize
 from gfm.inference.foreground import estimate_foreground
+from gfm.inference.pictures import to_batch
 from tests.inference.small import write_network
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (70, 90, 3), dtype=np.uint8)
@@ -62,7 +63,7 @@ def test_cutouts_have_the_estimated_colours(matte):
     cutout = matte.cutout(PHOTO)
     assert (cutout.shape, cutout.dtype) == ((70, 90, 4), np.uint8)
     np.testing.assert_array_equal(cutout[..., 3], np.round(matte(PHOTO) * 255))
-    batch = torch.from_numpy(PHOTO).permute(2, 0, 1)[None]
+    batch = to_batch(PHOTO)
     colours = estimate_foreground(batch, matte.predict(batch).alpha)[0].permute(1, 2, 0) * 255
     np.testing.assert_array_equal(cutout[..., :3], colours.round().numpy())
     assert matte.cutout(Image.fromarray(PHOTO)).mode == "RGBA"
@@ -130,10 +131,7 @@ def test_large_pictures_are_shrunk_for_the_network(weights):
 
 def test_half_precision_is_close(weights, matte):
     rough = load_model(weights, device="cpu", inference="native", precision="bf16")
-    off = np.abs(
-        rough.predict(torch.from_numpy(PHOTO).permute(2, 0, 1)[None]).focus
-        - matte.predict(torch.from_numpy(PHOTO).permute(2, 0, 1)[None]).focus
-    )
+    off = (rough.predict(PHOTO).focus - matte.predict(PHOTO).focus).abs()
     assert 0 < off.mean() < 0.02
 
 
