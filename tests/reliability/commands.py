@@ -69,23 +69,23 @@ def kill_one(process: subprocess.Popen[bytes], number: int) -> bool:
 def survivors(process: subprocess.Popen[bytes], seconds: float) -> int:
     """Return how many processes of an ended command still run after this time, and kill them."""
     end = time.monotonic() + seconds
-    while (left := _running(process.pid)) and time.monotonic() < end:
+    while (left := in_group(process.pid)) and time.monotonic() < end:
         time.sleep(0.1)
     if left:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    return left
+    return len(left)
 
 
-def _running(group: int) -> int:
-    count = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, own = stat.read_text().rpartition(")")[2].split()[:3]
-        except OSError:  # it has ended
-            continue
-        count += int(own) == group and state not in "ZX"
-    return count
+def in_group(group: int) -> list[int]:
+    """Return the running processes of a group."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            state, _, own = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(own) == group and state not in "ZX":
+                found.append(int(folder.name))
+    return found
 
 
 def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> None:

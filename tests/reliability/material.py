@@ -1,11 +1,10 @@
-"""Writes small files for campaigns and loads: photos with mattes, and a network."""
+"""Writes small files for campaigns and loads: photos with mattes."""
 
 from pathlib import Path
 
 import numpy as np
 
 from gfm.data.images import write_jpeg, write_png
-from tests.inference.small import write_network
 from tests.metrics.pairs import furry_pair
 
 SIDE = 96
@@ -41,8 +40,3 @@ def write_predictions(folder: Path, count: int, side: int = SIDE) -> None:
     for index in range(count):
         matte, _, _ = furry_pair(side, side, index, noise=0.1)
         write_png(folder / f"m_{index:05d}.png", np.rint(matte * 255).astype(np.uint8))
-
-
-def write_weights(folder: Path) -> Path:
-    """Write a checkpoint of a small network with random weights."""
-    return write_network(folder / "small.ckpt")

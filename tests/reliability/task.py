@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gfm.animals import DrawnAnimals
 from tests.conftest import DEMO
+from tests.inference.small import write_network
 from tests.reliability import material
 from tests.reliability.outcomes import Outcome
 
@@ -64,5 +65,5 @@ class Material:
         self.folder.mkdir(parents=True)
         material.write_dataset(self.photos, NUM_PHOTOS, NUM_PHOTOS)
         material.write_predictions(self.predictions, NUM_PHOTOS)
-        material.write_weights(self.folder)
+        write_network(self.weights)
         DrawnAnimals(self.folder / "demo", **DEMO).find()

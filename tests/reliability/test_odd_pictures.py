@@ -1,6 +1,5 @@
 """All readers see the same in valid pictures of unusual kinds and sizes."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -19,35 +18,29 @@ def ramp() -> np.ndarray:
     return np.dstack([y * 8 + 40, x * 5 + 40, (y + x) * 3 + 40]).astype(np.uint8)
 
 
-def _save(path: Path, picture: Image.Image, kind: str, **options: object) -> None:
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    path.write_bytes(file.getvalue())
-
-
 def _turned(path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    _save(path, Image.fromarray(np.rot90(ramp())), "PNG", exif=exif)
+    Image.fromarray(np.rot90(ramp())).save(path, exif=exif)
 
 
 def _animated(path: Path) -> None:
     others = [Image.fromarray(255 - ramp())]
-    _save(path, Image.fromarray(ramp()), "PNG", save_all=True, append_images=others)
+    Image.fromarray(ramp()).save(path, save_all=True, append_images=others)
 
 
 def _transparent(path: Path) -> None:
     opacity = np.full(SIDES, 90, np.uint8)
-    _save(path, Image.fromarray(np.dstack([ramp(), opacity]), "RGBA"), "PNG")
+    Image.fromarray(np.dstack([ramp(), opacity]), "RGBA").save(path)
 
 
 KINDS = {
-    "RGB": lambda path: _save(path, Image.fromarray(ramp()), "PNG"),
+    "RGB": lambda path: Image.fromarray(ramp()).save(path),
     "RGBA": _transparent,
-    "CMYK": lambda path: _save(path, Image.fromarray(ramp()).convert("CMYK"), "JPEG", quality=98),
+    "CMYK": lambda path: Image.fromarray(ramp()).convert("CMYK").save(path, "JPEG", quality=98),
     "turned by EXIF": _turned,
     "animated": _animated,
-    "JPEG called .png": lambda path: _save(path, Image.fromarray(ramp()), "JPEG", quality=98),
+    "JPEG called .png": lambda path: Image.fromarray(ramp()).save(path, "JPEG", quality=98),
 }
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from gfm.system.console import console
 from gfm.system.progress import duration
+from tests.inference.small import write_network
 from tests.reliability.commands import EVALUATE, GFM, started
 from tests.reliability.load.usage import course, watch
-from tests.reliability.material import write_dataset, write_photo, write_predictions, write_weights
+from tests.reliability.material import write_dataset, write_photo, write_predictions
 
 SIDE = 64
 """Pixels of the photos."""
@@ -41,7 +42,8 @@ def prediction(folder: Path, num_files: int) -> bool:
     for index in range(num_files):
         write_photo(photos / f"{index:05d}.jpg", None, index, SIDE)
     damaged = _damage(photos, num_files)
-    how = ["--checkpoint", str(write_weights(folder)), "--inference", "native", "--device", "cpu"]
+    weights = str(write_network(folder / "small.ckpt"))
+    how = ["--checkpoint", weights, "--inference", "native", "--device", "cpu"]
     status, text = _watched([*GFM, "predict", str(photos), *how, "-o", str(out)], log)
     listed = set(re.findall(r"^failed: .*?(\d{5})\.jpg", log.read_text(), re.MULTILINE))
     made = [{path.stem for path in (out / kind).iterdir()} for kind in ("alpha", "cutout")]

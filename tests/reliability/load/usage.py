@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROCESSES = Path("/proc")
+from tests.reliability.commands import in_group
 
 
 @dataclass(frozen=True)
@@ -59,22 +59,11 @@ def usage_of(processes: Iterable[int], begin: float) -> Usage:
     kibibytes = handles = 0
     for process in processes:
         with suppress(OSError):  # it has ended
-            folder = _PROCESSES / str(process)
+            folder = Path("/proc", str(process))
             text = (folder / "smaps_rollup").read_text()
             handles += len(list((folder / "fd").iterdir()))
             kibibytes += int(text.split("\nPss:")[1].split()[0])
     return Usage(time.monotonic() - begin, kibibytes / 1024, handles)
-
-
-def in_group(group: int) -> list[int]:
-    """Return the processes of a group."""
-    found = []
-    for folder in _PROCESSES.glob("[0-9]*"):
-        with suppress(OSError):
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                found.append(int(folder.name))
-    return found
 
 
 def watch(process: "subprocess.Popen[bytes]", interval: float = 1.0) -> list[Usage]:
