@@ -3,38 +3,15 @@
 Each prints ratios of ours to a reference, side by side.
 """
 
+import importlib
 import sys
+from pathlib import Path
 
-from tests.benchmarks import (
-    bench_cutouts,
-    bench_formats,
-    bench_inference,
-    bench_loader,
-    bench_metrics,
-    bench_models,
-    bench_predict,
-    bench_training,
-    bench_video,
-)
-
-BENCHMARKS = {
-    "cutouts": bench_cutouts.main,
-    "formats": bench_formats.main,
-    "inference": bench_inference.main,
-    "loader": bench_loader.main,
-    "metrics": bench_metrics.main,
-    "models": bench_models.main,
-    "predict": bench_predict.main,
-    "training": bench_training.main,
-    "video": bench_video.main,
-}
+NAMES = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
 
 if __name__ == "__main__":
-    name = sys.argv.pop(1) if len(sys.argv) > 1 else None
-    if name is None:
-        for main in BENCHMARKS.values():
-            main()
-    elif name in BENCHMARKS:
-        BENCHMARKS[name]()
-    else:
-        sys.exit(f"no benchmark {name}: choose from {', '.join(BENCHMARKS)}")
+    chosen = [sys.argv.pop(1)] if len(sys.argv) > 1 else NAMES
+    if unknown := set(chosen) - set(NAMES):
+        sys.exit(f"no benchmark {unknown.pop()}: choose from {', '.join(NAMES)}")
+    for name in chosen:
+        importlib.import_module(f"tests.benchmarks.bench_{name}").main()

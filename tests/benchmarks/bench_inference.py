@@ -13,7 +13,6 @@ a CPU, the operators that take most of the time.
 import argparse
 import contextlib
 import copy
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -29,12 +28,19 @@ from gfm.models.fusion import classify
 from gfm.models.gfm import GFM
 from gfm.models.precision import allow_tf32, bfloat16_hardware, choose_inference_format
 from gfm.rosta import TT
-from tests.benchmarks.measure import format_profile
+from gfm.system.memory import keep_freed_memory
+from tests.benchmarks.measure import (
+    DEVICE,
+    best_seconds,
+    format_profile,
+    return_freed_memory,
+)
 from tests.benchmarks.networks import model_node
 
 
 def official_maps(model: GFM, photo: np.ndarray, scale: float) -> list[np.ndarray]:
     """Return alpha, glance and focus at one scale, each H×W, from H×W×3 RGB, uint8."""
+    return_freed_memory()  # the official code does not keep it
     torch.backends.cudnn.allow_tf32 = True  # torch's default, which ours in float32 changes
     height, width = photo.shape[:2]
     size = scaled_size(height, width, scale, 1600)
@@ -59,23 +65,13 @@ def official_hybrid(model: GFM, photo: np.ndarray) -> Tensor:
 
 def ours(model: GFM, photo: np.ndarray, inferer: Inferer, is_half: bool) -> Tensor:
     """Return alpha, H×W."""
+    keep_freed_memory()  # as evaluate.py and gfm predict do
     allow_tf32(is_half)  # as choose_inference_format does, which was called for all before
     device = next(model.parameters()).device
     picture = torch.from_numpy(photo).permute(2, 0, 1)[None].to(device)
     context = torch.autocast(device.type, torch.bfloat16) if is_half else contextlib.nullcontext()
     with context:
         return inferer(model, picture / 255).alpha[0, 0].cpu()
-
-
-def best_times(functions: list[Callable[[], Tensor]], rounds: int) -> list[float]:
-    """Return the best time of each function in ms, over rounds that run all in turn."""
-    times = [float("inf")] * len(functions)
-    for _ in range(rounds):
-        for i, function in enumerate(functions):
-            start = time.perf_counter()
-            function()  # its result is on the CPU, so a GPU is waited for
-            times[i] = min(times[i], 1000 * (time.perf_counter() - start))
-    return times
 
 
 def print_inference(
@@ -94,11 +90,12 @@ def print_inference(
         is_half = precision != "32-true"
         functions[f"ours, {precision}"] = lambda m=fast, h=is_half: ours(m, photo, inferer, h)
     alphas = [function() for function in functions.values()]
-    times = best_times(list(functions.values()), rounds=5)
-    for function, alpha, taken in zip(functions, alphas, times, strict=True):
+    times = best_seconds(functions, rounds=4, repeats=2)
+    for alpha, (label, seconds) in zip(alphas, times.items(), strict=True):
         off = (alpha - alphas[0]).abs().mean()
-        ratio = f"{times[0] / taken:.2f}x, off by {off:.1e}" if taken is not times[0] else ""
-        print(f"{name}, {function:18}{taken:7.0f} ms  {ratio}")
+        speed = times["official"] / seconds
+        ratio = "" if label == "official" else f"{speed:.2f}x, off by {off:.1e}"
+        print(f"{name}, {label:18}{1000 * seconds:7.0f} ms  {ratio}")
     if device == "cpu":
         for label, function in functions.items():
             with profile() as profiler:
@@ -112,7 +109,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1620, help="of the photo in pixels")
     parser.add_argument("--backbone", default="r34", help="one of configs/backbone")
     parser.add_argument("--decoder-scale", type=float, default=1, help="as recipe.decoder_scale")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default=DEVICE)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # several would wait for each other on a busy machine
     torch.manual_seed(0)

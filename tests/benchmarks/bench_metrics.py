@@ -10,7 +10,6 @@ turn, so that a busy machine slows both; the best times count.
 Finally, it prints Conn of the golden pairs if the background is counted as a component.
 """
 
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -21,22 +20,12 @@ import torch
 from skimage.measure import label
 
 from gfm.metrics import connectivity_error, gradient_error, matting_metrics
+from tests.benchmarks.measure import best_seconds
 from tests.metrics import reference
 from tests.metrics.pairs import furry_pair
 
 SIZE = (1080, 1620)
 ROUNDS = 7
-
-
-def best_times(functions: list[Callable[[], object]]) -> list[float]:
-    """Return the best CPU time of each function in ms; rounds run all in turn."""
-    times = np.full((ROUNDS, len(functions)), np.inf)
-    for row in times:
-        for i, function in enumerate(functions):
-            start = time.process_time()
-            function()
-            row[i] = 1000 * (time.process_time() - start)
-    return times.min(axis=0).tolist()
 
 
 def print_rows(name: str, noise: float) -> None:
@@ -62,7 +51,8 @@ def print_rows(name: str, noise: float) -> None:
         ("grad", lambda: reference.gfm_gradient(*pair), lambda: gradient_error(*tensors[:2])),
     ]
     for metric, official, ours in rows:
-        slow, fast = best_times([official, ours])
+        times = best_seconds({"official": official, "ours": ours}, ROUNDS)
+        slow, fast = (1000 * seconds for seconds in times.values())
         print(f"{name:<8}{metric:<24}{slow:>12.0f}{fast:>10.1f}{slow / fast:>8.0f}x")
     expected, values = reference.gfm(*pair, trimap), matting_metrics(*tensors)
     deviation = max(abs(values[key] / expected[key] - 1) for key in values)

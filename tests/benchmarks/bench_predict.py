@@ -7,8 +7,8 @@ The reference is the loop of the official test on user photos with HYBRID: one p
 other is decoded, resized by scikit-image, run through both decoders at both scales, enlarged by
 scikit-image, fused, multiplied by its matte and written. Ours is the loop of ``gfm predict``, which
 also estimates the colours of the foreground, with the same network, photos and inference. They run
-in turn, and the best time of each counts. Then ours runs as often in bfloat16, if the CPU supports
-it.
+in turn, and the best time of each counts. Then ours runs as often in bfloat16, if the device has it
+in hardware.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from gfm.inference.predict_files import predict_files
 from gfm.inference.resizing import scaled_size
 from gfm.inference.result_files import ResultFiles
 from gfm.models.gfm import GFM
+from gfm.models.precision import bfloat16_hardware
 from tests.benchmarks.measure import DEVICE
 from tests.benchmarks.networks import model_node
 
@@ -110,9 +111,7 @@ def difference(ours: Path, theirs: Path) -> float:
 
 def compare(folder: Path, model: GFM, num_rounds: int) -> None:
     sources = find_inputs([str(folder / "photos")], folder).sources
-    official = copy.deepcopy(
-        model
-    )  # ours changes the memory format, which the official code does not
+    official = copy.deepcopy(model)  # ours changes the memory format
     maker = OutputMaker(Predictor(model, Hybrid(), DEVICE), OUTPUTS)
     watch = Stopwatch(model)
 
@@ -141,14 +140,10 @@ def compare(folder: Path, model: GFM, num_rounds: int) -> None:
         )
 
     show("gfm predict", fast, folder / "ours/alpha", folder / "official/alpha")
-    if DEVICE == "cuda" or _has_bfloat16():
+    if bfloat16_hardware(DEVICE):
         maker = OutputMaker(Predictor(model, Hybrid(), DEVICE, "bf16"), OUTPUTS)
         fast = min(ours(maker, folder / "bf16") for _ in range(num_rounds))
         show("the same in bfloat16", fast, folder / "bf16/alpha", folder / "ours/alpha")
-
-
-def _has_bfloat16() -> bool:
-    return "bf16" in Path("/proc/cpuinfo").read_text()
 
 
 def main() -> None:

@@ -1,11 +1,15 @@
 """Measurements for benchmarks: CPU or wall-clock time, and peak memory."""
 
+import contextlib
+import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch.profiler import profile
+
+from gfm.system.memory import MMAP_THRESHOLD, TRIM_THRESHOLD
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -22,16 +26,29 @@ def clock(waits: bool = True) -> float:
     return time.perf_counter()
 
 
-def best_seconds(functions: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Return the best times over rounds of all functions in turn, after a warm-up round."""
+def best_seconds(
+    functions: Mapping[str, Callable[[], object]], rounds: int, repeats: int = 1
+) -> dict[str, float]:
+    """Return the best times over rounds of all functions in turn, after a warm-up round.
+
+    In each round, every function runs ``repeats`` times: the first run may have to map its memory.
+    """
     best = dict.fromkeys(functions, float("inf"))
     for round_ in range(rounds + 1):
-        for name, function in functions.items():
+        for name, function in ((n, f) for n, f in functions.items() for _ in range(repeats)):
             start = clock()
             function()
             if round_:
                 best[name] = min(best[name], clock() - start)
     return best
+
+
+def return_freed_memory() -> None:
+    """Undo ``keep_freed_memory``: set the values that glibc itself arrives at with large blocks."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(TRIM_THRESHOLD, 64 << 20)
 
 
 def format_profile(profiler: profile, count: int = 7) -> str:

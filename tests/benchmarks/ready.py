@@ -1,6 +1,9 @@
-"""Stand-ins for a training run: ready batches, and a callback that measures time."""
+"""Training runs in this process, on ready batches, with a callback that measures time."""
 
+import tempfile
+from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import pytorch_lightning as pl
 import torch
@@ -9,7 +12,34 @@ from torch.utils.data import DataLoader
 
 from gfm.config import TrainConfig
 from gfm.rosta import ROSTAS
+from gfm.run import build
+from gfm.run.train import train
 from tests.benchmarks.measure import DEVICE, clock, format_profile, peak_mebibytes, reset_peak
+from tests.conftest import compose_config
+
+
+def run(overrides: Sequence[str], loader: Any = None) -> dict[str, Any]:
+    """Train as train.py does, in a temporary folder, and return the objects of the run.
+
+    Args:
+        overrides: As for train.py.
+        loader: Makes the data module from the configuration; by default that of the run.
+    """
+    patched = mock.patch.object(build, "build_datamodule", loader or build.build_datamodule)
+    with patched, tempfile.TemporaryDirectory() as folder:
+        return train(compose_config("train", [*overrides, f"paths.run={folder}"]))[1]
+
+
+def watched(kind: type[pl.Callback], **arguments: Any) -> str:
+    """Return an override that adds a callback."""
+    node = {"_target_": f"{kind.__module__}.{kind.__name__}", **arguments}
+    return "+callbacks.watch={" + ", ".join(f"{key}: {value}" for key, value in node.items()) + "}"
+
+
+def find(objects: dict[str, Any], kind: type[pl.Callback]) -> Any:
+    """Return the callback of a run that has this type."""
+    (callback,) = [c for c in objects["trainer"].callbacks if isinstance(c, kind)]
+    return callback
 
 
 class _Samples(list[int]):

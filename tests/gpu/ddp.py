@@ -57,13 +57,11 @@ def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
     """Record the seconds until all processes have ended after rank zero has raised."""
     with Job(stage, f"raise_{num_nodes}_{stage.num_gpus}", options, num_nodes) as job:
         end, pids = time.monotonic() + _LIMIT, set(job.all_pids())
-        while "raised on purpose" not in job.logs[0].read_text(errors="replace"):
-            if job.has_ended() or time.monotonic() > end:
-                if "raised on purpose" in job.logs[0].read_text(errors="replace"):
-                    break
-                raise TimeoutError(f"rank zero did not raise: {tail(job.logs[0])}")
+        while not _has_raised(job) and not job.has_ended() and time.monotonic() < end:
             pids |= set(job.all_pids())
             time.sleep(0.3)
+        if not _has_raised(job):
+            raise TimeoutError(f"rank zero did not raise: {tail(job.logs[0])}")
         start = time.monotonic()
         while time.monotonic() < start + 4 * _END and any(map(is_running, pids)):
             for process in job.processes:
@@ -78,11 +76,15 @@ def _raise(stage: Stage, name: str, options: list[str], num_nodes: int) -> None:
     stage.at_most(f"{name}: all end after an error on rank 0", seconds, _END, "s", note)
 
 
+def _has_raised(job: Job) -> bool:
+    return "raised on purpose" in job.logs[0].read_text(errors="replace")
+
+
 def _terminate(stage: Stage, options: list[str]) -> None:
     """Interrupt a run by SIGTERM, then resume it."""
     with Job(stage, "terminated", options) as job:
         job.wait_for_steps(2, _LIMIT)
-        job.terminate()
+        job.processes[0].terminate()
         stage.equal("exit status after SIGTERM", job.wait(60)[0], 75)
         folder = job.folder
     last = folder / "checkpoints/last.ckpt"

@@ -14,13 +14,13 @@ from tests.gpu.stage import Stage
 
 def run(stage: Stage) -> None:
     """Record the card, its driver and libraries, cores and shared memory."""
-    if not stage.is_rehearsal:
-        with stage.part("card"):
+    if stage.is_rehearsal:
+        stage.skip("card and NCCL", "no GPU")
+    else:
+        with stage.part("card and NCCL"):
             _card(stage)
     stage.measured("torch", torch.__version__, note=f"Python {platform.python_version()}")
     stage.measured("cuDNN", str(torch.backends.cudnn.version()))
-    with stage.part("NCCL"):
-        _nccl(stage)
     by_affinity = f"{len(os.sched_getaffinity(0))} by affinity, before the quotas of cgroups"
     stage.measured("cores", num_cores(), note=by_affinity)
     with stage.part("/dev/shm"):
@@ -46,6 +46,7 @@ def _card(stage: Stage) -> None:
     stage.measured("MIG", "yes" if "MIG" in _nvidia_smi("-L") else "no")
     query = "driver_version,power.limit,clocks.max.sm,temperature.gpu"
     stage.measured(query, _nvidia_smi(f"--query-gpu={query}", "--format=csv,noheader") or "unknown")
+    stage.measured("NCCL", ".".join(map(str, torch.cuda.nccl.version())))
 
 
 def _nvidia_smi(*arguments: str) -> str:
@@ -57,10 +58,3 @@ def _nvidia_smi(*arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return " / ".join(done.stdout.split("\n")).strip(" /")
-
-
-def _nccl(stage: Stage) -> None:
-    if stage.is_rehearsal:
-        stage.skip("NCCL", "no GPU")
-    else:
-        stage.measured("NCCL", ".".join(map(str, torch.cuda.nccl.version())))

@@ -1,7 +1,6 @@
 """The findings of a stage, each a line of the report."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,12 +41,3 @@ def read(file: Path) -> list[Finding]:
     """Return the findings of a file; a last line that was cut off is left out."""
     lines = file.read_text().splitlines(keepends=True) if file.exists() else []
     return [Finding(**json.loads(line)) for line in lines if line.endswith("\n")]
-
-
-def rates(findings: Iterable[Finding], stage: str) -> dict[str, float]:
-    """Return the samples per second that a stage found, by name."""
-    return {
-        f.name: float(f.figure)
-        for f in findings
-        if f.stage == stage and f.unit == "samples/s" and isinstance(f.figure, int | float)
-    }

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -111,11 +110,6 @@ class Job:
             if time.monotonic() > end or self.processes[0].poll() is not None:
                 raise TimeoutError(f"{number} steps were not logged: {tail(self.logs[0])}")
             time.sleep(0.2)
-
-    def terminate(self) -> None:
-        """Send SIGTERM to the processes, as a scheduler does."""
-        for process in self.processes:
-            process.send_signal(signal.SIGTERM)
 
     def has_ended(self) -> bool:
         """Return whether all processes that were started here have ended."""

@@ -1,7 +1,6 @@
 """Stage 5: whether loader processes keep up with the GPU."""
 
 import time
-from pathlib import Path
 
 import pytorch_lightning as pl
 
@@ -88,7 +87,8 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: ComposeOn) -> flo
 def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: ComposeOn) -> None:
     """Train r34 with the real loader; record how busy the GPU is beside ``train/data_wait``."""
     precision = "32-true" if stage.is_rehearsal else f"{stage.half}-mixed"
-    own = ["data=am2k", *_paths(roots), f"data.num_workers={num_workers}"]
+    own = ["data=am2k", f"paths.am2k={roots.photos}", f"paths.bg20k={roots.bg20k}"]
+    own += [f"data.num_workers={num_workers}"]
     own += ["data.crop_sizes=[96]" if stage.is_rehearsal else "data.crop_sizes=[640,960]"]
     own += [f"trainer.precision={precision}", "data.num_validation_photos=1"]
     own += [f"track.backgrounds_per_foreground={_DRAWS}"]
@@ -101,8 +101,3 @@ def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: 
     if clock.busy is not None:
         stage.measured(f"{name}: busy share", 100 * clock.busy, "%")
     stage.measured(f"{name}: data_wait", 100 * clock.wait, "%")
-
-
-def _paths(roots: Roots) -> list[str]:
-    paths: dict[str, Path | str | None] = {"am2k": roots.photos, "bg20k": roots.bg20k}
-    return [f"paths.{name}={path}" for name, path in paths.items()]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -19,12 +20,11 @@ from gfm.inference.result_files import ResultFiles
 from gfm.losses import Criterion
 from gfm.models.gfm import GFM
 from tests.benchmarks.measure import peak_mebibytes, reset_peak
-from tests.benchmarks.networks import model_node
+from tests.benchmarks.networks import OFFICIAL, model_node
 from tests.conftest import SMALL_NODE
 from tests.gpu.clock import synchronize
 from tests.gpu.stage import Stage, release_memory
 
-BACKBONES = ["r34", "r34_2b", "d121", "r101"]
 _CAP = 512  # samples
 _REHEARSED_LIMIT = 4  # samples that are said to fit without a GPU
 _PHOTOS = {12: (3000, 4000), 24: (4000, 6000), 50: (5792, 8688)}
@@ -40,7 +40,7 @@ def run(stage: Stage) -> None:
                 _predict(stage, name, (96, 144) if stage.is_rehearsal else size)
     with stage.part("out of memory on one photo"):
         _run_out(stage)
-    for backbone in BACKBONES[:1] if stage.is_rehearsal else BACKBONES:
+    for backbone in OFFICIAL[:1] if stage.is_rehearsal else OFFICIAL:
         for recomputes in (False, True):
             name = f"{backbone}{', recomputation' * recomputes}: largest batch, {stage.half}-mixed"
             if stage.has_time(name, 15):
@@ -111,14 +111,14 @@ def _step(stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int
     synchronize()
 
 
-def _maker(stage: Stage, inferer: Inferer, max_size: int | None = 1080) -> OutputMaker:
-    network = make_network(stage).eval()
-    return OutputMaker(Predictor(network, inferer, stage.device, max_size=max_size), OUTPUTS)
+def make_maker(stage: Stage, inferer: Inferer, **options: Any) -> OutputMaker:
+    """Return what makes mattes and cut-outs; the options are those of the predictor."""
+    return OutputMaker(Predictor(make_network(stage), inferer, stage.device, **options), OUTPUTS)
 
 
 def _predict(stage: Stage, name: str, size: tuple[int, int]) -> None:
     """Record seconds and memory of a matte and cut-out of one photo."""
-    maker = _maker(stage, Hybrid())
+    maker = make_maker(stage, Hybrid())
     image = _photo(size)
     maker(image)
     synchronize()
@@ -143,7 +143,7 @@ def _run_out(stage: Stage) -> None:
     for name, size in (("a_large", large), ("b_small", small)):
         Image.fromarray(_photo(size)).save(photos / f"{name}.jpg")
     # At full size, the network needs 29 times the memory for the large photo.
-    maker = _maker(stage, Native(), max_size=None)
+    maker = make_maker(stage, Native(), max_size=None)
     sources = find_inputs([str(photos)], out).sources
     reset_peak()
     maker(_photo(small))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gfm.animals import DrawnAnimals
 from gfm.animals.sample import draw_sample
-from gfm.inference import Hybrid, Predictor
+from gfm.inference import Hybrid
 from gfm.inference.input_files import find_inputs
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.predict_files import predict_files
@@ -21,11 +21,9 @@ from gfm.run.evaluate import evaluate
 from tests.conftest import DEMO, compose_config
 from tests.golden.formula import formula_state_dict
 from tests.gpu.clock import busy_seconds, synchronize
-from tests.gpu.memory import make_network
+from tests.gpu.memory import OUTPUTS, make_maker
 from tests.gpu.stage import Stage
 from tests.inference.video.clips import draw_frames, write_clip
-
-OUTPUTS: list[Output] = ["alpha", "cutout"]
 
 
 def run(stage: Stage) -> None:
@@ -37,7 +35,7 @@ def run(stage: Stage) -> None:
     precisions: tuple[Precision, ...] = ("32", stage.half)
     for precision in precisions:
         with stage.part(f"predict, {precision}"):
-            maker = _maker(stage, precision)
+            maker = make_maker(stage, Hybrid(), precision=precision)
             sources = find_inputs([str(photos)], stage.folder / "predicted").sources
             out = stage.folder / "predicted" / precision
             results = ResultFiles(out, OUTPUTS, overwrite=True)
@@ -63,11 +61,6 @@ def _draw(stage: Stage, folder: Path, number: int) -> None:
         drawn[index % len(drawn)].save(folder / f"{index}.jpg", quality=95)
 
 
-def _maker(stage: Stage, precision: Precision) -> OutputMaker:
-    network = make_network(stage).eval()
-    return OutputMaker(Predictor(network, Hybrid(), stage.device, precision), OUTPUTS)
-
-
 def _record(stage: Stage, name: str, number: int, unit: str, work: Callable[[], object]) -> None:
     """Record how many things a second ``work`` does, and the share in which kernels run."""
     synchronize()
@@ -89,14 +82,13 @@ def _video(stage: Stage, precision: Precision) -> None:
         [frames[i % 8] for i in range(count)],
         [40 * i for i in range(count)],
     )
-    maker, options = _maker(stage, precision), ClipOptions()
     targets: dict[Output, Path] = {"alpha": stage.folder / "clip_alpha.mkv"}
-    only_alpha = OutputMaker(maker.predictor, ["alpha"])
+    predictor = make_maker(stage, Hybrid(), precision=precision).predictor
+    maker = OutputMaker(predictor, ["alpha"])
     name = f"video of {height}×{width}, {precision}"
-    only_alpha(frames[0])  # warm-up
-    _record(
-        stage, name, count, "frames/s", lambda: predict_clip(only_alpha, clip, targets, options)
-    )
+    maker(frames[0])  # warm-up
+    options = ClipOptions()
+    _record(stage, name, count, "frames/s", lambda: predict_clip(maker, clip, targets, options))
 
 
 def _evaluate(stage: Stage, precision: str) -> None:

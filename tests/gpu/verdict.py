@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from tests.gpu.findings import FAIL, Finding, rates
+from tests.gpu.findings import FAIL, Finding
 
 COMPILED = ", compiled"
 """End of the names of variants with ``compile=true``."""
@@ -16,7 +16,7 @@ def verdict(found: Sequence[Finding]) -> list[str]:
     failed = [f"{f.stage}: {f.name}" for f in found if f.status == FAIL]
     steps = {
         name.removeprefix("r34, batch 32: "): rate
-        for name, rate in rates(found, "throughput").items()
+        for name, rate in _rates(found, "throughput").items()
         if name.startswith("r34, batch 32: ") and "official" not in name
     }
     lines = [f"Failed: {'; '.join(failed)}." if failed else "Nothing failed."]
@@ -38,7 +38,16 @@ def verdict(found: Sequence[Finding]) -> list[str]:
         lines.append(f"Compile: {advice}, as compiling makes steps {gain:.2f} times as fast.")
     else:
         lines.append("Compile: not measured.")
-    return [*lines, *_loader_lines(rates(found, "loader"), rate)]
+    return [*lines, *_loader_lines(_rates(found, "loader"), rate)]
+
+
+def _rates(found: Sequence[Finding], stage: str) -> dict[str, float]:
+    """Return the samples per second that a stage found, by name."""
+    return {
+        f.name: float(f.figure)
+        for f in found
+        if f.stage == stage and f.unit == "samples/s" and isinstance(f.figure, int | float)
+    }
 
 
 def _loader_lines(loader: dict[str, float], rate: float) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from tests.benchmarks.ready import ReadyBatches
+from tests.benchmarks.ready import ReadyBatches, find, watched
 from tests.gpu import runs
 from tests.gpu.clock import ReadCounter
 from tests.gpu.stage import Stage
@@ -102,9 +102,9 @@ def run(stage: Stage) -> None:
             others = ("trainer.log_every_n_steps", *(f"~callbacks.{kept}" for kept in _KEPT))
             shared = [o for o in runs.options(stage, "r34", 8) if not o.startswith(others)]
             more = [f"trainer.max_steps={steps}", f"trainer.precision={precision}"]
-            more += ["trainer.log_every_n_steps=10", runs.watched("waits.WaitCounter")]
+            more += ["trainer.log_every_n_steps=10", watched(WaitCounter)]
             objects = runs.run([*shared, *more, *own], ReadyBatches)
-            counter: WaitCounter = runs.find(objects["trainer"], WaitCounter)
+            counter: WaitCounter = find(objects, WaitCounter)
             text = f"{name}: waits in {len(counter.silent)} steps that do not log"
             places = ", ".join(sorted(counter.places)[:4])
             stage.at_most(
