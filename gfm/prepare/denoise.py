@@ -127,9 +127,15 @@ def prepare_denoise(
     if importlib.util.find_spec(module) is None:
         raise GFMError(fault)
     found = kinds(roots)
-    for name in only or found:
+    if not found:
+        raise GFMError(
+            f"{roots.folders.option}={roots.photos} has no folder of pictures to denoise: use "
+            "AM-2k's layout, or set paths.bg20k"
+        )
+    for name in only:
         if name not in found:
             raise GFMError(f"--only {name}: no such source; choose from {', '.join(found)}")
+    jobs = []
     for name in only or found:
         source, target = found[name]
         quality = QUALITY if name == "fg" else 95
@@ -137,4 +143,5 @@ def prepare_denoise(
             Item((path,), (target / f"{stem}.jpg",), _BYTES, quality=quality)
             for stem, path in files_by_stem(source, None).items()
         ]
-        run(Job(f"denoise {name}", items, partial(make, method, sigma)), options)
+        jobs.append(Job(f"denoise {name}", items, partial(make, method, sigma)))
+    run(jobs, options)

@@ -92,4 +92,4 @@ def prepare_foregrounds(
     console().print("loading pymatting; its first import compiles for about a minute")
     # Import it before the workers start; otherwise all of them would compile it at once.
     import_optional("pymatting", "prepare", "gfm prepare foregrounds")
-    run(Job("foregrounds", items, partial(make, method)), options)
+    run([Job("foregrounds", items, partial(make, method))], options)

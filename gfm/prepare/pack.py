@@ -8,6 +8,7 @@ holds what training derives from whole mattes: ``train/labels/trimap_K``, H×W u
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os.path import abspath
 from pathlib import Path
 
 import cv2
@@ -130,8 +131,7 @@ def prepare_pack(
         items = _items(name, root, target, roots, max_side)
         _refuse(root, target, items)
         jobs.append(Job(f"pack {target.name}", items, make, is_exact=True))
-    for job in jobs:
-        run(job, options)
+    run(jobs, options)
     return targets
 
 
@@ -141,11 +141,11 @@ def _find_targets(roots: Roots, out: Path | None, only: Sequence[str]) -> dict[s
     for name in only:
         if name not in found:
             raise GFMError(f"--only {name}: no such dataset; choose from {', '.join(found)}")
-    return {
-        name: out / root.name if out else root.with_name(f"{root.name}_packed")
-        for name, root in found.items()
-        if not only or name in only
-    }
+    targets = {}
+    for name in only or found:
+        root = Path(abspath(found[name]))  # a relative one may have no name
+        targets[name] = out / root.name if out else root.with_name(f"{root.name}_packed")
+    return targets
 
 
 def _refuse_mixtures(targets: Mapping[str, Path], roots: Roots) -> None:

@@ -7,6 +7,7 @@ only with ``--overwrite``, whoever made them.
 
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +31,7 @@ from gfm.errors import GFMError
 from gfm.system.console import console
 from gfm.system.cores import num_cores
 from gfm.system.files import check_file, make_folder
-from gfm.system.processes import map_unordered
+from gfm.system.processes import exit_on_sigterm, map_unordered
 from gfm.system.progress import Progress, duration
 from gfm.system.shards import EVERYTHING, Shard
 
@@ -99,40 +100,46 @@ class Job:
     is_exact: bool = False
 
 
-def run(job: Job, options: Options) -> None:
-    """Make the missing files; print estimates and failures.
+@exit_on_sigterm()
+def run(jobs: Sequence[Job], options: Options) -> None:
+    """Make the missing files of all jobs; print estimates and failures.
 
     Raises:
-        GFMError: The disk is too small or cannot be written, a target folder holds sources, a
-            worker was killed, or some items failed after all others were made.
+        GFMError: The disk is too small for all jobs or cannot be written, a target folder holds
+            sources, a worker was killed, or some items failed after all others were made.
     """
+    needed: defaultdict[int, float] = defaultdict(float)
+    todos = [(job, _find_work(job, options, needed)) for job in jobs]
+    num_failed = sum(_make(job, todo, options) for job, todo in todos if todo)
+    if num_failed:
+        total = sum(len(todo) for _, todo in todos)
+        raise GFMError(f"{num_failed:,} of {total:,} failed (listed above)")
+
+
+def _find_work(job: Job, options: Options, needed: defaultdict[int, float]) -> list[Item]:
+    """Return the items to make; check their folders and, see :func:`_check_disk`, the disk."""
     share = options.shard.of(job.items)
     todo, num_outdated = (list(share), 0) if options.overwrite else _find_missing(share)
     part = f", {options.shard}" if options.shard.count > 1 else ""
     there = f", {len(share) - len(todo):,} already made" if len(todo) < len(share) else ""
     if num_outdated:
         there += f" ({num_outdated:,} before their sources changed: --overwrite replaces them)"
-    console().print(f"{job.title}{part}: {len(todo):,} to make{there}", highlight=False)
-    if not todo:
-        return
-    _check_folders(todo)
-    _check_disk(job, todo)
+    console().print(f"{job.title}{part}: {len(todo):,} to make{there}")
+    if todo:
+        _check_folders(todo)
+        _check_disk(job, todo, needed)
+    return todo
+
+
+def _make(job: Job, todo: list[Item], options: Options) -> int:
+    """Make the items, and return how many failed; these are printed even if interrupted."""
     for folder in sorted({target.parent for item in todo for target in item.targets}):
         make_folder(folder)
     start = time.monotonic()
-    faults: list[str] = []
-    _make(job, todo, options, faults)
-    made = len(todo) - len(faults)
-    console().print(f"{made:,} made in {duration(time.monotonic() - start)}", highlight=False)
-    if faults:
-        raise GFMError(f"{len(faults):,} of {len(todo):,} failed (listed above)")
-
-
-def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> None:
-    """Make the items, append failures to ``faults``, and print them even if interrupted."""
     num_workers = min(options.num_workers or num_cores(), len(todo))
     make = partial(_write, job.make, options.overwrite)
     seconds: list[float] = []
+    faults: list[str] = []
     try:
         with Progress(len(todo), job.title) as bar:
             for outcome in map_unordered(make, todo, num_workers):
@@ -152,7 +159,10 @@ def _make(job: Job, todo: list[Item], options: Options, faults: list[str]) -> No
                     )
     finally:
         for fault in faults:
-            console().print(f"failed: {fault}", highlight=False, markup=False)
+            console().print(f"failed: {fault}")
+    made = f"{job.title}: {len(todo) - len(faults):,} made"
+    console().print(f"{made} in {duration(time.monotonic() - start)}")
+    return len(faults)
 
 
 def _find_missing(items: Iterable[Item]) -> tuple[list[Item], int]:
@@ -210,20 +220,25 @@ def _check_folders(todo: Sequence[Item]) -> None:
         raise GFMError(f"{folder} holds the pictures to read: name another folder to write to")
 
 
-def _check_disk(job: Job, todo: Sequence[Item]) -> None:
-    """Print how much will be written and how much is free."""
+def _check_disk(job: Job, todo: Sequence[Item], needed: defaultdict[int, float]) -> None:
+    """Print how much will be written, and how much is free after the jobs before.
+
+    ``needed`` has the bytes of these jobs by disk; those of this job are added.
+    """
     need = 0.0
     with Progress(len(todo), f"{job.title}: sizes") as bar:  # takes minutes on a slow disk
         for item in todo:
             need += item.num_bytes(_size(item))
             bar.advance()
     place = next(folder for folder in todo[0].targets[0].absolute().parents if folder.exists())
-    free = shutil.disk_usage(place).free
-    text = f"about {decimal(int(need))}, {decimal(free)} free"
+    disk = place.stat().st_dev
+    free = max(shutil.disk_usage(place).free - int(needed[disk]), 0)
+    text = f"about {decimal(int(need))}, {decimal(free)} {'then ' if needed[disk] else ''}free"
+    needed[disk] += need
     if need > free and job.is_exact:
         raise GFMError(f"{job.title} takes {text} at {place}: choose another disk with --out")
     warning = "; that may not be enough" if need > free else ""
-    console().print(f"takes {text} at {place}{warning}", highlight=False, markup=False)
+    console().print(f"takes {text} at {place}{warning}")
 
 
 def _size(item: Item) -> tuple[int, int]:

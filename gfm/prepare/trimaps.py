@@ -41,4 +41,4 @@ def prepare_trimaps(
     # Ignore existing trimaps, because an incomplete folder is completed here.
     mattes = Roots(root, folders=replace(folders, validation_trimap="")).validation()
     items = [Item((photo.alpha,), (target / f"{photo.name}.png",), _BYTES) for photo in mattes]
-    run(Job("trimaps", items, partial(make, kernel_size)), options)
+    run([Job("trimaps", items, partial(make, kernel_size))], options)

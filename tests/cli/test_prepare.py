@@ -75,6 +75,10 @@ def test_only_the_named_folder(roots):
         prepare_denoise(roots, only=["fur"])
     prepare_denoise(roots, only=["fg"], options=ONE)
     assert not (roots.bg20k / "train_denoise").exists()
+    with pytest.raises(
+        GFMError, match=r"paths\.am2k=.*BG-20k has no folder of pictures to denoise"
+    ):
+        prepare_denoise(Roots(roots.bg20k))
 
 
 def test_missing_packages_are_named(roots, monkeypatch):

@@ -96,6 +96,12 @@ def test_packed_data_are_not_packed_again(roots):
         prepare_pack(roots, roots.photos.parent, only=["photos"])
 
 
+def test_the_current_folder_is_packed_beside_itself(roots, monkeypatch):
+    monkeypatch.chdir(roots.photos)
+    packed = prepare_pack(Roots("."), options=ONE)["photos"]
+    assert packed == roots.photos.with_name("AM-2k_packed")
+
+
 def test_datasets_are_not_mixed(roots, tmp_path):
     """Equal folders are the same dataset."""
     bg20k, coco = (tmp_path / name / "images" for name in ("bg", "coco"))

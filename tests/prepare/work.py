@@ -7,9 +7,9 @@ from gfm.data.images import read_alpha
 from gfm.prepare.runner import Item, Job
 
 
-def job(items, make=None, is_exact=False):
-    """Return a job that copies pictures unless it is given other work."""
-    return Job("copies", items, make or copy, is_exact)
+def jobs(items, make=None, is_exact=False):
+    """Return a job, as the only one, that copies pictures unless it is given other work."""
+    return [Job("copies", items, make or copy, is_exact)]
 
 
 def copy(item: Item):
