@@ -47,6 +47,15 @@ def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
         )
 
 
+def _check_share(number: int, num_processes: int, what: str) -> None:
+    """Raise GFMError if a process would have none of the samples."""
+    if number < num_processes:
+        raise GFMError(
+            f"{number} {what} are too few for {num_processes} processes: set trainer.devices to "
+            f"{number} or fewer"
+        )
+
+
 _NUM_OF_OTHERS = 10  # validation photos per added dataset
 _HOLDOUT = 0.2  # fraction held out of a dataset without validation photos
 
@@ -202,9 +211,11 @@ class MattingDataModule(pl.LightningDataModule):
         """Return a loader that starts at the current batch, and drops a last, smaller batch.
 
         Raises:
-            GFMError: A batch does not divide among the processes.
+            GFMError: A batch does not divide among the processes, or a process has no sample.
         """
-        batch_size = split_batch(self.batch_size, rank_and_world()[1])
+        num_processes = rank_and_world()[1]
+        batch_size = split_batch(self.batch_size, num_processes)
+        _check_share(len(self.training), num_processes, "training samples")
         sampler = EpochSampler(len(self.training), self.samples.seed, self.repeats_first_epoch)
         is_on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return TrainingLoader(
@@ -244,10 +255,5 @@ class MattingDataModule(pl.LightningDataModule):
         Raises:
             GFMError: A process would have no photo, and the others would wait for it forever.
         """
-        num_processes = rank_and_world()[1]
-        if len(photos) < num_processes:
-            raise GFMError(
-                f"{len(photos)} validation photos are too few for {num_processes} processes: "
-                f"set trainer.devices to {len(photos)} or fewer"
-            )
+        _check_share(len(photos), rank_and_world()[1], "validation photos")
         return photo_loader(photos, self.num_workers)

@@ -129,7 +129,7 @@ def read_alpha(path: Path, is_cutout: bool = False) -> np.ndarray:
 
 def is_too_small(matte: np.ndarray) -> bool:
     """Return whether a matte is a mask of 0 and 1, or has 8-bit values in 16 bits."""
-    return bool(matte.max() == 1 or to_uint8(matte).max() == 1)
+    return bool(matte.any() and to_uint8(matte).max() <= 1)
 
 
 def to_uint8(matte: np.ndarray) -> np.ndarray:

@@ -24,12 +24,15 @@ from gfm.errors import GFMError
 Foreground = Literal["image", "closed_form"]
 Backgrounds = Literal["bg20k", "coco"]
 
-# The fix that an error names if a folder is missing.
+# The fix that an error names if a folder, or one of its files, is missing.
 _REMEDY = {
     "foreground": "track.foreground=image, or make it with gfm prepare foregrounds",
     "background": "track.foreground=image, or make it with gfm prepare foregrounds",
     "denoised_foreground": "track.denoise=false, or make it with gfm prepare denoise",
     "denoised_image": "track.denoise=false, or make it with gfm prepare denoise",
+    "validation_trimap": "data.source.folders.validation_trimap=, or make it with gfm prepare "
+    "trimaps",
+    "labels": "paths to a newly packed folder",
 }
 
 
@@ -150,15 +153,19 @@ class Roots:
             for name, folder in partners.items()
         }
         kinds = [] if alpha == "validation_alpha" else self.label_folders()
-        labels = {
-            kind.name: files_by_stem(kind, "paths to a newly packed folder") for kind in kinds
-        }
+        labels = {kind.name: files_by_stem(kind, _REMEDY["labels"]) for kind in kinds}
         return [
             Photo(
                 stem,
                 alpha=path,
-                labels={kind: find_partner(found, stem, path) for kind, found in labels.items()},
-                **{name: find_partner(files[name], stem, path) for name in files},  # type: ignore[arg-type]
+                labels={
+                    kind: find_partner(found, stem, path, _REMEDY["labels"])
+                    for kind, found in labels.items()
+                },
+                **{  # type: ignore[arg-type]
+                    name: find_partner(files[name], stem, path, _REMEDY.get(folder))
+                    for name, folder in partners.items()
+                },
             )
             for stem, path in alphas.items()
         ]
@@ -236,5 +243,8 @@ def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Sc
     images = files_by_stem(folder, f"{option}=<folder of backgrounds>, or track=ori")
     if not is_denoised:
         return [Scene(path) for path in images.values()]
-    denoised = files_by_stem(root / "train_denoise", _REMEDY["denoised_image"])
-    return [Scene(path, find_partner(denoised, stem, path)) for stem, path in images.items()]
+    remedy = _REMEDY["denoised_image"]
+    denoised = files_by_stem(root / "train_denoise", remedy)
+    return [
+        Scene(path, find_partner(denoised, stem, path, remedy)) for stem, path in images.items()
+    ]

@@ -63,16 +63,25 @@ def find_suffix(mattes: Iterable[str], photos: Iterable[str]) -> str:
     return ""
 
 
-def find_partner(files: dict[str, Path], stem: str, needed_by: Path) -> Path:
+def find_partner(
+    files: dict[str, Path], stem: str, needed_by: Path, remedy: str | None = None
+) -> Path:
     """Return the file with the given stem.
 
+    Args:
+        files: The files of a folder by stem.
+        stem: Stem of the file.
+        needed_by: The file that needs it.
+        remedy: Override that an error names if the folder is not essential.
+
     Raises:
-        GFMError: The file does not exist; the message names the file that needs it.
+        GFMError: The file does not exist.
     """
     if stem not in files:
         folder = next(iter(files.values())).parent
         for path in sorted(folder.iterdir()):
             if unicodedata.normalize("NFC", path.stem) == stem and path.is_file():
                 raise GFMError(f"{path} is not supported: convert it to PNG, or remove {needed_by}")
-        raise GFMError(f"no picture named {stem} in {folder}: add it, or remove {needed_by}")
+        fix = f"set {remedy}" if remedy else f"add it, or remove {needed_by}"
+        raise GFMError(f"no picture named {stem} in {folder}: {fix}")
     return files[stem]

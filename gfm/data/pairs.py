@@ -25,6 +25,7 @@ from gfm.errors import GFMError
 
 _SET_IMAGES = "data.images to the name of the photos' folder"
 _SET_ALPHAS = "data.alphas to the name of the mattes' folder"
+_NO_TRIMAPS = "data.trimaps=none, or complete the folder with gfm prepare trimaps"
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,14 @@ class Pairs:
         self.check_trimaps()
         trimaps = {}
         if found.trimaps and (folder / found.trimaps).is_dir():  # another part may have them
-            trimaps = files_by_stem(folder / found.trimaps, "data.trimaps=none")
+            trimaps = files_by_stem(folder / found.trimaps, _NO_TRIMAPS)
         _check_names(images, alphas, folder / found.alphas)
         return [
             Photo(
                 stem,
                 image=find_partner(images, stem, alpha),
                 alpha=alpha,
-                trimap=find_partner(trimaps, stem, alpha) if trimaps else None,
+                trimap=find_partner(trimaps, stem, alpha, _NO_TRIMAPS) if trimaps else None,
             )
             for stem, alpha in alphas.items()
         ]

@@ -265,6 +265,13 @@ def test_a_batch_that_does_not_divide(demo_roots, monkeypatch):
         split_batch(4, 8)
 
 
+def test_fewer_samples_than_processes(demo_roots, monkeypatch):
+    monkeypatch.setattr(datamodules, "rank_and_world", lambda: (7, 8))
+    text = "4 training samples are too few for 8 processes: set trainer.devices to 4 or fewer"
+    with pytest.raises(GFMError, match=text):
+        module(demo_roots, "ori", batch_size=8).train_dataloader()
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_only_trainings_on_a_gpu_pin_memory(demo_roots, monkeypatch, device):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)

@@ -69,6 +69,22 @@ def test_missing_partner(am2k):
         Roots(am2k).training("image", False)
 
 
+@pytest.mark.parametrize(
+    ("folder", "call", "fix"),
+    [
+        ("train/fg", lambda roots: roots.training("closed_form", False), "gfm prepare foregrounds"),
+        ("train/fg_denoise", lambda roots: roots.training("closed_form", True), "gfm prepare deno"),
+        ("validation/trimap", lambda roots: roots.validation(), "gfm prepare trimaps"),
+    ],
+)
+def test_what_an_interrupted_command_made(am2k, folder, call, fix):
+    """The matte is not to be removed."""
+    for path in sorted((am2k / folder).iterdir()):
+        path.unlink()
+        with pytest.raises(GFMError, match=rf"no picture.* in .*{folder}: set .*{fix}"):
+            call(Roots(am2k))
+
+
 def test_empty_folder(tmp_path):
     (tmp_path / "train").mkdir()
     with pytest.raises(GFMError, match=r"no pictures .*paths.coco"):

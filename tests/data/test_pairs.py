@@ -173,7 +173,7 @@ def test_photos_without_a_matte_are_named(root):
             {},
             r"no picture named o_2 in .*original: add it, or remove .*o_2\.png",
         ),
-        ("trimap/o_1.png", {"trimaps": "trimap"}, "no picture named o_1 in .*trimap"),
+        ("trimap/o_1.png", {}, "no picture named o_1 in .*trimap: set data.trimaps=none, or"),
         ("", {"images": "image"}, r"no folder .*image: set data\.images"),
         ("", {"alphas": "matte"}, r"no folder .*matte: set data\.alphas"),
         ("", {"trimaps": "trimaps"}, r"no folder .*trimaps: set data\.trimaps, or .*=none"),
