@@ -125,8 +125,7 @@ class Predictor:
         """
         batch = to_batch(image).to(self.device)
         prediction = Shrinking(self._infer, self.max_size)(self.model, batch)
-        # A glance of NaN would be all background, so the focus is checked.
-        if self.precision == "16" and prediction.focus.isnan().any():
+        if self.precision == "16" and prediction.alpha.isnan().any():
             raise GFMError("the network overflows in float16: choose precision bf16 or 32")
         return prediction._replace(alpha=prediction.alpha.float().clamp(0, 1))
 

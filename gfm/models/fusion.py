@@ -45,10 +45,12 @@ def classify(glance: Tensor) -> Tensor:
     """Turn N×C×H×W logits into the most likely class divided by C - 1, N×1×H×W in float32.
 
     The official code compares sigmoids, which differs only where several of them saturate to
-    exactly 1: there it takes the first, not the largest.
+    exactly 1: there it takes the first, not the largest. Logits of NaN have the class NaN, so that
+    overflow in float16 is not background.
     """
-    classes = glance.detach().max(dim=1, keepdim=True).indices  # argmax is ten times slower on CPUs
-    return classes.float() / (glance.shape[1] - 1)
+    largest = glance.detach().max(dim=1, keepdim=True)  # argmax is ten times slower on CPUs
+    classes = largest.indices.float().masked_fill(largest.values.isnan(), torch.nan)
+    return classes / (glance.shape[1] - 1)
 
 
 def fuse(rosta: Rosta, glance: Tensor, focus: Tensor) -> BranchOutput:

@@ -49,6 +49,14 @@ def test_a_batch_fuses_like_its_images(rosta):
     torch.testing.assert_close(fuse(rosta, glance, focus).alpha, torch.cat(alone))
 
 
+@pytest.mark.parametrize("rosta", ROSTAS["rim"], ids=lambda rosta: rosta.name)
+def test_overflow_of_glance_is_not_background(rosta):
+    glance = torch.zeros(1, rosta.num_classes, 1, 2)
+    glance[..., 1] = torch.nan  # of float16
+    alpha = fuse(rosta, glance, torch.zeros(1, 1, 1, 2)).alpha
+    assert alpha.isnan().tolist() == [[[[False, True]]]]
+
+
 def test_rim_is_not_rounded_to_half_precision():
     rim, alphas = RIM(), list(torch.rand(3, 2, 1, 8, 9))
     with torch.autocast("cpu", torch.bfloat16):
