@@ -30,6 +30,7 @@ ROWS += [
     Row("unknown inference", "option", (*ONNX, "--inference", "x"), ("unknown inference",)),
     Row("place that is a file", "path", HUB, ("cannot write",), out_is_a_file),
     Row("metrics that are none", "results", (*HUB, "--metrics", NET), ("not a metrics.json",)),
+    Row("no such metrics", "results", (*HUB, "--metrics", "{here}/m.json"), ("m.json: No such",)),
 ]
 
 

@@ -16,7 +16,7 @@ from gfm.checkpoints.formats import write_checkpoint
 from gfm.checkpoints.overwriting import seal
 from gfm.checkpoints.sources import HUB_WEIGHTS
 from gfm.errors import GFMError
-from gfm.system.files import make_folder, write_text
+from gfm.system.files import check_file, make_folder, write_text
 from gfm.system.run_folder import run_of
 
 HUB_FILES = (HUB_WEIGHTS, "config.json", "README.md")
@@ -41,6 +41,7 @@ def write_hub_folder(
 
 def read_metrics(path: Path) -> dict[str, float]:
     """Read the means of an evaluation from its ``metrics.json``; any other file raises GFMError."""
+    check_file(path)
     try:
         content = json.loads(path.read_text())
         return {str(key): float(value) for key, value in content.items() if value is not None}
