@@ -153,11 +153,9 @@ def test_files_without_a_photo_cause_a_warning(run, mattes):
         run(f"predictions={mattes}")
 
 
-def test_errors_name_the_cause_and_the_fix(run, mattes, tmp_path):
+def test_errors_name_the_cause_and_the_fix(run, mattes):
     with pytest.raises(GFMError, match=r"either checkpoint=.* or predictions="):
         run("checkpoint=some.ckpt", f"predictions={mattes}")
-    with pytest.raises(GFMError, match=r"no folder .*nowhere: set predictions="):
-        run(f"predictions={tmp_path / 'nowhere'}")
     with pytest.raises(GFMError, match="protocol 'gfm' has a metric 'mad': choose another name"):
         run(f"predictions={mattes}", "+extra_metrics.mad={_target_: builtins.len, _partial_: true}")
 
@@ -168,15 +166,6 @@ def test_mattes_in_a_wrong_range_are_refused(run, mattes, scale):
         write_png(path, scale(read_matte(path)))
     with pytest.raises(GFMError, match="almost empty: multiply masks of 0 and 1 by 255"):
         run(f"predictions={mattes}")
-
-
-def test_a_folder_without_mattes_is_described(run, tmp_path):
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    for holds, name in (("nothing", "x.txt"), ("x.txt", "z.jpg"), ("x.txt and z.jpg", "y.png")):
-        with pytest.raises(GFMError, match=rf"no picture .* it holds {holds}: name .* a\.png"):
-            run(f"predictions={folder}")
-        (folder / name).touch()
 
 
 @pytest.mark.parametrize("form", ["{}.tif", "{}.WEBP", "{}.jpg", "{}_alpha.png", "alpha/{}.png"])
