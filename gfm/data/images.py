@@ -56,12 +56,8 @@ def _map_array(file: BinaryIO) -> np.ndarray:
 def _packed(path: Path, num_channels: int) -> np.ndarray:
     """Open a packed picture as a memory map: H×W for one channel, H×W×C for several."""
     array = open_array(path)
-    is_flat = array.ndim < 2 or array.size == 0
-    if (
-        is_flat
-        or array.dtype != np.uint8
-        or array.shape[2:] != (num_channels,) * (num_channels > 1)
-    ):
+    is_picture = array.ndim >= 2 and array.size and array.dtype == np.uint8
+    if not is_picture or array.shape[2:] != (num_channels,) * (num_channels > 1):
         raise GFMError(f"{path} holds {array.dtype} of shape {array.shape}: pack it again")
     return array
 

@@ -132,23 +132,23 @@ def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> l
         GFMError: A worker was killed, or the folders of photos and mattes are not found.
     """
     found = [part for source in sources for part in parts(source)]
-    groups: dict[int, list[Group]] = {}
+    groups: list[list[Group]] = []
     problems: list[str] = []
-    for index, part in enumerate(found):
-        groups[index], faults = pair(part.folders)
+    for part in found:
+        own, faults = pair(part.folders)
+        groups.append(own)
         problems += faults
-    everything = [group for index in groups for group in groups[index]]
     notes = left_out([folder for part in found for folder in part.folders])
     _print(problems)
-    looks, faults = _look_at(everything, num_workers or num_cores())
+    looks, faults = _look_at([group for own in groups for group in own], num_workers or num_cores())
     problems += faults
-    for index, part in enumerate(found):
-        own = [(p, role, looks[p]) for g in groups[index] for p, role in g.files if p in looks]
-        faults, remarks = describe(own, part.swap)
+    for part, own in zip(found, groups, strict=True):
+        seen = [(p, role, looks[p]) for group in own for p, role in group.files if p in looks]
+        faults, remarks = describe(seen, part.swap)
         _print(faults)
         problems += faults
         notes += remarks
-    faults, remarks = _find_duplicates(list(groups.values()), looks)
+    faults, remarks = _find_duplicates(groups, looks)
     _print(faults)
     _print(f"note: {note}" for note in [*notes, *remarks])
     _summarise(found, groups)
@@ -194,23 +194,19 @@ def _find_duplicates(
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        console().print(line, highlight=False)
+        console().print(line)
 
 
-def _files(groups: Iterable[Group]) -> list[Path]:
-    """Return the files of groups that exist; links may be broken."""
-    return [path for group in groups for path, _ in group.files if path.is_file()]
-
-
-def _fingerprint(groups: Iterable[Group]) -> str:
-    return fingerprint_of_files(sorted(_files(groups)))
-
-
-def _summarise(found: Sequence[Part], groups: dict[int, list[Group]]) -> None:
+def _summarise(found: Sequence[Part], groups: Sequence[Sequence[Group]]) -> None:
     for root in dict.fromkeys(part.root for part in found):
-        own = [g for i, part in enumerate(found) if part.root == root for g in groups[i]]
-        files = _files(own)
+        files = [
+            path
+            for part, own in zip(found, groups, strict=True)
+            for group in own
+            for path, _ in group.files
+            if part.root == root and path.is_file()  # links may be broken
+        ]
         counts = Counter(os.path.relpath(path.parent, root) for path in files)
         text = ", ".join(f"{folder} {count:,}" for folder, count in counts.items()) or "nothing"
         size = decimal(sum(path.stat().st_size for path in files))
-        _print([f"{root}: {text}; {size}, fingerprint {_fingerprint(own)}"])
+        _print([f"{root}: {text}; {size}, fingerprint {fingerprint_of_files(sorted(files))}"])

@@ -121,16 +121,17 @@ def find_data(name: str, folder: Path | None = None) -> Download:
         raise GFMError(f"no dataset is published as {name!r}: choose one of {', '.join(names())}")
     published, agreement, hint = _DATA[name]
     entry = links()["datasets"][published]
-    is_folder = "google_drive_folder" in entry
-    link = (
-        f"https://drive.google.com/drive/folders/{entry['google_drive_folder']}"
-        if is_folder
-        else _file_link(entry)
-    )
-    target = (folder or Path("data/downloads")) / (name if is_folder else f"{name}.zip")
-    agreements = {agreement: _agreement(agreement)}
+    drive_folder = entry.get("google_drive_folder")
+    folder_link = f"https://drive.google.com/drive/folders/{drive_folder}"
     return Download(
-        *(name, link, agreements, target, hint, is_folder, _check_archive), _LARGEST_ARCHIVE
+        name,
+        folder_link if drive_folder else _file_link(entry),
+        {agreement: _agreement(agreement)},
+        (folder or Path("data/downloads")) / (name if drive_folder else f"{name}.zip"),
+        hint,
+        drive_folder is not None,
+        _check_archive,
+        _LARGEST_ARCHIVE,
     )
 
 

@@ -126,9 +126,8 @@ def left_out(folders: Sequence[Folder]) -> list[str]:
             notes.append(f"{path}: files that are not read: {text}")
         for child in sorted(path.iterdir()):
             is_ancestor = any(child == p or child in p.parents for p in checked)
-            if child.is_dir() and not is_ancestor and list_pictures(child):
-                count = sum(map(len, list_pictures(child).values()))
-                notes.append(
-                    f"{path}: the sub-folder {child.name} is not read ({count:,} pictures)"
-                )
+            found = {} if is_ancestor or not child.is_dir() else list_pictures(child)
+            if found:
+                text = f"{sum(map(len, found.values())):,} pictures"
+                notes.append(f"{path}: the sub-folder {child.name} is not read ({text})")
     return notes

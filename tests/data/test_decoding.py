@@ -199,6 +199,7 @@ def test_cut_outs_are_read_by_their_opacity(tmp_path, suffix):
     grey = COLOURS[:, :, 0]
     saved(path, Image.fromarray(np.dstack([grey, MATTE]), "LA"), lossless=True, exact=True)
     np.testing.assert_array_equal(read_alpha(path), MATTE)
+    np.testing.assert_array_equal(read_image(path), np.dstack([grey] * 3))
 
 
 def test_mattes_without_varying_opacity(tmp_path):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gfm.data.images import read_alpha, read_image, write_png
+from gfm.data.images import read_image, write_png
 from gfm.data.layout import Folders, Roots, scenes
 from gfm.errors import GFMError
 
@@ -122,19 +122,6 @@ def test_unreadable_picture(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(GFMError, match=r"photo.jpg"):
         read_image(path)
-
-
-def test_pictures_of_many_kinds(tmp_path):
-    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    write_png(tmp_path / "grey.png", grey)
-    np.testing.assert_array_equal(read_alpha(tmp_path / "grey.png"), grey)
-    assert read_image(tmp_path / "grey.png").shape == (16, 16, 3)
-    cv2.imwrite(str(tmp_path / "deep.png"), grey.astype(np.uint16) * 257)
-    np.testing.assert_array_equal(read_alpha(tmp_path / "deep.png"), grey)
-    rgba = np.dstack([grey * 0, grey * 0, grey, 255 - grey])  # red, in OpenCV's order
-    cv2.imwrite(str(tmp_path / "rgba.png"), rgba)
-    np.testing.assert_array_equal(read_alpha(tmp_path / "rgba.png"), 255 - grey)
-    assert read_image(tmp_path / "rgba.png")[5, 5].tolist() == [grey[5, 5], 0, 0]
 
 
 def test_writing_is_all_or_nothing(tmp_path):

@@ -1,5 +1,6 @@
 """Messages about mattes and photos with wrong content."""
 
+import re
 import unicodedata
 
 import cv2
@@ -73,7 +74,7 @@ def test_mattes_of_the_wrong_kind_are_a_problem_in_one_line(root, capsys, kind):
     for index, name in enumerate(NAMES):
         save(root / f"masks/{name}.png", make(index))
     (problem,), _ = seen(root, capsys, images="images", alphas="masks")
-    assert __import__("re").search(rf"{root / 'masks'}: {words}", problem), problem
+    assert re.search(rf"{root / 'masks'}: {words}", problem), problem
     with pytest.raises(GFMError, match=words):
         check_photos(photos(root))
 
