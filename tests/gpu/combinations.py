@@ -4,7 +4,7 @@ import itertools
 import math
 
 from tests.benchmarks.bench_training import SILENT
-from tests.conftest import DEMO, SMALL_NETWORK
+from tests.conftest import SMALL_DATA, SMALL_NETWORK
 from tests.gpu import runs
 from tests.gpu.stage import Stage
 
@@ -64,11 +64,10 @@ def _train(stage: Stage, name: str, own: list[str]) -> None:
 def _options(stage: Stage) -> list[str]:
     network = SMALL_NETWORK if stage.is_rehearsal else ["backbone=r34"]
     precision = "32-true" if stage.is_rehearsal else f"{stage.half}-mixed"
-    data = [f"data.source.{key}={value}" for key, value in DEMO.items()]
-    data += ["data.source.num_train=16", f"paths.demo={stage.folder / 'sixteen'}", "track=ori"]
-    data += ["data.num_workers=0", "data.batch_size=2", "data.crop_sizes=[96]"]
+    data = [*SMALL_DATA, "data.source.num_train=16", "track=ori"]
+    data += [f"paths.demo={stage.folder / 'sixteen'}", "data.batch_size=2", "data.crop_sizes=[96]"]
     data += [f"data.input_size={64 if stage.is_rehearsal else 96}"]
-    run = [f"trainer.accelerator={'cpu' if stage.is_rehearsal else 'gpu'}", "logger=none"]
+    run = [f"trainer.accelerator={stage.accelerator}", "logger=none"]
     run += [f"trainer.precision={precision}", "trainer.max_epochs=1", "recipe.norm_samples=0"]
     run += [f"trainer.limit_train_batches={2 if stage.is_rehearsal else 5}", "test=false"]
     run += ["trainer.limit_val_batches=1", "trainer.check_val_every_n_epoch=1"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from tests.conftest import DEMO, SMALL_NETWORK
+from tests.conftest import SMALL_DATA, SMALL_NETWORK
 from tests.gpu.runner import PROJECT, descendants, kill_tree
 from tests.gpu.stage import Stage
 
@@ -146,18 +146,13 @@ def job_options(stage: Stage) -> list[str]:
     """Return overrides of a run in float64 whose losses do not depend on how it is divided."""
     network = SMALL_NETWORK if stage.is_rehearsal else ["backbone=r34"]
     size, crop = (64, 96) if stage.is_rehearsal else (128, 128)
-    data = ["data.num_workers=0", *(f"data.source.{k}={v}" for k, v in DEMO.items())]
     batch = 4 * stage.num_gpus  # divides among one, two and all processes
-    data += [
-        f"data.source.num_train={2 * batch}",
-        f"paths.demo={stage.folder / 'small'}",
-        "track=ori",
-    ]
+    data = [*SMALL_DATA, f"data.source.num_train={2 * batch}", "track=ori"]
+    data += [f"paths.demo={stage.folder / 'small'}"]
     data += [f"data.input_size={size}", f"data.crop_sizes=[{crop}]", f"data.batch_size={batch}"]
     recipe = ["recipe.norm_samples=0", "scheduler=none", "~optimizer.betas"]
     recipe += ["optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.01}"]
-    accelerator = "cpu" if stage.is_rehearsal else "gpu"
-    run = [f"trainer.accelerator={accelerator}", "trainer.precision=64-true", "logger=csv"]
+    run = [f"trainer.accelerator={stage.accelerator}", "trainer.precision=64-true", "logger=csv"]
     run += ["trainer.log_every_n_steps=1", "trainer.limit_val_batches=0", "test=false"]
     if not stage.is_rehearsal:  # there, tests/synchronized does it
         run += ["trainer.sync_batchnorm=true"]

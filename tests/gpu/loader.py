@@ -68,10 +68,9 @@ def _most_workers(stage: Stage, roots: Roots, place: ComposeOn) -> int:
 def _rate(stage: Stage, roots: Roots, num_workers: int, place: ComposeOn) -> float:
     """Return the samples per second of loader processes when their queues are empty."""
     datamodule = _datamodule(stage, roots, num_workers, place)
-    accelerator = "cpu" if stage.is_rehearsal else "gpu"
     # Its device decides whether batches are pinned.
     datamodule.trainer = pl.Trainer(
-        accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False
+        accelerator=stage.accelerator, devices=1, logger=False, enable_checkpointing=False
     )
     datamodule.setup("fit")
     batches = iter(datamodule.train_dataloader())

@@ -148,19 +148,11 @@ def _run_out(stage: Stage) -> None:
     reset_peak()
     maker(_photo(small))
     synchronize()
-    with _limit_memory(stage, maker, 1.5 * peak_mebibytes(), small), suppress(GFMError):
+    limited = _refuse(maker, small) if stage.is_rehearsal else _limit(1.5 * peak_mebibytes() + 256)
+    with limited, suppress(GFMError):
         predict_files(maker, sources, ResultFiles(out, OUTPUTS))  # says how many failed
     written = ", ".join(sorted(path.stem for path in out.glob("alpha/*")))
     stage.equal("photos matted, of which a_large runs out of memory", written, "b_small")
-
-
-def _limit_memory(
-    stage: Stage, maker: OutputMaker, mebibytes: float, size: tuple[int, int]
-) -> AbstractContextManager[object]:
-    """Return a context in which only small photos fit into memory."""
-    if stage.is_rehearsal:
-        return _refuse(maker, size)
-    return _limit(mebibytes + 256)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def _evaluate(stage: Stage, precision: str) -> None:
     options = [f"data.source.{key}={value}" for key, value in counts.items()]
     options += [f"paths.demo={demo}", f"checkpoint={checkpoint}", f"trainer.precision={precision}"]
     options += [f"paths.run={stage.folder / f'evaluation_{precision}'}"]
-    options += [f"trainer.accelerator={'cpu' if stage.is_rehearsal else 'gpu'}"]
+    options += [f"trainer.accelerator={stage.accelerator}"]
     start = time.perf_counter()
     summary, _ = evaluate(compose_config("evaluate", options))
     seconds = time.perf_counter() - start

@@ -47,6 +47,11 @@ class Stage:
         return self.device == "cpu"
 
     @property
+    def accelerator(self) -> str:
+        """The value of ``trainer.accelerator``."""
+        return "cpu" if self.is_rehearsal else "gpu"
+
+    @property
     def half(self) -> Literal["bf16", "16"]:
         """Half precision that this GPU has in hardware: before Ampere only float16."""
         return "16" if choose_precision(self.device)[0] == "16-mixed" else "bf16"

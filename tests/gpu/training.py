@@ -11,7 +11,7 @@ from gfm.data.images import read_alpha
 from gfm.data.listing import files_by_stem
 from gfm.run.evaluate import evaluate
 from gfm.run.train import train
-from tests.conftest import DEMO, SMALL_NETWORK, compose_config
+from tests.conftest import SMALL_DATA, SMALL_NETWORK, compose_config
 from tests.gpu.stage import Stage
 
 
@@ -28,7 +28,8 @@ def run(stage: Stage) -> None:
         return
     with stage.part("real photos"):
         options = ["data=folder", f"data.root={stage.photos}", f"paths.run={folder / 'photos'}"]
-        options += [f"checkpoint={folder / 'checkpoints/best.ckpt'}", _accelerator(stage)]
+        options += [f"checkpoint={folder / 'checkpoints/best.ckpt'}"]
+        options += [f"trainer.accelerator={stage.accelerator}"]
         summary, _ = evaluate(compose_config("evaluate", options))
         stage.measured("real photos", summary["num_images"])
         empty = _empty_sad(files_by_stem(stage.photos / "alphas", None).values())
@@ -39,18 +40,13 @@ def run(stage: Stage) -> None:
                       "threshold: SAD of empty mattes")  # fmt: skip
 
 
-def _accelerator(stage: Stage) -> str:
-    return f"trainer.accelerator={'cpu' if stage.is_rehearsal else 'gpu'}"
-
-
 def _options(stage: Stage) -> list[str]:
     seconds = max(1, round(60 * stage.train_minutes))
     stop = [f"trainer.max_time=00:{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}"]
-    stop += [_accelerator(stage), "logger=csv", "backbone.pretrained=false"]
+    stop += [f"trainer.accelerator={stage.accelerator}", "logger=csv", "backbone.pretrained=false"]
     if stage.is_rehearsal:
-        data = [f"data.source.{key}={value}" for key, value in DEMO.items()]
-        data += ["data.num_workers=0", "data.batch_size=2", "data.crop_sizes=[96]"]
-        return [*SMALL_NETWORK, *data, "data.input_size=32", "recipe.norm_samples=2", *stop]
+        data = [*SMALL_DATA, "data.batch_size=2", "data.crop_sizes=[96]", "data.input_size=32"]
+        return [*SMALL_NETWORK, *data, "recipe.norm_samples=2", *stop]
     data = ["data.source.num_train=2000", "data.source.num_validation=40", "data.num_workers=null"]
     data += ["data.source.num_backgrounds=200", "data.batch_size=32", "data.input_size=320"]
     epochs = ["trainer.max_epochs=200", "trainer.check_val_every_n_epoch=2"]
