@@ -31,18 +31,12 @@ def _convert_key(key: str, is_2b: bool) -> str:
         return f"{_DECODERS[match[1]]}.heads.{head}.{key[match.end() :]}"
     if match := re.match(r"decoder(\d)_([gf])\.", key):
         return f"{_DECODERS[match[2]]}.stages.{deep - int(match[1])}.{key[match.end() :]}"
-    return _convert_encoder_key(key, is_2b)
-
-
-def _convert_encoder_key(key: str, is_2b: bool) -> str:
-    match = re.match(r"encoder(\d)\.", key)
-    if not match:
-        return key
-    stage, rest = int(match[1]), key[match.end() :]
-    if not is_2b:
-        return f"encoder.stages.{stage}.{rest}"
-    # The stem and the first stage of r34_2b share a resolution, and so form one stage here.
-    return f"encoder.stages.{f'0.{stage}' if stage < 2 else stage - 1}.{rest}"
+    if match := re.match(r"encoder(\d)\.", key):
+        stage = match[1]
+        if is_2b:  # its stem and first stage share a resolution, and so form one stage here
+            stage = f"0.{stage}" if int(stage) < 2 else str(int(stage) - 1)
+        return f"encoder.stages.{stage}.{key[match.end() :]}"
+    return key
 
 
 def is_official(state: State) -> bool:
