@@ -226,21 +226,26 @@ class Datasets(Protocol):
         """List backgrounds."""
 
 
-def scenes(root: Path | None, option: str, is_denoised: bool = False) -> list[Scene]:
+def scenes(
+    root: Path | None, option: str, is_denoised: bool = False, is_for_track: bool = True
+) -> list[Scene]:
     """List the background pictures of ``root/train``, or else of ``root``, sorted by name.
 
     Args:
         root: Root of BG-20k or COCO, or any folder of pictures.
         option: Override that sets the root, for messages.
         is_denoised: Whether to require the same picture in ``train_denoise``.
+        is_for_track: Whether a track needs them, rather than the photos with any track.
 
     Raises:
         GFMError: The root is not set, or a folder or the partner of a file is missing.
     """
     if root is None:
-        raise GFMError(f"this track needs background pictures: set {option}=<folder>")
+        what = "this track needs" if is_for_track else "cut-outs need"
+        raise GFMError(f"{what} background pictures: set {option}=<folder>")
     folder = root / "train" if (root / "train").is_dir() else root
-    images = files_by_stem(folder, f"{option}=<folder of backgrounds>, or track=ori")
+    other = ", or track=ori" if is_for_track else ""
+    images = files_by_stem(folder, f"{option}=<folder of backgrounds>{other}")
     if not is_denoised:
         return [Scene(path) for path in images.values()]
     remedy = _REMEDY["denoised_image"]

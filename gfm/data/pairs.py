@@ -144,7 +144,7 @@ class Pairs:
     def _cutouts(self, images: Mapping[str, Path]) -> list[Photo]:
         """Describe cut-outs, each with a background to blend it over in validation."""
         kind: Backgrounds = "coco" if self.bg20k is None and self.coco else "bg20k"
-        backgrounds = self.scenes(kind)
+        backgrounds = scenes(getattr(self, kind), f"paths.{kind}", is_for_track=False)
         photos = []
         for name, path in images.items():
             digest = hashlib.sha256(name.encode()).digest()

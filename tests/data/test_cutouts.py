@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from gfm.data import pairs as pairs_module
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions, ValidationSet
+from gfm.data.layout import scenes
 from gfm.data.pairs import Pairs
 from gfm.data.tracks import CompositeTrack, OriginalTrack
 from gfm.errors import GFMError
@@ -49,8 +51,8 @@ def test_cutouts_next_to_a_sub_folder_are_found(pairs):
 
 
 def test_backgrounds_are_listed_once(pairs, monkeypatch):
-    listed, scenes = [], Pairs.scenes
-    monkeypatch.setattr(Pairs, "scenes", lambda *given: listed.append(1) or scenes(*given))
+    listed = []
+    monkeypatch.setattr(pairs_module, "scenes", lambda *a, **b: listed.append(1) or scenes(*a, **b))
     assert len(pairs.training("image", is_denoised=False)) == 3
     assert len(listed) == 1
 
@@ -110,5 +112,7 @@ def test_composites_train_on_cutouts(pairs):
 def test_cutouts_need_backgrounds(pairs, tmp_path):
     with pytest.raises(GFMError, match=r"which need backgrounds: set track=comp_rssn"):
         OriginalTrack().photos(pairs)
-    with pytest.raises(GFMError, match=r"no folder .*: set paths\.bg20k=<folder of"):
+    with pytest.raises(GFMError, match=r"no folder .*: set paths\.bg20k=<folder of backgrounds>$"):
         Pairs(pairs.root, bg20k=tmp_path / "nowhere").training("image", False)
+    with pytest.raises(GFMError, match=r"^cut-outs need background pictures: set paths\.bg20k="):
+        Pairs(pairs.root).training("image", False)
