@@ -153,7 +153,7 @@ def download(item: Download) -> Path:
     unchecked = item.target.parent / ".unchecked" / item.target.name
     make_folder(unchecked.parent)
     try:
-        with _faults_of_download(item), _megabytes(item) as advance:
+        with _faults_of_download(gdown, item), _megabytes(item) as advance:
             gdown.download(
                 item.link, str(unchecked), quiet=True, resume=True, progress=advance, **_PATIENCE
             )
@@ -184,7 +184,7 @@ _PATIENCE = {"use_cookies": False, "timeout": 30, "retries": 2}
 
 def _download_folder(gdown: Any, item: Download) -> Path:
     make_folder(item.target)
-    with _faults_of_download(item):
+    with _faults_of_download(gdown, item):
         files = gdown.download_folder(
             item.link, output=str(item.target), quiet=False, resume=True, **_PATIENCE
         )
@@ -197,9 +197,8 @@ def _download_folder(gdown: Any, item: Download) -> Path:
 
 
 @contextmanager
-def _faults_of_download(item: Download) -> Iterator[None]:
+def _faults_of_download(gdown: Any, item: Download) -> Iterator[None]:
     requests: Any = import_optional("requests", "download", "gfm download")
-    gdown: Any = import_optional("gdown", "download", "gfm download")
     try:
         yield
     except (requests.exceptions.RequestException, gdown.exceptions.DownloadError) as error:

@@ -125,10 +125,14 @@ def prepare_pack(
     """
     targets = _find_targets(roots, out, only)
     _refuse_mixtures(targets, roots)
+    kernel_sizes = sorted({b.kernel_size for branches in ROSTAS.values() for b in branches})
     jobs = []
     for name, target in targets.items():
         root = getattr(roots, name)
-        items = _items(name, root, target, roots, max_side)
+        if name == "photos":
+            items = photo_items(root, target, roots.folders, kernel_sizes)
+        else:
+            items = scene_items(root, target, max_side)
         _refuse(root, target, items)
         jobs.append(Job(f"pack {target.name}", items, make, is_exact=True))
     run(jobs, options)
@@ -159,13 +163,6 @@ def _refuse_mixtures(targets: Mapping[str, Path], roots: Roots) -> None:
                 f"{options[0]}={one} and {options[1]}={other} would both be packed into {target}: "
                 "pack each with --only and a different --out"
             )
-
-
-def _items(name: str, root: Path, target: Path, roots: Roots, max_side: int) -> Sequence[Item]:
-    if name != "photos":
-        return scene_items(root, target, max_side)
-    kernel_sizes = sorted({b.kernel_size for branches in ROSTAS.values() for b in branches})
-    return photo_items(root, target, roots.folders, kernel_sizes)
 
 
 def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
