@@ -124,8 +124,8 @@ def read_alpha(path: Path, is_cutout: bool = False) -> np.ndarray:
 
 
 def is_too_small(matte: np.ndarray) -> bool:
-    """Return whether a matte is a mask of 0 and 1, or has 8-bit values in 16 bits."""
-    return bool(matte.any() and to_uint8(matte).max() <= 1)
+    """Return whether a matte is not empty, but at most 1 in 8 bits, as a mask of 0 and 1 is."""
+    return bool(matte.max() and to_uint8(matte).max() <= 1)
 
 
 def to_uint8(matte: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from gfm.data.images import (
     to_uint8,
 )
 from gfm.data.layout import Photo
-from gfm.data.spreading import spread_indices
+from gfm.data.spreading import spread
 from gfm.errors import GFMError
 from gfm.prepare.duplicates import fingerprint
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION
@@ -240,8 +240,7 @@ def check_photos(photos: Sequence[Photo], num_samples: int = 16) -> list[str]:
             dark or of different sizes.
     """
     looks: list[tuple[Path, Role, Look]] = []
-    for index in spread_indices(len(photos), num_samples):
-        photo = photos[index]
+    for photo in spread(photos, num_samples):
         roles: list[tuple[Path, Role]] = [(photo.alpha, "cutout")]
         if not photo.is_cutout:
             roles = [(photo.image, "photo"), (photo.alpha, "alpha")]

@@ -12,9 +12,8 @@ from gfm.errors import GFMError
 
 
 @pytest.fixture
-def am2k(demo_roots, tmp_path):
-    shutil.copytree(demo_roots.photos, tmp_path / "AM-2k")
-    return tmp_path / "AM-2k"
+def am2k(roots):
+    return roots.photos
 
 
 def test_training_photos(am2k):

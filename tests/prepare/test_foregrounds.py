@@ -19,11 +19,10 @@ from gfm.prepare.runner import Options
 
 
 @pytest.fixture
-def am2k(demo_roots, tmp_path):
-    shutil.copytree(demo_roots.photos, tmp_path / "AM-2k")
+def am2k(roots):
     for name in ("fg", "bg"):
-        shutil.rmtree(tmp_path / "AM-2k/train" / name)
-    return tmp_path / "AM-2k"
+        shutil.rmtree(roots.photos / "train" / name)
+    return roots.photos
 
 
 @pytest.fixture
