@@ -88,7 +88,6 @@ class MattingModule(pl.LightningModule):
         self.losses = LossWatch()
         self.weight_decay_on: WeightDecayOn = weight_decay_on
         self.objective = Objective(config.get("objective"), config.get("objective_mode", "min"))
-        self.groups: Groups = []  # with the options of this run
         self.is_resumed = False
         self.is_validation_left = False  # after the last step of a resumed run
 
@@ -292,9 +291,10 @@ class MattingModule(pl.LightningModule):
         """Return the optimiser, and a schedule that is updated at every step."""
         optimizer = self.optimizer(self._parameter_groups())
         scale_learning_rates(optimizer)
-        self.groups = group_options(optimizer)
-        if self.scheduler is None:
-            return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = {"scheduler": self.scheduler(optimizer, total_steps=steps), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        schedules = []
+        if self.scheduler is not None:
+            steps = int(self.trainer.estimated_stepping_batches)
+            schedule = self.scheduler(optimizer, total_steps=steps)
+            schedules.append({"scheduler": schedule, "interval": "step"})
+        self.groups = group_options(optimizer)  # of this run, even if it is resumed
+        return [optimizer], schedules

@@ -76,19 +76,24 @@ def scale_learning_rates(optimizer: Optimizer) -> None:
 
 
 def group_options(optimizer: Optimizer) -> Groups:
-    """Return the options of each group, without its parameters."""
-    return [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    """Return the options of each group, without its parameters, once its schedule is made.
+
+    ``lr`` is the rate that the schedule multiplies, which some schedules choose themselves.
+    """
+    options = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    return [{**group, "lr": group.get("initial_lr", group["lr"])} for group in options]
 
 
 def apply_options(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRScheduler]) -> None:
     """Apply the current options to a restored optimiser, at the same position in the schedule.
 
     A checkpoint restores the schedules, and the optimiser with its earlier learning rate, weight
-    decay and other options. The current options are those of :func:`group_options`, with the
-    learning rates before any schedule.
+    decay and other options. The current options are those of :func:`group_options`.
     """
     for group, new in zip(optimizer.param_groups, groups, strict=True):
         rate = new["lr"]
+        if "max_momentum" in group:  # OneCycleLR changes the momentum, too
+            new = {k: v for k, v in new.items() if k not in ("betas", "momentum")}
         if "initial_lr" in group:  # a schedule multiplies this full rate
             before = group["initial_lr"] or 1.0
             rate = group["lr"] if before == rate else group["lr"] / before * rate

@@ -1,6 +1,7 @@
 """Training options: checkpoints, freezing, weight decay and previews."""
 
 import itertools
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 from torch import nn
 
 from gfm.errors import GFMError
+from gfm.losses import Criterion
 from gfm.run.train import train
-from gfm.training.callbacks import Freezing
+from gfm.training.callbacks import EarlyEnd, Freezing
 from gfm.training.module import MattingModule
 from gfm.training.objective import Objective
 from gfm.training.optimization import (
@@ -123,6 +125,14 @@ def test_the_objective_ignores_nan():
     assert other.best is None
 
 
+def test_a_run_does_not_end_early_at_nan():
+    """Such as the metric of a user on a photo that lacks the region."""
+    end = EarlyEnd("val/mine", "min", patience=2)
+    end.best_score = torch.tensor(1.0)
+    assert not end._evaluate_stopping_criteria(torch.tensor(float("nan")))[0]
+    assert end._evaluate_stopping_criteria(torch.tensor(float("nan")))[0]
+
+
 def test_previews_every_n_epochs(tiny_training, tmp_path):
     start(tiny_training, "callbacks.previews.every_n_epochs=2", "trainer.max_epochs=5")
     drawn = sorted(path.name for path in (tmp_path / "run/previews").iterdir())
@@ -219,16 +229,18 @@ def test_weight_decay_spares_norms_and_biases(model):  # noqa: F811
 @pytest.mark.parametrize(
     "schedule",
     [
-        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
+        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda step: 1 / (2 + step)),
         lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.5),
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(o, max_lr=0.5, total_steps=9),
     ],
 )
 def test_a_resumed_optimizer_uses_the_new_options(model, schedule):  # noqa: F811
     def make(rate, decay):
-        optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=rate, weight_decay=decay)
+        options = {"lr": rate, "weight_decay": decay, "momentum": 0.9}
+        optimizer = torch.optim.SGD(parameter_groups(model, 0.5), **options)
         scale_learning_rates(optimizer)
-        groups = group_options(optimizer)
-        return optimizer, schedule(optimizer), groups
+        plan = schedule(optimizer)
+        return optimizer, plan, group_options(optimizer)
 
     def steps(optimizer, plan, number):
         rates = []
@@ -246,12 +258,23 @@ def test_a_resumed_optimizer_uses_the_new_options(model, schedule):  # noqa: F81
     apply_options(second, groups, [again])
     expected, straight, _ = make(0.2, 0.1)
     steps(expected, straight, 3)
-    assert [g["lr"] for g in second.param_groups] == [
-        pytest.approx(g["lr"]) for g in expected.param_groups
-    ]
+    for option in ("lr", "momentum"):
+        assert [g[option] for g in second.param_groups] == [
+            pytest.approx(g[option]) for g in expected.param_groups
+        ]
     assert {g["weight_decay"] for g in second.param_groups} == {0.1}
     for one, other in zip(steps(second, again, 3), steps(expected, straight, 3), strict=True):
         assert one == pytest.approx(other)
+
+
+def test_options_to_resume_with_have_the_rates_of_the_schedule(model):  # noqa: F811
+    adamw = partial(torch.optim.AdamW, lr=0.1)
+    schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.5, div_factor=5)
+    module = MattingModule(model, Criterion("tt"), adamw, schedule, None, None, config={})
+    module._trainer = SimpleNamespace(estimated_stepping_batches=9)
+    module.configure_optimizers()
+    assert [group["lr"] for group in module.groups] == [0.5 / 5]
+    assert module.groups[0]["max_lr"] == 0.5
 
 
 def test_frozen_norms_stay_frozen_where_ddp_replaces_them():

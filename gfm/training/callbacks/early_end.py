@@ -20,9 +20,9 @@ class EarlyEnd(EarlyStopping):
     """
 
     def __init__(self, monitor: str | None, mode: Literal["min", "max"], patience: int) -> None:
-        super().__init__(
-            monitor or "", mode=mode, patience=patience, check_on_train_epoch_end=False
-        )
+        # A value that is not finite counts as no improvement, as for the objective.
+        options = {"check_finite": False, "check_on_train_epoch_end": False}
+        super().__init__(monitor or "", mode=mode, patience=patience, **options)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
         super().load_state_dict({**state_dict, "patience": self.patience})  # the current option
