@@ -1,6 +1,7 @@
 """Writes overrides in Hydra's grammar, in which some characters of file names are special."""
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -59,7 +60,8 @@ def quote_paths(arguments: Sequence[str]) -> list[str]:
     """Quote the paths that Hydra cannot read, such as ``epoch=3.ckpt`` and ``photos [2024]``.
 
     Lightning gives checkpoints such names, and shells complete them without quotes. Commas separate
-    the values of a sweep.
+    the values of a sweep. An unquoted ``~`` at the beginning is the home folder, which shells do
+    not expand after ``NAME=``.
     """
     return [_quote(argument) for argument in arguments]
 
@@ -69,7 +71,7 @@ def _quote(argument: str) -> str:
     if not match or "${" in match[2] or _is_readable(argument):
         return argument
     parts = [found[1] for found in _PART.finditer(match[2])]
-    parts = [part if _QUOTED.fullmatch(part) else _written(part) for part in parts]
+    parts = [p if _QUOTED.fullmatch(p) else _written(os.path.expanduser(p)) for p in parts]
     return f"{match[1]}={','.join(parts)}"
 
 

@@ -110,7 +110,7 @@ def _runs(flags: Namespace, now: Options) -> Path:
 
 
 def _latest(runs: Path) -> Path:
-    found = sorted(runs.glob(f"train*/**/{LAST_CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
+    found = sorted(runs.glob(f"**/{LAST_CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise GFMError(f"ckpt_path=last: no run below {runs} has a checkpoint to resume from")
     return found[-1].parents[1]

@@ -59,6 +59,13 @@ def test_paths_with_an_equals_sign_are_quoted():
     assert quote_paths(["hydra.sweep.dir=a=b"]) == ["hydra.sweep.dir='a=b'"]
 
 
+def test_a_tilde_is_the_home_folder(monkeypatch):
+    """Shells do not expand it here, so runs would be written to a folder ``~``."""
+    monkeypatch.setenv("HOME", "/home/me")
+    assert quote_paths(["paths.runs=~/runs"]) == ["paths.runs=/home/me/runs"]
+    assert quote_paths(["paths.runs='~/runs'"]) == ["paths.runs='~/runs'"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_printed_override_survives_a_shell(name):
     (word,) = shlex.split(shell_override("paths.run", name))

@@ -45,6 +45,13 @@ def test_resuming_uses_the_folder_and_the_options_of_the_run(runs, where):
     )  # as of processes that it starts
 
 
+def test_the_latest_run_may_have_a_folder_named_by_the_user(runs):
+    (runs / "train/second").rename(runs / "mine")
+    assert f"paths.run={runs / 'mine'}" in resume_arguments(
+        ["ckpt_path=last", f"paths.runs={runs}"]
+    )
+
+
 def test_resuming_in_a_new_folder(runs):
     arguments = resume_arguments([f"ckpt_path={runs / LAST}", f"paths.run={runs / 'third'}"])
     assert {"backbone=r34", f"paths.run={runs / 'third'}", f"ckpt_path={runs / LAST}"} <= set(
