@@ -1,5 +1,6 @@
 """Defines ``gfm export``; imports are lazy, to keep --help fast."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -126,7 +127,8 @@ def hub(
     write_hub_folder(target, checkpoint, found, target.resolve().name)
     typer.echo(f"{target}: {summarize(checkpoint)}; {len(found)} metrics")
     typer.echo(f"load it: load_model({str(target)!r})")
-    typer.echo(f"share it: hf upload <user>/{target.resolve().name} {target}")
+    name, folder = shlex.quote(target.resolve().name), shlex.quote(str(target))
+    typer.echo(f"share it: hf upload <user>/{name} {folder}")
 
 
 def _read(source: str, licence: str | None, trust: list[str] | None) -> "Checkpoint":

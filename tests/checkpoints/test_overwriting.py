@@ -65,6 +65,12 @@ def test_an_edited_card_is_kept(checkpoint, tmp_path):
     assert _run("export", "hub", checkpoint, tmp_path, "--license", "mit").exit_code == 0
 
 
+def test_the_printed_command_quotes_the_folder(checkpoint, tmp_path):
+    folder = tmp_path / "my matting"
+    done = _run("export", "hub", checkpoint, folder)
+    assert f"hf upload <user>/'my matting' '{folder}'" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("kind", "suffix"), [("safetensors", ".safetensors"), ("onnx", ".onnx"), ("torch", ".pt2")]
 )
