@@ -5,7 +5,7 @@ from gfm.checkpoints.formats import read_checkpoint, read_weights, write_checkpo
 from gfm.checkpoints.loading import (
     build_network,
     check_network,
-    check_normalization,
+    check_same_problem,
     load_network,
     load_weights,
 )
@@ -15,7 +15,7 @@ __all__ = [
     "Checkpoint",
     "build_network",
     "check_network",
-    "check_normalization",
+    "check_same_problem",
     "choose_inferer",
     "load_model",
     "load_network",

@@ -61,19 +61,20 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
     model.load_state_dict(checkpoint.state)
 
 
-def check_normalization(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Raise GFMError if a network's ``_target_`` node and ``path`` differ in normalisation.
+def check_same_problem(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
+    """Raise GFMError if a ``_target_`` node and ``path`` differ in RoSTA or normalisation.
 
-    Networks of other packages are compared only with networks of the same class.
+    Neither can be told from the shapes of weights: those of FT and BT are the same. Networks of
+    other packages are compared only with networks of the same class.
     """
     source = checkpoint.model
     if not isinstance(source, dict) or _network_class(source) != _network_class(model):
         return
-    learnt = source.get("normalization", "none")
-    if learnt != model.get("normalization", "none"):
-        raise GFMError(
-            f"the weights of {path} were trained with backbone.normalization={learnt}: set that"
-        )
+    for option, default in (("rosta", "tt"), ("normalization", "none")):
+        learnt = source.get(option, default)
+        if learnt != model.get(option, default):
+            name = "rosta" if option == "rosta" else f"backbone.{option}"
+            raise GFMError(f"the weights of {path} were trained with {name}={learnt}: set that")
 
 
 def _network_class(node: dict[str, Any]) -> str:

@@ -38,10 +38,13 @@ def compare(
     from gfm.evaluation.comparison_output import check_page, print_comparison, write_comparison
     from gfm.evaluation.table import DEFINITION, build_table
     from gfm.evaluation.table_output import publish_table
+    from gfm.run.sweep import SWEPT
 
     if len(runs) == 1 and (runs[0] / DEFINITION).is_file():
         publish_table(runs[0], build_table(runs[0]))
         return
+    if len(runs) == 1 and (runs[0] / SWEPT).is_file():
+        raise GFMError(f"{runs[0]} is the folder of a sweep: name its runs, such as {runs[0]}/*/")
     check_page(page)
     comparison = compare_runs(runs)
     if metric and metric not in comparison.metrics:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gfm.cli.options import OverwriteOption, ShardOption
-from gfm.errors import INTERRUPTED, GFMError
+from gfm.errors import GFMError
 from gfm.rosta import TT
 from gfm.run.exit import report_errors
 from gfm.system.shards import Shard
@@ -186,11 +186,7 @@ def check(
     from gfm.cli.datasets import find_datasets
     from gfm.prepare.check import check as check_all
 
-    try:
-        problems = check_all(find_datasets(datasets or [], config_dir), workers)
-    except KeyboardInterrupt:
-        typer.echo("stopped")
-        raise typer.Exit(INTERRUPTED) from None
+    problems = check_all(find_datasets(datasets or [], config_dir), workers)
     if problems:
         raise GFMError(f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}")
     typer.echo("no problems")

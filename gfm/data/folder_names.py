@@ -105,10 +105,22 @@ def _child_name(folder: Path, names: Iterable[str]) -> str | None:
 
 
 def _share(folder: Path, has: Callable[[Path], bool]) -> float:
-    """Return the share of the sampled pictures of a folder that have a property."""
+    """Return the share of the sampled pictures of a folder that have a property.
+
+    Those that cannot be read are left out, because reading the data names them, too. If none can,
+    the first error is raised.
+    """
     paths = [path for found in list_pictures(folder).values() for path in found]
     chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]
-    return sum(has(path) for path in chosen) / max(len(chosen), 1)
+    known, faults = [], []
+    for path in chosen:
+        try:
+            known.append(has(path))
+        except GFMError as error:
+            faults.append(error)
+    if faults and not known:
+        raise faults[0]
+    return sum(known) / max(len(known), 1)
 
 
 def _is_grey(path: Path) -> bool:

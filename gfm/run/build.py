@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from torch import nn
 
-from gfm.checkpoints import check_normalization, load_weights, read_weights, without_pretrained
+from gfm.checkpoints import check_same_problem, load_weights, read_weights, without_pretrained
 from gfm.compat.hydra import instantiate
 from gfm.config import TrainConfig
 from gfm.data.batch import split_batch
@@ -127,7 +127,7 @@ def build_module(
     if config.init_from and not resumed:
         source = read_weights(Path(config.init_from))
         load_weights(module.model, source, config.init_from)
-        check_normalization(config.network, source, config.init_from)
+        check_same_problem(config.network, source, config.init_from)
     if config.memory_format == "channels_last":
         module.model.use_channels_last()
     return module

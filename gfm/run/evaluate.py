@@ -45,12 +45,13 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.run import scoring
     from gfm.run.configuration import load_config_per_set
     from gfm.run.evaluation import Evaluation, finish
-    from gfm.run.folders import check_shared, use_folder
+    from gfm.run.folders import check_not_training, check_shared, use_folder
     from gfm.run.option_errors import options_of_set
     from gfm.run.test_sets import loggers_of_means
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(cfg)
+        check_not_training(folder)
         check_folder(folder, bool(cfg.sets))
         configs = load_config_per_set(cfg)
         network = scoring.load(configs[0])

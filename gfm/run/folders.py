@@ -48,8 +48,10 @@ class UniqueFolder(Callback):
             if folder != named or folder in missing:
                 _made[folder.resolve()] = missing
             acquire_lock(folder)
-            if "ckpt_path" in config:  # evaluations have no such option
+            if "ckpt_path" in config:
                 check_new(folder, config.ckpt_path)
+            else:  # an evaluation
+                check_not_training(folder)
             config.hydra.run.dir = str(folder)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -140,6 +142,16 @@ def check_new(folder: Path, resumed: str | None) -> None:
             f"{folder} holds an earlier run: resume it with {override('ckpt_path', folder)}, or "
             "set paths.run to a new folder"
         )
+
+
+def check_not_training(folder: Path) -> None:
+    """Check that an evaluation would not replace the configuration of a training.
+
+    Raises:
+        GFMError: The folder holds a training that can be resumed.
+    """
+    if (folder / LAST_CHECKPOINT).is_file():
+        raise GFMError(f"{folder} holds a training run: set paths.run to another folder")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import torch
 
 from gfm.checkpoints import (
     Checkpoint,
-    check_normalization,
+    check_same_problem,
     load_network,
     load_weights,
     read_checkpoint,
@@ -205,12 +205,18 @@ def test_named_constructors_build_the_official_networks(name):
     assert {k: v.shape for k, v in described.items()} == expected
 
 
+def test_weights_of_ft_do_not_start_a_training_of_bt():
+    ft, bt = ({"_target_": f"{_NETWORKS}.gfm_r34", "rosta": name} for name in ("ft", "bt"))
+    with pytest.raises(GFMError, match=r"a.ckpt were trained with rosta=ft: set that"):
+        check_same_problem(bt, Checkpoint(ft, {}), "a.ckpt")
+
+
 def test_normalization_is_compared_across_the_nodes_of_older_and_newer_runs():
     older = {"_target_": _GFM, "encoder": _TORCHVISION, "normalization": "imagenet"}
     newer = {"_target_": f"{_NETWORKS}.gfm_r34"}
     for source, wanted in ((older, newer), (newer, older)):
         learnt = source.get("normalization", "none")
         with pytest.raises(GFMError, match=f"backbone.normalization={learnt}"):
-            check_normalization(wanted, Checkpoint(source, {}), "a.ckpt")
-        check_normalization(source, Checkpoint(source, {}), "a.ckpt")
-    check_normalization(newer, Checkpoint({**older, "_target_": "lab.Net"}, {}), "a.ckpt")
+            check_same_problem(wanted, Checkpoint(source, {}), "a.ckpt")
+        check_same_problem(source, Checkpoint(source, {}), "a.ckpt")
+    check_same_problem(newer, Checkpoint({**older, "_target_": "lab.Net"}, {}), "a.ckpt")

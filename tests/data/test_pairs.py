@@ -187,6 +187,14 @@ def test_errors_are_a_single_line(root, change, names, words):
     assert "\n" not in str(error.value)
 
 
+def test_folders_are_told_apart_though_a_photo_is_damaged(tmp_path):
+    """``gfm check`` names the photo, with all other problems."""
+    write(tmp_path / "Bilder", "a", "b")
+    write(tmp_path / "Masken", "a", "b", picture=ALPHA)
+    (tmp_path / "Bilder/a.png").write_bytes(b"garbage")
+    assert [photo.name for photo in photos(tmp_path)] == ["a", "b"]
+
+
 def test_folders_that_cannot_be_told_apart(tmp_path):
     for name in ("one", "two"):
         write(tmp_path / name, "a")

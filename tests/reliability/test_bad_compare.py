@@ -25,7 +25,21 @@ def runs(table: bytes | str, config: str, here: Path) -> None:
         (here / "b/config.yaml").write_text(config)
 
 
-ROWS = [Row("a single run", "results", (*COMPARE, "{here}/a"), ("at least two runs",))]
+def sweep_folder(here: Path) -> None:
+    (here / "sweep").mkdir()
+    (here / "sweep/swept.json").write_text("[]")
+
+
+ROWS = [
+    Row("a single run", "results", (*COMPARE, "{here}/a"), ("at least two runs",)),
+    Row(
+        "a sweep",
+        "results",
+        (*COMPARE, "{here}/sweep"),
+        ("sweep is the folder of a sweep: name its runs, such as",),
+        sweep_folder,
+    ),
+]
 ROWS += [
     Row(name, "results", (*COMPARE, "{here}/a", "{here}/b"), (says,), partial(runs, table, config))
     for name, table, config, says in (

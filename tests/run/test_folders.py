@@ -7,7 +7,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from gfm.errors import GFMError
-from gfm.run import train
+from gfm.run import evaluate, train
 from gfm.run.folders import make_new
 from gfm.system.locks import LOCK, release_lock
 from gfm.system.run_folder import LAST_CHECKPOINT
@@ -138,6 +138,22 @@ def test_a_second_start_by_torchrun_is_refused(tiny_training, tmp_path):
     with pytest.raises(GFMError, match="holds an earlier run: resume it with ckpt_path="):
         train.train(compose_config("train", tiny_training))
     assert not (tmp_path / "run/config.yaml").exists()
+
+
+def test_an_evaluation_leaves_the_folder_of_a_training_as_it_was(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    (folder / LAST_CHECKPOINT).parent.mkdir(parents=True)
+    (folder / LAST_CHECKPOINT).touch()
+    options = ["predictions=mattes", f"paths.run={folder}", "data=demo"]
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *options])
+    with pytest.raises(SystemExit):
+        evaluate.main()
+    words = f"{folder} holds a training run: set paths.run to another folder"
+    assert words in capsys.readouterr().err
+    release_lock(folder)
+    with pytest.raises(GFMError, match="holds a training run"):  # as in the processes of torchrun
+        evaluate.evaluate(compose_config("evaluate", options))
+    assert not {"config.yaml", ".hydra"} & {path.name for path in folder.iterdir()}
 
 
 def test_other_processes_of_a_run_use_its_folder(start, tmp_path, hold, monkeypatch):  # noqa: F811

@@ -31,8 +31,10 @@ def test_panel_shows_six_pictures_in_order():
 @pytest.fixture
 def logged_out(monkeypatch, tmp_path):
     """A machine where no one is logged in to W&B."""
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+    proxies = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL", *proxies):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
     return tmp_path
@@ -59,6 +61,17 @@ def test_wandb_is_online_only_where_the_server_answers(logged_out, monkeypatch, 
             assert netrc.netrc(str(logged_out / "netrc")).hosts
         assert wandb_mode() == "online"
     assert wandb_mode(timeout=0.5) == "offline"  # the server is gone: no hanging
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_wandb_is_online_where_its_proxy_answers(logged_out, monkeypatch, scheme):
+    monkeypatch.setenv("WANDB_API_KEY", "k")
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.invalid")
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("https_proxy", f"{scheme}127.0.0.1:{proxy.getsockname()[1]}")
+        assert wandb_mode() == "online"
+        monkeypatch.setenv("no_proxy", "wandb.invalid")
+        assert wandb_mode() == "offline"
 
 
 @pytest.mark.parametrize("mode", ["online", "offline", "disabled"])

@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
+from urllib.request import getproxies, proxy_bypass
 
 from gfm.compat.lightning import drop_wandb_option
 from gfm.compat.wandb import set_flush_interval
@@ -33,16 +34,23 @@ def wandb_mode(timeout: float = 3.0) -> str:
     settings = stored_settings()
     if settings.mode != "online":
         return settings.mode
-    url = urlparse(settings.base_url)
-    host = url.hostname or ""
+    host = urlparse(settings.base_url).hostname or ""
     if not os.environ.get("WANDB_API_KEY") and not _is_in_netrc(host):
         return "offline"
     try:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        socket.create_connection((host, port), timeout).close()
+        socket.create_connection(_address(settings.base_url), timeout).close()
     except OSError:
         return "offline"
     return "online"
+
+
+def _address(server: str) -> tuple[str, int]:
+    """Return the host and port that requests to a server go to, which may be those of a proxy."""
+    url = urlparse(server)
+    proxy = getproxies().get(url.scheme)
+    if proxy and not proxy_bypass(url.hostname or ""):
+        url = urlparse(proxy if "://" in proxy else f"http://{proxy}")
+    return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
 
 
 def _is_in_netrc(host: str) -> bool:
