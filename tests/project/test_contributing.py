@@ -72,7 +72,8 @@ def test_backbone(section, tiny, tmp_path):
     assert objects["module"].model.encoder.strides == (2, 4, 8)
     checkpoint = tmp_path / "run/checkpoints/best.ckpt"
     given = section.overrides("evaluate", checkpoint=checkpoint)
-    summary, _ = evaluate(compose_config("evaluate", [*given, *tiny, "trainer.accelerator=cpu"]))
+    options = [*given, *tiny, "trainer.accelerator=cpu", f"paths.run={tmp_path / 'evaluation'}"]
+    summary, _ = evaluate(compose_config("evaluate", options))
     assert summary["num_images"] == 2
 
 
@@ -119,9 +120,8 @@ def test_metric(section, tiny, tmp_path):
     assert 0 <= metrics["val/iou"] <= 1
     checkpoint = tmp_path / "run/checkpoints/best.ckpt"
     given = section.overrides("evaluate", checkpoint=checkpoint)
-    summary, objects = evaluate(
-        compose_config("evaluate", [*given, *tiny, "trainer.accelerator=cpu"])
-    )
+    options = [*given, *tiny, "trainer.accelerator=cpu", f"paths.run={tmp_path / 'evaluation'}"]
+    summary, objects = evaluate(compose_config("evaluate", options))
     assert summary["iou"] == pytest.approx(metrics["val/iou"], abs=0.01)
     folder = objects["folder"]
     assert json.loads((folder / "metrics.json").read_text())["iou"] == summary["iou"]

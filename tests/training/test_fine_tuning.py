@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -54,6 +55,7 @@ def test_a_spawned_process_compiles_and_allows_tf32(monkeypatch):
     parts = {"optimizer": None, "scheduler": None, "inferer": None, "metrics": None}
     module = MattingModule(nn.Identity(), Criterion("tt"), **parts, config={"compile": True})
     sent = pickle.loads(pickle.dumps(module))
+    sent.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     sent.setup("fit")
     torch.set_float32_matmul_precision(precision)
     assert compiled == [sent.model]
