@@ -12,7 +12,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import (
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    RichProgressBar,
+    Timer,
+)
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -37,6 +42,17 @@ class LastCheckpoint(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
         # Lightning would warn that it loads only some of the state if the run's folder has moved.
         super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+
+
+class TimeLimit(Timer):
+    """``Timer`` that checks its limit only at steps that log if there are several processes.
+
+    Lightning broadcasts after every batch whether to end, and so all processes wait for their GPUs.
+    """
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:  # noqa: D102
+        if trainer.world_size == 1 or should_update_logs(trainer):
+            super().on_train_batch_end(trainer, *arguments)
 
 
 class BestCheckpoint(ModelCheckpoint):

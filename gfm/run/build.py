@@ -9,6 +9,7 @@ from torch import nn
 
 from gfm.checkpoints import check_same_problem, load_weights, read_weights, without_pretrained
 from gfm.compat.hydra import instantiate
+from gfm.compat.lightning_callbacks import TimeLimit
 from gfm.config import TrainConfig
 from gfm.data.batch import split_batch
 from gfm.data.datamodule import MattingDataModule
@@ -161,6 +162,8 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     trainer = config.trainer.to_dict()
     if trainer.get("benchmark") is None and not trainer.get("deterministic"):
         callbacks.append(CudnnBenchmark())
+    if trainer.get("max_time") is not None:  # the trainer then makes no Timer of its own
+        callbacks.append(TimeLimit(trainer["max_time"]))
     if config.freeze:
         callbacks.append(Freezing(config.freeze, config.unfreeze_every))
     return callbacks

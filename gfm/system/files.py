@@ -164,12 +164,10 @@ def remove_stale(folder: Path, pattern: str = ".*.tmp") -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False) -> str:
+def fingerprint_of_files(paths: Iterable[Path | None]) -> str:
     """Return a short hash of the names and sizes of files, without reading them.
 
-    Args:
-        paths: Files; ``None`` stands for an absent one.
-        with_times: Include modification times, to detect files rewritten with the same size.
+    ``None`` stands for an absent file.
 
     Raises:
         GFMError: A file is missing.
@@ -182,7 +180,7 @@ def fingerprint_of_files(paths: Iterable[Path | None], with_times: bool = False)
                 found = path.stat()
             except OSError as error:
                 raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-            parts = [path.name, found.st_size, found.st_mtime_ns if with_times else None]
+            parts = [path.name, found.st_size, None]  # the None keeps the hashes of earlier runs
         digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:12]
 

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
 from gfm.compat.lightning import num_batches_fetched
-from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint, _Average
+from gfm.compat.lightning_callbacks import EMA, BestCheckpoint, LastCheckpoint, TimeLimit, _Average
 from tests.compat.test_lightning import Steps, _read
 from tests.compat.test_lightning import _trainer as _silent_trainer
 
@@ -74,6 +74,19 @@ def test_it_is_time_to_save_only_at_steps_that_log(tmp_path, monkeypatch, minute
     trainer.fit(Plain(), DataLoader(torch.ones(20, 1)))
     assert [step for step in asked if step and step not in saved] == ([] if saved else [10, 20])
     assert steps == saved
+
+
+@pytest.mark.parametrize(("num_processes", "ends"), [(1, 3), (2, 10)])
+def test_processes_agree_on_the_time_limit_only_at_steps_that_log(
+    tmp_path, monkeypatch, num_processes, ends
+):
+    limit = TimeLimit("00:00:00:10")
+    trainer = _trainer(tmp_path, callbacks=limit, max_steps=20, log_every_n_steps=10, logger=True)
+    monkeypatch.setattr(type(trainer), "world_size", num_processes)
+    elapsed = lambda *_: 0 if trainer.global_step < 3 else 11  # noqa: E731
+    monkeypatch.setattr(limit, "time_elapsed", elapsed)
+    trainer.fit(Plain(), DataLoader(torch.ones(20, 1)))
+    assert trainer.global_step == ends
 
 
 def test_nothing_is_saved_between_the_batches_of_a_step(tmp_path, monkeypatch):
