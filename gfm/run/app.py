@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gfm.compat.hydra import parse_arguments
 from gfm.run.exit import report_errors
 from gfm.run.help_text import register_help
-from gfm.run.overrides import check_overrides, gather_overrides, quote_paths
-from gfm.run.resume import resume_arguments
+from gfm.run.overrides import check_overrides, quote_paths
+from gfm.run.resume import resume_overrides
 from gfm.run.test_sets import separate_test_sets
 from gfm.system.console import show_warning
 from gfm.system.memory import keep_freed_memory
@@ -58,13 +59,14 @@ def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
     """
     arguments = quote_paths(arguments)
     check_overrides(arguments)
-    arguments = gather_overrides(arguments)
+    flags, overrides = parse_arguments(arguments)
+    others = [a for a in arguments if a not in overrides]
     if resumes:
-        arguments = resume_arguments(arguments)
-    arguments = separate_test_sets(arguments, trains=resumes)
+        overrides = resume_overrides(arguments, flags, overrides)
+    overrides = separate_test_sets(overrides, trains=resumes)
     if creates_processes_externally() and not is_global_zero():  # rank 0 makes the folder
-        arguments += ["hydra.output_subdir=null", "hydra.run.dir=."]
-    return arguments
+        overrides += ["hydra.output_subdir=null", "hydra.run.dir=."]
+    return [*others, *overrides]  # Hydra refuses overrides with a flag between them
 
 
 def silence_libraries() -> None:

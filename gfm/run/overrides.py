@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
@@ -68,25 +69,14 @@ def quote_paths(arguments: Sequence[str]) -> list[str]:
 
 def _quote(argument: str) -> str:
     match = _OF_PATHS.fullmatch(argument)
-    if not match or "${" in match[2] or _is_readable(argument):
+    if not match or "${" in match[2]:
+        return argument
+    with suppress(HydraException):
+        parse_override(argument)
         return argument
     parts = [found[1] for found in _PART.finditer(match[2])]
     parts = [p if _QUOTED.fullmatch(p) else _written(os.path.expanduser(p)) for p in parts]
     return f"{match[1]}={','.join(parts)}"
-
-
-def _is_readable(argument: str) -> bool:
-    try:
-        parse_override(argument)
-    except HydraException:
-        return False
-    return True
-
-
-def gather_overrides(arguments: Sequence[str]) -> list[str]:
-    """Return the flags, then the overrides: Hydra refuses overrides with a flag between them."""
-    overrides = parse_arguments(arguments)[1]
-    return [*(a for a in arguments if a not in overrides), *overrides]
 
 
 def check_overrides(arguments: Sequence[str], can_sweep: bool = True) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
-from gfm.compat.hydra import compose_from, parse_arguments, parse_override
+from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 from gfm.run.kept_options import check_kept
@@ -33,43 +33,48 @@ _AGAIN = ("trust", "data.allow_other_photos")
 """Options that give consent, and that every command must repeat."""
 
 
-def resume_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments that resume a run in its folder.
+def resume_overrides(
+    arguments: Sequence[str], flags: Namespace, overrides: Sequence[str]
+) -> list[str]:
+    """Return the overrides that resume a run in its folder.
 
     They are the run's options, overridden by those given now. A checkpoint outside of a run's
     folder starts a new folder with only the options given now; ``paths.run=<new folder>`` starts a
     new folder with the options of the run.
 
+    Args:
+        arguments: Arguments of the command line, for messages.
+        flags: Its flags, as Hydra parses them.
+        overrides: Its overrides.
+
     Raises:
         GFMError: The run does not exist, or its folder has options that the user must repeat.
     """
-    flags, overrides = parse_arguments(arguments)
     now = by_option(overrides)
-    where = _value(now.get("ckpt_path"))
-    found = None if flags.multirun or not where else _find(where, flags, now)
+    where = _value(now, "ckpt_path")
+    found = None if flags.multirun or not where else _find(where, flags.config_dir, now)
     if found is None:
-        return list(arguments)
+        return list(overrides)
     folder, checkpoint = found
-    _check_config_folders(folder, arguments, flags, now)
+    _check_config_folders(folder, arguments, flags.config_dir, now)
     before = by_option(saved_overrides(folder))
-    new = {"ckpt_path": checkpoint, "paths.run": Path(_value(now.get("paths.run")) or folder)}
+    new = {"ckpt_path": checkpoint, "paths.run": Path(_value(now, "paths.run") or folder)}
     merged = {k: o for k, o in _merge(before, now).items() if k not in new}
     kept = (option for name, option in merged.items() if name not in now)
-    check_kept(folder, kept, _trusted(now.get("trust", "trust=[]")), arguments)
+    check_kept(folder, kept, _trusted(now), arguments)
     merged |= {name: override(name, path) for name, path in new.items()}
     if new["paths.run"] == folder:  # keep Hydra's files; `save_overrides` updates them
         merged["hydra.output_subdir"] = "hydra.output_subdir=null"
-    other = [a for a in arguments if a not in overrides]
-    return [*other, *merged.values()]
+    return list(merged.values())
 
 
 def resume_command(run: Path) -> str:
     """Return the command that resumes the run of this process.
 
-    It repeats the options that :func:`resume_arguments` does not take from the folder of a run.
+    It repeats the options that :func:`resume_overrides` does not take from the folder of a run.
     """
     given = by_option(given_overrides(HydraConfig.get()))
-    trusted = _trusted(given.get("trust", "trust=[]"))
+    trusted = _trusted(given)
     repeated = [
         option
         for name, option in given.items()
@@ -90,9 +95,9 @@ def _is_kept(run: Path, option: str, trusted: Sequence[str]) -> bool:
     return True
 
 
-def _find(where: str, flags: Namespace, now: Options) -> tuple[Path, Path] | None:
+def _find(where: str, config_dir: str | None, now: Options) -> tuple[Path, Path] | None:
     """Return a run's folder and checkpoint; ``None`` for a checkpoint outside of a run's folder."""
-    path = _latest(_runs(flags, now)) if where == "last" else Path(where)
+    path = _latest_run(config_dir, now) if where == "last" else Path(where)
     if path.is_dir():
         if not (path / OVERRIDES).is_file():
             raise GFMError(f"{path} is not the folder of a run: it lacks {OVERRIDES}")
@@ -101,15 +106,12 @@ def _find(where: str, flags: Namespace, now: Options) -> tuple[Path, Path] | Non
     return (near[0], path) if near else None
 
 
-def _runs(flags: Namespace, now: Options) -> Path:
-    """Return the folder that holds the runs."""
+def _latest_run(config_dir: str | None, now: Options) -> Path:
+    """Return the folder of the run with the latest checkpoint."""
     where = ("paths.", "hydra.searchpath")
     places = [o for name, o in now.items() if name.startswith(where) and name != "paths.run"]
-    extra = Path(flags.config_dir) if flags.config_dir else None
-    return Path(compose_from(CONFIGS, "train", places, extra).paths.runs)
-
-
-def _latest(runs: Path) -> Path:
+    extra = Path(config_dir) if config_dir else None
+    runs = Path(compose_from(CONFIGS, "train", places, extra).paths.runs)
     found = sorted(runs.glob(f"**/{LAST_CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise GFMError(f"ckpt_path=last: no run below {runs} has a checkpoint to resume from")
@@ -128,12 +130,12 @@ def _merge(before: Options, now: Options) -> Options:
 
 
 def _check_config_folders(
-    folder: Path, arguments: Sequence[str], flags: Namespace, now: Options
+    folder: Path, arguments: Sequence[str], config_dir: str | None, now: Options
 ) -> None:
     """Check that the command line names the configuration folders of a run again, or others."""
     saved = saved_config_folders(folder)
     lacking = ConfigFolders(
-        None if flags.config_dir else saved.config_dir,
+        None if config_dir else saved.config_dir,
         None if "hydra.searchpath" in now else saved.search,
     )
     if any(lacking):
@@ -144,14 +146,12 @@ def _check_config_folders(
         )
 
 
-def _trusted(option: str) -> list[str]:
-    packages = parse_override(option).value()
+def _trusted(options: Options) -> list[str]:
+    packages = parse_override(options.get("trust", "trust=[]")).value()
     return [str(package) for package in packages] if isinstance(packages, list) else []
 
 
-def _value(option: str | None) -> str | None:
+def _value(options: Options, name: str) -> str | None:
     """Return the value that an override sets; ``None`` without an override."""
-    if option is None:
-        return None
-    value = parse_override(option).value()
+    value = parse_override(options[name]).value() if name in options else None
     return None if value is None else str(value)

@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gfm.compat.hydra import compose_from, parse_arguments, parse_override
+from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
 from gfm.run.configs import CONFIGS
 from gfm.run.overrides import override
@@ -28,8 +28,8 @@ ONLY_EVALUATED: Final = (
 _OF_FOLDER = ("images", "alphas", "trimaps")  # sub-folders, detected by name or content
 
 
-def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[str]:
-    """Return arguments that compose each of several test sets separately.
+def separate_test_sets(overrides: Sequence[str], trains: bool) -> list[str]:
+    """Return overrides that compose each of several test sets separately.
 
     A choice with a slash is a folder of photos and mattes, in any layout of ``data=pairs``. Options
     ``data.<option>`` apply to each set.
@@ -37,10 +37,9 @@ def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[s
     Raises:
         GFMError: Two sets have the same name, a sweep has lists of sets, or the command trains.
     """
-    overrides = parse_arguments(arguments)[1]
     lists = [option for option in map(parse_override, overrides) if _lists_sets(option)]
     if not lists:
-        return list(arguments)
+        return list(overrides)
     if trains:
         raise GFMError("train on one dataset, data=<name>; data=pairs adds others with data.also")
     if lists[-1].is_sweep_override():
@@ -59,7 +58,6 @@ def separate_test_sets(arguments: Sequence[str], trains: bool = False) -> list[s
     of_all = [text for text in overrides if text.lstrip("+").startswith("data.")]
     others = [o for o in overrides if o not in of_all and parse_override(o).key_or_group != "data"]
     return [
-        *(a for a in arguments if a not in overrides),  # overrides must be adjacent
         "~data",
         *(text for texts in sets.values() for text in texts),
         *(re.sub(r"^(\+*)data\.", rf"\1sets.{name}.", o) for name in sets for o in of_all),

@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ import yaml
 
 from gfm.checkpoints.checkpoint_io import AtomicCheckpointIO
 from gfm.errors import GFMError
+from gfm.run.app import prepare_arguments
 from gfm.run.kept_options import _PLACE, PACKAGES, check_kept
-from gfm.run.resume import resume_arguments
 from gfm.run.saved_options import OVERRIDES
+
+resume_arguments = partial(prepare_arguments, resumes=True)
 
 
 @pytest.fixture

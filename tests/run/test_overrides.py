@@ -6,13 +6,8 @@ import pytest
 
 from gfm.compat.hydra import parse_override
 from gfm.errors import GFMError
-from gfm.run.overrides import (
-    check_overrides,
-    gather_overrides,
-    override,
-    quote_paths,
-    shell_override,
-)
+from gfm.run.app import prepare_arguments
+from gfm.run.overrides import check_overrides, override, quote_paths, shell_override
 
 NAMES = [
     "runs/train/2026-01-01_10-00-00/checkpoints/best.ckpt",
@@ -75,7 +70,8 @@ def test_a_printed_override_survives_a_shell(name):
 def test_flags_may_stand_between_overrides():
     """Hydra's parser refuses the second override."""
     given = ["a=b", "--config-dir", "x", "c=d", "-m", "paths.run=y"]
-    assert gather_overrides(given) == ["--config-dir", "x", "-m", "a=b", "c=d", "paths.run=y"]
+    expected = ["--config-dir", "x", "-m", "a=b", "c=d", "paths.run=y"]
+    assert prepare_arguments(given, resumes=False) == expected
 
 
 @pytest.mark.parametrize("sweep", ["rosta=tt,ft", "optimizer.lr=choice(1e-3, 1e-4)"])

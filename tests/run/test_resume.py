@@ -1,6 +1,7 @@
 """Resuming finds the run, its options and its configuration files."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from omegaconf import OmegaConf
 
 from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
+from gfm.run.app import prepare_arguments
 from gfm.run.configs import CONFIGS
 from gfm.run.from_photos import keep_chosen
 from gfm.run.from_weights import take_network
-from gfm.run.resume import resume_arguments
 from tests.run.test_finetune import write_weights
+
+resume_arguments = partial(prepare_arguments, resumes=True)
 
 
 @pytest.fixture
