@@ -1,9 +1,10 @@
 """Defines ``gfm export``; imports are lazy, to keep --help fast."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,44 +42,40 @@ Licence = Annotated[
 ]
 
 
-@app.command()
-@report_errors()
-def onnx(
-    source: CheckpointArgument,
-    target: Target,
-    inference: Inference = "native",
-    pixels: PixelsOption = "uint8",
-    check: Check = True,
-    licence: Licence = None,
-    trust: TrustOption = None,
-    overwrite: OverwriteForeignOption = False,
-) -> None:
-    """Write an ONNX file that turns an RGB image of any size into alpha."""
-    from gfm.checkpoints.export import write_onnx
+def _write_graph(suffix: str) -> Callable[..., None]:
+    """Return the command that writes a graph to a file with this suffix."""
 
-    _check_target(source, target, ".onnx", overwrite)
-    graph, facts = _graph(source, inference, pixels, licence, trust)
-    _report(target, facts, write_onnx(target, graph, facts, check))
+    @report_errors()
+    def command(
+        source: CheckpointArgument,
+        target: Target,
+        inference: Inference = "native",
+        pixels: PixelsOption = "uint8",
+        check: Check = True,
+        licence: Licence = None,
+        trust: TrustOption = None,
+        overwrite: OverwriteForeignOption = False,
+    ) -> None:
+        from gfm.checkpoints import build_network, choose_inferer
+        from gfm.checkpoints.checkpoint import collect_facts
+        from gfm.checkpoints.export import MattingGraph, parse_pixels, write_onnx, write_program
+
+        _check_target(source, target, suffix, overwrite)
+        kind = parse_pixels(pixels)
+        checkpoint = _read(source, licence, trust)
+        inferer = choose_inferer(checkpoint, inference)
+        graph = MattingGraph(build_network(checkpoint, source), inferer, kind)
+        facts = collect_facts(checkpoint, inferer)
+        write = write_onnx if suffix == ".onnx" else write_program
+        _report(target, facts, write(target, graph, facts, check))
+
+    return command
 
 
-@app.command()
-@report_errors()
-def torch(
-    source: CheckpointArgument,
-    target: Target,
-    inference: Inference = "native",
-    pixels: PixelsOption = "uint8",
-    check: Check = True,
-    licence: Licence = None,
-    trust: TrustOption = None,
-    overwrite: OverwriteForeignOption = False,
-) -> None:
-    """Write a .pt2 for torch.export.load(...).module(), which does not need this package."""
-    from gfm.checkpoints.export import write_program
-
-    _check_target(source, target, ".pt2", overwrite)
-    graph, facts = _graph(source, inference, pixels, licence, trust)
-    _report(target, facts, write_program(target, graph, facts, check))
+_ONNX = "Write an ONNX file that turns an RGB image of any size into alpha."
+_TORCH = "Write a .pt2 for torch.export.load(...).module(), which does not need this package."
+app.command("onnx", help=_ONNX)(_write_graph(".onnx"))
+app.command("torch", help=_TORCH)(_write_graph(".pt2"))
 
 
 @app.command()
@@ -139,21 +136,6 @@ def _read(source: str, licence: str | None, trust: list[str] | None) -> "Checkpo
     if licence is None:
         return checkpoint
     return replace(checkpoint, config={**checkpoint.config, "licence": licence})
-
-
-def _graph(
-    source: str, inference: str, pixels: str, licence: str | None, trust: list[str] | None
-) -> tuple[Any, dict[str, str]]:
-    """Return the graph of a checkpoint, and the metadata of the exported file."""
-    from gfm.checkpoints import build_network, choose_inferer
-    from gfm.checkpoints.checkpoint import collect_facts
-    from gfm.checkpoints.export import MattingGraph, parse_pixels
-
-    kind = parse_pixels(pixels)
-    checkpoint = _read(source, licence, trust)
-    inferer = choose_inferer(checkpoint, inference)
-    model = build_network(checkpoint, source)
-    return MattingGraph(model, inferer, kind), collect_facts(checkpoint, inferer)
 
 
 def _check_target(source: str, target: Path, suffix: str, overwrite: bool) -> None:
