@@ -9,7 +9,6 @@ from rich.table import Table
 from gfm.data.images import read_alpha
 from gfm.data.layout import Photo
 from gfm.evaluation.comparison import FEW, Difference, bootstrap_differences
-from gfm.evaluation.journal import Rows
 from gfm.system.console import console
 from gfm.system.files import read_table
 from gfm.training.final_test import AFTER, BEFORE
@@ -35,7 +34,10 @@ def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[
     names = [name for name in _SHOWN if common and name in before[common[0]]]
     if not names:
         return True
-    old, new = (_values(rows, common, names) for rows in (before, after))
+    old, new = (
+        np.array([[rows[photo][name] for name in names] for photo in common])
+        for rows in (before, after)
+    )
     differences = bootstrap_differences(new - old)
     console().print(_table(old, new, differences, names, units))
     console().print(_verdict(differences[0], len(common)))
@@ -65,10 +67,6 @@ def _table(
         interval = f"{found.low:+.3g} … {found.high:+.3g}"
         table.add_row(name, *values, f"{found.mean:+.3g}", interval, units.get(name, ""))
     return table
-
-
-def _values(rows: Rows, photos: list[str], names: list[str]) -> np.ndarray:
-    return np.array([[rows[photo][name] for name in names] for photo in photos])
 
 
 def _verdict(sad: Difference, num_photos: int) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -41,10 +40,14 @@ def take_network(cfg: DictConfig) -> DictConfig:
             kept = {}
         cfg.backbone = {**network, **kept, "name": checkpoint.encoder_name}
         if cfg.inference is None:
-            cfg.inference = checkpoint.inferer or _usual_inference(cfg.rosta)
+            usual = "rim" if cfg.rosta == "rim" else "hybrid"
+            cfg.inference = checkpoint.inferer or OmegaConf.load(
+                CONFIGS / f"inference/{usual}.yaml"
+            )
             cfg.data.scales = checkpoint.scale_options.get("scales") or cfg.data.get("scales")
         if cfg.data.get("input_size") is None:
-            cfg.data.input_size = _input_size(checkpoint)
+            size = checkpoint.scale_options.get("input_size")
+            cfg.data.input_size = size if isinstance(size, int) else None  # None: unknown
     return cfg
 
 
@@ -57,14 +60,3 @@ def _read(path: Path, trust: Sequence[str], falls_back: bool) -> Checkpoint:
         if not falls_back or not previous.is_file():
             raise
         return read_checkpoint(previous, trust)
-
-
-def _usual_inference(rosta: str) -> Any:
-    name = "rim" if rosta == "rim" else "hybrid"
-    return OmegaConf.load(CONFIGS / "inference" / f"{name}.yaml")
-
-
-def _input_size(checkpoint: Checkpoint) -> int | None:
-    """Return the input size of the run that trained the weights; ``None`` if it is unknown."""
-    size = checkpoint.scale_options.get("input_size")
-    return size if isinstance(size, int) else None

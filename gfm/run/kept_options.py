@@ -25,9 +25,7 @@ PACKAGES: Final = (
 )
 """Packages whose classes kept options may name; ``trust`` adds others."""
 
-_HARMLESS = (
-    "datetime",
-)  # its classes, such as the timedelta of a strategy's timeout, have no paths
+_HARMLESS = ("datetime",)  # its classes, such as timedelta for a strategy's timeout, have no paths
 
 _READS = ("data.", "paths.", "init_from")
 """Options whose paths are only read. (Demo data are only added, in a folder named by a hash.)"""
@@ -74,7 +72,8 @@ def check_kept(
                 "command line"
             )
         check_description({name.split(".")[-1]: value}, (*PACKAGES, *_HARMLESS), trust, file)
-        if option.package or _is_harmful(name, value, run):
+        leaves = _leaves(tuple(name.split(".")), value)
+        if option.package or any(_may_harm(keys, leaf, run) for keys, leaf in leaves):
             refused.append(text)
     if refused:
         command = shlex.join([*program("train"), *arguments, *refused])
@@ -82,10 +81,6 @@ def check_kept(
             f"{file} holds {', '.join(refused)}, which may write, delete or upload files "
             f"elsewhere: if you trust it, type {command}"
         )
-
-
-def _is_harmful(name: str, value: Any, run: Path) -> bool:
-    return any(_may_harm(keys, leaf, run) for keys, leaf in _leaves(tuple(name.split(".")), value))
 
 
 def _may_harm(keys: tuple[str, ...], value: Any, run: Path) -> bool:

@@ -1,5 +1,6 @@
 """Explains each invalid option in one line, by its name on the command line."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,6 @@ from gfm.run.configs import choices
 _OPTIONS = "a mapping of options; see --help"
 _OPTION = re.compile(r"(?<![\w./-])data\.(?=[a-z])")
 """The beginning of an option of ``data`` in a message, but not in a path."""
-
-_WORDS = {None: "null", True: "true", False: "false"}
 
 
 class OptionsError(GFMError):
@@ -114,7 +113,7 @@ def _find(options: Any, path: Sequence[str]) -> Any:
 
 def _shown(value: Any) -> str:
     """Return a value as it is written on the command line."""
-    return _WORDS[value] if value is None or isinstance(value, bool) else str(value)
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _describe(node: Any, schema: Mapping[str, Any]) -> str:

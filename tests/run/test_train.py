@@ -4,16 +4,13 @@ import csv
 import json
 import os
 import re
-import runpy
 import shutil
 import signal
-import sys
 from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra.core.global_hydra import GlobalHydra
 
 from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
@@ -23,7 +20,8 @@ from gfm.run.evaluate import evaluate
 from gfm.run.exit import report_errors
 from gfm.run.train import train
 from gfm.training.module import MattingModule
-from tests.conftest import PROJECT, SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING, compose_config
+from tests.conftest import SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING, compose_config
+from tests.reliability.entry import train_status
 
 
 def overrides(demo_folder, folder) -> list[str]:
@@ -129,10 +127,7 @@ def test_evaluation_by_another_inferer_and_protocol(run, tiny, inference):
     assert set(summary) == {*METRIC_NAMES["dim"], "num_images"}
 
 
-def test_fine_tuning_starts_from_a_checkpoint(
-    run,
-    tiny_training,
-):
+def test_fine_tuning_starts_from_a_checkpoint(run, tiny_training):
     checkpoint = run[0] / "checkpoints/last.ckpt"
     frozen = ["optimizer.lr=0", "logger=none", "trainer.limit_val_batches=0", "callbacks=none"]
     cfg = compose_config("train", [*tiny_training, f"init_from={checkpoint}", *frozen])
@@ -210,43 +205,20 @@ def test_a_non_finite_loss_in_one_process_stops_all(tiny_training, monkeypatch):
         train(compose_config("train", [*tiny_training, "logger=none", "callbacks=none"]))
 
 
-def _main(monkeypatch, script: str, *overrides: str) -> int:
-    """The exit status of an entry point, run in this process as the command line would."""
-    monkeypatch.chdir(PROJECT)
-    monkeypatch.setattr(sys, "argv", [script, *overrides])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # which the command sets for its children
-    try:
-        runpy.run_path(script, run_name="__main__")
-    except SystemExit as end:
-        return end.code
-    finally:
-        GlobalHydra.instance().clear()
-    return 0
-
-
 @pytest.mark.parametrize(
-    ("script", "overrides", "named", "fix"),
+    ("overrides", "named", "fix"),
     [
-        ("train.py", ["backbone=r35"], "backbone/r35", "r34_2b"),
-        (
-            "train.py",
-            ["data=am2k", "paths.am2k=/nowhere"],
-            "/nowhere/validation/mask",
-            "paths.am2k=",
-        ),
-        ("train.py", ["trainer.max_epoch=1"], "max_epoch", ""),
-        ("train.py", ["ckpt_path=nothing.ckpt"], "nothing.ckpt", "ckpt_path"),
-        ("evaluate.py", [], "checkpoint", "checkpoint="),
+        (["backbone=r35"], "backbone/r35", "r34_2b"),
+        (["data=am2k", "paths.am2k=/nowhere"], "/nowhere/validation/mask", "paths.am2k="),
     ],
 )
-def test_errors_are_a_single_line(script, overrides, named, fix, tmp_path, monkeypatch, capsys):
-    assert _main(monkeypatch, script, *overrides, f"hydra.run.dir={tmp_path}") == 1
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("error: ")
-    assert named in lines[0]
-    assert fix in lines[0]
+def test_errors_are_a_single_line(overrides, named, fix, tmp_path, monkeypatch, capsys):
+    """``tests/reliability/test_bad_configs.py`` has many more."""
+    assert train_status(monkeypatch, *overrides, f"hydra.run.dir={tmp_path}") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert named in line
+    assert fix in line
 
 
 @pytest.mark.parametrize("none", ["max_epochs=0", "max_steps=0", "limit_train_batches=0"])
