@@ -14,6 +14,7 @@ from gfm.option_types import (
     LINE,
     ChosenInterpolation,
     Count,
+    Counts,
     Decay,
     Fraction,
     FromPhotos,
@@ -106,7 +107,7 @@ class TrainingData(Data):
     also_share: OpenFraction | list[OpenFraction] = 0.5
     foreground: Foreground
     denoise: bool
-    blur_sizes: Annotated[list[Count], Field(min_length=1)]
+    blur_sizes: Counts
 
 
 class EvaluationData(Data):
@@ -145,7 +146,7 @@ class Track(Node):
     background_detail: PositiveFraction = 1
     denoise_probability: Fraction = 0
     blur_probability: Fraction = 0
-    blur_sizes: Annotated[list[Count], Field(min_length=1)] = Field(default_factory=list)
+    blur_sizes: Counts = Field(default_factory=list)
     noise_probability: Fraction = 0
     noise_sigma: NonNegative = 0
 
@@ -155,7 +156,7 @@ class Backbone(Node):
 
     target: Text = Field("gfm.models.gfm.GFM", alias="_target_")
     name: Text
-    decoder_channels: Annotated[list[Count], Field(min_length=1)] | None = None
+    decoder_channels: Counts | None = None
     reduction: Count = 1
     normalization: NormalizationName = "none"
 

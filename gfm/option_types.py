@@ -32,7 +32,8 @@ Limit = Annotated[int, Field(ge=-1)]
 """A number of epochs or steps; -1 for no limit."""
 FromPhotos = Count
 """Chosen from the photos if ``None``; see :func:`gfm.run.from_photos.fit_to_photos`."""
-Sides = Count | Annotated[list[Count], Field(min_length=1)]
+Counts = Annotated[list[Count], Field(min_length=1)]
+Sides = Count | Counts
 ChosenInterpolation = Interpolation
 if not TYPE_CHECKING:  # the code of a run reads these only after they are chosen
     FromPhotos, Sides = FromPhotos | None, Sides | None

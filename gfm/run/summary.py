@@ -32,8 +32,7 @@ def announce(config: TrainConfig, resumed: SavedRun | None) -> None:
         console().print(f"resuming from step {resumed.steps:,} of {resumed.path}")
     scale = config.recipe.decoder_scale
     if scale != 1:
-        text = f"decoder channels are scaled by {scale:g} (recipe.decoder_scale)"
-        console().print(text)
+        console().print(f"decoder channels are scaled by {scale:g} (recipe.decoder_scale)")
     if data == "demo":
         text = (
             "The demo data are drawn animals: they show that everything works, nothing more.\n"

@@ -26,9 +26,6 @@ _COLUMNS = ("sad", "mse", "mad", "grad", "conn", "sad_transition")
 
 _Overrides = Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 
-Jobs = list[list[str]]
-"""The overrides of each run."""
-
 
 class TableOptions(Section):
     """A file of ``configs/table``."""
@@ -42,8 +39,8 @@ class TableOptions(Section):
     notes: _Overrides = Field(default_factory=list)
 
 
-def plan_table(config: DictConfig) -> tuple[Definition, Jobs]:
-    """Return a table's definition and its runs.
+def plan_table(config: DictConfig) -> tuple[Definition, list[list[str]]]:
+    """Return a table's definition, and the overrides of each of its runs.
 
     Args:
         config: Configuration that Hydra passes to ``on_multirun_start``.

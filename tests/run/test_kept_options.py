@@ -166,8 +166,12 @@ def _public(package):
     return [kind for kind in kinds if str(kind.__module__).startswith(package)]
 
 
+class Says:
+    """A class of a package that only the user may trust."""
+
+
 def test_options_of_a_run_may_name_known_and_trusted_classes(run):
-    known = ["optimizer._target_=torch.optim.SGD", "+callbacks.x._target_=tests.run.theirs.Says"]
+    known = ["optimizer._target_=torch.optim.SGD", f"+callbacks.x._target_={__name__}.Says"]
     given = keep(run, *known, "+hydra.callbacks.x=1")
     with pytest.raises(GFMError, match=r"set trust=\[tests\]"):
         resume_arguments(given)
