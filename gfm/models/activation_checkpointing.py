@@ -64,7 +64,7 @@ class _CheckpointedForward:
     @contextmanager
     def without_statistics(self) -> Iterator[None]:
         """Keep a recomputed batch from counting twice in the running statistics."""
-        # Looked up only now, because SyncBatchNorm replaces them if several processes train.
+        # Looked up only now, because torch.nn.SyncBatchNorm.convert_sync_batchnorm replaces them.
         norms = find_batchnorms(self.block)
         saved = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
         for norm in norms:
