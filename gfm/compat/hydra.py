@@ -3,6 +3,7 @@
 ``tests/compat/test_hydra.py`` fails if a release changes one of them.
 """
 
+import json
 import re
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,6 +97,11 @@ def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
         return {prefix: node}
     parts = [leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]
     return {key: value for part in parts for key, value in part.items()}
+
+
+def format_value(value: Any) -> str:
+    """Return a value as it is written on the command line."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def instantiate(node: Any, **extra: Any) -> Any:

@@ -1,6 +1,5 @@
 """Explains each invalid option in one line, by its name on the command line."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
+from gfm.compat.hydra import format_value
 from gfm.errors import GFMError
 from gfm.option_types import LINE, Section
 from gfm.run.configs import choices
@@ -54,7 +54,7 @@ def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> Opt
             line = f"{name} is missing: set it to {_describe(allowed, schema)}"
         else:
             described = " or ".join(choices(name)) or _describe(allowed, schema)
-            line = f"{name}={_shown(_find(options, path))}: choose {described}"
+            line = f"{name}={format_value(_find(options, path))}: choose {described}"
         source = _find(written, path)
         is_interpolated = isinstance(source, str | list) and "${" in str(source)
         lines[is_interpolated].setdefault(name, line)
@@ -111,18 +111,13 @@ def _find(options: Any, path: Sequence[str]) -> Any:
     return options
 
 
-def _shown(value: Any) -> str:
-    """Return a value as it is written on the command line."""
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
-
-
 def _describe(node: Any, schema: Mapping[str, Any]) -> str:
     """Describe in words what a JSON schema allows."""
     node = _follow(node, schema)
     if "anyOf" in node:
         return ", or ".join(_describe(kind, schema) for kind in node["anyOf"])
     if "enum" in node or "const" in node:
-        return " or ".join(_shown(value) for value in node.get("enum", [node.get("const")]))
+        return " or ".join(format_value(value) for value in node.get("enum", [node.get("const")]))
     if node.get("type") in ("integer", "number"):
         return _describe_number(node)
     if node.get("type") == "array":

@@ -9,7 +9,7 @@ import torch
 
 from gfm.checkpoints.file_io import previous_checkpoint
 from gfm.checkpoints.integrity import check_archive
-from gfm.compat.hydra import leaves
+from gfm.compat.hydra import format_value, leaves
 from gfm.compat.lightning import missing_entries
 from gfm.errors import GFMError
 from gfm.system.ranks import is_global_zero
@@ -111,9 +111,10 @@ def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
         group = option.split(".")[0]
         old, new = before.get(f"{group}.name"), now.get(f"{group}.name")
         if old != new:  # the choice of the group is what the user has changed
-            changes[group] = f"{group}={new} (was {old})"
+            option = group
         else:
-            changes[option] = f"{option}={now.get(key)} (was {value})"
+            old, new = value, now.get(key)
+        changes[option] = f"{option}={format_value(new)} (was {format_value(old)})"
     if changes:
         raise GFMError(
             f"{saved.path} cannot be resumed with {', '.join(sorted(changes.values()))}: leave it "

@@ -112,7 +112,7 @@ def test_resuming_with_another_adam_is_an_error():
     """The option is in no configuration, so it is not in the checkpoint either."""
     saved = SavedRun(Path("last.ckpt"), {"optimizer": {"lr": 1e-4}})
     check_options(saved, saved.config)
-    with pytest.raises(GFMError, match=r"with optimizer\.amsgrad=True \(was False\): leave"):
+    with pytest.raises(GFMError, match=r"with optimizer\.amsgrad=true \(was false\): leave"):
         check_options(saved, {"optimizer": {"lr": 1e-4, "amsgrad": True}})
 
 

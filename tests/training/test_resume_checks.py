@@ -85,7 +85,7 @@ def test_a_resumed_run_refuses_other_initial_weights():
     """They would be ignored, because the run has weights of its own."""
     saved = SavedRun(Path("last.ckpt"), {"init_from": None})
     check_options(saved, {"init_from": None})
-    with pytest.raises(GFMError, match=r"cannot be resumed with init_from=best.ckpt \(was None\)"):
+    with pytest.raises(GFMError, match=r"cannot be resumed with init_from=best.ckpt \(was null\)"):
         check_options(saved, {"init_from": "best.ckpt"})
 
 
