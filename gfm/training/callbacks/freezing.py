@@ -39,14 +39,18 @@ class Freezing(Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         if stage != "fit":
             return
-        model: Any = pl_module.model
-        self.modules = [module for part in self.parts for module in _in_order(model, part)]
+        self._find(pl_module)
         if self.unfreeze_every is None:  # before the optimiser and other processes see them
             for module in self.modules:
                 module.requires_grad_(False)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self._find(pl_module)  # layer synchronisation of other plugins replaces the norms
         self._freeze(trainer.current_epoch)  # a run may resume in the middle of an epoch
+
+    def _find(self, pl_module: pl.LightningModule) -> None:
+        model: Any = pl_module.model
+        self.modules = [module for part in self.parts for module in _in_order(model, part)]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         self._freeze(trainer.current_epoch)
