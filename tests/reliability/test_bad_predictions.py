@@ -145,7 +145,7 @@ ROWS += [
 ROWS += [
     Row(name, "path", (*TRAIN, *options), (says,))
     for name, options, says in (
-        ("folder that is no run's", ["ckpt_path={shared}"], "not the folder of a run"),
+        ("folder without a run", ["ckpt_path={shared}"], "not the folder of a run"),
         ("no run to go on from", ["ckpt_path=last", "paths.runs={here}"], "ckpt_path=last"),
         ("no such checkpoint to go on from", ["ckpt_path={here}/no.ckpt"], "no checkpoint"),
         ("no such checkpoint to start from", ["init_from={here}/no.ckpt"], "no checkpoint"),
