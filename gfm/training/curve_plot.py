@@ -26,11 +26,19 @@ class Best(NamedTuple):
 
 
 def read_curves(path: Path) -> _Curves:
-    """Read the steps and values of each column of ``metrics.csv``, sorted by name."""
+    """Read the values of each column of ``metrics.csv``, and after how many steps they were logged.
+
+    Lightning numbers steps from 0; only a validation before training comes after no step.
+
+    Returns:
+        The steps and the values of each column, sorted by name.
+    """
     curves: _Curves = defaultdict(lambda: ([], []))
-    for row in read_rows(path):
+    for index, row in enumerate(read_rows(path)):
+        is_before_training = not index and "best" not in row and any(n in row for n in _KNOWN)
+        step = 0.0 if is_before_training else float(row["step"]) + 1
         for name in row.keys() - {"step", "epoch"}:
-            curves[name][0].append(float(row["step"]))
+            curves[name][0].append(step)
             curves[name][1].append(float(row[name]))
     return dict(sorted(curves.items()))
 

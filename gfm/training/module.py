@@ -38,8 +38,8 @@ from gfm.training.optimization import (
     apply_options,
     clip_gradients,
     group_options,
+    make_optimizer,
     parameter_groups,
-    scale_learning_rates,
 )
 from gfm.training.resume_checks import check_parameters
 
@@ -289,8 +289,7 @@ class MattingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and a schedule that is updated at every step."""
-        optimizer = self.optimizer(self._parameter_groups())
-        scale_learning_rates(optimizer)
+        optimizer = make_optimizer(self.optimizer, self._parameter_groups())
         schedules = []
         if self.scheduler is not None:
             steps = int(self.trainer.estimated_stepping_batches)

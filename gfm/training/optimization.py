@@ -1,9 +1,10 @@
 """Learning rates by layer and by step, weight decay, and gradient clipping."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
@@ -36,7 +37,7 @@ def parameter_groups(
             shifts of normalisation layers.
 
     Returns:
-        Groups with ``params``, and with ``scale`` for :func:`scale_learning_rates`.
+        Groups with ``params``, and with ``scale`` for :func:`make_optimizer`.
 
     Raises:
         GFMError: No parameter is trained.
@@ -69,10 +70,28 @@ def _by_rate(model: GFM, layer_decay: float) -> Groups:
     return [{"params": [p for p in trained if id(p) not in inside], "scale": 1.0}, *groups]
 
 
-def scale_learning_rates(optimizer: Optimizer) -> None:
-    """Multiply the learning rate of each group by its ``scale``, and remove the ``scale``."""
+def make_optimizer(factory: Callable[[Groups], Optimizer], groups: Groups) -> Optimizer:
+    """Make an optimiser of the groups of :func:`parameter_groups`.
+
+    The learning rate of each group is multiplied by its ``scale``.
+    """
+    optimizer = factory(groups)
     for group in optimizer.param_groups:
         group["lr"] *= group.pop("scale", 1.0)
+    optimizer.register_load_state_dict_post_hook(_match_memory_format)
+    return optimizer
+
+
+def _match_memory_format(optimizer: Optimizer) -> None:
+    """Give the state of an optimiser the memory format of its parameters, after loading.
+
+    A resumed run may use another memory format than the saved one. Fused optimisers ignore
+    strides: on CPUs they would pair the moments with the wrong weights, without an error.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def group_options(optimizer: Optimizer) -> Groups:

@@ -18,8 +18,8 @@ from gfm.training.objective import Objective
 from gfm.training.optimization import (
     apply_options,
     group_options,
+    make_optimizer,
     parameter_groups,
-    scale_learning_rates,
 )
 from tests.conftest import compose_config
 from tests.training.test_optimization import model  # noqa: F401
@@ -236,9 +236,8 @@ def test_weight_decay_spares_norms_and_biases(model):  # noqa: F811
 )
 def test_a_resumed_optimizer_uses_the_new_options(model, schedule):  # noqa: F811
     def make(rate, decay):
-        options = {"lr": rate, "weight_decay": decay, "momentum": 0.9}
-        optimizer = torch.optim.SGD(parameter_groups(model, 0.5), **options)
-        scale_learning_rates(optimizer)
+        factory = partial(torch.optim.SGD, lr=rate, weight_decay=decay, momentum=0.9)
+        optimizer = make_optimizer(factory, parameter_groups(model, 0.5))
         plan = schedule(optimizer)
         return optimizer, plan, group_options(optimizer)
 

@@ -1,12 +1,15 @@
 """Learning rates over steps and layers."""
 
+from copy import deepcopy
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
-from gfm.training.optimization import parameter_groups, scale_learning_rates, warmup_cosine
+from gfm.training.optimization import make_optimizer, parameter_groups, warmup_cosine
 
 
 @pytest.fixture
@@ -16,8 +19,7 @@ def model() -> GFM:
 
 
 def test_stages_learn_slower_towards_the_image(model):
-    optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=0.8)
-    scale_learning_rates(optimizer)
+    optimizer = make_optimizer(partial(torch.optim.SGD, lr=0.8), parameter_groups(model, 0.5))
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert [rates[id(stage.weight)] for stage in model.encoder.stages] == pytest.approx(
         [0.1, 0.2, 0.4]
@@ -36,8 +38,7 @@ def test_frozen_parameters_are_left_out(model):
 
 
 def test_schedule_keeps_the_proportion_of_groups(model):
-    optimizer = torch.optim.SGD(parameter_groups(model, 0.5), lr=1.0)
-    scale_learning_rates(optimizer)
+    optimizer = make_optimizer(partial(torch.optim.SGD, lr=1.0), parameter_groups(model, 0.5))
     schedule = warmup_cosine(optimizer, total_steps=10, warmup=0.2, final=0.1)
     rates = []
     for _ in range(11):
@@ -49,3 +50,28 @@ def test_schedule_keeps_the_proportion_of_groups(model):
     assert decoder == sorted(decoder[:3]) + sorted(decoder[3:], reverse=True)
     assert decoder[10] == pytest.approx(0.1)
     assert all(r[1] == pytest.approx(r[0] / 2) for r in rates)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_resumed_run_may_use_another_memory_format(fused):
+    """Fused Adam reads weights, gradients and moments as flat memory, whatever their strides."""
+    generator = torch.Generator().manual_seed(0)
+    start, *gradients = torch.randn(4, 8, 6, 3, 3, generator=generator)
+
+    def step(optimizer: torch.optim.Optimizer, weight: nn.Parameter, gradient: torch.Tensor):
+        weight.grad = torch.empty_like(weight).copy_(gradient)
+        optimizer.step()
+
+    saved = nn.Parameter(start.clone())
+    factory = partial(torch.optim.Adam, lr=0.01, fused=fused)
+    first = make_optimizer(factory, [{"params": [saved]}])
+    for gradient in gradients:
+        step(first, saved, gradient)
+
+    resumed = nn.Parameter(saved.detach().clone(memory_format=torch.channels_last))
+    second = make_optimizer(factory, [{"params": [resumed]}])
+    second.load_state_dict(deepcopy(first.state_dict()))
+    step(first, saved, gradients[0])
+    step(second, resumed, gradients[0])
+
+    torch.testing.assert_close(resumed.detach(), saved.detach())
