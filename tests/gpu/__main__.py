@@ -12,9 +12,12 @@ import importlib
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.gpu.findings import FAIL
+from gfm.errors import INTERRUPTED
+from gfm.system.processes import exit_on_sigterm
+from tests.gpu.findings import FAIL, Finding
 from tests.gpu.report import write_report
 from tests.gpu.runner import STAGES, TRAINING, Plan, run_stage, run_stages
 
@@ -114,18 +117,32 @@ def main() -> None:
     variables = {"WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
     if arguments.device == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    chosen: list[Plan] = [p for p in STAGES if not arguments.only or p.name in arguments.only]
-    minimum = _MINIMUM if arguments.device == "cuda" else _REHEARSED_MINIMUM
-    found = run_stages(chosen, options, out, 60 * arguments.minutes, variables, minimum)
-    if arguments.train and (not arguments.only or TRAINING in arguments.only):
-        # Drawing the animals and scoring the network take time, too.
-        limit = 60 * (2 * arguments.train + 15)
-        found += run_stage(TRAINING, options, out, limit, variables)
-    shown = f"python -m tests.gpu {shlex.join(options)}"
-    report = write_report(found, out, shown)
-    print(report.read_text())
+    found: list[Finding] = []
+    try:
+        with exit_on_sigterm():
+            for finding in run_chosen(arguments, options, out, variables):
+                found.append(finding)  # keeps those before an interruption
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    finally:  # the report of an interrupted check has the stages so far
+        report = write_report(found, out, f"python -m tests.gpu {shlex.join(options)}")
+        print(report.read_text())
     if any(finding.status == FAIL for finding in found):
         sys.exit(1)
+
+
+def run_chosen(
+    arguments: argparse.Namespace, options: list[str], out: Path, variables: dict[str, str]
+) -> Iterator[Finding]:
+    """Run the chosen stages, and yield what they find."""
+    only = arguments.only or NAMES
+    chosen: list[Plan] = [plan for plan in STAGES if plan.name in only]
+    minimum = _MINIMUM if arguments.device == "cuda" else _REHEARSED_MINIMUM
+    yield from run_stages(chosen, options, out, 60 * arguments.minutes, variables, minimum)
+    if arguments.train and TRAINING in only:
+        # Drawing the animals and scoring the network take time, too.
+        limit = 60 * (2 * arguments.train + 15)
+        yield from run_stage(TRAINING, options, out, limit, variables)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from tests.gpu.findings import FAIL, NO_TIME, SKIPPED, Finding, append, read
 
 PROJECT = Path(__file__).resolve().parents[2]
 _SOFT = 0.8  # share of the time limit after which a stage should start nothing more
+_WHOLE = "the stage itself"  # name of the finding of a stage that did not end as planned
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def run_stages(
     seconds: float,
     variables: dict[str, str],
     minimum: float = 0,
-) -> list[Finding]:
-    """Run stages one after the other, and return what they found.
+) -> Iterator[Finding]:
+    """Run stages one after the other, and yield what they find.
 
     The time that a stage leaves over is shared among those after it.
 
@@ -63,40 +64,43 @@ def run_stages(
         minimum: Seconds that a stage gets at least; if fewer are left, it is skipped.
     """
     end = time.monotonic() + seconds
-    found: list[Finding] = []
     for index, plan in enumerate(plans):
         left = end - time.monotonic()
         if left < minimum:
-            found.append(Finding(plan.name, "the stage itself", SKIPPED, note=NO_TIME))
+            yield Finding(plan.name, _WHOLE, SKIPPED, note=NO_TIME)
             continue
         share = plan.share / sum(p.share for p in plans[index:])
         limit = max(minimum, left * share)
-        found += run_stage(plan.name, options, out, limit, variables)
-    return found
+        yield from run_stage(plan.name, options, out, limit, variables)
 
 
 def run_stage(
     name: str, options: Sequence[str], out: Path, limit: float, variables: dict[str, str]
-) -> list[Finding]:
-    """Run a stage in a process that is killed after ``limit`` seconds, and return its findings."""
+) -> Iterator[Finding]:
+    """Run a stage in a process that is killed after ``limit`` seconds, and yield its findings."""
     findings = out / f"{name}.jsonl"
     findings.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.gpu", "--inside", name, "--seconds", str(_SOFT * limit)]
     print(f"{name}: at most {limit:.0f} s, log {out / name}.log", flush=True)
     start = time.monotonic()
-    status = run_within(
-        [*command, "--out", str(out), *options], out / f"{name}.log", limit, variables
-    )
+    try:
+        status = run_within(
+            [*command, "--out", str(out), *options], out / f"{name}.log", limit, variables
+        )
+    except (KeyboardInterrupt, SystemExit):
+        yield from read(findings)
+        yield Finding(name, _WHOLE, FAIL, note="interrupted")
+        raise
     print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
     if status is None:
         text = f"killed at its time limit of {limit:.0f} s"
         append(findings, Finding(name, "time limit", FAIL, note=text))
     elif status:
         text = f"exit status {status}: {last_line(out / f'{name}.log')}"
-        append(findings, Finding(name, "the stage itself", FAIL, note=text))
+        append(findings, Finding(name, _WHOLE, FAIL, note=text))
     elif not read(findings):
-        append(findings, Finding(name, "the stage itself", SKIPPED, note="no findings"))
-    return read(findings)
+        append(findings, Finding(name, _WHOLE, SKIPPED, note="no findings"))
+    yield from read(findings)
 
 
 def run_within(

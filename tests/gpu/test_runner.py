@@ -1,5 +1,6 @@
 """The runner: stages that fail or overrun their time do not stop the next."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -7,6 +8,7 @@ import time
 
 import pytest
 
+from tests.gpu import __main__ as command
 from tests.gpu import runner
 from tests.gpu.findings import FAIL, PASS, SKIPPED, Finding, append, read
 from tests.gpu.jobs import is_running
@@ -37,7 +39,7 @@ def stages(monkeypatch, tmp_path):
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
     def run(*plans: Plan, seconds: float) -> list[Finding]:
-        return run_stages(plans, [], tmp_path, seconds, {"PYTHONPATH": str(tmp_path)})
+        return list(run_stages(plans, [], tmp_path, seconds, {"PYTHONPATH": str(tmp_path)}))
 
     return run
 
@@ -63,10 +65,32 @@ def test_a_stage_that_overruns_is_killed_with_its_children(stages, tmp_path):
     assert not is_running(child)
 
 
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (SystemExit(143), 143)])
+def test_an_interrupted_check_reports_the_stages_so_far(monkeypatch, tmp_path, error, status):
+    def run_within(words, *_):
+        name = words[words.index("--inside") + 1]
+        append(tmp_path / f"{name}.jsonl", Finding(name, "kept", PASS))
+        if name == "waits":
+            raise error
+        return 0
+
+    monkeypatch.setattr(runner, "run_within", run_within)
+    words = ["gpu", "--device", "cpu", "--out", str(tmp_path)]
+    words += ["--only", "facts", "waits", "loader"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert end.value.code == status
+    rows = json.loads((tmp_path / "gpu_report.json").read_text())["findings"]
+    found = [(row["stage"], row["status"], row["note"]) for row in rows]
+    kept = [("facts", PASS, ""), ("waits", PASS, "")]
+    assert found == [*kept, ("waits", FAIL, "interrupted")]
+
+
 def test_time_that_is_left_over_goes_to_later_stages(monkeypatch, tmp_path):
     limits = []
     monkeypatch.setattr(runner, "run_stage", lambda n, o, out, limit, v: limits.append(limit) or [])
-    run_stages([Plan("a", 1), Plan("b", 1), Plan("c", 2)], [], tmp_path, 100, {})
+    assert not list(run_stages([Plan("a", 1), Plan("b", 1), Plan("c", 2)], [], tmp_path, 100, {}))
     assert limits == pytest.approx([25, 100 / 3, 100], abs=0.1)
 
 
