@@ -25,14 +25,14 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def place_side_by_side(images: list[np.ndarray]) -> np.ndarray:
-    """Join images of one size to a line, with space before and below each."""
+    """Join images of one size in a row, with space before and below each."""
     padded = [np.pad(i, ((0, GAP), (GAP, 0), (0, 0)), constant_values=255) for i in images]
     row = np.concatenate(padded, axis=1)
     return np.pad(row, ((0, 0), (0, PAGE - row.shape[1]), (0, 0)), constant_values=255)
 
 
 def write(lines: list[np.ndarray], name: str) -> None:
-    """Write ``docs/images/<name>`` from lines of equal width, top to bottom."""
+    """Write ``docs/images/<name>`` from rows of equal width, top to bottom."""
     picture = np.concatenate([np.full((GAP, PAGE, 3), 255, np.uint8), *lines])
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(IMAGES / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])

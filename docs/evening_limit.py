@@ -1,8 +1,8 @@
 """Measure what true mattes lose at lower resolution: ``python docs/evening_limit.py DATA``.
 
 DATA is the folder of the drawn animals, ``data/demo/<key>/AM-2k``. Each validation matte is
-averaged to a fraction of its size and enlarged linearly, as a network would at best whose finest
-feature has that resolution.
+averaged to a fraction of its size and enlarged linearly. A network whose finest feature has that
+resolution can hardly do better.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Draw what an evening learns: ``python docs/evening_picture.py DATA EARLY LATE``.
+"""Draw what an evening of training learns: ``python docs/evening_picture.py DATA EARLY LATE``.
 
 DATA is the folder of the drawn animals, ``data/demo/<key>/AM-2k``. EARLY and LATE are folders of
 ``python evaluate.py``, for the weights after 3 and after 90 minutes. The photos are the first of
@@ -22,7 +22,7 @@ HEIGHT = 300  # pixels of each tile
 
 
 def row(data: Path, name: str, mattes: tuple[Path, Path]) -> list[Tile]:
-    """Return the tiles of a photo; those of the predictions name their SAD in thousands."""
+    """Return the tiles of a photo; those of the predictions show their SAD in thousands."""
     folders = [data / "original", data / "mask", *(folder / "alpha" for folder in mattes)]
     paths = [files_by_stem(folder, None)[name] for folder in folders]
     photo = torch.from_numpy(read_image(paths[0])).permute(2, 0, 1)
