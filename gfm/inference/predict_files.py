@@ -9,16 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
+from gfm.compat.torch import lacks_memory
 from gfm.data.decoding import decode_image
 from gfm.data.images import read_image, write_png
 from gfm.errors import GFMError, WriteError, one_line
+from gfm.inference.detail import limit_size
 from gfm.inference.input_files import STDIN, Failure, Source, count_files, list_failures
 from gfm.inference.outputs import Output, OutputMaker
 from gfm.inference.pipeline import process_overlapped
 from gfm.inference.result_files import ResultFiles
 from gfm.system.console import console
+from gfm.system.cores import num_cores
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress, duration
+
+_LEAST_SIZE = 64  # pixels of the shorter side; smaller inputs hardly need less memory
 
 
 def predict_files(
@@ -102,20 +107,51 @@ def _predict_photos(
     is_given = any(photo.path == STDIN for photo in photos)
     stdin = sys.stdin.buffer.read() if is_given and sys.stdin else b""  # None: closed by the shell
 
-    def read(source: Source) -> np.ndarray:
+    def read(source: Source) -> tuple[Source, np.ndarray]:
         is_stdin = source.path == STDIN
-        return decode_image(str(source), stdin) if is_stdin else read_image(source.path)
+        return source, decode_image(str(source), stdin) if is_stdin else read_image(source.path)
+
+    def compute(photo: tuple[Source, np.ndarray]) -> dict[Output, np.ndarray]:
+        return _make_outputs(maker, *photo)
 
     def write(source: Source, arrays: Mapping[Output, np.ndarray]) -> None:
         for output, path in results.to_write(source).items():
             write_png(path, arrays[output])
 
+    # A GPU mattes faster than two threads write PNG files.
+    num_threads = min(4, max(2, num_cores() // 2))
     with Progress(len(photos), "photo") as progress:
-        for outcome in process_overlapped(photos, read, maker, write):
+        for outcome in process_overlapped(photos, read, compute, write, num_threads):
             summary.computing += outcome.seconds
             progress.advance()
             if outcome.error is not None:
                 summary.add_failure(outcome.item, outcome.error)
+
+
+def _make_outputs(
+    maker: OutputMaker, source: Source, image: np.ndarray
+) -> dict[Output, np.ndarray]:
+    """Make the outputs of a photo; if memory runs out, try again at half the size, and say so.
+
+    Raises:
+        GFMError: There is too little memory even for a small size.
+    """
+    try:
+        return maker(image)
+    except GFMError as error:
+        if error.__cause__ is None or not lacks_memory(error.__cause__):
+            raise
+        size = min(limit_size(*image.shape[:2], maker.predictor.max_size)) // 2
+        if size < _LEAST_SIZE:
+            raise
+    # Not in the handler, where the error would keep its tensors.
+    console().print(f"{source}: too little free memory; trying --max-size {size}")
+    predictor = maker.predictor
+    before, predictor.max_size = predictor.max_size, size
+    try:
+        return _make_outputs(maker, source, image)
+    finally:
+        predictor.max_size = before
 
 
 def _predict_clip(

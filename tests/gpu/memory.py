@@ -1,8 +1,10 @@
 """Stage 8: the largest batches and photos, and what happens beyond."""
 
+import io
+import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
 from typing import Any
 from unittest import mock
 
@@ -136,7 +138,7 @@ def _photo(size: tuple[int, int]) -> np.ndarray:
 
 
 def _run_out(stage: Stage) -> None:
-    """Let a large photo run out of memory; the small one after it must still be written."""
+    """Let a large photo run out of memory; it is matted at a smaller size, and so is the next."""
     photos, out = stage.folder / "memory/photos", stage.folder / "memory/out"
     photos.mkdir(parents=True, exist_ok=True)
     small, large = ((96, 144), (192, 288)) if stage.is_rehearsal else ((1080, 1620), (5792, 8688))
@@ -148,11 +150,16 @@ def _run_out(stage: Stage) -> None:
     reset_peak()
     maker(_photo(small))
     synchronize()
-    limited = _refuse(maker, small) if stage.is_rehearsal else _limit(1.5 * peak_mebibytes() + 256)
-    with limited, suppress(GFMError):
+    limited = _refuse(maker, small) if stage.is_rehearsal else _limit(1.5 * peak_mebibytes() + 2560)
+    with limited, suppress(GFMError), redirect_stdout(io.StringIO()) as printed:
         predict_files(maker, sources, ResultFiles(out, OUTPUTS))  # says how many failed
+    print(printed.getvalue())
+    tried = re.findall(r"a_large.*; trying --max-size (\d+)", printed.getvalue())
+    stage.at_least(
+        "sizes tried after a photo ran out of memory", len(tried), 1, "", ", ".join(tried)
+    )
     written = ", ".join(sorted(path.stem for path in out.glob("alpha/*")))
-    stage.equal("photos matted, of which a_large runs out of memory", written, "b_small")
+    stage.equal("photos matted, of which a_large runs out of memory", written, "a_large, b_small")
 
 
 @contextmanager

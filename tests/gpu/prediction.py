@@ -102,11 +102,20 @@ def _evaluate(stage: Stage, precision: str) -> None:
     DrawnAnimals(demo, **counts).find()
     options = [f"data.source.{key}={value}" for key, value in counts.items()]
     options += [f"paths.demo={demo}", f"checkpoint={checkpoint}", f"trainer.precision={precision}"]
-    options += [f"paths.run={stage.folder / f'evaluation_{precision}'}"]
     options += [f"trainer.accelerator={stage.accelerator}"]
-    start = time.perf_counter()
-    summary, _ = evaluate(compose_config("evaluate", options))
+
+    def score(name: str, *more: str) -> dict[str, float]:
+        folder = stage.folder / f"{name}_{precision}"
+        return evaluate(compose_config("evaluate", [*options, f"paths.run={folder}", *more]))[0]
+
+    name, start = f"evaluate, {precision}", time.perf_counter()
+    number = score("evaluation")["num_images"]
     seconds = time.perf_counter() - start
-    stage.equal(f"evaluate, {precision}: photos", summary["num_images"], counts["num_validation"])
-    stage.measured(f"evaluate, {precision}", counts["num_validation"] / seconds, "photos/s",
-                   "with its start")  # fmt: skip
+    stage.equal(f"{name}: photos", number, counts["num_validation"])
+    stage.measured(name, number / seconds, "photos/s", "with its start")
+    if stage.is_rehearsal:
+        return
+    # Loader processes are not forked while the profiler runs.
+    busy = busy_seconds(lambda: score("profiled", "data.num_workers=0"))
+    if busy is not None:
+        stage.measured(f"{name}: busy share", 100 * busy / seconds, "%")

@@ -42,7 +42,7 @@ def test_half_precision_that_a_gpu_would_emulate_is_not_measured(monkeypatch, on
     monkeypatch.setattr(stage, "choose_precision", lambda device: (f"{half}-mixed", ""))
     first, *others = variants(on_gpu.half)
     assert first == f"{half}-mixed"
-    assert len(others) == (4 if half == "bf16" else 3)
+    assert len(others) == (5 if half == "bf16" else 4)
     assert ("bf16" in str(others)) == (half == "bf16")
 
 

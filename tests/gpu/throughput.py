@@ -25,6 +25,7 @@ def variants(half: str) -> dict[str, list[str]]:
     return {
         name: chosen,
         "float32": ["trainer.precision=32-true"],
+        "float32, channels last": ["trainer.precision=32-true", "backbone.channels_last=true"],
         f"{name}{COMPILED}": [*chosen, "compile=true"],
         f"{name}, no search": [*chosen, "trainer.benchmark=false"],
         "16-mixed": ["trainer.precision=16-mixed"],

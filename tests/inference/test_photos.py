@@ -7,12 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 
 from gfm.data.images import read_image
 from gfm.errors import GFMError
+from gfm.inference.detail import limit_size
 from gfm.inference.input_files import STDIN, Source
 from gfm.inference.predict_files import predict_files
+from gfm.inference.predictor import explain_lack_of_memory
 from gfm.inference.result_files import ResultFiles
 
 COLOURS = np.zeros((8, 12, 3), np.uint8)
@@ -69,6 +72,49 @@ def test_a_closed_standard_input(tmp_path, monkeypatch, capsys):
     with pytest.raises(GFMError, match="1 failed"):
         predict_files(None, [Source(STDIN, Path("stdin"))], ResultFiles(tmp_path, ["alpha"]))
     assert "failed: cannot read standard input: not a picture" in capsys.readouterr().out
+
+
+class Cramped:
+    """Makes a matte if the network sees at most some pixels of the shorter side."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.predictor = SimpleNamespace(max_size=None)
+
+    def __call__(self, image):
+        size = limit_size(*image.shape[:2], self.predictor.max_size)
+        with explain_lack_of_memory(torch.device("cuda"), *image.shape[:2]):
+            if min(size) > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+        return {"alpha": image[..., 0]}
+
+
+def test_a_smaller_size_is_tried_if_memory_runs_out(tmp_path, capsys):
+    sources = []
+    for name, size in (("a", (400, 300)), ("b", (90, 70))):
+        path = save(tmp_path / f"{name}.png", Image.new("RGB", size))
+        sources.append(Source(path, Path(name)))
+    maker, results = Cramped(100), ResultFiles(tmp_path / "out", ["alpha"])
+    predict_files(maker, sources, results)
+    lines = capsys.readouterr().out.splitlines()
+    tries = [f"a.png: too little free memory; trying --max-size {size}" for size in (150, 75)]
+    assert [line.split("/")[-1] for line in lines[:2]] == tries
+    assert lines[2].startswith("2 written")
+    assert maker.predictor.max_size is None  # for the next photo
+    with pytest.raises(GFMError, match="2 failed"):
+        predict_files(Cramped(0), sources, results)
+    assert "a.png: cuda has too little free memory for 300×400" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 2), (6, 3), (64, 4)])
+def test_threads_that_read_and_write(tmp_path, monkeypatch, cores, threads):
+    seen = []
+    module = "gfm.inference.predict_files"
+    monkeypatch.setattr(f"{module}.num_cores", lambda: cores)
+    monkeypatch.setattr(f"{module}.process_overlapped", lambda *given: seen.append(given[-1]) or [])
+    source = Source(tmp_path / "a.png", Path("a"))
+    predict_files(None, [source], ResultFiles(tmp_path / "out", ["alpha"]))
+    assert seen == [threads]
 
 
 def test_half_a_photo(tmp_path):
