@@ -10,7 +10,6 @@ from typing import Any
 
 from gfm.compat.hydra import parse_arguments
 from gfm.run.exit import report_errors
-from gfm.run.help_text import register_help
 from gfm.run.overrides import check_overrides, quote_paths
 from gfm.run.resume import resume_overrides
 from gfm.run.test_sets import separate_test_sets
@@ -21,19 +20,18 @@ from gfm.system.ranks import creates_processes_externally, is_global_zero
 from gfm.system.safe_path import keep_current_folder_off_path
 
 
-def run_app(app: Callable[[], Any], resumes: bool = False) -> None:
+def run_app(app: Callable[[], Any], trains: bool = False) -> None:
     """Run a Hydra app; report errors in its arguments or configuration in one line.
 
     Args:
         app: Hydra's main function.
-        resumes: Whether ``ckpt_path`` resumes a run with its options.
+        trains: Whether the app trains, and ``ckpt_path`` resumes a run with its options.
     """
     keep_current_folder_off_path()
     prepare_process()
-    register_help()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
     with report_errors():
-        sys.argv[1:] = prepare_arguments(sys.argv[1:], resumes)
+        sys.argv[1:] = prepare_arguments(sys.argv[1:], trains)
         app()
 
 
@@ -48,7 +46,7 @@ def prepare_process() -> None:
         multiprocessing.set_start_method(None, force=True)
 
 
-def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
+def prepare_arguments(arguments: Sequence[str], trains: bool) -> list[str]:
     """Return the arguments that Hydra reads in place of the command line.
 
     Paths that contain ``=`` are quoted, overrides follow the flags, a resumed run gets its earlier
@@ -61,9 +59,9 @@ def prepare_arguments(arguments: Sequence[str], resumes: bool) -> list[str]:
     check_overrides(arguments)
     flags, overrides = parse_arguments(arguments)
     others = [a for a in arguments if a not in overrides]
-    if resumes:
+    if trains:
         overrides = resume_overrides(arguments, flags, overrides)
-    overrides = separate_test_sets(overrides, trains=resumes)
+    overrides = separate_test_sets(overrides, trains)
     if creates_processes_externally() and not is_global_zero():  # rank 0 makes the folder
         overrides += ["hydra.output_subdir=null", "hydra.run.dir=."]
     return [*others, *overrides]  # Hydra refuses overrides with a flag between them

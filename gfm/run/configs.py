@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, Final
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 import gfm
+from gfm.run.help_text import help_text
 
 _PACKAGE = Path(gfm.__file__).resolve().parent
 
@@ -24,17 +25,16 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("*"))
 
 
-def by_device(accelerator: str, cpu: Any, gpu: Any, fast_cpu: Any = None) -> Any:
-    """Choose between values by the device of the run.
-
-    In a configuration: ``${by_device:${trainer.accelerator},64,320}``.
+def by_device(cpu: Any, gpu: Any, fast_cpu: Any = None, *, _root_: DictConfig) -> Any:
+    """Choose between values by the device of the run, as in ``${by_device:64,320}``.
 
     Args:
-        accelerator: Accelerator of the trainer; ``auto`` means a GPU if there is one.
         cpu: Value on a CPU.
         gpu: Value on a GPU.
         fast_cpu: Value on a CPU with bfloat16 in hardware; by default ``cpu``.
+        _root_: Configuration; ``trainer.accelerator=auto`` means a GPU if there is one.
     """
+    accelerator = OmegaConf.select(_root_, "trainer.accelerator")
     # Imported here, because help texts need no torch and should not wait for it.
     if accelerator == "auto":
         import torch
@@ -59,3 +59,4 @@ def multiply(number: int, factor: Any) -> int:
 
 OmegaConf.register_new_resolver("by_device", by_device, replace=True)
 OmegaConf.register_new_resolver("multiply", multiply, replace=True)
+OmegaConf.register_new_resolver("help_text", help_text, replace=True)

@@ -148,8 +148,3 @@ def _of_choice(folders: list[Path], group: str, choice: str, prefix: str) -> dic
 def _find(folders: list[Path], name: str) -> str | None:
     path = next((folder / name for folder in folders if (folder / name).is_file()), None)
     return path.read_text(encoding="utf-8") if path else None
-
-
-def register_help() -> None:
-    """Register the resolver that ``configs/hydra/default.yaml`` uses for the text."""
-    OmegaConf.register_new_resolver("gfm_help", help_text, replace=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line."""
-    run_app(app, resumes=True)
+    run_app(app, trains=True)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")

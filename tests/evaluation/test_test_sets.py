@@ -64,7 +64,7 @@ def run_sets(paths, tmp_path, monkeypatch):
     def evaluate_with(*arguments: str, folder: str = "run") -> tuple[dict, Path]:
         quiet = ["data.num_workers=0", "trainer=cpu", "inference=native"]
         given = [*paths, *quiet, *arguments, f"paths.run={tmp_path / folder}"]
-        cfg = compose_config("evaluate", prepare_arguments(given, resumes=False))
+        cfg = compose_config("evaluate", prepare_arguments(given, trains=False))
         return evaluate.evaluate(cfg)[0], tmp_path / folder
 
     return evaluate_with
@@ -103,7 +103,7 @@ def test_names_of_folders_need_not_be_names_of_options(tmp_path, monkeypatch):
         Path(name).mkdir()
     monkeypatch.chdir("übung")
     cfg = compose_config(
-        "evaluate", prepare_arguments(["data=[./,'../2nd set']", "paths.run=run"], resumes=False)
+        "evaluate", prepare_arguments(["data=[./,'../2nd set']", "paths.run=run"], trains=False)
     )
     assert list(cfg.sets) == ["_bung", "_2nd_set"]
 
@@ -218,7 +218,7 @@ def test_messages_name_the_options_of_a_set(run_sets, weights, tmp_path, options
 def test_options_of_one_set_replace_those_of_all(tmp_path):
     arguments = ["data=[./mine,am2k]", "sets.mine.shorter_side=60", "data.shorter_side=50"]
     arguments += ["sets.mine.images=fotos", "--cfg", "job"]
-    given = prepare_arguments(arguments, resumes=False)
+    given = prepare_arguments(arguments, trains=False)
     assert given[:2] == ["--cfg", "job"]  # Hydra refuses overrides on both sides of a flag
     sets = compose_config("evaluate", [*given[2:], "paths.run=run"]).sets
     assert (sets.mine.shorter_side, sets.am2k.shorter_side) == (60, 50)
@@ -259,14 +259,14 @@ def test_the_macro_mean_counts_sets_equally():
 )
 def test_wrong_lists(arguments, match):
     with pytest.raises(GFMError, match=match):
-        prepare_arguments(arguments, resumes=False)
+        prepare_arguments(arguments, trains=False)
 
 
 def test_training_takes_one_dataset():
     with pytest.raises(GFMError, match=r"train on one dataset"):
-        prepare_arguments(["data=[am2k,demo]"], resumes=True)
+        prepare_arguments(["data=[am2k,demo]"], trains=True)
 
 
 def test_a_single_set_and_a_sweep_are_left_alone():
     for arguments in (["data=am2k", "data.num_workers=0"], ["-m", "data=am2k,aim500"]):
-        assert prepare_arguments(arguments, resumes=False) == arguments
+        assert prepare_arguments(arguments, trains=False) == arguments

@@ -17,7 +17,7 @@ from gfm.run.app import prepare_arguments
 from gfm.run.kept_options import _PLACE, PACKAGES, check_kept
 from gfm.run.saved_options import OVERRIDES
 
-resume_arguments = partial(prepare_arguments, resumes=True)
+resume_arguments = partial(prepare_arguments, trains=True)
 
 
 @pytest.fixture

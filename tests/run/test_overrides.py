@@ -71,7 +71,7 @@ def test_flags_may_stand_between_overrides():
     """Hydra's parser refuses the second override."""
     given = ["a=b", "--config-dir", "x", "c=d", "-m", "paths.run=y"]
     expected = ["--config-dir", "x", "-m", "a=b", "c=d", "paths.run=y"]
-    assert prepare_arguments(given, resumes=False) == expected
+    assert prepare_arguments(given, trains=False) == expected
 
 
 @pytest.mark.parametrize("sweep", ["rosta=tt,ft", "optimizer.lr=choice(1e-3, 1e-4)"])

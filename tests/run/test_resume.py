@@ -16,7 +16,7 @@ from gfm.run.from_photos import keep_chosen
 from gfm.run.from_weights import take_network
 from tests.run.test_finetune import write_weights
 
-resume_arguments = partial(prepare_arguments, resumes=True)
+resume_arguments = partial(prepare_arguments, trains=True)
 
 
 @pytest.fixture
