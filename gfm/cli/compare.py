@@ -36,12 +36,12 @@ def compare(
     """Compare runs by metric and by photo, with 95 % intervals of the differences."""
     from gfm.evaluation.comparison import compare_runs
     from gfm.evaluation.comparison_output import check_page, print_comparison, write_comparison
-    from gfm.evaluation.table import DEFINITION, build_table
+    from gfm.evaluation.table import DEFINITION
     from gfm.evaluation.table_output import publish_table
     from gfm.run.sweep import SWEPT
 
     if len(runs) == 1 and (runs[0] / DEFINITION).is_file():
-        publish_table(runs[0], build_table(runs[0]))
+        publish_table(runs[0])
         return
     if len(runs) == 1 and (runs[0] / SWEPT).is_file():
         raise GFMError(f"{runs[0]} is the folder of a sweep: name its runs, such as {runs[0]}/*/")

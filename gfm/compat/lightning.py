@@ -3,11 +3,13 @@
 ``tests/compat/test_lightning.py`` fails if a release changes one of them.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from pytorch_lightning.utilities.exceptions import SIGTERMException as SIGTERMException
 from torch.optim import Optimizer
@@ -42,6 +44,16 @@ def launches_script_per_device(trainer: pl.Trainer) -> bool:
         and not launcher.cluster_environment.creates_processes_externally
         and trainer.num_devices > 1
     )
+
+
+def lacks_srun(trainer: pl.Trainer) -> bool:
+    """Return whether Lightning would wait for processes of a SLURM job that ``srun`` never started.
+
+    Lightning reads the number of tasks that the job requested, not of those that are running.
+    """
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    num_started = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))  # set by srun
+    return isinstance(environment, SLURMEnvironment) and num_started < environment.world_size()
 
 
 def should_update_logs(trainer: pl.Trainer) -> bool:

@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gfm.evaluation.html import write_page
-from gfm.evaluation.table import Entry, Table
+from gfm.evaluation.table import Entry, Table, build_table
 from gfm.system.console import console
 from gfm.system.files import write_table, write_text
 
@@ -25,12 +25,14 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }
 
 
-def publish_table(sweep: Path, table: Table) -> None:
-    """Print a table, and write ``table.md``, ``.tex``, ``.csv`` and ``.html`` to its folder.
+def publish_table(sweep: Path) -> None:
+    """Print the table of a sweep, and write it to ``table.md``, ``.tex``, ``.csv`` and ``.html``.
 
     Raises:
+        GFMError: As by :func:`gfm.evaluation.table.build_table`.
         WriteError: A file cannot be written.
     """
+    table = build_table(sweep)
     write_text(sweep / "table.md", to_markdown(table))
     write_text(sweep / "table.tex", to_latex(table))
     write_table(sweep / "table.csv", _csv_rows(table), index="cell")

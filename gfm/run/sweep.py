@@ -44,9 +44,6 @@ SWEPT: Final = "swept.json"
 """File in a sweep's folder: the names of the options that differ between jobs."""
 
 
-_ENDED: Final = {"finished": "is finished", "failed": "has failed"}
-
-
 def in_sweep() -> bool:
     """Return whether this is a job of ``python train.py -m``."""
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
@@ -60,14 +57,20 @@ def is_search_without_sweep() -> bool:
 
 
 def check_strategy(trainer: "pl.Trainer") -> None:
-    """Check that a job of a sweep does not run the script again, which would start a whole sweep.
+    """Check that a strategy starts its processes, and not a whole sweep in each.
 
     Raises:
-        GFMError: The strategy starts processes in this way.
+        GFMError: A job of a sweep would run the script again; or a job of SLURM has several tasks,
+            but only this process was started.
     """
     # Imported here, because --help should not wait for Lightning.
-    from gfm.compat.lightning import launches_script_per_device
+    from gfm.compat.lightning import lacks_srun, launches_script_per_device
 
+    if lacks_srun(trainer):
+        raise GFMError(
+            "this SLURM job has several tasks, but only one process was started: start the command "
+            "with srun, as in srun python train.py"
+        )
     if in_sweep() and launches_script_per_device(trainer):
         raise GFMError(
             "jobs of a sweep cannot start processes by ddp: set trainer.strategy=ddp_spawn"
@@ -94,7 +97,8 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
     folder = Path(HydraConfig.get().runtime.output_dir)
     result = _begin(folder)
     if result["status"] != "running":
-        console().print(f"{folder} {_ENDED[result['status']]} already")
+        ended = "has failed" if result["status"] == "failed" else "is finished"
+        console().print(f"{folder} {ended} already")
         value = result["objective"]
         return worst_objective(cfg) if value is None else float(value)
     start = time.monotonic()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.text import Text
 
 from gfm.compat.hydra import Callback, swept_options
+from gfm.errors import GFMError
 from gfm.run.app import prepare_process
 from gfm.run.exit import report_errors
 from gfm.run.saved_options import by_option, given_overrides
@@ -32,6 +34,7 @@ class SweepCallback(Callback):
         folder.mkdir(parents=True, exist_ok=True)
         with report_errors():
             swept = _begin_table(config) if "table" in config else swept_options(given)
+            _check_run_folders(config, swept)
         # Before the first job: jobs in other processes and on other machines read the file.
         write_text(folder / SWEPT, json.dumps(sorted(set(swept))) + "\n")
         if OmegaConf.select(config, "hydra.sweeper.storage"):
@@ -70,9 +73,22 @@ class SweepCallback(Callback):
             failed = Text(f"{num_failed} of {len(results)} runs failed:", "bold red")
             console().print(failed, f"see {ERROR}")
         if "table" in config:
-            _show_table(sweep)
+            from gfm.evaluation.table_output import publish_table
+
+            with report_errors():
+                publish_table(sweep)
         if num_failed:
             raise SystemExit(1)
+
+
+def _check_run_folders(config: DictConfig, swept: Sequence[str]) -> None:
+    """Check that the jobs of a sweep do not share the folder that ``paths.run`` names."""
+    paths: Any = OmegaConf.to_container(config.paths, resolve=False)
+    if swept and "${" not in paths["run"]:
+        raise GFMError(
+            f"paths.run={paths['run']} would be the folder of every run: set hydra.sweep.dir to "
+            "the folder of the sweep instead"
+        )
 
 
 def _begin_table(config: DictConfig) -> list[str]:
@@ -89,14 +105,6 @@ def _begin_table(config: DictConfig) -> list[str]:
         config.hydra.sweeper = {"_target_": "hydra_plugins.gfm_sweeper.ListSweeper", "jobs": jobs}
     own = [name for options in definition.options.values() for name in by_option(options)]
     return [*own, repeated_option(config)]
-
-
-def _show_table(sweep: Path) -> None:
-    from gfm.evaluation.table import build_table
-    from gfm.evaluation.table_output import publish_table
-
-    with report_errors():
-        publish_table(sweep, build_table(sweep))
 
 
 def _resume_search(config: DictConfig) -> None:

@@ -120,6 +120,18 @@ def test_ddp_launches_the_script_for_each_device(tmp_path):
         assert not lightning.launches_script_per_device(_trainer(tmp_path, **options))
 
 
+def test_tasks_of_slurm_that_srun_has_not_started(tmp_path, monkeypatch):
+    for name, value in {"NTASKS": 2, "NTASKS_PER_NODE": 2, "PROCID": 0, "LOCALID": 0}.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    monkeypatch.setenv("SLURM_NODEID", "0")
+    assert lightning.lacks_srun(_trainer(tmp_path, strategy="ddp", devices=2))
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    assert not lightning.lacks_srun(_trainer(tmp_path, strategy="ddp", devices=2))
+    monkeypatch.delenv("SLURM_STEP_NUM_TASKS")
+    monkeypatch.setenv("SLURM_JOB_NAME", "bash")  # Lightning starts the processes
+    assert not lightning.lacks_srun(_trainer(tmp_path, strategy="ddp", devices=2))
+
+
 def test_a_signal_is_forwarded_to_started_processes(tmp_path):
     lightning.forward_signal(_trainer(tmp_path, devices=1), signal.SIGTERM)  # to nobody
     trainer = _trainer(tmp_path, strategy="ddp", devices=2)

@@ -78,8 +78,7 @@ def test_custom_metrics_are_not_ranked(tmp_path):
 
 
 def test_the_files(tmp_path, capsys):
-    table = build_table(write(tmp_path))
-    publish_table(tmp_path, table)
+    publish_table(write(tmp_path))
     lines = (tmp_path / "table.md").read_text().splitlines()
     assert lines[2] == "|  | SAD (thousands) | SAD, published |"
     assert lines[4:8] == [

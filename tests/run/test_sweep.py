@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from contextlib import nullcontext
 
 import pytest
 import yaml
@@ -99,6 +100,19 @@ def test_a_search_needs_a_sweep(monkeypatch):
 def test_a_single_run_leaves_no_result(tmp_path):
     config = OmegaConf.create({"hydra": {"mode": RunMode.RUN}})
     SweepCallback().on_job_end(config, None)
+
+
+@pytest.mark.parametrize(
+    ("option", "run", "is_shared"),
+    [("seed=0,1", "here", True), ("seed=0,1", "${seed}", False), ("seed=0", "here", False)],
+)
+def test_the_runs_of_a_sweep_do_not_share_a_folder(tmp_path, capsys, option, run, is_shared):
+    hydra = {"overrides": {"task": [option]}, "sweep": {"dir": str(tmp_path)}}
+    config = OmegaConf.create({"hydra": hydra, "paths": {"run": run}})
+    with pytest.raises(SystemExit) if is_shared else nullcontext():
+        SweepCallback().on_multirun_start(config)
+    message = "paths.run=here would be the folder of every run: set hydra.sweep.dir"
+    assert (message in " ".join(capsys.readouterr().err.split())) is is_shared
 
 
 def set_hydra(monkeypatch, folder, launcher, **more):
