@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from gfm.data.backgrounds import fit_background
-from gfm.data.images import read_image
+from gfm.data.images import check_size, read_image
 from gfm.data.transforms import Crop
-from gfm.errors import GFMError
 
 _ROWS = 64  # rows that are blended at a time, so that the intermediate arrays stay in the cache
 
@@ -48,9 +47,7 @@ def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
         GFMError: The picture is unreadable, or its size differs from that of its matte.
     """
     image = read_image(path)
-    if image.shape[:2] != size:
-        height, width = image.shape[:2]
-        raise GFMError(f"{path} has {height}×{width} pixels, its matte {size[0]}×{size[1]}")
+    check_size(path, image.shape[:2], "its matte", size)
     return crop.of(image)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gfm.data.compositing import read_photo
-from gfm.data.images import read_alpha
+from gfm.data.images import check_size, read_alpha
 from gfm.data.layout import Datasets, Photo, Scene
 from gfm.data.matte import Matte
 from gfm.data.photo_order import PhotoOrder
@@ -206,14 +206,12 @@ class ValidationSet(Dataset[Sample]):
         photo = self.photos[index]
         alpha = read_alpha(photo.alpha, photo.is_cutout)
         image = read_photo(photo.image, alpha, photo.scene)
+        check_size(photo.alpha, alpha.shape, "its photo", image.shape[:2])
         if photo.trimap:
             trimap = read_alpha(photo.trimap)
+            check_size(photo.trimap, trimap.shape, "its photo", image.shape[:2])
         else:
             trimap = trimap_from_alpha(alpha, TT.kernel_size)
-        for path, array in ((photo.alpha, alpha), (photo.trimap, trimap)):
-            if array.shape != image.shape[:2]:
-                have, want = (f"{h}×{w}" for h, w in (array.shape, image.shape[:2]))
-                raise GFMError(f"{path} has {have} pixels, its photo {want}")
         arrays = {"image": image, "alpha": alpha, "trimap": trimap}
         names = {"name": photo.name, "dataset": photo.dataset}
         return {**names, **{k: to_tensor(array) for k, array in arrays.items()}}

@@ -86,6 +86,8 @@ def _undecided(folder: Path, missing: Sequence[str]) -> GFMError:
     there = ", ".join(path.name for path in _folders_of_pictures(folder))
     there = there or "no sub-folder with pictures"
     what = "photos" if missing[0] == "images" else "mattes"
+    if options == "data.alphas":
+        options += ", or data.alpha_suffix if they are among the photos"
     return GFMError(f"cannot tell where {folder} holds its {what} (it has {there}): set {options}")
 
 

@@ -83,6 +83,19 @@ def image_size(path: Path) -> tuple[int, int]:
         return read_header(path, file).size
 
 
+def check_size(path: Path, size: Sequence[int], other: str, other_size: Sequence[int]) -> None:
+    """Check that a picture has the same (height, width) as another, which ``other`` describes.
+
+    Raises:
+        GFMError: It has not.
+    """
+    if tuple(size) != tuple(other_size):
+        have, want = (f"{height}×{width}" for height, width in (size, other_size))
+        is_turned = tuple(size) == tuple(other_size)[::-1]
+        fix = ": rotate one of them (photos are rotated as EXIF says)" if is_turned else ""
+        raise GFMError(f"{path} has {have} pixels, {other} {want}{fix}")
+
+
 def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """Read a photo: upright by EXIF or XMP, in sRGB by its colour profile, without its opacity.
 

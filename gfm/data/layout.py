@@ -15,10 +15,9 @@ sets different names for other datasets of photos with mattes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from gfm.data.listing import files_by_stem, find_partner
-from gfm.data.paths import as_path
 from gfm.errors import GFMError
 
 Foreground = Literal["image", "closed_form"]
@@ -70,6 +69,26 @@ class Folders:
 
 
 AM2K = Folders()
+
+
+def as_path(value: Any, option: str, is_needed: bool = False) -> Path | None:
+    """Return the value of an option as a path, or ``None`` if it is not set.
+
+    Args:
+        value: Value of the option.
+        option: Name of the option, for the message.
+        is_needed: Whether the option must be set.
+
+    Raises:
+        GFMError: The value is not a string, such as ``1`` or ``[a]`` on a command line, or it is
+            required but not set.
+    """
+    if value is None and not is_needed:
+        return None
+    if not isinstance(value, str | Path):
+        shown = "null" if value is None else value
+        raise GFMError(f"{option}={shown}: give a path, in quotes where it looks like a number")
+    return Path(value)
 
 
 @dataclass(frozen=True)

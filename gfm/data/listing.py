@@ -27,6 +27,12 @@ def list_pictures(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
+def list_unread(folder: Path) -> list[Path]:
+    """List the visible files of a folder whose formats are not supported, sorted."""
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    return [path for path in paths if path.suffix.lower() not in SUFFIXES and path.is_file()]
+
+
 def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
     """Map the stems of a folder's pictures to their paths, sorted.
 
@@ -42,7 +48,9 @@ def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
         raise GFMError(f"no folder {folder}: set {remedy}")
     found = list_pictures(folder)
     if remedy and not found:
-        raise GFMError(f"no pictures ({', '.join(SUFFIXES)}) in {folder}: set {remedy}")
+        others = sorted({path.suffix.lower() for path in list_unread(folder) if path.suffix})
+        only = f", only {', '.join(others)}: convert them, or" if others else ":"
+        raise GFMError(f"no pictures ({', '.join(SUFFIXES)}) in {folder}{only} set {remedy}")
     for paths in found.values():
         if len(paths) > 1:
             names = " and ".join(path.name for path in paths)
@@ -79,8 +87,8 @@ def find_partner(
     """
     if stem not in files:
         folder = next(iter(files.values())).parent
-        for path in sorted(folder.iterdir()):
-            if unicodedata.normalize("NFC", path.stem) == stem and path.is_file():
+        for path in list_unread(folder):
+            if unicodedata.normalize("NFC", path.stem) == stem:
                 raise GFMError(f"{path} is not supported: convert it to PNG, or remove {needed_by}")
         fix = f"set {remedy}" if remedy else f"add it, or remove {needed_by}"
         raise GFMError(f"no picture named {stem} in {folder}: {fix}")

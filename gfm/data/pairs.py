@@ -18,9 +18,8 @@ from pathlib import Path
 
 from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
 from gfm.data.images import SUFFIXES
-from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, scenes
+from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, as_path, scenes
 from gfm.data.listing import files_by_stem, find_partner, find_suffix
-from gfm.data.paths import as_path
 from gfm.errors import GFMError
 
 _SET_IMAGES = "data.images to the name of the photos' folder"
@@ -171,7 +170,14 @@ class Pairs:
     def find_folders(self, folder: Path) -> FolderNames:
         """Find the folders in one of :meth:`parts`; see :func:`find_folders`."""
         names = self.images, self.alphas, self.trimaps
-        found = find_folders(folder, *names, are_together=bool(self.alpha_suffix))
+        try:
+            found = find_folders(folder, *names, are_together=bool(self.alpha_suffix))
+        except GFMError as error:
+            if folder not in self.parts()[1:]:
+                raise
+            raise GFMError(
+                f"{error}, or rename {folder}: its name makes it the validation set"
+            ) from error
         return found._replace(trimaps=None) if self.trimaps == "none" else found
 
 

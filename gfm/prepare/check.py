@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from gfm.data.images import check_size
 from gfm.data.layout import Roots
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
@@ -29,11 +30,13 @@ class Part:
         root: Folder of the dataset.
         folders: Its folders.
         swap: Fix if photos and mattes are swapped.
+        is_validation: Whether the photos are for validation.
     """
 
     root: Path
     folders: tuple[Folder, ...]
     swap: str = "swap the two folders"
+    is_validation: bool = False
 
 
 def parts(source: Roots | Pairs) -> list[Part]:
@@ -62,25 +65,25 @@ def _parts_of_roots(roots: Roots) -> Iterator[Part]:
     ]
     if names.validation_trimap:
         validation.append(Folder(root / names.validation_trimap, "trimap"))
-    yield Part(root, tuple(validation))
+    yield Part(root, tuple(validation), is_validation=True)
 
 
 def _parts_of_pairs(pairs: Pairs) -> Iterator[Part]:
     pairs.check_trimaps()
-    for folder in pairs.parts():
-        root = pairs.root or folder
+    for number, folder in enumerate(pairs.parts()):
+        root, is_validation = pairs.root or folder, number > 0
         names = pairs.find_folders(folder)
         images, alphas = folder / names.images, folder / names.alphas
         suffix = pairs.alpha_suffix
         if images == alphas and not suffix:
-            yield Part(root, (Folder(images, "cutout", True),))
+            yield Part(root, (Folder(images, "cutout", True),), is_validation=is_validation)
             continue
         mixed = suffix if images == alphas else ""
         found = [Folder(alphas, "alpha", True, suffix), Folder(images, "photo", True, "", mixed)]
         if names.trimaps:
             found.append(Folder(folder / names.trimaps, "trimap"))
         options = f"set data.images={names.alphas} data.alphas={names.images}"
-        yield Part(root, tuple(found), options)
+        yield Part(root, tuple(found), options, is_validation)
 
 
 def _scene_parts(source: Roots | Pairs) -> Iterator[Part]:
@@ -112,9 +115,10 @@ def inspect(group: Group) -> tuple[dict[Path, Look], list[str]]:
             problems.append(f"{path}: {look.fault}")
     first, *others = looks or [group.files[0][0]]
     for path in others:
-        have, want = (f"{h}×{w}" for h, w in (looks[path].size, looks[first].size))
-        if have != want:
-            problems.append(f"{path}: {have} pixels, but {want} in {first}")
+        try:
+            check_size(path, looks[path].size, str(first), looks[first].size)
+        except GFMError as error:
+            problems.append(str(error))
     return looks, problems
 
 
@@ -138,7 +142,9 @@ def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> l
         own, faults = pair(part.folders)
         groups.append(own)
         problems += faults
-    notes = left_out([folder for part in found for folder in part.folders])
+    notes = left_out(
+        [folder for part in found for folder in part.folders], {part.root for part in found}
+    )
     _print(problems)
     looks, faults = _look_at([group for own in groups for group in own], num_workers or num_cores())
     problems += faults
@@ -148,7 +154,7 @@ def check(sources: Sequence[Roots | Pairs], num_workers: int | None = None) -> l
         _print(faults)
         problems += faults
         notes += remarks
-    faults, remarks = _find_duplicates(groups, looks)
+    faults, remarks = _find_duplicates(found, groups, looks)
     _print(faults)
     _print(f"note: {note}" for note in [*notes, *remarks])
     _summarise(found, groups)
@@ -171,12 +177,12 @@ def _look_at(groups: Sequence[Group], num_workers: int) -> tuple[dict[Path, Look
 
 
 def _find_duplicates(
-    groups: Sequence[Sequence[Group]], looks: dict[Path, Look]
+    found: Sequence[Part], groups: Sequence[Sequence[Group]], looks: dict[Path, Look]
 ) -> tuple[list[str], list[str]]:
-    """Return problems (photos in two parts) and notes (photos twice in one part)."""
+    """Return problems (photos in training and validation) and notes (photos twice in one)."""
     photos = [
-        (index, path, look.fingerprint)
-        for index, own in enumerate(groups)
+        (part.is_validation, path, look.fingerprint)
+        for part, own in zip(found, groups, strict=True)
         for group in own
         for path, role in group.files
         if role in ("photo", "cutout") and (look := looks.get(path)) and look.fingerprint
@@ -184,10 +190,10 @@ def _find_duplicates(
     across: list[str] = []
     within: list[str] = []
     for a, b in equal_pairs([fingerprint for _, _, fingerprint in photos]):
-        (part, first, _), (other, second, _) = photos[a], photos[b]
-        (within if part == other else across).append(f"{first} = {second}")
+        (is_validation, first, _), (is_other, second, _) = photos[a], photos[b]
+        (within if is_validation == is_other else across).append(f"{first} = {second}")
     return (
-        [f"photos that are in both parts: {shorten(across)}"] if across else [],
+        [f"photos in both training and validation: {shorten(across)}"] if across else [],
         [f"duplicate photos: {shorten(within)}"] if within else [],
     )
 

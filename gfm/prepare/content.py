@@ -11,6 +11,7 @@ import numpy as np
 from gfm.data.decoding import decode_channels, load
 from gfm.data.headers import read_header
 from gfm.data.images import (
+    check_size,
     is_packed,
     is_too_small,
     pick_matte,
@@ -30,6 +31,7 @@ Role = Literal["photo", "alpha", "cutout", "trimap", "labels", "layer"]
 _FEW = 3  # values that one line lists
 _MANY = 20
 _SLIPS = 0.001  # fraction of a trimap that may contradict its matte, as where it was drawn by hand
+_TRIMAP_VALUES = {BACKGROUND, 127, TRANSITION, FOREGROUND}  # some tools write 127
 _BORDER = 0.9  # opaque fraction of the border above which a matte is probably inverted
 
 
@@ -58,6 +60,7 @@ TRAITS = {
     "opaque": Trait("are opaque everywhere: a cut-out has transparency", _ANY),
     "dark": Trait("never exceed 127: scale them to 0..255", _MOST),
     "inverted": Trait("are opaque along the border: invert them if they show backgrounds", _MOST),
+    "trimap": Trait("hold only 0, 128 and 255, as trimaps do: replace them by mattes", _MOST),
     "binary": Trait("hold only 0 and 255: edges and hair cannot be learnt from them", _NEVER),
     "opacity": Trait("have transparency, which is taken as the matte", _NEVER),
     "transparent": Trait("have transparency, which is ignored", _NEVER),
@@ -155,8 +158,9 @@ def _matte_traits(matte: np.ndarray) -> Iterator[str]:
     border = np.concatenate([matte[0], matte[-1], matte[:, 0], matte[:, -1]])
     if (border > FOREGROUND // 2).mean() > _BORDER:
         yield "inverted"
-    if ((matte == BACKGROUND) | (matte == FOREGROUND)).all():
-        yield "binary"
+    values = set(np.flatnonzero(cv2.calcHist([matte], [0], None, [256], [0, 256])).tolist())
+    if values <= _TRIMAP_VALUES:
+        yield "trimap" if values - {BACKGROUND, FOREGROUND} else "binary"
 
 
 def _constant(array: np.ndarray, role: Role) -> str | None:
@@ -236,8 +240,8 @@ def check_photos(photos: Sequence[Photo], num_samples: int = 16) -> list[str]:
         Notes, one line each, such as about binary mattes.
 
     Raises:
-        GFMError: A file is unreadable, or photos and mattes are swapped, in colour, inverted, too
-            dark or of different sizes.
+        GFMError: A file is unreadable, or photos and mattes are swapped or of different sizes,
+            or most mattes are constant, trimaps, inverted, too dark or in colour.
     """
     looks: list[tuple[Path, Role, Look]] = []
     for photo in spread(photos, num_samples):
@@ -245,11 +249,13 @@ def check_photos(photos: Sequence[Photo], num_samples: int = 16) -> list[str]:
         if not photo.is_cutout:
             roles = [(photo.image, "photo"), (photo.alpha, "alpha")]
         seen = [(path, role, look_at(path, role)) for path, role in roles]
-        sizes = [f"{look.size[0]}×{look.size[1]}" for _, _, look in seen]
-        if sizes[0] != sizes[-1]:
-            raise GFMError(f"{photo.image} has {sizes[0]} pixels, its matte {sizes[1]}")
+        check_size(photo.image, seen[0][2].size, "its matte", seen[-1][2].size)
         looks += seen
     problems, notes = describe(looks)
+    constant = [f"{path}: {look.fault}" for path, _, look in looks if look.fault]
+    num_mattes = sum(role != "photo" for _, role, _ in looks)
+    if len(constant) > _MOST * num_mattes:
+        problems.append(f"{len(constant)} of {num_mattes} mattes are constant: {constant[0]}")
     if problems:
         raise GFMError("; ".join(problems))
-    return notes
+    return notes + constant

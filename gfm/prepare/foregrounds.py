@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfm.data.images import read_alpha, read_image
+from gfm.data.images import check_size, read_alpha, read_image
 from gfm.data.layout import AM2K, Folders, Roots
 from gfm.errors import GFMError
 from gfm.prepare.runner import DEFAULTS, Item, Job, Options, run
@@ -37,19 +37,11 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
 
     Returns:
         Foreground and background, H×W×3, uint8.
-
-    Raises:
-        GFMError: The sizes differ.
     """
     # Imported here, because it takes seconds, and compiles for a minute the first time.
     from pymatting.foreground.estimate_foreground_cf import estimate_foreground_cf
     from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
-    if image.shape[:2] != alpha.shape:
-        sizes = [f"{height}×{width}" for height, width in (image.shape[:2], alpha.shape)]
-        raise GFMError(
-            f"the photo has {sizes[0]} pixels but its matte has {sizes[1]}: resize one of them"
-        )
     solve = {"cf": estimate_foreground_cf, "ml": estimate_foreground_ml}[method]
     layers = solve(image / 255.0, alpha / 255.0, return_background=True)
     foreground, background = (
@@ -60,8 +52,9 @@ def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndar
 
 def make(method: str, item: Item) -> tuple[np.ndarray, np.ndarray]:
     """Return the foreground and the background; see :class:`gfm.prepare.runner.Job`."""
-    image, alpha = item.sources
-    return estimate(read_image(image), read_alpha(alpha), method)
+    image, alpha = read_image(item.sources[0]), read_alpha(item.sources[1])
+    check_size(item.sources[0], image.shape[:2], "its matte", alpha.shape)
+    return estimate(image, alpha, method)
 
 
 def prepare_foregrounds(

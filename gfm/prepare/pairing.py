@@ -1,14 +1,14 @@
 """Pairs the files of folders by name, and reports those left out or without a partner."""
 
+import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfm.data.images import SUFFIXES
-from gfm.data.listing import find_suffix, list_pictures
+from gfm.data.listing import find_suffix, list_pictures, list_unread
 from gfm.prepare.content import Role, shorten
 
 _AFFIX = re.compile(r"[-_. ]*(mask|matte|alpha|pha|gt|label|trimap|image|img|photo|rgb|original)?$")
@@ -91,7 +91,9 @@ def pair(folders: Sequence[Folder]) -> tuple[list[Group], list[str]]:
 def _describe(folder: Folder, lacking: list[str], strays: list[str], total: int) -> str:
     """Describe what a folder lacks, with the files that it has instead."""
     near = {_simplify(stem): stem for stem in strays}
-    unread = {unicodedata.normalize("NFC", path.stem): path for path in _unread(folder.path)[::-1]}
+    unread = {
+        unicodedata.normalize("NFC", path.stem): path for path in list_unread(folder.path)[::-1]
+    }
     names = []
     for stem in lacking:
         if stem in unread:
@@ -107,27 +109,30 @@ def _simplify(stem: str) -> str:
     return _AFFIX.sub("", stem.casefold())
 
 
-def _unread(folder: Path) -> list[Path]:
-    """List the visible files of a folder whose formats are not supported."""
-    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    return [path for path in paths if path.suffix.lower() not in SUFFIXES and path.is_file()]
+def left_out(folders: Sequence[Folder], roots: Iterable[Path]) -> list[str]:
+    """Return notes on files that are not read, and on folders of pictures that are not.
 
-
-def left_out(folders: Sequence[Folder]) -> list[str]:
-    """Return notes on the files and sub-folders that are not read."""
+    Args:
+        folders: Folders that are read.
+        roots: Roots of the datasets, whose other folders are noted down to the second level.
+    """
     notes = []
-    checked = {folder.path for folder in folders}
-    for path in sorted(checked):
-        if not path.is_dir():
-            continue
-        kinds = Counter(file.suffix.lower() or "without suffix" for file in _unread(path))
+    read = {folder.path for folder in folders if folder.path.is_dir()}
+    for path in sorted(read):
+        kinds = Counter(file.suffix.lower() or "without suffix" for file in list_unread(path))
         if kinds:
             text = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(kinds.items()))
             notes.append(f"{path}: files that are not read: {text}")
-        for child in sorted(path.iterdir()):
-            is_ancestor = any(child == p or child in p.parents for p in checked)
-            found = {} if is_ancestor or not child.is_dir() else list_pictures(child)
-            if found:
-                text = f"{sum(map(len, found.values())):,} pictures"
-                notes.append(f"{path}: the sub-folder {child.name} is not read ({text})")
+    upper = {path for root in roots if root.is_dir() for path in (root, *_folders_in(root))}
+    needed = {path for folder in read for path in (folder.resolve(), *folder.resolve().parents)}
+    for child in sorted({child for path in read | upper for child in _folders_in(path)}):
+        found = {} if child.resolve() in needed else list_pictures(child)
+        if found:
+            text = f"{sum(map(len, found.values())):,} pictures"
+            notes.append(f"{child.parent}: the sub-folder {child.name} is not read ({text})")
     return notes
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    # Not those of other users, such as lost+found.
+    return [path for path in folder.iterdir() if path.is_dir() and os.access(path, os.R_OK)]

@@ -202,10 +202,22 @@ def test_folders_that_cannot_be_told_apart(tmp_path):
     with pytest.raises(GFMError, match=words):
         photos(tmp_path)
     write(tmp_path / "plain", "a")
-    with pytest.raises(
-        GFMError, match=r"its mattes \(it has no sub-folder with pictures\): set data\.alphas"
-    ):
+    words = r"its mattes \(it has no .*\): set data\.alphas, or data\.alpha_suffix if they are"
+    with pytest.raises(GFMError, match=words):
         photos(tmp_path / "plain")
+
+
+def test_photos_without_mattes_in_a_folder_named_test(root):
+    write(root / "test", "new")
+    with pytest.raises(GFMError, match=r"or rename .*test: its name makes it the validation set"):
+        Pairs(root).validation()
+
+
+def test_photos_of_another_format_alone(root):
+    for path in (root / "original").iterdir():
+        path.rename(path.with_suffix(".HEIC"))
+    with pytest.raises(GFMError, match=r"original, only \.heic: convert them, or set data\.images"):
+        photos(root)
 
 
 def test_photos_in_training_and_validation_are_an_error(root, tmp_path):

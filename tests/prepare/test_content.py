@@ -1,6 +1,7 @@
 """Messages about mattes and photos with wrong content."""
 
 import re
+import shutil
 import unicodedata
 
 import cv2
@@ -13,6 +14,7 @@ from gfm.cli import app
 from gfm.cli.datasets import find_datasets
 from gfm.data.layout import Photo
 from gfm.data.pairs import Pairs
+from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.prepare.check import check
 from gfm.prepare.content import check_photos
@@ -64,6 +66,7 @@ KINDS = {
         "6 of 6 mattes have a largest value of 1, not 255: multiply",
     ),
     "dark": (lambda i: SOFT // 2, "6 of 6 mattes never exceed 127"),
+    "trimap": (lambda i: trimap_from_alpha(SOFT, 9), "6 of 6 mattes hold only 0, 128 and 255"),
     "inverted": (lambda i: 255 - SOFT, "6 of 6 mattes are opaque along the border: invert"),
 }
 
@@ -124,6 +127,28 @@ def test_sizes_and_damage_stop_a_run(root):
         check_photos(photos(root))
 
 
+def test_a_matte_that_ignores_the_rotation_of_its_photo(root, capsys):
+    turned = Image.fromarray(photo(0))
+    turned.getexif()[0x0112] = 6
+    turned.save(root / "images/a.jpg", exif=turned.getexif())
+    words = ": rotate one of them (photos are rotated as EXIF says)"
+    (problem,), _ = seen(root, capsys)
+    assert problem.endswith(f"a.jpg has 60×50 pixels, {root / 'masks/a.png'} 50×60{words}")
+    with pytest.raises(GFMError, match=re.escape(words)):
+        check_photos(photos(root))
+
+
+@pytest.mark.parametrize(("value", "kind"), [(0, "empty alpha, all 0"), (255, "constant alpha")])
+def test_constant_mattes_are_noted_and_stop_a_run_if_most_are(root, value, kind):
+    for number, name in enumerate(NAMES[:4], 1):
+        save(root / f"masks/{name}.png", np.full_like(SOFT, value))
+        if number < 4:
+            notes = check_photos(photos(root))
+            assert len([note for note in notes if kind in note]) == number
+    with pytest.raises(GFMError, match=rf"4 of 6 mattes are constant: .*a\.png: {kind}"):
+        check_photos(photos(root))
+
+
 def test_only_a_sample_is_read(root):
     (root / "images/b.jpg").write_bytes(b"")
     assert check_photos(photos(root), 3) == []
@@ -141,9 +166,30 @@ def test_the_same_photo_twice_and_in_both_parts(root, tmp_path, capsys):
             save(both / f"{part}/images/{part}{seed}.png", photo(seed))
             save(both / f"{part}/alphas/{part}{seed}.png", SOFT)
     (problem,), notes = seen(both, capsys)
-    assert problem.startswith("photos that are in both parts: ")
+    assert problem.startswith("photos in both training and validation: ")
     assert "train1.png = " in problem
     assert not notes
+
+
+def test_photos_in_two_training_sets_are_noted(root, tmp_path, capsys):
+    shutil.copytree(root, tmp_path / "other")
+    assert check([Pairs(root), Pairs(tmp_path / "other")], 1) == []
+    assert "note: duplicate photos: " in capsys.readouterr().out
+
+
+def test_folders_that_are_not_read_are_noted(root, capsys):
+    """With a folder train, those beside it are not; with val, test is not."""
+    for part in ("train", "val"):
+        save(root / f"{part}/images/{part}.jpg", photo(len(part)))
+        save(root / f"{part}/masks/{part}.png", SOFT)
+    save(root / "test/images/x.jpg", photo(9))
+    problems, notes = seen(root, capsys)
+    assert not problems
+    assert notes == [
+        f"{root}: the sub-folder images is not read (6 pictures)",
+        f"{root}: the sub-folder masks is not read (6 pictures)",
+        f"{root / 'test'}: the sub-folder images is not read (1 pictures)",
+    ]
 
 
 def test_the_same_cut_out_twice(tmp_path, capsys):
