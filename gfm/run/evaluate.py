@@ -44,10 +44,9 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     from gfm.evaluation.test_sets import check_folder
     from gfm.run import scoring
     from gfm.run.configuration import load_config_per_set
-    from gfm.run.evaluation import Evaluation, finish
+    from gfm.run.evaluation import Evaluation, finish, publish_means
     from gfm.run.folders import check_not_training, check_shared, use_folder
     from gfm.run.option_errors import options_of_set
-    from gfm.run.test_sets import loggers_of_means
 
     with use_folder(Path(cfg.paths.run), "evaluate.log") as folder:
         check_shared(cfg)
@@ -64,9 +63,6 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
             return {}, {}  # rank zero returns them
         summary = summaries[evaluations[0].name]
         if cfg.sets:
-            all_facts = [evaluation.facts.items() for evaluation in evaluations]
-            facts = {k: v for k, v in all_facts[0] if all((k, v) in items for items in all_facts)}
-            loggers = loggers_of_means(cfg)
-            summary = scoring.publish_test_sets(folder, summaries, facts, loggers)
+            summary = publish_means(cfg, evaluations, summaries)
         finish(evaluations)
     return summary, {"folder": folder, "evaluations": evaluations}

@@ -1,7 +1,11 @@
-"""Evaluates one test set and writes the results to a folder."""
+"""Evaluates a test set and writes the results to a folder, and the means over several sets."""
 
 import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from omegaconf import DictConfig
 
 from gfm.compat.hydra import instantiate
 from gfm.config import EvaluateConfig
@@ -9,12 +13,14 @@ from gfm.data.datamodule import MattingDataModule
 from gfm.errors import GFMError
 from gfm.evaluation.journal import Journal
 from gfm.evaluation.network import NetworkSource
-from gfm.evaluation.results import log_results, write_results
+from gfm.evaluation.results import log_results, log_test_sets, write_results
+from gfm.evaluation.test_sets import write_test_sets
 from gfm.evaluation.trained_photos import trained_photos
 from gfm.metrics import metric_units
 from gfm.run import scoring
 from gfm.run.folders import save_config
-from gfm.run.summary import metrics_table
+from gfm.run.summary import metrics_table, sets_table
+from gfm.run.test_sets import loggers_of_means
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
@@ -117,6 +123,32 @@ class Evaluation:
         console().print(metrics_table(title, summary, units))
         console().print(f"report: {config.folder / 'report.html'}")
         return summary
+
+
+def publish_means(
+    cfg: DictConfig,
+    evaluations: Sequence[Evaluation],
+    summaries: Mapping[str, Mapping[str, float]],
+) -> dict[str, float]:
+    """Write, log and print the means over several test sets.
+
+    Args:
+        cfg: Composed configuration.
+        evaluations: Evaluations of the test sets, after they have run.
+        summaries: Content of ``metrics.json`` of each test set.
+
+    Returns:
+        The content of ``metrics.json`` of the means.
+    """
+    folder, all_facts = Path(cfg.paths.run), [e.facts.items() for e in evaluations]
+    facts = {k: v for k, v in all_facts[0] if all((k, v) in items for items in all_facts)}
+    units = metric_units(facts["protocol"])
+    rows, summary = write_test_sets(folder, summaries, facts, units)
+    log_test_sets(map(instantiate, loggers_of_means(cfg)), summary, facts)
+    title = f"{len(summaries)} test sets, {facts['protocol']} protocol"
+    console().print(sets_table(title, rows, units))
+    console().print(f"report: {folder / 'report.html'}")
+    return summary
 
 
 def finish(evaluations: list[Evaluation]) -> None:

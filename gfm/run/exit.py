@@ -23,6 +23,7 @@ from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
 from gfm.run.test_sets import ONLY_EVALUATED, is_test_set
 from gfm.system.console import close_log, console, log_only
+from gfm.system.files import write_text
 from gfm.system.ranks import is_global_zero
 
 # `run_app` sets Hydra's variable, and child processes inherit it.
@@ -63,7 +64,7 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
         text = _print_error(error)
         if not in_sweep():
             sys.exit(1)
-        Path(HydraConfig.get().runtime.output_dir, ERROR).write_text(text + "\n", encoding="utf-8")
+        write_text(Path(HydraConfig.get().runtime.output_dir, ERROR), text + "\n")
     finally:
         close_log()
 

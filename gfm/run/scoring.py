@@ -1,10 +1,8 @@
-"""Builds the objects of an evaluation from its configuration, and publishes means of test sets."""
+"""Builds the objects of an evaluation from its configuration."""
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 
@@ -16,16 +14,11 @@ from gfm.data.layout import Photo
 from gfm.evaluation.journal import Journal, fingerprint
 from gfm.evaluation.network import NetworkSource
 from gfm.evaluation.predictions import PredictionSource
-from gfm.evaluation.results import log_test_sets
 from gfm.evaluation.scoring import MatteSource, Scorer
-from gfm.evaluation.test_sets import write_test_sets
 from gfm.inference.shrinking import shrinking
-from gfm.metrics import metric_units
 from gfm.models.gfm import GFM
 from gfm.models.precision import choose_inference_format
-from gfm.run.summary import sets_table
 from gfm.run.sweep import check_strategy
-from gfm.system.console import console
 from gfm.system.files import fingerprint_of_content
 
 
@@ -102,29 +95,3 @@ def make_scorer(config: EvaluateConfig, journal: Journal) -> Scorer:
     extra = {name: instantiate(node.to_dict()) for name, node in config.extra_metrics.items()}
     score, alpha_bits = config.score, config.alpha_bits
     return Scorer(config.folder / "alpha", config.protocol, journal, extra, score, alpha_bits)
-
-
-def publish_test_sets(
-    folder: Path,
-    summaries: Mapping[str, Mapping[str, float]],
-    facts: Mapping[str, str],
-    loggers: Iterable[Any],
-) -> dict[str, float]:
-    """Write, log and print the results on several test sets.
-
-    Args:
-        folder: Folder of the evaluation.
-        summaries: Content of ``metrics.json`` of each test set.
-        facts: Those that all evaluations share.
-        loggers: Nodes of the loggers.
-
-    Returns:
-        The content of ``metrics.json``.
-    """
-    units = metric_units(facts["protocol"])
-    rows, summary = write_test_sets(folder, summaries, facts, units)
-    log_test_sets((instantiate(node) for node in loggers), summary, facts)
-    title = f"{len(summaries)} test sets, {facts['protocol']} protocol"
-    console().print(sets_table(title, rows, units))
-    console().print(f"report: {folder / 'report.html'}")
-    return summary
