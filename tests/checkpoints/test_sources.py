@@ -22,6 +22,7 @@ from gfm.checkpoints import (
     write_checkpoint,
 )
 from gfm.checkpoints.export import read_run_metrics
+from gfm.checkpoints.export.hub import count_parameters
 from gfm.checkpoints.links import released_file
 from gfm.checkpoints.overwriting import check_targets
 from gfm.checkpoints.sources import find_checkpoint
@@ -119,6 +120,11 @@ def test_a_hub_folder(run, folder):
     expected = load_network(run)[0].state_dict()
     own = load_network(folder)[0].state_dict()
     assert all(torch.equal(own[k], v) for k, v in expected.items())
+
+
+def test_a_card_counts_parameters_without_the_statistics_of_norms(run):
+    model, checkpoint = load_network(run)
+    assert count_parameters(checkpoint.state) == sum(p.numel() for p in model.parameters())
 
 
 def test_a_card_names_the_limit_that_ends_the_training(run, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from torch import Tensor
 
 from gfm import __version__
 from gfm.checkpoints.checkpoint import Checkpoint, collect_facts
@@ -106,7 +107,16 @@ def _card(checkpoint: Checkpoint, metrics: Mapping[str, float], name: str) -> st
         licence_id=licence.lower() if is_identifier else "other",
         encoder=checkpoint.encoder_name,
         rosta=str(checkpoint.model["rosta"]).upper(),
-        millions=sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6,
+        millions=count_parameters(checkpoint.state) / 1e6,
         training=_training(checkpoint.config),
         metrics=metrics,
     )
+
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Tensors of batch norms that are not parameters."""
+
+
+def count_parameters(state: Mapping[str, Tensor]) -> int:
+    """Count the parameters among the weights of a checkpoint."""
+    return sum(tensor.numel() for name, tensor in state.items() if not name.endswith(_STATISTICS))
