@@ -21,6 +21,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     from the checkpoint, the previous one is kept even then, in case the new one gets damaged.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: Path | None = None
+
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
@@ -39,9 +43,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            if "optimizer_states" in checkpoint and path.exists():
+            # A run that was resumed from the previous file keeps it, because this one is damaged.
+            is_damaged = self.loaded == previous_checkpoint(path).resolve()
+            if "optimizer_states" in checkpoint and path.exists() and not is_damaged:
                 _keep_previous(path)
             os.replace(temporary, path)
+            if is_damaged:
+                self.loaded = None
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             temporary.unlink(missing_ok=True)
             raise GFMError(
@@ -57,6 +65,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> dict[str, Any]:
         # Rank zero alone has verified the file, and may have chosen the previous one instead.
         chosen = from_rank_zero(path)
+        self.loaded = Path(chosen).resolve()
         content: dict[str, Any] = super().load_checkpoint(chosen, map_location, weights_only)
         return content
 

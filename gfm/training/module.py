@@ -39,6 +39,7 @@ from gfm.training.optimization import (
     clip_gradients,
     group_options,
     make_optimizer,
+    make_schedule,
     parameter_groups,
 )
 from gfm.training.resume_checks import check_parameters
@@ -56,7 +57,8 @@ class MattingModule(pl.LightningModule):
         model: Network to train.
         criterion: Computes the loss terms.
         optimizer: Makes an optimiser from parameter groups.
-        scheduler: Makes a schedule from the optimiser and the number of steps; ``None`` for none.
+        scheduler: Makes a schedule from the optimiser, and from ``total_steps`` if it takes that;
+            ``None`` for none.
         inferer: Mattes validation photos.
         metrics: Scores the mattes.
         config: Plain configuration of the run, stored in checkpoints so that they rebuild the run.
@@ -101,7 +103,7 @@ class MattingModule(pl.LightningModule):
             shorter_side = config.get("data", {}).get("shorter_side")
             built["inferer"] = shrinking(built["inferer"], shorter_side)
         built |= {key: config[key] for key in ("layer_decay", "weight_decay_on") if key in config}
-        return cls(config=config, **{**built, **given})
+        return cls(config=config, **built | given)
 
     @classmethod
     def from_weights(
@@ -120,8 +122,7 @@ class MattingModule(pl.LightningModule):
             GFMError: As in :func:`gfm.checkpoints.read_checkpoint`.
         """
         model, checkpoint = load_network(path, trust)
-        config = {"model": checkpoint.model, "inference": checkpoint.inferer}
-        config["data"] = checkpoint.scale_options
+        described = {"model": checkpoint.model, "inference": checkpoint.inferer}
         return cls(
             model.train(),  # it is loaded in evaluation mode, which Lightning would keep
             Criterion(checkpoint.model["rosta"]),
@@ -129,7 +130,7 @@ class MattingModule(pl.LightningModule):
             None,
             choose_inferer(checkpoint),
             MattingMetrics(),
-            config,
+            {**described, "data": checkpoint.scale_options},
         )
 
     @classmethod
@@ -268,8 +269,7 @@ class MattingModule(pl.LightningModule):
         if self.trainer.state.fn != TrainerFn.FITTING:
             return
         self.is_resumed = True
-        saved = checkpoint["optimizer_states"][0]["param_groups"]
-        check_parameters(saved, self._parameter_groups())
+        check_parameters(checkpoint, self._parameter_groups())
         if restart_unfinished_validation(self.trainer, checkpoint):
             self.is_validation_left = checkpoint["global_step"] == self.trainer.max_steps
 
@@ -292,8 +292,8 @@ class MattingModule(pl.LightningModule):
         optimizer = make_optimizer(self.optimizer, self._parameter_groups())
         schedules = []
         if self.scheduler is not None:
-            steps = int(self.trainer.estimated_stepping_batches)
-            schedule = self.scheduler(optimizer, total_steps=steps)
+            num_steps = int(self.trainer.estimated_stepping_batches)
+            schedule = make_schedule(self.scheduler, optimizer, num_steps)
             schedules.append({"scheduler": schedule, "interval": "step"})
         self.groups = group_options(optimizer)  # of this run, even if it is resumed
         return [optimizer], schedules

@@ -1,5 +1,6 @@
 """Learning rates by layer and by step, weight decay, and gradient clipping."""
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -74,12 +75,41 @@ def make_optimizer(factory: Callable[[Groups], Optimizer], groups: Groups) -> Op
     """Make an optimiser of the groups of :func:`parameter_groups`.
 
     The learning rate of each group is multiplied by its ``scale``.
+
+    Raises:
+        GFMError: The optimiser does not take the arguments in ``factory``.
     """
-    optimizer = factory(groups)
+    optimizer: Optimizer = _build("optimizer", factory, groups)
     for group in optimizer.param_groups:
         group["lr"] *= group.pop("scale", 1.0)
     optimizer.register_load_state_dict_post_hook(_match_memory_format)
     return optimizer
+
+
+def make_schedule(
+    factory: Callable[..., LRScheduler], optimizer: Optimizer, total_steps: int
+) -> LRScheduler:
+    """Make a schedule, which gets the number of steps of the run if it takes ``total_steps``.
+
+    Raises:
+        GFMError: The schedule does not take the arguments in ``factory``.
+    """
+    parameters = inspect.signature(factory).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    takes_steps = takes_any or "total_steps" in parameters
+    options = {"total_steps": total_steps} if takes_steps else {}
+    schedule: LRScheduler = _build("scheduler", factory, optimizer, **options)
+    return schedule
+
+
+def _build(option: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return factory(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise GFMError(
+            f"cannot build {option}: {error}; remove an argument with ~{option}.<name>, or add one "
+            f"with +{option}.<name>=<value>"
+        ) from error
 
 
 def _match_memory_format(optimizer: Optimizer) -> None:

@@ -80,7 +80,7 @@ def _read_intact(path: Path) -> dict[str, Any] | None:
 
 _FIXED = (
     *("model", "rosta", "init_from"),
-    *("track", "seed"),
+    *("track", "seed", "freeze"),
     *("data.name", "data.batch_size", "data.also_share", "data.repeats_first_epoch"),
     *("optimizer._target_", "optimizer.amsgrad", "scheduler._target_"),
     "trainer.accumulate_grad_batches",
@@ -101,6 +101,8 @@ def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
     for options in (before, now):
         options.setdefault("scheduler._target_", None)  # scheduler=none
         options.setdefault("optimizer.amsgrad", False)
+    if (before.get("unfreeze_every"), now.get("unfreeze_every")) != (None, None):
+        before.pop("freeze", None)  # the optimiser holds all parameters, or check_parameters raises
     changes: dict[str, str] = {}
     for key, value in before.items():
         # An option that the network no longer has counts as changed.
@@ -160,13 +162,14 @@ def check_samples(saved: SavedRun, samples: str, allow_others: bool = False) -> 
     warnings.warn(f"{saved.path} was trained on {before}; resuming on {samples}", stacklevel=2)
 
 
-def check_parameters(saved: Groups, now: Groups) -> None:
+def check_parameters(checkpoint: Mapping[str, Any], now: Groups) -> None:
     """Check that a resumed run trains as many parameters as before, in the same groups.
 
     Raises:
         GFMError: The groups have other numbers of parameters.
     """
-    if [len(group["params"]) for group in saved] != [len(group["params"]) for group in now]:
+    before = checkpoint["optimizer_states"][0]["param_groups"]
+    if [len(group["params"]) for group in before] != [len(group["params"]) for group in now]:
         raise GFMError(
             "the checkpoint was written with different settings of freeze, layer_decay or "
             "weight_decay_on: restore them, or start a new run from its weights with init_from="

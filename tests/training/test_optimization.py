@@ -7,9 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from gfm.errors import GFMError
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
-from gfm.training.optimization import make_optimizer, parameter_groups, warmup_cosine
+from gfm.training.optimization import (
+    make_optimizer,
+    make_schedule,
+    parameter_groups,
+    warmup_cosine,
+)
 
 
 @pytest.fixture
@@ -50,6 +56,24 @@ def test_schedule_keeps_the_proportion_of_groups(model):
     assert decoder == sorted(decoder[:3]) + sorted(decoder[3:], reverse=True)
     assert decoder[10] == pytest.approx(0.1)
     assert all(r[1] == pytest.approx(r[0] / 2) for r in rates)
+
+
+def test_schedules_need_not_take_the_number_of_steps(model):
+    optimizer = make_optimizer(partial(torch.optim.SGD, lr=0.8), parameter_groups(model))
+    halve = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
+    schedule = make_schedule(halve, optimizer, total_steps=10)
+    optimizer.step()
+    schedule.step()
+    assert schedule.get_last_lr() == [0.4]
+
+
+def test_wrong_arguments_are_one_line(model):
+    betas = partial(torch.optim.SGD, betas=(0.9, 0.999))
+    with pytest.raises(GFMError, match=r"cannot build optimizer: .*'betas'; .* ~optimizer\.<name>"):
+        make_optimizer(betas, parameter_groups(model))
+    optimizer = torch.optim.SGD(model.parameters())
+    with pytest.raises(GFMError, match=r"cannot build scheduler: .*'step_size'; .* \+scheduler\."):
+        make_schedule(torch.optim.lr_scheduler.StepLR, optimizer, total_steps=10)
 
 
 @pytest.mark.parametrize("fused", [False, True])

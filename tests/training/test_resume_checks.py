@@ -20,26 +20,44 @@ from gfm.training.resume_checks import (
 )
 
 
-def write_last(path):
-    """Write a checkpoint after the first step, and one after the second, which keeps that."""
+def write_last(path, steps=(1, 2), io=None):
+    """Write a checkpoint after each of some steps, which keeps the previous one."""
     lists = {"optimizer_states": [{}], "lr_schedulers": []}
     content = {**lists, "loops": {}, "hyper_parameters": {}}
-    for step in (1, 2):
-        weights = {"weights": torch.zeros(10_000)}
-        AtomicCheckpointIO().save_checkpoint({**content, "state_dict": weights, "step": step}, path)
+    for step in steps:
+        state = {**content, "state_dict": {"weights": torch.zeros(10_000)}, "step": step}
+        (io or AtomicCheckpointIO()).save_checkpoint(state, path)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:20_000])
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path):
     path = tmp_path / "last.ckpt"
     write_last(path)
     assert read_saved_run(path).path == path
-    path.write_bytes(path.read_bytes()[:20_000])
+    truncate(path)
     with pytest.warns(UserWarning, match=r"damaged; resuming from last.previous.ckpt"):
         previous = read_saved_run(path).path
     assert torch.load(previous, weights_only=True)["step"] == 1
     previous.unlink()
     with pytest.raises(GFMError, match=r"damaged, and there is no last.previous.ckpt"):
         read_saved_run(path)
+
+
+@pytest.mark.parametrize(("saved", "left"), [((3,), 1), ((3, 4), 3)])
+def test_a_damaged_checkpoint_is_not_kept_as_the_previous_one(tmp_path, monkeypatch, saved, left):
+    """Else nothing could be resumed if the next one got damaged, too."""
+    path = tmp_path / "last.ckpt"
+    write_last(path)
+    truncate(path)
+    monkeypatch.chdir(tmp_path)  # the command may name the file differently
+    io = AtomicCheckpointIO()
+    io.load_checkpoint("last.previous.ckpt", weights_only=True)
+    write_last(path, saved, io)
+    assert torch.load(path, weights_only=True)["step"] == saved[-1]
+    assert torch.load(tmp_path / "last.previous.ckpt", weights_only=True)["step"] == left
 
 
 def _resume_in_rank(rank: int, folder: Path) -> None:
@@ -87,6 +105,16 @@ def test_a_resumed_run_refuses_other_initial_weights():
     check_options(saved, {"init_from": None})
     with pytest.raises(GFMError, match=r"cannot be resumed with init_from=best.ckpt \(was null\)"):
         check_options(saved, {"init_from": "best.ckpt"})
+
+
+def test_a_resumed_run_freezes_the_same_parts():
+    """The optimiser would apply its moments to other weights, and may crash the process."""
+    saved = SavedRun(Path("last.ckpt"), {"freeze": ["encoder"], "unfreeze_every": None})
+    check_options(saved, saved.config)
+    with pytest.raises(GFMError, match=r"with freeze=\['glance'\] \(was \['encoder'\]\): leave"):
+        check_options(saved, {**saved.config, "freeze": ["glance"]})
+    gradual = SavedRun(Path("last.ckpt"), {"freeze": ["encoder"], "unfreeze_every": 1})
+    check_options(gradual, {**gradual.config, "freeze": ["glance"]})
 
 
 def test_messages_name_the_options_that_users_type():
