@@ -141,7 +141,8 @@ def _make_outputs(
     except GFMError as error:
         if error.__cause__ is None or not lacks_memory(error.__cause__):
             raise
-        size = min(limit_size(*image.shape[:2], maker.predictor.max_size)) // 2
+        height, width = image.shape[:2]
+        size = min(limit_size(height, width, maker.predictor.max_size)) // 2
         if size < _LEAST_SIZE:
             raise
     # Not in the handler, where the error would keep its tensors.
