@@ -25,13 +25,11 @@ from gfm.evaluation.test_sets import read_test_sets
 from gfm.evaluation.trained_photos import trained_photos
 from gfm.system.files import read_table
 
-DRAWS: Final = 10_000
-"""Number of bootstrap samples; other seeds move the bounds by about 1/50 of the interval."""
+_BATCH = 500  # bootstrap samples at a time, to limit memory
+_DRAWS = 10_000  # bootstrap samples; other seeds move the bounds by about 1/50 of the interval
 
 FEW: Final = 10
 """With fewer photos, intervals cover the true mean in less than 90 % of cases; with 2, in half."""
-
-_BATCH = 500  # bootstrap samples at a time, to limit memory
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,10 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
+Row = tuple[str, np.ndarray, tuple[Difference, ...]]
+"""A metric or a test set, the means of all runs, and the differences from the first run."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Runs, compared on the photos and metrics that all of them have.
@@ -97,11 +99,8 @@ class Comparison:
             notes.append(f"With only {smallest} photos{where}, 95 % intervals are too narrow.")
         return notes
 
-    def rows(self) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
-        """Yield each metric with the means of all runs and the differences from the first.
-
-        For several test sets, these are the macro means.
-        """
+    def rows(self) -> Iterator[Row]:
+        """Yield a row for each metric; for several test sets, of the macro means."""
         groups = list(self.test_sets().values()) or [np.arange(len(self.photos))]
         values = self.shared_values()
         means = np.mean([mean_over_photos(values[:, group]) for group in groups], axis=0)
@@ -119,8 +118,8 @@ class Comparison:
         found = {name: np.flatnonzero(owners == name) for name in names}
         return {name: indices for name, indices in found.items() if indices.size}
 
-    def by_test_set(self, metric: str) -> Iterator[tuple[str, np.ndarray, tuple[Difference, ...]]]:
-        """Yield each test set with the means of all runs in a metric and their differences."""
+    def by_test_set(self, metric: str) -> Iterator[Row]:
+        """Yield a row for each test set, of the means in one metric."""
         column = self.metrics.index(metric)
         for name, indices in self.test_sets().items():
             values = self.shared_values()[:, indices, column]
@@ -250,7 +249,7 @@ def mean_over_photos(values: np.ndarray) -> np.ndarray:
 
 def bootstrap_differences(
     differences: np.ndarray,
-    draws: int = DRAWS,
+    draws: int = _DRAWS,
     seed: int = 0,
     groups: Sequence[np.ndarray] | None = None,
 ) -> list[Difference]:

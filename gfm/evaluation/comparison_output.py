@@ -10,20 +10,31 @@ from rich.table import Table
 from rich.text import Text
 
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import Comparison, Difference
+from gfm.evaluation.comparison import Comparison, Difference, Row
 from gfm.evaluation.html import write_page
 from gfm.system.console import console
 
+_ANY_WIDTH = 100_000  # columns; rich limits what it measures to the width of the terminal
+
 
 def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> None:
-    """Print the runs, their means and differences, and the photos that differ most in a metric."""
+    """Print the runs, their means and differences, and the photos that differ most in a metric.
+
+    If there are too many runs for the width of the terminal, only the chosen metric is printed.
+    """
     out = console()
     for run in comparison.runs:
         out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))
     for note in comparison.notes():
         out.print(note)
     title = f"{_describe_means(comparison)}, differences with 95 % intervals"
-    out.print(_add_rows(_table(comparison, title, "metric"), comparison.rows()))
+    rows = list(comparison.rows())
+    table = _add_rows(_table(comparison, title, "metric"), rows)
+    if out.measure(table, options=out.options.update_width(_ANY_WIDTH)).minimum > out.width:
+        out.print(_table_by_run(comparison, f"{metric}, {title}", metric, rows))
+        out.print("--metric chooses the metric of this table; the page has all metrics and photos.")
+        return
+    out.print(table)
     if comparison.test_sets():
         table = _table(comparison, f"{metric} by test set", "test set")
         out.print(_add_rows(table, comparison.by_test_set(metric)))
@@ -33,19 +44,34 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
 
 def _table(comparison: Comparison, title: str, first: str) -> Table:
     labels = [run.label for run in comparison.runs]
+    names = [*labels, *(f"{label} - {labels[0]}" for label in labels[1:])]
+    return _empty_table(title, first, names)
+
+
+def _empty_table(title: str, first: str, others: Iterable[str]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(first)
-    for name in (*labels, *(f"{label} - {labels[0]}" for label in labels[1:])):
+    for name in others:
         table.add_column(name, justify="right")
     return table
 
 
-def _add_rows(
-    table: Table, rows: Iterable[tuple[str, np.ndarray, tuple[Difference, ...]]]
-) -> Table:
+def _add_rows(table: Table, rows: Iterable[Row]) -> Table:
     for name, means, differences in rows:
-        styled = (Text(_interval(d), "bold" if d.is_significant else "") for d in differences)
-        table.add_row(name, *map(_number, means), *styled)
+        table.add_row(name, *map(_number, means), *map(_styled_interval, differences))
+    return table
+
+
+def _table_by_run(comparison: Comparison, title: str, metric: str, rows: Iterable[Row]) -> Table:
+    """Return a row for each of many runs: its means in one metric, and its difference."""
+    _, means, differences = next(row for row in rows if row[0] == metric)
+    sets = {name: values for name, values, _ in comparison.by_test_set(metric)}
+    columns = ["mean", f"difference from {comparison.runs[0].label}", *sets]
+    table = _empty_table(title, "run", columns)
+    intervals = [Text(), *map(_styled_interval, differences)]
+    for i, run in enumerate(comparison.runs):
+        of_sets = (_number(values[i]) for values in sets.values())
+        table.add_row(run.label, _number(means[i]), intervals[i], *of_sets)
     return table
 
 
@@ -105,6 +131,10 @@ def _rounded(values: np.ndarray) -> list[float | None]:
 
 def _number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def _styled_interval(difference: Difference) -> Text:
+    return Text(_interval(difference), "bold" if difference.is_significant else "")
 
 
 def _interval(difference: Difference) -> str:

@@ -136,6 +136,23 @@ def test_the_table_and_the_page_show_the_same(tmp_path, capsys):
     assert data["values"] == [[[3.0, 4.0]], [[5.25, 6.25]]]
 
 
+@pytest.mark.parametrize("sets", [False, True])
+def test_many_runs_have_a_row_each(tmp_path, capsys, sets):
+    """With a column each, they would be squeezed to nothing."""
+    runs = []
+    for i in range(14):
+        rows = {f"p{n}": {"sad": 1.0 + i, "mad": i / 8} for n in range(12)}
+        values = [1.0 + i] * 12
+        folder = tmp_path / f"run{i}"
+        runs.append(write_sets(folder, a=values, b=values) if sets else write(folder, rows))
+    print_comparison(compare_runs(runs), "mad", 5)
+    out = re.sub(" +", " ", capsys.readouterr().out)
+    mean = "1.4 │ +1.3 [+1.3, +1.3] │ 1.4 │ 1.4" if sets else "1.625 │ +1.62 [+1.62, +1.62]"
+    assert f"\n│ N │ {mean} │\n" in out
+    assert "sad" not in out
+    assert "--metric chooses the metric" in out
+
+
 def test_runs_under_different_protocols_are_refused(tmp_path):
     gfm = write(tmp_path / "gfm", {"a": {"sad": 1}}, protocol="gfm")
     dim = write(tmp_path / "dim", {"a": {"sad": 1}}, metrics={"protocol": "dim"})

@@ -137,6 +137,11 @@ def test_compare_takes_the_folder_of_a_table(tmp_path, capsys, monkeypatch):
     assert caught.value.code in (0, None)
     assert "2.48 ± 0.04" in capsys.readouterr().out
     assert (tmp_path / "table.html").is_file()
+    monkeypatch.setattr("sys.argv", ["gfm", "compare", str(tmp_path), "--photos=0", "--metric=sad"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    error = " ".join(capsys.readouterr().err.split())
+    assert "holds a table: omit --metric and --photos, or compare its runs" in error
 
 
 @pytest.mark.parametrize(
