@@ -73,7 +73,7 @@ def test_a_yaml_works_with_the_class_of_its_notebook(path, name, text, tmp_path,
     folder, group, file = Path(name).parts
     (tmp_path / folder / group).mkdir(parents=True)
     (tmp_path / name).write_text(text)
-    known = yaml.safe_load((PROJECT / f"configs/{group}/timm.yaml").read_text())
+    known = compose_config("train", [f"{group}=timm", f"paths.run={tmp_path}"])[group]
     assert yaml.safe_load(text).keys() <= known.keys()
     module = yaml.safe_load(text)["encoder"]["_target_"].split(".")[0]
     (tmp_path / f"{module}.py").write_text(_definitions(path))
