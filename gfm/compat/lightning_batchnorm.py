@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.plugins.layer_sync import TorchSyncBatchNorm
+from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -67,7 +68,14 @@ def _synchronized(kind: type[nn.Module]) -> type[nn.Module]:
     )
 
 
-def keep_activations(trainer: pl.Trainer) -> None:
-    """Let Lightning synchronise by :class:`SyncBatchNorms` if it synchronises batch norms."""
-    if type(getattr(trainer.strategy, "_layer_sync", None)) is TorchSyncBatchNorm:
-        trainer.strategy._layer_sync = SyncBatchNorms()  # type: ignore[attr-defined]
+def synchronize_norms(trainer: pl.Trainer) -> None:
+    """Let Lightning synchronise by :class:`SyncBatchNorms` if it synchronises batch norms.
+
+    Each process then computes the same statistics, so DDP need not send those of rank zero to the
+    others before each step.
+    """
+    strategy: Any = trainer.strategy
+    if type(getattr(strategy, "_layer_sync", None)) is TorchSyncBatchNorm:
+        strategy._layer_sync = SyncBatchNorms()
+        if isinstance(strategy, DDPStrategy):
+            strategy._ddp_kwargs.setdefault("broadcast_buffers", False)

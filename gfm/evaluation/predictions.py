@@ -25,6 +25,7 @@ from gfm.evaluation.prediction_files import (
 from gfm.evaluation.scoring import Scorer
 from gfm.system.cores import num_cores
 from gfm.system.progress import Progress
+from gfm.system.ranks import is_global_zero
 from gfm.system.threads import map_threads
 
 _MOST_THREADS = 16  # each holds a photo in memory
@@ -92,12 +93,14 @@ class PredictionSource:
         """Read and score the mattes on all cores; those that cannot be read are left out.
 
         With ``num_workers=0``, or with additional metrics, which may not be thread-safe, there is
-        only one thread.
+        only one thread. Of several processes, such as those of ``torchrun``, only rank zero works.
 
         Raises:
             GFMError: A photo cannot be read, a matte cannot be written, none can be scored, or the
                 evaluation would replace them.
         """
+        if not is_global_zero():
+            return False
         self._check_folder(scorer.folder)
         num_threads = min(_MOST_THREADS, num_cores()) if num_workers and not scorer.extra else 1
         self._check_range(photos)

@@ -84,6 +84,13 @@ def choose_inference_format(model: GFM, device: str, precision: str) -> None:
         model.use_channels_last()
 
 
+def trains_in_tf32(device: str, precision: str) -> bool:
+    """Return whether training in a precision rounds the factors of products to TF32."""
+    if device != "cuda" or precision != "32-true" or torch.version.hip is not None:
+        return False
+    return torch.cuda.get_device_capability() >= (8, 0)
+
+
 def allow_tf32(is_allowed: bool) -> None:
     """Choose whether GPUs from Ampere on round the factors of float32 products to TF32.
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from gfm.config import TrainConfig
 from gfm.data.layout import Photo
+from gfm.models.precision import device_type, trains_in_tf32
 from gfm.run.before_after import show_before_and_after
 from gfm.run.evaluation_command import evaluation_command
 from gfm.system.console import console
@@ -30,6 +31,8 @@ def announce(config: TrainConfig, resumed: SavedRun | None) -> None:
     console().print(Text.assemble((name, "bold"), f" on {data}, writing to {config.folder}"))
     if resumed:
         console().print(f"resuming from step {resumed.steps:,} of {resumed.path}")
+    if trains_in_tf32(device_type(config.trainer.accelerator), str(config.trainer.precision)):
+        console().print("in training, this GPU rounds the factors of float32 products to TF32")
     scale = config.recipe.decoder_scale
     if scale != 1:
         console().print(f"decoder channels are scaled by {scale:g} (recipe.decoder_scale)")

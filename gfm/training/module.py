@@ -20,7 +20,7 @@ from gfm.compat.lightning import (
     should_update_logs,
     unscale_gradients,
 )
-from gfm.compat.lightning_batchnorm import keep_activations
+from gfm.compat.lightning_batchnorm import synchronize_norms
 from gfm.compat.torch import uncompiled
 from gfm.data.batch import Batch, as_floats
 from gfm.inference import Inferer
@@ -168,7 +168,7 @@ class MattingModule(pl.LightningModule):
             choose_inference_format(self.model, device, str(self.trainer.precision))
             return
         allow_tf32(True)
-        keep_activations(self.trainer)
+        synchronize_norms(self.trainer)
         if stage == "fit" and self.hparams.get("compile"):
             self.model.compile()  # in place, so the names of the weights stay the same
 

@@ -11,7 +11,7 @@ from timm.layers import BatchNormAct2d
 from torch import nn
 
 from gfm.compat.hydra import instantiate
-from gfm.compat.lightning_batchnorm import SyncBatchNormAct, SyncBatchNorms, keep_activations
+from gfm.compat.lightning_batchnorm import SyncBatchNormAct, SyncBatchNorms, synchronize_norms
 from gfm.errors import GFMError
 from gfm.training.module import MattingModule
 from tests.conftest import SMALL_NODE
@@ -61,9 +61,10 @@ def test_a_norm_that_does_something_unknown_is_refused():
 def test_the_plugin_replaces_lightning_s(synchronises):
     trainer = pl.Trainer(accelerator="cpu", strategy="ddp", sync_batchnorm=synchronises,
                          logger=False, enable_checkpointing=False)  # fmt: skip
-    keep_activations(trainer)
+    synchronize_norms(trainer)
     expected = SyncBatchNorms if synchronises else type(None)
     assert type(trainer.strategy._layer_sync) is expected
+    assert trainer.strategy._ddp_kwargs.get("broadcast_buffers", True) != synchronises
 
 
 def test_a_fit_uses_the_plugin():

@@ -57,6 +57,13 @@ def test_all_cores_give_the_figures_of_one(run, mattes, monkeypatch):
         assert (one / name).read_bytes() == (all_ / name).read_bytes(), name
 
 
+def test_only_rank_zero_scores_files(run, mattes, monkeypatch):
+    monkeypatch.setattr("gfm.evaluation.predictions.is_global_zero", lambda: False)
+    summary, folder = run(f"predictions={mattes}")
+    assert summary == {}
+    assert not (folder / "per_image.csv").exists()
+
+
 def test_a_small_shared_memory_does_not_matter(run, mattes, monkeypatch):
     """Threads read the mattes; no loader process is started."""
     usage = SimpleNamespace(free=2**20)

@@ -10,6 +10,7 @@ from gfm.models.precision import (
     choose_precision,
     device_type,
     prefers_channels_last,
+    trains_in_tf32,
 )
 
 
@@ -74,6 +75,14 @@ def test_volta_and_turing_take_float16(gpu, capability):
     assert choose_precision("cuda") == ("16-mixed", reason)
     assert prefers_channels_last("cuda", is_half=True, training_size=64)
     assert not prefers_channels_last("cuda", is_half=False)
+
+
+@pytest.mark.parametrize(("capability", "rounds"), [((7, 5), False), ((8, 0), True)])
+def test_gpus_from_ampere_on_train_in_tf32(gpu, capability, rounds):
+    gpu(*capability)
+    assert trains_in_tf32("cuda", "32-true") == rounds
+    assert not trains_in_tf32("cuda", "bf16-mixed")
+    assert not trains_in_tf32("cpu", "32-true")
 
 
 def test_a_mac(monkeypatch):
