@@ -50,6 +50,7 @@ def srun(options: list[str]) -> list[tuple[int, str]]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     common = {"JOB_ID": "1", "NNODES": "1", "NTASKS": "2", "NTASKS_PER_NODE": "2", "NODEID": "0"}
+    common["STEP_NUM_TASKS"] = "2"  # set by srun alone
     commands = []
     for rank in ("0", "1"):
         slurm = {f"SLURM_{k}": v for k, v in {**common, "PROCID": rank, "LOCALID": rank}.items()}
