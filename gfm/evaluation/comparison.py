@@ -88,11 +88,11 @@ class Comparison:
     def notes(self) -> list[str]:
         """Return sentences on photos that are left out, and on intervals from few photos."""
         reasons = (
-            (self.num_left_out, "some runs lack them"),
-            (self.num_trained, "one of the networks was trained on them"),
+            (self.num_left_out, "not in all runs"),
+            (self.num_trained, "used to train one of the networks"),
         )
         texts = ((f"{n} photos are" if n > 1 else "1 photo is", why) for n, why in reasons if n)
-        notes = [f"{photos} left out, because {why}." for photos, why in texts]
+        notes = [f"{photos} left out: {why}." for photos, why in texts]
         smallest = min((i.size for i in self.test_sets().values()), default=len(self.photos))
         if 1 < smallest < FEW:
             where = " in a test set" if self.test_sets() else ""

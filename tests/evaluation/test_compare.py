@@ -219,7 +219,7 @@ def test_photos_that_a_network_was_trained_on_are_left_out(tmp_path, capsys):
     assert (found.photos, found.num_trained) == (["a", "b", "d"], 1)
     print_comparison(found, "sad", 2)
     write_comparison(tmp_path / "page.html", found)
-    note = "1 photo is left out, because one of the networks was trained on them."
+    note = "1 photo is left out: used to train one of the networks."
     assert note in " ".join(capsys.readouterr().out.split())
     assert note in (tmp_path / "page.html").read_text()
     # The same names in other data are other photos.
