@@ -15,7 +15,7 @@ __all__ = ["__version__", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import names that need torch on first use."""
+    """Import ``load_model`` on first use, because it needs torch."""
     if name == "load_model":
         from gfm.checkpoints.predictors import load_model
 

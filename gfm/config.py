@@ -88,7 +88,7 @@ class TrainConfig(Config):
     weight_decay_on: WeightDecayOn
     freeze: Text | list[Text]
     unfreeze_every: Count | None
-    memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # chosen for the machine
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"  # set to suit the device
 
     @model_validator(mode="after")
     def _has_an_end(self) -> TrainConfig:

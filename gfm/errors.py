@@ -4,18 +4,18 @@ from typing import Final
 
 
 class GFMError(Exception):
-    """Bad input, described in one line that names the thing and the fix.
+    """Bad input, described in one line that names the problem and the fix.
 
     The entry points print that line without a traceback and exit with status 1.
     """
 
 
 class WriteError(GFMError):
-    """A file cannot be written (disk full, folder read-only), so later ones cannot be either."""
+    """A file cannot be written (disk full, folder read-only); later writes would fail as well."""
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error in one line, with the type of an unexpected one."""
+    """Return an error's message in one line, after its type unless it is a GFMError."""
     text = " ".join(str(error).split())
     return text if isinstance(error, GFMError) else f"{type(error).__name__}: {text}"
 

@@ -57,7 +57,7 @@ class Dashboard(Section):
 
 
 class Scales(Section):
-    """Factors on the sides of a whole photo when it is matted."""
+    """Factors by which the sides of a whole photo are resized for inference."""
 
     glance: Positive
     focus: Positive
@@ -111,7 +111,7 @@ class TrainingData(Data):
 
 
 class EvaluationData(Data):
-    """A dataset to evaluate on; options that only training reads are not checked."""
+    """A dataset to evaluate on; training options are accepted but not checked."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -194,7 +194,7 @@ class Inference(Node):
 
 
 class Metrics(Node):
-    """The metrics of a validation."""
+    """The metrics computed in validation."""
 
     protocol: ProtocolName
     extra: dict[str, Node] = Field(default_factory=dict)

@@ -63,7 +63,7 @@ S = TypeVar("S", bound="Section")
 class Section(BaseModel):
     """A mapping of options that rejects unknown names."""
 
-    # Strict: true is not 1, and "1" is not a number. NaN and infinity are not numbers either.
+    # Strict: a number cannot be given as true or "1". NaN and infinity are rejected, too.
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
     )
@@ -80,8 +80,8 @@ class Section(BaseModel):
 class Node(Section):
     """An object, given by its class and arguments.
 
-    Listed arguments are checked here, the others by the class. Arguments with a default exist only
-    in some classes, and are passed on only if they are set.
+    Arguments that are fields of this section are checked here, the others by the class. Fields
+    with a default are arguments of some classes only, and are passed on only if they are set.
     """
 
     model_config = ConfigDict(extra="allow")

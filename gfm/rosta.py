@@ -2,7 +2,8 @@
 
 A RoSTA defines what the glance decoder classifies, what the focus decoder regresses, and how both
 are fused to alpha (Li et al., IJCV 2022, section 4.1). All targets derive from one trimap, made
-with the kernel of the RoSTA: it is 255 on the erosion of the foreground, and not 0 on the dilation.
+with the kernel of the RoSTA: it is 255 on the erosion of the foreground, and nonzero on the
+dilation.
 
 ======  ============================  ====================  ===========================
 RoSTA   glance classes                focus target          alpha
@@ -14,9 +15,10 @@ RIM     TT, FT and BT side by side    that of each branch   learned from the thr
 ======  ============================  ====================  ===========================
 
 The official code for FT or BT alone trains the glance of FT on the dilation and that of BT on the
-opaque mask, so neither fuses back to alpha. Its code for RIM uses erosion and dilation as here. It
-masks their focus losses with the 25-pixel trimap, although the targets use 50. Here glance, focus
-and mask share one kernel; ``tests/test_rosta.py`` proves the fusion.
+opaque mask, so neither fuses back to alpha. Its code for RIM uses erosion and dilation as here. The
+official code masks the focus losses of FT and BT with the 25-pixel trimap, although the targets use
+50 pixels. Here glance, focus and mask share one kernel. ``tests/test_rosta.py`` checks that a
+perfect glance and focus fuse to alpha.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ BACKGROUND: Final = 0
 """Value of a trimap for certain background."""
 
 TRANSITION: Final = 128
-"""Value of a trimap for the transition region, which is left to the focus decoder."""
+"""Value of a trimap for the transition region, whose details the focus decoder predicts."""
 
 FOREGROUND: Final = 255
 """Value of a trimap for certain foreground."""
@@ -51,8 +53,8 @@ class Rosta:
         focus_target: Turns alpha in [0, 1] and a trimap into the focus target in [0, 1], all
             N×1×H×W.
         fuse: Turns glance and focus into alpha, all N×1×H×W in [0, 1]. Glance is the class index
-            divided by ``num_classes - 1``: 0, 1, and 0.5 with three classes. Enlarged glance may
-            lie in between.
+            divided by ``num_classes - 1``: 0, 1, and 0.5 with three classes. An upsampled glance
+            may lie in between.
     """
 
     name: str
@@ -80,12 +82,12 @@ def _dilation(trimap: Tensor) -> Tensor:
 
 
 def transition_mask(trimap: Tensor) -> Tensor:
-    """Return 1 in the transition region of a trimap, for which focus is responsible, else 0."""
+    """Return 1 in the transition region of a trimap, and 0 elsewhere."""
     return (trimap == TRANSITION).float()
 
 
-# The focus decoder decides where an enlarged glance is neither 0 nor 1. The margin is needed
-# because interpolating between equal values may be off by a rounding error.
+# Focus is used where an upsampled glance is neither 0 nor 1. The margin is needed because
+# interpolating between equal values may cause a rounding error.
 _HALF: Final = 0.5 - 1e-4
 
 
