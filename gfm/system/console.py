@@ -45,7 +45,7 @@ class _Hook(RenderHook):
 
 
 class _PlainConsole(Console):
-    """Console that prints names of files as they are: no markup, emoji or control characters."""
+    """Console that prints file names literally: no markup or emoji, control characters escaped."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
@@ -53,11 +53,11 @@ class _PlainConsole(Console):
 
 
 class _LoggedConsole(_PlainConsole):
-    """Console that prints to the log as well, and on a terminal above a progress bar."""
+    """Console that also prints to the log; on a terminal, it prints above a progress bar."""
 
     @property  # type: ignore[misc]
     def file(self) -> IO[str]:
-        """The stream; on a terminal, also what rich replaces it with to print above a bar."""
+        """The stream; on a terminal, the one that rich puts in its place while a bar is shown."""
         stream: IO[str] = super().file
         return (sys.stderr if self.stderr else sys.stdout) if stream.isatty() else stream
 
@@ -66,14 +66,14 @@ class _LoggedConsole(_PlainConsole):
         try:
             for file in _logs:
                 file.print(*objects, **options)
-        except OSError:  # disk full: the run fails, too, and must still print its error
+        except OSError:  # disk full: the run will fail, too, and must still print its error
             close_log()
 
 
 def console(stderr: bool = False) -> Console:
     """Return a console for standard output or standard error.
 
-    It prints plain text; styles are given by :class:`rich.text.Text`. It never breaks lines, so
+    It prints plain text; for styles, pass a :class:`rich.text.Text`. It never breaks lines, so
     that printed commands can be copied.
     """
     plain = _LoggedConsole(stderr=stderr, soft_wrap=True)
@@ -95,7 +95,7 @@ def log_only(text: str) -> None:
 
 
 def open_log(path: Path) -> None:
-    """Start appending everything printed to a file.
+    """Append everything printed from now on to a file; close any earlier log.
 
     Raises:
         WriteError: The file cannot be written.

@@ -16,7 +16,7 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
 def num_cores() -> int:
-    """Return the number of cores that this process may use, by affinity and by cgroup quotas."""
+    """Return how many cores CPU affinity and cgroup quotas let this process use; at least 1."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -35,10 +35,11 @@ def cores_per_process(num_processes: int) -> int:
 
 
 def num_loaders(batch_bytes: int, num_processes: int = 1) -> int:
-    """Return how many loader processes to start: all cores but one, at least 1, at most 32.
+    """Return how many loader processes to start: the cores minus one, from 1 to 32.
 
-    Loaders pass batches through /dev/shm, which containers often limit to 64 MB. If their batches
-    do not fit, fewer are started. Each has two batches there while others are copied or in use.
+    Loaders pass batches through /dev/shm, which containers often limit to 64 MB. If the batches
+    do not fit, fewer loaders are started, or none. Four batches are reckoned for each loader: two
+    prefetched, and others that are being copied or in use.
 
     Args:
         batch_bytes: Size in bytes of the total batch over all processes.
@@ -62,7 +63,7 @@ def _quotas() -> Iterator[float]:
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
-        # In a container the path may be that of the host, and only the root is mounted.
+        # In a container, the path may be the host's, while only the container's root is mounted.
         mounts = [_CGROUPS / controllers, _CGROUPS / "cpu"] if controllers else [_CGROUPS]
         for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
             for mount in mounts:
@@ -70,7 +71,7 @@ def _quotas() -> Iterator[float]:
 
 
 def _quota(cgroup: Path) -> Iterator[float]:
-    """Yield the quota of a cgroup, of version 2 or 1, if it has one."""
+    """Yield the quota of a cgroup (v2 or v1), in cores, if it has one."""
     both = _read(cgroup / "cpu.max") or " ".join(
         _read(cgroup / f"cpu.cfs_{name}_us") for name in ("quota", "period")
     )

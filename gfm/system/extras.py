@@ -1,4 +1,4 @@
-"""Imports optional packages, which extras install."""
+"""Imports the packages that the optional extras install."""
 
 import importlib
 from typing import Any

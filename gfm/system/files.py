@@ -17,23 +17,23 @@ from typing import Any, BinaryIO
 
 from gfm.errors import GFMError, WriteError
 
-# EINVAL: FAT and exFAT hold no name with a colon. EFBIG: FAT holds no file above 4 GB.
+# EINVAL: FAT and exFAT reject names with a colon. EFBIG: FAT limits files to 4 GB.
 _ERRORS_OF_PATH = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.EFBIG}
 
 STALE_SECONDS = 600
-"""Age in seconds above which a temporary file is stale; what is written longer is touched."""
+"""Age in seconds above which a temporary file is stale; longer writes must touch theirs."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a hidden path beside ``path``, and rename what is written there to ``path`` at the end.
+    """Yield a hidden path beside ``path``, and rename the file written there to ``path``.
 
-    Every file of the project is written in this way, so that readers never see half a file. The
+    All files of the project are written in this way, so that readers never see a partial file. The
     content is flushed to the disk before the file is renamed.
 
     Raises:
         WriteError: The disk is full, or the folder is missing or read-only.
-        GFMError: The name is too long, or belongs to a folder.
+        GFMError: The path cannot be a file: for example, the name is too long or a folder's.
     """
     temporary = temporary_beside(path)
     try:
@@ -54,7 +54,7 @@ def temporary_beside(path: Path) -> Path:
 
 
 def write_error(path: Path, error: OSError) -> GFMError:
-    """Return a WriteError, or a GFMError if only this path is at fault."""
+    """Return a WriteError, or a GFMError if other files may still be written."""
     kind = GFMError if error.errno in _ERRORS_OF_PATH else WriteError
     return kind(f"cannot write {path}: {error.strerror or error}")
 
@@ -101,7 +101,7 @@ def read_table(path: Path) -> dict[str, dict[str, float]]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder if it is missing, check that it is writable, and clean up after killed runs.
+    """Make a folder if missing, check that it is writable, and remove stale temporary files.
 
     Raises:
         WriteError: The folder cannot be made or written.
@@ -117,7 +117,7 @@ def make_folder(folder: Path) -> None:
 
 
 def ignores_case(folder: Path) -> bool:
-    """Return whether a folder is on a case-insensitive disk; a missing folder is made.
+    """Return whether a folder's file system ignores case; make the folder if it is missing.
 
     Raises:
         WriteError: The folder cannot be made or written.
@@ -154,7 +154,7 @@ def check_name(path: Path | str) -> None:
 
 
 def remove_stale(folder: Path, pattern: str = ".*.tmp") -> None:
-    """Remove temporary files of killed runs; younger ones may belong to another machine.
+    """Remove killed runs' temporary files; younger ones may be in use on another machine.
 
     The pattern ``**/.*.tmp`` includes sub-folders.
     """
@@ -180,7 +180,7 @@ def fingerprint_of_files(paths: Iterable[Path | None]) -> str:
                 found = path.stat()
             except OSError as error:
                 raise GFMError(f"cannot read {path}: {error.strerror or error}") from error
-            parts = [path.name, found.st_size, None]  # the None keeps the hashes of earlier runs
+            parts = [path.name, found.st_size, None]  # the None keeps hashes as in earlier runs
         digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:12]
 

@@ -38,7 +38,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def acquire_lock(folder: Path) -> None:
-    """Lock a folder, which is made if missing, until the lock is released or this process ends.
+    """Lock a folder until the lock is released or this process ends; make a missing folder.
 
     The lock vanishes with its process, even a killed one, and works across machines on a
     shared disk. Only global rank zero locks, on behalf of all ranks. Acquiring a held lock again,
@@ -115,13 +115,13 @@ def _open_locked(path: Path) -> IO[str]:
         file = path.open("a+", encoding="utf-8")
         try:
             _lock(file)
-        except PermissionError as error:  # for a held lock: on Windows, and where POSIX allows
+        except PermissionError as error:  # a held lock, on Windows and some POSIX systems
             file.close()
             raise BlockingIOError from error
         except OSError:
             file.close()
             raise
-        # Try again if the previous owner unlinked this file meanwhile: others would lock a new one.
+        # Try again if the previous owner has unlinked this file: others would lock a new one.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 return file

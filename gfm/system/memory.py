@@ -10,8 +10,8 @@ def keep_freed_memory() -> None:
     """Let this process reuse the memory that it frees instead of returning it to the system.
 
     Each sample, layer and step allocates and frees megabytes. The system would map and clear their
-    pages each time, which costs a quarter of a loader's time, a twentieth of a training step's and
-    a tenth of an inference's on a CPU. Only glibc has these settings.
+    pages each time. On a CPU, this costs a quarter of a loader's time, a twentieth of a training
+    step's and a tenth of an inference's. Only glibc has these settings.
     """
     with suppress(OSError, AttributeError, TypeError):
         libc = ctypes.CDLL(None)

@@ -25,7 +25,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 @dataclass(frozen=True)
 class TaskResult(Generic[T, R]):
-    """The result for an item or, if it failed, the error in one line; and the time it took."""
+    """The result of an item, or the error in one line if it failed, and the time it took."""
 
     item: T
     result: R | None
@@ -36,9 +36,10 @@ class TaskResult(Generic[T, R]):
 def handle_like_sigterm() -> None:
     """Handle SIGHUP, SIGUSR1 and SIGUSR2 like SIGTERM, so that the run is saved.
 
-    A closing terminal sends SIGHUP; processes started with ``nohup`` keep ignoring it. SLURM sends
-    the others if ``--signal`` says so; submitit has its own handler. Lightning would save in
-    its handler for SIGUSR1, where ranks that are a step apart deadlock.
+    A closing terminal sends SIGHUP, and SLURM sends SIGUSR1 or SIGUSR2 if ``--signal`` asks for it.
+    A signal that is already handled or ignored (by submitit, or by ``nohup``) stays so. Lightning's
+    own handler of SIGUSR1 would save a checkpoint at once, and ranks that are a step apart would
+    deadlock.
     """
     for name in ("SIGHUP", "SIGUSR1", "SIGUSR2"):
         number = getattr(signal, name, None)  # not on Windows
@@ -59,7 +60,7 @@ def exit_on_sigterm() -> Iterator[None]:
 @contextmanager
 def block_sigterm() -> Iterator[None]:
     """Block SIGTERM, so that child processes, and all their threads, inherit the mask."""
-    if sys.platform == "win32" or sys.platform == "darwin":  # which lack sigwaitinfo
+    if sys.platform == "win32" or sys.platform == "darwin":  # they lack sigwaitinfo
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -70,7 +71,7 @@ def block_sigterm() -> Iterator[None]:
 
 
 def accept_only_parent_sigterm(_: int) -> None:
-    """Make a DataLoader worker end on SIGTERM from its parent, and on no other signal.
+    """Make a DataLoader worker ignore Control-C, and SIGTERM unless its parent sends it.
 
     A ``worker_init_fn`` for workers started within :func:`block_sigterm`. Schedulers and terminals
     signal all processes, but the parent needs its workers to finish the step.
@@ -97,8 +98,8 @@ def map_unordered(
 
     An item that fails does not stop the others. Workers are fresh interpreters, because forked ones
     inherit the locks of threads and may hang; so ``work`` must be importable by name, or a
-    ``partial`` of such a function. With one worker, this process does the work. ``advice`` is
-    what helps if memory runs out.
+    ``partial`` of such a function. With one worker, this process does the work. ``advice`` says
+    what to try if memory runs out.
 
     Raises:
         WriteError: ``work`` raised it; the next item would fail in the same way.
@@ -115,7 +116,7 @@ def map_unordered(
             # Two items per worker keep it busy without a long queue to cancel.
             yield from _as_finished(partial(pool.submit, attempt), items, 2 * num_workers, running)
     except BrokenProcessPool as error:
-        # Results that have arrived but were not yielded are not suspects.
+        # Items whose results have arrived but were not yet yielded are not suspects.
         suspects = ", ".join(str(item) for future, item in running.items() if not _is_good(future))
         raise GFMError(
             f"a worker process was killed, often for lack of memory, at one of: {suspects}; "
@@ -129,7 +130,7 @@ def _as_finished(
     most_running: int,
     running: dict[Future[R], T],
 ) -> Iterator[R]:
-    """Submit items, and yield their results as they finish; ``running`` holds the others."""
+    """Submit items, and yield results as they finish; ``running`` holds the unfinished items."""
     rest = iter(items)
     while True:
         for item in islice(rest, most_running - len(running)):
@@ -151,7 +152,7 @@ def _worker_pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(num_workers, context, _initialize_worker)
     try:
         yield pool
-    except BaseException:  # atomic writes leave no half-written files of unfinished items
+    except BaseException:  # safe to terminate: writes are atomic
         for child in set(multiprocessing.active_children()) - before:
             child.terminate()
         raise
@@ -190,6 +191,6 @@ def _attempt(work: Callable[[T], R], advice: str, item: T) -> TaskResult[T, R]:
         raise
     except MemoryError:
         message = f"not enough memory: try again with {advice}"
-    except Exception as error:  # libraries raise anything on an unusual file; continue with others
+    except Exception as error:  # libraries may raise anything on an unusual file
         message = one_line(error)
     return TaskResult(item, result, message, time.monotonic() - start)

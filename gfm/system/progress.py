@@ -65,7 +65,7 @@ class Progress:
         self.show(done if self.total is None else min(done, self.total))
 
     def show(self, done: int, text: str = "") -> None:
-        """Set the count; without a bar, print it if the last line is older than ``interval``.
+        """Set the count; without a bar, print it at most once per ``interval``.
 
         ``text`` is appended to the line.
         """

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Imported inside functions: torch, without which the file tools start faster.
+# torch is imported inside functions, so that the file tools start faster.
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -19,7 +19,7 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def all_gather_dict(own: Mapping[str, T]) -> dict[str, T]:
-    """Gather the entries of all ranks, each of which has to call this; later ranks win."""
+    """Merge the dictionaries of all ranks, which must all call this; later ranks win."""
     import torch.distributed as dist
 
     shares = [own] * rank_and_world()[1]
@@ -29,7 +29,7 @@ def all_gather_dict(own: Mapping[str, T]) -> dict[str, T]:
 
 
 def from_rank_zero(own: T) -> T:
-    """Return the object that rank zero passes; each rank has to call this."""
+    """Return the object that rank zero passes; all ranks must call this."""
     import torch.distributed as dist
 
     objects = [own]
@@ -43,7 +43,7 @@ def is_global_zero() -> bool:
 
     Reads the environment variables that torchrun, Lightning, SLURM and LSF set.
     """
-    # In Lightning's order: processes it starts in an interactive job inherit SLURM_PROCID.
+    # In Lightning's order: the processes it starts in an interactive job inherit SLURM_PROCID.
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
     rank = next((int(os.environ[n]) for n in names if n in os.environ), 0)
     return rank == 0 and _node_rank() == 0

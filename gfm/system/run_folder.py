@@ -10,7 +10,7 @@ LAST_CHECKPOINT: Final = Path("checkpoints/last.ckpt")
 """Checkpoint from which an interrupted run resumes."""
 
 SPLIT: Final = Path("split.csv")
-"""Table of the photos that are held out and of those that are trained on."""
+"""Table of the held-out photos and the training photos."""
 
 
 def run_of(checkpoint: Path) -> Path:
@@ -24,7 +24,7 @@ def is_inside(path: Path, folder: Path) -> bool:
 
 
 def check_links(folder: Path) -> None:
-    """Check a run's folder for links to files outside, which the run would change.
+    """Check a run's folder for links to files outside of it, which the run would change.
 
     The folder may come from somebody else, and its ``train.log`` may be a link to any file.
 
@@ -32,7 +32,7 @@ def check_links(folder: Path) -> None:
         GFMError: There is such a link in the folder, or one level below.
     """
     paths = [*folder.glob("*")]
-    # W&B appends to none of its files.
+    # W&B never appends to existing files.
     paths += (inner for path in paths[:] if path.name != "wandb" for inner in path.glob("*"))
     for path in paths:
         if path.is_symlink() and not is_inside(path, folder):

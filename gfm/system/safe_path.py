@@ -17,7 +17,7 @@ from gfm.errors import GFMError
 def keep_current_folder_off_path() -> None:
     """Make the processes that this one starts ignore modules in the current folder.
 
-    This does nothing after ``python -m``, which itself looks there.
+    This does nothing after ``python -m``, which itself adds the current folder.
     """
     if __main__.__spec__ is not None or "PYTHONSAFEPATH" in os.environ:
         return
@@ -25,19 +25,19 @@ def keep_current_folder_off_path() -> None:
         _isolate_workers()
     os.environ["PYTHONSAFEPATH"] = "1"  # from Python 3.11 on
     folder = str(Path(sys.argv[0]).resolve().parent)
-    if sys.path[0] == folder:  # of a script, which Lightning restarts for each device
+    if sys.path[0] == folder:  # the script's folder: Lightning restarts it for each device
         paths = [folder, os.environ.get("PYTHONPATH")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
 def check_launcher(target: str) -> None:
-    """Check that the processes of one of Hydra's launchers import nothing from the current folder.
+    """Check that processes of a Hydra launcher cannot import from the current folder.
 
     They are started with ``python -m``, which cannot be made safe before Python 3.11. The folder of
     the running script is trusted.
 
     Raises:
-        GFMError: Python is older, and the folder holds modules.
+        GFMError: Python is older than 3.11, and the current folder contains modules.
     """
     here, script = Path.cwd(), Path(sys.argv[0]).resolve().parent
     if sys.version_info >= (3, 11) or target.endswith(".BasicLauncher") or here == script:

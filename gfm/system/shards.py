@@ -34,7 +34,7 @@ class Shard:
         return cls(int(index), int(count))
 
     def of(self, items: Sequence[T]) -> Sequence[T]:
-        """Return every ``count``-th item, so that parts differ by at most one item."""
+        """Return every ``count``-th item, so that the sizes of parts differ by at most one."""
         return items[self.index - 1 :: self.count]
 
     def __str__(self) -> str:

@@ -8,12 +8,12 @@ import pytest
 
 from gfm.system import cores
 
-BATCH = 32 * 320**2 * 12  # of the paper, 39 MB
+BATCH = 32 * 320**2 * 12  # the paper's, 39 MB
 
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine of 64 cores and much shared memory; returns its cgroups, which a test fills."""
+    """Simulate 64 cores and much shared memory; return a function that writes cgroup files."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=64 << 30))
     monkeypatch.setattr(cores, "_PROC", tmp_path / "cgroup")

@@ -16,7 +16,7 @@ def test_names_as_long_as_the_system_allows(tmp_path, length):
 
 
 def test_errors_of_one_file_and_of_all(tmp_path):
-    """Work on other files continues after the former."""
+    """After an error of one file, work on the others continues."""
     (tmp_path / "folder").mkdir()
     for name in ("n" * 256, "folder"):
         with pytest.raises(GFMError, match="cannot write") as caught:
@@ -34,7 +34,7 @@ def test_errors_of_one_file_and_of_all(tmp_path):
 
 
 def test_disks_that_ignore_case(tmp_path, monkeypatch):
-    """The folder is made if it is missing."""
+    """A missing folder is made."""
     assert not ignores_case(tmp_path / "out")
     exists = Path.exists
     monkeypatch.setattr(Path, "exists", lambda path: exists(path.with_name(path.name.lower())))

@@ -105,7 +105,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["train.log", LOCK, ".hydra/config.yaml", "checkpoints"])
 def test_a_folder_with_a_link_out_of_it_is_not_written_to(tmp_path, name):
-    """Its log would be appended to the linked file, which may hold commands."""
+    """A run would append its log to the linked file, which may be a shell script."""
     mine = tmp_path / "mine"
     mine.write_text("my text")
     link = tmp_path / "run" / name
@@ -125,7 +125,7 @@ def test_links_inside_a_folder_are_fine(tmp_path):
 
 
 def import_on_windows(monkeypatch) -> ModuleType:
-    """Return the module as another process on Windows would import it."""
+    """Return a fresh import of the module, as in a separate process on Windows."""
 
     def locking(number, mode, count):
         assert (mode, count) == (2, 1)

@@ -1,4 +1,4 @@
-"""Memory that processes keep."""
+"""Processes reuse the memory that they free."""
 
 import platform
 import subprocess
@@ -22,7 +22,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the setting")
 def test_freed_memory_is_used_again():
     faults = {}
     for mode in ("keep", "return"):

@@ -48,13 +48,13 @@ def test_lines_are_printed_whole_above_a_bar(monkeypatch):
     with open(writer, "w") as screen:
         monkeypatch.setattr("sys.stdout", screen)
         with Progress(8, "photo"):
-            console().print(command)  # not by the bar's own console
+            console().print(command)  # through a console other than the bar's
     erased = "\r\x1b[2K"
     assert f"{erased}{command}\r\nphoto" in read_terminal(reader)
 
 
 def read_terminal(reader):
-    """All that was written, which may come in several parts; Linux signals the end by an error."""
+    """Return all output, which may come in several parts; at the end, Linux raises an error."""
     parts = []
     with open(reader, "rb", buffering=0) as screen, suppress(OSError):
         while part := screen.read(10**5):

@@ -95,11 +95,11 @@ def test_workers_do_not_import_from_the_current_folder(folder, python):
 
 
 def test_workers_of_python_3_10_do_not_import_from_the_current_folder(folder):
-    """Simulated by a later version, without its variable for this."""
+    """Simulated by a later version without ``PYTHONSAFEPATH``."""
     run(folder, sys.executable, AS_OLD)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="older ones refuse such a folder")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="older versions refuse such a folder")
 def test_processes_of_launchers_do_not_import_from_the_current_folder(folder):
     pytest.importorskip("joblib")
     pytest.importorskip("submitit")
