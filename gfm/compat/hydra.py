@@ -1,4 +1,4 @@
-"""Hydra: instantiating nodes, and wrappers around its experimental and private APIs.
+"""Instantiates configuration nodes, and wraps Hydra's experimental and private APIs.
 
 ``tests/compat/test_hydra.py`` fails if a release changes one of them.
 """
@@ -29,7 +29,7 @@ NOISE = ("full_key", "reference_type", "object_type", "Config search path", "pro
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
-    """Parse a command line as Hydra does, into flags and verbatim overrides."""
+    """Parse a command line as Hydra does, into flags and unparsed overrides."""
     parsed, unknown = get_args_parser().parse_known_args(list(arguments))
     return parsed, [*parsed.overrides, *(o for o in unknown if not o.startswith("--"))]
 
@@ -47,7 +47,7 @@ def reason(error: BaseException) -> str:
 
 def missing_choice(error: BaseException) -> tuple[str, str] | None:
     """Return the group and the choice that Hydra did not find; ``None`` for other errors."""
-    path = r"[./~][^']*"  # a folder given for a choice
+    path = r"[./~][^']*"  # a path given instead of a choice
     found = re.search(rf"Could not find '(\w+(?:/\w+)*)/({path}|[^/']+)'", str(error))
     return (found[1], found[2]) if found else None
 
@@ -59,7 +59,7 @@ def unknown_option(error: BaseException) -> str | None:
 
 
 def swept_options(overrides: Iterable[str]) -> list[str]:
-    """Return the names of overrides with several values or a range to search."""
+    """Return the names of options that overrides sweep: several values, or a range to search."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     lines = [str(override.input_line) for override in parsed if override.is_sweep_override()]
     return [line.split("=")[0].lstrip("+") for line in lines]
@@ -68,7 +68,7 @@ def swept_options(overrides: Iterable[str]) -> list[str]:
 def compose_from(
     folder: Path, name: str, overrides: Sequence[str], config_dir: Path | None = None
 ) -> DictConfig:
-    """Compose the configuration ``name`` of a folder as a Hydra app would, even inside of one.
+    """Compose the configuration ``name`` of a folder as a Hydra app would, even inside one.
 
     ``config_dir`` is an additional folder of configuration files, as given by ``--config-dir``.
     """
@@ -92,7 +92,7 @@ def to_plain(node: Any) -> Any:
 
 
 def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the values inside nested dictionaries by dotted name, as options are named."""
+    """Flatten nested dictionaries: return each value by its dotted name, as in an option."""
     if not isinstance(node, Mapping) or not node:
         return {prefix: node}
     parts = [leaves(v, f"{prefix}.{k}" if prefix else str(k)) for k, v in node.items()]

@@ -27,7 +27,7 @@ def forward_signal(trainer: pl.Trainer, number: int) -> None:
 
 
 def num_batches_fetched(trainer: pl.Trainer) -> int:
-    """Return the number of batches fetched in this epoch, including before a resume."""
+    """Return the number of batches fetched in this epoch, including those before a resume."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
@@ -49,7 +49,7 @@ def launches_script_per_device(trainer: pl.Trainer) -> bool:
 def lacks_srun(trainer: pl.Trainer) -> bool:
     """Return whether Lightning would wait for processes of a SLURM job that ``srun`` never started.
 
-    Lightning reads the number of tasks that the job requested, not of those that are running.
+    Lightning reads the number of tasks that the job requested, not how many are running.
     """
     environment = getattr(trainer.strategy, "cluster_environment", None)
     num_started = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))  # set by srun
@@ -63,7 +63,7 @@ def should_update_logs(trainer: pl.Trainer) -> bool:
 
 
 def is_accumulating(trainer: pl.Trainer) -> bool:
-    """Return whether batches were trained whose gradients still wait for the optimiser's step.
+    """Return whether accumulated gradients still await the optimiser's step.
 
     No checkpoint contains these gradients.
     """
@@ -73,7 +73,8 @@ def is_accumulating(trainer: pl.Trainer) -> bool:
 def unscale_gradients(trainer: pl.Trainer, optimizer: Optimizer) -> None:
     """Divide gradients by the loss scale of float16 if Lightning has not done so.
 
-    Lightning leaves this to fused optimisers' ``step``, and therefore refuses to clip gradients.
+    With fused optimisers, Lightning leaves this to their ``step``, and therefore refuses to clip
+    gradients.
     """
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
@@ -133,7 +134,7 @@ def restart_unfinished_validation(trainer: pl.Trainer, checkpoint: dict[str, Any
         validation[part].update(ready=0, started=0, processed=0, completed=0)
     # To Lightning, this is a validation interrupted in its first batch.
     validation["total"].update(ready=1, started=1)
-    # Options that have changed may leave it out.
+    # If options have changed, it may no longer be due.
     return trainer.enable_validation and _is_validation_due(trainer, checkpoint)
 
 
@@ -159,11 +160,11 @@ def has_counted_epoch(trainer: pl.Trainer) -> bool:
 
 
 def continue_epoch(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
-    """Resume a run that ended with its next batch, unless ``max_steps`` is reached.
+    """Let a run that had ended resume at its next batch, unless ``max_steps`` is reached.
 
     Lightning counts the epoch in which the run ended as completed, and would resume at the same
-    batch of the next epoch. If the run ended with the last batch of an epoch, Lightning would skip
-    the whole next epoch.
+    batch of the next epoch. If a run limited by steps ended with the last batch of an epoch,
+    Lightning would skip the whole next epoch.
 
     Args:
         trainer: Trainer that resumes the run.
@@ -183,6 +184,6 @@ def continue_epoch(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
         training["current"].update(ready=0, started=0, processed=0, completed=0)
     else:
         return
-    # Lightning skips a validation that is done, but counts it as a step.
+    # Lightning skips a validation that was already done, but counts it as a step.
     skipped = _is_validation_due(trainer, checkpoint)
     progress["epoch_loop.state_dict"]["_batches_that_stepped"] = step - skipped

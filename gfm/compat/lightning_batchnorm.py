@@ -1,6 +1,7 @@
-"""Synchronises batch normalisation that subclasses have extended, for ``trainer.sync_batchnorm``.
+"""Synchronises batch norms for ``trainer.sync_batchnorm``, including those with activations.
 
-``tests/compat/test_lightning_batchnorm.py`` fails if a release of Lightning or timm changes it.
+``tests/compat/test_lightning_batchnorm.py`` fails if a release of Lightning or timm changes
+what this relies on.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from gfm.errors import GFMError
 
 
 class SyncBatchNormAct(nn.SyncBatchNorm):
-    """timm's ``BatchNormAct2d``, which includes an activation, over all processes."""
+    """timm's ``BatchNormAct2d``, which includes an activation, synchronised over processes."""
 
     act: nn.Module
     drop: nn.Module
@@ -28,19 +29,19 @@ class SyncBatchNormAct(nn.SyncBatchNorm):
 class SyncBatchNorms(TorchSyncBatchNorm):
     """``TorchSyncBatchNorm`` that keeps activations.
 
-    Lightning's replaces every layer by one that only normalises: many networks of timm would train
-    without activations, and evaluations, which have them, would not reproduce the mattes. Here the
-    layers stay, and change their class while they train.
+    Lightning's class replaces every layer with one that only normalises. Many timm networks would
+    train without activations but be evaluated with them, so their mattes would differ. Here the
+    layers are kept, and only their class changes during training.
     """
 
     def __init__(self) -> None:
-        self.classes: list[tuple[nn.Module, type]] = []  # those before
+        self.classes: list[tuple[nn.Module, type]] = []  # layers, and their original classes
 
     def apply(self, model: nn.Module) -> nn.Module:
         """Synchronise the layers in place.
 
         Raises:
-            GFMError: It is unknown what a layer adds to batch normalisation.
+            GFMError: A layer extends batch normalisation in an unknown way.
         """
         for norm in model.modules():
             if isinstance(norm, _BatchNorm) and not isinstance(norm, nn.SyncBatchNorm):
@@ -69,10 +70,10 @@ def _synchronized(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 def synchronize_norms(trainer: pl.Trainer) -> None:
-    """Let Lightning synchronise by :class:`SyncBatchNorms` if it synchronises batch norms.
+    """Let Lightning use :class:`SyncBatchNorms` if it is to synchronise batch norms.
 
-    Each process then computes the same statistics, so DDP need not send those of rank zero to the
-    others before each step.
+    All processes then compute the same statistics, so DDP need not broadcast rank zero's buffers
+    before each step.
     """
     strategy: Any = trainer.strategy
     if type(getattr(strategy, "_layer_sync", None)) is TorchSyncBatchNorm:

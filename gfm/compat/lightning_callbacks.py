@@ -1,6 +1,6 @@
-"""Lightning's callbacks, changed through their private APIs.
+"""Lightning's callbacks, changed through private APIs.
 
-``tests/compat/test_lightning_callbacks.py`` fails if a release changes one of them.
+``tests/compat/test_lightning_callbacks.py`` fails if a release changes one of these APIs.
 """
 
 import os
@@ -29,9 +29,9 @@ from gfm.system.ranks import is_global_zero
 class LastCheckpoint(ModelCheckpoint):
     """``ModelCheckpoint`` that checks its time interval only at steps that log.
 
-    With ``train_time_interval``, Lightning broadcasts after every batch whether to save, and so all
-    processes wait for their GPUs. At steps that log, they wait anyway. Between the batches of a
-    step, nothing is saved, because a resumed run would lack their gradients.
+    With ``train_time_interval``, Lightning broadcasts after every batch whether to save, which
+    makes all processes wait for their GPUs. At steps that log, they wait anyway. Nothing is saved
+    while gradients accumulate, because a resumed run would lack them.
     """
 
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:  # noqa: D102
@@ -47,7 +47,8 @@ class LastCheckpoint(ModelCheckpoint):
 class TimeLimit(Timer):
     """``Timer`` that checks its limit only at steps that log if there are several processes.
 
-    Lightning broadcasts after every batch whether to end, and so all processes wait for their GPUs.
+    Lightning broadcasts after every batch whether to end, which makes all processes wait for their
+    GPUs.
     """
 
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:  # noqa: D102
@@ -146,8 +147,8 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 def _copy_missing(source: Path, target: Path) -> None:
-    """Copy a file, in one of several processes, unless it is there."""
-    # The checkpoint may name any path.
+    """Copy a checkpoint unless the target exists; only global rank zero copies."""
+    # A checkpoint from somebody else may name any path.
     is_checkpoint = source.suffix == ".ckpt" and source.is_file()
     if is_global_zero() and is_checkpoint and not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,14 +175,14 @@ class StepProgressBar(RichProgressBar):
 class EMA(EMAWeightAveraging):
     """``EMAWeightAveraging`` with fewer operations and no GPU synchronisation.
 
-    Lightning's takes several operations for each tensor, and reads a counter from the GPU.
-    Integers, such as the number of batches that a norm has seen, are copied instead of averaged.
+    Lightning's class needs several operations for each tensor, and reads a counter from the GPU.
+    Integers, such as a batch norm's number of batches, are copied instead of averaged.
     """
 
     def __init__(self, decay: float = 0.999, **options: Any) -> None:
         super().__init__(decay=decay, **options)
         self.decay = decay
-        self._is_swapped = False  # whether the module has the averaged weights
+        self._is_swapped = False  # whether the module holds the averaged weights
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         if stage == "fit":
@@ -206,7 +207,7 @@ class EMA(EMAWeightAveraging):
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if self._is_swapped:  # a signal ended a validation; tensors are swapped in place
+        if self._is_swapped:  # a signal interrupted a validation; tensors are swapped in place
             self._swap_models(pl_module)
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
 
@@ -215,7 +216,7 @@ class _Average(AveragedModel):
     def __init__(self, model: nn.Module, device: Any, decay: float, use_buffers: bool) -> None:
         super().__init__(model, device, use_buffers=use_buffers)
         self.decay = decay
-        self.n_averaged = torch.zeros_like(self.n_averaged, device="cpu")  # read at each step
+        self.n_averaged = torch.zeros_like(self.n_averaged, device="cpu")  # each step reads it
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:

@@ -1,7 +1,7 @@
 """Unstable parts of torch: texts of exceptions, new functions, a setting of its exporter.
 
 ``tests/compat/test_torch.py`` fails if a release changes one of them. Functions import torch and
-NumPy, so that the command line and its workers start without them.
+NumPy only when called, so that the command line and its workers start without them.
 """
 
 import re
@@ -21,7 +21,7 @@ _DRAWING = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "trunc
 """Functions of ``torch.nn.init``, and methods of tensors, that draw random weights."""
 
 _NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "STATUS_ALLOC_FAILED", "OutOfMemoryError")
-"""In errors of CUDA and Metal; of the CPU; of cuDNN and cuBLAS; of OpenCV."""
+"""Texts of out-of-memory errors: of CUDA and Metal; the CPU; cuDNN and cuBLAS; OpenCV."""
 
 
 def is_killed_worker(error: BaseException) -> bool:
@@ -37,7 +37,7 @@ def _is_lost_batch(error: BaseException) -> bool:
 
 
 def lacks_shared_memory(error: BaseException) -> bool:
-    """Return whether loader processes had too little shared memory, which containers limit."""
+    """Return whether loader processes ran out of shared memory, which containers limit."""
     text = str(error)
     return "</torch_" in text or (is_killed_worker(error) and "Bus error" in text)
 
@@ -50,7 +50,7 @@ def lacks_memory(error: BaseException) -> bool:
 def message_from_process(error: BaseException) -> str | None:
     """Return the message of a GFMError raised in a loader worker or another spawned process.
 
-    torch puts a traceback before the message. ``None`` for other errors.
+    torch puts a traceback before the message. Other errors give ``None``.
     """
     messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
     return messages[-1] if messages else None
@@ -59,7 +59,8 @@ def message_from_process(error: BaseException) -> str | None:
 def empty_for_collate(num_bytes: int) -> "Tensor":
     """Return uninitialised bytes for a batch, in shared memory if this is a DataLoader worker.
 
-    Other memory would be copied to the parent process. ``default_collate`` does the same.
+    A batch in other memory would be copied on its way to the parent process. ``default_collate``
+    does the same.
     """
     import torch
     from torch.utils.data import get_worker_info
@@ -72,7 +73,7 @@ def empty_for_collate(num_bytes: int) -> "Tensor":
 
 @contextmanager
 def size_oblivious_export() -> Iterator[None]:
-    """Let graphs exported within the context accept features with sides of length 1.
+    """Let graphs exported within the context accept features with sides of one pixel.
 
     Otherwise torch specialises on longer sides, and the graph rejects small images.
 
@@ -138,8 +139,8 @@ def cpu_capabilities() -> Mapping[str, Any]:
 def as_tensor(array: "np.ndarray") -> "Tensor":
     """Return a tensor that shares an array's memory, or copies what ``torch.from_numpy`` rejects.
 
-    torch rejects foreign byte orders and negative strides (which NumPy calls contiguous along
-    sides of length 1), and warns about read-only arrays.
+    torch rejects foreign byte orders and negative strides, and warns about read-only arrays. NumPy
+    counts an array with a negative stride as contiguous if that axis has length 1.
 
     Raises:
         TypeError: torch has no such data type.

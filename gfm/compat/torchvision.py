@@ -1,7 +1,7 @@
 """Imports torchvision's networks without torch's compiler, which takes a second to import.
 
-``torchvision.ops`` imports one of the compiler's private functions, which only its operators for
-detection call.
+``torchvision.ops`` imports one of the compiler's private functions, which only its detection
+operators call.
 """
 
 import importlib

@@ -1,6 +1,6 @@
-"""Reads W&B's private file format of offline runs, which wandb itself no longer reads in Python.
+"""Wraps W&B's private APIs, and reads its private file format of offline runs.
 
-``tests/compat/test_wandb.py`` fails if a release changes it.
+``tests/compat/test_wandb.py`` fails if a release changes one of them.
 """
 
 import json
@@ -22,8 +22,8 @@ _TAIL = 64  # blocks at the end of a file searched for the last row: 2 MiB
 def set_flush_interval(seconds: float = 1.0) -> None:
     """Set how often W&B writes rows to its file, unless the user has set an interval.
 
-    By default, a killed process loses the rows of 15 seconds. Versions without this option write
-    each row at once.
+    By default, a killed process loses the rows of the last 15 seconds. Versions without this option
+    write each row at once.
     """
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", str(seconds))
 
@@ -31,14 +31,14 @@ def set_flush_interval(seconds: float = 1.0) -> None:
 def tolerate_lost_service(run: Any) -> None:
     """Keep training if the W&B process ends.
 
-    A scheduler that signals all processes of a job ends it before the training has saved. What was
-    logged until then is kept.
+    A scheduler that signals all processes of a job ends the W&B process before the training has
+    saved. What was logged until then is kept.
 
     Args:
-        run: Run of W&B that has begun.
+        run: W&B run, already started.
     """
     client = getattr(getattr(run, "_interface", None), "_client", None)
-    if client is None:  # a disabled run, or a version of W&B that differs
+    if client is None:  # a disabled run, or a different version of W&B
         return
     publish, close = client.publish, client.close
     is_lost = False
@@ -70,7 +70,7 @@ def finish(exit_code: int) -> None:
 
 
 def records(data: bytes, start: int = _HEADER) -> Iterator[Record]:
-    """Yield the records of a ``.wandb`` file, up to where it was cut off.
+    """Yield the records of a ``.wandb`` file, which may be cut off.
 
     The file is a LevelDB log: a header of 7 bytes, then blocks of 32 KiB that hold fragments of
     records. Each fragment is preceded by a checksum (4 bytes), its length (2 bytes) and its kind
@@ -126,8 +126,8 @@ def last_row(path: Path) -> dict[str, Any] | None:
 def last_row_of_earlier_starts(run: Any) -> dict[str, Any] | None:
     """Return the last row that earlier starts of an offline run logged.
 
-    It is empty if they logged none, and ``None`` if there were no earlier starts. Each start writes
-    to a new folder: ``<save_dir>/wandb/offline-run-<time>-<id>``.
+    The row is empty if they logged none, and ``None`` if there were no earlier starts. Each start
+    writes to a new folder: ``<save_dir>/wandb/offline-run-<time>-<id>``.
     """
     own = Path(run.dir).parent
     files = sorted(own.parent.glob(f"offline-run-*-{run.id}/*.wandb"), reverse=True)

@@ -48,7 +48,7 @@ def check_wandb(options: Mapping[str, Any]) -> None:
 
 
 def stored_settings() -> wandb.Settings:
-    """Return W&B's settings in its files, as by ``wandb offline``, and in the environment."""
+    """Return W&B's settings from its files (see ``wandb offline``) and the environment."""
     settings = wandb.Settings()
     folder = os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")
     settings.settings_system = str(Path(folder, "settings").expanduser())

@@ -1,4 +1,4 @@
-"""Private APIs and messages of Hydra: fails if a release changes them."""
+"""Private APIs and messages of Hydra: a test fails if a release changes them."""
 
 import sys
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def test_callbacks_have_the_hooks_that_are_used():
     assert used <= set(dir(Callback))
 
 
-def test_a_configuration_is_composed_inside_of_an_app():
+def test_a_configuration_is_composed_inside_an_app():
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         running = GlobalHydra.instance().hydra
         assert compose_config("evaluate", ["data=folder"]).data.name == "folder"
@@ -105,7 +105,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("noise", NOISE)
-def test_noise_in_messages_has_separate_lines(noise):
+def test_noise_in_messages_is_on_separate_lines(noise):
     with pytest.raises(Exception, match=noise) as caught:
         ERRORS[noise]()
     assert any(line.strip().startswith(noise) for line in str(caught.value).splitlines())

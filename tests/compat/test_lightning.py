@@ -49,7 +49,7 @@ def test_batches_are_counted_and_a_terminated_trainer_leaves(tmp_path):
     with pytest.raises(SIGTERMException):
         _trainer(tmp_path).fit(module, DataLoader(torch.ones(8, 1)))
     assert module.fetched == [1, 2]
-    assert issubclass(SIGTERMException, SystemExit)  # as gfm.run.entry expects
+    assert issubclass(SIGTERMException, SystemExit)  # as gfm.run.exit expects
 
 
 class Plain(Steps):
@@ -165,7 +165,7 @@ class Logged(pl.Callback):
 
 
 class Log(pl.loggers.Logger):
-    """Records the steps whose values arrive."""
+    """Records the steps whose values reach the logger."""
 
     name, version = "log", "0"
 

@@ -1,4 +1,4 @@
-"""Changed callbacks of Lightning: a test fails for each private API that a release changes."""
+"""Lightning's callbacks, as changed: a test fails for each private API that a release changes."""
 
 from datetime import timedelta
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Unstable parts of torch: fails if a release changes texts or functions in use."""
+"""Unstable parts of torch: a test fails if a release changes texts or functions in use."""
 
 import os
 from multiprocessing import resource_sharer
@@ -59,7 +59,7 @@ def test_an_error_in_a_worker():
 
 def test_an_error_in_a_spawned_process():
     with pytest.raises(ProcessRaisedException) as caught:
-        mp.start_processes(_raise, start_method="fork")  # as spawn, but without new imports
+        mp.start_processes(_raise, start_method="fork")  # like spawn, but without new imports
     assert message_from_process(caught.value) == "in a process"
     for other in (ValueError("other"), GFMError("elsewhere")):
         assert message_from_process(other) is None
@@ -117,7 +117,7 @@ def test_random_weights_are_skipped(name):
 
 
 def test_a_worker_that_is_killed_while_it_hands_over_a_batch():
-    """Its socket is gone when the file descriptor of the batch's memory is fetched from it."""
+    """The batch is fetched through a socket of the worker, which is gone."""
     with open(os.devnull) as file:
         sender = resource_sharer.DupFd(file.fileno())
     resource_sharer.stop()

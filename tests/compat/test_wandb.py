@@ -1,4 +1,4 @@
-"""W&B's private file of a run: fails if a release changes it."""
+"""W&B's private APIs and file format: a test fails if a release changes them."""
 
 import os
 import re
