@@ -25,7 +25,7 @@ def run_app(app: Callable[[], Any], trains: bool = False) -> None:
 
     Args:
         app: Hydra's main function.
-        trains: Whether the app trains, and ``ckpt_path`` resumes a run with its options.
+        trains: Whether the app trains; then ``ckpt_path`` resumes a run with its options.
     """
     keep_current_folder_off_path()
     prepare_process()
@@ -36,13 +36,13 @@ def run_app(app: Callable[[], Any], trains: bool = False) -> None:
 
 
 def prepare_process() -> None:
-    """Set up what each process handles itself: signals, warnings, memory, and starting workers."""
+    """Set up signals, warnings, memory and the start of workers; each process must call this."""
     silence_libraries()
     keep_freed_memory()
     warnings.showwarning = show_warning
     handle_like_sigterm()
     if multiprocessing.get_start_method(allow_none=True) == "loky":
-        # In processes of the launcher joblib, whose workers can only be started by joblib.
+        # The joblib launcher sets this method, with which only joblib can start workers.
         multiprocessing.set_start_method(None, force=True)
 
 
@@ -74,7 +74,7 @@ def silence_libraries() -> None:
         "pytorch_lightning.utilities",
         "lightning_fabric.utilities",
     ):
-        logging.getLogger(name).setLevel(logging.WARNING)  # imports set other levels
+        logging.getLogger(name).setLevel(logging.WARNING)  # imports have set other levels
     for folder in ("Experiment logs", "Checkpoint"):  # a resumed run has both
         warnings.filterwarnings("ignore", f"{folder} directory .* exists and is not empty")
     # Logging counts steps across epochs, so short epochs do no harm.

@@ -1,4 +1,4 @@
-"""Compares the results of a run with those of the weights that it started from."""
+"""Compares the results of a run with those of its initial weights."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,8 @@ def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[
         photos: Photos of the test.
 
     Returns:
-        Whether the new weights may be used: nothing is known against them.
+        Whether to suggest using the new weights: not if SAD has clearly risen, or is no better than
+        that of an empty or full matte.
     """
     if not (run / BEFORE).is_file() or not (run / AFTER).is_file():
         return True

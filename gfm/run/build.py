@@ -42,8 +42,8 @@ def find_run_to_resume(config: TrainConfig) -> SavedRun | None:
     """Return the run of the checkpoint that ``ckpt_path`` names; ``None`` for a new run.
 
     Raises:
-        GFMError: The checkpoint is missing, or an option that it depends on has changed; it was
-            trained beyond the run's new limits; or the folder of the run holds another one.
+        GFMError: The checkpoint is missing; an option that it depends on has changed; it was
+            trained beyond the new limits; or the run's folder holds a different run.
     """
     check_new(config.folder, config.ckpt_path)
     if config.ckpt_path is None:
@@ -138,7 +138,8 @@ def build_trainer(config: TrainConfig) -> pl.Trainer:
     """Build the trainer with its callbacks and loggers.
 
     Raises:
-        GFMError: A job of a sweep would start processes by running the script again.
+        GFMError: The strategy cannot start its processes here; see
+            :func:`gfm.run.sweep.check_strategy`.
     """
     callbacks = _build_callbacks(config)
     trainer: pl.Trainer = instantiate(
@@ -162,7 +163,7 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     trainer = config.trainer.to_dict()
     if trainer.get("benchmark") is None and not trainer.get("deterministic"):
         callbacks.append(CudnnBenchmark())
-    if trainer.get("max_time") is not None:  # the trainer then makes no Timer of its own
+    if trainer.get("max_time") is not None:  # Lightning then adds no Timer
         callbacks.append(TimeLimit(trainer["max_time"]))
     if config.freeze:
         callbacks.append(Freezing(config.freeze, config.unfreeze_every))
@@ -170,7 +171,7 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
 
 
 def check_trained(trainer: pl.Trainer, resumed: SavedRun | None) -> None:
-    """Check that a fit has trained; say so if nothing was left of a resumed run.
+    """Check that a new run has taken a step; tell the user if a resumed run had none left.
 
     Raises:
         GFMError: A new run has ended without a single step.
@@ -192,14 +193,14 @@ def check_trained(trainer: pl.Trainer, resumed: SavedRun | None) -> None:
 def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM, num_available: int) -> None:
     """Check that the batch divides evenly among processes and is large enough for batch norm.
 
-    The loader checks the batch too, but then every process would print the error. If an epoch has
-    fewer samples than a batch, a warning says so.
+    The loader also checks the batch, but then every process would print the error. Warn if an epoch
+    has fewer samples than a batch.
 
     Args:
         config: Configuration of the run.
         trainer: Its trainer, with the number of processes.
         model: Its network.
-        num_available: Number of samples of an epoch.
+        num_available: Number of samples per epoch.
 
     Raises:
         GFMError: The batch does not divide evenly, or each process gets one sample whose deepest

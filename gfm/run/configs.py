@@ -16,7 +16,7 @@ CONFIGS: Final = next(
 )
 """The folder of ``train.yaml``, ``evaluate.yaml`` and the groups.
 
-It is inside the package if installed from a wheel, and next to it in a checkout.
+In an installed wheel, it is inside the package; in a checkout, next to it.
 """
 
 

@@ -22,7 +22,7 @@ C = TypeVar("C", bound=Config)
 
 
 def load_config(kind: type[C], cfg: DictConfig) -> C:
-    """Validate a composed configuration, and fill in values for the sweep and the machine.
+    """Validate a composed configuration, and fill in what sweep, weights, photos and machine set.
 
     Args:
         kind: :class:`gfm.config.TrainConfig` or :class:`gfm.config.EvaluateConfig`.
@@ -52,7 +52,7 @@ def load_config_per_set(cfg: DictConfig) -> list[EvaluateConfig]:
     configs: list[EvaluateConfig] = []
     for name in map(str, cfg.sets):
         own = config_of_set(cfg, name)
-        if configs:  # the machine, and so the precision, is the same
+        if configs:  # the same machine, hence the same precision
             own.trainer.precision = configs[0].trainer.precision
         with options_of_set(name):
             configs.append(load_config(EvaluateConfig, own))
@@ -100,9 +100,9 @@ def _fit_to_machine(config: C) -> C:
 
 
 def _repeat_batches(config: C) -> C:
-    """Replace ``trainer.overfit_batches`` by options that repeat the same samples in every epoch.
+    """Replace ``trainer.overfit_batches`` with options that repeat the samples of one epoch.
 
-    Lightning would replace our sampler by one whose indices the dataset does not accept, and every
+    Lightning would replace our sampler with one whose indices the dataset does not accept, and each
     epoch would still draw different windows.
     """
     num_batches = config.trainer.overfit_batches

@@ -24,11 +24,11 @@ def app(cfg: DictConfig) -> float:
     """Evaluate, and return the objective for ranking the runs of a sweep."""
     with report_errors(f"the same command and {shell_override('paths.run', cfg.paths.run)}"):
         return run_job(cfg, evaluate)
-    return worst_objective(cfg)  # a job of a sweep failed, and its error is reported
+    return worst_objective(cfg)  # a job of a sweep failed; its error was reported
 
 
 def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """Score the mattes of a network or a folder as composed by Hydra, and write the results.
+    """Score the mattes of a network or a folder, as ``cfg`` defines, and write the results.
 
     Each of several test sets gets a sub-folder; see :mod:`gfm.run.test_sets`.
 

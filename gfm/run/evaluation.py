@@ -28,7 +28,7 @@ from gfm.system.ranks import is_global_zero
 class Evaluation:
     """Scores the mattes of a network or a folder on the photos of a test set.
 
-    Scores from before an interruption are read from the folder.
+    Photos that were scored before an interruption are not scored again.
 
     Args:
         config: Configuration of the evaluation.
@@ -42,7 +42,7 @@ class Evaluation:
         source = instantiate(config.data.source.to_dict())
         num_workers = config.data.num_workers
         if network is None and num_workers is None:
-            num_workers = 1  # threads read mattes of files, and need no room in /dev/shm
+            num_workers = 1  # threads read the mattes, so /dev/shm need not have room
         self.datamodule = MattingDataModule(
             source,
             num_workers=num_workers,

@@ -21,7 +21,7 @@ from gfm.system.run_folder import SPLIT
 
 
 def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) -> str:
-    """Return the command, to be pasted into a shell in the current folder of this process.
+    """Return the command as text, to be pasted into a shell in this process's current folder.
 
     Args:
         config: Configuration of the run.
@@ -69,12 +69,12 @@ def _data(config: TrainConfig, choices: Mapping[str, Any], folders: ConfigFolder
 
 
 def _changes(config: TrainConfig, choices: Sequence[str], folders: ConfigFolders) -> Iterator[str]:
-    """Yield overrides for the paths and options of the data that an evaluation would not have."""
+    """Yield overrides for the paths and data options that differ from an evaluation's defaults."""
     extra = Path(folders.config_dir) if folders.config_dir else None
     overrides = [*choices, *([folders.search] if folders.search else [])]
     composed = compose_from(CONFIGS, "evaluate", overrides, extra)
     data = {k: v for k, v in config.data.to_dict().items() if k in _OF_DATA}
-    data["source"] = data.pop("source")  # last, because it interpolates the others
+    data["source"] = data.pop("source")  # last, because it interpolates the other options
     for name, value in leaves({"paths": config.paths.to_dict(), "data": data}).items():
         if name in _OF_RUNS or value == {}:  # nothing to override
             continue
@@ -92,9 +92,9 @@ def _trust(config: TrainConfig) -> list[str]:
 
 
 def _protocol_and_precision(trainer: pl.Trainer, is_preset: bool) -> list[str]:
-    """Return the overrides with which an evaluation gives the same figures.
+    """Return the overrides with which an evaluation reproduces the figures of the run.
 
-    ``is_preset`` is whether they follow ``trainer=...``, which sets its own precision.
+    ``is_preset`` is whether the command has ``trainer=...``, which sets a precision.
     """
     module: Any = trainer.lightning_module
     protocol = module.metrics.protocol

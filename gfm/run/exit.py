@@ -26,7 +26,7 @@ from gfm.system.console import close_log, console, log_only
 from gfm.system.files import write_text
 from gfm.system.ranks import is_global_zero
 
-# `run_app` sets Hydra's variable, and child processes inherit it.
+# Read on import, because `run_app` then sets Hydra's variable, which child processes inherit.
 _SHOW_TRACEBACK = os.environ.setdefault("GFM_TRACEBACK", os.environ.get("HYDRA_FULL_ERROR", "0"))
 
 
@@ -71,15 +71,15 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
 
 @contextmanager
 def keep_status() -> Iterator[None]:
-    """Keep exit status 75 of a run that SIGTERM has ended, however often it is sent again.
+    """Keep exit status 75 of a run that SIGTERM has ended, even if SIGTERM is sent again.
 
-    When the first process of a job exits, SLURM sends SIGTERM to the others, which may still finish
-    what they log: they would exit with status 143, and the job would not be requeued.
+    When the first process of a job exits, SLURM sends SIGTERM to the others, which may still
+    be finishing their logs. They would exit with status 143, and the job would not be requeued.
     """
     try:
         yield
     except SystemExit as error:
-        if HydraConfig.initialized():  # in a command, which ends; from Python, the process may not
+        if HydraConfig.initialized():  # a command, which ends now; a Python caller may go on
             _ignore_sigterm(exit_status_after_signal(error))
         raise
 
@@ -88,7 +88,7 @@ _ENDING_SECONDS: Final = 600
 
 
 def _ignore_sigterm(status: int | None) -> None:
-    """Ignore SIGTERM until this process exits; SIGALRM ends one that hangs."""
+    """Ignore SIGTERM until this process exits; after ten minutes, SIGALRM ends it."""
     if status == TRY_AGAIN and not in_sweep():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if hasattr(signal, "alarm"):  # not on Windows
@@ -118,7 +118,7 @@ def _print_error(error: Exception) -> str:
 
 
 def _modification_time(path: Path | None) -> float | None:
-    """Return when a file was written; ``None`` if there is none."""
+    """Return when a file was last written; ``None`` if it does not exist."""
     return path.stat().st_mtime if path is not None and path.exists() else None
 
 
@@ -151,7 +151,7 @@ def _is_disk_error(error: BaseException) -> bool:
 
 
 def _lacks_gpu_memory(error: BaseException) -> bool:
-    """Return whether torch, which need not be imported here, ran out of a GPU's memory."""
+    """Return whether torch ran out of GPU memory; this does not import torch."""
     return any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
 
 
@@ -176,7 +176,8 @@ def describe_error(error: BaseException) -> str:
     text = message_from_process(error) or text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(NOISE)]
-    key = getattr(error, "full_key", None)  # OmegaConf's; only a removed line names it
+    # OmegaConf's key, which may be named only in a line that was removed.
+    key = getattr(error, "full_key", None)
     if key and key not in text.partition("full_key")[0]:
         kept.insert(0, f"{key}:")
     if option := unknown_option(error):

@@ -31,8 +31,8 @@ class UniqueFolder(Callback):
 
     Hydra names folders after the second in which a run starts, so two runs may get the same name.
     The later one then gets ``_2`` and so on at the end of its name. If the user names a folder that
-    another run is using, or that holds an earlier training, the new run ends with an error, and the
-    files of the other are untouched.
+    another run is using, or that holds an earlier training, the new run ends with an error, and
+    leaves the files of the other run untouched.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
@@ -66,7 +66,7 @@ class UniqueFolder(Callback):
 
 
 _made: dict[Path, list[Path]] = {}
-"""Folders made for runs of this process, each with itself and the parents that did not exist."""
+"""Folders made for runs of this process, each with the paths that did not exist before."""
 
 _OF_START = {".hydra", LOCK, "config.yaml", "train.log", str(SPLIT)}
 """Files that a run writes before it validates or trains."""
@@ -86,7 +86,7 @@ def discard_failed_start(folder: Path) -> Iterator[None]:
             release_lock(folder)
             shutil.rmtree(folder, ignore_errors=True)
             for path in missing:
-                with suppress(OSError):  # removed above, or used by others
+                with suppress(OSError):  # already removed, or not empty
                     path.rmdir()
         raise
 
@@ -131,7 +131,7 @@ def make_new(folder: Path) -> Path:
 
 
 def check_new(folder: Path, resumed: str | None) -> None:
-    """Check that a run would not replace the checkpoints of another one.
+    """Check that a run would not replace the checkpoints of a different run.
 
     Raises:
         GFMError: The folder holds a run that can be resumed, and ``resumed`` is not from it.
@@ -145,10 +145,10 @@ def check_new(folder: Path, resumed: str | None) -> None:
 
 
 def check_not_training(folder: Path) -> None:
-    """Check that an evaluation would not replace the configuration of a training.
+    """Check that an evaluation would not replace the configuration of a training run.
 
     Raises:
-        GFMError: The folder holds a training that can be resumed.
+        GFMError: The folder holds a training run that can be resumed.
     """
     if (folder / LAST_CHECKPOINT).is_file():
         raise GFMError(f"{folder} holds a training run: set paths.run to another folder")
@@ -180,7 +180,7 @@ def check_shared(config: DictConfig) -> None:
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
         raise GFMError("these processes need a folder in common: set paths.run=<folder>")
-    if "submitit" not in hydra.launcher._target_:  # whose tasks share the folder of their job
+    if "submitit" not in hydra.launcher._target_:  # the tasks of a submitit job share its folder
         raise GFMError(
             "torchrun and srun would start the whole sweep in each process: start it once, with "
             "trainer.strategy=ddp_spawn or hydra/launcher=submitit_slurm"
@@ -207,5 +207,5 @@ def _with_absolute_paths(config: "Config") -> dict[str, Any]:
 
 
 def _absolute(path: str) -> str:
-    """Return the absolute path; a name such as ``released:r34_tt`` as it is."""
+    """Return an existing path as absolute; return a name such as ``released:r34_tt`` unchanged."""
     return str(Path(path).absolute()) if Path(path).exists() else path

@@ -23,14 +23,14 @@ _CHOSEN = ("batch_size", "crop_sizes", "input_size", "interpolation")
 _INPUT_SIZE = 320  # the paper's
 _BATCH_SIZES = (2, 8)
 _SMALL = 0.4  # of a photo's side; smaller windows do not show a whole animal
-_NUM_SAMPLES = 100  # photos whose size is read
+_NUM_SAMPLES = 100  # the sizes of at most this many photos are read
 
 
 def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options in which a resumed run keeps the values that it chose from its photos.
+    """Return options in which a resumed run keeps what it once chose from its photos.
 
     If photos were added since, different values would be chosen, and photos that the run was
-    trained on would be held out.
+    trained on might be held out.
 
     Args:
         options: Plain options of a run, not yet validated.
@@ -50,7 +50,7 @@ def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def fit_to_photos(config: C) -> C:
-    """Replace the options of ``data`` that depend on the photos where they are ``null``.
+    """Choose the options of ``data`` that depend on the photos, where they are ``null``.
 
     The batch size is a quarter of the number of photos, from 2 to 8. The crop sizes are those that
     inference scales to the input size, as in the paper for AM-2k, and one that is a third larger.

@@ -37,7 +37,7 @@ _LOGGED = {
 """Options of loggers that may be kept; the others choose what is uploaded, where and by whom."""
 
 _PLACE = re.compile(r"(dir|folder|path|weights)$")
-"""Names of options that are paths, even if their value looks like a plain word."""
+"""Names of options whose values are paths, even if they look like plain words."""
 
 _UNCHECKED = {"_args_", "plugins"}
 """Positional arguments, and plugins, which write and delete checkpoints."""
@@ -84,7 +84,7 @@ def check_kept(
 
 
 def _may_harm(keys: tuple[str, ...], value: Any, run: Path) -> bool:
-    """Return whether a value may do harm; ``keys`` are its own and those of its parents."""
+    """Return whether a value may do harm; ``keys`` are the keys that lead to it."""
     if not _UNCHECKED.isdisjoint(keys) or (keys[0] == "logger" and {*keys[2:]} - _LOGGED):
         return True
     is_path = isinstance(value, str) and not ".".join(keys).startswith(_READS)

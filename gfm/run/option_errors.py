@@ -65,7 +65,7 @@ def explain(error: ValidationError, kind: type[Section], cfg: DictConfig) -> Opt
 def options_of_set(name: str) -> Iterator[None]:
     """Let errors within the context name the options of a test set, ``sets.<name>.<option>``.
 
-    The code that raises them knows a single set, whose options are ``data.<option>``.
+    The code that raises them handles a single set, whose options are ``data.<option>``.
     """
     try:
         yield

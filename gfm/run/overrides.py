@@ -1,4 +1,4 @@
-"""Writes overrides in Hydra's grammar, in which some characters of file names are special."""
+"""Writes and checks overrides in Hydra's grammar, where some characters are special."""
 
 import json
 import os
@@ -27,7 +27,7 @@ _OF_PATHS = re.compile(
 
 
 def override(name: str, value: object) -> str:
-    """Return ``name=value``, in which Hydra reads the value verbatim: quoted where necessary."""
+    """Return ``name=value``, quoted if necessary, so that Hydra reads the value verbatim."""
     return f"{name}={_written(value)}"
 
 
@@ -84,7 +84,7 @@ def check_overrides(arguments: Sequence[str], can_sweep: bool = True) -> None:
 
     Args:
         arguments: Arguments of a command.
-        can_sweep: Whether the command has ``-m``.
+        can_sweep: Whether the command accepts ``-m``.
 
     Raises:
         GFMError: An argument is malformed, sets a group to ``null`` or a number, or has an effect
@@ -123,7 +123,7 @@ def _check_single(option: Override, line: str, can_sweep: bool) -> None:
             f"{line} has several values: {sweep}write a list as {name}=[a,b], and a value "
             f"that contains a comma as \"{name}='a,b'\""
         )
-    if name == "hydra/launcher":  # Hydra would run here instead
+    if name == "hydra/launcher":  # Hydra would ignore the launcher and run the job here
         fix = "add -m, also for a single run" if can_sweep else "leave it out"
         raise GFMError(f"{line} launches the runs of a sweep: {fix}")
 

@@ -132,7 +132,7 @@ def _merge(before: Options, now: Options) -> Options:
 def _check_config_folders(
     folder: Path, arguments: Sequence[str], config_dir: str | None, now: Options
 ) -> None:
-    """Check that the command line names the configuration folders of a run again, or others."""
+    """Check that the command line repeats or replaces the configuration folders of a run."""
     saved = saved_config_folders(folder)
     lacking = ConfigFolders(
         None if config_dir else saved.config_dir,

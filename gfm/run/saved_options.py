@@ -58,7 +58,7 @@ def save_overrides(run: Path) -> None:
 
 
 def saved_overrides(run: Path) -> list[str]:
-    """Return the overrides that a run was started with; none if its folder has no such file.
+    """Return the overrides that a run was started with; none if its folder lacks the file.
 
     Raises:
         GFMError: The file is damaged.
@@ -78,7 +78,7 @@ def saved_overrides(run: Path) -> list[str]:
 
 
 def saved_data(run: Path) -> dict[str, Any]:
-    """Return the options of ``data`` that a run has resolved; none if its folder has no such file.
+    """Return the resolved ``data`` options of a run; none if its folder has no ``config.yaml``.
 
     Raises:
         GFMError: The file is damaged.

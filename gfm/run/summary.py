@@ -24,7 +24,7 @@ from gfm.training.resume_checks import SavedRun
 
 
 def announce(config: TrainConfig, resumed: SavedRun | None) -> None:
-    """Print a run's name, data, folder and resumed step, with a warning about the demo data."""
+    """Print a run's name, data and folder, and notes on resuming, precision and demo data."""
     if not is_global_zero():
         return
     name, data = config.run.name, config.data.name
@@ -67,6 +67,8 @@ def sets_table(
 ) -> Table:
     """Return a table with a row per test set, and a column for each metric of the whole image.
 
+    SAD in the transition region has a column, too, if the protocol has it.
+
     Args:
         title: Title above the table.
         rows: Metrics by test set, with ``num_images``; the last row holds their means.
@@ -93,14 +95,14 @@ def show_results(
     tested: FinalTest | None,
     photos: Sequence[Photo],
 ) -> None:
-    """Draw the curves, and print the final test and the command that repeats it.
+    """Draw the curves, and print the final test and the command that reproduces it.
 
     Args:
         config: Configuration of the run.
         trainer: Trainer after the run.
         metrics: Last values that the run logged.
         tested: Test at the end of the run; without it, the last validation is printed.
-        photos: Photos of the final test. (A trainer that spawns processes loses them.)
+        photos: Photos of the final test. (After spawning processes, a trainer lacks them.)
     """
     if not trainer.is_global_zero:
         return
@@ -125,7 +127,7 @@ def show_results(
 def _show_commands(
     config: TrainConfig, trainer: pl.Trainer, weights: Path, is_usable: bool
 ) -> None:
-    """Print the command that evaluates the weights, and after fine-tuning the one to use them."""
+    """Print the command to evaluate the weights and, after fine-tuning, the one to use them."""
     console().print("evaluate these weights with")
     console().print(f"  {evaluation_command(config, trainer, weights)}", style="bold")
     if config.validate_first and is_usable:

@@ -38,7 +38,8 @@ ERROR: Final = "error.txt"
 RESULT: Final = "result.json"
 """File in a job's folder: its status and metrics."""
 
-_USER: Final = os.getuid() if hasattr(os, "getuid") else 0  # Windows has a folder for each user
+# Windows has a temporary folder for each user.
+_USER: Final = os.getuid() if hasattr(os, "getuid") else 0
 
 SWEPT: Final = "swept.json"
 """File in a sweep's folder: the names of the options that differ between jobs."""
@@ -50,18 +51,18 @@ def in_sweep() -> bool:
 
 
 def is_search_without_sweep() -> bool:
-    """Return whether ``hparams_search`` was chosen without ``-m``, which ignores it."""
+    """Return whether ``hparams_search`` was chosen without ``-m``, so that Hydra ignores it."""
     if not HydraConfig.initialized() or in_sweep():
         return False
     return bool(HydraConfig.get().runtime.choices.get("hparams_search"))
 
 
 def check_strategy(trainer: "pl.Trainer") -> None:
-    """Check that a strategy starts its processes, and not a whole sweep in each.
+    """Check that the trainer's strategy can start its processes in this job.
 
     Raises:
-        GFMError: A job of a sweep would run the script again; or a job of SLURM has several tasks,
-            but only this process was started.
+        GFMError: This is a job of a sweep, and each process would run the whole sweep; or it is a
+            SLURM job of several tasks, of which only this process was started.
     """
     # Imported here, because --help should not wait for Lightning.
     from gfm.compat.lightning import lacks_srun, launches_script_per_device
@@ -87,7 +88,7 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
 
     Args:
         cfg: Composed configuration of the run.
-        run: Trains or evaluates; the first value it returns is its last metrics.
+        run: Trains or evaluates; the first value that it returns holds the final metrics.
 
     Raises:
         GFMError: The folder of the job holds a run with different options.
@@ -111,7 +112,7 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
 
 
 def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
-    """Return the best value of the objective in a run, or the last if no best one was logged."""
+    """Return the best value of the objective in a run, or its last value if no best is known."""
     return metrics.get("best", metrics.get(cfg.objective, worst_objective(cfg)))
 
 
@@ -140,8 +141,8 @@ def _begin(folder: Path) -> dict[str, Any]:
 def _has_later_trials() -> bool:
     """Return whether a later trial of a search has finished, which depends on the earlier ones.
 
-    Otherwise, a failed trial that now succeeds would change what the search suggests from there on,
-    and no finished trial would match its folder.
+    If so, a failed trial must not run again: if it now succeeded, the search would suggest other
+    options from there on, and the finished trials would no longer match their folders.
     """
     hydra = HydraConfig.get()
     if "optuna" not in hydra.sweeper._target_:
@@ -152,7 +153,7 @@ def _has_later_trials() -> bool:
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
-    """Write the result of a job to its folder; of several processes, only rank zero has metrics."""
+    """Write the result of a job to its folder; only rank zero writes."""
     if is_global_zero():
         write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
 
@@ -168,8 +169,8 @@ def job_to_resume() -> Path | None:
 def choose_gpu(num_gpus: int) -> int | None:
     """Return the GPU of this job if the launcher joblib runs several at a time, else ``None``.
 
-    Each of its workers keeps a separate GPU if there are enough. The names of workers do not tell
-    them apart by GPU, because joblib replaces a worker whose memory has grown.
+    Each worker keeps a separate GPU if there are enough. GPUs cannot be assigned by the number in a
+    worker's name, because joblib replaces workers whose memory has grown.
     """
     is_worker = multiprocessing.current_process().name.startswith("LokyProcess-")
     if not is_worker or num_gpus < 2 or not in_sweep():

@@ -64,7 +64,7 @@ class SweepCallback(Callback):
         if "table" not in config:
             print_tables(results, config.objective)
         console().print(f"runs: {sweep}")
-        # A finished run also counts as failed if another job failed because it needed its folder.
+        # A finished run also counts as failed if another job needed the same folder and failed.
         num_failed = sum(
             result["status"] == "failed" or (sweep / result["run"] / ERROR).is_file()
             for result in results

@@ -15,7 +15,7 @@ from gfm.system.console import console
 from gfm.system.files import write_table
 
 _SHOWN = ("test/sad", "test/mse", "test/grad", "test/conn")
-"""Metrics that the table over seeds shows beside the objective."""
+"""Metrics that the table over seeds shows besides the objective."""
 
 
 def read_results(sweep: Path, mode: str = "min") -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def write_sweep_csv(path: Path, results: Sequence[dict[str, Any]]) -> None:
 
 def print_tables(results: Sequence[dict[str, Any]], objective: str | None) -> None:
     """Print the runs, the best first, and the means of those that differ only in their seed."""
-    objective = objective or "objective"  # of runs that have none
+    objective = objective or "objective"  # a heading for runs without an objective
     console().print(_runs(results, objective))
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for result in results:

@@ -76,10 +76,10 @@ def plan_table(config: DictConfig) -> tuple[Definition, list[list[str]]]:
 
 
 def extend_table(sweep: Path, definition: Definition) -> Definition:
-    """Add the cells and runs of the table in the folder of a sweep, if any of them has begun.
+    """Merge the definition with the table in a sweep's folder, if any of its runs has begun.
 
     Raises:
-        GFMError: The runs of that table have other options.
+        GFMError: The runs of that table have different options.
     """
     earlier = _begun_table(sweep)
     if earlier is None:

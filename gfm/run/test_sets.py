@@ -35,7 +35,8 @@ def separate_test_sets(overrides: Sequence[str], trains: bool) -> list[str]:
     ``data.<option>`` apply to each set.
 
     Raises:
-        GFMError: Two sets have the same name, a sweep has lists of sets, or the command trains.
+        GFMError: The list is empty or has two sets of the same name, a sweep has lists of sets, or
+            the command trains.
     """
     lists = [option for option in map(parse_override, overrides) if _lists_sets(option)]
     if not lists:
@@ -50,7 +51,7 @@ def separate_test_sets(overrides: Sequence[str], trains: bool) -> list[str]:
         raise GFMError("data=[] names no test set: choose some, as in data=[am2k,./mine]")
     sets: dict[str, list[str]] = {}
     for choice in map(str, chosen):
-        # Hydra's names of options have no other letters, and no digit at the beginning.
+        # Hydra's option names consist of ASCII letters, digits and _, and begin with no digit.
         name = re.sub(r"\W|^(?=\d)", "_", Path(os.path.abspath(choice)).name, flags=re.ASCII)
         if name in sets:
             raise GFMError(f"data names two test sets {name}: remove one, or rename its folder")
@@ -61,7 +62,7 @@ def separate_test_sets(overrides: Sequence[str], trains: bool) -> list[str]:
         "~data",
         *(text for texts in sets.values() for text in texts),
         *(re.sub(r"^(\+*)data\.", rf"\1sets.{name}.", o) for name in sets for o in of_all),
-        *others,  # last, because options of one set replace those of all
+        *others,  # last, because options of one set override those of all
     ]
 
 
@@ -69,7 +70,7 @@ def is_test_set(name: str) -> bool:
     """Return whether a choice of ``data`` is a test set of this package."""
     try:
         return "crop_sizes" not in compose_from(CONFIGS, f"data/{name}", []).data
-    except HydraException:  # none of this package's
+    except HydraException:  # not a choice of this package
         return False
 
 
@@ -89,7 +90,7 @@ def _compose(name: str, choice: str) -> list[str]:
 
 
 def loggers_of_means(cfg: DictConfig) -> list[Any]:
-    """Return the loggers' nodes for the macro means, which are logged like a further test set."""
+    """Return the loggers' nodes for the macro means, which are logged like another test set."""
     own = config_of_set(cfg, next(iter(cfg.sets)))
     own.data.name = "macro_mean"
     own.paths.run = cfg.paths.run

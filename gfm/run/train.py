@@ -38,11 +38,11 @@ def app(cfg: DictConfig) -> float:
         report_errors(resume_command(run), saved=run / LAST_CHECKPOINT),
     ):
         return run_job(cfg, train)
-    return worst_objective(cfg)  # a job of a sweep failed, and its error is reported
+    return worst_objective(cfg)  # a job of a sweep failed; its error was reported
 
 
 def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
-    """Train a network as composed by Hydra, and test the weights at the end.
+    """Train a network as ``cfg`` defines, and test the weights at the end.
 
     Returns:
         The last metrics, and the objects of the run by name.
@@ -69,7 +69,7 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         trainer = build.build_trainer(config)
         build.check_batch(config, trainer, module.model, len(datamodule.training))
         build.save_split(datamodule, folder)
-        save_config(config)  # a resumed run that cannot start keeps its own
+        save_config(config)  # not before: a resumed run that cannot start keeps its file
 
         metrics, tested = _fit_and_test(config, resumed, trainer, module, datamodule)
         summary.show_results(config, trainer, metrics, tested, datamodule.photos)

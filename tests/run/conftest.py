@@ -1,4 +1,4 @@
-"""Own photos and weights, for the tests of fine-tuning."""
+"""Photos and weights of a user, for the tests of fine-tuning."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Values that depend on where a run takes place."""
+"""Values that depend on the device of a run."""
 
 import pytest
 import torch

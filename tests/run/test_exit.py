@@ -14,7 +14,7 @@ from tests.reliability.entry import evaluate_status
 
 
 def logged(path, error: Exception) -> str:
-    """Return what the log of a run has that raises an error."""
+    """Return the log of a run that raises an error, without its first line."""
 
     def run() -> None:
         with report_errors():

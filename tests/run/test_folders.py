@@ -1,4 +1,4 @@
-"""Each run has its own folder, however that is named."""
+"""Each run has an exclusive folder, whether Hydra or the user names it."""
 
 import datetime
 import sys
@@ -25,7 +25,7 @@ class Still(datetime.datetime):
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    """Runs ``train.py`` up to where it would train; returns the folders that it would write to."""
+    """Run ``train.py`` up to where it would train; return the folders that it would write to."""
     monkeypatch.setattr("hydra.core.utils.datetime", Still)
     monkeypatch.chdir(tmp_path)
     folders = []
@@ -132,7 +132,7 @@ def test_a_second_start_leaves_the_earlier_run_as_it_was(start, tmp_path, capsys
 
 
 def test_a_second_start_by_torchrun_is_refused(tiny_training, tmp_path):
-    """Hydra does not write to its folder, so the training itself must check."""
+    """Hydra does not write to the folder then, so the training itself must check it."""
     (tmp_path / "run/checkpoints").mkdir(parents=True)
     (tmp_path / "run" / LAST_CHECKPOINT).touch()
     with pytest.raises(GFMError, match="holds an earlier run: resume it with ckpt_path="):

@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch):
 
 
 def keep(run: Path, *options: str) -> list[str]:
-    """Make a folder keep options, and return the arguments that resume its run."""
+    """Save options in the folder of a run, and return the arguments that resume the run."""
     (run / OVERRIDES).write_text(yaml.safe_dump(list(options)))
     return [f"ckpt_path={run}"]
 
@@ -143,7 +143,7 @@ CHECKED_OTHERWISE = {
     "redirect_stdout": "whether Rich redirects it",
     "redirect_stderr": "whether Rich redirects it",
 }
-"""Parameters that look like places but write to none."""
+"""Parameters whose names suggest a path, but to which nothing is written."""
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -188,7 +188,7 @@ def test_lists_and_values_of_any_kind_are_checked(run):
 
 
 def test_a_checkpoint_deletes_nothing_but_checkpoints_of_its_folder(tmp_path):
-    """Lightning deletes the paths that a checkpoint names, and folders with all that they hold."""
+    """Lightning deletes the paths that a checkpoint names, including whole folders."""
     folder, other = tmp_path / "run/checkpoints", tmp_path / "mine"
     for place in (folder, other):
         place.mkdir(parents=True)

@@ -55,7 +55,7 @@ def test_paths_with_an_equals_sign_are_quoted():
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch):
-    """Shells do not expand it here, so runs would be written to a folder ``~``."""
+    """Shells do not expand it after ``=``, so runs would be written to a folder named ``~``."""
     monkeypatch.setenv("HOME", "/home/me")
     assert quote_paths(["paths.runs=~/runs"]) == ["paths.runs=/home/me/runs"]
     assert quote_paths(["paths.runs='~/runs'"]) == ["paths.runs='~/runs'"]

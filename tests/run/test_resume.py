@@ -45,7 +45,7 @@ def test_resuming_uses_the_folder_and_the_options_of_the_run(runs, where):
     assert "hydra.output_subdir=null" in arguments  # existing files stay
     assert sorted(resume_arguments(arguments)) == sorted(
         arguments
-    )  # as of processes that it starts
+    )  # as for the processes that it starts
 
 
 def test_the_latest_run_may_have_a_folder_named_by_the_user(runs):
@@ -172,7 +172,7 @@ def test_a_damaged_checkpoint_of_a_run_falls_back_to_the_previous_one(tmp_path):
 
 
 def test_a_resumed_run_holds_the_same_photos_out(tmp_path):
-    """Even after photos were added, with which other photos would be chosen."""
+    """Photos added since then would otherwise change which photos are held out."""
     (tmp_path / "split.csv").touch()
     data = {"split": None, "num_holdout": None}
     last = str(tmp_path / "checkpoints/last.ckpt")

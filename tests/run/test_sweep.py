@@ -25,7 +25,7 @@ from tests.run.test_finetune import write_weights
 
 
 def sweep(demo_folder, folder, *options):
-    """Exit status, what was printed, and the rows of ``sweep.csv``."""
+    """Run a sweep; return the finished process, and the rows of ``sweep.csv``."""
     small = [f"paths.demo={demo_folder}", f"paths.runs={folder}", *SMALL_DATA, *SMALL_TRAINING]
     done = processes.run(["train.py", "-m", *small, "track=ori", *options])
     (table,) = folder.glob("train_multirun/*/sweep.csv")
@@ -52,7 +52,7 @@ LAUNCHERS = {
     "joblib": (["hydra.launcher.n_jobs=2", "layer_decay=2,1"], [True, False]),
     "submitit_local": (["hydra.launcher.timeout_min=5", "layer_decay=1"], [True]),
 }
-"""Options, among them a job that fails, and which rows of the table have a value, by launcher."""
+"""By launcher: options (those of joblib include a job that fails), and which rows have a value."""
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)

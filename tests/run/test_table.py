@@ -33,7 +33,7 @@ OWN = re.search(
 
 
 def compose_table(name, *options, program="train", sweep=None):
-    """The configuration of a sweep over a table for these options of the command line."""
+    """Return the configuration of a sweep that runs a table with options of the command line."""
     given = [f"table={name}", *options]
     config = compose_config(program, [o for o in given if not swept_options([o])])
     hydra = {"overrides": {"task": given}, "runtime": {"choices": {"table": name}}}
@@ -44,7 +44,7 @@ def compose_table(name, *options, program="train", sweep=None):
 
 
 def plan(name, *options, program="train"):
-    """The definition and the jobs of a table."""
+    """Return the definition and the jobs of a table."""
     return plan_table(compose_table(name, *options, program=program))
 
 
@@ -117,7 +117,7 @@ def test_mistakes_are_one_line(given, message):
 
 
 def begin(sweep, *options):
-    """Extend the table in a folder; its first run begins."""
+    """Extend the table in a folder, and mark its first run as begun."""
     _begin_table(compose_table("rosta", *options, sweep=sweep))
     (sweep / "tt_seed0").mkdir(exist_ok=True)
     (sweep / "tt_seed0/result.json").touch()
@@ -156,7 +156,7 @@ def test_a_table_without_m_is_refused(tiny_training):
 
 
 def test_workers_of_joblib_share_the_gpus(tmp_path, monkeypatch, hold):  # noqa: F811
-    """Joblib replaces a worker whose memory has grown; the fifth may be the second that runs."""
+    """Joblib replaces workers whose memory has grown, so worker 5 may be one of only two."""
     monkeypatch.setattr("gfm.run.sweep.in_sweep", lambda: True)
     hydra = OmegaConf.create({"sweep": {"dir": "sweep"}})
     monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
@@ -175,7 +175,7 @@ def test_workers_of_joblib_share_the_gpus(tmp_path, monkeypatch, hold):  # noqa:
 
 
 def test_a_custom_table_resumes_where_it_was_stopped(demo_folder, demo_roots, tmp_path):
-    """The file of docs/tables.md; a cell loses its result, and a seed is added."""
+    """The table is that of docs/tables.md; a cell loses its result, and a seed is added."""
     (tmp_path / "conf/table").mkdir(parents=True)
     (tmp_path / f"conf/table/{OWN[1]}.yaml").write_text(OWN[2])
     small = [f"paths.demo={demo_folder}", *SMALL_DATA, *SMALL_TRAINING]

@@ -31,7 +31,7 @@ def overrides(demo_folder, folder) -> list[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, demo_folder):
-    """One epoch with previews and CSV."""
+    """Train for one epoch with previews and a CSV log."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     metrics, objects = train(compose_config("train", overrides(demo_folder, folder)))
     return folder, metrics, objects
@@ -197,7 +197,7 @@ def test_a_non_finite_loss_stops_the_run(tiny_training):
 
 def test_a_non_finite_loss_in_one_process_stops_all(tiny_training, monkeypatch):
     def reduce(self, tensor, *args, **kwargs):
-        # In place, as that of several processes; Lightning also reduces counts.
+        # In place, as for several processes; Lightning also reduces counts.
         return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
 
     monkeypatch.setattr(pl.strategies.SingleDeviceStrategy, "reduce", reduce)
@@ -213,7 +213,7 @@ def test_a_non_finite_loss_in_one_process_stops_all(tiny_training, monkeypatch):
     ],
 )
 def test_errors_are_a_single_line(overrides, named, fix, tmp_path, monkeypatch, capsys):
-    """``tests/reliability/test_bad_configs.py`` has many more."""
+    """``tests/reliability/test_bad_configs.py`` tests many more."""
     assert train_status(monkeypatch, *overrides, f"hydra.run.dir={tmp_path}") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
@@ -230,7 +230,7 @@ def test_training_without_a_step_is_an_error(tiny_training, demo_roots, tmp_path
 
 
 def test_a_training_in_spawned_processes_has_steps():
-    """The parent process gets what they logged, but not their step count."""
+    """The parent process receives the values that they logged, but not their step count."""
     trainer = SimpleNamespace(global_step=0, callback_metrics={"train/loss": 0.5})
     check_trained(trainer, None)
     trainer.callback_metrics = {}
@@ -238,7 +238,7 @@ def test_a_training_in_spawned_processes_has_steps():
         check_trained(trainer, None)
 
 
-class Suicidal(torch.utils.data.Dataset):
+class Killed(torch.utils.data.Dataset):
     """A dataset whose loader process is killed, as if it used too much memory."""
 
     def __len__(self):
@@ -250,7 +250,7 @@ class Suicidal(torch.utils.data.Dataset):
 
 def test_a_killed_loader_process_is_a_one_line_error(capsys):
     with pytest.raises(SystemExit) as end, report_errors():
-        next(iter(torch.utils.data.DataLoader(Suicidal(), num_workers=1)))
+        next(iter(torch.utils.data.DataLoader(Killed(), num_workers=1)))
     assert end.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert re.match(r"error: DataLoader worker .*lower data\.num_workers", line)
