@@ -37,7 +37,7 @@ def convert(
 
 
 def summarize(checkpoint: "Checkpoint") -> str:
-    """Return the encoder, the RoSTA and the number of parameters, in a few words."""
+    """Return the encoder, the RoSTA and the number of values, which include buffers."""
     millions = sum(tensor.numel() for tensor in checkpoint.state.values()) / 1e6
     rosta = str(checkpoint.model["rosta"]).upper()
     return f"{checkpoint.encoder_name}, RoSTA {rosta}, {millions:.1f} M values"

@@ -1,4 +1,4 @@
-"""Finds the datasets for ``gfm prepare`` and ``gfm check`` from overrides as for ``train.py``."""
+"""Finds the datasets for ``gfm prepare`` and ``gfm check`` from overrides, as ``train.py`` does."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def find_datasets(arguments: Sequence[str], config_dir: Path | None = None) -> l
     """
     overrides = quote_paths([o for text in arguments for o in _as_overrides(text)])
     check_overrides(overrides, can_sweep=False)
-    # No recipe is used, so any will do for data that has none.
+    # No recipe is used, so any will do for a dataset without one.
     defaults = [
         f"{group}=am2k"
         for group in ("data", "recipe")
@@ -87,7 +87,7 @@ def find_roots(arguments: Sequence[str], config_dir: Path | None = None) -> Root
 
 
 def _roots_of_pairs(pairs: Pairs) -> Roots:
-    """Describe the user's own folders as a dataset; without a split, all are for validation."""
+    """Describe the user's own folders as a dataset; undivided photos are for validation."""
     parts = pairs.parts()
     assert pairs.root is not None
     names = dict.fromkeys([field.name for field in fields(Folders)], "")

@@ -149,7 +149,7 @@ def _check_target(source: str, target: Path, suffix: str, overwrite: bool) -> No
 
 
 def _report(target: Path, facts: dict[str, str], trials: "list[Verification]") -> None:
-    """Print what was written, and the comparison for each size of image."""
+    """Print what was written, and how it compares with the network at each image size."""
     megabytes = target.stat().st_size / 1e6
     rosta, inference = facts["rosta"].upper(), facts["inference"]
     typer.echo(f"{target}: {facts['architecture']}, RoSTA {rosta}, {inference}, {megabytes:.1f} MB")

@@ -111,5 +111,5 @@ def finetune_arguments(
     if also:
         arguments.append(override("data.also", also))
     if not any(option.startswith(("logger=", "logger.")) for option in options):
-        arguments.append("logger=csv")  # without an account
+        arguments.append("logger=csv")  # needs no account
     return [*arguments, *options]

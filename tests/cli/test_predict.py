@@ -1,6 +1,6 @@
 """``gfm predict``: photos in, mattes, cut-outs, composites and maps out.
 
-``tests/reliability/test_bad_predict.py`` has the options that it refuses.
+``tests/reliability/test_bad_predict.py`` tests the options that it refuses.
 """
 
 import os
@@ -131,7 +131,7 @@ def test_existing_results_do_not_hide_a_wrong_checkpoint(predict, photos, tmp_pa
 
 
 def test_an_error_in_one_file_does_not_stop_the_others(predict, photos, tmp_path):
-    """Among them the same result twice, and results that cannot be written."""
+    """Two photos have the same result, and some results cannot be written."""
     for name in ("x.jpg", "x.webp", f"{'n' * 240}.jpg", "folder.jpg", "file/y.jpg"):
         (photos / name).parent.mkdir(exist_ok=True)
         shutil.copy(photos / "a.jpg", photos / name)
@@ -156,7 +156,7 @@ def test_an_error_in_one_file_does_not_stop_the_others(predict, photos, tmp_path
 
 
 def test_odd_names_are_printed_as_they_are(predict, tmp_path):
-    """Neither as emoji nor as commands to the terminal."""
+    """They are neither turned into emoji nor obeyed by the terminal."""
     folder = tmp_path / "shoot:camera:1 [bold]"
     folder.mkdir()
     for name in ("\x1b[31mred.jpg", "b.\x1b[31m"):
@@ -169,7 +169,7 @@ def test_odd_names_are_printed_as_they_are(predict, tmp_path):
 
 
 def test_results_beside_their_photos(predict, photos, monkeypatch):
-    """Repeated, the command does not matte mattes."""
+    """If the command is repeated, its own results are not taken for photos."""
     assert predict(photos, "-o", photos).exit_code == 0
     made = files(photos)
     assert len(made) == 9
