@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gfm.inference.strips import cut_strips
 
-_SHORTER_SIDE = 1080  # of the pictures that the radii below are for; others scale them
+_SHORTER_SIDE = 1080  # pixels for which the radii below are chosen; they scale with the picture
 _RADII = (90, 6)  # of the neighbourhoods in the two passes, as in the paper
 _CELLS = (8, 2)  # sides of the cells that are averaged first, for speed
 _CACHED_PIXELS = 100_000
@@ -26,7 +26,7 @@ class _Pass(NamedTuple):
 
 
 def _scale_passes(height: int, width: int) -> list[_Pass]:
-    """Scale the paper's radii, which are for a single size, to the size of a picture.
+    """Scale the paper's radii, which suit a single size, to the size of a picture.
 
     On the demo data this lowers the error at every other size: from 15.9 to 12.1 of 255 at 240
     pixels, from 8.8 to 7.8 at 540, and from 4.4 to 4.3 at 2160.
@@ -68,7 +68,10 @@ def blur_fusion(image: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _find_extent(alpha: Tensor, dim: int, margin: int, cell: int) -> tuple[int, int]:
-    """Return the first index of the foreground and its margin, and the index after the last."""
+    """Return where the foreground and its margin start and stop along a dimension.
+
+    The start is a multiple of ``cell``, and the stop is exclusive.
+    """
     others = [d % 4 for d in (0, 1, -2, -1) if d != dim]
     indices = (alpha.amax(others) > 0).nonzero()
     if not len(indices):
@@ -92,8 +95,8 @@ def _estimate(image: Tensor, alpha: Tensor, passes: list[_Pass]) -> Tensor:
     """Compute both passes, with only the last step at full resolution.
 
     The second pass averages over small cells, so the first pass needs only one result per cell: its
-    means hardly vary within a cell, and α and I enter by their moments. On the demo data this takes
-    half the time, and the error stays at 6.3 of 255.
+    means hardly vary within a cell, and α and I contribute only through their moments. On the demo
+    data this halves the time, and the error stays at 6.3 of 255.
     """
     coarse, fine = passes
     cells = _average_cells(image, alpha, fine.cell)
@@ -156,9 +159,9 @@ def _average(x: Tensor, cell: int) -> Tensor:
 
 
 def _box_sum(x: Tensor, reach: int, dim: int) -> Tensor:
-    """Sum windows of 2·reach + 1 along a dimension, out of windows of 1, 2, 4, … values.
+    """Sum windows of 2·reach + 1 values along a dimension, by combining windows of 1, 2, 4, ….
 
-    This takes a logarithmic number of additions; cumulative sums would lose precision.
+    The number of additions is logarithmic in the size; cumulative sums would lose precision.
     """
     padding = (reach, reach) if dim == -1 else (0, 0, reach, reach)
     length, size, rest = x.shape[dim], 1, 2 * reach + 1
@@ -182,7 +185,7 @@ def _correct(image: Tensor, alpha: Tensor, mean_f: Tensor, mean_b: Tensor, cell:
         colours, opacity = image[..., rows, :], alpha[..., rows, :]
         width = colours.shape[-1]
         fore, back = (_upsample(x, rows, cell, width) for x in (mean_f, mean_b))
-        # In place where possible, to pass over the picture fewer times.
+        # In place where possible, to read and write memory less often.
         residual = (colours - back).addcmul_(opacity, back - fore)
         fore = fore.addcmul(opacity, residual).clamp_(0, 1)
         result[..., rows, :] = torch.where(opacity < 1, fore, colours)
@@ -198,7 +201,7 @@ def _upsample(cells: Tensor, rows: slice, cell: int, width: int) -> Tensor:
 
 
 def _cut_cached_strips(image: Tensor, cell: int) -> Iterator[slice]:
-    """Yield strips whose colours fit in a processor's cache; a GPU is faster with larger ones."""
+    """Yield strips whose colours fit in a CPU's cache; GPUs are faster with larger ones."""
     height, width = image.shape[-2:]
     num_pixels = _CACHED_PIXELS if image.device.type == "cpu" else None
     return cut_strips(0, height, width, cell, num_pixels)

@@ -1,7 +1,7 @@
 """Resizes like :mod:`gfm.inference.resizing`, for exported graphs that take any input size.
 
-There, the number of contributing pixels depends on the size. Here every pixel contributes to every
-other, mostly with weight 0: more work, but nothing branches on the size.
+There, the number of contributing pixels depends on the size. Here every source pixel contributes to
+every target pixel, mostly with weight 0. That is more work, but nothing branches on the size.
 """
 
 import torch
@@ -23,8 +23,8 @@ def _in_order(image: Tensor) -> Tensor:
 
 def _matrix(length: int, target: int, device: torch.device) -> Tensor:
     """Return the weights of ``length`` pixels in each of ``target`` pixels, target×length."""
-    # A target lies between the pixels `low` and `low + 1`. One is added before dividing, because
-    # `low` may be -1, and no dividend may be negative.
+    # A target lies between the pixels `low` and `low + 1`. The 1 is added before dividing, because
+    # `low` may be -1 and the dividend must not be negative.
     twice = (2 * torch.arange(target, device=device)[:, None] + 1) * length + target
     low = twice // (2 * target) - 1
     after = (twice - (low + 1) * (2 * target)).float() / (2 * target)
@@ -39,7 +39,7 @@ def _matrix(length: int, target: int, device: torch.device) -> Tensor:
         weight = torch.exp(-narrowness * distance.square())
         return torch.where(distance.abs() <= radius, weight, 0)
 
-    # Mirrored at the border pixels, which are not repeated: their copies are placed out of reach.
+    # Mirror at the border pixels without repeating them: their copies are placed out of reach.
     pixel, last, never = torch.arange(length, device=device), length - 1, 3 * length
     before = torch.where(pixel > 0, -pixel, -never)
     behind = torch.where(pixel < last, 2 * last - pixel, never)

@@ -21,7 +21,7 @@ def limit_size(height: int, width: int, max_size: int | None) -> tuple[int, int]
 def shrink(image: Tensor, max_size: int | None) -> Tensor:
     """Shrink N×3×H×W pictures (uint8, or float in [0, 1]) to :func:`limit_size`, in float32.
 
-    Unlike the official test this uses anti-aliasing, without which fur looks noisy.
+    Unlike the official test, this uses anti-aliasing, without which fur looks noisy.
     """
     small = image.float() if image.is_floating_point() else image / 255
     size = limit_size(image.shape[-2], image.shape[-1], max_size)
@@ -81,7 +81,7 @@ def _slopes(alpha: Tensor, image: Tensor) -> Tensor:
         products[:, k] - mean[:, i] * mean[:, j] + (_NOISE if i == j else 0)
         for k, (i, j) in enumerate(pairs)
     )
-    # The inverse of a symmetric 3×3 matrix by cofactors; torch.linalg is slower for tiny ones.
+    # Inverts the symmetric 3×3 matrix by cofactors; torch.linalg is slower for tiny matrices.
     c_rr, c_rg, c_rb = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c_gg, c_gb, c_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
     determinant = rr * c_rr + rg * c_rg + rb * c_rb

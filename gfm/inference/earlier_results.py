@@ -16,9 +16,9 @@ _COLOUR_TYPES = {"cutout": _RGBA, "composite": _RGB}
 def find_earlier_results(paths: Sequence[Path], out: Path) -> set[Path]:
     """Return the results of earlier commands, whether written to ``out`` or to other folders.
 
-    A result is below a folder named after an output, and has its format. Any colour picture could
-    be a composite and any clip a result, so these count only in ``out``, or if a file outside such
-    folders has the same name.
+    A result lies below a folder named after an output, and has the format of that output. Any
+    colour picture could be a composite, and any clip a result, so these count only in ``out``, or
+    if a file outside such folders has the same name.
     """
     folders = {path.parent for path in paths}
     places = {f: [p for p in (f, *f.parents) if p.name in _OUTPUTS] for f in folders}

@@ -1,4 +1,4 @@
-"""Inferers: each mattes a whole photo, and decides at which scales the network sees it.
+"""Inferers: each mattes a whole photo, and chooses the scales at which the network sees it.
 
 ``Resize`` and ``Hybrid`` follow the official test code: sides are limited and rounded down to
 multiples of 32, pictures are shrunk with Gaussian anti-aliasing as in scikit-image, and results are
@@ -24,7 +24,7 @@ class Prediction(NamedTuple):
     Attributes:
         alpha: N×1×H×W in [0, 1].
         glance: N×1×H×W: 0 background, 0.5 transition, 1 foreground; with two classes only 0 and 1.
-            For RIM, that of its first branch; likewise ``focus``.
+            For RIM, the glance of the first branch; likewise ``focus``.
         focus: N×1×H×W in [0, 1].
         alphas: Alpha of each branch by the name of its RoSTA.
     """
@@ -35,9 +35,9 @@ class Prediction(NamedTuple):
     alphas: Mapping[str, Tensor]
 
     def resized(self, alpha: Tensor, resize: Callable[[Tensor], Tensor]) -> "Prediction":
-        """Return the prediction in the size of ``alpha``, its matte resized in any way."""
+        """Return the prediction with ``alpha``, a resized matte, and the other maps at its size."""
         alphas = dict.fromkeys(self.alphas, alpha)
-        if len(alphas) > 1:  # RIM; the alpha of a single branch is that of the network
+        if len(alphas) > 1:  # RIM; with a single branch, its alpha is that of the network
             alphas = {name: resize(branch) for name, branch in self.alphas.items()}
         return Prediction(alpha, resize(self.glance), resize(self.focus), alphas)
 
@@ -51,7 +51,7 @@ class Inferer(Protocol):
 def format_inferer(inferer: Inferer, is_exact: bool = False) -> str:
     """Format an inferer as ``resize(scale=0.5, max_size=1600)``, with rounded or exact numbers.
 
-    Options of a wrapper around it, such as a size limit, are listed together with its own.
+    The options of a wrapper around it, such as a size limit, are included.
     """
     inner = getattr(inferer, "inferer", inferer)
     options = {**vars(inner), **vars(inferer)}

@@ -30,7 +30,7 @@ class Source(NamedTuple):
 
     Attributes:
         path: Path of the file, or :data:`STDIN`.
-        name: Name without suffix; with the sub-folders below a given folder or pattern.
+        name: Name without suffix, preceded by the sub-folders below a given folder or pattern.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class Inputs:
     Attributes:
         sources: Photos and clips, each once.
         failures: Files and folders that cannot be read.
-        left_out: Number of files in folders that are not matted, by suffix or kind.
+        left_out: Number of files in folders that are left out, by suffix or kind.
     """
 
     sources: list[Source] = field(default_factory=list)

@@ -48,7 +48,7 @@ class Background:
         self._fitted = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1)
 
     def fit(self, height: int, width: int, device: torch.device) -> Tensor:
-        """Return the background in the size of a photo, 1×3×H×W, uint8, on a device."""
+        """Return the background at the size of a photo, 1×3×H×W, uint8, on a device."""
         if self._picture is not None and self._fitted.shape[-2:] != (height, width):
             fitted = ImageOps.fit(self._picture, (width, height), Image.Resampling.LANCZOS)
             self._fitted = torch.from_numpy(np.array(fitted)).permute(2, 0, 1)[None]
@@ -87,7 +87,7 @@ class OutputMaker:
 
         Returns:
             Arrays by output. ``alpha`` and ``focus``: H×W, uint8 or uint16. ``glance``: H×W, uint8,
-            with 0 for background, 128 for transition and 255 for foreground, and values between
+            with 0 for background, 128 for transition, 255 for foreground, and intermediate values
             where it was enlarged. ``cutout``: H×W×4, uint8. ``composite``: H×W×3, uint8.
 
         Raises:
@@ -105,7 +105,7 @@ class OutputMaker:
         if "focus" in self.outputs:
             arrays["focus"] = _to_array(prediction.focus, maximum=self.maximum)
         alpha = prediction.alpha if smoother is None else smoother(batch, prediction.alpha)
-        del prediction  # a large photo needs the memory
+        del prediction  # to free memory for large photos
         if "alpha" in self.outputs:
             arrays["alpha"] = _to_array(alpha, maximum=self.maximum)
         if not {"cutout", "composite"} & set(self.outputs):
@@ -157,7 +157,7 @@ def _to_array(
         layers: Tensors 1×C×H×W.
         maximum: Value of the array that stands for 1.
         function: Computes values in [0, 1] from strips of the layers, so that a large photo needs
-            little memory; by default it joins their channels.
+            little memory; by default it concatenates their channels.
     """
     height, width = layers[0].shape[-2:]
     strips = [
@@ -170,7 +170,7 @@ def _to_array(
 def _to_integers(values: Tensor, maximum: int) -> np.ndarray:
     """Convert 1×C×H×W in [0, 1] to an H×W(×C) array of uint8 or uint16."""
     integers = (values[0].float() * maximum).round_().clamp_(0, maximum)
-    # Convert on the device, because bytes are faster to copy and transpose than floats.
+    # Converted on the device, because bytes are faster to copy and transpose than floats.
     if maximum == 255:
         return channels_last(integers.to(torch.uint8))
     return channels_last(integers.to(torch.int32)).astype(np.uint16)

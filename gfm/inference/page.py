@@ -24,7 +24,7 @@ MAX_UPLOAD = 200_000_000
 """Size in bytes of the largest picture that can be uploaded."""
 
 MAX_PAGES = 4
-"""Number of pages that keep their picture; of more, those used longest ago lose it."""
+"""Number of open pages that keep their picture; beyond it, the least recently used lose theirs."""
 
 _LAUNCH = {
     "server_name": "127.0.0.1",
@@ -34,7 +34,7 @@ _LAUNCH = {
     "ssr_mode": False,
     "show_error": True,
     "footer_links": [],
-    # Each page keeps a picture and its cut-out, even for an hour after it was closed.
+    # Limited because each page keeps a picture and its cut-out, for up to an hour after closing.
     "state_session_capacity": MAX_PAGES,
 }
 
@@ -75,7 +75,7 @@ def _parse_colour(colour: str) -> tuple[int, int, int]:
 
 
 class _EventHandlers:
-    """Update the page; a new background does not run the network again."""
+    """Handlers that update the page; a new background does not run the network again."""
 
     def __init__(self, predictor: Predictor, gradio: Any) -> None:
         self.predictor = predictor
@@ -191,8 +191,8 @@ def serve(
 ) -> Iterator[str]:
     """Serve the page to this machine only, and provide its address.
 
-    The default port is the first free one from 7860. Uploads and results are in a folder that only
-    this user can read. It is removed at the end.
+    The default port is the first free one from 7860. Uploads and results are kept in a folder that
+    only this user can read, and that is removed at the end.
 
     Raises:
         GFMError: The port is in use.
@@ -203,7 +203,7 @@ def serve(
     with _private_folder():
         page = _make_page(predictor, title)
         try:
-            with _set_variable("no_proxy", "*"):  # Gradio asks its own server whether it runs
+            with _set_variable("no_proxy", "*"):  # Gradio sends a request to its own server
                 _, address, _ = page.launch(
                     **_LAUNCH,
                     server_port=port,

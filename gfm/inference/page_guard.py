@@ -13,10 +13,10 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "frame-ancestors 'none'; form-action 'self'"
 )
-"""Allows only this server, and the inline code of the page."""
+"""Policy that allows only this server, and the inline code of the page."""
 
 _HOSTS = ("127.0.0.1", "localhost")
-_FORM_BYTES = 1_000_000  # of a request with an upload, apart from the file
+_FORM_BYTES = 1_000_000  # limit of an upload request, excluding the file
 
 
 class Guard:

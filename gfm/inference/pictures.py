@@ -66,13 +66,13 @@ def convert_like(picture: Picture, result: Tensor) -> Picture:
     """Convert a result to the type of the picture from which it was made.
 
     Args:
-        picture: Picture as in :func:`to_batch`.
+        picture: See :func:`to_batch`.
         result: N×C×H×W in [0, 1], with one channel (matte), three (RGB) or four (RGBA).
 
     Returns:
-        A Pillow image of mode L, RGB or RGBA; an array of shape (N×)H×W or (N×)H×W×C, float32 for
-        mattes, and for colours uint8 if the picture is, else float32; or a float32 tensor of shape
-        (N×)C×H×W on the device of the picture.
+        A Pillow image of mode L, RGB or RGBA; an array of shape (N×)H×W or (N×)H×W×C, which is
+        uint8 for colours if the picture is uint8, and float32 otherwise; or a float32 tensor of
+        shape (N×)C×H×W on the device of the picture.
     """
     if isinstance(picture, Image.Image):
         return Image.fromarray(channels_last(to_bytes(result[0])))

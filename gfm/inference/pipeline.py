@@ -1,4 +1,4 @@
-"""Overlaps reading, computing and writing, in threads."""
+"""Overlaps reading, computing and writing, using threads."""
 
 import time
 from collections import deque
@@ -21,7 +21,7 @@ class Outcome(Generic[T]):
 
     Attributes:
         item: The item.
-        error: Error in one line; ``None`` if the results are written.
+        error: Error in one line; ``None`` if the results were written.
         seconds: Time spent computing, which excludes reading and writing.
     """
 
@@ -37,12 +37,12 @@ def process_overlapped(
     write: Callable[[T, Any], None],
     num_threads: int = 2,
 ) -> Iterator[Outcome[T]]:
-    """Process items in order, reading the next one and writing the previous one meanwhile.
+    """Compute items in order, while threads read the next ones and write the previous ones.
 
     Decoding, encoding and the network release the GIL, so threads suffice: ``num_threads`` each for
-    reading and writing, while ``compute`` runs in the calling thread. At most that number of items
-    are read ahead, and as many wait to be written, so memory does not grow with their number.
-    (``Executor.map`` can do this from Python 3.14.) An item that fails does not stop the others.
+    reading and writing, while ``compute`` runs in the calling thread. At most ``num_threads`` items
+    are read ahead, and about as many wait to be written, so memory use is bounded. (From Python
+    3.14, ``Executor.map`` can limit this, too.) An item that fails does not stop the others.
 
     Raises:
         WriteError: Writing failed; the next item would fail in the same way.

@@ -23,7 +23,7 @@ from gfm.system.cores import num_cores
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress, duration
 
-_LEAST_SIZE = 64  # pixels of the shorter side; smaller inputs hardly need less memory
+_LEAST_SIZE = 64  # pixels of the shorter side; smaller inputs hardly save memory
 
 
 def predict_files(
@@ -40,7 +40,7 @@ def predict_files(
     Raises:
         GFMError: Some files failed, or the folder cannot be written.
     """
-    for output in results.outputs:  # if these cannot be made, all files would fail
+    for output in results.outputs:  # without these folders, all files would fail
         make_folder(results.out / output)
     with _summarize(len(sources), results.out, failures) as summary:
         ready = _make_folders(sources, results, summary)
@@ -53,7 +53,7 @@ def predict_files(
 
 @dataclass
 class _Summary:
-    """The failures, and the seconds spent computing."""
+    """Failures, and the seconds spent computing."""
 
     failures: list[Failure]
     computing: float = 0.0
@@ -103,7 +103,7 @@ def _make_folders(
 def _predict_photos(
     maker: OutputMaker, photos: Sequence[Source], results: ResultFiles, summary: _Summary
 ) -> None:
-    # In a thread, Control-C could not end the wait for it.
+    # Read in the main thread, where Control-C can interrupt it.
     is_given = any(photo.path == STDIN for photo in photos)
     stdin = sys.stdin.buffer.read() if is_given and sys.stdin else b""  # None: closed by the shell
 
@@ -118,7 +118,7 @@ def _predict_photos(
         for output, path in results.to_write(source).items():
             write_png(path, arrays[output])
 
-    # A GPU mattes faster than two threads write PNG files.
+    # More than two, because a GPU mattes faster than two threads write PNG files.
     num_threads = min(4, max(2, num_cores() // 2))
     with Progress(len(photos), "photo") as progress:
         for outcome in process_overlapped(photos, read, compute, write, num_threads):
@@ -145,7 +145,7 @@ def _make_outputs(
         size = min(limit_size(height, width, maker.predictor.max_size)) // 2
         if size < _LEAST_SIZE:
             raise
-    # Not in the handler, where the error would keep its tensors.
+    # Outside the handler, where the error would keep its tensors alive.
     console().print(f"{source}: too little free memory; trying --max-size {size}")
     predictor = maker.predictor
     before, predictor.max_size = predictor.max_size, size

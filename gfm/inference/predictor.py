@@ -83,7 +83,7 @@ class Predictor:
     @overload
     def __call__(self, image: Sequence[Picture]) -> list[Picture]: ...
     def __call__(self, image: Any) -> Any:
-        """Return the matte in the size of the picture: mode L for Pillow, else float32 in [0, 1].
+        """Return the matte at the size of the picture: mode L for Pillow, else float32 in [0, 1].
 
         Raises:
             GFMError: A picture has an unsupported shape, type or range.
@@ -120,8 +120,8 @@ class Predictor:
                 :func:`gfm.inference.pictures.to_batch`.
 
         Raises:
-            GFMError: The picture has an unsupported shape, type or range, or the network's numbers
-                exceed those of float16.
+            GFMError: The picture has an unsupported shape, type or range, or the network overflows
+                in float16.
         """
         batch = to_batch(image).to(self.device)
         prediction = Shrinking(self._infer, self.max_size)(self.model, batch)
@@ -138,21 +138,21 @@ class Predictor:
 
     @contextmanager
     def _set_precision(self) -> Iterator[None]:
-        """Compute as evaluations do in this precision; only ``32`` excludes TF32."""
+        """Set autocast and TF32 as evaluations in this precision do; only ``32`` forbids TF32."""
         dtype = _DTYPES.get(self.precision)
         before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
         allow_tf32(dtype is not None)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
                 yield
-        finally:  # the settings are those of the process, which may also train
+        finally:  # the settings are global, and the process may also train
             torch.backends.cudnn.allow_tf32 = before[0]
             torch.set_float32_matmul_precision(before[1])
 
 
 @contextmanager
 def explain_lack_of_memory(device: torch.device, height: int, width: int) -> Iterator[None]:
-    """Name the fix for commands if a picture of this size needs more memory than there is.
+    """Turn an out-of-memory error into one that names the picture's size and the option to lower.
 
     Raises:
         GFMError: Memory ran out within the context.

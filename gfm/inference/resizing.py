@@ -12,7 +12,7 @@ from gfm.inference.dense_resizing import resize_densely
 _MULTIPLE = 32
 
 
-@lru_cache(maxsize=32)  # computing and copying would let a GPU wait at every frame of a clip
+@lru_cache(maxsize=32)  # recomputing and copying them would stall a GPU at every frame of a clip
 @torch.inference_mode(mode=False)  # so that later calls can compute gradients
 def _taps(length: int, target: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the indices and weights of the pixels that contribute to each target pixel.
@@ -55,10 +55,10 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 
     Sides that shrink are first smoothed by a Gaussian with sigma (factor - 1) / 2.
 
-    This equals ``skimage.transform.resize`` with its defaults, as in the official code. At the
-    border it mirrors the image, while ``torch.nn.functional.interpolate`` repeats the last pixel.
-    It selects and adds rows instead of multiplying by a matrix, because GPUs round the factors of
-    matrix products to 10 bits, which would make equal pixels unequal.
+    This equals ``skimage.transform.resize`` with its defaults, as in the official code. It mirrors
+    the image at the border, whereas ``torch.nn.functional.interpolate`` repeats the last pixel. It
+    selects and adds rows instead of multiplying by a matrix, because GPUs may round the factors of
+    matrix products to 10 bits (TF32), which would make equal pixels unequal.
     """
     if torch.compiler.is_exporting():
         return resize_densely(image, size).clamp(0, 1)
@@ -71,7 +71,7 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 def scaled_size(height: int, width: int, scale: float, max_size: int) -> tuple[int, int]:
     """Scale (height, width) down to multiples of 32, at least 32 and at most ``max_size``."""
-    # In integers, like the sides in an exported graph, so that 1/3 is exact instead of 0.333…
+    # In integers, like the sides in an exported graph, so that 1/3 is exact rather than 0.333…
     exact = Fraction(scale).limit_denominator(1_000_000)
 
     def side(length: int) -> int:

@@ -1,4 +1,4 @@
-"""Selects what to matte: inputs whose results are missing and would replace no other file."""
+"""Selects what to matte: inputs whose results are missing and would not overwrite other files."""
 
 import os
 import unicodedata
@@ -57,7 +57,7 @@ class ResultFiles:
 
 
 def _exists(result: Path) -> bool:
-    """Return whether a result exists; that of a clip may be a folder of frames."""
+    """Return whether a result exists; the result of a clip may be a folder of frames."""
     return os.path.isfile(result / TIMESTAMPS if result.name.endswith("_frames") else result)
 
 
@@ -78,7 +78,7 @@ def select_sources(
         shard: Part of the photos and clips to matte.
 
     Raises:
-        GFMError: Something cannot be matted, and nothing else is left to do.
+        GFMError: Some inputs cannot be matted, and there are no others to do.
     """
     sources, conflicts = reject_conflicts(found.sources, results, [weights, *others], shard)
     num_missing = {source: len(results.to_write(source)) for source in sources}
@@ -127,7 +127,7 @@ def _modified(path: Path) -> float:
 
 
 def reject_unreadable(sources: Iterable[Source]) -> tuple[list[Source], list[Failure]]:
-    """Separate photos and clips that need a package which is not installed."""
+    """Separate the photos and clips that need a package that is not installed."""
     readable, unreadable = [], dict[str, list[Source]]()
     for source in sources:
         try:
@@ -151,12 +151,14 @@ def reject_conflicts(
     others: Iterable[Path] = (),
     shard: Shard = EVERYTHING,
 ) -> tuple[list[Source], list[Failure]]:
-    """Separate photos and clips with the same results, or whose results would replace an input.
+    """Separate photos and clips that share results, or whose results would overwrite an input.
 
-    Standard input, whose photo may be a different one each time, must have no earlier results.
+    Standard input is rejected if it has earlier results, because each time it may be a different
+    photo.
 
     Raises:
-        WriteError: Names differ only in case, and the folder of the results cannot be written.
+        WriteError: Names differ only in case or in how accents are encoded, and the folder of the
+            results cannot be written.
     """
     by_result = _group_by_result(sources, results.out)
     is_input = _InputFiles([*(source.path for source in sources), *others])
@@ -178,9 +180,9 @@ def reject_conflicts(
 
 
 def _group_by_result(sources: Sequence[Source], out: Path) -> list[list[Source]]:
-    """Group the photos and clips whose results are the same files on the disk of ``out``."""
+    """Group the photos and clips whose results would be the same files on the disk of ``out``."""
     names = {str(source.name) for source in sources}
-    # The disk is examined only if its answer matters.
+    # The disk is examined only if that makes a difference.
     is_folded = len(set(map(_case_key, names))) < len(names) and ignores_case(out)
     key = _case_key if is_folded else str
     groups: defaultdict[tuple[str, bool], list[Source]] = defaultdict(list)
@@ -195,10 +197,10 @@ def _case_key(name: str) -> str:
 
 
 class _InputFiles:
-    """Recognises the inputs of a command under any name, and their folders.
+    """Recognises the inputs of a command and their folders, through links and other paths, too.
 
-    Folders count because a folder of frames is replaced as a whole. Inputs, of which there may be a
-    million, are examined only once a file exists that might be one of them.
+    Folders count because a folder of frames is replaced as a whole. There may be a million inputs,
+    so they are examined only once a file exists that might be one of them.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:

@@ -24,7 +24,7 @@ class Shrinking:
         self.shorter_side = shorter_side
 
     def __call__(self, model: GFM, image: Tensor) -> Prediction:
-        """See :class:`gfm.inference.Inferer`; pictures of bytes are matted, too."""
+        """See :class:`gfm.inference.Inferer`; ``image`` may also be uint8."""
         small = shrink(image, self.shorter_side)
         prediction = self.inferer(model, small)
         size = (image.shape[-2], image.shape[-1])

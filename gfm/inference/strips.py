@@ -1,4 +1,4 @@
-"""Splits large pictures into strips of rows, so that work on them takes little memory."""
+"""Splits large pictures into strips of rows, so that processing them takes little memory."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,13 @@ _STRIP_PIXELS = 4_000_000
 def cut_strips(
     start: int, stop: int, width: int, multiple: int = 1, num_pixels: int | None = None
 ) -> Iterator[slice]:
-    """Yield the rows of each strip between the rows ``start`` and ``stop`` (exclusive).
+    """Yield a slice of rows for each strip between the rows ``start`` and ``stop`` (exclusive).
 
     Args:
         start: First row.
         stop: Row after the last.
-        width: Pixels of a row.
-        multiple: Divides the height of every strip except the last.
+        width: Pixels per row.
+        multiple: Factor of the height of every strip except the last.
         num_pixels: Maximum size of a strip, unless ``multiple`` rows exceed it; by default 4
             million pixels.
     """

@@ -12,8 +12,8 @@ from gfm.inference.video.codecs import VideoFormat
 from gfm.inference.video.reading import Clip, is_known, translate_read_errors
 
 _COMMON_RATE = 48_000  # samples per second; used where an encoder does not support the clip's
-# Layouts by number of channels that both encoders support. Opus refuses 5.1(side), that of AC-3,
-# and AAC refuses unspecified layouts, those of AVI.
+# Layouts that both encoders support, by number of channels. Opus rejects 5.1(side), the layout of
+# AC-3, and AAC rejects unspecified layouts, such as those of AVI.
 _LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 # Containers in which audio packets before time 0 would delay the whole video.
 _FROM_ZERO = ("matroska", "webm")
@@ -22,7 +22,7 @@ _FROM_ZERO = ("matroska", "webm")
 class AudioCopier:
     """Copies the audio of a clip packet by packet to an output that is still empty.
 
-    Only audio that the format cannot contain is re-encoded. Timestamps count from the start of the
+    Audio is re-encoded only if the format cannot contain it. Timestamps count from the start of the
     clip, like those of the frames.
     """
 
@@ -38,7 +38,7 @@ class AudioCopier:
         self._packet = next(self._packets, None)  # read, but not due yet
 
     def _read_packets(self, streams: list[AudioStream]) -> Iterator[Any]:
-        """Yield the packets; their timestamps, if they have any, count from the clip's start."""
+        """Yield the packets, with any timestamps counted from the start of the clip."""
         with translate_read_errors(self.clip.path):
             for packet in self.container.demux(*streams) if streams else ():
                 for name in ("pts", "dts"):

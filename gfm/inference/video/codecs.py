@@ -1,4 +1,4 @@
-"""The formats in which the results of a clip can be written."""
+"""Formats for the results of a clip."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ TIMESTAMPS = "timestamps.txt"
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """A video format, by the names of FFmpeg.
+    """A video format, in FFmpeg's terms.
 
     Attributes:
         suffix: End of the file name.
@@ -27,9 +27,9 @@ class VideoFormat:
         pixel_format_16: Pixel format of 16-bit mattes; empty if unsupported.
         options: Options of the encoder.
         audio_codec: Encoder for audio that cannot be copied to the container.
-        refused_audio: Codecs, or the beginning of their names, that are not copied although FFmpeg
-            lists them as supported.
-        has_even_sides: Whether sides must be even, because colours have half the resolution.
+        refused_audio: Prefixes of the codecs that are not copied although FFmpeg lists them as
+            supported.
+        has_even_sides: Whether sides must be even, because chroma has half the resolution.
     """
 
     suffix: str
@@ -44,7 +44,7 @@ class VideoFormat:
 
 
 ALPHA_FORMATS = {
-    # Every frame is independent (g), so that editors can seek to any of them, and has a checksum.
+    # Every frame is a keyframe (g), so that editors can seek to any of them, and has a checksum.
     "ffv1": VideoFormat(
         suffix=".mkv",
         container="matroska",
@@ -59,7 +59,7 @@ ALPHA_FORMATS = {
         codec="libx264",
         pixel_format="yuv420p",
         options={"crf": "16", "preset": "fast"},
-        refused_audio=("pcm_",),  # few players support it, and FFmpeg not in every layout
+        refused_audio=("pcm_",),  # few players support PCM in MP4, and FFmpeg not every layout
         has_even_sides=True,
     ),
 }

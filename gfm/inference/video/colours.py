@@ -14,14 +14,15 @@ _UNSPECIFIED = 2
 _PQ, _HLG = 16, 18  # transfer functions of HDR
 _WIDE = (9, 11, 12)  # primaries: BT.2020, and P3 for cinemas and displays
 
-# HDR is tone-mapped. SDR colours stay exact if they lie within BT.709.
+# HDR (True) is tone-mapped. SDR colours (False) stay exact if they lie within BT.709.
 _INTENTS = {True: "perceptual", False: "relative_colorimetric"}
 
 
 class RgbConverter:
-    """Converts the frames of a clip, HDR and wide gamuts by FFmpeg's filter ``scale``.
+    """Converts the frames of a clip; HDR and wide gamuts use FFmpeg's filter ``scale``.
 
-    FFmpeg before 7.1 cannot do that: a warning names the clip, and colours are read as BT.709.
+    FFmpeg before 7.1 cannot convert those: a warning names the clip, and the colours are read as
+    BT.709.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +52,7 @@ class RgbConverter:
 
 
 def _make_graph(frame: VideoFrame, intent: str) -> Any:
-    """Make a graph of filters that converts frames like the given one."""
+    """Build a filter graph that converts frames like the given one."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

@@ -52,13 +52,14 @@ class Clip:
     Attributes:
         rate: Average frames per second.
         time_base: Seconds per unit of timestamps.
-        start: Seconds at which the clip starts; transport streams of cameras start at any time.
+        start: Time in seconds at which the clip starts; transport streams of cameras start at any
+            time.
         num_frames: Number of frames according to the header, or estimated from the duration;
             ``None`` if both are unknown.
         pixel_aspect: Width of an upright pixel divided by its height, once a frame has been read.
 
     Raises:
-        GFMError: The file is missing, not a regular file, damaged, a picture or without video.
+        GFMError: The file is missing, not a regular file, damaged, a picture, or has no video.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +69,7 @@ class Clip:
         # deadlock: closing the clip waits for a decoder thread that waits for the GIL.
         av.logging.set_level(None)
         with translate_read_errors(path):
-            # FFmpeg takes the beginning of a relative name like 12:30.mp4 for a protocol.
+            # Absolute, because FFmpeg takes the start of a name like 12:30.mp4 for a protocol.
             self._container: InputContainer = av.open(str(path.absolute()))
         try:
             stream = self._stream = _find_video(self._container, path)

@@ -1,4 +1,4 @@
-"""Reduces the flicker of a clip's mattes by a recursive average along the motion."""
+"""Reduces the flicker of a clip's mattes by a recursive filter that follows the motion."""
 
 import cv2
 import numpy as np
@@ -7,21 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _SHORTER_SIDE = 360  # of the small pictures in which motion is estimated, in pixels
-_LEAST_SIDE = 32  # of these, because OpenCV's optical flow crashes on some narrower ones
+_LEAST_SIDE = 32  # of the same, because OpenCV's optical flow crashes on some narrower pictures
 _WINDOW = 5  # side of the neighbourhoods that are compared, in pixels of the small pictures
 _MIN_TOLERANCE = 0.01  # of colours in [0, 1]
 _MAX_TOLERANCE = 0.06  # reached after a cut, where everything differs
 
 
 class Smoother:
-    """A recursive filter along the motion, for the frames of one clip in order.
+    """A motion-compensated recursive filter, for the frames of one clip in order.
 
     The previous smoothed matte is warped by the optical flow (Kroeger et al., Fast Optical Flow
     using Dense Inverse Search, ECCV 2016), and
     result = alpha + weight · (warped - alpha), weight = strength · exp(-(difference / tolerance)²).
     The difference between the warped previous picture and the current one is averaged over a
-    neighbourhood. So the weight is small where the flow is wrong, and 0 beyond the border and after
-    a cut. The tolerance adapts to the noise. ``docs/predicting.md`` has the gain and the cost.
+    neighbourhood. So the weight is 0 beyond the border, and tiny where the flow is wrong and after a
+    cut. The tolerance adapts to the noise. ``docs/predicting.md`` reports the gain and the cost.
 
     Args:
         strength: Weight of the past where the pictures agree, in [0, 1).
@@ -72,9 +72,9 @@ def _pad(grey: np.ndarray) -> np.ndarray:
 
 
 def _warp(values: Tensor, flow: Tensor, repeats_border: bool = True) -> Tensor:
-    """Sample 1×C×H×W values where the flow points: 1×2×h×w, in pixels of its own size.
+    """Sample 1×C×H×W values where a flow points; it is 1×2×h×w, in pixels at that resolution.
 
-    Beyond the border, the nearest value is repeated, or else values are 0.
+    Beyond the border, the nearest value is repeated if ``repeats_border``; otherwise values are 0.
     """
     height, width = values.shape[-2:]
     scale = torch.tensor([width / flow.shape[-1], height / flow.shape[-2]], device=flow.device)

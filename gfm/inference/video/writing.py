@@ -25,10 +25,10 @@ _FULL, _LIMITED, _BT709 = 2, 1, 1  # FFmpeg's codes for colour ranges, and for a
 
 
 class Writer(Protocol):
-    """Takes the frames of a result in order."""
+    """Writes the frames of a result in order."""
 
     def write(self, picture: np.ndarray, time: int) -> None:
-        """Write H×W(×C) with its timestamp in units of the clip's ``time_base``."""
+        """Write H×W(×C) with a timestamp in units of the clip's ``time_base``."""
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def open_writer(path: Path, video_format: VideoFormat, clip: Clip) -> Iterator[W
 class VideoWriter:
     """Writes a video with the timestamps and audio of ``clip``, counted from its start.
 
-    It is written to ``temporary``; messages name its final ``path``.
+    The video is written to ``temporary``; messages name the final ``path``.
     """
 
     def __init__(self, path: Path, temporary: Path, video_format: VideoFormat, clip: Clip) -> None:
@@ -83,8 +83,8 @@ class VideoWriter:
             self.output.mux(self.stream.encode(frame))
             if self.audio is not None:
                 self.audio.write_until(float(time * self.clip.time_base))
-        # The muxer may hold back slow frames for longer than the age at which other commands remove
-        # temporary files. The file exists once the muxer has written for the first time.
+        # Other commands remove temporary files that look abandoned, and the muxer may buffer the
+        # frames of a slow clip for longer than that. The file exists only after its first write.
         with suppress(OSError):
             os.utime(self.temporary)
 
@@ -94,7 +94,7 @@ class VideoWriter:
         stream.height, stream.width = picture.shape[:2]
         is_16_bit = picture.dtype == np.uint16
         stream.pix_fmt = self.format.pixel_format_16 if is_16_bit else self.format.pixel_format
-        # The clip's unit of time keeps irregular timestamps.
+        # The clip's time base preserves irregular timestamps.
         stream.time_base = stream.codec_context.time_base = self.clip.time_base
         stream.codec_context.sample_aspect_ratio = self.clip.pixel_aspect
         is_grey = stream.pix_fmt.startswith("gray")
@@ -112,7 +112,7 @@ class VideoWriter:
         frame.color_range = _FULL
         if stream.pix_fmt == pixel_format:
             return frame
-        # Grey values stay exact only without a colour space, which they do not need.
+        # Grey values need no colour space, and stay exact only without one.
         colorspace = None if channels == 1 else "ITU709"
         return frame.reformat(
             format=self.format.pixel_format, dst_colorspace=colorspace, dst_color_range="MPEG"
@@ -131,7 +131,7 @@ class VideoWriter:
         """Close the files, even if writing has failed."""
         if self.audio is not None:
             self.audio.close()
-        with suppress(Exception):  # the earlier error is the one to report
+        with suppress(Exception):  # an earlier error is the one to report
             self.output.close()
 
 
