@@ -12,7 +12,7 @@ from gfm.models.fusion import BranchOutput, MattingOutput
 from gfm.rosta import ROSTAS, Rosta, transition_mask
 
 _TERMS = ("glance", "focus_alpha", "focus_laplacian", "fusion_alpha", "fusion_laplacian")
-"""Terms of the whole network or of a branch, whose name is added if there are several."""
+"""Names of terms; those of a branch get its name as a suffix if there are several branches."""
 
 _Pairs = dict[str, tuple[Tensor, Tensor, Tensor | None]]
 """Prediction, target and weight of each Laplacian loss, by name."""
@@ -22,7 +22,7 @@ _Pairs = dict[str, tuple[Tensor, Tensor, Tensor | None]]
 class WeightedTerm:
     """A weighted loss term in addition to those of the paper.
 
-    ``term`` returns a scalar for the network's output and the batch that :class:`Criterion` gets.
+    ``term`` returns a scalar, given the arguments of :meth:`Criterion.forward`.
     """
 
     term: Callable[[MattingOutput, Mapping[str, Tensor]], Tensor]
@@ -34,15 +34,16 @@ class Criterion(nn.Module):
 
     ``total = glance · CE + focus · (alpha + laplacian in the transition region)
     + fusion · (alpha + laplacian everywhere) + composition · composition``.
-    With RIM, the terms of its three branches are added, and the fusion and composition terms apply
-    to the integrated alpha too. (In the official code all weights of RIM are 1, each branch also
-    has a composition term, and the terms of the BT branch are computed on the output of the FT
+    With RIM, the terms of its three branches are added up, and there are fusion and composition
+    terms for the integrated alpha. (In the official code, all weights of RIM are 1, each branch
+    also has a composition term, and the terms of the BT branch are computed on the output of the FT
     branch.)
+
+    The default weights are those of the official code, except for RIM.
 
     Args:
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
-        glance: Weight of the glance loss. All four weights are those of the official code, except
-            for RIM.
+        glance: Weight of the glance loss.
         focus: Weight of the focus losses.
         fusion: Weight of the fusion losses.
         composition: Weight of the composition loss, which is computed only for batches whose
@@ -51,7 +52,7 @@ class Criterion(nn.Module):
         extra: Additional terms by name.
 
     Raises:
-        GFMError: An additional term has the name of an existing one.
+        GFMError: An additional term has a name that is taken.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Criterion(nn.Module):
             raise GFMError(f"loss.extra.{name}: a term of this name exists; choose another name")
 
     def forward(self, output: MattingOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Compute the terms before weighting, and ``total``, by name.
+        """Return the unweighted terms, and their weighted sum ``total``, by name.
 
         Args:
             output: Output of the network.

@@ -1,7 +1,7 @@
 """The terms of the loss as functions (GFM, section 4.4).
 
-All are computed in float32, even under autocast, from alphas and colours in [0, 1]. Differing
-shapes raise a ValueError, because broadcasting would hide the mistake.
+All are computed in float32, even under autocast, from alphas and colours in [0, 1]. Shapes that do
+not match raise a ValueError, because broadcasting would hide the mistake.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _CHANNELS = {"image": 3, "foreground": 3, "background": 3}
 
 
 def _check_shapes(**tensors: Tensor | None) -> None:
-    """Raise ValueError unless all tensors match the first in number and size of images."""
+    """Raise ValueError unless all tensors match the first one in N, H and W."""
     given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     first, like = next(iter(given.items()))
     for name, tensor in given.items():
@@ -57,7 +57,7 @@ def glance_loss(logits: Tensor, classes: Tensor, on: GlanceOn = "logits") -> Ten
             f"classes, {tuple(classes.shape)}"
         )
     scores = logits.float() if on == "logits" else logits.float().sigmoid()
-    # CUDA has no deterministic kernel of F.cross_entropy for maps.
+    # On CUDA, F.cross_entropy has no deterministic kernel for maps.
     return -scores.log_softmax(dim=1).gather(1, classes).mean()
 
 
@@ -65,9 +65,9 @@ def alpha_loss(preds: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     """Compute the smoothed absolute difference, ``sum sqrt((w (p - t))² + 1e-12) / (sum w + 1)``.
 
     The ``+ 1`` keeps the loss of an empty region finite. Without a weight, the result is the mean
-    over all pixels. In distributed training, ``sum w`` covers all processes, and each divides by
-    ``(sum w + 1) / processes``. The average of their gradients then equals the gradient of a single
-    process on all samples.
+    over all pixels. In distributed training, ``sum w`` covers all processes, and each process
+    divides by ``(sum w + 1) / world_size``. The average of their gradients then equals the gradient
+    of a single process on all samples.
 
     All are N×1×H×W: ``preds`` and ``target`` in [0, 1], ``weight`` 1 where the loss counts, else 0.
     """
@@ -101,12 +101,13 @@ def laplacian_losses(pairs: Sequence[tuple[Tensor, Tensor, Tensor | None]]) -> T
     """Compute :func:`laplacian_loss` of several pairs of one shape in a single pyramid.
 
     Returns:
-        One loss for each pair. A batch of all pairs launches as many kernels as one pair, and on
+        One loss for each pair. All pairs together launch as many kernels as one pair would, and on
         GPUs launching them takes longer than running them.
     """
     with torch.autocast(pairs[0][0].device.type, enabled=False):
         # The pyramid is linear, so one pyramid of the difference replaces two. Its rounding error
-        # is relative to the difference; TF32 would round two pyramids by more than they differ.
+        # is relative to the difference, whereas TF32 would round two pyramids by more than they
+        # differ.
         differences = torch.cat([_weighted_difference(*pair) for pair in pairs])
         levels = _laplacian_pyramid(differences)
         return torch.stack([x.abs().reshape(len(pairs), -1).mean(1) for x in levels]).sum(0)
@@ -120,8 +121,8 @@ def _weighted_difference(preds: Tensor, target: Tensor, weight: Tensor | None) -
 
 def _laplacian_pyramid(images: Tensor) -> list[Tensor]:
     """Return the levels of N×1×H×W images, 1×N×H×W each."""
-    # The images are channels of a depthwise convolution: on CPUs twelve times as fast, forward and
-    # backward, as a convolution of a single channel.
+    # The images become channels of a depthwise convolution, which on CPUs is twelve times as fast,
+    # forward and backward, as a convolution of single-channel images.
     image = images.transpose(0, 1)
     kernel = _gauss_kernel(image.device).expand(len(images), -1, -1, -1)
     levels = []
@@ -138,7 +139,7 @@ def _laplacian_pyramid(images: Tensor) -> list[Tensor]:
 def _gauss_kernel(device: torch.device) -> Tensor:
     # As in the official code, two one-dimensional Gaussians are added instead of multiplied;
     # released models were trained with this kernel.
-    # Built on the device, because copying it there would synchronise.
+    # Built on the device, because copying it there would synchronise with the GPU.
     x = torch.arange(5, dtype=torch.float32, device=device) - 2
     gauss = torch.exp(-x.square())
     kernel = gauss[:, None] + gauss[None, :]
@@ -151,8 +152,8 @@ def composition_loss(
     """Compute the error of the image recomposed with the predicted alpha.
 
     This is ``sqrt((p F + (1 - p) B - I)² + 1e-12)``, summed over colours and averaged over pixels.
-    (The official code also divides by the number of pixels, not of values.) Images are N×3×H×W,
-    ``preds`` N×1×H×W, all in [0, 1].
+    (As in the official code, the divisor is the number of pixels, not of values.) Images are
+    N×3×H×W and ``preds`` N×1×H×W, all in [0, 1].
     """
     _check_shapes(preds=preds, image=image, foreground=foreground, background=background)
     preds = preds.float()

@@ -1,8 +1,8 @@
-"""Activation checkpointing: blocks keep only their input, and recompute the rest for gradients.
+"""Activation checkpointing: blocks save only their input, and recompute the rest for gradients.
 
 It works for any network, because blocks are found by how modules are nested, not by their names.
 Parameters, buffers and their names stay the same, so checkpoint files load with and without it.
-torch's private ``apply_activation_checkpointing`` counts batches twice in running statistics.
+torch's private ``apply_activation_checkpointing`` would update running statistics twice per batch.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from gfm.models.batchnorm import find_batchnorms
 
 
 def apply_activation_checkpointing(network: nn.Module) -> None:
-    """Make every block drop its activations; gradients and running statistics stay the same."""
+    """Make every block recompute its activations, without changing gradients or statistics."""
     for block in _blocks(network):
         # Set on the instance, because a wrapping module would rename every parameter.
         object.__setattr__(block, "forward", _CheckpointedForward(block))
@@ -48,12 +48,12 @@ class _CheckpointedForward:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
             return self.forward(*args, **kwargs)
-        if torch.compiler.is_compiling():  # compiled graphs update running statistics once
+        if torch.compiler.is_compiling():  # compiled graphs update running statistics only once
             return checkpoint(self.run, *args, use_reentrant=False, **kwargs)
         return checkpoint(self.run, *args, use_reentrant=False, context_fn=self.contexts, **kwargs)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the block on copies of lists, because blocks of HRNet modify the list they get."""
+        """Run the block on copies of lists, because HRNet's blocks modify the lists they get."""
         copies = (list(a) if isinstance(a, list) else a for a in args)
         return self.forward(*copies, **kwargs)
 
@@ -64,7 +64,7 @@ class _CheckpointedForward:
     @contextmanager
     def without_statistics(self) -> Iterator[None]:
         """Keep a recomputed batch from counting twice in the running statistics."""
-        # Looked up only now, because torch.nn.SyncBatchNorm.convert_sync_batchnorm replaces them.
+        # Looked up late, because torch.nn.SyncBatchNorm.convert_sync_batchnorm replaces them.
         norms = find_batchnorms(self.block)
         saved = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
         for norm in norms:

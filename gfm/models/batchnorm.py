@@ -1,4 +1,4 @@
-"""Finds layers of batch normalisation, and folds them into convolutions."""
+"""Finds batch-normalisation layers, and folds them into convolutions."""
 
 from itertools import pairwise
 
@@ -8,19 +8,19 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from gfm.compat.torchvision import BasicBlock, Bottleneck
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
-"""Batch normalisation; timm's layers derive from these. torch's common base class is private."""
+"""Batch-normalisation layers; timm's derive from these. torch's common base class is private."""
 
 _ORDERED = (nn.Sequential, BasicBlock, Bottleneck)
 """Modules that apply each norm directly after the convolution registered before it."""
 
 
 def find_batchnorms(network: nn.Module) -> list[BatchNorm]:
-    """Return the layers of batch normalisation, in the order of the network's modules."""
+    """Return the batch-normalisation layers, in the order of the network's modules."""
     return [module for module in network.modules() if isinstance(module, BatchNorm)]
 
 
 def fold_batchnorm(network: nn.Module) -> None:
-    """Fold each batch normalisation into the convolution before it, for faster inference.
+    """Fold each batch-normalisation layer into the preceding convolution, for faster inference.
 
     In evaluation mode both are linear, so one convolution can replace them, up to rounding. The
     network is changed in place and cannot be trained afterwards. Norms are kept where the order of
@@ -30,7 +30,7 @@ def fold_batchnorm(network: nn.Module) -> None:
         if not isinstance(block, _ORDERED):
             continue
         for (conv_name, conv), (norm_name, norm) in pairwise(list(block.named_children())):
-            # Subclasses may do more: timm's norms include an activation.
+            # Exact types, because subclasses may do more: timm's norms include an activation.
             if type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
                 setattr(block, conv_name, fuse_conv_bn_eval(conv, norm))
                 setattr(block, norm_name, nn.Identity())

@@ -29,14 +29,14 @@ def conv_stack(in_channels: int, *out_channels: int, dilation: int = 1) -> list[
 
 
 def upsample(factor: int) -> list[nn.Module]:
-    """Make a layer that enlarges bilinearly by ``factor``; none for a factor of 1."""
+    """Make a layer that enlarges bilinearly by ``factor``; no layer for a factor of 1."""
     if factor == 1:
         return []
     return [Upsample(scale_factor=factor, mode="bilinear", align_corners=False)]
 
 
 class Upsample(nn.Upsample):
-    """``nn.Upsample`` with an exact gradient in half precision; see :func:`interpolate`."""
+    """``nn.Upsample`` with an accurate gradient in half precision; see :func:`interpolate`."""
 
     def forward(self, feature: Tensor) -> Tensor:
         """Enlarge N×C×H×W."""
@@ -46,11 +46,11 @@ class Upsample(nn.Upsample):
 
 
 def interpolate(feature: Tensor, **options: Any) -> Tensor:
-    """Interpolate N×C×H×W bilinearly, as ``F.interpolate`` does, but with an exact gradient.
+    """Interpolate N×C×H×W bilinearly like ``F.interpolate``, but with an accurate gradient.
 
-    A pixel's gradient is a sum over all pixels that it was enlarged to. CUDA adds term by term in
-    the type of the feature, and bfloat16 has 8 bits: with 16² or 32² terms, later ones are lost. So
-    half precision is interpolated in float32; the result is the same.
+    A pixel's gradient is a sum over all pixels that it was enlarged to. CUDA accumulates it in the
+    dtype of the feature. With the 8 bits of bfloat16, most of 16² or 32² terms would be lost. So
+    half precision is interpolated in float32; the forward result is the same.
     """
     if not feature.requires_grad or feature.dtype not in (torch.float16, torch.bfloat16):
         return F.interpolate(feature, mode="bilinear", **options)
@@ -60,7 +60,8 @@ def interpolate(feature: Tensor, **options: Any) -> Tensor:
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column of N×C×H×W until the sides are multiples of ``multiple``.
 
-    Equals ``F.pad(mode="replicate")``, but uses indexing, so exported graphs accept any size.
+    This equals ``F.pad(mode="replicate")``, but uses indexing, so that exported graphs accept any
+    size.
     """
     for dim in (-2, -1):
         length = image.shape[dim]
@@ -73,8 +74,9 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 class GridPool(nn.AdaptiveAvgPool2d):
     """Averages the cells of a square grid.
 
-    torch's kernel is faster, but exports support a single image size, its gradient on CUDA is not
-    deterministic, and on Apple's GPUs it requires sides that are multiples of n.
+    torch's kernel is used where possible, because it is faster. But exported graphs would support
+    only one image size, its gradient on CUDA is not deterministic, and on Apple's GPUs it requires
+    sides that are multiples of n.
     """
 
     output_size: int
@@ -91,12 +93,12 @@ def _enlarge(grid: Tensor, height: int, width: int) -> Tensor:
     """Enlarge N×C×n×n linearly to N×C×H×W, with the centres of the outer cells at the borders."""
     if torch.compiler.is_exporting():
         return enlarge_grid(grid, height, width)
-    # Corners are aligned here and nowhere else in the network: released weights expect it.
+    # Only here does the network align corners: released weights expect it.
     return interpolate(grid, size=(height, width), align_corners=True)
 
 
 class PyramidPooling(nn.Module):
-    """Pyramid pooling (Zhao et al., CVPR 2017) with the grids 1×1, 3×3 and 5×5 of GFM."""
+    """Pyramid pooling (Zhao et al., CVPR 2017), by default with GFM's grids 1×1, 3×3 and 5×5."""
 
     def __init__(self, channels: int, out_channels: int, sizes: Sequence[int] = (1, 3, 5)) -> None:
         super().__init__()
@@ -107,7 +109,7 @@ class PyramidPooling(nn.Module):
         self.bottleneck = nn.Conv2d(channels * (len(sizes) + 1), out_channels, 1)
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Enlarge the context of every grid, and mix it with the feature."""
+        """Combine a feature with its enlarged grids, N×C×H×W to N×out_channels×H×W."""
         height, width = feature.shape[-2:]
         priors = [_enlarge(stage(feature), height, width) for stage in self.stages]
         return F.relu(self.bottleneck(torch.cat([*priors, feature], dim=1)))
@@ -116,7 +118,7 @@ class PyramidPooling(nn.Module):
 class SqueezeExcitation(nn.Module):
     """Channel attention (Hu et al., CVPR 2018): scales each channel by a factor in (0, 1).
 
-    The layers of torchvision's module have biases, which released weights lack.
+    Unlike torchvision's module, the layers have no biases, because released weights have none.
     """
 
     def __init__(self, channels: int, reduction: int = 4) -> None:

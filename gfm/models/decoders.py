@@ -1,7 +1,7 @@
 """The glance decoder and the focus decoder (GFM, section 4.2).
 
 Both go from the encoder's deepest feature up to full resolution, with one stage per feature. They
-differ in what each stage concatenates: the glance decoder takes the pyramid-pooled context, the
+differ in what each stage concatenates: the glance decoder takes the pyramid-pooled context, and the
 focus decoder the encoder's feature. Each ends in one head per RoSTA branch, which returns logits.
 
 Decoders depend only on the channels and strides of an encoder. ``decoder_channels[i]`` is the
@@ -20,8 +20,8 @@ from gfm.models.blocks import PyramidPooling, conv_bn_relu, conv_stack, upsample
 class _Decoder(nn.Module):
     """The stages of a decoder, from the deepest feature upwards, and its heads.
 
-    If the finest feature has full resolution, it gets a stage, and each head is a single
-    convolution. Otherwise each head is itself the last stage and enlarges by the finest stride.
+    If the finest feature has full resolution, it has its own stage, and each head is a single
+    convolution. Otherwise, each head is itself the last stage, and enlarges by the finest stride.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class _Decoder(nn.Module):
         )
 
     def concatenate(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Concatenate the input of a stage; released weights fix the order of the channels."""
+        """Concatenate the inputs of a stage; released weights determine the channel order."""
         return torch.cat([x, skip], dim=1)
 
     def decode(self, bottom: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Turn the first input and the features' skips, deepest first, into N×C×H×W logits."""
+        """Turn the deepest input and the skips, deepest first, into N×C×H×W logits per head."""
         x = bottom
         for stage, skip in zip(self.stages, skips, strict=False):
             x = stage(self.concatenate(x, skip))

@@ -1,4 +1,4 @@
-"""Encoders, which turn an image into features from fine to coarse."""
+"""Encoders, which turn an image into features, finest first."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ def build_pretrained(
         return build(False)
     try:
         return build(True)
-    except Exception as error:  # offline, or the file is damaged: libraries raise many kinds
+    except Exception as error:  # offline or a damaged file: libraries raise many types of errors
         reason = (str(error) or type(error).__name__).splitlines()[0]
         failure = f"cannot load ImageNet weights of {name} ({reason})"
         message = f"{failure}: set backbone.pretrained=false, {fix}"

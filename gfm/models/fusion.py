@@ -1,6 +1,6 @@
 """Collaborative matting: glance and focus fused to alpha (GFM, section 4.3).
 
-The rules of the RoSTAs are ``fuse_tt``, ``fuse_ft`` and ``fuse_bt`` of :mod:`gfm.rosta`; RIM
+The fusion rules of the RoSTAs are ``fuse_tt``, ``fuse_ft`` and ``fuse_bt`` in :mod:`gfm.rosta`; RIM
 combines the three alphas by a learned module.
 """
 
@@ -44,9 +44,9 @@ class MattingOutput(NamedTuple):
 def classify(glance: Tensor) -> Tensor:
     """Turn N×C×H×W logits into the most likely class divided by C - 1, N×1×H×W in float32.
 
-    The official code compares sigmoids, which differs only where several of them saturate to
-    exactly 1: there it takes the first, not the largest. Logits of NaN have the class NaN, so that
-    overflow in float16 is not background.
+    The official code compares sigmoids. That differs only where several saturate to exactly 1: it
+    takes the first of these, not the largest logit. NaN logits become NaN, so that float16 overflow
+    does not pass for background.
     """
     largest = glance.detach().max(dim=1, keepdim=True)  # argmax is ten times slower on CPUs
     classes = largest.indices.float().masked_fill(largest.values.isnan(), torch.nan)
@@ -74,12 +74,12 @@ class RIM(nn.Module):
     def forward(self, alphas: list[Tensor]) -> Tensor:
         """Combine N×1×H×W alphas in [0, 1] into one of the same shape.
 
-        The result is unbounded, as in the official code; inferers clamp it. Under autocast it is
-        computed in the precision of the weights, because bfloat16 has 8 bits.
+        The result is unbounded, as in the official code; inferers clamp it. Even under autocast it
+        is computed in the precision of the weights, because bfloat16 would round alpha to 8 bits.
         """
         stacked = torch.cat(alphas, dim=1)
         device = stacked.device.type
-        # Only where needed: exported graphs cannot contain the context, nor can ``meta`` enter it.
+        # Only under autocast: exported graphs and the meta device do not support the context.
         is_half = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         with torch.autocast(device, enabled=False) if is_half else nullcontext():
             alpha: Tensor = self.layers(stacked.to(next(self.parameters()).dtype))

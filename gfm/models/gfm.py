@@ -14,7 +14,7 @@ from gfm.models.encoders import Encoder
 from gfm.models.fusion import RIM, MattingOutput, fuse
 from gfm.rosta import ROSTAS
 
-# The official network takes 0..255 without normalisation, so released weights expect it.
+# The official network takes 0..255 without normalisation, so released weights expect that range.
 NORMALIZATIONS = {
     "none": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -25,7 +25,7 @@ NORMALIZATIONS = {
 class GFM(nn.Module):
     """Glance and Focus Matting network (GFM, figure 4), for images of any size.
 
-    This is the general constructor; :mod:`gfm.models.networks` has the networks of the paper.
+    This is the general class; :mod:`gfm.models.networks` builds the networks of the paper.
 
     Args:
         encoder: Module with the interface of :class:`gfm.models.encoders.Encoder`.
@@ -37,7 +37,7 @@ class GFM(nn.Module):
         normalization: ``none`` feeds values of 0..255, as the official code does; ``imagenet``
             standardises them.
         activation_checkpointing: Whether to recompute activations in the backward pass, which
-            saves memory and takes time.
+            saves memory but takes time.
         channels_last: Whether to use the channels-last memory format, which is faster on some
             devices.
 
@@ -112,7 +112,7 @@ class GFM(nn.Module):
         return _crop_padding(self.focus(self.encode(image)), image)
 
     def integrate(self, alphas: list[Tensor]) -> Tensor:
-        """Combine the N×1×H×W alphas of the branches by RIM, or return the only one."""
+        """Combine the N×1×H×W alphas of the branches by RIM, or return a single one unchanged."""
         return self.rim(alphas) if self.rim is not None else alphas[0]
 
     def encode(self, image: Tensor) -> list[Tensor]:
@@ -121,7 +121,7 @@ class GFM(nn.Module):
         height, width = image.shape[-2:]
         stride = self.encoder.strides[-1]
         image = (image.to(self.mean.dtype) - self.mean) / self.std
-        # An exported graph has to work for sides of any length.
+        # Exported graphs always pad, because they must work for any image size.
         if torch.compiler.is_exporting() or height % stride or width % stride:
             image = pad_to_multiple(image, stride)
         features: list[Tensor] = self.encoder(image.contiguous(memory_format=self.memory_format))
@@ -136,7 +136,7 @@ def _crop_padding(maps: list[Tensor], image: Tensor) -> list[Tensor]:
 def check_image(image: Tensor, device: torch.device | None = None) -> None:
     """Raise TypeError or ValueError unless images are N×3×H×W floats on the network's device.
 
-    The error of a convolution would be less clear. Values are not checked, to save time.
+    Otherwise a convolution would raise a less clear error. Values are not checked, to save time.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"image is a {type(image).__name__}: pass a tensor, or use Predictor")
@@ -145,7 +145,7 @@ def check_image(image: Tensor, device: torch.device | None = None) -> None:
     shape = tuple(image.shape)
     if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(f"image has shape {shape}: expected (N, 3, H, W), RGB")
-    # A compiled graph is made once for all sizes, so it must not depend on one.
+    # A compiled graph serves all sizes, so it must not branch on them.
     if not torch.compiler.is_compiling() and 0 in shape:
         raise ValueError(f"image has shape {shape}: pass at least one image of at least one pixel")
     if device is not None and image.device != device:

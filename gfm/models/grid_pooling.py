@@ -1,9 +1,9 @@
 """Pools to a grid and interpolates a grid where torch's kernels are unsuitable.
 
-Those depend on the image size, so an exported graph would accept only one size, and on CUDA the
-gradient of pooling is not deterministic. Here, both are weighted sums over pixels or cells, with
-weights computed from the lengths of the sides. Matrix products would be shorter, but GPUs may
-round their factors.
+With those, an exported graph would accept only one image size, and on CUDA the gradient of pooling
+is not deterministic. Here, both are weighted sums over pixels or cells, with weights computed from
+the lengths of the sides. Matrix products would be shorter, but GPUs may round their factors to
+TF32.
 """
 
 import torch
@@ -38,7 +38,8 @@ def _pooling_weights(length: int, num_cells: int, image: Tensor) -> Tensor:
 def _interpolation_weights(length: int, grid: Tensor) -> Tensor:
     """Return the weight of each cell in each pixel, n×``length``."""
     cell = torch.arange(grid.shape[-1], device=grid.device)[:, None]
-    precise = torch.promote_types(grid.dtype, torch.float32)  # half precision: as torch's kernel
+    # At least float32, as in torch's kernel.
+    precise = torch.promote_types(grid.dtype, torch.float32)
     pixel = torch.arange(length, device=grid.device, dtype=precise)
     last = torch.sym_max(length - 1, 1)
     position: Tensor = pixel * (grid.shape[-1] - 1) / last  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""The networks of the paper by name, and networks with an encoder of timm."""
+"""Builds the networks of the paper, and networks with an encoder from timm."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ def gfm_r34(rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any
         rosta: ``tt``, ``ft``, ``bt`` or ``rim``.
         pretrained: Whether the encoder starts from ImageNet weights.
         options: Options of :class:`gfm.models.gfm.GFM`. ``decoder_channels`` and ``reduction``
-            default to those of the paper, also if ``None``.
+            default to those of the paper, as does ``None``.
     """
     return _build(encoders.resnet34(pretrained), rosta, (64, 64, 128, 256, 512), **options)
 
@@ -40,9 +40,11 @@ def gfm_r101(rosta: str = "tt", *, pretrained: Pretrained = False, **options: An
 def gfm_timm(
     encoder: str, rosta: str = "tt", *, pretrained: Pretrained = False, **options: Any
 ) -> GFM:
-    """Build GFM with an encoder of timm, such as ``convnextv2_tiny``; else as :func:`gfm_r34`.
+    """Build GFM with an encoder from timm, such as ``convnextv2_tiny``.
 
-    Its ImageNet weights expect ``normalization="imagenet"``, which ``backbone=timm`` sets.
+    The other arguments are as in :func:`gfm_r34`, but ``decoder_channels`` and ``reduction`` have
+    the defaults of :class:`gfm.models.gfm.GFM`. timm's ImageNet weights expect
+    ``normalization="imagenet"``, which ``backbone=timm`` sets.
     """
     return GFM(timm_encoder(encoder, pretrained), rosta, **options)
 

@@ -6,9 +6,9 @@ from gfm.compat.torch import cpu_capabilities
 from gfm.models.gfm import GFM
 
 _CPU_INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
-"""CPU instructions that compute in bfloat16, the fastest first."""
+"""CPU instruction sets for bfloat16, fastest first."""
 _LARGE_INPUT = 192
-"""Side in pixels from which CPUs train faster with channels last, or (r34) as fast; not at 160."""
+"""Input side in pixels from which channels last does not slow training on CPUs; at 160, it does."""
 _NAMES = {"cuda": "GPU", "mps": "GPU", "cpu": "CPU"}
 
 
@@ -22,10 +22,10 @@ def device_type(accelerator: str) -> str:
 
 
 def bfloat16_hardware(device: str) -> str | None:
-    """Name the hardware of a device type that computes in bfloat16; ``None`` if it has none.
+    """Name the hardware of a device type that computes in bfloat16; ``None`` if there is none.
 
-    GPUs before Ampere, and CPUs without one of the instructions above, emulate bfloat16, which is
-    several times slower than float32.
+    GPUs before Ampere, and CPUs without one of the instruction sets above, emulate bfloat16, which
+    is several times slower than float32.
     """
     if device == "cuda":
         is_supported = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -58,7 +58,7 @@ def prefers_channels_last(device: str, is_half: bool, training_size: int | None 
     """Return whether a network is faster in the channels-last memory format.
 
     On CPUs this holds for inference, and for training in bfloat16 on large inputs, but not for
-    other training (docs/models.md has the figures). On GPUs, tensor cores need this format for half
+    other training (docs/models.md has the figures). On GPUs, tensor cores need this format in half
     precision.
 
     Args:
@@ -85,16 +85,17 @@ def choose_inference_format(model: GFM, device: str, precision: str) -> None:
 
 
 def trains_in_tf32(device: str, precision: str) -> bool:
-    """Return whether training in a precision rounds the factors of products to TF32."""
+    """Return whether training in a precision rounds the factors of float32 products to TF32."""
     if device != "cuda" or precision != "32-true" or torch.version.hip is not None:
         return False
     return torch.cuda.get_device_capability() >= (8, 0)
 
 
 def allow_tf32(is_allowed: bool) -> None:
-    """Choose whether GPUs from Ampere on round the factors of float32 products to TF32.
+    """Choose whether GPUs since Ampere round the factors of float32 products to TF32.
 
-    That makes training faster. torch's default allows it for convolutions, but not for matrices.
+    That makes training faster. By default, torch allows it for convolutions but not for matrix
+    products.
     """
     torch.backends.cudnn.allow_tf32 = is_allowed
     torch.set_float32_matmul_precision("high" if is_allowed else "highest")

@@ -1,8 +1,8 @@
-"""Turns any timm network with a pyramid of features, or a plain transformer, into an encoder.
+"""Turns any timm network with a feature pyramid, or a plain transformer, into an encoder.
 
-The networks of timm differ in the layout of their features, in the sizes of images they accept, and
-in the parameters that their features leave unused. Nothing is listed per network: each is run once
-on the ``meta`` device, which needs no memory, and its outputs are examined.
+timm's networks differ in the layout of their features, in the image sizes they accept, and in the
+parameters that their features leave unused. Instead of a list of networks, each is run once on the
+``meta`` device, which needs no memory, and its outputs are examined.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from gfm.errors import GFMError
 from gfm.models.encoders import Encoder, Pretrained, build_pretrained
 from gfm.system.extras import import_optional
 
-# Some networks accept only one size of image unless given one of these options.
+# Some networks accept only one image size unless given one of these options.
 _SIZE_OPTIONS: Sequence[Mapping[str, bool]] = (
     {},
     {"strict_img_size": False},
@@ -33,7 +33,7 @@ class TimmEncoder(Encoder):
 
     If the features of a network start coarser than stride 4, as those of plain transformers do, a
     few convolutions on the image provide the missing strides, like the detail branch of ViTMatte
-    (Yao et al., Information Fusion 2024). ``net`` was built with ``features_only``.
+    (Yao et al., Information Fusion 2024). ``net`` must be built with ``features_only``.
     """
 
     def __init__(self, net: nn.Module, strides: Sequence[int]) -> None:
@@ -42,7 +42,7 @@ class TimmEncoder(Encoder):
         info: Any = net.feature_info
         last = {stride: index for index, stride in enumerate(strides)}
         self.indices = list(last.values())
-        # Only networks with channels last state their format.
+        # Only networks whose output has the channels last state their format.
         self.is_nhwc = getattr(getattr(net, "output_fmt", None), "value", "") == "NHWC"
 
         missing = [s for s in (2, 4, 8, 16) if strides[0] > _FINEST and _divides(s, strides[0])]
@@ -75,10 +75,12 @@ def _divides(stride: int, coarser: int) -> bool:
 
 
 def timm_encoder(name: str, pretrained: Pretrained = False) -> TimmEncoder:
-    """Make an encoder from a network of timm, named with or without the tag of its weights.
+    """Make an encoder from a timm network, named with or without the tag of its weights.
 
-    Parameters that no feature depends on are frozen, so every remaining one gets a gradient. A
-    network without a pyramid of features for images of any size raises GFMError.
+    Parameters that no feature depends on are frozen, so that all others receive a gradient.
+
+    Raises:
+        GFMError: The network is unknown, or gives no feature pyramid for images of any size.
     """
     timm = import_optional("timm", "timm", "backbone=timm")
     if not timm.is_model(name):
@@ -106,7 +108,7 @@ def _suggest(timm: Any, name: str) -> str:
 
 @functools.cache
 def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[str]]:
-    """Return the options with which a network accepts images of any size, and :func:`_probe`."""
+    """Return the options that allow any image size, the strides, and the unused parameters."""
     timm = import_optional("timm", "timm", "backbone=timm")
     reason = ""
     for options in _SIZE_OPTIONS:
