@@ -20,8 +20,8 @@ class Smoother:
     using Dense Inverse Search, ECCV 2016), and
     result = alpha + weight · (warped - alpha), weight = strength · exp(-(difference / tolerance)²).
     The difference between the warped previous picture and the current one is averaged over a
-    neighbourhood. So the weight is 0 beyond the border, and tiny where the flow is wrong and after a
-    cut. The tolerance adapts to the noise. ``docs/predicting.md`` reports the gain and the cost.
+    neighbourhood. So the weight is 0 beyond the border, and tiny where the flow is wrong and after
+    a cut. The tolerance adapts to the noise. ``docs/predicting.md`` reports the gain and the cost.
 
     Args:
         strength: Weight of the past where the pictures agree, in [0, 1).
