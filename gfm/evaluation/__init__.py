@@ -1,1 +1,1 @@
-"""Evaluation: a source of mattes → scoring → results."""
+"""Evaluation: scores the mattes of a network or of files, and writes and compares results."""

@@ -1,4 +1,4 @@
-"""Compares runs by their means, with confidence intervals of the differences.
+"""Compares runs by their means, with confidence intervals for the differences.
 
 Runs are compared photo by photo. A photo that is hard for one network is usually hard for all, so
 the mean of the differences varies much less than the means themselves. Its confidence interval is
@@ -29,14 +29,14 @@ _BATCH = 500  # bootstrap samples at a time, to limit memory
 _DRAWS = 10_000  # bootstrap samples; other seeds move the bounds by about 1/50 of the interval
 
 FEW: Final = 10
-"""With fewer photos, intervals cover the true mean in less than 90 % of cases; with 2, in half."""
+"""With fewer photos, intervals cover the true mean in under 90 % of cases; with 2, in half."""
 
 
 @dataclass(frozen=True)
 class Scores:
     """The metrics of a run by photo, NaN where a metric has no value.
 
-    The label identifies the run in tables. The protocol and the name are empty if unknown.
+    ``label`` identifies the run in tables. ``protocol`` and ``name`` are empty if unknown.
     """
 
     label: str
@@ -47,13 +47,13 @@ class Scores:
     trained: frozenset[str] = frozenset()  # photos that its network was trained on
     config: Mapping[str, Any] = field(default_factory=dict)
     sets: tuple[str, ...] = ()  # test sets, if there are several; photos are `<set>/<photo>`
-    # What identifies the data, by test set: the folder, or for published sets also the name.
+    # Identities of the data by test set: the folder and, for published sets, the name.
     data: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean difference of a run from the first one in one metric, with its 95 % interval."""
+    """Mean difference between a run and the first one in a metric, with its 95 % interval."""
 
     mean: float
     low: float
@@ -73,9 +73,9 @@ Row = tuple[str, np.ndarray, tuple[Difference, ...]]
 class Comparison:
     """Runs, compared on the photos and metrics that all of them have.
 
-    The values are runs × photos × metrics. ``num_left_out`` photos are left out because they are
-    not in all runs, ``num_trained`` because a network was trained on them. Means and differences of
-    a metric also leave out photos for which a run has no finite value (NaN here).
+    ``values`` has the shape runs × photos × metrics. ``num_left_out`` photos are left out because
+    not all runs have them, and ``num_trained`` because a network was trained on them. Means and
+    differences of a metric also leave out photos for which a run has no finite value (NaN here).
     """
 
     runs: list[Scores]
@@ -100,7 +100,7 @@ class Comparison:
         return notes
 
     def rows(self) -> Iterator[Row]:
-        """Yield a row for each metric; for several test sets, of the macro means."""
+        """Yield a row for each metric, with macro means if there are several test sets."""
         groups = list(self.test_sets().values()) or [np.arange(len(self.photos))]
         values = self.shared_values()
         means = np.mean([mean_over_photos(values[:, group]) for group in groups], axis=0)
@@ -108,18 +108,18 @@ class Comparison:
         return zip(self.metrics, means.T, zip(*differences, strict=True), strict=True)
 
     def shared_values(self) -> np.ndarray:
-        """Return the values, NaN for all runs where one of them has no value."""
+        """Return the values, with NaN for all runs where one of them has no value."""
         return np.where(np.isnan(self.values).any(axis=0), np.nan, self.values)
 
     def test_sets(self) -> dict[str, np.ndarray]:
-        """Return the indices of the photos of each test set that all runs have."""
+        """Return the indices of the photos in each test set that all runs have."""
         names = [n for n in self.runs[0].sets if all(n in run.sets for run in self.runs)]
         owners = np.array([photo.partition("/")[0] for photo in self.photos])
         found = {name: np.flatnonzero(owners == name) for name in names}
         return {name: indices for name, indices in found.items() if indices.size}
 
     def by_test_set(self, metric: str) -> Iterator[Row]:
-        """Yield a row for each test set, of the means in one metric."""
+        """Yield a row for each test set, with the means of one metric."""
         column = self.metrics.index(metric)
         for name, indices in self.test_sets().items():
             values = self.shared_values()[:, indices, column]
@@ -241,7 +241,7 @@ def match_runs(runs: list[Scores]) -> Comparison:
 
 
 def mean_over_photos(values: np.ndarray) -> np.ndarray:
-    """Average over the second axis without NaN; NaN if all values are."""
+    """Average over the second axis, ignoring NaN; NaN where all values are NaN."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # NumPy warns of the mean of no values
         return np.nanmean(values, axis=1)
@@ -263,8 +263,8 @@ def bootstrap_differences(
             photos are one set.
 
     Returns:
-        A difference for each metric: NaN if a set has no photo, and with an unbounded interval if a
-        set has only one.
+        A difference for each metric: NaN if a set has no photos, and with an unbounded interval if
+        a set has only one.
     """
     columns = [
         [column[group] for group in groups] if groups else [column] for column in differences.T

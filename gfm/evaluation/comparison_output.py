@@ -14,13 +14,13 @@ from gfm.evaluation.comparison import Comparison, Difference, Row
 from gfm.evaluation.html import write_page
 from gfm.system.console import console
 
-_ANY_WIDTH = 100_000  # columns; rich limits what it measures to the width of the terminal
+_ANY_WIDTH = 100_000  # columns; otherwise rich clips its measurement to the terminal's width
 
 
 def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> None:
     """Print the runs, their means and differences, and the photos that differ most in a metric.
 
-    If there are too many runs for the width of the terminal, only the chosen metric is printed.
+    If the runs do not fit into the width of the terminal, only the chosen metric is printed.
     """
     out = console()
     for run in comparison.runs:
@@ -93,7 +93,7 @@ def _photo_table(comparison: Comparison, metric: str, num_photos: int) -> Table:
 
 
 def check_page(path: Path) -> None:
-    """Check that a page to write does not replace any other file.
+    """Check that a page about to be written would not replace another kind of file.
 
     Raises:
         GFMError: The file exists and was not written by :func:`write_comparison`.

@@ -1,4 +1,4 @@
-"""Journal from which an evaluation can be resumed: a line per photo, a file per process."""
+"""Journal from which an evaluation resumes: a line per photo, a file per process."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ Rows = dict[str, dict[str, float]]
 
 
 def fingerprint(paths: Iterable[Path | None]) -> str:
-    """Return a short hash of the names and contents of files; ``None`` stands for an absent one.
+    """Return a short hash of the names and contents of files; ``None`` stands for a missing file.
 
-    Modification times do not count, because copies of the data may have others. A file that cannot
-    be read counts as absent: scoring it reports the error.
+    Modification times do not count, because copying the data may change them. The content of a
+    file that cannot be read is treated as missing; scoring it reports the error.
     """
     paths = list(paths)
     contents = map_threads(_content, paths, min(8, num_cores()))
@@ -39,10 +39,10 @@ def _content(path: Path | None) -> str | None:
 
 
 def read_settings(journal: Path) -> dict[str, str] | None:
-    """Return the settings of an evaluation from the folder of its journal, if there are any.
+    """Return the settings of an evaluation from the folder of its journal, or ``None``.
 
     Raises:
-        GFMError: The file that holds them is damaged.
+        GFMError: The settings file is damaged.
     """
     path = journal / "settings.json"
     if not path.is_file():
@@ -57,10 +57,10 @@ def read_settings(journal: Path) -> dict[str, str] | None:
 
 
 class Journal:
-    """Scores that survive an interruption, and the settings that they belong to.
+    """Scores that survive an interruption, and the settings under which they were computed.
 
-    Each process appends to a separate file, so that none waits for another; reading merges the
-    files. A photo whose line was cut off counts as not scored.
+    Each process appends to a separate file, so that processes do not wait for each other; reading
+    merges the files. A photo whose line is truncated counts as not scored.
 
     Args:
         folder: Folder for ``settings.json`` and ``rows.<rank>.jsonl``.

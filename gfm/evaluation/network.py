@@ -25,8 +25,8 @@ class EvaluationModule(pl.LightningModule):
 
     def __init__(self, model: GFM, inferer: Inferer, scorer: Scorer) -> None:
         super().__init__()
-        # A process without photos skips the loop. That is safe, because the loop has no collective
-        # operations; each process writes its rows to the journal.
+        # A process without photos skips the loop. That is safe, because the loop runs no collective
+        # operations: each process writes its rows to the journal.
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self.model = model
         self.inferer = inferer
@@ -51,7 +51,7 @@ class PhotoProgress(Callback):
     def __init__(self, total: int, num_done: int) -> None:
         self.total = total
         self.num_done = num_done
-        self.progress: Progress | None = None  # it holds locks, which cannot be sent to processes
+        self.progress: Progress | None = None  # made late, because its locks cannot be pickled
 
     def on_test_start(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
         exit_on_signal(trainer)
@@ -72,7 +72,12 @@ class PhotoProgress(Callback):
 class NetworkSource:
     """Applies a network; a :class:`gfm.evaluation.scoring.MatteSource`.
 
-    The trainer runs the test loop; ``weights`` is a fingerprint; the facts are for the report.
+    Args:
+        model: Network.
+        inferer: Applies the network to a whole photo.
+        trainer: Runs the test loop.
+        weights: Fingerprint of the weights.
+        facts: Facts about the network for the report.
     """
 
     def __init__(
@@ -114,14 +119,14 @@ class NetworkSource:
                 if not message:
                     raise
                 raise GFMError(message) from error
-            trainer.strategy.barrier()  # all processes have closed their journals
+            trainer.strategy.barrier()  # until all processes have closed their journals
             limit = trainer.limit_test_batches
             if trainer.is_global_zero and isinstance(limit, float) and limit == 1.0:  # not 1 batch
                 _check_complete(photos, scorer)
         return trainer.is_global_zero
 
     def finish(self) -> None:
-        """Do nothing: a network mattes every photo."""
+        """Do nothing, because a network mattes every photo."""
 
 
 def _check_complete(photos: list[Photo], scorer: Scorer) -> None:

@@ -17,13 +17,13 @@ _SUFFIX = "_alpha"
 def find_mattes(folder: Path, photos: Sequence[Photo]) -> tuple[dict[str, Path], list[Path]]:
     """Find the mattes of photos: ``<name>`` or ``<name>_alpha``, in any format that can be read.
 
-    If there are none, they are searched for in the sub-folder ``alpha``.
+    If the folder has none, its sub-folder ``alpha`` is searched.
 
     Returns:
-        The files by the names of their photos, and the pictures that belong to no photo.
+        The files by photo name, and the pictures that match no photo.
 
     Raises:
-        GFMError: No picture belongs to a photo, two belong to the same one, or a name is not UTF-8.
+        GFMError: No picture matches a photo, two match the same one, or a name is not UTF-8.
     """
     names = {photo.name for photo in photos}
     for place in (folder, folder / "alpha"):
@@ -68,7 +68,7 @@ def matte_size(path: Path) -> tuple[int, int]:
 
 
 def read_prediction(path: Path) -> np.ndarray:
-    """Read a matte in the depth of the file.
+    """Read a matte at the bit depth of its file.
 
     Returns:
         H×W: uint8 or uint16; or from ``.npy`` also float32 in [0, 1].
@@ -89,7 +89,7 @@ def read_prediction(path: Path) -> np.ndarray:
 
 
 def _open_array(path: Path) -> np.ndarray:
-    """Open an array H×W, possibly with a single channel, first or last."""
+    """Open an array as H×W; the file may have one channel, first or last."""
     array = open_array(path)
     sides = [side for side in array.shape if side > 1]
     if len(sides) != 2:
@@ -98,7 +98,7 @@ def _open_array(path: Path) -> np.ndarray:
 
 
 def is_rotated(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
-    """Return whether a matte of a size, (height, width), fits its photo only if it is rotated.
+    """Return whether a matte fits its photo only when rotated, given both as (height, width).
 
     Methods that ignore the EXIF orientation write such mattes.
     """
@@ -111,11 +111,11 @@ def _is_scaled(size: tuple[int, ...], original: tuple[int, ...]) -> bool:
 
 
 def resize_matte(matte: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize a matte of :func:`read_prediction`, averaging if it shrinks and linearly otherwise."""
+    """Resize a matte of :func:`read_prediction`, by averaging if it shrinks, else linearly."""
     if matte.shape == (height, width):
         return matte
     shrinks = height * width < matte.size
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(matte, (width, height), interpolation=interpolation)
-    # Averages of floats exceed 1 by rounding errors.
+    # Rounding errors may push averages of floats above 1.
     return resized.clip(0, 1) if resized.dtype == np.float32 else resized

@@ -1,4 +1,4 @@
-"""Scores the mattes of any other method, read from a folder of pictures."""
+"""Scores the mattes of any method, read from a folder of pictures."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ _NUM_LISTED = 20  # mattes named on the terminal
 class PredictionSource:
     """Reads a folder of mattes; a :class:`gfm.evaluation.scoring.MatteSource`.
 
-    Needs neither a network nor Lightning. Mattes keep their 8 or 16 bits.
+    It needs neither a network nor Lightning. Mattes keep their 8 or 16 bits.
 
     Args:
         folder: Folder of mattes; see :func:`gfm.evaluation.prediction_files.find_mattes`.
@@ -53,7 +53,7 @@ class PredictionSource:
         self.files, strays = find_mattes(folder, photos)
         self.allow_missing = allow_missing
         self.missing = [photo.name for photo in photos if photo.name not in self.files]
-        self.faults: dict[str, str] = {}  # why a matte cannot be scored, by photo
+        self.faults: dict[str, str] = {}  # reasons why mattes cannot be scored, by photo
         self._warn(folder, photos, strays)
         self.settings = {"predictions": fingerprint(self.files.values())}
         self.facts = {"predictions": str(folder)}
@@ -62,7 +62,7 @@ class PredictionSource:
             self.facts["missing"] = f"{num} of {len(photos)} mattes, left out of the means: {names}"
 
     def _warn(self, folder: Path, photos: Sequence[Photo], strays: list[Path]) -> None:
-        """Warn about mattes whose size differs, and pictures without a photo."""
+        """Warn about mattes whose size differs, and about pictures that match no photo."""
         resized = []
         for photo in self.available(photos):
             try:
@@ -90,14 +90,14 @@ class PredictionSource:
         return [photo for photo in photos if photo.name in self.files]
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Read and score the mattes on all cores; those that cannot be read are left out.
+        """Read and score the mattes in parallel threads; those that cannot be read are left out.
 
         With ``num_workers=0``, or with additional metrics, which may not be thread-safe, there is
-        only one thread. Of several processes, such as those of ``torchrun``, only rank zero works.
+        only one thread. If there are several processes, as with ``torchrun``, only rank zero works.
 
         Raises:
-            GFMError: A photo cannot be read, a matte cannot be written, none can be scored, or the
-                evaluation would replace them.
+            GFMError: A photo cannot be read, a matte cannot be written, no matte can be scored, the
+                first mattes have a wrong range, or the evaluation would overwrite the mattes.
         """
         if not is_global_zero():
             return False
@@ -146,7 +146,7 @@ class PredictionSource:
     def _score(
         self, scorer: Scorer, dataset: ValidationSet, index: int
     ) -> tuple[str, dict[str, float] | GFMError]:
-        """Return the name of a photo, and its metrics or why its matte cannot be scored."""
+        """Return the name of a photo, and its metrics or the reason why it cannot be scored."""
         name = dataset.photos[index].name
         sample = default_collate([dataset[index]])
         path, (height, width) = self.files[name], sample["alpha"].shape[-2:]

@@ -1,4 +1,4 @@
-"""Published figures with their sources, for comparison with ours in tables."""
+"""Published figures and their sources, for comparison with ours in tables."""
 
 import json
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from gfm.errors import GFMError
 
 
 class Published(NamedTuple):
-    """A published row: its name, metrics and source, and what was trained.
+    """A published row of metrics and its source.
 
-    ``where`` holds the options, by dotted name, that a run must have to be compared with the row.
+    ``where`` maps dotted option names to the values that make a run comparable with the row.
     """
 
     name: str
@@ -33,7 +33,7 @@ def published_rows() -> dict[str, Published]:
 
 
 def find_published(name: str) -> Published:
-    """Return the published row of a name.
+    """Return a published row by name.
 
     Raises:
         GFMError: No row has this name.

@@ -1,4 +1,4 @@
-"""HTML report of an evaluation: means, histograms, and the pictures and errors of each image."""
+"""HTML report of an evaluation: means, histograms, and each image with its mattes and errors."""
 
 import base64
 import math
@@ -30,10 +30,10 @@ _PHOTO_BYTES, _ALPHA_BYTES, _ERROR_BYTES = 36_000, 19_000, 18_000
 
 @dataclass(frozen=True)
 class ReportImage:
-    """A photo, its predicted and its true alpha, all of the same size, and its metrics.
+    """A photo, its predicted and true alpha, all of the same size, and its metrics.
 
-    Names are unique within a report. Metrics have keys such as ``sad_transition``; a metric without
-    a value is NaN.
+    Names are unique within a report. Metrics have keys such as ``sad_transition``, and are NaN
+    where they have no value.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ReportImage:
     prediction: Path
     truth: Path
     metrics: dict[str, float]
-    scene: Path | None = None  # behind a cut-out
+    scene: Path | None = None  # background behind a cut-out
 
 
 def write_report(
@@ -52,10 +52,10 @@ def write_report(
     images: Sequence[ReportImage],
     units: Mapping[str, str] | None = None,
 ) -> None:
-    """Write an evaluation as one HTML file that needs neither a network nor other files.
+    """Write an evaluation as one HTML file that needs neither the internet nor other files.
 
     Each image takes about 0.1 MB. The facts (what was evaluated and how) are shown in the given
-    order. Means and units (:func:`gfm.metrics.metric_units`) map metric keys to values.
+    order. ``means`` and ``units`` (:func:`gfm.metrics.metric_units`) are by metric key.
 
     Raises:
         GFMError: A picture cannot be read, or the page cannot be written.
@@ -160,7 +160,7 @@ def _encode(image: ReportImage) -> dict[str, Any]:
         raise ValueError(f"{image.name}: photo, prediction and truth differ in size.")
     scale = min(1.0, _MAX_SIDE / max(size))
     width, height = (max(1, round(side * scale)) for side in size)
-    # Averaging keeps thin errors in proportion; picking pixels would lose or inflate them.
+    # Averaging keeps thin errors in proportion; nearest-neighbour sampling loses or inflates them.
     photo, prediction, truth = (
         cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA)
         for p in (photo, prediction, truth)

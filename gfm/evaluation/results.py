@@ -24,12 +24,12 @@ from gfm.training.loggers.image_logging import (
     photo_pictures,
 )
 
-_NUM_PREVIEWS, _NUM_PICTURES = 4, 50  # photos on a dashboard, as previews and in the table
+_NUM_PREVIEWS, _NUM_PICTURES = 4, 50  # photos on dashboards: as previews, and in the table
 _HEIGHT = 200  # of each picture, in pixels
 
 
 def compute_means(rows: Rows) -> dict[str, float]:
-    """Return the mean of each metric over the photos where it has a value; NaN if none has."""
+    """Return the mean of each metric over the photos where it has a value, or NaN without any."""
     means = {}
     for name in next(iter(rows.values())):
         values = [row[name] for row in rows.values() if not math.isnan(row[name])]
@@ -76,8 +76,8 @@ def log_results(
 ) -> None:
     """Log the means as ``test/<metric>``, and show the photos on dashboards.
 
-    Dashboards get a table of all photos with pictures of the first 50, previews of the first four,
-    and a histogram of each metric. The facts are logged as hyperparameters.
+    Dashboards get a table of all photos with pictures of the first 50, previews of the first 4, and
+    a histogram of each metric. The facts are logged as hyperparameters.
     """
     loggers = list(loggers)
     scored = [photo for photo in photos if photo.name in rows]
@@ -95,7 +95,7 @@ def log_results(
 def log_test_sets(
     loggers: Iterable[Logger], summary: Mapping[str, float], facts: Mapping[str, Any]
 ) -> None:
-    """Log the means over test sets as ``test/<metric>``, those of each as ``test/<set>/<metric>``.
+    """Log the macro means as ``test/<metric>``, and those of each set as ``test/<set>/<metric>``.
 
     The facts are logged as hyperparameters.
     """
@@ -111,7 +111,7 @@ def _log_means(logger: Logger, summary: Mapping[str, float], facts: Mapping[str,
 
 def _finish(logger: Logger) -> None:
     if isinstance(logger, WandbLogger):
-        from gfm.compat.wandb import finish  # imports wandb, which takes long
+        from gfm.compat.wandb import finish  # imports wandb, which is slow
 
         finish(0)
     logger.finalize("success")

@@ -26,10 +26,10 @@ class Scorer:
         extra: Additional metrics.
         score: ``float`` scores the floats of a network, as the official code does; ``png`` scores
             the written files, so that anyone can reproduce the figures from them.
-        alpha_bits: Bits per pixel of mattes of floats in the files, 8 or 16.
+        alpha_bits: Bits per pixel, 8 or 16, of the files written from floats.
 
     Raises:
-        GFMError: An additional metric has the name of one of the protocol's.
+        GFMError: An additional metric has the name of one of the protocol's metrics.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Scorer:
         """Write and score the matte of a network, H×W float, and store its metrics.
 
         Raises:
-            GFMError: The matte has values outside [0, 1]; or as :meth:`score`.
+            GFMError: The matte has values outside [0, 1]; see also :meth:`score`.
         """
         name = sample["name"][0]
         if not ((matte >= 0) & (matte <= 1)).all():
@@ -70,11 +70,11 @@ class Scorer:
         self.journal.add(name, self.score(chosen, sample))
 
     def score(self, matte: np.ndarray, sample: Batch) -> dict[str, float]:
-        """Write a matte and return its metrics; threads may do so at the same time.
+        """Write a matte and return its metrics; thread-safe.
 
         Args:
-            matte: H×W, the size of the photo. Floats are in [0, 1] and rounded for the file only
-                (the official code truncates them); uint8 and uint16 are written unchanged.
+            matte: H×W, the size of the photo. Floats are in [0, 1], and are rounded only for the
+                file (the official code truncates them); uint8 and uint16 are written unchanged.
             sample: Batch of one photo from the loader, with its alpha and trimap.
 
         Raises:
@@ -110,9 +110,10 @@ class MatteSource(Protocol):
         """Return the photos that the source can matte."""
 
     def run(self, photos: list[Photo], num_workers: int, num_done: int, scorer: Scorer) -> bool:
-        """Pass a matte of each photo to the scorer, read by ``num_workers`` processes.
+        """Pass the matte of each photo to the scorer.
 
-        The photos do not include the ``num_done`` that were scored before.
+        Files are read in parallel unless ``num_workers`` is 0. The photos do not include the
+        ``num_done`` that were scored before.
 
         Returns:
             Whether this process writes the results.

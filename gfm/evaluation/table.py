@@ -1,9 +1,9 @@
 """Makes a table of the runs of a sweep: a row for each cell, a column for each metric.
 
 A cell is one or more runs that differ only in their seed, or in the weights that they evaluate. All
-runs are compared on the photos that they share. Whether a cell differs from the best one is decided
-by the paired bootstrap over photos of :mod:`gfm.evaluation.comparison`, on errors averaged over the
-runs of a cell. The bootstrap covers the choice of photos, not that of seeds.
+runs are compared on the photos that they share. Whether a cell differs significantly from the best
+one is decided by the paired bootstrap of :mod:`gfm.evaluation.comparison`, on errors averaged over
+the runs of a cell. The bootstrap covers the choice of photos, not that of seeds.
 """
 
 import json
@@ -29,7 +29,7 @@ from gfm.metrics import METRIC_NAMES, metric_units
 from gfm.system.files import write_text
 
 _ERRORS: Final = {name for names in METRIC_NAMES.values() for name in names}
-"""Metrics of the protocols, of which lower values are better; others may be scores."""
+"""Metrics of the protocols, where lower is better; for others, higher may be better."""
 
 DEFINITION: Final = "table.json"
 """File in the folder of a sweep that defines its table."""
@@ -45,7 +45,7 @@ class Definition:
         options: Overrides specific to each cell, by label.
         shared: Overrides of all runs.
         metrics: Metrics in the order of the columns.
-        published: Names of published rows by label of a cell.
+        published: Names of published rows, by cell label.
         notes: Sentences below the table.
     """
 
@@ -65,7 +65,7 @@ class Entry(NamedTuple):
         mean: Mean over runs.
         deviation: Sample standard deviation over runs; ``None`` for a single run.
         rank: 1 is the best of the column, 2 the second best, 0 any other.
-        is_close: Whether it does not differ significantly from the best of the column.
+        is_close: Whether the cell is not the best of the column, but not significantly different.
     """
 
     mean: float
@@ -76,7 +76,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """A cell with its options and its runs; without entries if no run has a result yet."""
+    """A cell with its options and runs; ``entries`` is empty if no run has a result yet."""
 
     label: str
     options: list[str]
@@ -88,7 +88,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; ``units`` has the unit of each metric, and ``notes`` sentences below the table."""
+    """A table; ``units`` are by metric, and ``notes`` are sentences below the table."""
 
     title: str
     metrics: list[str]
@@ -96,7 +96,7 @@ class Table:
     rows: list[Row]
     shared: list[str]
     notes: list[str]
-    published: list[str]  # metrics that a published row has
+    published: list[str]  # metrics that any published row has
 
 
 def save_definition(sweep: Path, definition: Definition) -> None:
@@ -147,7 +147,7 @@ def build_table(sweep: Path) -> Table:
     units = metric_units(next((run.protocol for run in found if run.protocol), "gfm"))
     notes = [
         *_notes(comparison, rows, metrics),
-        *(" ".join(note.split()) for note in definition.notes),  # a line each, also in LaTeX
+        *(" ".join(note.split()) for note in definition.notes),  # one line each, for LaTeX comments
         *_sources(definition, published),
     ]
     known = [m for m in metrics if any(m in row.published for row in rows)]
@@ -155,7 +155,7 @@ def build_table(sweep: Path) -> Table:
 
 
 def _check_weights(runs: Sequence[Scores]) -> None:
-    """Check that all evaluations of a checkpoint read the same weights."""
+    """Check that all evaluations of a checkpoint used the same weights."""
     first: dict[str, tuple[str, str]] = {}
     for run in runs:
         weights = (read_settings(run.folder / "journal") or {}).get("checkpoint")

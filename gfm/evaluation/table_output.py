@@ -29,7 +29,7 @@ def publish_table(sweep: Path) -> None:
     """Print the table of a sweep, and write it to ``table.md``, ``.tex``, ``.csv`` and ``.html``.
 
     Raises:
-        GFMError: As by :func:`gfm.evaluation.table.build_table`.
+        GFMError: See :func:`gfm.evaluation.table.build_table`.
         WriteError: A file cannot be written.
     """
     table = build_table(sweep)
@@ -62,7 +62,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """Return a table as LaTeX, which needs the package ``booktabs``; the notes are comments."""
+    """Return a table as LaTeX that needs the package ``booktabs``, with the notes as comments."""
     marks = {0: "{}", 1: "\\textbf{{{}}}", 2: "\\textit{{{}}}"}
     lines = _lines(table, lambda text, rank: marks[rank].format(_latex(text)))
     head, *body = [f"{' & '.join(line)} \\\\" for line in lines]

@@ -1,4 +1,4 @@
-"""Writes the results of a network or method on several test sets: a row for each, and means."""
+"""Writes the results on several test sets: a row for each, and macro means."""
 
 import json
 import math
@@ -65,7 +65,7 @@ def write_test_sets(
     """Write ``test_sets.csv``, ``report.html`` and, last, ``metrics.json``.
 
     Args:
-        folder: Folder of the evaluation, with a sub-folder of the name of each test set.
+        folder: Folder of the evaluation, with a sub-folder named after each test set.
         summaries: Content of ``metrics.json`` of each test set.
         facts: What was evaluated and how, for the report.
         units: Units by metric.

@@ -14,12 +14,12 @@ from gfm.system.run_folder import SPLIT, run_of
 def trained_photos(run: Path, config: Mapping[str, Any]) -> set[str]:
     """Return the names of the photos of a run's data that its network was trained on.
 
-    They are listed in the ``split.csv`` of a training run. An evaluation uses that of the run that
+    They are listed in the ``split.csv`` of a training run. For an evaluation, this is the run that
     wrote the checkpoint, if its ``data.root`` or ``data.also`` includes the evaluation's root.
 
     Args:
         run: Folder of a training run or an evaluation.
-        config: Its plain configuration.
+        config: Its configuration as a plain mapping.
 
     Raises:
         GFMError: The split is damaged.
