@@ -52,7 +52,7 @@ def fit_background(
         path: File of the picture.
         size: (height, width) to which the whole picture is resized.
         window: Part of the resized picture to return; by default all of it.
-        detail: Below 1, the picture is first shrunk to this fraction of the size.
+        detail: Below 1, the picture is first shrunk to this fraction of ``size``, then enlarged.
 
     Raises:
         GFMError: The file is unreadable.
@@ -77,7 +77,7 @@ class _Side:
         source: Range of the part before the resize.
         start: Start of the part after the resize.
         length: Its length after the resize.
-        interpolation: OpenCV's interpolation that resizes the whole side without aliasing.
+        interpolation: OpenCV's interpolation for resizing the whole side without aliasing.
     """
 
     source: slice
@@ -87,7 +87,7 @@ class _Side:
 
     @classmethod
     def around(cls, start: int, length: int, source: int, target: int) -> "_Side":
-        """Return a part around the window that resizes to the same pixels as the whole side.
+        """Return a part around the window that resizes to the same pixels as in the whole side.
 
         Args:
             start: Start of the window in the resized picture.
@@ -106,8 +106,8 @@ class _Side:
         start = next(e for e in range(max(start - margin, 0), -1, -1) if is_aligned(e))
         stop = next(e for e in range(stop, target + 1) if is_aligned(e))
         part = slice(round(start * source / target), round(stop * source / target))
-        # For smaller factors, the Gaussian that scikit-image applies first does not reach
-        # neighbours.
+        # Below a factor of 1.5, linear interpolation is enough: the Gaussian that scikit-image
+        # applies against aliasing would hardly reach neighbouring pixels.
         shrinks = source >= 1.5 * target
         return cls(part, start, stop - start, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 

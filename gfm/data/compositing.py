@@ -20,9 +20,9 @@ class Parts:
 
     Attributes:
         foreground: Crop of the foreground, H×W×3, uint8.
-        background: Crop of the background, of the same shape. With a blur it is the whole window
-            instead, with the margin that its blur reads: ``blur_size // 2`` pixels above and to the
-            left, and ``blur_size - 1`` in both directions together.
+        background: Crop of the background, of the same shape. If it is still to be blurred, this is
+            the whole window plus the margin that the filter reads: ``blur_size // 2`` pixels above
+            and to the left, and ``blur_size - 1`` in total along each axis.
         blur_size: Side of the box filter in pixels; 0 leaves the background sharp.
         noise_sigma: Standard deviation of the noise, on the scale of 0..255; 0 adds none.
         noise_seed: Seed of the noise.
@@ -36,7 +36,7 @@ class Parts:
 
 
 def read_crop(path: Path, size: tuple[int, ...], crop: Crop) -> np.ndarray:
-    """Read the crop of a picture that must have the size of its matte.
+    """Read the crop of a picture, which must have the same size as its matte.
 
     Args:
         path: File of the picture.

@@ -48,7 +48,7 @@ def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
 
 
 def _check_share(number: int, num_processes: int, what: str) -> None:
-    """Raise GFMError if a process would have none of the samples."""
+    """Raise GFMError if there are fewer samples than processes."""
     if number < num_processes:
         raise GFMError(
             f"{number} {what} are too few for {num_processes} processes: set trainer.devices to "
@@ -121,7 +121,7 @@ class MattingDataModule(pl.LightningDataModule):
 
     @property
     def num_workers(self) -> int:
-        """The number of loader processes of this process."""
+        """The number of loader processes per training process."""
         if self._num_workers is not None:
             return self._num_workers
         # Bytes per pixel: a window has foreground, background and alpha; a sample has image,
@@ -189,7 +189,7 @@ class MattingDataModule(pl.LightningDataModule):
     def _hold_out(self, photos: Sequence[Photo], validated: dict[str, list[Photo]]) -> list[Photo]:
         """Hold photos out, and return those to train on.
 
-        An added dataset without photos in ``validated`` gets held-out photos there.
+        Photos held out of an added dataset are added to ``validated``, unless it has some already.
         """
         groups = datasets_of(photos)
         number = self.num_holdout
@@ -208,7 +208,7 @@ class MattingDataModule(pl.LightningDataModule):
         return trained
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Return a loader that starts at the current batch, and drops a last, smaller batch.
+        """Return a loader that starts at the current batch and drops an incomplete last batch.
 
         Raises:
             GFMError: A batch does not divide among the processes, or a process has no sample.

@@ -139,7 +139,8 @@ class TrainingSet(Dataset[Sample]):
         """Return the sample of ``(epoch, index)``.
 
         Raises:
-            GFMError: A file is unreadable; with ``on_error="skip"``, files of ten photos in a row.
+            GFMError: The files of a photo are unreadable or differ in size; with
+                ``on_error="skip"``, those of ten photos in a row.
         """
         epoch, index = key
         if self.options.on_error == "stop":
@@ -164,7 +165,7 @@ class TrainingSet(Dataset[Sample]):
     def _draw(
         self, epoch: int, index: int
     ) -> tuple[Photo, Scene | None, Matte, Crop, np.random.Generator]:
-        """Draw the background and the crop of a sample; return them and its generator."""
+        """Return the photo, background, matte, crop and random generator of a sample."""
         options = self.options
         rng = np.random.default_rng((options.seed, epoch, index))
         photo = self.order.photo(epoch, index)
@@ -190,7 +191,7 @@ class ValidationSet(Dataset[Sample]):
     A sample also has the ``name`` of the photo, and that of its ``dataset`` (empty for the main
     one).
 
-    A missing trimap is made from the alpha with TT's kernel. A cut-out is shown over its scene.
+    A missing trimap is made from the alpha with TT's kernel. A cut-out is blended over its scene.
 
     Args:
         photos: Photos to read.

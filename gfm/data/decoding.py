@@ -1,7 +1,7 @@
-"""Decodes pictures of any common format, upright; photos in sRGB, mattes in the depth of the file.
+"""Decodes pictures of any common format, upright: photos in sRGB, mattes at the file's bit depth.
 
-OpenCV is faster, so it decodes the files that both decode to the same pixels. Pillow decodes the
-rest.
+OpenCV is faster, so it decodes those files for which both libraries give the same pixels. Pillow
+decodes the rest.
 """
 
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _is_plain(header: Header) -> bool:
 def decode_channels(
     name: Path | str, data: bytes
 ) -> tuple[Sequence[np.ndarray], np.ndarray | None]:
-    """Decode a matte: upright, in the depth of the file.
+    """Decode a matte: upright, at the file's bit depth.
 
     Returns:
         The channels of its colours, one or three (red first), and the opacity if there is one;

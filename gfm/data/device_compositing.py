@@ -23,13 +23,13 @@ _LAYERS = ("image", "foreground", "background")
 
 @torch.no_grad()
 def compose(batch: Batch, input_size: int, interpolation: Interpolation, has_layers: bool) -> Batch:
-    """Replace the windows of a batch by ``image`` and its layers, N×3×H×W, uint8.
+    """Replace the windows of a batch with ``image`` and its layers, N×3×H×W, uint8.
 
     Args:
         batch: Batch of :func:`gfm.data.windows.collate`, on any device.
         input_size: Side of the samples in pixels.
         interpolation: How crops are resized to the input size.
-        has_layers: Whether samples have their ``foreground`` and ``background``.
+        has_layers: Whether samples also get their ``foreground`` and ``background``.
     """
     batch = dict(batch)
     recipes: list[Recipe] = batch.pop("recipes")
@@ -48,7 +48,7 @@ def compose(batch: Batch, input_size: int, interpolation: Interpolation, has_lay
 def _layers(
     windows: Sequence[Sequence[Tensor]], recipes: Sequence[Recipe], has_layers: bool
 ) -> Tensor:
-    """Compose windows whose crops have one size: N×L×3×H×W of 0..255, with one or three layers."""
+    """Compose windows with crops of equal size: N×L×3×H×W of 0..255, with one or three layers."""
     foreground = torch.stack([window[0] for window in windows]).float()
     background = torch.stack(
         [_blur(w[1], r.blur_size) for w, r in zip(windows, recipes, strict=True)]
@@ -83,7 +83,7 @@ def _add_noise(layers: Tensor, recipes: Sequence[Recipe]) -> None:
 
 
 def _resize(layers: Tensor, target: int, interpolation: Interpolation) -> Tensor:
-    """Resize squares of 0..255 on the last two axes to a side of ``target``, as uint8."""
+    """Resize square layers of 0..255 to ``target`` pixels a side, and convert them to uint8."""
     if layers.shape[-1] != target:
         matrix = _resizing(layers.shape[-1], target, interpolation, layers.device)
         layers = (matrix @ layers @ matrix.T).add_(0.5).floor_().clamp_(0, 255)

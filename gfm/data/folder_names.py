@@ -26,13 +26,15 @@ _TRIMAPS = ("trimaps", "trimap")
 TRAINING = ("train", "training")
 VALIDATION = ("validation", "valid", "val", "testval", "test")
 
-_NUM_SAMPLES = 4  # about as many pictures are read to find out what a folder holds
-_MOST = 0.5  # share of cut-outs above which a folder is one of cut-outs; others are reported later
+_NUM_SAMPLES = 4  # about this many pictures are read to find out what a folder holds
+# Fraction of cut-outs above which a folder is taken for one of cut-outs; pictures in it that are
+# none are reported later.
+_MOST = 0.5
 _JPEG_TINT = 8  # largest difference between the channels of a grey picture stored in colour
 
 
 class FolderNames(NamedTuple):
-    """Names of the folders of a dataset; those of photos and of mattes are equal for cut-outs."""
+    """Names of the folders of a dataset; ``images`` and ``alphas`` are equal for cut-outs."""
 
     images: str
     alphas: str
@@ -107,10 +109,10 @@ def _child_name(folder: Path, names: Iterable[str]) -> str | None:
 
 
 def _share(folder: Path, has: Callable[[Path], bool]) -> float:
-    """Return the share of the sampled pictures of a folder that have a property.
+    """Return the fraction of a folder's sampled pictures that have a property.
 
-    Those that cannot be read are left out, because reading the data names them, too. If none can,
-    the first error is raised.
+    Unreadable pictures are left out, because reading the dataset reports them later. If all are
+    unreadable, the first error is raised.
     """
     paths = [path for found in list_pictures(folder).values() for path in found]
     chosen = paths[:: max(1, len(paths) // _NUM_SAMPLES)]

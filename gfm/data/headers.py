@@ -13,15 +13,15 @@ from gfm.errors import GFMError
 from gfm.system.extras import import_optional
 
 MOST_PIXELS = 2 * 89_478_485
-"""Maximum number of pixels of a picture; Pillow refuses larger ones, too."""
+"""Maximum number of pixels of a picture; Pillow refuses larger ones by default."""
 
-# Pillow warns from half that number on, which photos from current cameras reach.
+# Pillow warns above half that number, which photos from current cameras reach.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101  # tags of EXIF and TIFF
-_BITS, _COMPRESSION, _COLOURS, _PLANES = 0x0102, 0x0103, 0x0106, 0x011C  # further ones of TIFF
-_SIGNS = 0x0153  # one of TIFF, too: 1 unsigned, 2 signed, 3 floats
-_HEIC = (b"heic", b"heix", b"hevc", b"hevx")  # brands, unlike those of AVIF
+_BITS, _COMPRESSION, _COLOURS, _PLANES = 0x0102, 0x0103, 0x0106, 0x011C  # more TIFF tags
+_SIGNS = 0x0153  # TIFF's SampleFormat: 1 unsigned, 2 signed, 3 floats
+_HEIC = (b"heic", b"heix", b"hevc", b"hevx")  # brands that AVIF does not use
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -89,7 +89,9 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
         file.seek(0)
         with Image.open(file) as image:
             width, height = image.size
-            if isinstance(image, TiffImageFile):  # Pillow 12 has already swapped them
+            if isinstance(
+                image, TiffImageFile
+            ):  # Pillow 12 has already swapped them if it is rotated
                 width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
                 if _is_misread(image):
                     raise GFMError(f"cannot read {name}: an unusual TIFF; save it as PNG")
@@ -120,7 +122,7 @@ def _is_misread(image: TiffImageFile) -> bool:
 
 
 def _enable_heic(name: Path | str, file: BinaryIO) -> None:
-    """Register the plugin with Pillow if a picture is HEIC, which phones take under any suffix.
+    """Register Pillow's HEIC plugin if a picture needs it, whatever its suffix.
 
     Raises:
         GFMError: The plugin is not installed.

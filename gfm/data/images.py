@@ -20,7 +20,7 @@ from gfm.system.files import check_file, open_atomic
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp",
 )  # fmt: skip
-"""Suffixes of the pictures that every command finds in a folder, in any case."""
+"""Suffixes, in upper or lower case, of the pictures that every command finds in a folder."""
 
 SUFFIXES = (*PICTURE_SUFFIXES, ".npy")
 """Suffixes of the pictures of a dataset; ``.npy`` is a packed one."""
@@ -87,7 +87,7 @@ def check_size(path: Path, size: Sequence[int], other: str, other_size: Sequence
     """Check that a picture has the same (height, width) as another, which ``other`` describes.
 
     Raises:
-        GFMError: It has not.
+        GFMError: The sizes differ.
     """
     if tuple(size) != tuple(other_size):
         have, want = (f"{height}×{width}" for height, width in (size, other_size))
@@ -115,14 +115,14 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
 
 def read_alpha(path: Path, is_cutout: bool = False) -> np.ndarray:
-    """Read a true matte or a trimap as 8-bit; see :func:`read_matte`.
+    """Read a ground-truth matte or a trimap as 8-bit; see :func:`read_matte`.
 
     Returns:
         H×W, uint8; a memory map if the picture is packed.
 
     Raises:
         GFMError: The file is missing, unreadable, not a picture, or in colour, or its values are
-            too small, as in masks of 0 and 1, and in those of 0 to 255 saved with 16 bits.
+            too small, as in a mask of 0 and 1, or in one of 0..255 saved with 16 bits.
     """
     if is_packed(path):
         return _packed(path, 1)
@@ -137,7 +137,7 @@ def read_alpha(path: Path, is_cutout: bool = False) -> np.ndarray:
 
 
 def is_too_small(matte: np.ndarray) -> bool:
-    """Return whether a matte is not empty, but at most 1 in 8 bits, as a mask of 0 and 1 is."""
+    """Return whether a matte is not empty, but at most 1 of 255, like a mask of 0 and 1."""
     return bool(matte.max() and to_uint8(matte).max() <= 1)
 
 
@@ -149,7 +149,7 @@ def to_uint8(matte: np.ndarray) -> np.ndarray:
 
 
 def read_matte(path: Path, is_cutout: bool = False) -> np.ndarray:
-    """Read a matte or a trimap in the depth of the file.
+    """Read a matte or a trimap at the file's bit depth.
 
     The matte of a cut-out is its alpha channel. Any other file uses its alpha channel if that
     varies, and otherwise its grey values.

@@ -49,7 +49,7 @@ class Folders:
         background: Colours of the background alone.
         denoised_image: The photos without noise.
         denoised_foreground: The foregrounds without noise.
-        labels: What ``gfm prepare pack`` derives from the mattes, with one sub-folder per kind.
+        labels: Labels that ``gfm prepare pack`` derives from the mattes, one sub-folder per kind.
         validation_image: Validation photos.
         validation_alpha: Their mattes.
         validation_trimap: Their trimaps; empty if there are none.
@@ -80,7 +80,7 @@ def as_path(value: Any, option: str, is_needed: bool = False) -> Path | None:
         is_needed: Whether the option must be set.
 
     Raises:
-        GFMError: The value is not a string, such as ``1`` or ``[a]`` on a command line, or it is
+        GFMError: The value is not a string (such as ``1`` or ``[a]`` on a command line), or it is
             required but not set.
     """
     if value is None and not is_needed:
@@ -204,7 +204,7 @@ class Photo:
         denoised: The foreground without noise, or the photo where foregrounds are not used.
         labels: Labels of a packed training photo by kind; see :mod:`gfm.prepare.pack`.
         scene: Background for a validation photo that is a cut-out, whose own background is unknown.
-        dataset: Name of the dataset, if it was added to another; see :mod:`gfm.data.mixture`.
+        dataset: Name of the dataset if it was added to the main one; see :mod:`gfm.data.mixture`.
     """
 
     name: str
@@ -254,7 +254,7 @@ def scenes(
         root: Root of BG-20k or COCO, or any folder of pictures.
         option: Override that sets the root, for messages.
         is_denoised: Whether to require the same picture in ``train_denoise``.
-        is_for_track: Whether a track needs them, rather than the photos with any track.
+        is_for_track: Whether the track needs them; if not, cut-outs need them with any track.
 
     Raises:
         GFMError: The root is not set, or a folder or the partner of a file is missing.

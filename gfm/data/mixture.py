@@ -77,7 +77,7 @@ def _explain_layout(other: Pairs) -> Iterator[None]:
         text = "data.also takes folders with the sub-folders images and alphas, whose files have "
         text += "the same names"
         train = find_child(other.root, TRAINING) if other.root and other.root.is_dir() else None
-        if train and str(train) not in fault:  # such as that of P3M-10k
+        if train and str(train) not in fault:  # as in P3M-10k
             text += f"; {train} may be one"
         raise GFMError(f"{fault}: {text}") from error
 
@@ -85,7 +85,7 @@ def _explain_layout(other: Pairs) -> Iterator[None]:
 def dataset_name(root: Path) -> str:
     """Return the name of an added dataset, which begins the names of its photos.
 
-    It is that of the folder, or of the one above ``train``.
+    It is the name of the folder, or of its parent if the folder is named ``train``.
     """
     root = root.resolve()
     name = root.parent.name if root.name.lower() in TRAINING else root.name

@@ -3,7 +3,7 @@
 ::
 
     root/  images  alphas  [trimaps]                    photos with mattes
-    root/  train/  images  alphas   validation/  …      the same, split already
+    root/  train/  images  alphas   validation/  …      the same, already split
     root/                                               cut-outs: colours with opacity
 
 The folders are found by the names that datasets give them, or else by their content: mattes are

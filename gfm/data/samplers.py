@@ -13,8 +13,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """Yields ``(epoch, index)`` in an order that depends only on the seed and the epoch.
 
     The epoch is part of the key of a sample, so workers that persist between epochs never repeat
-    their random draws. Ranks take turns; if the samples do not divide evenly, the few left over are
-    not shown in that epoch.
+    their random draws. Samples are dealt to the ranks in turn; if they do not divide evenly, the
+    few left over are not shown in that epoch.
 
     Args:
         num_samples: Number of samples in the whole dataset.
@@ -56,7 +56,7 @@ class EndlessBatches(Sampler[list[tuple[int, int]]]):
     """Yields the batches of an epoch, then those of the next one, without end.
 
     Loader processes can therefore prepare the first batches of an epoch during the one before, or
-    during validation. A last, smaller batch is left out, unless it is the only one. (The official
+    during validation. An incomplete last batch is dropped, unless it is the only one. (The official
     code keeps it.)
 
     Args:

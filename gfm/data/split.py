@@ -1,4 +1,4 @@
-"""Holds photos out of training, for choosing weights and testing, and records which."""
+"""Holds photos out of training, for choosing weights and testing, and records the split."""
 
 import csv
 import hashlib
@@ -32,7 +32,7 @@ def hold_out(
             instead.
 
     Raises:
-        GFMError: There are fewer photos, or ``split`` names none of them.
+        GFMError: There are fewer photos than that, or ``split`` names none of them.
     """
     if split is not None:
         names = read_split(split)

@@ -6,7 +6,7 @@ shows no animals), sharpness (blur) and noise (denoised pairs, common noise). Se
 2022, section 5.
 
 A track is a dataclass with ``backgrounds_per_foreground``, ``photos``, ``scenes`` and ``compose``.
-To add one, write such a class and a YAML that names it.
+To add one, write such a class and a YAML file that names it.
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ class CompositeTrack:
         name: Name of the track.
         backgrounds: ``bg20k`` or ``coco``.
         foreground: ``closed_form`` blends the estimated foreground F, so that F and B of the
-            composite are known; ``image`` blends the photo itself, without composition loss. (The
+            composite are known; ``image`` blends the photo itself, without the composition loss. (The
             official code multiplies that photo by alpha beforehand, so its composites show alpha²
             and its loss penalises the true alpha.)
         backgrounds_per_foreground: Samples per photo and epoch, each with a background drawn from
@@ -204,7 +204,7 @@ class RssnTrack(CompositeTrack):
         rng: np.random.Generator,
     ) -> Parts:
         """Read the layers, and draw the options of RSSN; see :meth:`CompositeTrack.parts`."""
-        # All random numbers are drawn first, so that each part of a sample can be varied alone.
+        # Draw all random numbers before reading any file.
         is_denoised = self.denoise and rng.random() < self.denoise_probability
         blur_size = int(rng.choice(self.blur_sizes)) if rng.random() < self.blur_probability else 0
         has_noise = rng.random() < self.noise_probability

@@ -13,7 +13,7 @@ Interpolation = Literal["linear", "area"]
 
 
 def cv2_interpolation(interpolation: Interpolation, length: int, target: int) -> int:
-    """Return OpenCV's code of an interpolation that resizes a side to ``target`` pixels.
+    """Return OpenCV's flag for resizing a side of ``length`` pixels to ``target`` pixels.
 
     Sides are enlarged linearly in any case, because OpenCV's ``INTER_AREA`` would repeat pixels.
     """
@@ -35,7 +35,7 @@ class Window(NamedTuple):
         return array[self.top : bottom, self.left : right]
 
     def expand(self, margin: int, size: tuple[int, ...]) -> "Window":
-        """Return the window with a margin on each side, cut at the border of a picture.
+        """Return the window with a margin on each side, clipped to the picture.
 
         Args:
             margin: Width of the margin in pixels.
@@ -53,7 +53,7 @@ class Window(NamedTuple):
         return Window(top, left, bottom - top, right - left)
 
     def relative_to(self, outer: "Window") -> "Window":
-        """Return the same rectangle, relative to the corner of another."""
+        """Return the same rectangle, relative to the top left corner of ``outer``."""
         return self._replace(top=self.top - outer.top, left=self.left - outer.left)
 
 

@@ -1,4 +1,4 @@
-"""Loads the parts of composites with ``data.compose_on=device``.
+"""Loads the parts of composites for ``data.compose_on=device``.
 
 :mod:`gfm.data.device_compositing` composes them.
 """
@@ -34,7 +34,7 @@ class Recipe(NamedTuple):
 
     @classmethod
     def of(cls, parts: Parts) -> "Recipe":
-        """Return how to compose parts."""
+        """Return the recipe that composes ``parts``."""
         return cls(len(parts.foreground), parts.blur_size, parts.noise_sigma, parts.noise_seed)
 
     def shapes(self) -> tuple[tuple[int, int, int], ...]:
