@@ -17,7 +17,7 @@ def sample():
 
 
 def test_more_accurate_than_linear_enlargement(sample):
-    """From a matte of 200 pixels, exact or soft."""
+    """The enlarged matte has a shorter side of 200 pixels, and is exact or soft."""
     errors = detail_errors(sample, max_size=200)
     (sad, mse), (own_sad, own_mse) = errors["exact"]
     assert own_sad < 0.6 * sad
@@ -57,8 +57,8 @@ def test_sizes():
     assert limit_size(3000, 2000, None) == (3000, 2000)
 
 
-def test_gpus_of_apple_have_no_float64():
-    """No value that is computed on the device is float64, as the meta device shows."""
+def test_no_float64_on_the_device():
+    """Apple's GPUs lack float64; here, the meta device stands for them."""
 
     class Refuse(TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):

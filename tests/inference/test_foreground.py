@@ -24,7 +24,7 @@ def estimated(sample):
 
 
 def test_blur_fusion_is_closer_than_the_photo(sample, estimated):
-    """Even more in larger photos; docs/predicting.md has the table."""
+    """The gain is larger in larger photos; docs/predicting.md has the table."""
     photo = colour_error(sample, tensor(sample.image) / 255)
     assert colour_error(sample, estimated) < 0.7 * photo
 
@@ -47,7 +47,7 @@ def test_opaque_pixels_keep_their_colours_and_distant_ones_are_black(sample, est
 
 
 def test_equals_the_equations_of_the_paper(monkeypatch):
-    """With cells of one pixel, against means that are computed pixel by pixel."""
+    """Cells have one pixel, and the expected means are computed pixel by pixel."""
     monkeypatch.setattr(blur_fusion, "_CELLS", (1, 1))
     monkeypatch.setattr(blur_fusion, "_RADII", (4, 2))
     monkeypatch.setattr(blur_fusion, "_SHORTER_SIDE", 12)
@@ -77,8 +77,8 @@ def test_strips_make_no_seams(sample, estimated, monkeypatch):
     torch.testing.assert_close(estimate_foreground(tall[0], tall[1] / 255), whole)
 
 
-def test_only_processors_have_caches_to_fill(sample, estimated, monkeypatch):
-    """On a GPU, small strips would start thousands of kernels."""
+def test_strips_are_small_only_on_cpus(sample, estimated, monkeypatch):
+    """On a GPU, small strips would launch thousands of kernels."""
     photos = [torch.empty(1, 3, 1080, 1620, device=device) for device in ("cpu", "meta")]
     assert [len(list(blur_fusion._cut_cached_strips(photo, 2))) for photo in photos] == [18, 1]
     monkeypatch.setattr(blur_fusion, "_CACHED_PIXELS", None)

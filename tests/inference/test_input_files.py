@@ -68,7 +68,7 @@ def test_files_that_are_left_out_are_counted_by_suffix(place):
     [(".", "elsewhere"), ("d", "d"), ("d", "d/out"), (".", "d"), ("d/out", "d/out")],
 )
 def test_results_of_earlier_commands_are_not_inputs(tmp_path, monkeypatch, root, out):
-    """Neither in the folder of results given now, nor in others."""
+    """This holds in the output folder of this command and in others."""
     monkeypatch.chdir(tmp_path)
     sources = {"d/p.jpg", "d/sub/q.png", "d/c.mp4", "d/out/r.png"}
     for name in sources - {"d/c.mp4"}:
@@ -112,7 +112,7 @@ def test_pictures_in_folders_with_the_names_of_results(tmp_path):
 
 
 def test_patterns_match_in_the_folder_of_results(place):
-    """Only results are left out there, not the photos beside them."""
+    """Only results are left out, not the photos beside them."""
     assert names("a/**/x.*", out="a/sub") == ["sub/x", "x"]
     assert names("a/*.jpg", out="a") == names("a/*.jpg", out=".") == ["x"]
 

@@ -20,7 +20,7 @@ DRAWN = torch.rand(3, 1, 1, 50, 40, generator=torch.Generator().manual_seed(0))
 
 
 def predictor(device="cpu", error=None):
-    """Return a predictor of drawn maps, or of an error."""
+    """Return a predictor that returns random maps, or raises ``error``."""
 
     def predict(image):
         if error is not None:
@@ -31,7 +31,7 @@ def predictor(device="cpu", error=None):
 
 
 def test_a_background_fits_photos_of_all_sizes(tmp_path):
-    """Also after a photo of a single pixel."""
+    """This holds even after a photo of a single pixel."""
     Image.effect_noise((40, 30), 80).convert("RGB").save(tmp_path / "noise.png")
     expected = Background(str(tmp_path / "noise.png"))
     used = Background(str(tmp_path / "noise.png"))
@@ -54,7 +54,7 @@ def test_strips_change_nothing(tmp_path, monkeypatch, bits, colour):
         np.testing.assert_array_equal(array, whole[output])
 
 
-def test_a_packed_photo_is_read_only_memory():
+def test_a_packed_photo_in_read_only_memory():
     photo = np.frombuffer(IMAGE.tobytes(), np.uint8).reshape(IMAGE.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -69,7 +69,7 @@ def test_a_packed_photo_is_read_only_memory():
     ],
 )
 def test_too_little_memory_is_one_line_with_the_fix(device, error, end, monkeypatch):
-    monkeypatch.setattr(torch.Tensor, "to", lambda self, *_: self)  # there is no GPU
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *_: self)  # runs without a GPU
     text = f"{device} has too little free memory for 50×40 pixels: lower --max-size"
     with pytest.raises(GFMError, match=f"^{re.escape(text)}") as raised:
         OutputMaker(predictor(device, error), ["alpha"])(IMAGE)

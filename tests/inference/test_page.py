@@ -38,7 +38,7 @@ def test_max_size_limits_the_network(monkeypatch, words, limit):
 
 
 class Faulty:
-    """A predictor that fails for blue pictures, and finds nothing in green ones."""
+    """A predictor that fails on blue pictures, and finds no foreground in green ones."""
 
     device = torch.device("cpu")
 
@@ -55,10 +55,10 @@ class Faulty:
 def served(tmp_path_factory):
     """The address of a page, and the folder of its uploads, which is removed at the end.
 
-    The environment names proxies that cannot be used.
+    Meanwhile, the environment names an unusable proxy.
     """
     pytest.importorskip("gradio")
-    tmp_path_factory.getbasetemp()  # now, not in the folder of the page
+    tmp_path_factory.getbasetemp()  # created now, so that it is not in the folder of the page
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "MAX_UPLOAD", 50_000)
         opened = []
@@ -67,7 +67,7 @@ def served(tmp_path_factory):
         with serve(Faulty(), "gfm: a test", open_browser=True) as address:
             folder = Path(tempfile.gettempdir())
             assert opened == [address]
-            patch.delenv("all_proxy")  # the tests, too, ask the server
+            patch.delenv("all_proxy")  # because the tests also send requests to the server
             yield address.rstrip("/"), folder
     assert not folder.exists()
     assert tempfile.gettempdir() != str(folder)

@@ -52,7 +52,7 @@ def test_floats(tmp_path):
 
 
 def test_standard_input_is_read_in_the_main_thread(tmp_path, monkeypatch):
-    """So that Control-C ends it."""
+    """Control-C interrupts only the main thread."""
     data, threads = io.BytesIO(), []
     Image.fromarray(COLOURS).save(data, "PNG")
 
@@ -75,7 +75,7 @@ def test_a_closed_standard_input(tmp_path, monkeypatch, capsys):
 
 
 class Cramped:
-    """Makes a matte if the network sees at most some pixels of the shorter side."""
+    """Makes a matte only if the shorter side is at most ``most`` pixels for the network."""
 
     def __init__(self, most: int) -> None:
         self.most = most

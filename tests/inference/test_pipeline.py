@@ -75,7 +75,7 @@ def test_few_items_are_in_memory():
             in_memory -= 1
 
     assert len(list(process_overlapped(range(60), read, lambda x: x, write, num_threads=2))) == 60
-    assert most <= 6  # two read ahead, one computed, two or three written
+    assert most <= 6  # two read ahead, one being computed, two or three being written
 
 
 def test_a_full_disk_stops_everything():

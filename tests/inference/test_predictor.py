@@ -1,4 +1,4 @@
-"""``load_model`` and its predictor: results have the type of the pictures."""
+"""``load_model`` and its predictor: results have the type of their pictures."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_cutouts_have_the_estimated_colours(matte):
     ],
 )
 def test_unsupported_pictures(matte, picture, message):
-    """``tests/reliability/test_python_surface.py`` has more."""
+    """``tests/reliability/test_python_surface.py`` tests more of them."""
     for call in (matte, matte.cutout, matte.predict):
         with pytest.raises(GFMError, match=message):
             call(picture)
@@ -139,7 +139,7 @@ def test_half_precision_is_close(weights, matte):
     ("precision", "expected"), [("32", (False, "highest")), ("bf16", (True, "high"))]
 )
 def test_tf32_is_as_in_evaluations(weights, monkeypatch, precision, expected):
-    """And the process keeps its own settings."""
+    """The settings of the process are restored afterwards."""
 
     def settings():
         return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
@@ -178,7 +178,7 @@ def test_a_gpu_without_kernels(weights, monkeypatch):
 def test_apple_gpus_are_the_default(weights, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    with pytest.raises(GFMError, match="cannot use device mps"):  # there is none here
+    with pytest.raises(GFMError, match="cannot use device mps"):  # there is none on this machine
         load_model(weights)
 
 

@@ -1,4 +1,4 @@
-"""Resizing against scikit-image, and with TF32, which rounds products on GPUs to 10 bits."""
+"""Resizing compared with scikit-image, and under TF32, which rounds factors on GPUs to 10 bits."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ class Tf32(TorchDispatchMode):
 
 
 def resize_by_matrix(image: torch.Tensor, height: int) -> torch.Tensor:
-    """Resize columns by a product with the matrix that ``resize`` makes of a unit matrix."""
+    """Resize columns by multiplying with the matrix that ``resize`` makes from the identity."""
     basis = torch.eye(image.shape[-2])[None, None]
     matrix = resize(basis, (height, image.shape[-2]))[0, 0]
     return matrix @ image
@@ -60,7 +60,7 @@ def test_equal_pixels_stay_equal():
     [((37, 53), (20, 16)), ((50, 70), (33, 90)), ((7, 5), (30, 2)), ((96, 96), (32, 32))],
 )
 def test_equals_scikit_image(before, after):
-    """Without a product that TF32 would round."""
+    """This takes no product that TF32 would round."""
     array = np.random.default_rng(0).random(before, np.float32)
     with Tf32() as mode:
         ours = resize(torch.from_numpy(array)[None, None], after)[0, 0].numpy()
@@ -70,7 +70,7 @@ def test_equals_scikit_image(before, after):
 
 
 def test_weights_are_computed_once(monkeypatch):
-    """Although a call without gradients comes first."""
+    """They also serve calls with gradients after one in inference mode."""
     image = torch.rand(1, 3, 38, 54)
     with torch.inference_mode():
         first = resize(image, (20, 16))
@@ -93,7 +93,7 @@ def model():
 
 @pytest.mark.parametrize("inferer", [Hybrid(), Resize()], ids=lambda each: type(each).__name__)
 def test_certain_pixels_stay_certain(inferer, model, monkeypatch):
-    """With a network that predicts foreground on the left and background on the right."""
+    """The network predicts foreground on the left and background on the right."""
     logits = torch.zeros(1, 3, 1, 2)
     logits[0, 2, 0, 0] = logits[0, 0, 0, 1] = 9
 

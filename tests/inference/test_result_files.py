@@ -1,4 +1,4 @@
-"""Names of results, and inputs that are refused because of them."""
+"""Names of results, and inputs that are rejected because of them."""
 
 import io
 import sys
@@ -39,7 +39,7 @@ def test_inputs_with_the_same_results_are_refused_and_the_others_kept(tmp_path):
 
 @pytest.mark.parametrize("ignores_case", [True, False])
 def test_names_that_are_the_same_on_some_disks(tmp_path, monkeypatch, ignores_case):
-    """Where case is ignored, so is how accents are stored."""
+    """Disks that ignore case also ignore how accents are encoded."""
     monkeypatch.setattr("gfm.inference.result_files.ignores_case", lambda _: ignores_case)
     accents = "e\N{COMBINING ACUTE ACCENT}", "\N{LATIN SMALL LETTER E WITH ACUTE}"
     given = sources("a/IMG_1.jpg", "b/img_1.jpg", *(f"{x}.jpg" for x in accents), "b/img_1.mov")
@@ -52,7 +52,7 @@ def test_names_that_are_the_same_on_some_disks(tmp_path, monkeypatch, ignores_ca
 
 
 def test_inputs_are_not_replaced(tmp_path):
-    """Whatever the path to them, and whichever input it is."""
+    """This holds for any path to them, and for any kind of input."""
     for name in ("alpha/p.png", "cutout/clip_frames/1.png", "alpha/b.png", "q.jpg", "clip.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -76,7 +76,7 @@ def test_inputs_are_not_replaced(tmp_path):
 
 
 def test_earlier_results_of_standard_input_are_an_error(tmp_path):
-    """The result of another photo would pass for that of this one."""
+    """Otherwise the result of a different photo would pass for the result of this one."""
     stdin, kept = Source(STDIN, Path("stdin")), tmp_path / "alpha/stdin.png"
     kept.parent.mkdir()
     kept.touch()
@@ -88,7 +88,7 @@ def test_earlier_results_of_standard_input_are_an_error(tmp_path):
 
 
 def test_shards_divide_the_results(tmp_path):
-    """Whatever exists already; inputs with the same result belong to one part."""
+    """Existing results do not matter, and inputs with the same result are in the same shard."""
     given = sources(*(f"{i}.jpg" for i in range(7)), "0.png")
     results = ResultFiles(tmp_path, ["alpha"])
     first = given[3]
@@ -102,7 +102,7 @@ def test_shards_divide_the_results(tmp_path):
 
 
 def test_inputs_are_looked_at_only_if_results_exist(tmp_path, monkeypatch):
-    """A share of a million photos should start in seconds."""
+    """Even a shard of a million photos should start within seconds."""
     given = sources(*(tmp_path / f"{i}.jpg" for i in range(50)))
     looked_at = []
     stat = Path.stat
@@ -127,7 +127,7 @@ def test_missing_packages_are_named_once(monkeypatch):
 
 
 def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
-    """A stand-in for pillow-heif: a PNG with another signature."""
+    """The stand-in for pillow-heif reads PNG files with a different signature."""
     Image.new("RGB", (5, 4), (9, 8, 7)).save(tmp_path / "plain.png")
     content = (tmp_path / "plain.png").read_bytes()
     for name in ("photo.heic", "sent.jpg"):
@@ -157,7 +157,7 @@ def test_heic_is_read_by_the_plugin_of_pillow(tmp_path, monkeypatch):
 
 
 def test_photos_are_counted_once(tmp_path, capsys):
-    """Those that exist, are to write and have failed add up to the total."""
+    """Photos with results, photos to matte and failures add up to the total."""
     given = sources("0.jpg", "1.jpg", "1.png", "2.jpg", "3.heic")
     results = ResultFiles(tmp_path, ["alpha"])
     for path in results.of(given[0]).values():

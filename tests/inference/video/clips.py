@@ -42,7 +42,7 @@ def write_clip(
 ) -> Path:
     """Write a clip of frames with timestamps in milliseconds.
 
-    With an audio codec, it has a tone as long as the frames, or as ``seconds``.
+    With an audio codec, it has a tone that lasts as long as the frames, or ``seconds``.
     """
     frames = draw_frames(len(times)) if frames is None else frames
     with av.open(str(path), "w", format=KINDS.get(path.suffix), options=options or {}) as output:

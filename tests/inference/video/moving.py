@@ -29,8 +29,8 @@ def draw_moving(
         num_frames: Number of frames.
         height: Height of a frame.
         width: Width of a frame.
-        index: Number of the animal.
-        noise: Standard deviation of the noise of a pixel, on the scale of 0..255.
+        index: Index of the animal.
+        noise: Standard deviation of the noise of each pixel, on a scale of 0 to 255.
         seed: Seed of animal, background and noise.
     """
     rng = np.random.default_rng([seed, index])

@@ -49,7 +49,7 @@ def predict(tmp_path):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """Rotated, with irregular timestamps and a tone."""
+    """A rotated clip with irregular timestamps and a tone."""
     place = tmp_path_factory.mktemp("clips") / "clip.mp4"
     return write_clip(place, times=UNSTEADY, rotation=90, audio="aac")
 
@@ -85,7 +85,7 @@ def test_timestamps_rotation_and_audio_are_kept(predict, clip, output, options):
     [("alpha", {}, "ac3"), ("composite", {}, "aac"), ("cutout", {"cutout": "vp9"}, "aac")],
 )
 def test_results_start_at_zero(predict, tmp_path, output, options, audio):
-    """A camera's clip starts at any time. Here, its video starts half a second after its audio."""
+    """A camera's clip may start at any time; this video starts half a second after its audio."""
     place, times = tmp_path / "clip.mts", [500 + time for time in STEADY]
     clip = write_clip(place, times=times, audio=audio, options={"output_ts_offset": "5"})
     before, after = starts(clip), starts(predict(clip, output, **options))
@@ -242,7 +242,7 @@ def test_a_frame_that_cannot_be_written(predict, clip, tmp_path, monkeypatch):
 
 
 def test_a_slow_clip_is_not_taken_for_a_killed_one(tmp_path):
-    """Matroska holds back frames for seconds of the clip, which may take an hour to matte."""
+    """The Matroska muxer buffers seconds of the clip, which may take an hour to matte."""
     path, target = write_clip(tmp_path / "clip.mkv"), tmp_path / "alpha.mkv"
     form = ALPHA_FORMATS["ffv1"]
     with closing(Clip(path)) as clip, writing.open_writer(target, form, clip) as writer:

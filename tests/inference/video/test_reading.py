@@ -106,7 +106,7 @@ def test_a_damaged_clip(tmp_path):
     noise = [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(8)]
     path = write_clip(tmp_path / "clip.mp4", noise)
     data = bytearray(path.read_bytes())
-    # Several frames, because the encoder's threads place them differently each time.
+    # Damages several frames, because the encoder's threads place them differently each time.
     data[len(data) // 4 : 3 * len(data) // 4] = bytes(3 * len(data) // 4 - len(data) // 4)
     path.write_bytes(data)
     with pytest.raises(GFMError, match=r"cannot read .*clip\.mp4: not a clip, or damaged"):

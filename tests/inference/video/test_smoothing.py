@@ -18,7 +18,7 @@ def clip() -> Moving:
 
 @pytest.fixture(scope="module")
 def guessed(clip) -> list[np.ndarray]:
-    """Mattes with errors where they are soft, independent in every frame."""
+    """Mattes with errors in soft regions, independent in every frame."""
     rng = np.random.default_rng(0)
     soft = [4 * alpha * (1 - alpha) for alpha in clip.alphas]
     noise = [0.3 * rng.standard_normal(alpha.shape, np.float32) for alpha in clip.alphas]
@@ -95,7 +95,7 @@ def test_the_border_is_repeated_without_the_mode_that_apples_gpus_lack(monkeypat
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 40), (360, 20), (16, 720)])
 def test_frames_too_narrow_for_the_optical_flow(size):
-    """OpenCV raises an error for some, and ends the process for others."""
+    """For some of them OpenCV would raise an error, and for others crash the process."""
     smooth, alpha = Smoother(), torch.rand(1, 1, *size)
     image = torch.randint(255, (1, 3, *size), dtype=torch.uint8)
     smooth(image, torch.ones_like(alpha))
