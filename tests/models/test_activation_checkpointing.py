@@ -1,4 +1,4 @@
-"""Activation checkpointing and memory format change only memory and time."""
+"""Activation checkpointing and the memory format affect only memory and time."""
 
 import copy
 
@@ -52,7 +52,7 @@ def test_gradients_and_statistics_stay_the_same(name):
 
 def test_norms_replaced_later_count_once(monkeypatch):
     """``trainer=ddp`` replaces norms after the network and its checkpointing are built."""
-    # SyncBatchNorm refuses CPUs; within one process it computes what BatchNorm2d does.
+    # SyncBatchNorm does not run on CPUs; within one process it computes the same as BatchNorm2d.
     monkeypatch.setattr(torch.nn.SyncBatchNorm, "forward", torch.nn.BatchNorm2d.forward)
     monkeypatch.setattr(torch.nn.SyncBatchNorm, "_check_input_dim", lambda self, x: None)
     torch.manual_seed(0)
@@ -101,7 +101,7 @@ def _block(in_channels: int) -> torch.nn.Sequential:
 
 
 def test_compiled_blocks_give_the_same():
-    """``compile=true`` with ``activation_checkpointing=true``: gradients and statistics stay."""
+    """``compile=true`` keeps the gradients and statistics of ``activation_checkpointing=true``."""
     torch.manual_seed(0)
     plain = torch.nn.Sequential(_block(3), _block(4))
     compiled = copy.deepcopy(plain)

@@ -1,4 +1,4 @@
-"""Batch normalisation is found in any network; folded into convolutions, it changes no output."""
+"""Batch normalisation is found in any network, and folding it changes no output."""
 
 import copy
 

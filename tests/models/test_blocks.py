@@ -12,7 +12,7 @@ from tests.conftest import SMALL_NODE
 
 
 class Enlargements(TorchDispatchMode):
-    """Collects the types of the gradients of enlarged features."""
+    """Collects the dtypes of the gradients of enlarged features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Enlargements(TorchDispatchMode):
 
 
 def test_gradients_of_enlarged_features_are_summed_in_float32():
-    """CUDA would sum in bfloat16, and lose much of it."""
+    """CUDA would sum in bfloat16, and lose many of the terms."""
     model: GFM = instantiate(SMALL_NODE)
     with Enlargements() as seen:
         with torch.autocast("cpu", torch.bfloat16):

@@ -53,11 +53,11 @@ def _errors(gradients: Gradients, truth: Gradients) -> tuple[float, float]:
 
 @pytest.mark.slow
 def test_gradients_differ_only_by_rounding():
-    """Compiled is at most five times as far from float64 as eager float32, 1e-4 at worst.
+    """Compiled gradients are at most 5 times as far from float64 as eager float32 ones.
 
-    A single parameter may be twenty times as far: sums over all pixels, such as for batch
-    normalisation's bias, depend on the order of addition, and eager's were five to ten times as
-    exact.
+    The gradient of a single parameter may be 20 times as far, but not 1e-4: sums over all pixels,
+    such as the gradient of a batch-normalisation bias, depend on the order of addition, and eager
+    sums were five to ten times as accurate.
     """
     torch.manual_seed(0)
     eager = GFM(tiny_encoder(), "tt")
@@ -76,7 +76,7 @@ def test_gradients_differ_only_by_rounding():
 
 
 def test_compiled_recomputation():
-    """It gives the gradients and the running statistics of eager steps."""
+    """Compiled steps give the gradients and running statistics of eager ones."""
     torch.manual_seed(0)
     eager = GFM(tiny_encoder(), "tt", activation_checkpointing=True)
     compiled = copy.deepcopy(eager)
@@ -100,7 +100,7 @@ TINY_NETWORK = [
 
 @pytest.mark.slow
 def test_compiled_training(tiny_training, tmp_path):
-    """It takes the steps of an eager run, and saves weights under the same names."""
+    """A compiled run takes the steps of an eager one, and saves weights under the same names."""
     others = [option for option in tiny_training if option not in SMALL_NETWORK]
     # Validation would compile the network once more.
     others += [*TINY_NETWORK, "callbacks=none", "logger=none", "trainer.limit_val_batches=0"]

@@ -65,5 +65,5 @@ def test_rim_is_not_rounded_to_half_precision():
 
 
 def test_rim_takes_the_precision_of_its_weights():
-    """Such as that of ``trainer.precision=64-true``; the alphas of branches are float32."""
+    """With ``trainer.precision=64-true``, the weights are float64 but branch alphas are float32."""
     assert RIM().double()(list(torch.rand(3, 2, 1, 8, 9))).dtype == torch.float64

@@ -1,4 +1,4 @@
-"""The sixteen official architectures, and further properties of the network."""
+"""The sixteen official architectures, and general properties of the network."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ TOLERANCE = 1e-4
 def official_model(name: str) -> GFM:
     # The file's name distinguishes FT from BT.
     node, state = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
-    with pytest.MonkeyPatch.context() as patch:  # random weights take long, and are replaced
+    with pytest.MonkeyPatch.context() as patch:  # random weights are slow, and would be replaced
         for init in ("kaiming_normal_", "kaiming_uniform_", "uniform_", "normal_"):
             patch.setattr(torch.nn.init, init, lambda tensor, *args, **kwargs: tensor)
         model: GFM = instantiate(node)

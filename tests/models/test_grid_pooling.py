@@ -20,7 +20,7 @@ def test_pooling(num_cells):
 
 @pytest.mark.parametrize("num_cells", [1, 3, 5])
 def test_enlarging(num_cells):
-    # In float64: torch computes positions in the type of the grid, and rounds differently.
+    # In float64, because torch computes positions in the dtype of the grid, and rounds differently.
     grid = torch.randn(2, 3, num_cells, num_cells, dtype=torch.float64)
     for size in SIDES:
         expected = F.interpolate(grid, size=size, mode="bilinear", align_corners=True)

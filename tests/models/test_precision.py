@@ -24,7 +24,7 @@ def cpu(monkeypatch):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """Mock a GPU of a compute capability; before 8.0 it only emulates bfloat16."""
+    """Mock a GPU with a compute capability; before 8.0 it only emulates bfloat16."""
 
     def make(*capability: int) -> None:
         has_bfloat16 = capability >= (8, 0)

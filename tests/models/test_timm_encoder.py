@@ -52,7 +52,7 @@ def test_features_meet_the_contract(name):
 
 
 def test_features_are_those_of_the_network():
-    """The means of the channels agree, also for a network with channels last."""
+    """The channel means agree, even for a network with channels last."""
     torch.manual_seed(0)
     encoder = timm_encoder("test_mambaout").eval()
     image = torch.rand(1, 3, 64, 96)
