@@ -90,7 +90,7 @@ def test_a_crop_without_transition_is_finite(rosta, value):
 
 @pytest.mark.parametrize("rosta", ROSTAS)
 def test_one_pyramid_serves_all_laplacian_terms(rosta):
-    """Starting an operation takes a GPU longer than the operation, so they are counted."""
+    """Operations are counted, because launching one takes a GPU longer than running it."""
     batch = _batch(_soft_disc())
     output = _perfect(rosta, batch)
     with mock.patch.object(F, "conv2d", wraps=F.conv2d) as convolve:
@@ -109,7 +109,7 @@ def test_composition_needs_known_layers():
 
 
 @pytest.mark.parametrize(("rosta", "name"), [("tt", "total"), ("rim", "glance_ft")])
-def test_an_additional_term_replaces_no_other(rosta, name):
+def test_an_additional_term_must_not_replace_another(rosta, name):
     with pytest.raises(GFMError, match=rf"loss\.extra\.{name}: a term of this name exists"):
         Criterion(rosta, extra={name: WeightedTerm(lambda *_: torch.zeros(()))})
 

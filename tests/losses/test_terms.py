@@ -1,4 +1,4 @@
-"""The terms of the loss against golden figures and finite differences."""
+"""The terms of the loss compared with golden figures and finite differences."""
 
 import json
 
@@ -91,7 +91,7 @@ _TERMS = {
 
 @pytest.mark.parametrize("name", _TERMS)
 def test_gradients(name, monkeypatch):
-    """Gradients are those of finite differences, which need float64 in place of float32."""
+    """Gradients equal finite differences, which need float64 instead of float32."""
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     kernel = terms._gauss_kernel(torch.device("cpu"))
     monkeypatch.setattr(terms, "_gauss_kernel", lambda device: kernel.double())
@@ -100,7 +100,7 @@ def test_gradients(name, monkeypatch):
 
 
 def test_gradient_where_the_prediction_is_right():
-    """The gradient is finite where the square root alone would have none."""
+    """The gradient is finite where that of a plain square root would not be."""
     alpha = _random(1, 1, 7, 9).requires_grad_()
     for term in (terms.alpha_loss, terms.laplacian_loss):
         (gradient,) = torch.autograd.grad(term(alpha, alpha.detach()), alpha)
@@ -115,12 +115,12 @@ def test_autocast_does_not_reach_the_terms(given):
 
 
 def _round_to_tf32(values: torch.Tensor) -> torch.Tensor:
-    """Round float32 to the 10 bits of mantissa that tensor cores multiply by default."""
+    """Round float32 to the 10-bit mantissa of TF32."""
     return ((values.view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)
 
 
 class _TF32Convolution(torch.autograd.Function):
-    """What cuDNN computes for float32 on GPUs since Ampere."""
+    """The convolution that cuDNN computes for float32 on GPUs since Ampere."""
 
     @staticmethod
     def forward(ctx, image, kernel, groups):
@@ -156,8 +156,8 @@ def test_tensor_cores_hardly_turn_the_gradient(given, monkeypatch, noise, in_reg
     assert torch.cosine_similarity(*gradients, dim=0) >= 0.9994
 
 
-# Kernels that torch.use_deterministic_algorithms(True) refuses on CUDA, as far as they could be
-# used here. F.interpolate and F.pad replace theirs, so their kernels run on CPUs only.
+# Kernels that torch.use_deterministic_algorithms(True) refuses on CUDA and that could be used here.
+# F.interpolate and F.pad avoid theirs on CUDA, so those kernels run only on CPUs.
 NONDETERMINISTIC = {
     "nll_loss2d_forward",
     "_adaptive_avg_pool2d_backward",
