@@ -1,4 +1,4 @@
-"""Provides a plain test set of five small photos, mattes for it, and a small random network."""
+"""Fixtures: a test set of five small photos, mattes for it, and a small random network."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ NETWORK = SMALL_NODE
 
 
 def share(batch: CheckedImages, above: float) -> torch.Tensor:
-    """Return the share of the pixels above a value, an added metric."""
+    """Return the share of pixels above a value; an additional metric for tests."""
     return (batch.preds > above).float().mean((1, 2, 3))
 
 
@@ -49,7 +49,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Write ``images`` and ``alphas`` of five photos whose sizes differ."""
+    """Write ``images`` and ``alphas`` of five photos of different sizes."""
     root = tmp_path / "set"
     for seed, (name, size) in enumerate(SIZES.items()):
         _, target, _ = furry_pair(*size, seed)
@@ -89,7 +89,7 @@ _load_once = functools.cache(load_network)
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that evaluates in this process and returns means and folder."""
+    """Return a function that evaluates in this process, and returns the means and the folder."""
     monkeypatch.setattr(scoring, "load_network", _load_once)
 
     def evaluate_with(*overrides: str, folder: str = "run") -> tuple[dict, Path]:

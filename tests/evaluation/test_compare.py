@@ -81,7 +81,7 @@ def test_means_and_differences_cover_the_photos_with_values_in_both(tmp_path, ca
     assert not recwarn
 
 
-def test_one_photo_separates_no_runs(tmp_path):
+def test_one_photo_is_never_significant(tmp_path):
     runs = [write(tmp_path / str(sad), {"a": {"sad": sad}}) for sad in (1.0, 9.0)]
     ((_, _, (difference,)),) = compare_runs(runs).rows()
     assert (difference.mean, difference.is_significant) == (8.0, False)
@@ -95,8 +95,8 @@ def test_the_page_has_the_digits_that_differences_need(tmp_path):
     assert '"values": [[[12.34549]], [[12.34551]]]' in (tmp_path / "page.html").read_text()
 
 
-def test_few_photos_are_named(tmp_path):
-    """Of intervals from samples of two, half miss the mean."""
+def test_few_photos_give_a_note(tmp_path):
+    """Half of the intervals from two photos miss the true mean."""
     sizes = {name: {str(i): {"sad": i} for i in range(n)} for n, name in ((9, "few"), (10, "many"))}
     few, many = (write(tmp_path / name, rows) for name, rows in sizes.items())
     (note,) = compare_runs([few, few]).notes()
@@ -138,7 +138,7 @@ def test_the_table_and_the_page_show_the_same(tmp_path, capsys):
 
 @pytest.mark.parametrize("sets", [False, True])
 def test_many_runs_have_a_row_each(tmp_path, capsys, sets):
-    """With a column each, they would be squeezed to nothing."""
+    """A column for each run would leave no room for its figures."""
     runs = []
     for i in range(14):
         rows = {f"p{n}": {"sad": 1.0 + i, "mad": i / 8} for n in range(12)}
@@ -222,7 +222,7 @@ def test_photos_that_a_network_was_trained_on_are_left_out(tmp_path, capsys):
     note = "1 photo is left out: used to train one of the networks."
     assert note in " ".join(capsys.readouterr().out.split())
     assert note in (tmp_path / "page.html").read_text()
-    # The same names in other data are other photos.
+    # In different data, the same names are different photos.
     (before / "config.yaml").write_text(yaml.safe_dump({"data": {"root": "elsewhere"}}))
     elsewhere = write(tmp_path / "elsewhere", rows, data={"root": "x"}, checkpoint=checkpoint)
     assert compare_runs([before, elsewhere]).num_trained == 0

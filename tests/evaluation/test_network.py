@@ -26,7 +26,7 @@ def test_bfloat16_is_close(run, weights):
 
 @pytest.mark.parametrize("side", [48, None])
 def test_large_photos_are_matted_as_by_predict(run, weights, data, side):
-    """All photos have more than 48 pixels on their shorter side."""
+    """The shorter side of every photo exceeds 48 pixels."""
     _, folder = run(f"checkpoint={weights}", f"data.shorter_side={side or 'null'}")
     matte = load_model(weights, "cpu", inference="native", max_size=side)
     for name in SIZES:

@@ -1,4 +1,4 @@
-"""Several processes score each photo once and give bit-identical results to one."""
+"""Several processes score each photo once, with results bit-identical to those of one process."""
 
 import math
 import re
@@ -71,7 +71,7 @@ def test_three_processes_from_the_command_line(run, weights, data, tmp_path, str
 
 @pytest.mark.slow
 def test_a_process_without_a_photo(run, weights):
-    """Resumes with one photo left for two processes."""
+    """Two processes resume an evaluation with one photo left."""
     _, folder = run(f"checkpoint={weights}")
     expected = (folder / "per_image.csv").read_bytes()
     (folder / "alpha/c.png").unlink()

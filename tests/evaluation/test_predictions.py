@@ -37,13 +37,13 @@ def test_files_and_values(run, data, mattes, protocol, monkeypatch):
 
 
 def test_all_cores_give_the_figures_of_one(run, mattes, monkeypatch):
-    """Bit by bit, and in the same order."""
+    """The figures are bit-identical and in the same order."""
     threads = set()
     score = scoring.Scorer.score
 
     def watch(self, *args):
         threads.add(threading.current_thread().name)
-        time.sleep(0.05)  # so that no thread can score all
+        time.sleep(0.05)  # so that a single thread cannot score all
         return score(self, *args)
 
     monkeypatch.setattr(scoring.Scorer, "score", watch)
@@ -81,7 +81,7 @@ def test_a_small_shared_memory_does_not_matter(run, mattes, monkeypatch):
 
 
 def test_sixteen_bits_count(run, data, mattes):
-    """Errors of half an 8-bit step."""
+    """The errors are half an 8-bit step."""
     target = read_alpha(data / "alphas/a.png").astype(np.uint16) * 257
     wrong = np.where(target > 30000, target - 128, target + 128).astype(np.uint16)
     write_png(mattes / "a.png", wrong)
@@ -215,7 +215,7 @@ def test_the_mattes_are_never_replaced(run, mattes, tmp_path):
     before = matte.stat()
     with pytest.raises(GFMError, match=r"overwrite the mattes in .*/mine/alpha, which it scores"):
         run(f"predictions={tmp_path / 'mine'}", folder="link")
-    after = matte.stat()  # a replacement could have the same bytes, and a read changes st_atime
+    after = matte.stat()  # the bytes could be the same, and reading changes st_atime
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 

@@ -1,4 +1,4 @@
-"""The content of the evaluation report, and the input that it rejects."""
+"""The content of the evaluation report, and the inputs that it rejects."""
 
 import base64
 import math
@@ -58,7 +58,7 @@ class Page(HTMLParser):
 
 
 def make_image(folder: Path, name: str, size=(48, 32), index=0, **metrics: float) -> ReportImage:
-    """Write a photo, a soft disc as truth and a prediction of it, 16 bit if ``index`` is odd."""
+    """Write a photo, a soft disc as truth, and a prediction, 16-bit if ``index`` is odd."""
     width, height = size
     y, x = np.mgrid[:height, :width]
     truth = np.clip(height / 3 - np.hypot(x - width / 2, y - height / 2), 0, 1)

@@ -12,7 +12,7 @@ from tests.evaluation.test_report import HOSTILE, Page, make_image, write
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
-# Runs in the page, which its nonce allows.
+# Runs in the page, whose policy allows scripts with this nonce.
 ACTIONS = """
 <script nonce="report">{
 const names = () => all(".row:not([hidden])").map((row) => row.dataset.name);

@@ -1,4 +1,4 @@
-"""Evaluations on W&B and TensorBoard, read back from their files."""
+"""Evaluations logged to W&B and TensorBoard, read back from their files."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A network's floats are scored, or on request the files written from them."""
+"""A network's floats are scored or, on request, the files written from them."""
 
 import numpy as np
 import pytest

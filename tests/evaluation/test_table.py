@@ -32,7 +32,7 @@ RUNS = {
 
 
 def write(sweep, runs=RUNS, config=PAPER):
-    """The folder of a sweep with a table of four cells, of which one has no result."""
+    """Write the folder of a sweep with a table of four cells, one without results."""
     for name, values in runs.items():
         (sweep / name).mkdir(parents=True)
         rows = {f"p{i}": {"sad": value} for i, value in enumerate(values)}
@@ -65,7 +65,7 @@ def test_means_deviations_ranks_and_significance(tmp_path):
 
 
 def test_custom_metrics_are_not_ranked(tmp_path):
-    """Of an IoU, the lowest is the worst."""
+    """For an IoU, the lowest value is the worst."""
     sweep = write(tmp_path)
     for path in sweep.glob("*/per_image.csv"):
         path.write_text(path.read_text().replace("name,sad", "name,iou"))

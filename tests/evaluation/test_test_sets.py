@@ -50,7 +50,7 @@ def write_set(root: Path, folders: tuple[str, str, str | None], count: int, seed
 
 @pytest.fixture
 def paths(tmp_path: Path) -> list[str]:
-    """Write the published test sets, with one photo more in each, and return their options."""
+    """Write the published test sets, each with one photo more, and return their options."""
     for number, (option, *folders) in enumerate(LAYOUTS.values(), start=1):
         write_set(tmp_path / "data" / option, tuple(folders), number, 10 * number)
     return sorted({f"paths.{o}={tmp_path / 'data' / o}" for o, *_ in LAYOUTS.values()})
@@ -71,7 +71,7 @@ def run_sets(paths, tmp_path, monkeypatch):
 
 
 def read_scalars(folder: Path) -> dict[str, float]:
-    """Return the last value of each curve of TensorBoard."""
+    """Return the last value of each TensorBoard curve."""
     name = "tensorboard.backend.event_processing.event_accumulator"
     events = pytest.importorskip(name).EventAccumulator(str(folder)).Reload()
     return {tag: events.Scalars(tag)[-1].value for tag in events.Tags()["scalars"]}
