@@ -1,4 +1,4 @@
-"""The benchmarks fit the configurations and the documented networks; they measure elsewhere."""
+"""The benchmarks match the configurations and the documented networks; speed is not tested."""
 
 import re
 
@@ -43,7 +43,7 @@ def test_networks_are_those_of_the_table(name):
     assert (f"{parameters(model.encoder):.1f}", f"{parameters(model):.1f}") == (encoder, whole)
 
 
-def test_the_pages_name_benchmarks_and_options_that_there_are():
+def test_the_pages_name_benchmarks_and_options_that_exist():
     commands = [
         quoted or plain
         for page in PAGES

@@ -1,4 +1,4 @@
-"""Every shipped YAML composes and builds; every combination builds and trains for a step."""
+"""Every shipped YAML file composes and builds; every combination builds and trains for a step."""
 
 from itertools import product
 from pathlib import Path
@@ -20,7 +20,7 @@ GROUPS = {
     for folder in (PROJECT / "configs").iterdir()
     if folder.is_dir() and folder.name not in ("hydra", "experiment", "local", "table")
 }
-BACKBONES = [name for name in GROUPS["backbone"] if name != "weights"]  # it takes that of a file
+BACKBONES = [name for name in GROUPS["backbone"] if name != "weights"]  # read from a file
 EXPERIMENTS = sorted(
     str(p.relative_to(PROJECT / "configs/experiment").with_suffix(""))
     for p in (PROJECT / "configs/experiment").rglob("*.yaml")
@@ -43,7 +43,7 @@ def _load(*overrides: str) -> TrainConfig:
 
 
 def _build_all(config: TrainConfig) -> None:
-    """Builds every node but the network and the trainer, which need a device."""
+    """Build every node but the network and the trainer, which need a device."""
     options = config.to_dict()
     for name in NODES:
         node = options[name]
@@ -60,7 +60,7 @@ def _build_all(config: TrainConfig) -> None:
 
 
 def _network(config: TrainConfig) -> torch.nn.Module:
-    """Its architecture, without spending time on random weights."""
+    """Return the architecture, without spending time on random weights."""
     with torch.device("meta"):
         return instantiate(without_pretrained(config.network))
 
@@ -101,7 +101,7 @@ def test_every_network(backbone, rosta, tiny):
 
 @pytest.mark.parametrize(("rosta", "track"), list(product(GROUPS["rosta"], GROUPS["track"])))
 def test_every_rosta_and_track_takes_a_step(rosta, track, tiny_training):
-    """This takes the smallest network; `make test ARGS="-m slow"` takes all four."""
+    """This trains the smallest network; `make test ARGS="-m slow"` trains all four."""
     _step([*tiny_training, f"rosta={rosta}", f"track={track}"])
 
 
@@ -150,7 +150,7 @@ def test_paper_hyper_parameters_come_with_am2k(tmp_path):
 
 
 def test_names_of_folders_are_options(tmp_path):
-    """Those of AM-2k are the defaults of the class; those of another dataset need no ``+``."""
+    """AM-2k's are the defaults of the class; those of a different dataset need no ``+``."""
     am2k = ["data=am2k", f"paths.run={tmp_path}"]
     source = instantiate(compose_config("train", am2k)["data"]["source"])
     assert source.folders == Folders()

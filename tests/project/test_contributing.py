@@ -22,8 +22,8 @@ class Section:
     """A section of the page: its files, written below a folder, and its commands.
 
     Args:
-        title: without the number signs.
-        folder: stands for the repository.
+        title: Title without the number signs.
+        folder: Folder that stands for the repository.
     """
 
     def __init__(self, title: str, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Section:
 
 @pytest.fixture
 def section(tmp_path, monkeypatch):
-    """Return a function from a title to its section, whose modules can be imported like ours."""
+    """Return a function that maps a title to its section, whose modules become importable."""
     for name in PACKAGES:
         package = importlib.import_module(name)
         folder = tmp_path / "repository" / name.replace(".", "/")

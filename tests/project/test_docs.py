@@ -1,4 +1,4 @@
-"""The configuration reference is complete, and the commands of the pages compose."""
+"""The configuration reference is complete, and the commands on the pages compose."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""The commands and the Python of docs/finetuning.md, run with small networks and photos."""
+"""The commands and the Python code of docs/finetuning.md, run with small networks and photos."""
 
 import re
 import shlex

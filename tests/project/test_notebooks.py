@@ -1,4 +1,4 @@
-"""The notebooks hold no outputs, and what their text shows works; ``make notebooks`` runs them."""
+"""The notebooks have no outputs, and the files they show work; ``make notebooks`` runs them."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
 
 def sources(path: Path, kind: str) -> list[str]:
-    """Return the cells of a notebook that are ``markdown`` or ``code``."""
+    """Return the cells of a notebook of one kind, ``markdown`` or ``code``."""
     cells = json.loads(path.read_text())["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind]
 

@@ -1,4 +1,4 @@
-"""Types are correct for platforms that the tests do not run on, where modules lack names."""
+"""Types are correct for platforms that the tests do not run on, whose modules lack some names."""
 
 import subprocess
 import sys

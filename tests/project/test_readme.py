@@ -30,7 +30,7 @@ PLACES = {
 }
 SMALL = [option for option in SMALL_TRAINING if option not in SMALL_NETWORK]
 ADDED = {
-    # No network to fetch weights from, and no time to test them.
+    # There is no internet to fetch weights from, and no time to test them.
     "train.py": [
         *SMALL,
         "recipe.decoder_scale=0.125",
@@ -43,7 +43,7 @@ ADDED = {
 
 
 def run(script, *overrides) -> int | None:
-    """Return the exit status of an entry point, run as from the command line in this folder."""
+    """Return the exit status of an entry point, run as if from the command line in this folder."""
     sys.argv = [script, *overrides]
     try:
         runpy.run_path(str(PROJECT / script), run_name="__main__")
@@ -87,7 +87,7 @@ def here(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    # These take long, and have tests of their own.
+    # These are slow, and have separate tests.
     monkeypatch.setattr("gfm.run.summary.draw_curves", lambda *_: False)
     monkeypatch.setattr("gfm.checkpoints.export.write_onnx", lambda path, *_: path.touch() or [])
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -116,7 +116,7 @@ def placed(words) -> list[str]:
 
 
 def commands(program: str) -> list[str]:
-    """Return what follows the name of ``program`` in its commands, each once."""
+    """Return the arguments of each command of ``program``, without duplicates."""
     return list(dict.fromkeys(shlex.join(w[1:]) for w in COMMANDS if w and w[0] == program))
 
 

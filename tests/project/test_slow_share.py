@@ -1,4 +1,4 @@
-"""Slow tests run in a drawn order until the time is up."""
+"""Slow tests run in a random order until the time is up."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_one(n):
 
 @pytest.fixture
 def order(pytester, monkeypatch):
-    """Run the tests with a draw; return those that ran, and the number of skipped ones."""
+    """Return a function that runs tests, and returns those that ran and how many were skipped."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for name in "ab":
@@ -41,7 +41,7 @@ def test_the_draw_decides_the_order(order):
     assert order("one")[0] == first
     assert order("two")[0] != first
     files = [name.split("::")[0] for name in first]
-    assert all(len(set(files[i : i + 2])) == 2 for i in range(0, 12, 2))  # a row of each in turn
+    assert all(len(set(files[i : i + 2])) == 2 for i in range(0, 12, 2))  # the files take turns
 
 
 def test_no_test_starts_when_the_time_is_up(order):

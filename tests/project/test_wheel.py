@@ -1,4 +1,4 @@
-"""The wheel, installed in a separate environment and used outside of the checkout."""
+"""The wheel, installed in a separate environment and used outside the checkout."""
 
 import os
 import re
@@ -89,12 +89,12 @@ CHOICES = [
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """A folder with an environment that has the wheel, and a user's package and configurations."""
+    """A folder with an environment that has the wheel, and with a user's package and configs."""
     home = tmp_path_factory.mktemp("home")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(home)]
     subprocess.run([*build, str(checkout(home))], check=True, capture_output=True)
     venv.create(home / "env")
-    # The libraries come from here, as a link: a line of this kind brings no editable checkout.
+    # A .pth file makes the libraries of the tests importable, but not the editable checkout.
     here = sysconfig.get_paths(vars={"base": str(home / "env")})["purelib"]
     Path(here, "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     python = str(home / "env/bin/python")
@@ -130,7 +130,7 @@ def checkout(home: Path) -> Path:
 
 
 def gfm(home: Path, *arguments: str) -> processes.Command:
-    """Run the command as a user with their own package on ``PYTHONPATH``."""
+    """Run ``gfm`` as a user whose package is on ``PYTHONPATH``."""
     return processes.run(
         [home / "env/bin/gfm", *arguments],
         cwd=home,
@@ -147,7 +147,7 @@ def pasted(home: Path, command: str) -> processes.Command:
 
 
 def environment(home: Path) -> dict[str, str]:
-    # Tests that ran before in this process may have asked for tracebacks.
+    # Earlier tests in this process may have asked for tracebacks.
     others = ("PYTHONPATH", "GFM_TRACEBACK", "HYDRA_FULL_ERROR")
     kept = {k: v for k, v in os.environ.items() if k not in others}
     settings = {"PYTHONPATH": str(home), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
@@ -194,7 +194,7 @@ def test_the_wheel_contains_no_local_paths(home):
 
 
 def test_the_printed_command_works(home, trained):
-    """The user's data are found, their classes trusted, and the figures are those of the run."""
+    """It finds the user's data, trusts the user's classes, and reproduces the run's figures."""
     line = re.search(r"evaluate these weights with\n +(.*)", trained.stdout)[1]
     done = pasted(home, f"{line} paths.run=scores")
     assert done.returncode == 0, done.stdout + done.stderr
