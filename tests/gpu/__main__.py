@@ -21,7 +21,7 @@ from tests.gpu.findings import FAIL, Finding
 from tests.gpu.report import write_report
 from tests.gpu.runner import STAGES, TRAINING, Plan, run_stage, run_stages
 
-_MINIMUM = 45.0  # seconds, because imports from a cold disk take long
+_MINIMUM = 45.0  # seconds, because imports from a cold disk are slow
 _REHEARSED_MINIMUM = 20.0
 NAMES = [*(plan.name for plan in STAGES), TRAINING]
 
@@ -56,7 +56,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     for part in ("images", "alphas") if arguments.photos else ():
         if not (arguments.photos / part).is_dir():
             parser.error(f"--photos {arguments.photos}: {arguments.photos}/{part} does not exist")
-    if arguments.out is None:  # some stages do not replace the full report
+    if arguments.out is None:  # so that some stages do not replace the full report
         arguments.out = Path("runs/gpu", *(["-".join(arguments.only)] if arguments.only else []))
     return arguments
 
@@ -74,7 +74,7 @@ def run_inside(arguments: argparse.Namespace) -> None:
 
     name, out = arguments.inside, arguments.out.resolve()
     files = out / "files" / name
-    shutil.rmtree(files, ignore_errors=True)  # runs would resume those of an earlier report
+    shutil.rmtree(files, ignore_errors=True)  # runs would resume earlier ones
     files.mkdir(parents=True)
     stage = Stage(
         name,
@@ -95,7 +95,7 @@ def check_device(arguments: argparse.Namespace) -> None:
         return
     import torch
 
-    # An old driver counts GPUs that torch cannot use.
+    # With an old driver, device_count includes GPUs that torch cannot use.
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if found < arguments.nproc:
         sys.exit(
@@ -121,10 +121,10 @@ def main() -> None:
     try:
         with exit_on_sigterm():
             for finding in run_chosen(arguments, options, out, variables):
-                found.append(finding)  # keeps those before an interruption
+                found.append(finding)  # one by one, to keep those before an interruption
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    finally:  # the report of an interrupted check has the stages so far
+    finally:  # after an interruption, the report has the stages so far
         report = write_report(found, out, f"python -m tests.gpu {shlex.join(options)}")
         print(report.read_text())
     if any(finding.status == FAIL for finding in found):
@@ -140,7 +140,7 @@ def run_chosen(
     minimum = _MINIMUM if arguments.device == "cuda" else _REHEARSED_MINIMUM
     yield from run_stages(chosen, options, out, 60 * arguments.minutes, variables, minimum)
     if arguments.train and TRAINING in only:
-        # Drawing the animals and scoring the network take time, too.
+        # Drawing the animals and scoring the network also take time.
         limit = 60 * (2 * arguments.train + 15)
         yield from run_stage(TRAINING, options, out, limit, variables)
 

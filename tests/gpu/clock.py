@@ -1,4 +1,4 @@
-"""Callbacks that measure the steps of a run without making them wait."""
+"""Measures the steps of a run without synchronising in each."""
 
 import time
 from collections.abc import Callable
@@ -18,10 +18,12 @@ _PROFILED = 3  # steps
 class StepClock(pl.Callback):
     """Times many steps together, because a GPU runs asynchronously; then profiles a few.
 
-    Results: ``seconds`` per step, ``launches`` of kernels per step (on a CPU operations), ``busy``,
-    the share of a step's time in which kernels run (``None`` if the profiler sees none), ``peak``
-    in MiB, and ``wait``, the mean of those that :class:`gfm.training.callbacks.Pace` logged
-    meanwhile.
+    Attributes:
+        seconds: Seconds per step.
+        launches: Kernels launched per step; on a CPU, operations.
+        busy: Share of a step's time in which kernels run; ``None`` if the profiler sees none.
+        peak: Peak memory in MiB.
+        wait: Mean of the waits that :class:`gfm.training.callbacks.Pace` logged meanwhile.
 
     Args:
         warmup: Steps that are not timed.
@@ -35,7 +37,7 @@ class StepClock(pl.Callback):
         self.launches = 0.0
         self.busy: float | None = None
         self.wait = float("nan")
-        self.waits: list[torch.Tensor] = []  # on the GPU; reading one in a step would wait for it
+        self.waits: list[torch.Tensor] = []  # on the GPU; reading one in a step would synchronise
         self.count = 0
         self.begin = 0.0
         self.profiler: profile | None = None
@@ -63,7 +65,7 @@ class StepClock(pl.Callback):
         return timed >= self.steps or time.perf_counter() - self.begin > self.budget
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Note what was logged; end the run when enough steps are profiled."""
+        """Store the logged wait; end the run once enough steps are profiled."""
         values = trainer.callback_metrics
         if self.profiler is None and self.count > self.warmup and "train/data_wait" in values:
             self.waits.append(values["train/data_wait"])
@@ -91,7 +93,7 @@ def _make_profiler() -> profile:
 
 
 def _count(profiler: profile) -> tuple[int, float | None]:
-    """Return the number of kernels and the seconds in which any ran; on a CPU operations.
+    """Return the number of kernels (on a CPU, operations) and the seconds in which any ran.
 
     Without CUPTI, or while another profiler uses it, no kernel is seen, and the seconds are None.
     """
@@ -112,7 +114,7 @@ def _count(profiler: profile) -> tuple[int, float | None]:
 
 
 def busy_seconds(work: Callable[[], object]) -> float | None:
-    """Return the seconds in which kernels run while a GPU does some work, if they are seen."""
+    """Return the seconds in which kernels run during ``work``; ``None`` if none are seen."""
     with _make_profiler() as profiler:
         work()
         synchronize()
@@ -120,7 +122,7 @@ def busy_seconds(work: Callable[[], object]) -> float | None:
 
 
 class ReadCounter(TorchDispatchMode):
-    """Counts operations that make the CPU read a tensor's values; emulates a GPU's waits."""
+    """Counts operations that read a tensor's values, which on a GPU would synchronise."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +131,7 @@ class ReadCounter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation."""
         name = func.overloadpacket.__name__
-        # Integers are counters, which are on the CPU even if the network is on a GPU.
+        # Integers are counters, which stay on the CPU even if the network is on a GPU.
         is_read = name == "_local_scalar_dense" and args[0].is_floating_point()
         self.count += is_read or name in ("nonzero", "equal", "masked_select")
         return func(*args, **(kwargs or {}))

@@ -1,4 +1,4 @@
-"""Stage 7: options together, for five steps and a validation."""
+"""Stage 7: combinations of options, each for five steps and a validation."""
 
 import itertools
 import math
@@ -27,12 +27,13 @@ _REHEARSED = ("deterministic", "compile × recomputation × norm statistics × R
 
 
 def combinations() -> dict[str, list[str]]:
-    """Return the overrides of all combinations, the largest first, those that compile last."""
+    """Return the overrides of each combination by name, in the order in which to try them."""
     chosen = dict(_SINGLE)
     subsets = [
         c for n in range(len(_SWITCHES), 0, -1) for c in itertools.combinations(_SWITCHES, n)
     ]
-    # Compiling takes a minute or two: first everything together, then the cheaper parts.
+    # Compiling takes a minute or two, so of the combinations that compile, only those of two and of
+    # all four switches come early.
     subsets.sort(key=lambda c: "compile" in c and len(c) not in (2, 4))
     for names in subsets:
         chosen[" × ".join(names)] = [option for name in names for option in _SWITCHES[name]]

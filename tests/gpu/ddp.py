@@ -1,4 +1,4 @@
-"""Stage 6: several processes train as one, save, resume, and end together."""
+"""Stage 6: several processes train like one, save, resume, and end together."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ def run(stage: Stage) -> None:
 def _compare(
     stage: Stage, name: str, options: list[str], num_nodes: int, truth: list[float]
 ) -> None:
-    """Record how far the losses differ from those of one process."""
+    """Record how much the losses differ from those of one process."""
     with Job(stage, name.replace(" ", "_"), options, num_nodes) as job:
         losses = job.finish(_LIMIT).losses()
     stage.equal(f"{name}: steps", len(losses), len(truth) or _STEPS)

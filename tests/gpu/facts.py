@@ -50,7 +50,7 @@ def _card(stage: Stage) -> None:
 
 
 def _nvidia_smi(*arguments: str) -> str:
-    """Return what nvidia-smi prints; nothing where there is none."""
+    """Return the output of nvidia-smi; empty if it cannot be run."""
     try:
         done = subprocess.run(
             ["nvidia-smi", *arguments], capture_output=True, text=True, timeout=30

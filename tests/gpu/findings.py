@@ -1,4 +1,4 @@
-"""The findings of a stage, each a line of the report."""
+"""Findings of a stage; each is a line of the report."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ class Finding:
         name: What was checked or measured, unique in its stage.
         status: ``PASS``, ``FAIL``, ``SKIPPED``; or ``MEASURED``, which has no threshold.
         figure: Number or text that was found; ``None`` if there is none.
-        threshold: What a pass needs, such as ``<= 0.0001``.
+        threshold: Condition of a pass, such as ``<= 0.0001``.
         unit: Unit of the figure.
         note: Reason or error.
     """
@@ -32,12 +32,12 @@ class Finding:
 
 
 def append(file: Path, finding: Finding) -> None:
-    """Add a finding to a file, where it survives whatever happens to the stage later."""
+    """Append a finding to a file, where it survives a later crash of the stage."""
     with file.open("a") as stream:
         stream.write(json.dumps(asdict(finding)) + "\n")
 
 
 def read(file: Path) -> list[Finding]:
-    """Return the findings of a file; a last line that was cut off is left out."""
+    """Return the findings of a file, without a truncated last line."""
     lines = file.read_text().splitlines(keepends=True) if file.exists() else []
     return [Finding(**json.loads(line)) for line in lines if line.endswith("\n")]

@@ -1,4 +1,4 @@
-"""Runs train.py in separate processes, as users and schedulers start it."""
+"""Runs train.py in separate processes, started as by users and schedulers."""
 
 import csv
 import os
@@ -23,10 +23,10 @@ TWO_NODES = [f"trainer.strategy={_GLOO}", "trainer.devices=1", "trainer.num_node
 
 
 class RaiseOnFirst(pl.Callback):
-    """Raises an error in the third step, on global rank zero alone."""
+    """Raises an error in the third step, on global rank zero only."""
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
-        """Raise it."""
+        """Raise the error."""
         if trainer.is_global_zero and trainer.global_step == 2:
             raise RuntimeError("raised on purpose")
 
@@ -38,7 +38,7 @@ class Job:
         stage: Stage that runs it.
         name: Name of the folder of the run.
         options: Overrides.
-        num_nodes: Number of processes to start, as many machines would.
+        num_nodes: Number of processes to start, each standing for a machine.
     """
 
     def __init__(self, stage: Stage, name: str, options: Sequence[str], num_nodes: int = 1) -> None:
@@ -54,7 +54,7 @@ class Job:
         for node, log in enumerate(self.logs):
             nodes = {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
             variables = {**os.environ, **(nodes if num_nodes > 1 else {})}
-            if stage.is_rehearsal:  # torch synchronises batch norm on GPUs alone
+            if stage.is_rehearsal:  # torch synchronises batch norm only on GPUs
                 variables["PYTHONPATH"] = str(PROJECT / "tests/synchronized")
             variables["PYTHONPATH"] = os.pathsep.join(
                 filter(None, [variables.get("PYTHONPATH"), str(PROJECT)])
@@ -78,7 +78,7 @@ class Job:
         """Return the exit statuses.
 
         Raises:
-            TimeoutError: A process still runs after that time; the message ends with its output.
+            TimeoutError: A process is still running; the message ends with its output.
         """
         end = time.monotonic() + seconds
         for process, log in zip(self.processes, self.logs, strict=True):
@@ -89,7 +89,7 @@ class Job:
         return [process.returncode for process in self.processes]
 
     def finish(self, seconds: float) -> "Job":
-        """Wait for the end.
+        """Wait for the end of the run, and return the job.
 
         Raises:
             RuntimeError: A process failed.
@@ -100,10 +100,10 @@ class Job:
         return self
 
     def wait_for_steps(self, number: int, seconds: float) -> None:
-        """Wait until so many steps are logged.
+        """Wait until ``number`` steps are logged.
 
         Raises:
-            TimeoutError: They are not, after that time.
+            TimeoutError: Fewer are logged after ``seconds``.
         """
         end = time.monotonic() + seconds
         while len(self.losses()) < number:
@@ -112,11 +112,11 @@ class Job:
             time.sleep(0.2)
 
     def has_ended(self) -> bool:
-        """Return whether all processes that were started here have ended."""
+        """Return whether all processes that this job started itself have ended."""
         return all(process.poll() is not None for process in self.processes)
 
     def all_pids(self) -> list[int]:
-        """Return all processes of the run."""
+        """Return the ids of all processes of the run."""
         return [pid for p in self.processes for pid in (p.pid, *descendants(p.pid))]
 
     def losses(self) -> list[float]:
@@ -143,10 +143,10 @@ def is_running(pid: int) -> bool:
 
 
 def job_options(stage: Stage) -> list[str]:
-    """Return overrides of a run in float64 whose losses do not depend on how it is divided."""
+    """Return overrides of a float64 run whose losses do not depend on the number of processes."""
     network = SMALL_NETWORK if stage.is_rehearsal else ["backbone=r34"]
     size, crop = (64, 96) if stage.is_rehearsal else (128, 128)
-    batch = 4 * stage.num_gpus  # divides among one, two and all processes
+    batch = 4 * stage.num_gpus  # divisible among one, two and all processes
     data = [*SMALL_DATA, f"data.source.num_train={2 * batch}", "track=ori"]
     data += [f"paths.demo={stage.folder / 'small'}"]
     data += [f"data.input_size={size}", f"data.crop_sizes=[{crop}]", f"data.batch_size={batch}"]

@@ -61,12 +61,12 @@ def _datamodule(
 
 
 def _most_workers(stage: Stage, roots: Roots, place: ComposeOn) -> int:
-    """Return how many workers runs start, which the cores and /dev/shm limit; perhaps none."""
+    """Return how many workers a run starts, as limited by the cores and /dev/shm; may be 0."""
     return 1 if stage.is_rehearsal else _datamodule(stage, roots, None, place).num_workers
 
 
 def _rate(stage: Stage, roots: Roots, num_workers: int, place: ComposeOn) -> float:
-    """Return the samples per second of loader processes when their queues are empty."""
+    """Return the samples per second that loader processes sustain."""
     datamodule = _datamodule(stage, roots, num_workers, place)
     # Its device decides whether batches are pinned.
     datamodule.trainer = pl.Trainer(
@@ -74,7 +74,7 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: ComposeOn) -> flo
     )
     datamodule.setup("fit")
     batches = iter(datamodule.train_dataloader())
-    for _ in range(2 * num_workers + 1):  # those that were loaded ahead
+    for _ in range(2 * num_workers + 1):  # skips the prefetched batches
         next(batches)
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < (1 if stage.is_rehearsal else 4):
@@ -84,7 +84,7 @@ def _rate(stage: Stage, roots: Roots, num_workers: int, place: ComposeOn) -> flo
 
 
 def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: ComposeOn) -> None:
-    """Train r34 with the real loader; record how busy the GPU is beside ``train/data_wait``."""
+    """Train r34 with the real loader; record its rate, the GPU's busy share, and its data wait."""
     precision = "32-true" if stage.is_rehearsal else f"{stage.half}-mixed"
     own = ["data=am2k", f"paths.am2k={roots.photos}", f"paths.bg20k={roots.bg20k}"]
     own += [f"data.num_workers={num_workers}"]
@@ -93,7 +93,7 @@ def _real_steps(stage: Stage, name: str, roots: Roots, num_workers: int, place: 
     own += [f"track.backgrounds_per_foreground={_DRAWS}"]
     own += [f"data.compose_on={place}"]
     chosen = [*runs.options(stage, "r34", 32), *own]
-    seconds = min(30, stage.seconds_left / 2)  # the start takes time, too
+    seconds = min(30, stage.seconds_left / 2)  # starting also takes time
     clock = runs.measure(stage, chosen, seconds, None, warmup=20, steps=150)
     number = 4 if stage.is_rehearsal else 32
     stage.measured(name, number / clock.seconds, "samples/s", f"{num_workers} workers")

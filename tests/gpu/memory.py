@@ -1,4 +1,4 @@
-"""Stage 8: the largest batches and photos, and what happens beyond."""
+"""Stage 8: the largest batches and photos, and what happens when memory runs out."""
 
 import io
 import re
@@ -28,13 +28,13 @@ from tests.gpu.clock import synchronize
 from tests.gpu.stage import Stage, release_memory
 
 _CAP = 512  # samples
-_REHEARSED_LIMIT = 4  # samples that are said to fit without a GPU
+_REHEARSED_LIMIT = 4  # samples assumed to fit in a rehearsal
 _PHOTOS = {12: (3000, 4000), 24: (4000, 6000), 50: (5792, 8688)}
 OUTPUTS: list[Output] = ["alpha", "cutout"]
 
 
 def run(stage: Stage) -> None:
-    """Search the largest batches, then matte large photos."""
+    """Search for the largest batches, then matte large photos."""
     for megapixels, size in _PHOTOS.items():
         name = f"predict at {megapixels} megapixels"
         if stage.has_time(name, 5):
@@ -51,7 +51,7 @@ def run(stage: Stage) -> None:
 
 
 def make_network(stage: Stage, backbone: str = "r34", **options: object) -> GFM:
-    """Return a network with random weights; in a rehearsal one of a few thousand."""
+    """Return a network with random weights; in a rehearsal, it has only a few thousand."""
     node = {**SMALL_NODE, **options} if stage.is_rehearsal else model_node(backbone, **options)
     torch.manual_seed(0)
     with torch.device(stage.device):
@@ -71,7 +71,7 @@ def _search(stage: Stage, name: str, backbone: str, recomputes: bool) -> None:
 
 
 def largest_batch(fits: Callable[[int], bool], cap: int) -> int:
-    """Return the largest batch that fits: a power of two, or half-way to the next; at most cap."""
+    """Return the largest batch up to ``cap`` that fits: a power of two, or half-way to the next."""
     batch = 0
     while max(1, 2 * batch) <= cap and fits(max(1, 2 * batch)):
         batch = max(1, 2 * batch)
@@ -82,7 +82,7 @@ def largest_batch(fits: Callable[[int], bool], cap: int) -> int:
 def _fits(
     stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int, reasons: list[str]
 ) -> bool:
-    """Return whether a batch trains; note errors other than running out of memory."""
+    """Return whether a batch trains; append other errors than out-of-memory to ``reasons``."""
     try:
         _step(stage, model, optimizer, batch)
     except RuntimeError as error:  # such as a kernel that indexes with 32 bits
@@ -90,7 +90,7 @@ def _fits(
             reasons.append(" ".join(f"{batch}: {error}".split())[:150])
     else:
         return True
-    optimizer.zero_grad()  # only now, when the error holds no tensors any more
+    optimizer.zero_grad()  # outside the handler, where the error no longer holds tensors
     release_memory()
     return False
 
@@ -114,12 +114,12 @@ def _step(stage: Stage, model: GFM, optimizer: torch.optim.Optimizer, batch: int
 
 
 def make_maker(stage: Stage, inferer: Inferer, **options: Any) -> OutputMaker:
-    """Return what makes mattes and cut-outs; the options are those of the predictor."""
+    """Return a maker of mattes and cut-outs; the options are those of the predictor."""
     return OutputMaker(Predictor(make_network(stage), inferer, stage.device, **options), OUTPUTS)
 
 
 def _predict(stage: Stage, name: str, size: tuple[int, int]) -> None:
-    """Record seconds and memory of a matte and cut-out of one photo."""
+    """Record the seconds and memory that the matte and cut-out of a photo take."""
     maker = make_maker(stage, Hybrid())
     image = _photo(size)
     maker(image)
@@ -138,13 +138,13 @@ def _photo(size: tuple[int, int]) -> np.ndarray:
 
 
 def _run_out(stage: Stage) -> None:
-    """Let a large photo run out of memory; it is matted at a smaller size, and so is the next."""
+    """Let a large photo run out of memory: a smaller size must work, and the next photo, too."""
     photos, out = stage.folder / "memory/photos", stage.folder / "memory/out"
     photos.mkdir(parents=True, exist_ok=True)
     small, large = ((96, 144), (192, 288)) if stage.is_rehearsal else ((1080, 1620), (5792, 8688))
     for name, size in (("a_large", large), ("b_small", small)):
         Image.fromarray(_photo(size)).save(photos / f"{name}.jpg")
-    # At full size, the network needs 29 times the memory for the large photo.
+    # At full size, the large photo needs 29 times the memory of the small one.
     maker = make_maker(stage, Native(), max_size=None)
     sources = find_inputs([str(photos)], out).sources
     reset_peak()
@@ -164,7 +164,7 @@ def _run_out(stage: Stage) -> None:
 
 @contextmanager
 def _limit(mebibytes: float) -> Iterator[None]:
-    """Limit the memory of this process on the GPU."""
+    """Limit the GPU memory of this process."""
     total = torch.cuda.get_device_properties(0).total_memory / 2**20
     release_memory()
     torch.cuda.set_per_process_memory_fraction(min(1.0, mebibytes / total))

@@ -47,9 +47,9 @@ def run(stage: Stage) -> None:
 
 
 def official_model(name: str, device: str) -> GFM:
-    """Return an official architecture with the weights of the golden figures."""
+    """Return an official architecture with the weights behind the golden figures."""
     node, state = convert_official(formula_state_dict(name), f"gfm_{name.lower()}.pth")
-    with skip_random_weights():  # half a billion of r101 take long, and are replaced
+    with skip_random_weights():  # those of r101 are slow, and would be replaced
         model: GFM = instantiate(node)
     model.load_state_dict(state)
     return model.eval().to(device)
@@ -181,6 +181,6 @@ def _metrics(stage: Stage) -> None:
 def _score(given: list[Tensor], device: str) -> dict[str, float]:
     preds, target, trimap = given
     metrics = MattingMetrics("gfm").to(device)
-    # Divided here, because CUDA multiplies by the reciprocal of a number, which rounds differently.
+    # Divided on the CPU, because CUDA multiplies by the reciprocal, which rounds differently.
     metrics.update((preds / 255).to(device), (target / 255).to(device), trimap.to(device))
     return {name: value.item() for name, value in metrics.compute().items()}

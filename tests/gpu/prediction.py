@@ -53,7 +53,7 @@ def run(stage: Stage) -> None:
 
 
 def _draw(stage: Stage, folder: Path, number: int) -> None:
-    """Draw four photos, and copy them."""
+    """Draw four photos, and save them repeatedly until there are ``number``."""
     folder.mkdir(parents=True, exist_ok=True)
     height, width = (96, 144) if stage.is_rehearsal else (1080, 1620)
     drawn = [Image.fromarray(draw_sample(0, i, height, width).image) for i in range(min(number, 4))]
@@ -62,7 +62,7 @@ def _draw(stage: Stage, folder: Path, number: int) -> None:
 
 
 def _record(stage: Stage, name: str, number: int, unit: str, work: Callable[[], object]) -> None:
-    """Record how many things a second ``work`` does, and the share in which kernels run."""
+    """Record how many items ``work`` does per second, and the share in which kernels run."""
     synchronize()
     start = time.perf_counter()
     work()

@@ -17,8 +17,8 @@ def write_report(found: Sequence[Finding], out: Path, command: str) -> Path:
 
     Args:
         found: Findings, stage by stage.
-        out: Folder.
-        command: Command that ran the stages; with ``--only`` it repeats one.
+        out: Folder of the report.
+        command: Command that ran the stages; with ``--only``, it repeats one of them.
     """
     lines = verdict(found)
     content = {
@@ -33,7 +33,7 @@ def write_report(found: Sequence[Finding], out: Path, command: str) -> Path:
 
 
 def repeat(command: str, stage: str) -> str:
-    """Return the command that runs a stage alone."""
+    """Return the command that runs only one stage."""
     return f"{command} --only {stage}"
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from tests.gpu.findings import FAIL, NO_TIME, SKIPPED, Finding, append, read
 
 PROJECT = Path(__file__).resolve().parents[2]
-_SOFT = 0.8  # share of the time limit after which a stage should start nothing more
+_SOFT = 0.8  # share of the time limit after which a stage should start no further checks
 _WHOLE = "the stage itself"  # name of the finding of a stage that did not end as planned
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A stage and its share of the time, relative to those of the others."""
+    """A stage and its share of the time, relative to the other stages."""
 
     name: str
     share: float
@@ -51,17 +51,17 @@ def run_stages(
     variables: dict[str, str],
     minimum: float = 0,
 ) -> Iterator[Finding]:
-    """Run stages one after the other, and yield what they find.
+    """Run stages one after the other, and yield their findings.
 
-    The time that a stage leaves over is shared among those after it.
+    Time that a stage does not use is shared among those after it.
 
     Args:
         plans: Stages.
-        options: Options of the command line that all stages get.
+        options: Command-line options of every stage.
         out: Folder for the findings and logs.
-        seconds: Time of all stages together.
+        seconds: Total time of all stages.
         variables: Environment variables in addition to those of this process.
-        minimum: Seconds that a stage gets at least; if fewer are left, it is skipped.
+        minimum: Least number of seconds for a stage; if fewer are left, it is skipped.
     """
     end = time.monotonic() + seconds
     for index, plan in enumerate(plans):
@@ -108,8 +108,8 @@ def run_within(
 ) -> int | None:
     """Run a command; return its exit status, or ``None`` if it was killed after ``limit`` seconds.
 
-    Its child processes are killed, too. SLURM's variables are hidden from it, because Lightning
-    would otherwise take each run for one process of the job.
+    Its child processes are killed, too. SLURM's variables are hidden from it, because otherwise
+    Lightning would take each run for one process of the job.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     with log.open("w") as stream:
@@ -140,7 +140,7 @@ def kill_tree(process: "subprocess.Popen[bytes]") -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the child processes of a process, and theirs."""
+    """Return the ids of the child processes of a process, and of their descendants."""
     with suppress(OSError):  # it has ended
         lists = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/children")]
         children = [int(child) for text in lists for child in text.split()]

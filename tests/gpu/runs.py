@@ -1,4 +1,4 @@
-"""Training runs in this process, as train.py runs them."""
+"""Training runs in this process, set up as by train.py."""
 
 import contextlib
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from tests.gpu.stage import Stage
 
 
 class BatchesOnDevice(ready.ReadyBatches):
-    """Repeats one random batch that is on the device already."""
+    """Repeats one random batch that is already on the device."""
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return as many batches as a run may ask for."""
+        """Return a loader with as many batches as a run may need."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in self.batch.items()}
         return DataLoader([batch] * 1000, batch_size=None)
 
 
 def options(stage: Stage, network: str, batch: int, size: int = 320) -> list[str]:
-    """Return overrides of a run on ready batches, which saves nothing.
+    """Return overrides of a run that trains on ready batches and saves nothing.
 
-    A rehearsal trains a network of a few thousand weights on a small batch instead.
+    A rehearsal instead trains a network of a few thousand weights on a small batch.
     """
     if stage.is_rehearsal:
         small = bench_training.overrides("timm", 64, min(batch, 4))
@@ -42,7 +42,7 @@ def measure(
     stage: Stage, overrides: Sequence[str], seconds: float, loader: Any = BatchesOnDevice,
     warmup: int = 5, steps: int = 40,
 ) -> StepClock:  # fmt: skip
-    """Train until the steps are measured."""
+    """Train until enough steps are measured, and return the measurements."""
     if stage.is_rehearsal:
         warmup, steps = 1, 2
     clock = ready.watched(StepClock, warmup=warmup, steps=steps, budget=seconds)
@@ -50,7 +50,7 @@ def measure(
 
 
 def run(overrides: Sequence[str], loader: Any = None) -> dict[str, Any]:
-    """Train as :func:`ready.run` does, and undo what the run changes for the whole process."""
+    """Train as :func:`ready.run` does, and then restore the global settings of the process."""
     benchmark = torch.backends.cudnn.benchmark
     try:
         return ready.run(overrides, loader)

@@ -1,4 +1,4 @@
-"""What a stage gets: its options, and methods that record what it finds."""
+"""The options of a stage, and methods that record its findings."""
 
 import gc
 import math
@@ -23,11 +23,11 @@ class Stage:
     Attributes:
         name: Name of the stage.
         device: ``cuda``; or ``cpu``, which rehearses with small sizes.
-        seconds: Time after which it should start nothing more.
+        seconds: Seconds after which it should start no further checks.
         findings: File to which findings are appended.
         folder: Folder for its files.
         num_gpus: Number of GPUs to use.
-        train_minutes: Length of the training of the last stage; 0 for none.
+        train_minutes: Minutes of training in the last stage; 0 for none.
         photos: Folder of real photos, with ``images`` and ``alphas``; ``None`` for none.
     """
 
@@ -53,7 +53,7 @@ class Stage:
 
     @property
     def half(self) -> Literal["bf16", "16"]:
-        """Half precision that this GPU has in hardware: before Ampere only float16."""
+        """Half precision that this GPU supports in hardware: before Ampere, only float16."""
         return "16" if choose_precision(self.device)[0] == "16-mixed" else "bf16"
 
     @property
@@ -63,7 +63,7 @@ class Stage:
 
     def _record(self, name: str, status: str, **rest: Any) -> None:
         if isinstance(rest.get("figure"), float) and not math.isfinite(rest["figure"]):
-            rest["figure"] = str(rest["figure"])  # JSON has no such numbers
+            rest["figure"] = str(rest["figure"])  # JSON has no NaN or infinity
         finding = Finding(self.name, name, status, **rest)
         append(self.findings, finding)
         print(
@@ -90,12 +90,12 @@ class Stage:
         self._record(name, status, figure=figure, threshold=f"= {expected}", note=note)
 
     def measured(self, name: str, figure: float | str, unit: str = "", note: str = "") -> None:
-        """Record a figure without a threshold; a number that is not finite fails."""
+        """Record a figure without a threshold; NaN and infinity fail."""
         is_good = isinstance(figure, str) or math.isfinite(figure)
         self._record(name, MEASURED if is_good else FAIL, figure=figure, unit=unit, note=note)
 
     def skip(self, name: str, reason: str) -> None:
-        """Record that something was left out."""
+        """Record that a check was skipped."""
         self._record(name, SKIPPED, note=reason)
 
     @contextmanager
@@ -118,7 +118,7 @@ class Stage:
 
 
 def release_memory() -> None:
-    """Free what is not referenced any more, on the GPU too."""
+    """Free unreferenced memory, including the GPU's cached memory."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

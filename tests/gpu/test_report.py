@@ -1,4 +1,4 @@
-"""The report and its verdict, from made-up figures; and how a stage judges figures."""
+"""The report and its verdict, from made-up figures, and how a stage judges figures."""
 
 import json
 import math

@@ -117,7 +117,7 @@ def test_the_status_of_a_command_is_returned(tmp_path):
     assert run_within([sys.executable, "-c", "import sys; sys.exit(3)"], log, 20, {}) == 3
 
 
-def test_stages_see_no_job_of_slurm(monkeypatch, tmp_path):
+def test_slurm_variables_are_hidden_from_stages(monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_NTASKS", "8")
     code = "import os, sys; sys.exit(sum(name.startswith('SLURM_') for name in os.environ))"
     assert run_within([sys.executable, "-c", code], tmp_path / "log", 20, {}) == 0

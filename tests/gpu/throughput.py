@@ -1,4 +1,4 @@
-"""Stage 4: samples per second of a training step, beside a step in the official order."""
+"""Stage 4: samples per second of a training step, and of a step in the official order."""
 
 import contextlib
 import math
@@ -15,9 +15,9 @@ PLACES = [("r34", 32), ("r34_2b", 32), ("r34", 4), ("r34_2b", 4)]
 
 
 def variants(half: str) -> dict[str, list[str]]:
-    """Return overrides by name, those that matter most first.
+    """Return overrides by name, the most important first.
 
-    With half precision, runs choose channels last themselves, and cuDNN searches for its fastest
+    In half precision, runs choose channels last themselves, and cuDNN searches for its fastest
     algorithms unless ``trainer.benchmark=false``.
     """
     name = f"{half}-mixed"
@@ -59,7 +59,7 @@ def run(stage: Stage) -> None:
 
 @contextlib.contextmanager
 def _fitting(stage: Stage, text: str) -> Iterator[None]:
-    """Skip a measurement that runs out of memory, instead of failing."""
+    """Record a measurement that runs out of memory as skipped, not failed."""
     try:
         yield
     except torch.OutOfMemoryError:

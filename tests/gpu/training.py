@@ -1,4 +1,4 @@
-"""Stage 10: r34 learns on drawn animals, and is scored on others and on real photos."""
+"""Stage 10: r34 trains on drawn animals, and is scored on others and on real photos."""
 
 import shutil
 import time
@@ -33,7 +33,7 @@ def run(stage: Stage) -> None:
         summary, _ = evaluate(compose_config("evaluate", options))
         stage.measured("real photos", summary["num_images"])
         empty = _empty_sad(files_by_stem(stage.photos / "alphas", None).values())
-        if stage.is_rehearsal:  # it hardly trains
+        if stage.is_rehearsal:  # too short to reach a threshold
             stage.measured("SAD of real photos", summary["sad"], "thousand pixels")
             return
         stage.at_most("SAD of real photos", summary["sad"], empty, "thousand pixels",

@@ -1,4 +1,4 @@
-"""What the rates mean: loader or GPU, how many workers, which precision, whether to compile."""
+"""Conclusions from the rates: the bottleneck, and the best workers, precision and compiling."""
 
 import math
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from tests.gpu.findings import FAIL, Finding
 COMPILED = ", compiled"
 """End of the names of variants with ``compile=true``."""
 _WORTH = 1.1
-"""How many times as fast compiling must be, because it takes minutes at the start."""
+"""Speed-up from which compiling is worth the minutes that it takes at the start."""
 
 
 def verdict(found: Sequence[Finding]) -> list[str]:
-    """Return a line for each answer; one says so where its stage gave no rates."""
+    """Return a line for each conclusion, or one saying that its stage gave no rates."""
     failed = [f"{f.stage}: {f.name}" for f in found if f.status == FAIL]
     steps = {
         name.removeprefix("r34, batch 32: "): rate
@@ -51,7 +51,7 @@ def _rates(found: Sequence[Finding], stage: str) -> dict[str, float]:
 
 
 def _loader_lines(loader: dict[str, float], rate: float) -> list[str]:
-    """Say what bounds a run with packed data, and how many workers it needs."""
+    """Return lines on what limits a run with packed data, and how many workers it needs."""
     lines = []
     for kind in ("raw", "packed", "composed on the device"):
         own = {

@@ -14,7 +14,7 @@ from tests.gpu.stage import Stage
 STEPS = 30
 _KEPT = ("last", "end", "estimate", "lines", "skipped")
 """Callbacks that take part in each step; those that are left out only act on validations."""
-_WARMUP = 3  # steps in which libraries look at the device for the first time
+_WARMUP = 3  # steps in which libraries query the device for the first time
 _MESSAGE = "called a synchronizing CUDA operation"
 VARIANTS = {
     "plain": [],
@@ -26,9 +26,9 @@ VARIANTS = {
 class WaitCounter(pl.Callback):
     """Counts the waits in each step, from its start to that of the next.
 
-    On a GPU torch reports them; on a CPU the operations that read a value are counted.
-    ``counts`` has a number for every step but the last, ``is_logging`` whether it logged, and
-    ``places`` the lines of code that waited in a step that did not log.
+    On a GPU, torch reports them; on a CPU, operations that read a value are counted. ``counts`` has
+    a number for every step but the last, ``is_logging`` says whether that step logged, and
+    ``places`` lists the lines of code that waited in steps that did not log.
     """
 
     def __init__(self) -> None:
@@ -54,9 +54,9 @@ class WaitCounter(pl.Callback):
         return [m for m in self.messages if _MESSAGE in str(m.message)]
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Note how many there were in the step before."""
+        """Store the number of waits in the previous step."""
         if torch.cuda.is_available():
-            warnings.simplefilter("always")  # last, because others add filters
+            warnings.simplefilter("always")  # at every step, because others add filters
         found = self._found()
         total = self.reads.count if self.reads else len(found)
         if self.is_logging:
@@ -85,7 +85,7 @@ class WaitCounter(pl.Callback):
 
     @property
     def silent(self) -> list[int]:
-        """Counts of the steps that do not log."""
+        """The counts of steps that do not log."""
         pairs = zip(self.counts, self.is_logging, strict=False)
         return [count for count, logs in list(pairs)[_WARMUP:] if not logs]
 
