@@ -3,10 +3,11 @@
 Run: python -m tests.benchmarks cutouts [--photos 6] [--height 1080] [--width 1620]
                                         [--large-height 2160] [--large-width 3240]
 
-Colours: error of the estimated foreground where 0 < alpha < 1, weighted by alpha, of 255; and the
-CPU time. Detail: SAD of the whole picture (in thousands) and MSE near the transition (times 1000)
-of mattes that were known only at 1080 pixels and enlarged. "exact": the truth shrunk
-to that size. "soft": the truth at half of it, which is what HYBRID's focus decoder sees.
+Colours: error of the estimated foreground where 0 < alpha < 1, weighted by alpha, on a scale of 0
+to 255; and the CPU time. Detail: SAD of the whole picture (in thousands) and MSE near the
+transition (times 1000) of mattes that are known only at 1080 pixels and enlarged. "exact": the
+truth shrunk to that size. "soft": the truth at half that size, at which HYBRID's focus decoder
+works.
 """
 
 import argparse

@@ -3,11 +3,11 @@
 Run: python -m tests.benchmarks inference [--height 1080] [--width 1620] [--backbone r34]
                                           [--decoder-scale 1]
 
-The official code resizes by scikit-image, computes both decoders at each scale, and its network is
-in torch's own memory format and in float32. Ours computes only what is needed, as evaluate.py does:
-in float32 and, if the device has it in hardware, in bfloat16. All run in turn, so a busy machine
-slows all of them; the best times count. Also prints the difference from the official alpha and, on
-a CPU, the operators that take most of the time.
+The official code resizes with scikit-image, runs both decoders at each scale, and keeps the network
+in float32 and torch's default memory format. Ours computes only what is needed, as evaluate.py
+does: in float32 and, if the device has it in hardware, in bfloat16. All run in turn, so that a busy
+machine slows all of them; the best times count. Also prints the difference from the official alpha
+and, on a CPU, the operators that take most of the time.
 """
 
 import argparse
@@ -40,8 +40,8 @@ from tests.benchmarks.networks import model_node
 
 def official_maps(model: GFM, photo: np.ndarray, scale: float) -> list[np.ndarray]:
     """Return alpha, glance and focus at one scale, each H×W, from H×W×3 RGB, uint8."""
-    return_freed_memory()  # the official code does not keep it
-    torch.backends.cudnn.allow_tf32 = True  # torch's default, which ours in float32 changes
+    return_freed_memory()  # as in the official code
+    torch.backends.cudnn.allow_tf32 = True  # torch's default, which our float32 inference changes
     height, width = photo.shape[:2]
     size = scaled_size(height, width, scale, 1600)
     small = torch.from_numpy(skimage_resize(photo, size).astype(np.float32))
@@ -66,7 +66,7 @@ def official_hybrid(model: GFM, photo: np.ndarray) -> Tensor:
 def ours(model: GFM, photo: np.ndarray, inferer: Inferer, is_half: bool) -> Tensor:
     """Return alpha, H×W."""
     keep_freed_memory()  # as evaluate.py and gfm predict do
-    allow_tf32(is_half)  # as choose_inference_format does, which was called for all before
+    allow_tf32(is_half)  # as choose_inference_format does, which has run for all variants before
     device = next(model.parameters()).device
     picture = torch.from_numpy(photo).permute(2, 0, 1)[None].to(device)
     context = torch.autocast(device.type, torch.bfloat16) if is_half else contextlib.nullcontext()
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--decoder-scale", type=float, default=1, help="as recipe.decoder_scale")
     parser.add_argument("--device", default=DEVICE)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # several would wait for each other on a busy machine
+    torch.set_num_threads(1)  # several threads would wait for each other on a busy machine
     torch.manual_seed(0)
     node = model_node(arguments.backbone, decoder_scale=arguments.decoder_scale)
     model = instantiate(node).eval().to(arguments.device)

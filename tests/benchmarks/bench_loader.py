@@ -2,11 +2,12 @@
 
     make bench ARGS=loader
 
-Draws 1080×1620 photos and 1920×1280 backgrounds on first use (half a minute, 840 MB in
-data/bench), stores their foregrounds as ``gfm prepare`` does, packs them, and alternates between
-the two with the same photos, windows and random choices. Then it shows the time of a loader process
-per sample, composed by itself or by the device, and which functions take it. All times are CPU
-time, which depends less on other work than wall-clock time.
+On first use, draws 1080×1620 photos and 1920×1280 backgrounds (half a minute, 840 MB in
+data/bench), stores their foregrounds as ``gfm prepare`` does, and packs them. Alternates between
+the official order and ours, with photos, windows and random choices of the same kind. Then shows
+the time that a loader process takes per sample, whether it or the device composes, and the
+functions that take most of it. All times are CPU time, which depends less on other work than
+wall-clock time.
 """
 
 import cProfile
@@ -48,7 +49,7 @@ PROFILED = 200
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: a track, and the ratio it has to reach from raw and packed files."""
+    """A line of the table: a track, and the ratios it must reach from raw and packed files."""
 
     name: str
     track: Track
@@ -86,7 +87,7 @@ def _with_prepared_layers(drawn: Roots) -> Roots:
 
 
 def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
-    """Yield samples of the official order of work, with the probabilities of the track."""
+    """Return a function that makes a sample in the official order, with the track's odds."""
     photos, scenes = row.track.photos(roots), row.track.scenes(roots)
     rng = np.random.default_rng(0)
     turn = itertools.count()
@@ -109,7 +110,7 @@ def slow_samples(row: Row, roots: Roots) -> Callable[[], None]:
 
 
 def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
-    """Yield samples of the training set, with the labels of TT."""
+    """Return a function that makes a sample of the training set, with the labels of TT."""
     photos, scenes = row.track.photos(roots), row.track.scenes(roots)
     training = TrainingSet(row.track, photos, scenes, OPTIONS)
     turn = itertools.count()
@@ -122,7 +123,7 @@ def fast_samples(row: Row, roots: Roots) -> Callable[[], None]:
 
 
 def rates(samplers: list[tuple[Callable[[], None], int]]) -> list[float]:
-    """Return the samples per second of each, the median over alternating rounds."""
+    """Return the samples per second of each sampler, from median times over alternating rounds."""
     times: list[list[float]] = [[] for _ in samplers]
     for sampler, _ in samplers:
         sampler()
@@ -159,11 +160,12 @@ def loader_milliseconds(row: Row, roots: Roots, compose_on: ComposeOn) -> float:
     datamodule.setup("fit")
 
     def spent() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)  # of those that have ended
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)  # of child processes that have ended
         return usage.ru_utime + usage.ru_stime
 
     count, loader = 320, datamodule.train_dataloader()
-    # Unlike the data module's, it ends its process after an epoch, and loads nothing of the next.
+    # Unlike the data module's loader, this one ends its process after an epoch, and does not
+    # prefetch the next.
     own: DataLoader[Sample] = DataLoader(
         loader.dataset,
         batch_size=32,
@@ -179,7 +181,7 @@ def loader_milliseconds(row: Row, roots: Roots, compose_on: ComposeOn) -> float:
 
 
 def compare_places(packed: Roots) -> Table:
-    """Return the table of loader processes that compose, and of those that do not."""
+    """Return the table of the time per sample, with composing in the loader or on the device."""
     table = Table("track, packed", "workers, ms", "device, ms", "ratio")
     for row in ROWS[:3]:
         times: dict[ComposeOn, list[float]] = {"workers": [], "device": []}
@@ -192,7 +194,7 @@ def compare_places(packed: Roots) -> Table:
 
 
 def profile(row: Row, packed: Roots) -> Table:
-    """Return the table of the functions that take most of the time of a packed sample."""
+    """Return the table of the functions that take most of the time for a packed sample."""
     sample = fast_samples(row, packed)
     profiler = cProfile.Profile(time.process_time)
     with profiler:

@@ -1,13 +1,13 @@
-"""Time of the gfm metrics against the official formulation, on one core, side by side.
+"""Time of the gfm metrics compared with the official formulation, on one core.
 
-Run: python -m tests.benchmarks.bench_metrics
+Run: python -m tests.benchmarks metrics
 
-The official formulation is `tests.metrics.reference`, in float64 as the official evaluation has
-it, with the distance maps that the official code computes and never uses, and once without them.
-Ours scores the same 8-bit mattes as float32 tensors, including input checks. The two run in
-turn, so that a busy machine slows both; the best times count.
+The official formulation is `tests.metrics.reference`, in float64 like the official evaluation, both
+with and without the distance maps that the official code computes but never uses. Ours scores the
+same 8-bit mattes as float32 tensors, including input checks. All run in turn, so that a busy
+machine slows all of them; the best times count.
 
-Finally, it prints Conn of the golden pairs if the background is counted as a component.
+Finally, prints Conn of the golden pairs with the background counted as a component.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def print_rows(name: str, noise: float) -> None:
 
 
 def conn_counting_background(preds: np.ndarray, target: np.ndarray) -> float:
-    """Compute Conn like many copies, where the background, label 0, may be the largest region."""
+    """Compute Conn like many reimplementations, where the background may be the largest region."""
     level = np.full(preds.shape, -1, np.float32)
     for previous, threshold in pairwise(np.arange(0, 1.1, 0.1)):
         labels = label((preds >= threshold) & (target >= threshold), connectivity=1)

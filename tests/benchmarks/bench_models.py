@@ -2,9 +2,9 @@
 
 Run: python -m tests.benchmarks models [--networks r34 d121] [--size 320] [--batch 4]
 
-The same network with bfloat16 autocast, channels last and torch.compile. All variants run in turn,
-and the best times count; on a CPU, this is the CPU time of one thread, which depends little on
-other work. ``python -m tests.benchmarks training`` measures training.
+The options are bfloat16 autocast, channels last and torch.compile. All variants run in turn, and
+the best times count; on a CPU, this is the CPU time of one thread, which depends little on other
+work. ``python -m tests.benchmarks training`` measures training.
 """
 
 import argparse

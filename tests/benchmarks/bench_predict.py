@@ -1,10 +1,10 @@
-"""Speed of turning a folder of photos into mattes and cut-outs, against the official order of work.
+"""Speed of making mattes and cut-outs of a folder of photos, against the official order of work.
 
 Run: python -m tests.benchmarks predict [--photos 4] [--height 1080] [--width 1620] [--backbone r34]
                                         [--decoder-scale 1]
 
-The reference is the loop of the official test on user photos with HYBRID: one photo after the
-other is decoded, resized by scikit-image, run through both decoders at both scales, enlarged by
+The reference is the loop of the official test on user photos with HYBRID: one photo after another
+is decoded, resized by scikit-image, run through both decoders at both scales, enlarged by
 scikit-image, fused, multiplied by its matte and written. Ours is the loop of ``gfm predict``, which
 also estimates the colours of the foreground, with the same network, photos and inference. They run
 in turn, and the best time of each counts. Then ours runs as often in bfloat16, if the device has it
@@ -79,7 +79,7 @@ class Stopwatch:
     """Adds up the time spent in the network's two passes.
 
     Args:
-        model: whose passes are timed from now on.
+        model: Network whose passes are timed from now on.
     """
 
     def __init__(self, model: GFM) -> None:

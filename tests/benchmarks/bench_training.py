@@ -3,24 +3,24 @@
 Run: python -m tests.benchmarks training [--networks r34 d121] [--size 320] [--batch 8]
                                          [--variants compile=true ...] [--loader data=demo]
 
-Each variant is an override as for train.py, or several separated by blanks, and runs as in
+Each variant is an override as for train.py, or several separated by spaces, and runs as in
 train.py, in a separate process: batch to float, forward pass, losses, backward pass, update.
 Batches are ready in memory. The plain step runs first and last, to show how much the machine's
-speed drifts. The official order of work is float32 in torch's own memory format, with a Laplacian
-pyramid for each picture.
+speed drifts. The official order of work uses float32 in torch's default memory format, and a
+Laplacian pyramid for each picture.
 
-Time: of one batch after the first; on a GPU the mean of several, on a CPU the best CPU time of one
-thread, which depends little on other work. torch.compile takes minutes on a CPU, where it runs only
-if --variants names it.
+Time: of one batch after the first update; on a GPU the mean of several, on a CPU the best CPU time
+of one thread, which depends little on other work. torch.compile takes minutes on a CPU, so there it
+runs only if --variants names it.
 
 Memory: the peak of all updates but the first: weights, gradients, optimiser state, activations. On
-a GPU it is torch's; on a CPU it is that of the process beyond what it has before the network is
-built, so the compiler itself counts too.
+a GPU, this is torch's peak; on a CPU, it is the growth of the process since before the network was
+built, so the compiler counts, too.
 
 On a CPU, the operators that take most of the time of a step are listed for each variant.
 
---loader: one more run with those overrides for the data, and the share of time in which training
-waits for them; on a GPU it is data=demo unless said.
+--loader: one more run with these overrides for the data, which reports the share of time that
+training waits for data; the default on a GPU is data=demo.
 """
 
 import argparse
@@ -60,14 +60,14 @@ NOT_ON_A_CPU = {
     "trainer.precision=16-mixed": "float16 autocast needs a GPU",
     "compile=true": "compiling takes minutes on a CPU; --variants compile=true runs it",
 }
-# Left out, so that only the callbacks remain that take part in every step.
+# Removed, so that only callbacks that take part in every step remain.
 SILENT = ["best", "last", "end", "norms", "curves", "summary", "progress", "lines"]
 SILENT += ["skipped", "previews", "table", "result", "estimate", "flat"]
 
 
 def overrides(network: str, size: int, batch: int) -> list[str]:
     """Return the overrides that all variants share."""
-    # The demo's own recipe has narrower decoders and another precision on some machines.
+    # The demo's recipe has narrower decoders and, on some machines, a different precision.
     own = ["recipe=am2k", f"backbone={network}", "backbone.pretrained=false"]
     own += [f"data.input_size={size}", f"data.batch_size={batch}"]
     run = ["trainer.max_epochs=1000", "trainer.limit_val_batches=0", "logger=none", "test=false"]
@@ -78,7 +78,7 @@ def overrides(network: str, size: int, batch: int) -> list[str]:
 def measure(
     chosen: list[str], updates: int, seconds: float, is_ready: bool = True
 ) -> dict[str, Any]:
-    """Train in this process; return seconds per batch, peak MiB, the share without data, operators.
+    """Train in this process; return seconds per batch, peak MiB, share of waiting, and operators.
 
     With ``is_ready``, batches need no loading.
     """
@@ -113,7 +113,7 @@ def measure_official(
         start = clock()
         step()
         seconds.append(clock() - start)
-    time = min(seconds) if DEVICE == "cpu" else sum(seconds) / len(seconds)  # as for ours
+    time = min(seconds) if DEVICE == "cpu" else sum(seconds) / len(seconds)  # as for our step
     return {"seconds": time, "peak": peak_mebibytes() - base}
 
 
@@ -121,7 +121,7 @@ MEASURES = {"ours": measure, "official": measure_official}
 
 
 def measure_apart(arguments: argparse.Namespace, *task: Any) -> dict[str, Any]:
-    """Measure in a separate process; a task is a name of ``MEASURES`` and its arguments."""
+    """Measure in a separate process; ``task`` is a key of ``MEASURES``, then its arguments."""
     command = [sys.executable, "-m", "tests.benchmarks", "training"]
     command += ["--threads", str(arguments.threads), "--measure", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, text=True)

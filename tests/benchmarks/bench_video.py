@@ -1,4 +1,4 @@
-"""Gain and cost of smoothing over time, and the memory that clips of two lengths take.
+"""Gain and cost of temporal smoothing, and the memory that clips of two lengths take.
 
 Run: python -m tests.benchmarks video [--checkpoint best.ckpt] [--frames 48] [--height 360]
 
@@ -46,7 +46,7 @@ def of_network(checkpoint: str) -> Guess:
 
 
 def width_of(height: int) -> int:
-    """Return the width of a frame, even as H.264 requires."""
+    """Return the width of a frame; it is even, as H.264 requires."""
     return height * 3 // 4 * 2
 
 
@@ -82,7 +82,7 @@ def print_flicker(guess: Guess, num_clips: int, num_frames: int, height: int) ->
 
 
 def print_memory(num_frames: int, height: int) -> None:
-    """Print the memory peaks without the network, which needs the same for every frame."""
+    """Print the memory peaks without the network, whose memory does not depend on the length."""
 
     def make(image: np.ndarray, smoother: Smoother | None) -> dict[str, np.ndarray]:
         alpha = torch.from_numpy(image[..., 0].copy())[None, None] / 255
@@ -92,7 +92,7 @@ def print_memory(num_frames: int, height: int) -> None:
     frames = draw_moving(8, height, width_of(height)).frames
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
-        # The first warms up what is loaded and allocated once.
+        # The first run is a warm-up, for what is loaded and allocated only once.
         for count in (num_frames, num_frames, 4 * num_frames):
             times = [40 * i for i in range(count)]
             long = [frames[i % len(frames)] for i in range(count)]

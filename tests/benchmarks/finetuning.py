@@ -1,7 +1,7 @@
 """The table of docs/finetuning.md: python -m tests.benchmarks.finetuning --folder /tmp/finetuning.
 
-Trains a network on drawn animals of some species, and fine-tunes it on a few photos of others, and
-on real photos if a folder of them is given. Finished runs are not repeated.
+Trains a network on drawn animals of some species, then fine-tunes it on a few photos of other
+species and, if a folder is given, on real photos. Finished runs are not repeated.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def draw(folder: Path, number: int, is_other: bool, seed: int) -> None:
 
 
 def shrink(source: Path, folder: Path) -> None:
-    """Write photos and mattes at the size that the network has seen."""
+    """Write photos and mattes at the size on which the network was trained."""
     pairs = Pairs(source)
     for name, photos in (
         ("train", pairs.training("image", is_denoised=False)),
@@ -70,7 +70,7 @@ def shrink(source: Path, folder: Path) -> None:
 
 
 def make_data(folder: Path, real: Path | None) -> dict[str, Path]:
-    """Make the datasets that are missing, and return those to fine-tune on by name."""
+    """Make missing datasets, and return those for fine-tuning by name."""
     if not (folder / "known").is_dir():
         draw(folder / "known/train", 136, is_other=False, seed=0)
         draw(folder / "known/validation", 12, is_other=False, seed=1)
@@ -88,7 +88,7 @@ def make_data(folder: Path, real: Path | None) -> dict[str, Path]:
 
 
 def run(folder: Path, *options: str) -> dict[str, float]:
-    """Train with options unless that is finished; return the tested metrics and minutes."""
+    """Train with options unless already done; return the test metrics, minutes and steps."""
     file = folder / "result.csv"
     if not file.is_file():
         start = time.perf_counter()
@@ -109,7 +109,7 @@ def before(folder: Path) -> float:
 
 
 def rows(folder: Path, sets: dict[str, Path], base: Path, seeds: int) -> Iterator[list[str]]:
-    """Fine-tune in every way, and yield the rows of the table."""
+    """Fine-tune with all settings, and yield the rows of the table."""
     ways = product(sets.items(), ("[norms]", "[]"), ("1e-5", "1e-4", "1e-3"))
     for (name, root), freeze, rate in ways:
         results, first = [], 0.0

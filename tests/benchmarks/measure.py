@@ -15,9 +15,9 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def clock(waits: bool = True) -> float:
-    """Return seconds: with a CPU device the CPU time, which depends little on other work.
+    """Return seconds: on a CPU device, the CPU time, which depends little on other work.
 
-    Otherwise, waits for the GPU first, unless ``waits`` is false.
+    On a GPU, this is wall-clock time, read after waiting for the GPU unless ``waits`` is false.
     """
     if DEVICE == "cpu":
         return time.process_time()
@@ -29,9 +29,10 @@ def clock(waits: bool = True) -> float:
 def best_seconds(
     functions: Mapping[str, Callable[[], object]], rounds: int, repeats: int = 1
 ) -> dict[str, float]:
-    """Return the best times over rounds of all functions in turn, after a warm-up round.
+    """Return the best time of each function, over rounds of all in turn, after a warm-up round.
 
-    In each round, every function runs ``repeats`` times: the first run may have to map its memory.
+    In each round, every function runs ``repeats`` times, because the first run may have to map its
+    memory.
     """
     best = dict.fromkeys(functions, float("inf"))
     for round_ in range(rounds + 1):
@@ -44,7 +45,7 @@ def best_seconds(
 
 
 def return_freed_memory() -> None:
-    """Undo ``keep_freed_memory``: set the values that glibc itself arrives at with large blocks."""
+    """Undo ``keep_freed_memory``: set the thresholds that glibc reaches with large blocks."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(MMAP_THRESHOLD, 32 << 20)
@@ -75,6 +76,6 @@ def peak_mebibytes(device: str = DEVICE) -> float:
     """Return the peak memory since the last reset: torch's on a GPU, else that of the process."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    # Not getrusage's ru_maxrss: a process starts with that of the one that started it.
+    # Not getrusage's ru_maxrss, because a process inherits that of its parent.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 2**10

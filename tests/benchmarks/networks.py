@@ -2,9 +2,9 @@
 
 Run: python -m tests.benchmarks.networks [--size 320] [NAME ...]
 
-Prints the table of docs/models.md: encoder, and the whole network with RoSTA TT. Operations
-are only counted, on the meta device, which takes seconds. A name is one of
-configs/backbone or of timm.
+Prints the table of docs/models.md: the encoder, and the whole network with RoSTA TT. Operations are
+only counted, on the meta device, which takes seconds. A name is that of a file in configs/backbone
+or of a timm network.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def model_node(name: str, **options: Any) -> dict[str, Any]:
         choice = [f"backbone={name}"]
     else:
         choice = ["backbone=timm", f"backbone.name={name}"]
-    # The demo's own recipe has narrower decoders on some machines.
+    # The demo's recipe has narrower decoders on some machines.
     cfg = compose_config("train", [*choice, "recipe=am2k", "paths.run=none"])
     return {**without_pretrained(load_config(TrainConfig, cfg).network), **options}
 
@@ -58,7 +58,7 @@ def parameters(module: nn.Module) -> float:
 
 
 def multiply_adds(function: Callable[[torch.Tensor], object], size: int) -> float:
-    """Return the multiply-adds for a ``size``×``size`` image, in thousand millions."""
+    """Return the multiply-adds for a ``size``×``size`` image, in billions."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         function(torch.zeros(1, 3, size, size, device="meta"))
     return counter.get_total_flops() / 2e9

@@ -1,4 +1,4 @@
-"""A training step in the order of the official code, as a reference for others."""
+"""A training step in the order of the official code, as a reference."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from gfm.rosta import TT, transition_mask
 class OfficialStep:
     """Trains a network with RoSTA TT on one random batch, as the official code does.
 
-    Everything is float32 in torch's default memory format; torch's defaults decide about TF32. The
-    official loader makes targets and floats, so they are made here before timing starts.
+    Everything is float32 in torch's default memory format, with torch's defaults for TF32. In the
+    official code the loader makes targets and floats, so here they are made before timing starts.
     """
 
     def __init__(self, model: GFM, batch: int, size: int, device: str) -> None:
@@ -63,7 +63,7 @@ def _step(model: GFM, optimizer: torch.optim.Optimizer, given: dict[str, Tensor]
 
 
 def _two_pyramids(preds: Tensor, target: Tensor) -> Tensor:
-    """Return the Laplacian loss with a pyramid of each picture."""
+    """Return the Laplacian loss, computed with a pyramid for each picture."""
     pairs = zip(_pyramid(preds), _pyramid(target), strict=True)
     return torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum()
 

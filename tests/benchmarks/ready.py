@@ -77,7 +77,7 @@ class ReadyBatches(pl.LightningDataModule):
         self.batch["name"] = [f"ready{i}" for i in range(batch_size)]
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return as many batches as a run may ask for."""
+        """Return a loader with as many batches as a run may need."""
         return DataLoader(
             [self.batch] * 1000, batch_size=None, pin_memory=torch.cuda.is_available()
         )
@@ -86,20 +86,20 @@ class ReadyBatches(pl.LightningDataModule):
 class Stopwatch(pl.Callback):
     """Measures the time of batches and the memory of a run, without the first update.
 
-    Results: ``seconds`` of each batch, mean over an update, which takes several where gradients
-    are accumulated, and on a GPU over all updates; ``waits``, logged by
-    :class:`gfm.training.callbacks.Pace`; on a CPU the ``operators`` of one more update.
+    Results: ``seconds`` per batch, averaged over each update, which takes several batches if
+    gradients are accumulated, and on a GPU over all updates; ``waits``, logged by
+    :class:`gfm.training.callbacks.Pace`; on a CPU, the ``operators`` of one more update.
 
     Args:
-        updates: to time.
-        seconds: after which no further update is timed.
+        updates: Number of updates to time.
+        seconds: Seconds after which no further update is timed.
     """
 
     def __init__(self, updates: int, seconds: float) -> None:
         self.updates = updates
         self.budget = seconds
         self.seconds: list[float] = []
-        self.waits: list[torch.Tensor] = []  # on the GPU; reading one in a step would wait for it
+        self.waits: list[torch.Tensor] = []  # on the GPU; reading one in a step would synchronise
         self.since: float | None = None
         self.begin = 0.0
         self.count = self.pending = 0  # updates, and those since the clock was read
@@ -126,7 +126,7 @@ class Stopwatch(pl.Callback):
         self.count += 1
         self.pending += 1
         is_over = self.count == self.updates or clock(waits=False) - self.begin > self.budget
-        # A GPU is ahead or behind in each step, and waiting for it would slow all.
+        # A GPU runs asynchronously, and waiting for it in each step would slow all steps.
         if DEVICE == "cpu" or is_over:
             self.seconds.append((clock() - self.since) / (batches * self.pending))
             self.since, self.pending = clock(), 0

@@ -12,7 +12,7 @@ from tests.benchmarks.ready import Stopwatch
 
 @pytest.mark.parametrize(("device", "times"), [("cpu", [1.5] * 6), ("cuda", [1.5])])
 def test_steps_of_a_gpu_are_timed_together(monkeypatch, device, times):
-    """It would idle if each step waited for it."""
+    """The GPU would idle if each step waited for it."""
     steps, waited = [0], []
 
     def clock(waits=True):
