@@ -89,9 +89,7 @@ def read_header(name: Path | str, file: BinaryIO) -> Header:
         file.seek(0)
         with Image.open(file) as image:
             width, height = image.size
-            if isinstance(
-                image, TiffImageFile
-            ):  # Pillow 12 has already swapped them if it is rotated
+            if isinstance(image, TiffImageFile):  # Pillow 12 may have swapped them already
                 width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
                 if _is_misread(image):
                     raise GFMError(f"cannot read {name}: an unusual TIFF; save it as PNG")

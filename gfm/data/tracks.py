@@ -90,9 +90,9 @@ class CompositeTrack:
         name: Name of the track.
         backgrounds: ``bg20k`` or ``coco``.
         foreground: ``closed_form`` blends the estimated foreground F, so that F and B of the
-            composite are known; ``image`` blends the photo itself, without the composition loss. (The
-            official code multiplies that photo by alpha beforehand, so its composites show alpha²
-            and its loss penalises the true alpha.)
+            composite are known; ``image`` blends the photo itself, without the composition loss.
+            (The official code multiplies that photo by alpha beforehand, so its composites show
+            alpha² and its loss penalises the true alpha.)
         backgrounds_per_foreground: Samples per photo and epoch, each with a background drawn from
             all. (The official code ignores its setting: photo i always meets background i.)
     """

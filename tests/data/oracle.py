@@ -34,7 +34,7 @@ def _label_maps(alpha: np.ndarray) -> dict[str, np.ndarray]:
     maps = {}
     for size in (25, 50):
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-        # Matting code has always done this in floats, at four times the cost of bytes.
+        # In floats, as is usual in matting code, at four times the cost of bytes.
         dilation = cv2.dilate(np.not_equal(alpha, 0).astype(np.float32), kernel)
         erosion = cv2.erode(np.equal(alpha, 255).astype(np.float32), kernel)
         maps[f"trimap_{size}"] = (255 * erosion + 128 * (dilation - erosion)).astype(np.uint8)

@@ -93,7 +93,7 @@ def epoch_of(datamodule, epoch):
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_workers_run_on_into_the_next_epoch(demo_roots, num_workers, monkeypatch):
-    """They fetch its first batches before it starts, and every epoch has its usual samples."""
+    """Workers fetch the first batches before the epoch starts, and each epoch keeps its samples."""
     expected = [epoch_of(module(demo_roots), epoch) for epoch in (0, 1, 5)]
     handed_out = []
     order = EpochSampler.__iter__
@@ -145,7 +145,7 @@ def test_ranks_see_the_samples_of_one_process(demo_roots, monkeypatch):
     for rank in range(2):
         monkeypatch.setattr("gfm.data.samplers.rank_and_world", lambda rank=rank: (rank, 2))
         shares.append(epoch_of(module(demo_roots), 1))
-    # Ranks take turns, so that a step of both holds what one process with both batches would.
+    # A step of both ranks holds the samples of one process with a batch twice as large.
     assert torch.equal(torch.stack(shares, 1).flatten(0, 1), alone)
 
 

@@ -161,7 +161,7 @@ def test_large_photos_with_a_profile_are_decoded_small(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
 def test_only_jpeg_is_decoded_small(tmp_path, suffix):
-    """OpenCV would shrink a PNG by four from only four of sixteen pixels."""
+    """To shrink a PNG by four, OpenCV would read only four of sixteen pixels."""
     path = saved(tmp_path / f"x{suffix}", np.repeat(np.repeat(COLOURS, 8, 0), 8, 1))
     np.testing.assert_array_equal(read_image(path, (HEIGHT, WIDTH)), read_image(path))
 

@@ -1,4 +1,4 @@
-"""Samples composed on the device are those of the loaders, within rounding."""
+"""Samples composed on the device equal those of the loaders, up to rounding."""
 
 from dataclasses import dataclass, replace
 

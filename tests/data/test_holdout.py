@@ -1,4 +1,4 @@
-"""Which photos a training validates: spread evenly, or held out of those it trains on."""
+"""Which photos are validated during training: evenly spread ones, or held-out ones."""
 
 from pathlib import Path
 

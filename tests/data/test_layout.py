@@ -77,7 +77,7 @@ def test_missing_partner(am2k):
     ],
 )
 def test_what_an_interrupted_command_made(am2k, folder, call, fix):
-    """The matte is not to be removed."""
+    """The message must not advise removing the matte."""
     for path in sorted((am2k / folder).iterdir()):
         path.unlink()
         with pytest.raises(GFMError, match=rf"no picture.* in .*{folder}: set .*{fix}"):

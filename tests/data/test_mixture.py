@@ -52,7 +52,7 @@ def test_two_folders_of_one_name(tmp_path):
 
 
 def test_a_training_folder_has_the_name_of_its_dataset(tmp_path):
-    """So that those of two datasets, such as of P3M-10k, differ."""
+    """Otherwise the folders ``train`` of two datasets would have the same name."""
     roots = [make_photos(tmp_path / place / "train", 3) for place in ("zoo", "farm")]
     photos = Mixture(Pairs(roots[0]), roots).training("image", is_denoised=False)
     assert Counter(photo.dataset for photo in photos) == {"": 3, "zoo": 3, "farm": 3}

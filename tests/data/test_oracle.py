@@ -69,7 +69,7 @@ def test_coco_without_foregrounds(demo_roots):
 
 @pytest.mark.parametrize("window", WINDOWS[1:4], ids=str)
 def test_noise_has_the_official_distribution(demo_roots, window):
-    """Added after the window is thinned out, it must still average as at full size."""
+    """It is added after pixels are dropped, but must average as noise at full size does."""
     track = RssnTrack(foreground="closed_form", noise_probability=1, blur_probability=0)
     photo, scene = track.photos(demo_roots)[0], track.scenes(demo_roots)[0]
     clean = RssnTrack(foreground="closed_form", noise_probability=0, blur_probability=0)

@@ -77,7 +77,7 @@ def test_a_fallback_size_that_does_not_fit_either_is_the_shorter_side():
 
 @pytest.mark.parametrize("points", [(), ((40, 90),)])
 def test_corners_of_windows_that_are_not_centred_are_uniform(points):
-    """Also where a photo has no transition to centre on."""
+    """Also if a photo has no transition to centre on."""
     rng, num = np.random.default_rng(0), 4000
     probability = 0.0 if points else 1.0
     matte = _Matte(points=points)
