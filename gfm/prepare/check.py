@@ -179,7 +179,7 @@ def _look_at(groups: Sequence[Group], num_workers: int) -> tuple[dict[Path, Look
 def _find_duplicates(
     found: Sequence[Part], groups: Sequence[Sequence[Group]], looks: dict[Path, Look]
 ) -> tuple[list[str], list[str]]:
-    """Return problems (photos in training and validation) and notes (photos twice in one)."""
+    """Return problems (photos in both training and validation) and notes (other duplicates)."""
     photos = [
         (part.is_validation, path, look.fingerprint)
         for part, own in zip(found, groups, strict=True)

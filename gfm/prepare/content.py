@@ -90,7 +90,7 @@ def look_at(path: Path, role: Role, alpha: Path | None = None) -> Look:
     Args:
         path: The picture.
         role: Its role.
-        alpha: Matte of a trimap or of labels, which they should fit.
+        alpha: Matte that a trimap or labels should fit.
 
     Raises:
         GFMError: The picture is unreadable.
@@ -103,7 +103,7 @@ def look_at(path: Path, role: Role, alpha: Path | None = None) -> Look:
         return Look(image.shape[:2], traits, fingerprint=fingerprint(image))
     if role in ("trimap", "labels"):
         trimap = read_alpha(path)
-        # Those of a small photo are all transition.
+        # The trimap of a small photo may be all transition.
         fault = None if (trimap == TRANSITION).all() else _constant(trimap, role)
         fault = fault or _other_values(trimap)
         if fault is None and alpha is not None:
@@ -145,7 +145,7 @@ def _look_at_matte(path: Path, role: Role) -> Look:
 
 
 def _fingerprint(colours: Sequence[np.ndarray], matte: np.ndarray) -> bytes | None:
-    """Return the fingerprint of what a cut-out shows, whatever its margin and hidden colours."""
+    """Return the fingerprint of what a cut-out shows, ignoring its margin and hidden colours."""
     left, top, width, height = cv2.boundingRect(matte)
     shown = [to_uint8(channel) * (matte > 0) for channel in colours]
     image = np.dstack((shown * 3)[:3])  # three times grey, or RGB
@@ -181,7 +181,7 @@ def _other_values(trimap: np.ndarray) -> str | None:
 
 def _contradicts(trimap: np.ndarray, path: Path, role: Role) -> str | None:
     """Return what is wrong with a trimap that cannot have been made from the matte ``path``."""
-    with suppress(GFMError):  # faults of the matte are reported with it
+    with suppress(GFMError):  # faults of the matte are reported separately
         alpha = read_alpha(path)
         if alpha.shape == trimap.shape:
             half = (FOREGROUND + BACKGROUND) // 2

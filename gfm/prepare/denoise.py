@@ -80,7 +80,7 @@ def make(method: str, sigma: float, item: Item) -> tuple[np.ndarray]:
 
 
 def kinds(roots: Roots) -> dict[str, tuple[Path, Path]]:
-    """Return source folder and target folder by the names that ``--only`` takes.
+    """Return the source and target folders by the names that ``--only`` takes.
 
     Sources that do not exist are left out.
     """

@@ -21,7 +21,7 @@ from gfm.system.extras import import_optional
 from gfm.system.files import make_folder
 from gfm.system.progress import Progress
 
-# For each published dataset: its name in `links.json`, whose agreement applies, where to put it.
+# For each download: its name in `links.json`, the dataset whose agreement applies, and a hint.
 _DATA = {
     "am2k": ("AM-2k", "AM-2k", "unpack it to data/AM-2k, or set paths.am2k"),
     "bg20k": ("BG-20k", "BG-20k", "unpack it to data/BG-20k, or set paths.bg20k"),
@@ -220,7 +220,7 @@ def _faults_of_download(gdown: Any, item: Download) -> Iterator[None]:
 
 @contextmanager
 def _megabytes(item: Download) -> Iterator[Callable[[int, int | None], None]]:
-    """Provide a function that shows and limits how many megabytes have been downloaded."""
+    """Provide a function that shows the progress of a download and enforces its maximum size."""
     shown: list[Progress] = []
 
     def advance(done: int, total: int | None) -> None:

@@ -12,7 +12,7 @@ _ROWS = 1024  # compared at once, to limit memory
 
 
 def fingerprint(image: np.ndarray) -> bytes | None:
-    """Return a difference hash: whether a grey 16×16 copy of a photo gets brighter to the right.
+    """Return a difference hash: where a small grey copy of a photo gets brighter to the right.
 
     Args:
         image: H×W×3, uint8.

@@ -24,7 +24,7 @@ METHODS = ("cf", "ml")
 _BYTES = 0.55  # per pixel, of both JPEG files together, measured on photos
 
 QUALITY = 98
-"""Of the JPEG files of foregrounds; 95 costs twice the accuracy (``docs/preparing.md``)."""
+"""JPEG quality of foregrounds; at 95, errors are about twice as large (``docs/preparing.md``)."""
 
 
 def estimate(image: np.ndarray, alpha: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
@@ -62,8 +62,8 @@ def prepare_foregrounds(
 ) -> None:
     """Write the folders ``fg`` and ``bg`` of the training photos.
 
-    They are JPEG, which decodes twice as fast as PNG. The loss is a tenth of the error of the
-    estimate; see ``docs/preparing.md``.
+    They are JPEG, which decodes twice as fast as PNG. Its compression error is a tenth of the
+    error of the estimate; see ``docs/preparing.md``.
 
     Raises:
         GFMError: pymatting is not installed, or see :func:`gfm.prepare.runner.run`.

@@ -114,7 +114,7 @@ def left_out(folders: Sequence[Folder], roots: Iterable[Path]) -> list[str]:
 
     Args:
         folders: Folders that are read.
-        roots: Roots of the datasets, whose other folders are noted down to the second level.
+        roots: Roots of the datasets, whose other folders are reported down to the second level.
     """
     notes = []
     read = {folder.path for folder in folders if folder.path.is_dir()}
@@ -134,5 +134,5 @@ def left_out(folders: Sequence[Folder], roots: Iterable[Path]) -> list[str]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    # Not those of other users, such as lost+found.
+    # Unreadable folders, such as lost+found, are skipped.
     return [path for path in folder.iterdir() if path.is_dir() and os.access(path, os.R_OK)]

@@ -46,9 +46,9 @@ class Item:
     """A piece of work.
 
     Attributes:
-        sources: Pictures to read; the size is that of the first.
+        sources: Pictures to read; the first determines the size of the targets.
         targets: Files to write, as PNG, JPEG or packed; the item is done when all of them exist.
-        bytes_per_pixel: Estimated size of all targets on the disk.
+        bytes_per_pixel: Estimated bytes of all targets together, per pixel of the first source.
         quality: Quality of JPEG targets.
     """
 
@@ -117,7 +117,7 @@ def run(jobs: Sequence[Job], options: Options) -> None:
 
 
 def _find_work(job: Job, options: Options, needed: defaultdict[int, float]) -> list[Item]:
-    """Return the items to make; check their folders and, see :func:`_check_disk`, the disk."""
+    """Return the items to make, after checking their folders and the free space."""
     share = options.shard.of(job.items)
     todo, num_outdated = (list(share), 0) if options.overwrite else _find_missing(share)
     part = f", {options.shard}" if options.shard.count > 1 else ""
@@ -132,7 +132,7 @@ def _find_work(job: Job, options: Options, needed: defaultdict[int, float]) -> l
 
 
 def _make(job: Job, todo: list[Item], options: Options) -> int:
-    """Make the items, and return how many failed; these are printed even if interrupted."""
+    """Make the items, print the failures (even if interrupted), and return their number."""
     for folder in sorted({target.parent for item in todo for target in item.targets}):
         make_folder(folder)
     start = time.monotonic()
@@ -221,9 +221,9 @@ def _check_folders(todo: Sequence[Item]) -> None:
 
 
 def _check_disk(job: Job, todo: Sequence[Item], needed: defaultdict[int, float]) -> None:
-    """Print how much will be written, and how much is free after the jobs before.
+    """Print how much will be written, and how much is free after the earlier jobs.
 
-    ``needed`` has the bytes of these jobs by disk; those of this job are added.
+    ``needed`` maps each disk to the bytes that earlier jobs need; those of this job are added.
     """
     need = 0.0
     with Progress(len(todo), f"{job.title}: sizes") as bar:  # takes minutes on a slow disk

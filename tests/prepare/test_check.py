@@ -88,7 +88,7 @@ def test_a_trimap_of_an_earlier_matte(roots):
 
 
 def test_an_empty_name_stands_for_no_folder(roots):
-    """It would be the root of the dataset, which may hold a picture of its own."""
+    """As a path, it would be the root of the dataset, which may hold other pictures."""
     shutil.copy(_pictures(roots, "train/original")[0], roots.photos / "overview.jpg")
     folders = Folders(foreground="", background="", denoised_image="", denoised_foreground="")
     assert check([Roots(roots.photos, folders=folders)], 1) == []

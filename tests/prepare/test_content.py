@@ -178,7 +178,7 @@ def test_photos_in_two_training_sets_are_noted(root, tmp_path, capsys):
 
 
 def test_folders_that_are_not_read_are_noted(root, capsys):
-    """With a folder train, those beside it are not; with val, test is not."""
+    """Folders beside ``train`` are not read, nor is ``test`` beside ``val``."""
     for part in ("train", "val"):
         save(root / f"{part}/images/{part}.jpg", photo(len(part)))
         save(root / f"{part}/masks/{part}.png", SOFT)

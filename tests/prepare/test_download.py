@@ -30,7 +30,7 @@ def first_byte(wanted: str) -> int:
 class Drive:
     """Files by their ids; ``cuts`` is the number of bytes after which connections break.
 
-    The server redirects to a file that is an address.
+    A file that is a string is an address to which the server redirects.
     """
 
     def __init__(self) -> None:

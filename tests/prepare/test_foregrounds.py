@@ -118,6 +118,6 @@ def test_accuracy_against_the_truth(capsys, tmp_path):
             print(f"\n{method:10}", *(f"{k} {v:.2f}" for k, v in values.items()), end="")
     for method in ("ml", "cf"):
         for layer in ("foreground", "background"):
-            # Taking the photo itself for either layer is what estimation has to beat.
+            # The baseline takes the photo itself for either layer.
             assert errors[method][layer] < 0.6 * errors["photo"][layer]
-        assert errors[method]["photo"] < 2.0  # they blend to the photo again
+        assert errors[method]["photo"] < 2.0  # the layers blend to the photo again

@@ -56,7 +56,7 @@ def test_makes_all(items, tmp_path, num_workers, capsys):
 
 
 def test_sizes_are_read_from_the_beginning_of_a_file(items, tmp_path, capsys):
-    """Even those of a PNG, which may say at its end how it is turned."""
+    """Even those of a PNG, which may store its orientation at its end."""
     path = items[0].sources[0]
     path.write_bytes(path.read_bytes()[:45])
     with pytest.raises(GFMError, match="1 of 7 failed"):
@@ -65,7 +65,7 @@ def test_sizes_are_read_from_the_beginning_of_a_file(items, tmp_path, capsys):
 
 
 def test_reading_the_sizes_shows_progress(items, monkeypatch, capsys):
-    """As on network storage, where it takes minutes."""
+    """On network storage, reading them takes minutes."""
     clock = itertools.count(step=11)
     monkeypatch.setattr("gfm.system.progress.time", SimpleNamespace(monotonic=clock.__next__))
     run(jobs(items), ONE)
