@@ -105,7 +105,7 @@ def _central_pixel(mask: np.ndarray) -> _Seed:
 def _largest_component(
     mask: np.ndarray, seed: _Seed, protocol: ScoringProtocol
 ) -> tuple[np.ndarray, _Seed]:
-    """Return the largest 4-connected component of a 0/1 image, likely the seed's, and a pixel."""
+    """Return the largest 4-connected component of a 0/1 image, and one of its pixels."""
     filled = mask.copy()
     area = cv2.floodFill(filled, None, seed, 2, flags=4)[0]
     if 2 * area > cv2.countNonZero(mask):

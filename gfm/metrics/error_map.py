@@ -11,7 +11,7 @@ def error_colours(error: np.ndarray, levels: int = 255) -> np.ndarray:
     """Colour a signed error; the colour is transparent where the alpha is right.
 
     Args:
-        error: H×W in [-1, 1], matte minus truth.
+        error: H×W in [-1, 1], matte minus ground truth.
         levels: Errors are rounded to multiples of 1 / ``levels``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The five matting metrics as functions of one region; `gfm.metrics.suite` computes all together.
+"""The five matting metrics as functions of one region; `gfm.metrics.suite` computes them all.
 
 `docs/metrics.md` compares the protocols. Grad and Conn were defined by Rhemann et al., "A
 Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009.
@@ -56,14 +56,14 @@ def sum_absolute_difference(
 
     Args:
         preds: Float alpha in [0, 1]: N×1×H×W, 1×H×W, H×W, or a list of such images of any sizes.
-        target: True alpha of the same shape or shapes.
+        target: Ground-truth alpha of the same shape or shapes.
         trimap: 0, 128 and 255, of the same shape or shapes; needed for all regions but ``whole``.
         region: ``whole``, ``transition`` (trimap 128), ``foreground`` (255) or ``background`` (0).
             By default the whole image, or with ``dim`` and a trimap the transition region.
         protocol: ``gfm`` or ``dim``.
 
     Returns:
-        Mean over images, a float64 scalar.
+        Mean over images, a scalar: float64, but float32 on Apple GPUs.
 
     Example:
         >>> preds, target = torch.full((40, 50), 0.75), torch.ones(40, 50)

@@ -43,8 +43,8 @@ def _image_sum(
         errors -= _magnitude(target[outer], filters)
         errors = errors[inner]
         errors *= errors
-        # Unlike a plain sum, OpenCV's sum of squares (NORM_L2SQR) rounds differently depending on
-        # where arrays lie in memory, before version 4.12.
+        # Before OpenCV 4.12, the rounding of its sum of squares (NORM_L2SQR) depends on where
+        # arrays lie in memory; that of a plain sum does not.
         total += cv2.norm(errors, cv2.NORM_L1, None if mask is None else mask[window])
     return total
 
@@ -53,7 +53,7 @@ def _magnitude(image: np.ndarray, filters: GradientFilter) -> np.ndarray:
     smooth, derivative, border, _ = filters
     x = cv2.sepFilter2D(image, -1, derivative, smooth, borderType=border)
     y = cv2.sepFilter2D(image, -1, smooth, derivative, borderType=border)
-    # cv2.magnitude, too, rounds differently depending on where arrays lie in memory.
+    # The rounding of cv2.magnitude also depends on where arrays lie in memory.
     np.multiply(x, x, out=x)
     np.multiply(y, y, out=y)
     return np.sqrt(np.add(x, y, out=x), out=x)

@@ -61,7 +61,7 @@ class _MattingMetric(_MeanOverImages):
         self._add(*metric_update(self._per_image, preds, target, trimap, region, protocol))
 
     def compute(self) -> Tensor:
-        """Return the mean over the images of all processes, a float64 scalar."""
+        """Return the mean over the images of all processes, a scalar."""
         return self.total / self.num_images
 
 

@@ -63,14 +63,14 @@ def matting_metrics(
 
     Args:
         pred: Float alpha of one image in [0, 1]: 1×1×H×W, 1×H×W or H×W.
-        target: True alpha of the same shape.
+        target: Ground-truth alpha of the same shape.
         trimap: 0, 128 and 255, of the same shape. Only ``dim`` accepts None: every pixel counts.
         protocol: ``gfm`` or ``dim``.
         extra: Additional metrics.
 
     Raises:
-        TypeError: As `gfm.metrics.functional`.
-        ValueError: As `gfm.metrics.functional`, or there are several images.
+        TypeError: As in `gfm.metrics.functional`.
+        ValueError: As in `gfm.metrics.functional`, or there are several images.
 
     Example:
         >>> pred, target = torch.full((40, 50), 0.75), torch.ones(40, 50)

@@ -14,7 +14,7 @@ _GAP = 64  # a wider gap between columns that differ splits a window
 def differing_windows(preds: np.ndarray, target: np.ndarray, margin: int = 0) -> Iterator[Window]:
     """Yield disjoint windows that cover all pixels at which two H×W mattes differ.
 
-    They also cover a margin around these pixels, of at most 31 pixels.
+    They also cover ``margin`` pixels, at most 31, around each of these.
     """
     height, width = preds.shape
     differs = preds != target
@@ -29,9 +29,9 @@ def differing_windows(preds: np.ndarray, target: np.ndarray, margin: int = 0) ->
 
 
 def enlarge_window(window: Window, margin: int) -> tuple[Window, Window]:
-    """Return the window enlarged by a margin, within the image, and the old window within it.
+    """Return the window enlarged by a margin, and the original window relative to it.
 
-    Slices of the enlarged one may end beyond the image.
+    The enlarged one starts inside the image, but its slices may end beyond it.
     """
     outer, inner = [], []
     for side in window:

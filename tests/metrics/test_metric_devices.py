@@ -18,7 +18,7 @@ from tests.metrics.pairs import furry_pair
 
 
 class RefuseFloat64(TorchDispatchMode):
-    """Raises where GPUs of Apple would: they have no float64."""
+    """Raises where Apple GPUs would, which have no float64."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         outputs = func(*args, **kwargs or {})
