@@ -36,7 +36,7 @@ class DemoSample:
         image: height x width x 3, ``alpha * foreground + (1 - alpha) * background``, rounded.
         image_clean: The same without sensor noise.
         alpha: height x width, 0..255.
-        foreground: height x width x 3, continued to where alpha is 0.
+        foreground: height x width x 3, extrapolated to where alpha is 0.
         foreground_clean: The same without noise.
         background: height x width x 3, the complete scene behind the animal, with noise.
     """

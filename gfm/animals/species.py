@@ -38,7 +38,7 @@ class Species:
 
     Attributes:
         build: "quadruped" or "bird".
-        leg: Share of the height that is leg.
+        leg: Height of the legs.
         leg_radius: Radius of the lower leg.
         body: Distance from shoulder to hip.
         chest: Radius of the chest.

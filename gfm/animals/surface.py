@@ -50,7 +50,7 @@ class Surface:
         length: N, hair length in pixels, 0 on bare skin.
         depth: height x width, z of the surface; far behind the animal where there is none.
         cover: height x width, 0..1, share of each pixel that the skin covers.
-        base: height x width x 3, 0..1, lit colour of the skin, continued beyond the outline.
+        base: height x width x 3, 0..1, lit colour of the skin, extrapolated beyond the outline.
         bare: height x width, 0..1, 1 where no hair grows.
         step: Pixels between neighbouring points.
     """
@@ -192,6 +192,6 @@ def fill_outwards(colour: Array, weight: Array) -> Array:
         cv2.resize(weight, half, interpolation=cv2.INTER_AREA),
     )
     behind = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    # From a weight of 1/4 on, a pixel keeps its colour.
+    # At a weight of 1/4 or more, a pixel keeps its colour.
     trust = np.minimum(4 * weight, 1)[..., None]
     return trust * colour / np.maximum(weight, 1e-6)[..., None] + (1 - trust) * behind

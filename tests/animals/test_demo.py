@@ -84,7 +84,7 @@ def test_pictures_have_the_sizes_asked_for(roots: Roots) -> None:
         shapes = [
             read_image(path).shape for path in sorted((roots.photos / "train" / folder).iterdir())
         ]
-        # The fourth is upright.
+        # The fourth is in portrait format.
         assert shapes == [(HEIGHT, WIDTH, 3)] * 3 + [(WIDTH, HEIGHT, 3)]
     assert read_alpha(roots.photos / "train/mask/m_00000004.png").shape == (WIDTH, HEIGHT)
     assert read_image(roots.bg20k / "train/h_00000000.jpg").shape == (128, 192, 3)
