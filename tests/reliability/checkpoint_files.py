@@ -24,7 +24,7 @@ EXECUTED = "executed"
 
 
 class Malicious:
-    """When this is unpickled, it leaves a file in the current folder."""
+    """Writes a file to the current folder when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, (f"touch {EXECUTED}",)

@@ -15,7 +15,7 @@ GFM = (sys.executable, "-c", "from gfm.cli import main; main()")
 TRAIN = (sys.executable, str(PROJECT / "train.py"))
 EVALUATE = (sys.executable, str(PROJECT / "evaluate.py"))
 
-_LOOK = 0.005  # seconds between two looks at a folder
+_LOOK = 0.005  # seconds between two checks of a folder
 
 
 def surroundings() -> dict[str, str]:

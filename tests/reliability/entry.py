@@ -24,7 +24,7 @@ def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: o
             return int(end.code or 0)
         finally:
             GlobalHydra.instance().clear()
-            signal.signal(signal.SIGTERM, before)  # a process that SIGTERM has ended ignores it
+            signal.signal(signal.SIGTERM, before)  # a command that SIGTERM ends leaves it ignored
             signal.alarm(0)
     return 0
 

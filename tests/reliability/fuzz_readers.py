@@ -29,7 +29,7 @@ import safetensors.torch
 import torch
 import torch._weights_only_unpickler as unpickler
 
-# Branches of these are counted; torch and OpenCV are compiled, but for the unpickler.
+# Branches of these are counted. torch and OpenCV are compiled, except for the unpickler.
 with atheris.instrument_imports(include=["PIL", "gfm"]):
     from PIL import Image
 

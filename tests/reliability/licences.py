@@ -35,7 +35,7 @@ def installed(root: str = "gfm-matting") -> dict[str, Distribution]:
         try:
             found[name] = distribution(name)
         except PackageNotFoundError:
-            continue  # of another system
+            continue  # needed on a different platform
         for need in needs(found[name], extras):
             if need not in seen:
                 seen.add(need)

@@ -79,7 +79,7 @@ class Done(NamedTuple):
 
 
 def check(row: Row, here: Path, shared: Path, capture: pytest.CaptureFixture[str]) -> None:
-    """Run a row in an empty folder, and assert what every row must hold.
+    """Run a row in its folder, and assert what must hold for every row.
 
     Args:
         row: Row to run.

@@ -68,5 +68,5 @@ def everything(root: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a folder, whose copy is then damaged."""
+    """Copy a folder, so that the copy can be damaged."""
     shutil.copytree(source, target, dirs_exist_ok=True)

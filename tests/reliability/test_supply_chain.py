@@ -55,7 +55,7 @@ UNPICKLE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mar
 
 def test_licences_of_dependencies_are_permissive():
     packages = installed()
-    assert {"torch", "numpy", "wandb", "aiohttp"} <= set(packages)  # also what others need
+    assert {"torch", "numpy", "wandb", "aiohttp"} <= set(packages)  # also indirect ones
     for name, package in packages.items():
         if PROPRIETARY.match(name):
             continue

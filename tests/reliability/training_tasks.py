@@ -52,7 +52,7 @@ def _resumed(name: str, first: list[str], alone: bool = False) -> Task:
     def outcome(folder: Path) -> Outcome:
         # The picture of the curves draws samples per second.
         found = of_files(folder, (*TOLD, "*.ckpt", "metrics.csv", "curves.png"))
-        for name in ("best.ckpt", "last.ckpt"):  # what lies before the last depends on the kills
+        for name in ("best.ckpt", "last.ckpt"):  # earlier ones depend on the kills
             found |= of_checkpoint(folder / "checkpoints" / name)
         return found | of_table(folder / "metrics.csv", _TIMES)
 
