@@ -189,7 +189,7 @@ class MattingDataModule(pl.LightningDataModule):
     def _hold_out(self, photos: Sequence[Photo], validated: dict[str, list[Photo]]) -> list[Photo]:
         """Hold photos out, and return those to train on.
 
-        Photos held out of an added dataset are added to ``validated``, unless it has some already.
+        Photos of an added dataset that ``validated`` lacks are held out, too, and put there.
         """
         groups = datasets_of(photos)
         number = self.num_holdout

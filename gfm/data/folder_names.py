@@ -27,8 +27,8 @@ TRAINING = ("train", "training")
 VALIDATION = ("validation", "valid", "val", "testval", "test")
 
 _NUM_SAMPLES = 4  # about this many pictures are read to find out what a folder holds
-# Fraction of cut-outs above which a folder is taken for one of cut-outs; pictures in it that are
-# none are reported later.
+# Fraction of cut-outs above which a folder counts as one of cut-outs; other pictures in it are
+# reported later.
 _MOST = 0.5
 _JPEG_TINT = 8  # largest difference between the channels of a grey picture stored in colour
 

@@ -67,7 +67,7 @@ class Mixture:
 
 @contextmanager
 def _explain_layout(other: Pairs) -> Iterator[None]:
-    """Let errors of an added dataset name what it needs instead of the main one's options."""
+    """Make errors of an added dataset describe its layout, not the options of the main one."""
     try:
         yield
     except GFMError as error:

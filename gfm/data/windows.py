@@ -20,7 +20,7 @@ from gfm.errors import GFMError
 
 
 class Recipe(NamedTuple):
-    """How to compose a sample: numbers that stay on the host, so that nothing waits for a device.
+    """How to compose a sample: numbers kept on the host, so that reading them needs no sync.
 
     Attributes:
         side: Side of the crop in pixels.

@@ -133,7 +133,7 @@ METRIC_NAMES: Final = {name: protocol.metric_names for name, protocol in PROTOCO
 """Names of the metrics that each protocol reports, in order."""
 
 _COLUMNS: Final = ("name", "input", "alpha", "truth", "error", "num_images", "best")
-"""Names that results give to other values: photos, their pictures, counts, and the objective."""
+"""Columns of the results that are not metrics: photos, pictures, counts and the objective."""
 
 _UNITS: Final = {10: "tens", 1000: "thousands"}
 

@@ -7,7 +7,7 @@ import numpy as np
 Window = tuple[slice, slice]
 """Rows and columns of an image."""
 
-_ROWS = 128  # the temporaries of that many rows fit into a processor's cache
+_ROWS = 128  # the temporary arrays of this many rows fit into a CPU cache
 _GAP = 64  # a wider gap between columns that differ splits a window
 
 
