@@ -109,7 +109,7 @@ def check_page(path: Path) -> None:
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:
-    """Write the comparison as one HTML file that needs neither a network nor other files.
+    """Write the comparison as one HTML file that needs neither the internet nor other files.
 
     Raises:
         WriteError: The file cannot be written.
