@@ -1,4 +1,4 @@
-"""Lets cuDNN search for its fastest algorithms in training, but not on whole photos."""
+"""Enables cuDNN's search for the fastest algorithms in training, but not on whole photos."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 
 class CudnnBenchmark(Callback):
-    """Switches the search on for training steps, whose inputs all have the same size.
+    """Enables the search for training steps, whose inputs all have the same size.
 
-    Each new size starts a search, which would cost more than it saves on photos of many sizes.
+    Each new input size triggers a search, which costs more than it saves on photos of many sizes.
     """
 
     def on_train_start(self, *_: Any) -> None:  # noqa: D102

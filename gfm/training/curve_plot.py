@@ -26,12 +26,12 @@ class Best(NamedTuple):
 
 
 def read_curves(path: Path) -> _Curves:
-    """Read the values of each column of ``metrics.csv``, and after how many steps they were logged.
+    """Read each column of ``metrics.csv``, and the number of steps completed at each value.
 
-    Lightning numbers steps from 0; only a validation before training comes after no step.
+    Lightning numbers steps from 0, so one is added, except for a validation before training.
 
     Returns:
-        The steps and the values of each column, sorted by name.
+        The steps and the values of each column, sorted by column name.
     """
     curves: _Curves = defaultdict(lambda: ([], []))
     for index, row in enumerate(read_rows(path)):
@@ -44,7 +44,7 @@ def read_curves(path: Path) -> _Curves:
 
 
 def _smooth(values: list[float]) -> list[float]:
-    """Average each value with the values before it, over a fiftieth of the curve."""
+    """Return a trailing moving average over a fiftieth of the curve."""
     sums = [0.0, *accumulate(values)]
     width = max(1, len(values) // 50)
     starts = [max(0, end - width) for end in range(1, len(sums))]
@@ -52,7 +52,7 @@ def _smooth(values: list[float]) -> list[float]:
 
 
 def find_best(curves: _Curves, objective: str, mode: str) -> Best | None:
-    """Return the best value of a metric in training; ``None`` if the run has not logged it."""
+    """Return the best value of a metric during training; ``None`` if it was not logged."""
     steps, values = curves.get(objective, ([], []))
     trained, _ = curves.get("best", (steps, values))  # without the validation before training
     points = [(s, v) for s, v in zip(steps, values, strict=True) if s in trained]
@@ -63,7 +63,7 @@ def find_best(curves: _Curves, objective: str, mode: str) -> Best | None:
 
 
 def draw_curves(source: Path, target: Path, objective: str = "val/sad", mode: str = "min") -> bool:
-    """Plot loss terms, errors of the validations, learning rate and speed over the steps of a run.
+    """Plot loss terms, validation metrics, learning rate and speed against the step.
 
     A line marks the step with the best value of the objective.
 
@@ -74,7 +74,7 @@ def draw_curves(source: Path, target: Path, objective: str = "val/sad", mode: st
         mode: ``min`` or ``max``.
 
     Returns:
-        Whether there was anything to draw.
+        ``False`` if there was nothing to plot.
 
     Raises:
         WriteError: The picture cannot be written.
@@ -102,7 +102,7 @@ def draw_curves(source: Path, target: Path, objective: str = "val/sad", mode: st
 
 
 def _panels(curves: _Curves) -> dict[str, tuple[Any, _Curves]]:
-    """Return the function that draws each panel, and its curves, by title."""
+    """Return the drawing function and the curves of each panel that has curves, by title."""
     sad = _pick(curves, "val/sad", *(f"val/sad_{region}" for region in _REGIONS))
     per_pixel = "mad" if "val/mad" in curves else "mse"
     error = _pick(curves, f"val/{per_pixel}", f"val/{per_pixel}_transition")
@@ -142,7 +142,7 @@ def _draw_losses(axes: Any, curves: _Curves) -> None:
         style = {"color": "black", "lw": 1.8, "label": "total"} if is_total else {"lw": 1.2}
         axes.plot(steps, _smooth(values), **{"label": _label(name), **style})
     axes.set_yscale("log")
-    axes.set_ylim(top=4 * axes.get_ylim()[1])  # space for the names of up to nine terms
+    axes.set_ylim(top=4 * axes.get_ylim()[1])  # space for a legend of nine terms
 
 
 def _draw_rates(axes: Any, curves: _Curves) -> None:
@@ -180,7 +180,7 @@ def _draw_sad(axes: Any, curves: _Curves) -> None:
 
 
 def _start_at_zero(axes: Any) -> None:
-    """Show zero, and leave space above the curves for a number."""
+    """Start the y axis at zero, and leave space for a number above the curves."""
     axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
 
 
@@ -189,7 +189,7 @@ def _marker(steps: list[float]) -> str | None:
 
 
 def _write_values(axes: Any, steps: list[float], values: list[float]) -> None:
-    """Write the values next to the points of a curve with few points."""
+    """Annotate the points of a curve that has at most four."""
     for step, value in zip(steps, values, strict=True) if len(steps) <= 4 else ():
         place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 8}
         axes.annotate(f"{value:.3g}", (step, value), **place)

@@ -15,13 +15,15 @@ from gfm.errors import GFMError
 from gfm.system.console import console
 
 _INTERVAL: Final = 1.0  # seconds between checks of the store
-_GRACE: Final = 5.0  # seconds to report errors: Lightning kills rank zero once another has ended
-_GRACE_AT_END: Final = 30.0  # seconds in which a process may end after rank zero
-_LIMIT: Final = 60.0  # seconds in which a failed process may end; NCCL may block its exit
+# Seconds until the others exit, so that the failed process can report its error first: Lightning
+# kills rank zero as soon as another process has ended.
+_GRACE: Final = 5.0
+_GRACE_AT_END: Final = 30.0  # seconds that a process may take to exit after rank zero
+_LIMIT: Final = 60.0  # seconds that a failed process may take to exit; NCCL may block it
 
 
 class FailTogether(Callback):
-    """Ends all processes when one of them fails, and refuses to run with too few of them.
+    """Ends all processes when one fails, and refuses to run with the wrong number of processes.
 
     NCCL does not notice that a process has ended: the others would keep their GPUs until its
     timeout, which is 30 minutes. Here each process checks every second whether another one has
@@ -52,13 +54,13 @@ class FailTogether(Callback):
 
 
 class _Watch:
-    """Watches the other processes until this one ends, from a thread."""
+    """Watches the other processes from a thread, until this one ends."""
 
     def __init__(self, is_first: bool) -> None:
         self.is_first = is_first
-        # The store of torchrun outlives a failed attempt.
+        # torchrun's store outlives a failed attempt, so each attempt has a different key.
         self.key = f"gfm/failed/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
-        # A new connection, because calls on that of the process group may block for minutes.
+        # A new connection, because calls on the process group's connection may block for minutes.
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self.store = TCPStore(address, port, is_master=False)
         self.is_ending = threading.Event()
@@ -82,10 +84,10 @@ class _Watch:
                 if self.is_first:
                     text = "error: another process of this run has failed"
                     console(stderr=True).print(text, style="bold red")
-                os._exit(1)  # the main thread may wait in NCCL, where no exception reaches it
+                os._exit(1)  # the main thread may be blocked in NCCL, which no exception reaches
 
     def _seconds_left(self) -> float | None:
-        """Return the time for this process to end by itself; ``None`` if no process has failed."""
+        """Return how long this process may take to exit; ``None`` if no process has failed."""
         try:
             return _GRACE if self.store.check([self.key]) else None
         except RuntimeError:  # the store ended with rank zero, perhaps because the run has finished

@@ -16,10 +16,10 @@ Weights = Literal["best", "last"]
 
 
 BEFORE = "before.csv"
-"""Table of the metrics of each photo before training, in the folder of a run."""
+"""File in a run's folder with the metrics of each photo before training."""
 
 AFTER = "per_image.csv"
-"""Table of the metrics of each photo in the final test, in the folder of a run."""
+"""File in a run's folder with the metrics of each photo in the final test."""
 
 
 class FinalTest(NamedTuple):
@@ -39,7 +39,7 @@ class FinalTest(NamedTuple):
 
 
 def best_weights(trainer: pl.Trainer) -> Path | None:
-    """Return the checkpoint that was chosen by the objective, if there is one."""
+    """Return the checkpoint that the objective selected, if any."""
     path = Path(getattr(_best_checkpoint_callback(trainer), "best_model_path", ""))
     return path if path.is_file() else None
 
@@ -52,7 +52,7 @@ def _best_checkpoint_callback(trainer: pl.Trainer) -> Any:
 def validate_first(
     trainer: pl.Trainer, module: MattingModule, datamodule: MattingDataModule, run: Path
 ) -> None:
-    """Validate the weights that a run starts from, and write ``before.csv`` with each photo."""
+    """Validate a run's initial weights, and write the metrics of each photo to ``before.csv``."""
     table = PhotoTable(run / BEFORE)
     trainer.callbacks.append(table)  # type: ignore[attr-defined]
     trainer.validate(module, datamodule, verbose=False)
@@ -68,16 +68,20 @@ def run_final_test(
 ) -> FinalTest | None:
     """Test the best or the last weights, unless training was interrupted.
 
-    All validation photos are tested, which may be more than during training.
-    The metrics of each photo are written to ``per_image.csv`` in the folder of the run, as in an
-    evaluation. If the objective chose no weights, ``best`` tests the last ones.
+    Unless ``trainer.limit_test_batches`` is set, all validation photos are tested, which may be
+    more than during training. The metrics of each photo are written to ``per_image.csv`` in the
+    folder of the run, as in an evaluation. If the objective selected no weights, ``best`` tests
+    the last ones.
+
+    Returns:
+        The result; ``None`` if nothing was tested, as in a ``fast_dev_run``.
     """
     if not which or trainer.fast_dev_run or trainer.interrupted:  # type: ignore[attr-defined]
         return None
     best = best_weights(trainer) if which == "best" else None
     last = run / LAST_CHECKPOINT
     path = best or (last if last.is_file() else None)
-    if path is not None:  # even if its step is the last: of averaged weights, it holds the average
+    if path is not None:  # even if it is of the last step: with EMA, it holds the averaged weights
         load_weights(module.model, read_weights(path), str(path))
     trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
     trainer.test(module, datamodule, verbose=False)

@@ -1,4 +1,4 @@
-"""Keeps recent losses on their device, and checks many of them at once."""
+"""Keeps recent losses on the device, and checks many of them at once."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -27,17 +27,17 @@ class LossWatch:
         self.pending.append((step, values, samples))
 
     def fetch(self, mean: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """Check all kept losses, and return the terms of the last step.
+        """Check all kept losses, and return the terms of the last step, averaged over all ranks.
 
         Args:
-            mean: Averages a tensor over all ranks, which must call it together; may work in place.
+            mean: Collective operation that averages a tensor over all ranks; may work in place.
 
         Returns:
             The terms by name; empty if no step was kept since the last call.
 
         Raises:
             GFMError: The total of a step is not finite on some rank. All ranks raise the error, so
-                that none waits for another.
+                that none is left waiting for the others.
         """
         pending, self.pending = self.pending, []
         if not pending:

@@ -1,4 +1,4 @@
-"""The LightningModule: steps of training, validation and test."""
+"""The LightningModule: training, validation and test steps."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -57,11 +57,11 @@ class MattingModule(pl.LightningModule):
         model: Network to train.
         criterion: Computes the loss terms.
         optimizer: Makes an optimiser from parameter groups.
-        scheduler: Makes a schedule from the optimiser, and from ``total_steps`` if it takes that;
-            ``None`` for none.
+        scheduler: Makes a schedule from the optimiser, and from ``total_steps`` if it accepts
+            that argument; ``None`` keeps the learning rate constant.
         inferer: Mattes validation photos.
         metrics: Scores the mattes.
-        config: Plain configuration of the run, stored in checkpoints so that they rebuild the run.
+        config: Plain configuration of the run, stored in checkpoints to rebuild the run from.
         layer_decay, weight_decay_on: See :func:`gfm.training.optimization.parameter_groups`.
     """
 
@@ -95,7 +95,7 @@ class MattingModule(pl.LightningModule):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **given: Any) -> "MattingModule":
-        """Build all parts from a configuration as in checkpoints, except those that are given."""
+        """Build the module from the configuration in a checkpoint, except for the given parts."""
         parts = {"model": "model", "criterion": "loss", "optimizer": "optimizer"}
         parts |= {"scheduler": "scheduler", "inferer": "inference", "metrics": "metrics"}
         built = {part: instantiate(config[key]) for part, key in parts.items() if part not in given}
@@ -154,7 +154,8 @@ class MattingModule(pl.LightningModule):
             given: Parts to use instead of those of the run, such as ``inferer``.
 
         Raises:
-            GFMError: The file is missing, damaged, not of a run, or uses an untrusted class.
+            GFMError: The file is missing or damaged, is not from a training run, or uses an
+                untrusted class.
         """
         checkpoint = read_training(Path(checkpoint_path), trust)
         module = cls.from_config({**checkpoint.config, "model": checkpoint.model}, **given)
@@ -162,7 +163,10 @@ class MattingModule(pl.LightningModule):
         return module.to(map_location) if map_location is not None else module
 
     def setup(self, stage: str) -> None:
-        """Set what a process that Lightning spawns does not inherit: TF32, the compiled network."""
+        """Set up precision, synchronised norms and compilation.
+
+        Processes that Lightning spawns inherit neither the TF32 setting nor a compiled network.
+        """
         if stage == "test":  # as in evaluate.py, so that both give the same figures
             device = self.trainer.strategy.root_device.type
             choose_inference_format(self.model, device, str(self.trainer.precision))
@@ -192,9 +196,9 @@ class MattingModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip gradients if wanted, and log ``train/gradient_norm``, their norm before clipping.
+        """Clip gradients on request, and log ``train/gradient_norm``, their norm before clipping.
 
-        Lightning's method refuses to clip those of fused optimisers under mixed precision.
+        Lightning's method refuses to clip gradients of fused optimisers under mixed precision.
         """
         if not gradient_clip_val and not should_update_logs(self.trainer):
             return
@@ -260,7 +264,7 @@ class MattingModule(pl.LightningModule):
         checkpoint["objective"] = self.objective.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the objective; before training, check that the same parameters were trained.
+        """Restore the objective; before training, check the parameters, too.
 
         Raises:
             GFMError: The trained parameters differ from those in the checkpoint.
@@ -274,7 +278,10 @@ class MattingModule(pl.LightningModule):
             self.is_validation_left = checkpoint["global_step"] == self.trainer.max_steps
 
     def on_fit_start(self) -> None:
-        """Let Lightning run a validation left after the last step; otherwise it would just end."""
+        """Raise the step limit if only the last validation is left to run.
+
+        Lightning would end at once without it. :meth:`on_validation_start` restores the limit.
+        """
         if self.is_validation_left:
             set_max_steps(self.trainer, self.trainer.max_steps + 1)
 
@@ -288,12 +295,12 @@ class MattingModule(pl.LightningModule):
         return parameter_groups(self.model, self.layer_decay, self.weight_decay_on)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimiser, and a schedule that is updated at every step."""
+        """Return the optimiser, and a schedule that advances at every step."""
         optimizer = make_optimizer(self.optimizer, self._parameter_groups())
         schedules = []
         if self.scheduler is not None:
             num_steps = int(self.trainer.estimated_stepping_batches)
             schedule = make_schedule(self.scheduler, optimizer, num_steps)
             schedules.append({"scheduler": schedule, "interval": "step"})
-        self.groups = group_options(optimizer)  # of this run, even if it is resumed
+        self.groups = group_options(optimizer)  # the current options, even in a resumed run
         return [optimizer], schedules

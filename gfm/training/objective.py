@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class Objective:
-    """Tracks the best value of a metric over all validations of a run, also after a resume.
+    """Tracks the best value of a metric over all validations of a run, including resumed runs.
 
     Args:
         name: Name of the metric as logged, such as ``val/sad``; ``None`` for no objective.
-        mode: ``min`` or ``max``, the better direction.
+        mode: ``min`` if lower values are better, ``max`` if higher.
     """
 
     def __init__(self, name: str | None, mode: str = "min") -> None:
@@ -21,7 +21,7 @@ class Objective:
         self.best: float | None = None
 
     def update(self, values: Mapping[str, Tensor]) -> float | None:
-        """Add the values of a validation by logged name; return the best value so far, if any."""
+        """Take the logged values of a validation; return the best value so far, if any."""
         value = float(values[self.name]) if self.name and self.name in values else math.nan
         if not math.isnan(value):
             better = min if self.mode == "min" else max

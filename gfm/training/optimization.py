@@ -41,7 +41,7 @@ def parameter_groups(
         Groups with ``params``, and with ``scale`` for :func:`make_optimizer`.
 
     Raises:
-        GFMError: No parameter is trained.
+        GFMError: All parameters are frozen.
     """
     groups = _by_rate(model, layer_decay)
     if weight_decay_on == "weights":
@@ -72,12 +72,12 @@ def _by_rate(model: GFM, layer_decay: float) -> Groups:
 
 
 def make_optimizer(factory: Callable[[Groups], Optimizer], groups: Groups) -> Optimizer:
-    """Make an optimiser of the groups of :func:`parameter_groups`.
+    """Make an optimiser from the groups of :func:`parameter_groups`.
 
     The learning rate of each group is multiplied by its ``scale``.
 
     Raises:
-        GFMError: The optimiser does not take the arguments in ``factory``.
+        GFMError: The optimiser does not accept the arguments in ``factory``.
     """
     optimizer: Optimizer = _build("optimizer", factory, groups)
     for group in optimizer.param_groups:
@@ -89,10 +89,10 @@ def make_optimizer(factory: Callable[[Groups], Optimizer], groups: Groups) -> Op
 def make_schedule(
     factory: Callable[..., LRScheduler], optimizer: Optimizer, total_steps: int
 ) -> LRScheduler:
-    """Make a schedule, which gets the number of steps of the run if it takes ``total_steps``.
+    """Make a schedule, and pass it the number of steps if it accepts ``total_steps``.
 
     Raises:
-        GFMError: The schedule does not take the arguments in ``factory``.
+        GFMError: The schedule does not accept the arguments in ``factory``.
     """
     parameters = inspect.signature(factory).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -113,9 +113,9 @@ def _build(option: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) 
 
 
 def _match_memory_format(optimizer: Optimizer) -> None:
-    """Give the state of an optimiser the memory format of its parameters, after loading.
+    """Convert the loaded state of an optimiser to the memory format of its parameters.
 
-    A resumed run may use another memory format than the saved one. Fused optimisers ignore
+    A resumed run may use a different memory format from the saved one. Fused optimisers ignore
     strides: on CPUs they would pair the moments with the wrong weights, without an error.
     """
     for parameter, state in optimizer.state.items():
@@ -125,9 +125,10 @@ def _match_memory_format(optimizer: Optimizer) -> None:
 
 
 def group_options(optimizer: Optimizer) -> Groups:
-    """Return the options of each group, without its parameters, once its schedule is made.
+    """Return the options of each group, without its parameters.
 
-    ``lr`` is the rate that the schedule multiplies, which some schedules choose themselves.
+    ``lr`` is the base rate, which the schedule multiplies. Some schedules set it themselves, so
+    make the schedule first.
     """
     options = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     return [{**group, "lr": group.get("initial_lr", group["lr"])} for group in options]
@@ -143,7 +144,7 @@ def apply_options(optimizer: Optimizer, groups: Groups, schedules: Sequence[LRSc
         rate = new["lr"]
         if "max_momentum" in group:  # OneCycleLR changes the momentum, too
             new = {k: v for k, v in new.items() if k not in ("betas", "momentum")}
-        if "initial_lr" in group:  # a schedule multiplies this full rate
+        if "initial_lr" in group:  # the base rate, which the schedule multiplies
             before = group["initial_lr"] or 1.0
             rate = group["lr"] if before == rate else group["lr"] / before * rate
             new = {**new, "initial_lr": new["lr"]}
@@ -162,12 +163,12 @@ def clip_gradients(
 
     Args:
         parameters: Parameters with gradients.
-        limit: Largest L2 norm of all gradients together, or the largest absolute value of a
-            component with ``by_value``. ``None`` or 0 does not clip.
-        by_value: Whether ``limit`` applies to components instead of the norm.
+        limit: Maximum total L2 norm of the gradients or, with ``by_value``, the maximum absolute
+            value of an element. ``None`` or 0 does not clip.
+        by_value: Whether ``limit`` applies to each element instead of the norm.
 
     Returns:
-        The L2 norm of all gradients together before clipping.
+        The total L2 norm before clipping.
     """
     norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
     if limit and by_value:
@@ -180,13 +181,13 @@ def clip_gradients(
 def warmup_cosine(
     optimizer: Optimizer, total_steps: int, warmup: float, final: float
 ) -> LRScheduler:
-    """Make a schedule in which the learning rate rises linearly, then falls along half a cosine.
+    """Make a schedule with a linear warm-up, followed by a cosine decay.
 
     Args:
         optimizer: Optimiser whose learning rate is the peak.
         total_steps: Number of steps of the run.
-        warmup: Fraction of the steps in which the rate rises, from 0 to 1.
-        final: Rate at the end as a fraction of the peak; 1 keeps the rate constant after the rise.
+        warmup: Fraction of the steps spent on the warm-up, from 0 to 1.
+        final: Final rate as a fraction of the peak; 1 keeps it constant after the warm-up.
     """
     num_warmup = round(total_steps * warmup)
 

@@ -24,7 +24,7 @@ from gfm.compat.lightning import (
 from gfm.compat.submitit import requeue_signals
 from gfm.errors import INTERRUPTED, GFMError
 
-_ENDED = "ended_by_max_steps"  # checkpoint entry that is present however the run ended
+_ENDED = "ended_by_max_steps"  # checkpoint entry, also of runs that ended for other reasons
 
 
 class SaveAtEnd(Callback):
@@ -33,10 +33,11 @@ class SaveAtEnd(Callback):
     Schedulers send SIGTERM to free a machine. Processes receive it at different points of the
     program; Lightning would broadcast it at once, and hang if another rank is waiting for a
     gradient. Here each process only records the signal, and all stop together after the next step
-    that logs, or after the current validation. Control-C works in the same way; a second Control-C
-    ends the run at once without saving. Between the batches of a step, a run does not stop, because
-    no checkpoint contains their gradients. submitit's signal is recorded, too: its handler would
-    end the process before the run has saved (see :func:`requeue_after_saving`).
+    that logs, or after the current validation. A single process stops after the current step or
+    validation photo. Control-C works in the same way; a second Control-C ends the run at once
+    without saving. A run never stops between the accumulated batches of a step, because checkpoints
+    do not contain gradients. submitit's signal is recorded, too: its handler would end the process
+    before the run is saved (see :func:`requeue_after_saving`).
 
     Args:
         path: Checkpoint to write, from which the run can be resumed.
@@ -45,8 +46,8 @@ class SaveAtEnd(Callback):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.received: int | None = None
-        self.has_ended = False  # so that Lightning counts the epoch as completed
-        self._before: dict[int, Any] = {}  # handlers before the training
+        self.has_ended = False  # and Lightning counts the last epoch as completed
+        self._before: dict[int, Any] = {}  # the earlier handlers of signals
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         def record(number: int, *_: Any) -> None:
@@ -68,7 +69,7 @@ class SaveAtEnd(Callback):
             disable_sigterm_broadcast(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # noqa: D102
-        # Several processes do not agree at every step, because that waits for the GPUs.
+        # Agreeing waits for the GPUs, so several processes do it only at steps that log.
         if trainer.world_size == 1 or should_update_logs(trainer):
             self._agree(trainer)
 
@@ -90,8 +91,8 @@ class SaveAtEnd(Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self.has_ended = has_counted_epoch(trainer)  # not if it ended before its first batch
-        # Even if the last step was saved: before the validation changed the batch-norm statistics,
-        # or to another file.
+        # Save even if the last step was saved already: that was before the validation recomputed
+        # the batch-norm statistics, or to a different file.
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(self.path)
         for number, handler in self._before.items():
@@ -150,7 +151,7 @@ def _requeue(number: int) -> None:
 
 
 def exit_on_signal(trainer: pl.Trainer) -> None:
-    """End all processes immediately on a signal, in a phase with nothing to save."""
+    """Make signals end all processes immediately, in a phase with nothing to save."""
 
     def interrupt(*_: Any) -> None:
         raise SIGTERMException(INTERRUPTED)

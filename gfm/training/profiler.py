@@ -15,9 +15,9 @@ _WIDTH = 100  # of the table, in characters
 class RunProfiler(SimpleProfiler):
     """Lightning's profiler with a table that is easy to read.
 
-    Lightning's own has a line for each hook of each callback, as wide as the longest description
-    of a checkpoint's settings. This table omits settings, and actions below a thousandth of the
-    time. Actions contain others, so the percentages do not add up to 100.
+    Lightning's table has a line for each hook of each callback, as wide as the longest description
+    of a checkpoint's settings. This table omits these settings, and actions below a thousandth of
+    the time. Actions are nested, so the percentages do not add up to 100.
     """
 
     def summary(self) -> str:

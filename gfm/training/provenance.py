@@ -18,7 +18,8 @@ _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "albumentations")
 def git_commit() -> str | None:
     """Return the commit of this code, with ``-dirty`` if files differ from it.
 
-    The result is ``None`` without git, or if the package is installed inside another repository.
+    The result is ``None`` without git, or if the package is installed inside a different
+    repository.
     """
     file = Path(__file__)
 
@@ -34,10 +35,10 @@ def git_commit() -> str | None:
 
 
 def describe_samples(datamodule: MattingDataModule) -> str:
-    """Return how many photos and backgrounds are trained on, and a fingerprint of their names.
+    """Return the numbers of training photos and backgrounds, and a fingerprint of their names.
 
-    Samples are drawn by position in these lists, so a resumed run needs the same ones. Packed files
-    keep the names of the pictures.
+    Samples are drawn by position in these lists, so a resumed run needs the same lists. Packed
+    files keep the names of the pictures, and so the fingerprint.
     """
     training = datamodule.training
     names = [[x.image.stem for x in group] for group in (training.photos, training.scenes)]
@@ -47,7 +48,7 @@ def describe_samples(datamodule: MattingDataModule) -> str:
 
 
 def provenance(datamodule: MattingDataModule) -> dict[str, Any]:
-    """Return what checkpoints and dashboards record about a run, after its data are set up.
+    """Return what checkpoints and dashboards record about a run; call it after the data's setup.
 
     Returns:
         ``commit``, ``packages`` with their versions, ``data``, a fingerprint of all files (empty

@@ -21,8 +21,8 @@ class SavedRun(NamedTuple):
 
     Attributes:
         path: Checkpoint to resume from.
-        config: Configuration that it holds.
-        epochs: Number of epochs trained, including one that ``max_steps`` has ended.
+        config: Configuration in the checkpoint.
+        epochs: Number of epochs trained, including one that ``max_steps`` cut short.
         steps: Number of steps trained.
     """
 
@@ -36,11 +36,12 @@ def read_saved_run(path: Path) -> SavedRun:
     """Read the checkpoint to resume from: this one, or the previous one if it is damaged.
 
     Only rank zero reads the whole file and verifies its checksums;
-    :class:`gfm.checkpoints.checkpoint_io.AtomicCheckpointIO` tells the other ranks what it chose.
+    :class:`gfm.checkpoints.checkpoint_io.AtomicCheckpointIO` tells the other ranks which file
+    rank zero chose.
 
     Raises:
-        GFMError: The checkpoint is missing, neither file is intact, or it holds only weights, or
-            was written by a different program.
+        GFMError: Both files are missing or damaged, or the checkpoint holds only weights or was
+            written by a different program.
     """
     previous = previous_checkpoint(path)
     if not path.is_file() and not previous.is_file():
@@ -71,7 +72,7 @@ def _read_intact(path: Path) -> dict[str, Any] | None:
     try:
         if is_global_zero():
             check_archive(path)
-        # Memory-mapped; a truncated file is detected nevertheless.
+        # Even with memory mapping, torch detects a truncated file.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # torch raises many kinds of errors for a damaged file
         return None
@@ -85,7 +86,7 @@ _FIXED = (
     *("optimizer._target_", "optimizer.amsgrad", "scheduler._target_"),
     "trainer.accumulate_grad_batches",
 )
-"""Options on which the saved state depends: of the network, its weights, samples and optimiser."""
+"""Options that the saved state depends on: network, initial weights, samples and optimiser."""
 
 _FREE = ("pretrained", "activation_checkpointing", "channels_last")
 """Options of a network that do not change its weights, so a resumed run may change them."""
@@ -112,7 +113,7 @@ def check_options(saved: SavedRun, config: Mapping[str, Any]) -> None:
         option = _as_typed(key)
         group = option.split(".")[0]
         old, new = before.get(f"{group}.name"), now.get(f"{group}.name")
-        if old != new:  # the choice of the group is what the user has changed
+        if old != new:  # the user has chosen a different config of this group
             option = group
         else:
             old, new = value, now.get(key)
@@ -143,9 +144,9 @@ def check_samples(saved: SavedRun, samples: str, allow_others: bool = False) -> 
     """Check that a resumed run trains on the same photos and backgrounds.
 
     Args:
-        saved: The run; those of earlier versions hold no description and are not checked.
+        saved: The run; it is not checked if an earlier version stored no description.
         samples: Description by :func:`gfm.training.provenance.describe_samples`.
-        allow_others: Warn if they differ instead of raising an error.
+        allow_others: Whether to warn instead of raising an error.
 
     Raises:
         GFMError: The photos or backgrounds differ.
@@ -166,7 +167,7 @@ def check_parameters(checkpoint: Mapping[str, Any], now: Groups) -> None:
     """Check that a resumed run trains as many parameters as before, in the same groups.
 
     Raises:
-        GFMError: The groups have other numbers of parameters.
+        GFMError: The numbers of parameters per group differ.
     """
     before = checkpoint["optimizer_states"][0]["param_groups"]
     if [len(group["params"]) for group in before] != [len(group["params"]) for group in now]:
@@ -182,6 +183,6 @@ def _is_fixed(key: str) -> bool:
 
 
 def _as_typed(key: str) -> str:
-    """Return the option that sets a value of the saved configuration."""
+    """Return the command-line option that sets a key of the saved configuration."""
     special = {"model.rosta": "rosta", "model.decoder_scale": "recipe.decoder_scale"}
     return special.get(key) or key.replace("model.", "backbone.", 1)

@@ -23,7 +23,7 @@ class Curves(Callback):
 
     The summary of ``val/sad`` is ``{min: …, last: …}``: the minimum of errors, the best value of
     the metric that selects ``best.ckpt``, and the minimum and maximum of other metrics. Validations
-    are plotted over epochs, everything else over steps.
+    are plotted against epochs, everything else against steps.
 
     When a process is killed, W&B loses the rows that it has not written yet, and ``wandb sync``
     computes the summary from each file separately. Checkpoints therefore carry the latest rows and
@@ -82,13 +82,13 @@ class Curves(Callback):
 def _dashboards(trainer: pl.Trainer) -> "Iterator[Dashboard]":
     loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
     if trainer.is_global_zero and loggers:
-        from gfm.training.loggers.dashboard import Dashboard  # imports wandb, which takes long
+        from gfm.training.loggers.dashboard import Dashboard  # imports wandb, which is slow
 
         yield from (logger for logger in loggers if isinstance(logger, Dashboard))
 
 
 def _shown_extremes(trainer: pl.Trainer, module: Any) -> dict[str, tuple[str, ...]]:
-    """Return for each validation metric whether its minimum, its maximum or both are shown."""
+    """Return which extremes of each validation metric are shown: ``min``, ``max`` or both."""
     known = METRIC_NAMES[module.metrics.protocol]
     kinds: dict[str, tuple[str, ...]] = {
         f"val/{name}": ("min",) if name in known else ("min", "max")

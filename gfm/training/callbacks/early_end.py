@@ -9,13 +9,13 @@ from gfm.system.console import console
 
 
 class EarlyEnd(EarlyStopping):
-    """Ends a run when its validations no longer improve, and says so.
+    """Ends a run when its validations no longer improve, and prints a message.
 
-    Unlike with Lightning's class, resuming a run that it ended ends it again immediately.
+    Unlike with Lightning's class, a run that ended early ends again at once if it is resumed.
 
     Args:
-        monitor: Name of the metric as logged, such as ``val/sad``; ``None`` to end no run.
-        mode: ``min`` or ``max``, the better direction.
+        monitor: Name of the metric as logged, such as ``val/sad``; ``None`` never ends a run.
+        mode: ``min`` if lower values are better, ``max`` if higher.
         patience: Number of validations without improvement after which the run ends.
     """
 
@@ -25,7 +25,8 @@ class EarlyEnd(EarlyStopping):
         super().__init__(monitor or "", mode=mode, patience=patience, **options)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
-        super().load_state_dict({**state_dict, "patience": self.patience})  # the current option
+        # The current option replaces the saved one.
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         if self.wait_count >= self.patience:  # restored from a checkpoint

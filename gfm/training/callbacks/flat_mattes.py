@@ -1,4 +1,4 @@
-"""Warns of mattes without content, which a low SAD does not reveal where foregrounds are small."""
+"""Warns of empty or constant mattes, whose SAD is low if foregrounds are small."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ _LITTLE = 0.1
 def is_flat(alpha: Tensor, truth: Tensor) -> bool:
     """Return whether a matte is nearly empty or constant although the true one is not.
 
-    It has less than a tenth of the true opacity, or varies less than a tenth as much as the truth
-    (by the standard deviation). Both have the same shape, with values in [0, 1].
+    Its mean is less than a tenth of the true mean, or its standard deviation less than a tenth of
+    the true one. Both mattes have the same shape, with values in [0, 1].
     """
     is_empty = bool(alpha.mean() < _LITTLE * truth.mean())
     return is_empty or bool(alpha.std() < _LITTLE * truth.std())

@@ -1,4 +1,4 @@
-"""Freezes parts of the network for the whole run, or for some epochs."""
+"""Freezes parts of the network for the whole run, or for its first epochs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ class Freezing(Callback):
         parts: Names of submodules of the network, such as ``encoder`` or ``glance.stages.0``;
             ``norms`` stands for all batch norms, whose statistics small batches would spoil.
         unfreeze_every: Number of epochs after which the next part is unfrozen; ``None`` keeps all
-            frozen.
+            parts frozen.
     """
 
     # Lightning's BaseFinetuning sets requires_grad and adds parameter groups when it unfreezes.
@@ -40,12 +40,12 @@ class Freezing(Callback):
         if stage != "fit":
             return
         self._find(pl_module)
-        if self.unfreeze_every is None:  # before the optimiser and other processes see them
+        if self.unfreeze_every is None:  # before the optimiser and DDP are set up
             for module in self.modules:
                 module.requires_grad_(False)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self._find(pl_module)  # layer synchronisation of other plugins replaces the norms
+        self._find(pl_module)  # because the layer synchronisation of other plugins replaces norms
         self._freeze(trainer.current_epoch)  # a run may resume in the middle of an epoch
 
     def _find(self, pl_module: pl.LightningModule) -> None:

@@ -20,7 +20,7 @@ class ImageTable(Callback):
     A row has the name of a photo, pictures of input, alpha, truth and error, and the metrics.
 
     Args:
-        num_pictures: Number of photos, from the first, with pictures.
+        num_pictures: Number of photos that are logged with pictures, beginning with the first.
         height: Height of a picture in pixels.
     """
 
@@ -35,7 +35,7 @@ class ImageTable(Callback):
         if trainer.sanity_checking or not _has_table(trainer):
             return
         pictures = {}
-        # Photos are dealt to the ranks in turn, so each has its share of the first ones.
+        # Photos are distributed round-robin, so each rank has its share of the first ones.
         if batch_idx * trainer.world_size + trainer.global_rank < self.num_pictures:
             image, alpha, truth = batch["image"], outputs["prediction"].alpha, batch["alpha"]
             arrays = to_array(image[0]), to_array(alpha[0]), to_array(truth[0])

@@ -13,9 +13,8 @@ from gfm.metrics.inputs import wide_dtype
 class LearningRate(Callback):
     """Logs the learning rates under names that do not depend on the optimiser.
 
-    ``train/learning_rate`` is that of the first parameter group. The other groups of
-    ``layer_decay`` append their name, or else their number from 2, as in
-    ``train/learning_rate_2``.
+    ``train/learning_rate`` is that of the first parameter group. The other groups append their
+    name, or else their number, as in ``train/learning_rate_2``.
     """
 
     # Lightning's LearningRateMonitor names rates after the class of the optimiser, and sends them
@@ -28,6 +27,6 @@ class LearningRate(Callback):
             return
         for number, group in enumerate(optimizer.param_groups, start=1):
             suffix = "" if number == 1 else f"_{group.get('name', number)}"
-            # A plain number would be float32.
+            # Lightning would convert a plain number to float32.
             rate = torch.tensor(group["lr"], dtype=wide_dtype(pl_module.device))
             pl_module.log(f"train/learning_rate{suffix}", rate)

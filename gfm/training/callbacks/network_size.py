@@ -27,12 +27,13 @@ def multiply_adds(model: nn.Module, side: int) -> int | None:
     """Count the multiply-adds of convolutions and matrix products for one 3×side×side image.
 
     Nothing is computed: tensors on the ``meta`` device have only shapes. Returns ``None`` for a
-    network that needs their values.
+    network whose forward pass needs their values.
     """
     whole = _Forward(model)
     tensors = {**dict(whole.named_parameters()), **dict(whole.named_buffers())}
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
-    images = torch.empty(2, 3, side, side, device="meta")  # batch norms may refuse to train on one
+    # Two images, because norms without running statistics may refuse a single value.
+    images = torch.empty(2, 3, side, side, device="meta")
     counter = FlopCounterMode(display=False)
     modes = {module: module.training for module in whole.modules()}
     whole.eval()  # in training mode, synchronised norms would wait for other processes
@@ -51,8 +52,8 @@ def describe_size(model: nn.Module, side: int) -> str:
     """Describe the parameters of a network and its parts, and the operations of a forward pass."""
     parts = {name: _count(part) for name, part in model.named_children()}
     listed = ", ".join(f"{name} {_short(count)}" for name, count in parts.items() if count)
-    is_frozen = [p.numel() for p in model.parameters() if not p.requires_grad]
-    frozen = f", {_short(sum(is_frozen))} of them frozen" if is_frozen else ""
+    frozen_sizes = [p.numel() for p in model.parameters() if not p.requires_grad]
+    frozen = f", {_short(sum(frozen_sizes))} of them frozen" if frozen_sizes else ""
     total = f"{_short(_count(model))} parameters ({listed}){frozen}"
     count = multiply_adds(model, side)
     return f"{total}; {count / 1e9:.3g} G multiply-adds per {side}×{side} input" if count else total
@@ -69,7 +70,7 @@ def _short(count: int) -> str:
 class NetworkSize(Callback):
     """Prints the number of parameters, in total and by part, and of multiply-adds.
 
-    Lightning's summary counts no operations before the first step, and warns of bfloat16.
+    Lightning's summary counts no operations before the first step, and warns about bfloat16.
     """
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:  # noqa: D102

@@ -24,8 +24,8 @@ class NormStatistics(Callback):
     """Recomputes the means and variances of batch normalisation before each validation.
 
     Training normalises each batch by its own mean and variance, validation by running averages of
-    these, which lag behind fast-changing weights and are noisy for small batches. Here they are
-    averaged over many training samples with the current weights: "precise BN" (Wu and Johnson,
+    these, which lag behind fast-changing weights and are noisy for small batches. This callback
+    averages them over many training samples with the current weights: "precise BN" (Wu and Johnson,
     Rethinking "Batch" in BatchNorm, 2021, section 3). Training itself does not change. Frozen norms
     keep their statistics, as do averaged weights (``callbacks=ema``).
 
@@ -72,7 +72,7 @@ class NormStatistics(Callback):
         """Return the loader of this process, with its share of each batch as in training."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         rank, world = rank_and_world()
-        # At least two per process: a single pixel at the deepest feature has no variance.
+        # At least two per process: if the deepest features are 1×1, one sample has no variance.
         num_samples = min(max(self.num_samples, 2 * world), len(data.training))
         chosen = spread_indices(len(data.training), num_samples)
         own = chosen[rank : len(chosen) // world * world : world]
@@ -86,7 +86,7 @@ class NormStatistics(Callback):
 
 @contextmanager
 def _averaging(norms: Sequence[BatchNorm]) -> Iterator[None]:
-    """Make norms average the statistics of all batches with equal weights."""
+    """Make norms average the statistics of all batches within the context with equal weights."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -11,7 +11,7 @@ from gfm.system.ranks import all_gather_dict
 
 
 class PhotoTable(Callback):
-    """Writes the metrics of each photo of a test or a validation to a file, as an evaluation does.
+    """Writes the metrics of each photo of a test or a validation, in the format of evaluations.
 
     Args:
         path: CSV file to write, with ``name`` and a column for each metric, sorted by name.

@@ -21,7 +21,7 @@ class ProgressBar(StepProgressBar):
 
 
 class ProgressLines(Callback):
-    """Prints a line after every validation, and without a terminal also lines between them.
+    """Prints a line after every validation and, without a terminal, also in between.
 
     Args:
         interval: Minimum time in seconds between lines other than those after validations.

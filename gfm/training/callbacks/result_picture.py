@@ -19,7 +19,7 @@ from gfm.training.loggers.image_logging import to_height
 
 _NEW_BACKGROUND = ((38, 70, 83), (233, 196, 106))  # RGB at the top and at the bottom
 _GAP = 8  # pixels between tiles
-_LINE = 26  # pixels of a line of text
+_LINE = 26  # height of a line of text in pixels
 
 
 class Tile(NamedTuple):
@@ -52,7 +52,7 @@ def cut_out(image: Tensor, alpha: Tensor) -> Tensor:
 
 
 def sheet(rows: Sequence[Sequence[Tile]], columns: Sequence[str]) -> np.ndarray:
-    """Arrange tiles of the same height in rows below the names of their columns.
+    """Arrange tiles of the same height in rows, below the column headings.
 
     Returns:
         RGB, H×W×3, uint8.
@@ -75,7 +75,7 @@ def sheet(rows: Sequence[Sequence[Tile]], columns: Sequence[str]) -> np.ndarray:
 
 
 def _write(page: Image.Image, text: str, left: int, top: int, width: int) -> None:
-    """Write a centred line of text, shortened to a width."""
+    """Write a centred line of text, shortened to fit a width."""
     font = ImageFont.load_default(16)
     shown = text
     while shown and font.getlength(shown) > width:
@@ -142,7 +142,7 @@ class ResultPicture(Callback):
         self.rows = []
 
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
-        # As tensors, which checkpoints may hold.
+        # As tensors, because checkpoints are loaded with `weights_only`, which refuses arrays.
         return {name: (torch.tensor(t.picture), t.caption) for name, t in self.before.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102

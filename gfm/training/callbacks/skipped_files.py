@@ -14,7 +14,7 @@ from gfm.system.ranks import all_gather_dict
 class SkippedFiles(Callback):
     """Prints each training file that ``data.on_error=skip`` skipped, and the total at the end.
 
-    Several processes report together at the end of each epoch, one process at once.
+    A single process reports at once; several report together at the end of each epoch.
     """
 
     def __init__(self) -> None:

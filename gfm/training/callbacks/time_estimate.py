@@ -15,11 +15,11 @@ from gfm.system.console import console
 class TimeEstimate(Callback):
     """Prints once, early in a run, about how long the remaining steps will take.
 
-    If a validation ran before the first step, the time of later ones is added.
+    If a validation ran before the first step, the estimate includes the later ones.
 
     Args:
         seconds: Time to measure before the estimate.
-        num_steps: Number of steps after which the estimate is made even earlier.
+        num_steps: Number of steps that suffice even if they take less time.
     """
 
     def __init__(self, seconds: float = 10.0, num_steps: int = 20) -> None:

@@ -90,7 +90,7 @@ class ContinuedCSVLogger(Logger):
 def read_rows(path: Path) -> list[Row]:
     """Read the rows of a table without their empty cells; a missing file has no rows.
 
-    A last row that was cut off by a kill is ignored.
+    An incomplete last row, cut off by a kill, is ignored.
     """
     if not path.is_file():
         return []
@@ -110,5 +110,5 @@ def _is_kept(old: Row, first: Row) -> bool:
     if int(old["step"]) != first["step"]:
         return int(old["step"]) < first["step"]
     # If only the interrupted validation is repeated, the training values of its step stay.
-    makes_up = any(name.startswith("val/") for name in first)
-    return makes_up and not (old.keys() & first.keys()) - {"epoch", "step"}
+    has_validation = any(name.startswith("val/") for name in first)
+    return has_validation and not (old.keys() & first.keys()) - {"epoch", "step"}

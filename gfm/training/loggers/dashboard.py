@@ -1,4 +1,4 @@
-"""Logs to Weights & Biases, also after an interruption, and uploads code and weights on request."""
+"""Logs to Weights & Biases, also from resumed runs, and uploads code and weights on request."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ Row = dict[str, float]
 STEP = "trainer/global_step"
 """Name of the optimiser's step in a row, as in W&B's documentation for Lightning."""
 
-_KEPT = 500  # rows that a checkpoint carries, more than W&B ever holds unwritten
+_KEPT = 500  # rows stored in a checkpoint, more than W&B ever buffers
 _CODE = (".py", ".yaml", ".yml")
 
 
@@ -59,7 +59,7 @@ class Dashboard(WandbLogger):
 
     @property
     def experiment(self) -> Any:
-        """Run of W&B."""
+        """The W&B run."""
         run = super().experiment
         if not self._has_begun:
             self._has_begun = True

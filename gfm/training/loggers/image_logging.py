@@ -52,7 +52,7 @@ def to_height(picture: np.ndarray, height: int) -> np.ndarray:
 
 
 def pad_to_widest(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Pad pictures, H×W×3, to the width of the widest with black on the right."""
+    """Pad pictures, H×W×3, with black on the right, to the width of the widest."""
     width = max(row.shape[1] for row in rows)
     return [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
 
@@ -67,8 +67,8 @@ def photo_pictures(
 ) -> dict[str, np.ndarray]:
     """Return the pictures of a photo by their names in ``PICTURES``, each H×W×3 RGB, uint8.
 
-    The image is H×W×3 RGB, the mattes are H×W, all uint8. ``height`` is that of the pictures;
-    smaller ones keep their size.
+    The image is H×W×3 RGB, the mattes are H×W, all uint8. They are reduced to ``height``; smaller
+    ones keep their size.
     """
     height = min(height, image.shape[0])
     # Colours are averaged, because errors of opposite sign would cancel.
@@ -93,9 +93,10 @@ def log_previews(
     step: int,
     epoch: int | None = None,
 ) -> None:
-    """Show photos in W&B, with their classes as masks, or in TensorBoard; others ignore them.
+    """Log photos to W&B, with their classes as masks, or TensorBoard; other loggers ignore them.
 
-    The names are those of the pictures side by side. Captions show the epoch, if there is one.
+    ``names`` are those of the pictures in a sheet, from left to right. W&B's captions contain them
+    and the epoch, if it is given.
     """
     if isinstance(logger, WandbLogger):
         import wandb
@@ -130,7 +131,7 @@ def log_table(
 ) -> None:
     """Log a table of photos to W&B: names, pictures and metrics; other loggers ignore it.
 
-    The pictures are those of :func:`photo_pictures`; not every photo needs them.
+    The pictures are those of :func:`photo_pictures`; photos may lack them.
     """
     if not isinstance(logger, WandbLogger) or not rows:
         return

@@ -20,11 +20,11 @@ _ID = ".wandb_id"  # in a run's folder
 
 
 def wandb_mode(timeout: float = 3.0) -> str:
-    """Return ``online`` if the user is logged in and connected, unless W&B is told otherwise.
+    """Return ``online`` if the user is logged in and connected, unless settings say otherwise.
 
     ``WANDB_MODE``, ``wandb offline`` and ``wandb disabled`` take precedence.
-    Without a key W&B prompts for one; with a key but no network it hangs. In both cases the mode is
-    ``offline``, and ``wandb sync`` uploads the run later.
+    Without a key, W&B would prompt for one; without a network, it would hang. In both cases the
+    mode is ``offline``, and ``wandb sync`` can upload the run later.
 
     Args:
         timeout: Longest wait for the server in seconds.
@@ -82,7 +82,7 @@ def run_id(folder: Path) -> str:
 
 
 def wandb_logger(**options: Any) -> Dashboard:
-    """Build a :class:`~gfm.training.loggers.dashboard.Dashboard` in the mode that works here.
+    """Build a :class:`~gfm.training.loggers.dashboard.Dashboard` in the mode of :func:`wandb_mode`.
 
     Raises:
         GFMError: W&B refuses an option, or an environment variable.
