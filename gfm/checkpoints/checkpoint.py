@@ -40,14 +40,14 @@ class Checkpoint:
 
     @property
     def scale_options(self) -> dict[str, Any]:
-        """Options of the run's data that say at which scales the network has seen photos."""
+        """Data options of the run that determine at which scales the network was trained."""
         data = self.config.get("data")
         options = data if isinstance(data, dict) else {}
         return {name: options[name] for name in ("scales", "input_size") if name in options}
 
 
 def without_pretrained(node: Any) -> Any:
-    """Turn ``pretrained`` off in a network's node, whose weights will be replaced anyway."""
+    """Turn ``pretrained`` off in a network's node, because its weights are loaded afterwards."""
     if isinstance(node, dict):
         return {k: False if k == "pretrained" else without_pretrained(v) for k, v in node.items()}
     return node
@@ -59,7 +59,7 @@ UNKNOWN_LICENCE = (
 
 
 def collect_facts(checkpoint: Checkpoint, inferer: Inferer | None = None) -> dict[str, str]:
-    """Collect the metadata of a file, and of the inferer in an exported graph."""
+    """Return the metadata for a file of weights or, with an inferer, for an exported graph."""
     facts = {
         "generator": f"gfm-matting {__version__}",
         "architecture": f"GFM (Li et al., IJCV 2022), {checkpoint.encoder_name}",

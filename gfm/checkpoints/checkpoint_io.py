@@ -1,4 +1,4 @@
-"""Writes the checkpoints of a training atomically, as a plugin of Lightning."""
+"""A Lightning plugin that writes training checkpoints atomically."""
 
 import os
 from pathlib import Path
@@ -16,9 +16,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint to a temporary file in the same folder, then renames it.
 
     Lightning assembles the file in memory, and moves it from the system's temporary folder. Across
-    disks, that is a copy, which a crash can truncate. Here nothing is assembled in memory, and the
-    previous checkpoint stays until the new one is complete and on the disk. If a run can be resumed
-    from the checkpoint, the previous one is kept even then, in case the new one gets damaged.
+    file systems, that is a copy, which a crash can truncate. Here nothing is assembled in memory,
+    and the previous checkpoint stays until the new one is complete and flushed to disk. If a run
+    can be resumed from the checkpoint, the previous one is kept even then, in case the new one gets
+    damaged.
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            # A run that was resumed from the previous file keeps it, because this one is damaged.
+            # If the run was resumed from the previous file, the one at `path` is damaged: do not let
+            # it replace the previous one.
             is_damaged = self.loaded == previous_checkpoint(path).resolve()
             if "optimizer_states" in checkpoint and path.exists() and not is_damaged:
                 _keep_previous(path)

@@ -12,7 +12,7 @@ from gfm.system.files import atomic_path
 T = TypeVar("T")
 
 PREVIOUS = ".previous.ckpt"
-"""Suffix of the previous checkpoint: a new ``last.ckpt`` renames it ``last.previous.ckpt``."""
+"""Suffix of previous checkpoints: the one before ``last.ckpt`` is ``last.previous.ckpt``."""
 
 
 def previous_checkpoint(path: Path) -> Path:
@@ -21,7 +21,7 @@ def previous_checkpoint(path: Path) -> Path:
 
 
 def write_file(path: Path, save: Callable[[Path], T]) -> T:
-    """Write a file atomically with ``save``, and make its folder; failures raise WriteError.
+    """Write a file atomically with ``save``, and create its folder; failures raise WriteError.
 
     Returns:
         The result of ``save``. If that raises an error, a file that was at ``path`` is untouched.

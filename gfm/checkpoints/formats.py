@@ -54,7 +54,7 @@ _TRAINING_PARTS = {
     "optimizer": ["torch.optim"],
     "scheduler": ["gfm.training.optimization", "torch.optim"],
 }
-"""The other parts of a training run, and the packages that may define them."""
+"""Parts of a training run other than the network, and the packages that may define them."""
 
 
 def read_training(path: Path, trust: Sequence[str] = ()) -> Checkpoint:
@@ -153,7 +153,7 @@ def _save_safetensors(path: Path, checkpoint: Checkpoint) -> None:
     path.touch()
     mode = path.stat().st_mode
     safetensors.torch.save_file(state, path, metadata)
-    with suppress(OSError):  # a disk without permissions
+    with suppress(OSError):  # a file system without permissions
         path.chmod(mode)  # safetensors 0.8 lets only the owner read
 
 

@@ -87,7 +87,7 @@ def check_digest(
 ) -> None:
     """Raise GFMError if tensors and all other metadata differ from the digest in a file.
 
-    Files of older versions have none: ``expected`` is ``None``.
+    Files of older versions contain no digest; ``expected`` is then ``None``.
     """
     if expected is None:
         # Damage may have renamed the digest's key.

@@ -40,7 +40,7 @@ def check_network(checkpoint: Checkpoint, path: Path | str) -> None:
     try:
         with torch.device("meta"), skip_random_weights():
             model = _build(checkpoint, path)
-    except GFMError:  # it cannot be built, or a user's class needs memory
+    except GFMError:  # it cannot be built, or a user's class needs real tensors
         model = _build(checkpoint, path)
     check_weights(model, checkpoint, path)
 
@@ -64,7 +64,7 @@ def load_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
 def check_same_problem(model: Any, checkpoint: Checkpoint, path: Path | str) -> None:
     """Raise GFMError if a ``_target_`` node and ``path`` differ in RoSTA or normalisation.
 
-    Neither can be told from the shapes of weights: those of FT and BT are the same. Networks of
+    The shapes of weights do not reveal either: those of FT and BT are the same. Networks of
     other packages are compared only with networks of the same class.
     """
     source = checkpoint.model
@@ -84,7 +84,7 @@ def _network_class(node: dict[str, Any]) -> str:
 
 
 def check_weights(model: GFM, checkpoint: Checkpoint, path: Path | str) -> None:
-    """Raise GFMError unless the weights of ``path`` are finite and have a network's shapes."""
+    """Raise GFMError unless the weights of ``path`` are finite and fit a network."""
     own, given = model.state_dict(), checkpoint.state
     wrong = [k for k in own if k not in given or given[k].shape != own[k].shape]
     extra = [k for k in given if k not in own]

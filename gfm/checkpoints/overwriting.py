@@ -1,4 +1,4 @@
-"""Prevents commands from overwriting their input, files not written by gfm, and edited cards."""
+"""Keeps commands from overwriting their input, files of other programs, and edited cards."""
 
 import hashlib
 import mmap

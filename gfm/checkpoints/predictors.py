@@ -22,8 +22,8 @@ def choose_inferer(
     """Return the requested inferer, else that of the run, else the official one for the RoSTA.
 
     ``wanted`` is an inferer, a ``_target_`` node, or a name for
-    :func:`gfm.inference.inferers.make_inferer`; empty for the default. A name means the run's own
-    inferer if that is of this kind; otherwise the new inferer gets the scales of the run's data.
+    :func:`gfm.inference.inferers.make_inferer`; empty for the default. A name selects the inferer
+    of the run if it is of this kind; otherwise a new inferer, with the scales of the run's data.
     """
     if callable(wanted):
         return wanted

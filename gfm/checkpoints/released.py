@@ -14,7 +14,7 @@ _DECODERS = {"g": "glance", "f": "focus"}
 
 
 def _convert_key(key: str, is_2b: bool) -> str:
-    """Return our name of an official tensor.
+    """Translate the official name of a tensor into ours.
 
     The official code counts decoder stages from the finest, ours from the deepest. The deepest
     stage is number 4 there, or 6 with the two extra blocks of r34_2b.

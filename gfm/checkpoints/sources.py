@@ -11,7 +11,7 @@ from gfm.system.extras import import_optional
 HUB_WEIGHTS = "model.safetensors"
 """File in a folder for the Hub that contains weights and a description of the network."""
 
-# A Path turns the two slashes into one.
+# One slash or two, because a Path collapses them.
 _HUB = re.compile(r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>.+))?")
 
 

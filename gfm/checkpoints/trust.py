@@ -12,7 +12,7 @@ from torch import Tensor
 from gfm.errors import GFMError
 
 _DEFINED_IN = {"gfm.inference": "gfm.inference.inferers"}
-"""For each package, the module whose classes a file may use; the package's rest accesses files."""
+"""Module of a package whose classes a file may use; the rest of the package accesses files."""
 
 _USE_SOUND_FILE = "use a file written by a training run or gfm"
 
@@ -31,7 +31,7 @@ def check_description(node: Any, packages: Sequence[str], trust: Sequence[str], 
 
 
 def packages_to_trust(node: Any) -> list[str]:
-    """Return the packages other than gfm whose classes a description uses, in order."""
+    """Return the packages other than gfm whose classes a description uses, sorted."""
     packages = {str(target).split(".")[0] for target in _targets(node)}
     return sorted(packages - {"gfm"})
 
@@ -51,10 +51,10 @@ def check_state(state: Any, path: Path) -> dict[str, Tensor]:
 
 
 def check_parts(model: Any, inference: Any, path: Path) -> None:
-    """Raise GFMError if a network's node, or an inferer's, lacks a key or has an invalid one."""
+    """Raise GFMError if a key is missing or invalid in a network's node, or an inferer's."""
     parts: dict[str, type] = {"_target_": str, "rosta": str}
     if isinstance(model, dict) and model.get("_target_") == "gfm.models.gfm.GFM":
-        parts["encoder"] = dict  # other networks take the encoder's name, or have a fixed one
+        parts["encoder"] = dict  # other networks take the encoder's name, or have a fixed encoder
     for name, kind in parts.items():
         if not isinstance(model, dict) or not isinstance(model.get(name), kind):
             raise GFMError(
@@ -67,7 +67,7 @@ def check_parts(model: Any, inference: Any, path: Path) -> None:
         )
 
 
-_MAX_DEPTH = 50  # levels of nesting in a description; that of a run has five
+_MAX_DEPTH = 50  # levels of nesting in a description; those of runs have five
 
 
 def _check_values(node: Any, path: Path, depth: int = 0) -> None:
@@ -123,7 +123,7 @@ def _why_refused(target: Any, packages: Sequence[str], trust: Sequence[str]) -> 
 
 
 def _why_not_defined(target: str, packages: Sequence[str]) -> str | None:
-    """Return why a target is not a public class or function defined in some packages.
+    """Return why a target is not a public class or function defined in ``packages``.
 
     The name alone is not enough: ``gfm.models.encoders.torch.load`` belongs to torch. The module of
     the target is imported.

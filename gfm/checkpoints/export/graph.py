@@ -15,7 +15,7 @@ Pixels = Literal["uint8", "float"]
 """RGB input of a graph: N×H×W×3 uint8, as files are decoded, or N×3×H×W float32 in [0, 1]."""
 
 EXPORT_SIZE = (75, 101)
-"""(height, width) of the image with which a graph is traced; it works for any other size."""
+"""(height, width) of the images with which a graph is traced; the graph takes any size."""
 
 
 def parse_pixels(name: str) -> Pixels:
@@ -80,5 +80,5 @@ def trace(graph: MattingGraph) -> ExportedProgram:
     }
     with torch.no_grad(), size_oblivious_export():
         example = (graph.example(2, *EXPORT_SIZE),)
-        graph.eval().requires_grad_(False)  # else the alphas of a .pt2 require gradients
+        graph.eval().requires_grad_(False)  # or the alphas of a .pt2 would require them
         return torch.export.export(graph, example, dynamic_shapes={"image": shape})

@@ -53,10 +53,11 @@ def read_metrics(path: Path) -> dict[str, float]:
 
 
 def read_run_metrics(path: Path, checkpoint: Checkpoint) -> dict[str, float]:
-    """Read the metrics that the final test of a run logged for the weights in one of its files.
+    """Read the metrics that the final test of a run logged for one of its checkpoints.
 
-    The run tests ``best.ckpt`` or ``last.ckpt``, as its option ``test`` says. Names lack ``test/``.
-    Empty for any other file, without a final test, or if training went on after it.
+    The run's option ``test`` chooses whether ``best.ckpt`` or ``last.ckpt`` is tested. The result
+    has no prefix ``test/``. It is empty for any other file, without a final test, or if training
+    was continued after it.
     """
     table = run_of(path) / "metrics.csv"
     if path.name != f"{checkpoint.config.get('test')}.ckpt" or not table.is_file():
@@ -79,7 +80,7 @@ def _config(checkpoint: Checkpoint, metrics: Mapping[str, float]) -> dict[str, A
 
 
 def _training(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return data, track, recipe, and limits of epochs and steps, as far as they are known."""
+    """Return the data, the track, the recipe, and the limits of epochs and steps, if known."""
     found: dict[str, Any] = {}
     for key in ("data", "track", "recipe"):
         node = config.get(key)

@@ -1,4 +1,4 @@
-"""Writes a network as ``.onnx`` or ``.pt2``, atomically, after comparing both."""
+"""Writes a network as ``.onnx`` or ``.pt2``, atomically, after comparing its results."""
 
 import json
 import logging

@@ -18,7 +18,7 @@ SIZES = ((1, 192, 256), (2, 301, 203), (1, 97, 401))
 
 TOLERANCE = 1e-3
 
-_CONSTANT = 0.1  # range of alphas below which a comparison proves little
+_CONSTANT = 0.1  # range of alphas below which agreement proves little
 
 _MARGIN = 1e-4  # difference of logits within which rounding may decide the class
 
