@@ -1,4 +1,4 @@
-"""Defines a callable outside the package, which only the check of checkpoints refuses."""
+"""Defines a callable outside the package; only the check of checkpoints stops its use."""
 
 CALLS: list[str] = []
 

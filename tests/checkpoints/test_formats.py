@@ -190,7 +190,7 @@ def test_encoder_names(node, name):
 
 @pytest.mark.parametrize("name", sorted(official_keys()))
 def test_named_constructors_build_the_official_networks(name):
-    """Their defaults have the paper's channels, and a released file is described by them."""
+    """Their defaults are the paper's channels, and descriptions of released files name them."""
     backbone, _, rosta = name.rpartition("_")
     with torch.device("meta"):
         official = {key: torch.empty(shape) for key, shape, _ in official_keys()[name]}

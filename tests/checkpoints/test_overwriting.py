@@ -46,7 +46,7 @@ def test_a_hub_folder_keeps_the_files_of_others(checkpoint, tmp_path, name):
     assert "--overwrite" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == FOREIGN[name]
-    for options in (["--overwrite"], []):  # afterwards the files are its own
+    for options in (["--overwrite"], []):  # after the first, gfm has written the files itself
         assert _run("export", "hub", checkpoint, tmp_path, *options).exit_code == 0
     assert (tmp_path / name).read_bytes() != FOREIGN[name]
 

@@ -126,7 +126,7 @@ def test_the_objective_ignores_nan():
 
 
 def test_a_run_does_not_end_early_at_nan():
-    """Such as the metric of a user on a photo that lacks the region."""
+    """A user's metric may be NaN, such as on a photo that lacks its region."""
     end = EarlyEnd("val/mine", "min", patience=2)
     end.best_score = torch.tensor(1.0)
     assert not end._evaluate_stopping_criteria(torch.tensor(float("nan")))[0]
@@ -181,7 +181,7 @@ def test_stages_are_unfrozen_one_by_one(tiny_training, monkeypatch):
     own = [o for o in tiny_training if not o.startswith("backbone")]
     options = ["freeze=[encoder]", "unfreeze_every=2", "trainer.max_epochs=7", "callbacks=none"]
     start(own, *options, *THREE_STAGES, "optimizer=adamw")
-    # Of epochs 2 to 7, the stages from the image on: frozen, then the deepest, then two, then all.
+    # Epochs 2 to 7, stages from the finest: first all frozen, then one, two and three trained.
     assert watch.changed == [
         [False, False, False],
         [False, False, True],

@@ -67,7 +67,7 @@ def test_clipping(tiny_training, precision, optimizer):
     found, logged = steps(tiny_training, *options, "trainer.gradient_clip_val=0.01")
     assert len(found) == 2
     assert all(length == pytest.approx(0.01, rel=1e-3) for length, _ in found)
-    if precision == "bf16-mixed":  # a network of random weights multiplies its rounding
+    if precision == "bf16-mixed":  # a network of random weights amplifies rounding errors
         _, norm = steps(tiny_training, *options)
     # Before clipping, and not of the scaled loss.
     assert logged == pytest.approx(norm, rel=1e-3)

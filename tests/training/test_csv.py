@@ -59,7 +59,7 @@ def test_opening_a_table_without_logging_changes_nothing(begun):
 
 @pytest.mark.parametrize("name", ["train/loss", "train/new"])
 def test_a_kill_while_the_table_is_rewritten_loses_nothing(begun, monkeypatch, name):
-    """The table is written again for rows that are logged twice, and for a new column."""
+    """The table is rewritten for repeated steps and for new columns."""
     before = begun.read_bytes()
 
     def killed(*args):

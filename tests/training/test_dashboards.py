@@ -65,7 +65,7 @@ def test_an_offline_run_logs_metrics_and_configuration(tiny_training, tmp_path, 
 
 
 class EndWandb(pl.Callback):
-    """Ends the process of W&B after the first step, as a signal to all processes does."""
+    """Ends W&B's process after the first step, as a signal to all processes does."""
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         if batch_idx == 0:
@@ -218,7 +218,7 @@ def _alone():
 KILLER = "+callbacks.k={_target_: tests.training.killer.Killer, epoch: 2}"
 
 
-# What was not written is logged again; without that flush all of the first segment would be lost.
+# Unwritten rows are logged again: with the long interval, W&B loses all rows of the first process.
 @pytest.mark.parametrize("flush", ["0.05", "3600"])
 def test_curves_have_no_gap_after_a_kill(
     demo_folder, demo_roots, tmp_path, offline, monkeypatch, flush

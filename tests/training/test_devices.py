@@ -71,8 +71,8 @@ def test_validation_compiles_nothing(tiny_training, monkeypatch):
     assert seen["train"] == seen["val"] == seen["train"][:1] * 2
 
 
-def test_learning_rates_on_gpus_of_apple():
-    """They have no float64."""
+def test_learning_rates_on_apple_gpus():
+    """MPS has no float64."""
     logged = {}
     module = SimpleNamespace(device=torch.device("mps"), log=logged.__setitem__)
     optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])

@@ -32,7 +32,7 @@ def printed_evaluation(text: str, tiny: list[str], folder) -> dict[str, float]:
     """The means from the command that training printed."""
     start = text.rindex("gfm evaluate")  # tests are not started by train.py
     words = shlex.split(text[start:])[2:]
-    # The paths that tests give in this process stand in no command line.
+    # The printed command lacks the options that the test passed without a command line.
     more = [o for o in tiny if not o.startswith("paths.run")] + ["trainer.accelerator=cpu"]
     cfg = compose_config("evaluate", [*words, *more, f"paths.run={folder}"])
     return evaluate(cfg)[0]
@@ -40,7 +40,7 @@ def printed_evaluation(text: str, tiny: list[str], folder) -> dict[str, float]:
 
 @pytest.mark.parametrize("which", ["best", "last"])
 def test_the_printed_command_reproduces_the_metrics(tiny, tiny_training, tmp_path, capsys, which):
-    """By the same inference, on the network's floats, to the last digits."""
+    """With the same inference, and the network's floats, to the last digit."""
     cfg = compose_config("train", [*tiny_training, *TWO, f"test={which}"])
     metrics, objects = train(cfg)
     text = said(capsys)

@@ -47,7 +47,7 @@ def test_compiling_keeps_the_names_of_weights(tiny_training, monkeypatch):
 
 
 def test_a_spawned_process_compiles_and_allows_tf32(monkeypatch):
-    """Lightning sends it the module by pickle, which drops what is compiled."""
+    """Lightning pickles the module for it, which drops the compiled network."""
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
@@ -71,6 +71,6 @@ def test_without_an_objective_no_run_ends_early(tiny_training):
 
 @pytest.mark.parametrize(("batches", "interval"), [("1", 50), ("4", 200), ("0", 50), ("x", 50)])
 def test_the_recipe_validates_every_50_steps(batches, interval):
-    """Lightning counts batches. A wrong number of them is reported by its own option."""
+    """Lightning counts batches. The error for an invalid number names that option, not this one."""
     choice = ["recipe=finetune", f"trainer.accumulate_grad_batches={batches}"]
     assert compose_config("train", choice).trainer.val_check_interval == interval

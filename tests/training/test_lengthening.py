@@ -24,7 +24,7 @@ def test_training_a_finished_run_for_longer_is_bit_exact(tiny_training, tmp_path
 EVERY_OTHER = ("trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=2")
 
 
-# Epochs have three steps; a run may end within one, and where a validation is due.
+# Epochs have three steps. Runs end within an epoch, at its end, or where a validation is due.
 @pytest.mark.parametrize(
     ("ends", "validation"),
     [([2, 3, 5, 8], EVERY_OTHER), ([3, 4, 8], ["trainer.check_val_every_n_epoch=1"])],
@@ -54,7 +54,7 @@ class Stop(pl.Callback):
 
 
 def test_a_run_that_ended_early_continues_bit_exactly(tiny_training, tmp_path, monkeypatch):
-    """Within an epoch, at once after a resume, and at the end of an epoch."""
+    """It ends within an epoch, immediately after a resume, and at the end of an epoch."""
     plain = ["scheduler=none", "trainer.max_epochs=-1", "trainer.max_steps=8", "test=false"]
     plain += EVERY_OTHER
     whole = options(tiny_training, tmp_path / "whole", *plain)

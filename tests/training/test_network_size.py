@@ -36,7 +36,7 @@ def test_multiply_adds_are_those_of_the_layers(side):
 
 
 def test_small_inputs_and_compiled_networks_are_counted():
-    """In training, batch norms refuse a single value; compiling would take seconds."""
+    """In training mode, batch norms refuse a single value; compiling would take seconds."""
     model = instantiate(SMALL_NODE).train()
     expected = multiply_adds(model, 32)
     assert expected

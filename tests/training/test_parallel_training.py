@@ -1,6 +1,6 @@
 """Two processes train like a single one that sees all samples.
 
-They run ``synchronized/sitecustomize.py`` at their start, which Python imports by itself.
+Python imports ``synchronized/sitecustomize.py`` automatically when they start.
 """
 
 import csv
@@ -17,14 +17,14 @@ from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING
 from tests.processes import Command
 
-# Plain gradient descent: Adam makes as much of a gradient that is rounding error as of any other.
+# Plain gradient descent: Adam takes full steps even if a gradient is nothing but rounding error.
 RECIPE = [
     "optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.01}",
     "~optimizer.betas",  # Adam's
     "data.input_size=64",  # at 32 pixels the coarsest batch statistics are of two values
     "scheduler=none",
-    "recipe.norm_samples=4",  # two for each process, which is the least that it takes
-    # In float32 a network multiplies rounding, differently on each machine.
+    "recipe.norm_samples=4",  # two per process, the minimum
+    # In float32 a network amplifies rounding errors, which differ between machines.
     "trainer.precision=64-true",
 ]
 STRATEGY = "{_target_: pytorch_lightning.strategies.DDPStrategy, gradient_as_bucket_view: true}"

@@ -158,8 +158,8 @@ class ValidationKiller(pl.Callback):
             raise Killed
 
 
-# The checkpoint is of the step before the validation, which may be within an epoch, or of the epoch
-# before.
+# The checkpoint was saved at the step before the validation, which may be within an epoch, or at
+# the end of the previous epoch.
 @pytest.mark.parametrize(
     "when",
     [
@@ -199,7 +199,7 @@ class Terminator(pl.Callback):
 
 
 PAIRS = ("trainer.accumulate_grad_batches=2", "trainer.limit_train_batches=4")
-"""Two steps in each epoch, of two batches each."""
+"""Two steps of two batches each per epoch."""
 
 THREE_STEPS = ("trainer.max_epochs=-1", "trainer.max_steps=3")
 """The interrupted validation is the last one of the run."""
@@ -229,7 +229,7 @@ def test_sigterm_saves_the_run(tiny_training, tmp_path, monkeypatch, in_validati
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
-def test_a_resumed_run_takes_the_patience_of_now():
+def test_a_resumed_run_uses_the_current_patience():
     early = EarlyEnd("val/sad", "min", patience=4)
     state = early.state_dict()
     later = EarlyEnd("val/sad", "min", patience=10)

@@ -48,7 +48,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path):
 
 @pytest.mark.parametrize(("saved", "left"), [((3,), 1), ((3, 4), 3)])
 def test_a_damaged_checkpoint_is_not_kept_as_the_previous_one(tmp_path, monkeypatch, saved, left):
-    """Else nothing could be resumed if the next one got damaged, too."""
+    """Otherwise the run could not be resumed if the next checkpoint got damaged, too."""
     path = tmp_path / "last.ckpt"
     write_last(path)
     truncate(path)
@@ -72,7 +72,7 @@ def _resume_in_rank(rank: int, folder: Path) -> None:
 
 
 def test_all_ranks_load_what_rank_zero_has_verified(tmp_path):
-    """Rank zero alone verifies checksums, which are all that tells of a flipped bit."""
+    """Only rank zero verifies checksums, and nothing else reveals a flipped bit."""
     last = tmp_path / "last.ckpt"
     write_last(last)
     damaged = bytearray(last.read_bytes())
@@ -90,7 +90,7 @@ def test_a_checkpoint_of_weights_alone_cannot_be_resumed(tmp_path):
 
 
 def test_a_schedule_cannot_be_added_or_left_out():
-    """The rate of the optimiser would be that of the other schedule."""
+    """The optimiser would keep the rate of the saved schedule."""
     none, cosine = {"scheduler": None}, {"scheduler": {"_target_": "gfm.cosine"}}
     for before, now in ((none, cosine), (cosine, none)):
         saved = SavedRun(Path("last.ckpt"), before)
@@ -100,7 +100,7 @@ def test_a_schedule_cannot_be_added_or_left_out():
 
 
 def test_a_resumed_run_refuses_other_initial_weights():
-    """They would be ignored, because the run has weights of its own."""
+    """They would be ignored, because the run continues with its saved weights."""
     saved = SavedRun(Path("last.ckpt"), {"init_from": None})
     check_options(saved, {"init_from": None})
     with pytest.raises(GFMError, match=r"cannot be resumed with init_from=best.ckpt \(was null\)"):
