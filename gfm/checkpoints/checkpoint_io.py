@@ -44,8 +44,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            # If the run was resumed from the previous file, the one at `path` is damaged: do not let
-            # it replace the previous one.
+            # If the run was resumed from the previous file, the one at `path` is damaged, and must
+            # not replace it.
             is_damaged = self.loaded == previous_checkpoint(path).resolve()
             if "optimizer_states" in checkpoint and path.exists() and not is_damaged:
                 _keep_previous(path)
