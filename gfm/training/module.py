@@ -264,7 +264,7 @@ class MattingModule(pl.LightningModule):
         checkpoint["objective"] = self.objective.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the objective; before training, check the parameters, too.
+        """Restore the objective; before training, check that the same parameters are trained.
 
         Raises:
             GFMError: The trained parameters differ from those in the checkpoint.

@@ -47,7 +47,7 @@ class SaveAtEnd(Callback):
         self.path = Path(path)
         self.received: int | None = None
         self.has_ended = False  # and Lightning counts the last epoch as completed
-        self._before: dict[int, Any] = {}  # the earlier handlers of signals
+        self._before: dict[int, Any] = {}  # earlier handlers, by signal
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         def record(number: int, *_: Any) -> None:
@@ -91,8 +91,8 @@ class SaveAtEnd(Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self.has_ended = has_counted_epoch(trainer)  # not if it ended before its first batch
-        # Save even if the last step was saved already: that was before the validation recomputed
-        # the batch-norm statistics, or to a different file.
+        # Save even if the last step was saved already: that may have been before the validation
+        # recomputed the batch-norm statistics, or to a different file.
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(self.path)
         for number, handler in self._before.items():
