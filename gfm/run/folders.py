@@ -82,7 +82,11 @@ def discard_failed_start(folder: Path) -> Iterator[None]:
         yield
     except SystemExit as end:
         missing = _made.pop(folder.resolve(), None)
-        if end.code and missing and {path.name for path in folder.iterdir()} <= _OF_START:
+        if (
+            end.code
+            and missing is not None
+            and {path.name for path in folder.iterdir()} <= _OF_START
+        ):
             release_lock(folder)
             shutil.rmtree(folder, ignore_errors=True)
             for path in missing:

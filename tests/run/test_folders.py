@@ -32,6 +32,8 @@ def start(tmp_path, monkeypatch):
 
     def begin(cfg):
         folders.append(cfg.paths.run)
+        if cfg.seed < 0:
+            raise GFMError("an error")
         return {"val/sad": 1.0}, {}
 
     def run(*overrides):
@@ -56,6 +58,13 @@ def test_runs_that_begin_in_the_same_second(start, tmp_path):
     for name in names:
         assert (tmp_path / name / ".hydra/overrides.yaml").is_file()
         release_lock(tmp_path / name)
+
+
+def test_a_failed_start_in_the_same_second_leaves_nothing(start, tmp_path):
+    (tmp_path / "runs/train/2026-01-02_03-04-05").mkdir(parents=True)
+    with pytest.raises(SystemExit):
+        start("seed=-1")
+    assert [path.name for path in (tmp_path / "runs/train").iterdir()] == ["2026-01-02_03-04-05"]
 
 
 def test_sweeps_that_begin_in_the_same_second(start, tmp_path):
