@@ -101,6 +101,8 @@ def test_pt2(tmp_path, rosta, inferer, pixels):
     texts = {FACTS: ""}
     module = torch.export.load(path, extra_files=texts).module()
     for size in EXTRA_SIZES:
+        if rosta == "rim" and size[1] * size[2] == 1:
+            continue  # torch assumes that convolutions get more than one pixel
         alpha = module(graph.example(*size))
         assert alpha.shape == (size[0], 1, *size[1:])
         assert not alpha.requires_grad
