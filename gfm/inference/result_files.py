@@ -78,7 +78,7 @@ def select_sources(
         shard: Part of the photos and clips to matte.
 
     Raises:
-        GFMError: Some inputs cannot be matted, and there are no others to do.
+        GFMError: Some inputs cannot be matted, and no others remain.
     """
     sources, conflicts = reject_conflicts(found.sources, results, [weights, *others], shard)
     num_missing = {source: len(results.to_write(source)) for source in sources}

@@ -25,8 +25,8 @@ def show_before_and_after(run: Path, units: Mapping[str, str], photos: Sequence[
         photos: Photos of the test.
 
     Returns:
-        Whether to suggest using the new weights: not if SAD has clearly risen, or is no better than
-        that of an empty or full matte.
+        Whether to suggest using the new weights. False if SAD has clearly increased, or if it is
+        no lower than that of an empty or full matte.
     """
     if not (run / BEFORE).is_file() or not (run / AFTER).is_file():
         return True

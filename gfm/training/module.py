@@ -57,8 +57,7 @@ class MattingModule(pl.LightningModule):
         model: Network to train.
         criterion: Computes the loss terms.
         optimizer: Makes an optimiser from parameter groups.
-        scheduler: Makes a schedule from the optimiser, and from ``total_steps`` if it accepts
-            that argument; ``None`` keeps the learning rate constant.
+        scheduler: Makes a schedule as :func:`make_schedule` expects; ``None`` for a constant rate.
         inferer: Mattes validation photos.
         metrics: Scores the mattes.
         config: Plain configuration of the run, stored in checkpoints to rebuild the run from.
@@ -163,10 +162,7 @@ class MattingModule(pl.LightningModule):
         return module.to(map_location) if map_location is not None else module
 
     def setup(self, stage: str) -> None:
-        """Set up precision, synchronised norms and compilation.
-
-        Processes that Lightning spawns inherit neither the TF32 setting nor a compiled network.
-        """
+        """Set up precision, norms and compilation in each process; spawned ones inherit none."""
         if stage == "test":  # as in evaluate.py, so that both give the same figures
             device = self.trainer.strategy.root_device.type
             choose_inference_format(self.model, device, str(self.trainer.precision))
@@ -278,10 +274,7 @@ class MattingModule(pl.LightningModule):
             self.is_validation_left = checkpoint["global_step"] == self.trainer.max_steps
 
     def on_fit_start(self) -> None:
-        """Raise the step limit if only the last validation is left to run.
-
-        Lightning would end at once without it. :meth:`on_validation_start` restores the limit.
-        """
+        """Raise the step limit until a validation left after the last step runs."""
         if self.is_validation_left:
             set_max_steps(self.trainer, self.trainer.max_steps + 1)
 

@@ -30,7 +30,7 @@ PLACES = {
 }
 SMALL = [option for option in SMALL_TRAINING if option not in SMALL_NETWORK]
 ADDED = {
-    # There is no internet to fetch weights from, and no time to test them.
+    # Tests can neither download weights nor wait for a final test.
     "train.py": [
         *SMALL,
         "recipe.decoder_scale=0.125",
