@@ -1,6 +1,6 @@
 """Trains a matting network: ``python train.py backbone=r34_2b track=comp_rssn``."""
 
-from gfm.run.train import main
+from gfm.cli.hydra_apps.train import main
 
 if __name__ == "__main__":
     main()

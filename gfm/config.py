@@ -1,6 +1,6 @@
 """The typed configuration: every option of a run with its type, range and choices.
 
-Hydra composes YAML files and the command line; :func:`gfm.run.configuration.load_config` validates
+Hydra composes YAML files and the command line; :mod:`gfm.run.configuration` validates
 the result once and returns a frozen object. The rest of a run reads only that object. The defaults
 are in the YAML files.
 """

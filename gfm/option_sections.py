@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -87,6 +88,10 @@ class Data(Section):
     also: list[Text] = Field(default_factory=list)
     num_holdout: FromZero | Fraction | None = 0
     split: Text | None = None
+
+
+FROM_PHOTOS: Final[Sequence[str]] = ("batch_size", "crop_sizes", "input_size", "interpolation")
+"""Options of :class:`TrainingData` that are chosen from the photos if ``None``."""
 
 
 class TrainingData(Data):

@@ -18,7 +18,6 @@ from gfm.data.split import write_split
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
 from gfm.prepare.content import check_photos
-from gfm.run.folders import check_new
 from gfm.run.sweep import check_strategy
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
@@ -42,10 +41,9 @@ def find_run_to_resume(config: TrainConfig) -> SavedRun | None:
     """Return the run of the checkpoint that ``ckpt_path`` names; ``None`` for a new run.
 
     Raises:
-        GFMError: The checkpoint is missing; an option that it depends on has changed; it was
-            trained beyond the new limits; or the run's folder holds a different run.
+        GFMError: The checkpoint is missing; an option that it depends on has changed; or it was
+            trained beyond the new limits.
     """
-    check_new(config.folder, config.ckpt_path)
     if config.ckpt_path is None:
         return None
     saved = read_saved_run(Path(config.ckpt_path))

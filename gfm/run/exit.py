@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,9 @@ _SHOW_TRACEBACK = os.environ.setdefault("GFM_TRACEBACK", os.environ.get("HYDRA_F
 
 
 @contextmanager
-def report_errors(resume: str | None = None, saved: Path | None = None) -> Iterator[None]:
+def report_errors(
+    resume: str | Callable[[], str] | None = None, saved: Path | None = None
+) -> Iterator[None]:
     """Report a user-fixable error in one line, and exit with status 1.
 
     ``HYDRA_FULL_ERROR=1`` shows the traceback instead. A failed job of a sweep does not end the
@@ -40,7 +42,8 @@ def report_errors(resume: str | None = None, saved: Path | None = None) -> Itera
     75, which tells schedulers to try again; after Control-C the status is 130.
 
     Args:
-        resume: Command or option that resumes an interrupted run; ``None`` if it cannot be resumed.
+        resume: Command or option that resumes an interrupted run, or a function that returns it;
+            ``None`` if it cannot be resumed.
         saved: Checkpoint to resume from; unless it exists, ``resume`` is not printed. A sweep can
             be resumed in any case.
     """
@@ -122,12 +125,14 @@ def _modification_time(path: Path | None) -> float | None:
     return path.stat().st_mtime if path is not None and path.exists() else None
 
 
-def _report_signal(status: int, resume: str | None, is_saved: bool) -> None:
+def _report_signal(status: int, resume: str | Callable[[], str] | None, is_saved: bool) -> None:
     """Print that a signal ended the run and, if ``resume`` is given, how to resume it."""
     text = "interrupted" if status == INTERRUPTED else "terminated"
     if resume and in_sweep():
         folder = HydraConfig.get().sweep.dir
         resume = f"the same command and {shell_override('hydra.sweep.dir', folder)}"
+    elif callable(resume):
+        resume = resume()
     if resume:
         text += f"; {'progress saved: ' if is_saved else ''}resume with {resume}"
     console(stderr=True).print(text)

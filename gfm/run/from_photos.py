@@ -4,22 +4,19 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
 from gfm.compat.hydra import instantiate
-from gfm.config import Config, TrainConfig
+from gfm.config import TrainConfig
 from gfm.data.images import image_size
 from gfm.data.layout import Photo
 from gfm.data.spreading import spread_indices
-from gfm.option_sections import Inference
+from gfm.option_sections import FROM_PHOTOS, Inference
 from gfm.run.saved_options import saved_data
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import SPLIT, run_of
 
-C = TypeVar("C", bound=Config)
-
-_CHOSEN = ("batch_size", "crop_sizes", "input_size", "interpolation")
 _INPUT_SIZE = 320  # the paper's
 _BATCH_SIZES = (2, 8)
 _SMALL = 0.4  # of a photo's side; smaller windows do not show a whole animal
@@ -27,7 +24,7 @@ _NUM_SAMPLES = 100  # the sizes of at most this many photos are read
 
 
 def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options in which a resumed run keeps what it once chose from its photos.
+    """Return the options of a resumed run, with what it once chose from its photos.
 
     If photos were added since, different values would be chosen, and photos that the run was
     trained on might be held out.
@@ -38,18 +35,16 @@ def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         GFMError: The configuration in the folder of the run is damaged.
     """
-    if not options.get("ckpt_path"):
-        return options
     data, run = options["data"], run_of(Path(str(options["ckpt_path"])))
     saved = saved_data(run)
-    kept = {name: saved[name] for name in _CHOSEN if data.get(name) is None and name in saved}
+    kept = {name: saved[name] for name in FROM_PHOTOS if data.get(name) is None and name in saved}
     is_split = all(name in data and data[name] is None for name in ("split", "num_holdout"))
     if is_split and (run / SPLIT).is_file():
         kept["split"] = str(run / SPLIT)
     return {**options, "data": {**data, **kept}}
 
 
-def fit_to_photos(config: C) -> C:
+def fit_to_photos(config: TrainConfig) -> TrainConfig:
     """Choose the options of ``data`` that depend on the photos, where they are ``null``.
 
     The batch size is a quarter of the number of photos, from 2 to 8. The crop sizes are those that
@@ -60,11 +55,7 @@ def fit_to_photos(config: C) -> C:
     Raises:
         GFMError: Files are missing or unreadable.
     """
-    if not isinstance(config, TrainConfig):
-        return config
     data = config.data
-    if None not in [getattr(data, name) for name in _CHOSEN]:
-        return config
     photos = instantiate(config.track.to_dict()).photos(instantiate(data.source.to_dict()).find())
     input_size = data.input_size or _INPUT_SIZE
     fewest, most = _BATCH_SIZES
@@ -74,7 +65,8 @@ def fit_to_photos(config: C) -> C:
     scales = [scale / factor for scale in _scales(config.inference)]
     crop_sizes = data.crop_sizes or sorted({min(round(input_size / x), side) for x in scales})
     interpolation = data.interpolation or ("area" if factor > 1 else "linear")
-    chosen = dict(zip(_CHOSEN, (batch_size, crop_sizes, input_size, interpolation), strict=True))
+    values = (batch_size, crop_sizes, input_size, interpolation)
+    chosen = dict(zip(FROM_PHOTOS, values, strict=True))
     if is_global_zero():
         listed = " ".join(f"data.{name}={value}" for name, value in chosen.items())
         console().print(f"for {len(photos)} photos: {listed}")

@@ -23,8 +23,6 @@ def take_network(cfg: DictConfig) -> DictConfig:
     Raises:
         GFMError: There are no weights, or they name a class that is not trusted.
     """
-    if OmegaConf.select(cfg, "backbone.name") != "weights":
-        return cfg
     source = cfg.ckpt_path or cfg.init_from
     if source is None:
         raise GFMError("backbone=weights takes the network from weights: set init_from=<weights>")

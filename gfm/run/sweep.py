@@ -28,6 +28,7 @@ from gfm.system.files import write_text
 from gfm.system.locks import acquire_lock
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import LAST_CHECKPOINT
+from gfm.system.startup import prepare_process
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -48,13 +49,6 @@ SWEPT: Final = "swept.json"
 def in_sweep() -> bool:
     """Return whether this is a job of ``python train.py -m``."""
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-
-
-def is_search_without_sweep() -> bool:
-    """Return whether ``hparams_search`` was chosen without ``-m``, so that Hydra ignores it."""
-    if not HydraConfig.initialized() or in_sweep():
-        return False
-    return bool(HydraConfig.get().runtime.choices.get("hparams_search"))
 
 
 def check_strategy(trainer: "pl.Trainer") -> None:
@@ -94,7 +88,9 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
         GFMError: The folder of the job holds a run with different options.
     """
     if not in_sweep():
-        return _objective(run(cfg)[0], cfg)
+        _check_is_one_run(cfg)
+        return _objective(run(_place_in_sweep(cfg))[0], cfg)
+    prepare_process()  # a launcher may have started it
     folder = Path(HydraConfig.get().runtime.output_dir)
     result = _begin(folder)
     if result["status"] != "running":
@@ -103,12 +99,44 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
         value = result["objective"]
         return worst_objective(cfg) if value is None else float(value)
     start = time.monotonic()
-    metrics = run(cfg)[0]
+    metrics = run(_place_in_sweep(cfg))[0]
     value = _objective(metrics, cfg)
     result |= {"status": "finished", "objective": value if math.isfinite(value) else None}
     result |= {"seconds": round(time.monotonic() - start, 1), "metrics": dict(metrics)}
     write_result(folder, result)
     return value
+
+
+def _check_is_one_run(cfg: DictConfig) -> None:
+    """Check that a command without ``-m`` chooses neither a table nor a search."""
+    if "table" in cfg:
+        raise GFMError("a table is many runs: add -m, as in train.py -m table=rosta")
+    is_search = bool(HydraConfig.get().runtime.choices.get("hparams_search"))
+    if is_search and not cfg.ckpt_path:  # a trial may be resumed alone
+        raise GFMError("a search is many runs: add -m, as in train.py -m hparams_search=optuna")
+
+
+def _place_in_sweep(cfg: DictConfig) -> DictConfig:
+    """Name a job of a sweep, give it a GPU, and resume one that was interrupted.
+
+    This comes before interpolations are resolved, because loggers take the name from ``run``.
+    """
+    name, group = job_name(Path(cfg.paths.run))
+    checkpoint = _job_to_resume()
+    if not name and not group and not checkpoint:
+        return cfg
+    import torch  # imported here, because --help should not wait for it
+
+    cfg = cfg.copy()
+    if cfg.trainer.accelerator in ("auto", "gpu") and cfg.trainer.devices == 1:
+        gpu = choose_gpu(torch.cuda.device_count())
+        cfg.trainer.devices = 1 if gpu is None else [gpu]
+    if group:
+        cfg.run.name = f"{cfg.run.name} {name}".strip()
+        cfg.run.group = cfg.run.group or group
+    if checkpoint and "ckpt_path" in cfg:
+        cfg.ckpt_path = str(checkpoint)
+    return cfg
 
 
 def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
@@ -158,7 +186,7 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> None:
         write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
 
 
-def job_to_resume() -> Path | None:
+def _job_to_resume() -> Path | None:
     """Return the checkpoint of this job of a sweep if the job was interrupted."""
     if not in_sweep():
         return None

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from gfm.compat.hydra import Callback, swept_options
 from gfm.errors import GFMError
-from gfm.run.app import prepare_process
 from gfm.run.exit import report_errors
 from gfm.run.saved_options import by_option, given_overrides
 from gfm.run.sweep import ERROR, RESULT, SWEPT, write_result
@@ -39,11 +38,6 @@ class SweepCallback(Callback):
         write_text(folder / SWEPT, json.dumps(sorted(set(swept))) + "\n")
         if OmegaConf.select(config, "hydra.sweeper.storage"):
             _resume_search(config)
-
-    def on_job_start(self, config: DictConfig, **_: Any) -> None:
-        """Prepare the process of a job, which a launcher may have started."""
-        if config.hydra.mode == RunMode.MULTIRUN:
-            prepare_process()
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Mark a job that did not finish as failed."""

@@ -19,9 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gfm.checkpoints import without_pretrained
 from gfm.compat.hydra import instantiate
-from gfm.config import TrainConfig
 from gfm.models.gfm import GFM
-from gfm.run.configuration import load_config
+from gfm.run.configuration import load_train_config
 from tests.conftest import PROJECT, compose_config
 
 OFFICIAL = ["r34", "r34_2b", "d121", "r101"]
@@ -49,7 +48,7 @@ def model_node(name: str, **options: Any) -> dict[str, Any]:
         choice = ["backbone=timm", f"backbone.name={name}"]
     # The demo's recipe has narrower decoders on some machines.
     cfg = compose_config("train", [*choice, "recipe=am2k", "paths.run=none"])
-    return {**without_pretrained(load_config(TrainConfig, cfg).network), **options}
+    return {**without_pretrained(load_train_config(cfg).network), **options}
 
 
 def parameters(module: nn.Module) -> float:

@@ -11,7 +11,7 @@ from gfm.compat.hydra import instantiate
 from gfm.config import TrainConfig
 from gfm.data.layout import Folders
 from gfm.run.build import build_datamodule
-from gfm.run.configuration import load_config
+from gfm.run.configuration import load_train_config
 from tests.conftest import PROJECT, SMALL_NETWORK, compose_config
 from tests.run.test_finetune import make_photos, write_weights
 
@@ -39,7 +39,7 @@ NODES = ("track", "loss", "inference", "metrics", "callbacks", "logger")
 
 
 def _load(*overrides: str) -> TrainConfig:
-    return load_config(TrainConfig, compose_config("train", list(overrides)))
+    return load_train_config(compose_config("train", list(overrides)))
 
 
 def _build_all(config: TrainConfig) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from gfm.checkpoints.links import released_file
 from gfm.cli import main as gfm
+from gfm.cli.hydra_apps.train import main as train
 from gfm.data.dataset import SampleOptions
 from gfm.data.images import read_image, write_png
 from gfm.run import summary
 from gfm.run.before_after import show_before_and_after
-from gfm.run.train import main as train
 from tests.conftest import PROJECT
 from tests.reliability.entry import status_of
 from tests.run.test_finetune import QUICK, make_photos, write_weights

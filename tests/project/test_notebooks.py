@@ -11,8 +11,7 @@ import torch
 import yaml
 
 from gfm.compat.hydra import instantiate
-from gfm.config import TrainConfig
-from gfm.run.configuration import load_config
+from gfm.run.configuration import load_train_config
 from tests.conftest import PROJECT, compose_config
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -81,7 +80,7 @@ def test_a_yaml_works_with_the_class_of_its_notebook(path, name, text, tmp_path,
     monkeypatch.delitem(sys.modules, module, raising=False)
     places = [f"hydra.searchpath=[file://{tmp_path / folder}]", f"paths.run={tmp_path}"]
     cfg = compose_config("train", [*places, f"{group}={Path(file).stem}"])
-    model = instantiate(load_config(TrainConfig, cfg).network)
+    model = instantiate(load_train_config(cfg).network)
     assert model.encoder.channels == [16, 32, 64]
     assert model(torch.rand(1, 3, 32, 48)).alpha.shape == (1, 1, 32, 48)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from gfm.run import evaluate, train
+from gfm.cli.hydra_apps import evaluate, train
 
 
 def status_of(patch: pytest.MonkeyPatch, main: Callable[[], None], *arguments: object) -> int:

@@ -22,7 +22,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 
 from gfm import cli
-from gfm.run import evaluate, train
+from gfm.cli.hydra_apps import evaluate, train
 
 SECONDS = 300
 """Seconds after which a row counts as hanging; it usually takes one or two."""

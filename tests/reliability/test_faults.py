@@ -24,9 +24,9 @@ import pytorch_lightning as pl
 import torch
 
 from gfm.cli import main as gfm
+from gfm.cli.hydra_apps import evaluate, train
 from gfm.data.images import write_png
 from gfm.evaluation.journal import Journal
-from gfm.run import evaluate, train
 from gfm.system.console import close_log, console, open_log
 from gfm.system.files import STALE_SECONDS, remove_stale
 from tests.conftest import PROJECT

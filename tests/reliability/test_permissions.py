@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gfm.cli import main as gfm
-from gfm.run import evaluate, train
+from gfm.cli.hydra_apps import evaluate, train
 from tests.conftest import SMALL_NETWORK
 from tests.reliability import sound
 from tests.reliability.entry import status_of

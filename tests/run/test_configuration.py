@@ -4,9 +4,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from gfm.config import EvaluateConfig, TrainConfig
+from gfm.config import TrainConfig
 from gfm.run import configuration
-from gfm.run.configuration import load_config
+from gfm.run.configuration import load_evaluate_configs, load_train_config
 from gfm.run.option_errors import OptionsError
 from gfm.run.train import train
 from tests.conftest import compose_config
@@ -21,7 +21,7 @@ CPU = "trainer.accelerator=cpu"
 
 
 def test_the_demo_uses_the_precision_of_the_machine(has_bfloat16, tmp_path, capsys):
-    config = load_config(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
+    config = load_train_config(compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("bf16-mixed", "contiguous")
     assert config.trainer.log_every_n_steps == 1
     said = capsys.readouterr().out
@@ -30,7 +30,7 @@ def test_the_demo_uses_the_precision_of_the_machine(has_bfloat16, tmp_path, caps
 
 def test_the_demo_trains_in_float32_without_bfloat16(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("gfm.models.precision.cpu_capabilities", dict)
-    config = load_config(TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}"]))
+    config = load_train_config(compose_config("train", [CPU, f"paths.run={tmp_path}"]))
     assert (config.trainer.precision, config.memory_format) == ("32-true", "contiguous")
     assert "32-true, for this CPU has no bfloat16 in hardware" in capsys.readouterr().out
 
@@ -44,9 +44,7 @@ def test_the_demo_trains_in_float32_without_bfloat16(monkeypatch, tmp_path, caps
     ],
 )
 def test_explicit_options_are_kept(has_bfloat16, tmp_path, options, precision):
-    config = load_config(
-        TrainConfig, compose_config("train", [CPU, f"paths.run={tmp_path}", *options])
-    )
+    config = load_train_config(compose_config("train", [CPU, f"paths.run={tmp_path}", *options]))
     assert config.trainer.precision == precision
     is_auto = "trainer.precision=auto" in options
     assert (config.memory_format == "channels_last") == is_auto
@@ -58,11 +56,9 @@ def test_gpus_log_every_ten_steps(monkeypatch, tmp_path, name, precision):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
     options = ["data=am2k", f"trainer={name}", f"paths.run={tmp_path}"]
-    config = load_config(TrainConfig, compose_config("train", options))
+    config = load_train_config(compose_config("train", options))
     assert (config.trainer.log_every_n_steps, config.trainer.precision) == (10, precision)
-    config = load_config(
-        TrainConfig, compose_config("train", [*options, "trainer.log_every_n_steps=1"])
-    )
+    config = load_train_config(compose_config("train", [*options, "trainer.log_every_n_steps=1"]))
     assert config.trainer.log_every_n_steps == 1
 
 
@@ -73,16 +69,16 @@ def test_half_precision_chooses_the_memory_format_without_auto_too(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
     options = ["trainer=gpu", f"trainer.precision={precision}", f"paths.run={tmp_path}"]
-    config = load_config(TrainConfig, compose_config("train", options))
+    config = load_train_config(compose_config("train", options))
     assert (config.memory_format == "channels_last") == (precision != "32-true")
 
 
 def test_an_evaluation_resolves_auto(has_bfloat16, tmp_path):
     options = [CPU, f"paths.run={tmp_path}", "paths.runs=.", "checkpoint=best.ckpt"]
-    config = load_config(EvaluateConfig, compose_config("evaluate", options))
+    config = load_evaluate_configs(compose_config("evaluate", options))[0]
     assert config.trainer.precision == "32-true"
     options.append("trainer.precision=auto")
-    config = load_config(EvaluateConfig, compose_config("evaluate", options))
+    config = load_evaluate_configs(compose_config("evaluate", options))[0]
     assert config.trainer.precision == "bf16-mixed"
 
 
@@ -100,9 +96,9 @@ def test_the_objects_of_a_run_match_its_configuration(
     assert objects["module"].hparams["trainer"]["precision"] == "bf16-mixed"
 
 
-def refused(kind, name, *options: str) -> list[str]:
+def refused(*options: str) -> list[str]:
     with pytest.raises(OptionsError) as caught:
-        load_config(kind, compose_config(name, list(options)))
+        load_train_config(compose_config("train", list(options)))
     return caught.value.lines
 
 
@@ -114,7 +110,7 @@ def test_all_wrong_options_are_named_at_once(tiny):
         "test=worst",
         "data.crop_sizes=[]",
     ]
-    assert refused(TrainConfig, "train", *tiny, *wrong) == [
+    assert refused(*tiny, *wrong) == [
         "data.batch_size=0: choose a whole number of at least 1, or null",
         "data.crop_sizes=[]: choose a whole number of at least 1, or a list with items, each a "
         "whole number of at least 1, or null",
@@ -127,35 +123,35 @@ def test_all_wrong_options_are_named_at_once(tiny):
 def test_an_option_is_named_as_it_was_set(tiny):
     """Not as those that interpolate it: optimizer.lr, track.blur_sizes, inference.glance_scale."""
     wrong = ["recipe.learning_rate=fast", "data.blur_sizes=[0]", "data.scales.glance=0"]
-    names = [line.split("=")[0] for line in refused(TrainConfig, "train", *tiny, *wrong)]
+    names = [line.split("=")[0] for line in refused(*tiny, *wrong)]
     assert names == ["data.scales.glance", "data.blur_sizes", "recipe.learning_rate"]
-    assert refused(TrainConfig, "train", *tiny, "optimizer.lr=${oc.env:HOME}")[0].startswith(
-        "optimizer.lr=/"
-    )
+    assert refused(*tiny, "optimizer.lr=${oc.env:HOME}")[0].startswith("optimizer.lr=/")
 
 
 def test_a_group_without_a_choice_lists_its_choices(tiny):
     """The recipe leaves the inference to ``backbone=weights``."""
     line = "inference=null: choose branch or hybrid or native or resize or rim"
-    assert refused(TrainConfig, "train", *tiny, "recipe=finetune", "backbone=r34") == [line]
+    assert refused(*tiny, "recipe=finetune", "backbone=r34") == [line]
 
 
 def test_options_that_contradict_each_other(tiny):
-    (line,) = refused(TrainConfig, "train", *tiny, "objective=val/iou")
+    (line,) = refused(*tiny, "objective=val/iou")
     assert line.startswith("objective=val/iou is not logged: choose one of val/sad, ")
-    (line,) = refused(EvaluateConfig, "evaluate", f"{tiny[0]}", "paths.run=x", "predictions=null")
+    with pytest.raises(OptionsError) as caught:
+        load_evaluate_configs(compose_config("evaluate", [tiny[0], "paths.run=x"]))
+    (line,) = caught.value.lines
     assert line == "set either checkpoint=<weights> or predictions=<folder of mattes>"
 
 
 def test_options_of_user_classes_are_passed_through(tiny):
     own = ["+loss.temperature=2", "+callbacks.mine={_target_: mine.Callback, levels: [1, 2]}"]
-    config = load_config(TrainConfig, compose_config("train", [*tiny, *own]))
+    config = load_train_config(compose_config("train", [*tiny, *own]))
     assert config.to_dict()["loss"]["temperature"] == 2
     assert config.to_dict()["callbacks"]["mine"] == {"_target_": "mine.Callback", "levels": [1, 2]}
 
 
 def test_the_configuration_is_frozen_and_round_trips(tiny):
-    config = load_config(TrainConfig, compose_config("train", tiny))
+    config = load_train_config(compose_config("train", tiny))
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 1
     assert TrainConfig.model_validate(config.to_dict()) == config

@@ -13,11 +13,10 @@ from gfm.checkpoints import read_checkpoint
 from gfm.checkpoints.checkpoint import Checkpoint
 from gfm.checkpoints.formats import write_checkpoint
 from gfm.compat.hydra import instantiate
-from gfm.config import TrainConfig
 from gfm.data.images import read_image, write_png
 from gfm.errors import GFMError
 from gfm.inference import format_inferer
-from gfm.run.configuration import load_config
+from gfm.run.configuration import load_train_config
 from gfm.run.evaluate import evaluate
 from gfm.run.folders import save_config
 from gfm.run.train import train
@@ -135,7 +134,7 @@ def test_a_run_that_no_longer_improves_ends_and_stays_ended(mine, weights, tmp_p
 def config_of(mine, weights, tmp_path, *options):
     choice = ["data=pairs", f"data.root={mine}", "recipe=finetune", f"init_from={weights}"]
     cfg = compose_config("train", [*choice, f"paths.run={tmp_path}", *options])
-    return load_config(TrainConfig, cfg)
+    return load_train_config(cfg)
 
 
 def test_released_weights_bring_their_network(mine, tmp_path):

@@ -6,9 +6,12 @@ import sys
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from gfm.cli.hydra_apps.evaluate import main as evaluate_command
+from gfm.cli.hydra_apps.train import main as train_command
 from gfm.errors import GFMError
-from gfm.run import evaluate, train
+from gfm.run.evaluate import evaluate
 from gfm.run.folders import make_new
+from gfm.run.train import train
 from gfm.system.locks import LOCK, release_lock
 from gfm.system.run_folder import LAST_CHECKPOINT
 from tests.conftest import compose_config
@@ -43,7 +46,7 @@ def start(tmp_path, monkeypatch):
             patch.setattr(sys, "argv", ["train.py", *overrides])
             patch.setenv("HYDRA_FULL_ERROR", "1")
             try:
-                train.main()
+                train_command()
             finally:
                 GlobalHydra.instance().clear()
         return [folder.removeprefix(f"{tmp_path}/") for folder in folders]
@@ -145,7 +148,7 @@ def test_a_second_start_by_torchrun_is_refused(tiny_training, tmp_path):
     (tmp_path / "run/checkpoints").mkdir(parents=True)
     (tmp_path / "run" / LAST_CHECKPOINT).touch()
     with pytest.raises(GFMError, match="holds an earlier run: resume it with ckpt_path="):
-        train.train(compose_config("train", tiny_training))
+        train(compose_config("train", tiny_training))
     assert not (tmp_path / "run/config.yaml").exists()
 
 
@@ -156,12 +159,12 @@ def test_an_evaluation_leaves_the_folder_of_a_training_as_it_was(tmp_path, monke
     options = ["predictions=mattes", f"paths.run={folder}", "data=demo"]
     monkeypatch.setattr(sys, "argv", ["evaluate.py", *options])
     with pytest.raises(SystemExit):
-        evaluate.main()
+        evaluate_command()
     words = f"{folder} holds a training run: set paths.run to another folder"
     assert words in capsys.readouterr().err
     release_lock(folder)
     with pytest.raises(GFMError, match="holds a training run"):  # as in the processes of torchrun
-        evaluate.evaluate(compose_config("evaluate", options))
+        evaluate(compose_config("evaluate", options))
     assert not {"config.yaml", ".hydra"} & {path.name for path in folder.iterdir()}
 
 

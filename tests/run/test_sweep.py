@@ -11,17 +11,20 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from gfm.config import EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.run import scoring
-from gfm.run.configuration import load_config
+from gfm.run.configuration import load_evaluate_configs
 from gfm.run.folders import check_shared
 from gfm.run.sweep import run_job, write_result
 from gfm.run.sweep_callback import SweepCallback
 from gfm.run.sweep_table import print_tables
+from gfm.run.train import train
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from tests.run.test_finetune import write_weights
+
+
+RANKED = {"objective": "sad", "objective_mode": "min"}
 
 
 def sweep(demo_folder, folder, *options):
@@ -94,7 +97,7 @@ def test_a_search_needs_a_sweep(monkeypatch):
     monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
     monkeypatch.setattr(HydraConfig, "get", lambda: OmegaConf.create(choices))
     with pytest.raises(GFMError, match="a search is many runs: add -m"):
-        load_config(TrainConfig, compose_config("train", ["paths.run=."]))
+        run_job(compose_config("train", ["paths.run=."]), train)
 
 
 def test_a_single_run_leaves_no_result(tmp_path):
@@ -127,7 +130,7 @@ def test_an_evaluation_in_a_sweep_starts_no_scripts(tmp_path, monkeypatch):
     weights = write_weights(tmp_path / "small.ckpt")
     given = [f"checkpoint={weights}", f"paths.run={tmp_path}", "trainer=ddp_cpu"]
     cfg = compose_config("evaluate", [*given, "trainer.strategy=ddp"])
-    config = load_config(EvaluateConfig, cfg)
+    config = load_evaluate_configs(cfg)[0]
     set_hydra(monkeypatch, tmp_path, "basic")
     with pytest.raises(GFMError, match=r"set trainer\.strategy=ddp_spawn"):
         scoring.load(config)
@@ -137,7 +140,7 @@ def test_an_evaluation_in_a_sweep_starts_no_scripts(tmp_path, monkeypatch):
 def test_only_rank_zero_writes_the_result(tmp_path, monkeypatch, rank, written):
     set_hydra(monkeypatch, tmp_path, "submitit")
     monkeypatch.setenv("SLURM_PROCID", rank)
-    cfg = OmegaConf.create({"objective": "sad", "objective_mode": "min"})
+    cfg = OmegaConf.create({**RANKED, "paths": {"run": str(tmp_path)}})
     run_job(cfg, lambda _: ({"sad": 1.0}, {}))
     assert (tmp_path / "result.json").is_file() is written
 
@@ -147,7 +150,7 @@ def test_a_failed_trial_that_later_ones_depend_on_is_not_run_again(tmp_path, mon
     for number, status in {"3": "failed", "4": "failed", "5": "finished"}.items():
         (tmp_path / number).mkdir()
         write_result(tmp_path / number, {**failed, "status": status})
-    cfg = OmegaConf.create({"objective": "sad", "objective_mode": "min"})
+    cfg = OmegaConf.create({**RANKED, "paths": {"run": str(tmp_path)}})
     search = {"sweeper": {"_target_": "optuna"}, "sweep": {"dir": str(tmp_path)}, "job": {"num": 3}}
     set_hydra(monkeypatch, tmp_path / "3", "basic", **search)
     assert run_job(cfg, lambda _: ({"sad": 1.0}, {})) == math.inf

@@ -9,14 +9,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
 from gfm.compat.hydra import swept_options
-from gfm.config import EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.evaluation.published import find_published
 from gfm.evaluation.table import load_definition
-from gfm.run.configuration import load_config
-from gfm.run.sweep import _claim_number, choose_gpu
+from gfm.run.configuration import load_evaluate_configs, load_train_config
+from gfm.run.sweep import _claim_number, choose_gpu, run_job
 from gfm.run.sweep_callback import _begin_table
 from gfm.run.table import plan_table
+from gfm.run.train import train
 from gfm.system.locks import release_lock
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
@@ -56,7 +56,7 @@ def test_all_cells_of_a_table_of_trainings_are_valid_and_differ(name, tmp_path):
     composed = []
     for options in jobs[::2]:
         cfg = compose_config("train", [*options[:-1], f"paths.run={tmp_path}"])
-        config = load_config(TrainConfig, cfg).to_dict()
+        config = load_train_config(cfg).to_dict()
         assert config["test"] == "last"
         config.pop("run")
         composed.append(json.dumps(config, default=str))
@@ -75,7 +75,7 @@ def test_all_cells_of_a_table_of_evaluations_are_valid(name, tmp_path):
     assert [job[-2] for job in jobs[:2]] == ["checkpoint=a", "checkpoint=b"]
     for options in jobs[::2]:
         cfg = compose_config("evaluate", [*options[:-1], f"paths.run={tmp_path}"])
-        load_config(EvaluateConfig, cfg)
+        load_evaluate_configs(cfg)
 
 
 def test_the_command_line_overrides_the_options_of_a_table():
@@ -152,7 +152,7 @@ def test_a_table_has_one_test_set():
 
 def test_a_table_without_m_is_refused(tiny_training):
     with pytest.raises(GFMError, match="add -m"):
-        load_config(TrainConfig, compose_config("train", [*tiny_training, "table=rosta"]))
+        run_job(compose_config("train", [*tiny_training, "table=rosta"]), train)
 
 
 def test_workers_of_joblib_share_the_gpus(tmp_path, monkeypatch, hold):  # noqa: F811

@@ -7,10 +7,9 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from gfm.config import TrainConfig
 from gfm.losses import Criterion
 from gfm.run.build import build_datamodule, build_module
-from gfm.run.configuration import load_config
+from gfm.run.configuration import load_train_config
 from gfm.run.train import train
 from gfm.training.module import MattingModule
 from tests.conftest import SMALL_NETWORK, compose_config
@@ -28,7 +27,7 @@ def test_fine_tuning_from_a_released_checkpoint(tiny_training, tmp_path):
     choice += ["recipe.decoder_scale=1", "recipe.normalization=none"]
     others = [option for option in tiny_training if option not in SMALL_NETWORK]
     cfg = compose_config("train", [*others, "backbone=r34", *FROZEN, *choice])
-    config = load_config(TrainConfig, cfg)
+    config = load_train_config(cfg)
     module = build_module(config, build_datamodule(config), resumed=None)
     tuned = dict(module.model.named_parameters())
     released = dict(official_model("r34_TT").named_parameters())
