@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from gfm.compat.lightning import num_batches_fetched
 from gfm.data.batch import Batch, split_batch
+from gfm.data.composite_parts import WindowSet, check_track, collate
 from gfm.data.dataset import (
     ComposeOn,
     Sample,
@@ -25,7 +26,6 @@ from gfm.data.mixture import datasets_of
 from gfm.data.samplers import EndlessBatches, EpochSampler
 from gfm.data.split import hold_out
 from gfm.data.spreading import spread
-from gfm.data.windows import WindowSet, check_track, collate
 from gfm.errors import GFMError
 from gfm.system.cores import num_loaders
 from gfm.system.ranks import rank_and_world

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gfm.data.batch import Batch
+from gfm.data.composite_parts import Recipe, split_windows
 from gfm.data.transforms import Interpolation, cv2_interpolation
-from gfm.data.windows import Recipe, split_windows
 
 _LAYERS = ("image", "foreground", "background")
 
@@ -26,7 +26,7 @@ def compose(batch: Batch, input_size: int, interpolation: Interpolation, has_lay
     """Replace the windows of a batch with ``image`` and its layers, N×3×H×W, uint8.
 
     Args:
-        batch: Batch of :func:`gfm.data.windows.collate`, on any device.
+        batch: Batch of :func:`gfm.data.composite_parts.collate`, on any device.
         input_size: Side of the samples in pixels.
         interpolation: How crops are resized to the input size.
         has_layers: Whether samples also get their ``foreground`` and ``background``.

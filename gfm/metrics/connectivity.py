@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gfm.metrics.difference_windows import differing_windows
 from gfm.metrics.inputs import CheckedImages, wide_dtype
 from gfm.metrics.protocols import ScoringProtocol
-from gfm.metrics.windows import differing_windows
 
 _THETA: Final = 0.15
 _LEVELS: Final = np.arange(11) / 10

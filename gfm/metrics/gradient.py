@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gfm.metrics.difference_windows import differing_windows, enlarge_window
 from gfm.metrics.inputs import CheckedImages, image_sums, is_on_host, wide_dtype
 from gfm.metrics.protocols import GradientFilter, ScoringProtocol
-from gfm.metrics.windows import differing_windows, enlarge_window
 
 
 def gradient_errors(batch: CheckedImages, region: str, protocol: ScoringProtocol) -> Tensor:

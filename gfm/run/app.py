@@ -10,7 +10,7 @@ from gfm.run.exit import report_errors
 from gfm.run.overrides import check_overrides, quote_paths
 from gfm.run.resume import resume_overrides
 from gfm.run.saved_options import by_option
-from gfm.run.test_sets import separate_test_sets
+from gfm.run.test_set_options import separate_test_sets
 from gfm.system.ranks import creates_processes_externally, is_global_zero
 from gfm.system.safe_path import keep_current_folder_off_path
 from gfm.system.startup import prepare_process

@@ -12,7 +12,7 @@ from gfm.option_sections import FROM_PHOTOS
 from gfm.run.from_photos import fit_to_photos, keep_chosen
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain, options_of_set
-from gfm.run.test_sets import ONLY_EVALUATED, config_of_set
+from gfm.run.test_set_options import ONLY_EVALUATED, config_of_set
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from gfm.evaluation.test_sets import check_folder
-from gfm.run import scoring
+from gfm.run import build_evaluation
 from gfm.run.configuration import load_evaluate_configs
 from gfm.run.evaluation import Evaluation, finish, publish_means
 from gfm.run.folders import check_not_training, check_shared, use_folder
@@ -17,7 +17,7 @@ from gfm.run.option_errors import options_of_set
 def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """Score the mattes of a network or a folder, as ``cfg`` defines, and write the results.
 
-    Each of several test sets gets a sub-folder; see :mod:`gfm.run.test_sets`.
+    Each of several test sets gets a sub-folder; see :mod:`gfm.run.test_set_options`.
 
     Returns:
         The means, over test sets if there are several, and the objects of the run by name; both
@@ -32,7 +32,7 @@ def evaluate(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
         check_not_training(folder)
         check_folder(folder, bool(cfg.sets))
         configs = load_evaluate_configs(cfg)
-        network = scoring.load(configs[0])
+        network = build_evaluation.load(configs[0])
         evaluations = []
         for config in configs:  # check the data of all test sets before scoring the first
             with options_of_set(config.folder.name) if cfg.sets else nullcontext():

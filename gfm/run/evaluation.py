@@ -17,10 +17,10 @@ from gfm.evaluation.results import log_results, log_test_sets, write_results
 from gfm.evaluation.test_sets import write_test_sets
 from gfm.evaluation.trained_photos import trained_photos
 from gfm.metrics import metric_units
-from gfm.run import scoring
+from gfm.run import build_evaluation
 from gfm.run.folders import save_config
 from gfm.run.summary import metrics_table, sets_table
-from gfm.run.test_sets import loggers_of_means
+from gfm.run.test_set_options import loggers_of_means
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 
@@ -38,7 +38,7 @@ class Evaluation:
         GFMError: Files are missing, or the folder holds an evaluation with different settings.
     """
 
-    def __init__(self, config: EvaluateConfig, network: scoring.Network | None) -> None:
+    def __init__(self, config: EvaluateConfig, network: build_evaluation.Network | None) -> None:
         source = instantiate(config.data.source.to_dict())
         num_workers = config.data.num_workers
         if network is None and num_workers is None:
@@ -53,11 +53,11 @@ class Evaluation:
         self.config = config
         self.name = config.folder.name  # of the test set
         self.photos = self.datamodule.photos
-        self.source = scoring.choose_source(config, self.photos, network)
-        settings, self.facts = scoring.describe(config, self.photos)
+        self.source = build_evaluation.choose_source(config, self.photos, network)
+        settings, self.facts = build_evaluation.describe(config, self.photos)
         self.facts |= self._describe_trained(network)
         self.journal = Journal(config.folder / "journal")
-        self.scorer = scoring.make_scorer(config, self.journal)
+        self.scorer = build_evaluation.make_scorer(config, self.journal)
         done = self.journal.begin({**self.source.settings, **settings})
         save_config(config)
         self.available = self.source.available(self.photos)
@@ -67,7 +67,7 @@ class Evaluation:
             if photo.name not in done or not self.scorer.path(photo.name).is_file()
         ]
 
-    def _describe_trained(self, network: scoring.Network | None) -> dict[str, str]:
+    def _describe_trained(self, network: build_evaluation.Network | None) -> dict[str, str]:
         """Warn about photos that the network was trained on, and return a fact for the report."""
         if network is None:
             return {}

@@ -21,7 +21,7 @@ from gfm.compat.torch import is_killed_worker, lacks_shared_memory, message_from
 from gfm.errors import INTERRUPTED, TRY_AGAIN, GFMError
 from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
-from gfm.run.test_sets import ONLY_EVALUATED, is_test_set
+from gfm.run.test_set_options import ONLY_EVALUATED, is_test_set
 from gfm.system.console import close_log, console, log_only
 from gfm.system.files import write_text
 from gfm.system.ranks import is_global_zero

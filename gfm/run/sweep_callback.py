@@ -89,7 +89,7 @@ def _begin_table(config: DictConfig) -> list[str]:
     """Make the sweep run a table, and return the names of the options that differ between runs."""
     # Imported here, because --help should not wait for torch.
     from gfm.evaluation.table import save_definition
-    from gfm.run.table import extend_table, plan_table, repeated_option
+    from gfm.run.table_jobs import extend_table, plan_table, repeated_option
 
     sweep = Path(config.hydra.sweep.dir)
     definition, jobs = plan_table(config)

@@ -20,7 +20,7 @@ import gfm.inference.predict_files, gfm.checkpoints
 assert not imported("torch._dynamo", "pytorch_lightning"), "gfm predict"
 assert sys.modules["torchvision.ops.roi_align"].is_compile_supported("meta") is False
 assert imported("torch._dynamo"), "torchvision.ops has what it needs of torch's compiler"
-import gfm.run.build, gfm.run.scoring, gfm.run.summary, gfm.training.final_test
+import gfm.run.build, gfm.run.build_evaluation, gfm.run.summary, gfm.training.final_test
 import gfm.training.loggers.csv, gfm.training.loggers.finishing
 assert not imported("wandb"), "train.py and evaluate.py with logger=csv"
 """

@@ -9,12 +9,12 @@ import torch
 from torch.utils.data import default_collate
 
 from gfm.compat.torch import empty_for_collate
+from gfm.data.composite_parts import Recipe, WindowSet, collate
 from gfm.data.compositing import Parts
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions, TrainingSet
 from gfm.data.device_compositing import compose
 from gfm.data.tracks import CompositeTrack, OriginalTrack, RssnTrack
-from gfm.data.windows import Recipe, WindowSet, collate
 from gfm.errors import GFMError
 
 QUIET = RssnTrack(

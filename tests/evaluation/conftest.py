@@ -13,7 +13,7 @@ from gfm.checkpoints import Checkpoint, load_network, write_checkpoint
 from gfm.compat.hydra import instantiate
 from gfm.data.images import write_png
 from gfm.metrics.inputs import CheckedImages
-from gfm.run import evaluate, scoring
+from gfm.run import build_evaluation, evaluate
 from gfm.system.files import read_table
 from tests.conftest import SMALL_NODE, compose_config
 from tests.metrics.pairs import furry_pair
@@ -90,7 +90,7 @@ _load_once = functools.cache(load_network)
 @pytest.fixture
 def run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that evaluates in this process, and returns the means and the folder."""
-    monkeypatch.setattr(scoring, "load_network", _load_once)
+    monkeypatch.setattr(build_evaluation, "load_network", _load_once)
 
     def evaluate_with(*overrides: str, folder: str = "run") -> tuple[dict, Path]:
         paths = ["data=folder", f"data.root={data}", f"paths.run={tmp_path / folder}"]

@@ -14,13 +14,13 @@ from gfm.data.images import read_alpha, read_matte, write_png
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES, matting_metrics
-from gfm.run import scoring
+from gfm.run import build_evaluation
 from tests.evaluation.conftest import SIZES, read_rows
 
 
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
 def test_files_and_values(run, data, mattes, protocol, monkeypatch):
-    monkeypatch.setattr(scoring, "load_network", None)  # must not be called
+    monkeypatch.setattr(build_evaluation, "load_network", None)  # must not be called
     summary, folder = run(f"predictions={mattes}", f"protocol={protocol}")
     assert tuple(summary) == (*METRIC_NAMES[protocol], "num_images")
     assert json.loads((folder / "metrics.json").read_text()) == summary
@@ -39,14 +39,14 @@ def test_files_and_values(run, data, mattes, protocol, monkeypatch):
 def test_all_cores_give_the_figures_of_one(run, mattes, monkeypatch):
     """The figures are bit-identical and in the same order."""
     threads = set()
-    score = scoring.Scorer.score
+    score = build_evaluation.Scorer.score
 
     def watch(self, *args):
         threads.add(threading.current_thread().name)
         time.sleep(0.05)  # so that a single thread cannot score all
         return score(self, *args)
 
-    monkeypatch.setattr(scoring.Scorer, "score", watch)
+    monkeypatch.setattr(build_evaluation.Scorer, "score", watch)
     monkeypatch.setattr("gfm.evaluation.predictions.num_cores", lambda: 4)
     _, one = run(f"predictions={mattes}", folder="one")
     assert threads == {threading.current_thread().name}

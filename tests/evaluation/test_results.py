@@ -12,7 +12,7 @@ import torch
 from gfm.checkpoints.export.hub import read_metrics
 from gfm.evaluation.scoring import Scorer
 from gfm.metrics import METRIC_NAMES
-from gfm.run import scoring
+from gfm.run import build_evaluation
 from tests.evaluation.conftest import SIZES
 from tests.training.wandb_file import described, files, read, rows
 
@@ -88,7 +88,7 @@ def test_a_metric_without_a_value_for_a_photo_is_left_out_of_its_mean(run, matte
         return torch.full((1,), math.inf)
 
     monkeypatch.setattr(
-        scoring,
+        build_evaluation,
         "make_scorer",
         partial(make_scorer_with, narrow=narrow, never=never, infinite=infinite),
     )

@@ -13,7 +13,7 @@ from gfm.data.layout import Photo
 from gfm.errors import GFMError
 from gfm.evaluation import journal
 from gfm.evaluation.journal import Journal
-from gfm.run import scoring
+from gfm.run import build_evaluation
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_backgrounds_of_cutouts_are_part_of_the_data(tmp_path):
             (tmp_path / name).write_text("fox" if name == "cutout" else content)
         path = tmp_path / "cutout"
         photos = [Photo("fox", image=path, alpha=path, scene=tmp_path / "scene")]
-        found.append(scoring.describe(config, photos)[0]["data"])
+        found.append(build_evaluation.describe(config, photos)[0]["data"])
     assert found[0] != found[1]
 
 

@@ -12,7 +12,7 @@ from gfm.data.images import write_png
 from gfm.errors import GFMError
 from gfm.evaluation.scoring import Scorer
 from gfm.evaluation.test_sets import macro_means
-from gfm.run import evaluate, scoring
+from gfm.run import build_evaluation, evaluate
 from gfm.run.app import prepare_arguments
 from gfm.system.files import read_table
 from tests.conftest import compose_config
@@ -59,7 +59,7 @@ def paths(tmp_path: Path) -> list[str]:
 @pytest.fixture
 def run_sets(paths, tmp_path, monkeypatch):
     """Return a function that evaluates with the arguments of a command line."""
-    monkeypatch.setattr(scoring, "load_network", _load_once)
+    monkeypatch.setattr(build_evaluation, "load_network", _load_once)
 
     def evaluate_with(*arguments: str, folder: str = "run") -> tuple[dict, Path]:
         quiet = ["data.num_workers=0", "trainer=cpu", "inference=native"]

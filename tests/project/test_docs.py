@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from gfm.run.test_sets import separate_test_sets
+from gfm.run.test_set_options import separate_test_sets
 from tests.conftest import PROJECT, compose_config
 
 PAGES = sorted((PROJECT / "docs").glob("*.md"))

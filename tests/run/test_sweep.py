@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from gfm.errors import GFMError
-from gfm.run import scoring
+from gfm.run import build_evaluation
 from gfm.run.configuration import load_evaluate_configs
 from gfm.run.folders import check_shared
 from gfm.run.sweep import run_job, write_result
@@ -22,7 +22,6 @@ from gfm.run.train import train
 from tests import processes
 from tests.conftest import PROJECT, SMALL_DATA, SMALL_TRAINING, compose_config
 from tests.run.test_finetune import write_weights
-
 
 RANKED = {"objective": "sad", "objective_mode": "min"}
 
@@ -133,7 +132,7 @@ def test_an_evaluation_in_a_sweep_starts_no_scripts(tmp_path, monkeypatch):
     config = load_evaluate_configs(cfg)[0]
     set_hydra(monkeypatch, tmp_path, "basic")
     with pytest.raises(GFMError, match=r"set trainer\.strategy=ddp_spawn"):
-        scoring.load(config)
+        build_evaluation.load(config)
 
 
 @pytest.mark.parametrize(("rank", "written"), [("0", True), ("1", False)])

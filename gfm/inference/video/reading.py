@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from gfm.errors import GFMError
-from gfm.inference.video.colours import RgbConverter
+from gfm.inference.video.frame_colours import RgbConverter
 from gfm.system.console import console
 from gfm.system.files import check_file
 

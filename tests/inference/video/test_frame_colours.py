@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from gfm.inference.video import colours
+from gfm.inference.video import frame_colours
 from gfm.inference.video.reading import Clip
 
 BT709_TO_BT2020 = np.array(
@@ -72,10 +72,10 @@ def test_a_wide_gamut_is_converted(tmp_path):
 def test_which_frames_are_converted(tmp_path, monkeypatch, transfer, primaries, is_converted):
     converted = SimpleNamespace(to_ndarray=lambda: "converted")
     graph = SimpleNamespace(push=lambda _: None, pull=lambda: converted)
-    monkeypatch.setattr(colours, "_make_graph", lambda *_: graph)
+    monkeypatch.setattr(frame_colours, "_make_graph", lambda *_: graph)
     frame = av.VideoFrame(16, 16, "yuv420p10le")
     frame.color_trc, frame.color_primaries = transfer, primaries
-    read = colours.RgbConverter(tmp_path)(frame)
+    read = frame_colours.RgbConverter(tmp_path)(frame)
     assert (isinstance(read, str) and read == "converted") == is_converted
 
 
@@ -92,15 +92,15 @@ def test_colours_that_the_clip_does_not_name(tmp_path, width, height, space, is_
     planes = np.full((height * 3 // 2, width), 100, np.uint8)
     frame = av.VideoFrame.from_ndarray(planes, "yuv420p")
     expected = frame.to_ndarray(format="rgb24", src_colorspace=space)
-    np.testing.assert_array_equal(colours.RgbConverter(tmp_path)(frame), expected)
+    np.testing.assert_array_equal(frame_colours.RgbConverter(tmp_path)(frame), expected)
 
 
 def test_without_the_filter_a_warning_is_printed_once(tmp_path, monkeypatch, capsys):
     def fail(*_):
         raise av.error.ArgumentError(22, "Invalid argument")
 
-    monkeypatch.setattr(colours, "_make_graph", fail)
-    convert = colours.RgbConverter(tmp_path / "clip.mov")
+    monkeypatch.setattr(frame_colours, "_make_graph", fail)
+    convert = frame_colours.RgbConverter(tmp_path / "clip.mov")
     frame = av.VideoFrame(16, 16, "yuv420p10le")
     frame.color_trc = 18
     assert convert(frame).shape == convert(frame).shape == (16, 16, 3)

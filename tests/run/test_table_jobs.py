@@ -15,7 +15,7 @@ from gfm.evaluation.table import load_definition
 from gfm.run.configuration import load_evaluate_configs, load_train_config
 from gfm.run.sweep import _claim_number, choose_gpu, run_job
 from gfm.run.sweep_callback import _begin_table
-from gfm.run.table import plan_table
+from gfm.run.table_jobs import plan_table
 from gfm.run.train import train
 from gfm.system.locks import release_lock
 from tests import processes
