@@ -13,6 +13,7 @@ from typing import Any
 
 import hydra.utils
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
@@ -63,6 +64,12 @@ def swept_options(overrides: Iterable[str]) -> list[str]:
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     lines = [str(override.input_line) for override in parsed if override.is_sweep_override()]
     return [line.split("=")[0].lstrip("+") for line in lines]
+
+
+def grid_jobs(overrides: Iterable[str]) -> list[list[str]]:
+    """Return the overrides of each job that Hydra's basic sweeper makes of those of a sweep."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
 
 
 def compose_from(

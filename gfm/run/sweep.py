@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -147,22 +147,34 @@ def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
 def _begin(folder: Path) -> dict[str, Any]:
     """Return the saved result of a finished job; record any other job as running."""
     overrides = given_overrides(HydraConfig.get())
-    result = {"status": "running", "objective": None, "overrides": overrides}
-    file = folder / RESULT
-    if file.is_file():
-        before: dict[str, Any] = json.loads(file.read_text())
-        if before["overrides"] != overrides:
-            changed = sorted(set(before["overrides"]) ^ set(overrides)) or ["the order of options"]
-            raise GFMError(
-                f"{folder} holds a run that differs in {', '.join(changed)}: repeat the command of "
-                "that sweep to resume it, or set hydra.sweep.dir to a new folder"
-            )
+    before = read_result(folder, overrides)
+    if before is not None:
         if before["status"] == "failed" and _has_later_trials():
             return before
         (folder / ERROR).unlink(missing_ok=True)
         if before["status"] == "finished":
             return before
+    result = {"status": "running", "objective": None, "overrides": overrides}
     write_result(folder, result)
+    return result
+
+
+def read_result(folder: Path, overrides: Sequence[str]) -> dict[str, Any] | None:
+    """Return the result of a job from its folder; ``None`` if it has not begun.
+
+    Raises:
+        GFMError: The folder holds a run with different options.
+    """
+    file = folder / RESULT
+    if not file.is_file():
+        return None
+    result: dict[str, Any] = json.loads(file.read_text())
+    if result["overrides"] != list(overrides):
+        changed = sorted(set(result["overrides"]) ^ set(overrides)) or ["the order of options"]
+        raise GFMError(
+            f"{folder} holds a run that differs in {', '.join(changed)}: repeat the command of "
+            "that sweep to resume it, or set hydra.sweep.dir to a new folder"
+        )
     return result
 
 

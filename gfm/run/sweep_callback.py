@@ -11,11 +11,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.text import Text
 
-from gfm.compat.hydra import Callback, swept_options
+from gfm.compat.hydra import Callback, grid_jobs, swept_options
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.saved_options import by_option, given_overrides
-from gfm.run.sweep import ERROR, RESULT, SWEPT, write_result
+from gfm.run.sweep import ERROR, RESULT, SWEPT, read_result, write_result
 from gfm.run.sweep_table import print_tables, read_results, write_sweep_csv
 from gfm.system.console import console
 from gfm.system.files import write_text
@@ -34,6 +34,7 @@ class SweepCallback(Callback):
         with report_errors():
             swept = _begin_table(config) if "table" in config else swept_options(given)
             _check_run_folders(config, swept)
+            _check_earlier_jobs(config)
         # Before the first job: jobs in other processes and on other machines read the file.
         write_text(folder / SWEPT, json.dumps(sorted(set(swept))) + "\n")
         if OmegaConf.select(config, "hydra.sweeper.storage"):
@@ -83,6 +84,20 @@ def _check_run_folders(config: DictConfig, swept: Sequence[str]) -> None:
             f"paths.run={paths['run']} would be the folder of every run: set hydra.sweep.dir to "
             "the folder of the sweep instead"
         )
+
+
+def _check_earlier_jobs(config: DictConfig) -> None:
+    """Check that the folder of a grid of options does not hold a different one.
+
+    Each job checks this as well, but only after Hydra has replaced files in its folder.
+    """
+    plain: Any = OmegaConf.to_container(config.hydra, resolve=False)
+    if plain["sweep"].get("subdir") != "${hydra.job.num}" or "Basic" not in str(
+        OmegaConf.select(config, "hydra.sweeper._target_")
+    ):
+        return
+    for number, overrides in enumerate(grid_jobs(given_overrides(config.hydra))):
+        read_result(Path(config.hydra.sweep.dir, str(number)), overrides)
 
 
 def _begin_table(config: DictConfig) -> list[str]:

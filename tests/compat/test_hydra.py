@@ -17,6 +17,7 @@ from gfm.compat.hydra import (
     NOISE,
     Callback,
     compose_from,
+    grid_jobs,
     missing_choice,
     parse_arguments,
     parse_override,
@@ -150,3 +151,8 @@ def test_overrides_of_a_sweep_are_recognised():
     several = ["a.b=1,2", "+c=range(1,4)", "d=choice(1,2)", "++e=interval(0,1)", "f=glob(*)"]
     single = ["g=1", "h=[1,2]", "i='1,2'", "j={k:1}", "~l", "m="]
     assert swept_options([*several, *single]) == ["a.b", "c", "d", "e", "f"]
+
+
+def test_the_jobs_of_a_grid():
+    jobs = grid_jobs(["a=1,2", "+b=x", "c='y z',w"])
+    assert jobs == [[a, "+b=x", c] for a in ("a=1", "a=2") for c in ("c='y z'", "c=w")]

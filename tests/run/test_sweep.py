@@ -117,6 +117,24 @@ def test_the_runs_of_a_sweep_do_not_share_a_folder(tmp_path, capsys, option, run
     assert (message in " ".join(capsys.readouterr().err.split())) is is_shared
 
 
+def test_a_grid_does_not_start_in_the_folder_of_another(tmp_path, capsys):
+    def begin(*options):
+        sweep = {"dir": str(tmp_path), "subdir": "${hydra.job.num}"}
+        sweeper = {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}
+        hydra = {"overrides": {"task": options}, "sweep": sweep, "sweeper": sweeper}
+        config = OmegaConf.create({"hydra": hydra, "paths": {"run": "${hydra:runtime.output_dir}"}})
+        SweepCallback().on_multirun_start(config)
+
+    begin("seed=0,1", "rosta=tt")
+    (tmp_path / "1").mkdir()
+    write_result(tmp_path / "1", {"status": "failed", "overrides": ["seed=1", "rosta=tt"]})
+    begin("seed=0,1,2", "rosta=tt")  # more jobs at the end
+    with pytest.raises(SystemExit):
+        begin("layer_decay=1,0.9", "rosta=tt")
+    assert "/1 holds a run that differs in" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "swept.json").read_text() == '["seed"]\n'
+
+
 def set_hydra(monkeypatch, folder, launcher, **more):
     """Make this process look like a job of a sweep."""
     node = {"mode": RunMode.MULTIRUN, "runtime": {"output_dir": str(folder)}}
