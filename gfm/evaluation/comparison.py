@@ -13,6 +13,7 @@ import string
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +66,7 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-Row = tuple[str, np.ndarray, tuple[Difference, ...]]
+ComparisonRow = tuple[str, np.ndarray, tuple[Difference, ...]]
 """A metric or a test set, the means of all runs, and the differences from the first run."""
 
 
@@ -99,13 +100,14 @@ class Comparison:
             notes.append(f"With only {smallest} photos{where}, 95 % intervals are too narrow.")
         return notes
 
-    def rows(self) -> Iterator[Row]:
-        """Yield a row for each metric, with macro means if there are several test sets."""
+    @cached_property
+    def rows(self) -> list[ComparisonRow]:
+        """A row for each metric, with macro means if there are several test sets."""
         groups = list(self.test_sets().values()) or [np.arange(len(self.photos))]
         values = self.shared_values()
         means = np.mean([mean_over_photos(values[:, group]) for group in groups], axis=0)
         differences = [bootstrap_differences(run - values[0], groups=groups) for run in values[1:]]
-        return zip(self.metrics, means.T, zip(*differences, strict=True), strict=True)
+        return list(zip(self.metrics, means.T, zip(*differences, strict=True), strict=True))
 
     def shared_values(self) -> np.ndarray:
         """Return the values, with NaN for all runs where one of them has no value."""
@@ -118,7 +120,7 @@ class Comparison:
         found = {name: np.flatnonzero(owners == name) for name in names}
         return {name: indices for name, indices in found.items() if indices.size}
 
-    def by_test_set(self, metric: str) -> Iterator[Row]:
+    def by_test_set(self, metric: str) -> Iterator[ComparisonRow]:
         """Yield a row for each test set, with the means of one metric."""
         column = self.metrics.index(metric)
         for name, indices in self.test_sets().items():

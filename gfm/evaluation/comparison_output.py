@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import Comparison, Difference, Row
+from gfm.evaluation.comparison import Comparison, ComparisonRow, Difference
 from gfm.evaluation.html import write_page
 from gfm.system.console import console
 
@@ -28,7 +28,7 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
     for note in comparison.notes():
         out.print(note)
     title = f"{_describe_means(comparison)}, differences with 95 % intervals"
-    rows = list(comparison.rows())
+    rows = comparison.rows
     table = _add_rows(_table(comparison, title, "metric"), rows)
     if out.measure(table, options=out.options.update_width(_ANY_WIDTH)).minimum > out.width:
         out.print(_table_by_run(comparison, f"{metric}, {title}", metric, rows))
@@ -56,13 +56,15 @@ def _empty_table(title: str, first: str, others: Iterable[str]) -> Table:
     return table
 
 
-def _add_rows(table: Table, rows: Iterable[Row]) -> Table:
+def _add_rows(table: Table, rows: Iterable[ComparisonRow]) -> Table:
     for name, means, differences in rows:
         table.add_row(name, *map(_number, means), *map(_styled_interval, differences))
     return table
 
 
-def _table_by_run(comparison: Comparison, title: str, metric: str, rows: Iterable[Row]) -> Table:
+def _table_by_run(
+    comparison: Comparison, title: str, metric: str, rows: Iterable[ComparisonRow]
+) -> Table:
     """Return a row for each of many runs: its means in one metric, and its difference."""
     _, means, differences = next(row for row in rows if row[0] == metric)
     sets = {name: values for name, values, _ in comparison.by_test_set(metric)}

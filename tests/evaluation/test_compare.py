@@ -56,11 +56,11 @@ def test_photos_are_paired_by_name_and_missing_values_are_ignored(tmp_path):
     folders = [write(tmp_path / "one", first), write(tmp_path / "two", second)]
     both = compare_runs(folders)
     assert (both.photos, both.metrics, both.num_left_out) == (["b", "c"], ["sad"], 2)
-    ((_, _, (difference,)),) = both.rows()
+    ((_, _, (difference,)),) = both.rows
     assert (difference.mean, difference.low, difference.high) == (-0.5, -1.0, 0.0)
     itself = compare_runs([folders[0], folders[0]])
-    assert [means.tolist() for _, means, _ in itself.rows()] == [[2.0, 2.0], [6.0, 6.0]]
-    assert [difference.mean for _, _, (difference,) in itself.rows()] == [0.0, 0.0]
+    assert [means.tolist() for _, means, _ in itself.rows] == [[2.0, 2.0], [6.0, 6.0]]
+    assert [difference.mean for _, _, (difference,) in itself.rows] == [0.0, 0.0]
 
 
 def test_means_and_differences_cover_the_photos_with_values_in_both(tmp_path, capsys, recwarn):
@@ -68,7 +68,7 @@ def test_means_and_differences_cover_the_photos_with_values_in_both(tmp_path, ca
     first = {"a": {"psnr": "inf"}, "b": {"psnr": 10.0}, "c": {"psnr": "nan"}, "d": {"psnr": 30.0}}
     second = {"a": {"psnr": "inf"}, "b": {"psnr": 12.0}, "c": {"psnr": 90.0}, "d": {"psnr": 36.0}}
     both = compare_runs([write(tmp_path / "one", first), write(tmp_path / "two", second)])
-    ((_, means, (difference,)),) = both.rows()
+    ((_, means, (difference,)),) = both.rows
     assert means.tolist() == [20.0, 24.0]
     assert (difference.mean, difference.low, difference.high) == (4.0, 2.0, 6.0)
     never = {"c": {"psnr": 1.0}}
@@ -83,7 +83,7 @@ def test_means_and_differences_cover_the_photos_with_values_in_both(tmp_path, ca
 
 def test_one_photo_is_never_significant(tmp_path):
     runs = [write(tmp_path / str(sad), {"a": {"sad": sad}}) for sad in (1.0, 9.0)]
-    ((_, _, (difference,)),) = compare_runs(runs).rows()
+    ((_, _, (difference,)),) = compare_runs(runs).rows
     assert (difference.mean, difference.is_significant) == (8.0, False)
     (of_sets,) = bootstrap_differences(np.ones((3, 1)), groups=[np.arange(2), np.arange(2, 3)])
     assert (of_sets.mean, of_sets.is_significant) == (1.0, False)
@@ -274,7 +274,7 @@ def test_runs_on_several_test_sets(tmp_path, capsys):
     both = compare_runs([one, two])
     assert {name: len(i) for name, i in both.test_sets().items()} == {"large": 4, "small": 2}
     assert both.num_left_out == 1
-    name, means, (difference,) = next(both.rows())
+    name, means, (difference,) = both.rows[0]
     assert (name, means.tolist()) == ("sad", [9.0, 9.25])
     assert (difference.mean, difference.low, difference.high) == (0.25, 0.0, 0.5)
     by_set = {n: (m.tolist(), d.mean) for n, m, (d,) in both.by_test_set("sad")}
@@ -295,5 +295,5 @@ def test_a_test_set_without_values_leaves_the_macro_mean_without_one(tmp_path):
         write_sets(tmp_path / name, some=[value, value + 1.0], none=[math.nan] * 2)
         for name, value in (("one", 1.0), ("two", 3.0))
     ]
-    _, means, (difference,) = next(compare_runs(runs).rows())
+    _, means, (difference,) = compare_runs(runs).rows[0]
     assert np.isnan([*means, difference.mean, difference.low, difference.high]).all()
