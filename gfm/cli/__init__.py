@@ -8,7 +8,7 @@ import typer
 
 from gfm import __version__
 from gfm.cli import compare, convert, demo, download, export, finetune, predict, prepare
-from gfm.cli.hydra_apps import HYDRA_APPS, run_hydra_app
+from gfm.cli.hydra_apps import HYDRA_APPS, run_script
 from gfm.system.console import show_warning
 from gfm.system.processes import handle_like_sigterm
 from gfm.system.safe_path import keep_current_folder_off_path
@@ -47,7 +47,7 @@ def main() -> None:
     """Run the command line."""
     keep_current_folder_off_path()
     if len(sys.argv) > 1 and sys.argv[1] in HYDRA_APPS:
-        run_hydra_app(sys.argv[1], sys.argv[2:])
+        run_script(sys.argv[1], sys.argv[2:])
         return
     warnings.showwarning = show_warning
     handle_like_sigterm()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gfm.cli.hydra_apps import run_hydra_app
+from gfm.cli.hydra_apps import run_script
 from gfm.cli.options import CHECKPOINT_HELP
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
@@ -69,7 +69,7 @@ def finetune(
         _check_inputs(folder, weights, backgrounds, also or [])
         arguments = finetune_arguments(folder, weights, options or [], backgrounds, also or [])
     typer.echo(f"running: {shlex.join(['gfm', 'train', *arguments])}")
-    run_hydra_app("train", arguments)
+    run_script("train", arguments)
 
 
 def _check_inputs(

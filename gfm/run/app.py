@@ -16,7 +16,7 @@ from gfm.system.safe_path import keep_current_folder_off_path
 from gfm.system.startup import prepare_process
 
 
-def run_app(app: Callable[[], Any], trains: bool = False) -> None:
+def run_hydra_app(app: Callable[[], Any], trains: bool = False) -> None:
     """Run a Hydra app; report errors in its arguments or configuration in one line.
 
     Args:
@@ -25,7 +25,8 @@ def run_app(app: Callable[[], Any], trains: bool = False) -> None:
     """
     keep_current_folder_off_path()
     prepare_process()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error and exits itself
+    # Otherwise Hydra prints errors and exits; gfm.run.exit has read the value of the user.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     with report_errors():
         sys.argv[1:] = prepare_arguments(sys.argv[1:], trains)
         app()

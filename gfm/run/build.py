@@ -1,4 +1,4 @@
-"""Builds the objects of a training run from its configuration."""
+"""Builds and checks the objects of a training run, in the order of :mod:`gfm.run.train`."""
 
 import warnings
 from pathlib import Path
@@ -118,10 +118,11 @@ def build_module(
     origin = provenance(datamodule)
     if resumed:
         check_samples(resumed, origin["samples"], config.data.allow_other_photos)
-    network = without_pretrained(config.network) if resumed or config.init_from else config.network
+    # Checkpoints store the node as it is; pretrained weights that will be replaced are not read.
+    node = without_pretrained(config.network) if resumed or config.init_from else config.network
     module = MattingModule.from_config(
         {**config.to_dict(), "model": config.network, "provenance": origin},
-        model=instantiate(network),
+        model=instantiate(node),
     )
     if config.init_from and not resumed:
         source = read_weights(Path(config.init_from))
@@ -161,31 +162,11 @@ def _build_callbacks(config: TrainConfig) -> list[Callback]:
     trainer = config.trainer.to_dict()
     if trainer.get("benchmark") is None and not trainer.get("deterministic"):
         callbacks.append(CudnnBenchmark())
-    if trainer.get("max_time") is not None:  # Lightning then adds no Timer
+    if trainer.get("max_time") is not None:  # replaces the Timer that Lightning would add
         callbacks.append(TimeLimit(trainer["max_time"]))
     if config.freeze:
         callbacks.append(Freezing(config.freeze, config.unfreeze_every))
     return callbacks
-
-
-def check_trained(trainer: pl.Trainer, resumed: SavedRun | None) -> None:
-    """Check that a new run has taken a step; tell the user if a resumed run had none left.
-
-    Raises:
-        GFMError: A new run has ended without a single step.
-    """
-    if resumed:
-        if trainer.global_step == resumed.steps and is_global_zero():
-            limits = "trainer.max_epochs, trainer.max_steps or trainer.max_time"
-            console().print(f"no step was left to train: to train on, raise {limits}")
-        return
-    # Spawned processes return what they logged, but not the step.
-    has_logged = any(name.startswith("train/") for name in trainer.callback_metrics)
-    if trainer.global_step == 0 and not has_logged:
-        raise GFMError(
-            "no step was trained, so there are no weights to save or test: set trainer.max_epochs, "
-            "trainer.max_steps and trainer.limit_train_batches above 0 (max_steps=-1: no limit)"
-        )
 
 
 def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM, num_available: int) -> None:
@@ -217,4 +198,24 @@ def check_batch(config: TrainConfig, trainer: pl.Trainer, model: GFM, num_availa
         text = f"data.batch_size={config.data.batch_size} is larger than an epoch, so each step"
         warnings.warn(
             f"{text} has only {num_available} samples: set it to at most that", stacklevel=2
+        )
+
+
+def check_trained(trainer: pl.Trainer, resumed: SavedRun | None) -> None:
+    """Check that a new run has taken a step; tell the user if a resumed run had none left.
+
+    Raises:
+        GFMError: A new run has ended without a single step.
+    """
+    if resumed:
+        if trainer.global_step == resumed.steps and is_global_zero():
+            limits = "trainer.max_epochs, trainer.max_steps or trainer.max_time"
+            console().print(f"no step was left to train: to train on, raise {limits}")
+        return
+    # Spawned processes return what they logged, but not the step.
+    has_logged = any(name.startswith("train/") for name in trainer.callback_metrics)
+    if trainer.global_step == 0 and not has_logged:
+        raise GFMError(
+            "no step was trained, so there are no weights to save or test: set trainer.max_epochs, "
+            "trainer.max_steps and trainer.limit_train_batches above 0 (max_steps=-1: no limit)"
         )

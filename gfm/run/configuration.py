@@ -1,4 +1,4 @@
-"""Resolves, validates and freezes the configuration that Hydra composed."""
+"""Resolves, validates, completes and freezes the configuration that Hydra composed."""
 
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ from gfm.config import Config, EvaluateConfig, TrainConfig
 from gfm.errors import GFMError
 from gfm.models.precision import choose_precision, device_type, prefers_channels_last
 from gfm.option_sections import FROM_PHOTOS
-from gfm.run.from_photos import fit_to_photos, keep_chosen
+from gfm.run.from_photos import fit_to_photos, restore_photo_options
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain, options_of_set
 from gfm.run.test_set_options import ONLY_EVALUATED, config_of_set
@@ -32,17 +32,11 @@ def load_train_config(cfg: DictConfig) -> TrainConfig:
         cfg = take_network(cfg)
     options: Any = OmegaConf.to_container(cfg, resolve=True)
     if options["ckpt_path"]:
-        options = keep_chosen(options)
+        options = restore_photo_options(options)
     config = _validate(TrainConfig, options, cfg)
     if None in [getattr(config.data, name) for name in FROM_PHOTOS]:
         config = fit_to_photos(config)
-    config = _fit_to_machine(config)
-    if prefers_channels_last(
-        device_type(config.trainer.accelerator),
-        "16" in str(config.trainer.precision),
-        config.data.input_size,
-    ):
-        config = config.replace(memory_format="channels_last")
+    config = _choose_memory_format(_fit_to_machine(config))
     return _repeat_batches(config) if config.trainer.overfit_batches else config
 
 
@@ -55,7 +49,7 @@ def load_evaluate_configs(cfg: DictConfig) -> list[EvaluateConfig]:
     configs: list[EvaluateConfig] = []
     for name in map(str, cfg.sets):
         own = config_of_set(cfg, name)
-        if configs:  # the same machine, hence the same precision
+        if configs:  # "auto" is chosen, and printed, only once
             own.trainer.precision = configs[0].trainer.precision
         with options_of_set(name):
             configs.append(_load_evaluate_config(own))
@@ -87,6 +81,15 @@ def _fit_to_machine(config: C) -> C:
         if is_global_zero():
             console().print(f"trainer.precision=auto: {precision}, for {reason}")
     return config.replace(trainer=trainer)
+
+
+def _choose_memory_format(config: TrainConfig) -> TrainConfig:
+    """Choose the memory format of the network, which suits device, precision and input size."""
+    device = device_type(config.trainer.accelerator)
+    is_half = "16" in str(config.trainer.precision)
+    if prefers_channels_last(device, is_half, config.data.input_size):
+        return config.replace(memory_format="channels_last")
+    return config
 
 
 def _repeat_batches(config: TrainConfig) -> TrainConfig:

@@ -26,7 +26,7 @@ from gfm.system.console import close_log, console, log_only
 from gfm.system.files import write_text
 from gfm.system.ranks import is_global_zero
 
-# Read on import, because `run_app` then sets Hydra's variable, which child processes inherit.
+# Read on import, because `run_hydra_app` then sets Hydra's variable, which child processes inherit.
 _SHOW_TRACEBACK = os.environ.setdefault("GFM_TRACEBACK", os.environ.get("HYDRA_FULL_ERROR", "0"))
 
 

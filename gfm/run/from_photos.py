@@ -23,7 +23,7 @@ _SMALL = 0.4  # of a photo's side; smaller windows do not show a whole animal
 _NUM_SAMPLES = 100  # the sizes of at most this many photos are read
 
 
-def keep_chosen(options: dict[str, Any]) -> dict[str, Any]:
+def restore_photo_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a resumed run, with what it once chose from its photos.
 
     If photos were added since, different values would be chosen, and photos that the run was

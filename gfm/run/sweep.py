@@ -77,19 +77,23 @@ def worst_objective(cfg: DictConfig) -> float:
     return -math.inf if cfg.objective_mode == "max" else math.inf
 
 
-def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float], Any]]) -> float:
-    """Run a job and return its objective; in a sweep, also write it to the job's folder.
+def run_job(
+    cfg: DictConfig, execute: Callable[[DictConfig], tuple[dict[str, float], Any]]
+) -> float:
+    """Run a single run or a job of a sweep, and return its objective.
+
+    A job also writes its result to its folder.
 
     Args:
         cfg: Composed configuration of the run.
-        run: Trains or evaluates; the first value that it returns holds the final metrics.
+        execute: Trains or evaluates; the first value that it returns holds the final metrics.
 
     Raises:
         GFMError: The folder of the job holds a run with different options.
     """
     if not in_sweep():
         _check_is_one_run(cfg)
-        return _objective(run(_place_in_sweep(cfg))[0], cfg)
+        return _objective(execute(_with_sweep_options(cfg))[0], cfg)
     prepare_process()  # a launcher may have started it
     folder = Path(HydraConfig.get().runtime.output_dir)
     result = _begin(folder)
@@ -99,7 +103,7 @@ def run_job(cfg: DictConfig, run: Callable[[DictConfig], tuple[dict[str, float],
         value = result["objective"]
         return worst_objective(cfg) if value is None else float(value)
     start = time.monotonic()
-    metrics = run(_place_in_sweep(cfg))[0]
+    metrics = execute(_with_sweep_options(cfg))[0]
     value = _objective(metrics, cfg)
     result |= {"status": "finished", "objective": value if math.isfinite(value) else None}
     result |= {"seconds": round(time.monotonic() - start, 1), "metrics": dict(metrics)}
@@ -116,12 +120,13 @@ def _check_is_one_run(cfg: DictConfig) -> None:
         raise GFMError("a search is many runs: add -m, as in train.py -m hparams_search=optuna")
 
 
-def _place_in_sweep(cfg: DictConfig) -> DictConfig:
+def _with_sweep_options(cfg: DictConfig) -> DictConfig:
     """Name a job of a sweep, give it a GPU, and resume one that was interrupted.
 
-    This comes before interpolations are resolved, because loggers take the name from ``run``.
+    A job that is resumed alone, outside of its sweep, keeps its name. All this comes before
+    interpolations are resolved, because loggers read ``run.name``.
     """
-    name, group = job_name(Path(cfg.paths.run))
+    name, group = _job_name(Path(cfg.paths.run))
     checkpoint = _job_to_resume()
     if not name and not group and not checkpoint:
         return cfg
@@ -145,7 +150,10 @@ def _objective(metrics: Mapping[str, float], cfg: DictConfig) -> float:
 
 
 def _begin(folder: Path) -> dict[str, Any]:
-    """Return the saved result of a finished job; record any other job as running."""
+    """Return the saved result of a job that must not run again; record any other as running.
+
+    Such a job has finished, or it is a failed trial of a search on which later trials depend.
+    """
     overrides = given_overrides(HydraConfig.get())
     before = read_result(folder, overrides)
     if before is not None:
@@ -235,16 +243,16 @@ def _claim_number(sweep: str) -> int:
     return number
 
 
-def job_name(run: Path) -> tuple[str, str | None]:
+def _job_name(folder: Path) -> tuple[str, str | None]:
     """Return the name of a job, and its group on a dashboard: the folder of the sweep.
 
-    The name is made of the options that differ between the jobs, and empty outside of a sweep. A
-    job that is resumed alone, in its folder, keeps its name.
+    The name is made of the options that differ between the jobs, and empty outside of a sweep.
 
     Args:
-        run: Folder of the run.
+        folder: Folder of the run.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir) if in_sweep() else run
+    if in_sweep():
+        folder = Path(HydraConfig.get().runtime.output_dir)
     sweep = next((p for p in folder.absolute().parents if (p / SWEPT).is_file()), None)
     if sweep is None:
         return "", None

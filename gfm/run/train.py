@@ -23,13 +23,14 @@ def train(cfg: DictConfig) -> tuple[dict[str, float], dict[str, Any]]:
     """Train a network as ``cfg`` defines, and test the weights at the end.
 
     Returns:
-        The last metrics, and the objects of the run by name.
+        The last logged metrics, ``best`` and those of the final test; and the objects of the run
+        by name.
 
     Raises:
         GFMError: Another run is using the folder, or the input is bad.
     """
     with use_folder(Path(cfg.paths.run), "train.log") as folder:
-        check_new(folder, cfg.ckpt_path)
+        check_new(folder, cfg.ckpt_path)  # also of Python callers and jobs of a sweep
         config = load_train_config(cfg)
         resumed = build.find_run_to_resume(config)
         summary.announce(config, resumed)
@@ -60,6 +61,7 @@ def _fit_and_test(
         if config.validate_first and not resumed:
             validate_first(trainer, module, datamodule, folder)
         checkpoint = resumed.path if resumed else None
+        # A resumed run restores all states; `weights_only` is torch.load's safe mode.
         trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
         build.check_trained(trainer, resumed)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -12,7 +12,7 @@ from gfm.compat.hydra import compose_from, parse_override
 from gfm.errors import GFMError
 from gfm.run.app import prepare_arguments
 from gfm.run.configs import CONFIGS
-from gfm.run.from_photos import keep_chosen
+from gfm.run.from_photos import restore_photo_options
 from gfm.run.from_weights import take_network
 from tests.run.test_finetune import write_weights
 
@@ -177,7 +177,7 @@ def test_a_resumed_run_holds_the_same_photos_out(tmp_path):
     data = {"split": None, "num_holdout": None}
     last = str(tmp_path / "checkpoints/last.ckpt")
     for checkpoint, expected in ((None, None), (last, str(tmp_path / "split.csv"))):
-        options = keep_chosen({"data": data, "ckpt_path": checkpoint})
+        options = restore_photo_options({"data": data, "ckpt_path": checkpoint})
         assert options["data"]["split"] == expected
     other = {"ckpt_path": last, "data": {**data, "num_holdout": 3}}
-    assert keep_chosen(other) == other
+    assert restore_photo_options(other) == other

@@ -12,7 +12,7 @@ HYDRA_APPS: Final = {
 }
 
 
-def run_hydra_app(name: str, arguments: Sequence[str]) -> None:
+def run_script(name: str, arguments: Sequence[str]) -> None:
     """Run an app as the script beside this file, which Lightning can start for each device."""
     sys.argv = [str(Path(__file__).with_name(f"{name}.py")), *arguments]
     import_module(f"gfm.cli.hydra_apps.{name}").main()

@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from gfm.run.app import run_app
+from gfm.run.app import run_hydra_app
 from gfm.run.configs import CONFIGS
 from gfm.run.exit import report_errors
 from gfm.run.overrides import shell_override
@@ -12,7 +12,7 @@ from gfm.run.sweep import run_job, worst_objective
 
 def main() -> None:
     """Run the command line."""
-    run_app(app)
+    run_hydra_app(app)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
@@ -22,7 +22,7 @@ def app(cfg: DictConfig) -> float:
         from gfm.run.evaluate import evaluate  # imported here: --help should not wait for torch
 
         return run_job(cfg, evaluate)
-    return worst_objective(cfg)  # a job of a sweep failed; its error was reported
+    return worst_objective(cfg)  # report_errors has swallowed the error of a job of a sweep
 
 
 if __name__ == "__main__":

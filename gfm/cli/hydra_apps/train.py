@@ -6,7 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from gfm.run.app import run_app
+from gfm.run.app import run_hydra_app
 from gfm.run.configs import CONFIGS
 from gfm.run.exit import report_errors
 from gfm.run.folders import discard_failed_start
@@ -17,7 +17,7 @@ from gfm.system.run_folder import LAST_CHECKPOINT
 
 def main() -> None:
     """Run the command line."""
-    run_app(app, trains=True)
+    run_hydra_app(app, trains=True)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
@@ -31,7 +31,7 @@ def app(cfg: DictConfig) -> float:
         from gfm.run.train import train  # imported here, because --help should not wait for torch
 
         return run_job(cfg, train)
-    return worst_objective(cfg)  # a job of a sweep failed; its error was reported
+    return worst_objective(cfg)  # report_errors has swallowed the error of a job of a sweep
 
 
 if __name__ == "__main__":
