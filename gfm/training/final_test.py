@@ -80,7 +80,8 @@ def run_final_test(
         return None
     best = best_weights(trainer) if which == "best" else None
     last = run / LAST_CHECKPOINT
-    path = best or (last if last.is_file() else None)
+    # Processes started by torchrun or srun may know only another folder than rank zero.
+    path = trainer.strategy.broadcast(best or (last if last.is_file() else None))
     if path is not None:  # even if it is of the last step: with EMA, it holds the averaged weights
         load_weights(module.model, read_weights(path), str(path))
     trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]

@@ -130,6 +130,16 @@ class Killer(pl.Callback):
         raise Killed
 
 
+def test_every_process_tests_the_weights_of_rank_zero(tiny_training, tmp_path, monkeypatch):
+    """Other processes started by torchrun do not know the folder that Hydra made on rank zero."""
+    choice = ["callbacks=ema", "test=false", *TWO]
+    _, run = train(compose_config("train", [*tiny_training, *choice]))
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    monkeypatch.setattr(run["trainer"].strategy, "broadcast", lambda _: last)
+    run_final_test(run["trainer"], run["module"], run["datamodule"], tmp_path, "last")
+    assert same(read_checkpoint(last).state, run["module"])
+
+
 def test_averaged_weights_are_tested_after_a_kill_in_the_test(tiny_training, tmp_path):
     choice = [*tiny_training, "callbacks=ema", "test=last", *TWO]
     killer = f"+callbacks.k._target_={__name__}.Killer"
