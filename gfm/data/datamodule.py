@@ -42,8 +42,8 @@ def _check_apart(trained: Sequence[Photo], validated: Sequence[Photo]) -> None:
     both = {realpath(p.image) for p in trained} & {realpath(p.image) for p in validated}
     if both:
         raise GFMError(
-            f"{len(both)} photos are in both training and validation, such as {min(both)}: remove "
-            "them from one"
+            f"photos are in both training and validation ({len(both):,}), such as {min(both)}: "
+            "remove them from one"
         )
 
 

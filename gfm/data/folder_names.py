@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from gfm.data.headers import describe_faults
+from gfm.data.decoding import decode_channels, load
 from gfm.data.images import is_packed, open_array, read_image
-from gfm.data.listing import list_pictures
+from gfm.data.listing import list_folders, list_pictures
 from gfm.errors import GFMError
-from gfm.system.files import check_file
 
 # Lower-case names of folders in published datasets, the most specific first.
 _IMAGES = (
@@ -74,7 +72,7 @@ def find_folders(
         alphas = grey[0]
     if not images and len(coloured) == 1:
         images = coloured[0]
-    if not images and not alphas and list_pictures(folder):
+    if not images and not (alphas and coloured) and list_pictures(folder):
         images = "."
     if images and not alphas and (are_together or _share(folder / images, _has_opacity) > _MOST):
         alphas = images
@@ -94,7 +92,7 @@ def _undecided(folder: Path, missing: Sequence[str]) -> GFMError:
 
 
 def _folders_of_pictures(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and list_pictures(path)]
+    return [path for path in list_folders(folder) if list_pictures(path)]
 
 
 def find_child(folder: Path, names: Iterable[str]) -> Path | None:
@@ -137,8 +135,5 @@ def _is_grey(path: Path) -> bool:
 def _has_opacity(path: Path) -> bool:
     if is_packed(path):
         return False
-    check_file(path)
-    with describe_faults(path), Image.open(path) as image:
-        if not image.has_transparency_data:
-            return False
-        return np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
+    _, opacity = decode_channels(path, load(path))
+    return opacity is not None and bool(opacity.min() < np.iinfo(opacity.dtype).max)

@@ -232,8 +232,11 @@ def write_array(path: Path, array: np.ndarray) -> None:
     Raises:
         WriteError: The disk is full or read-only, or the folder is missing.
     """
+    array = np.ascontiguousarray(array)
     with open_atomic(path) as file:
-        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        # On a full disk, np.save raises an error that does not say so.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
 
 
 # Options that keep files small and decode fastest: make bench ARGS=formats.

@@ -245,10 +245,15 @@ class Datasets(Protocol):
         """List backgrounds."""
 
 
+def scene_folder(root: Path) -> Path:
+    """Return the folder that holds the background pictures of a root: ``train``, or the root."""
+    return root / "train" if (root / "train").is_dir() else root
+
+
 def scenes(
     root: Path | None, option: str, is_denoised: bool = False, is_for_track: bool = True
 ) -> list[Scene]:
-    """List the background pictures of ``root/train``, or else of ``root``, sorted by name.
+    """List the pictures of :func:`scene_folder`, sorted by name.
 
     Args:
         root: Root of BG-20k or COCO, or any folder of pictures.
@@ -262,9 +267,8 @@ def scenes(
     if root is None:
         what = "this track needs" if is_for_track else "cut-outs need"
         raise GFMError(f"{what} background pictures: set {option}=<folder>")
-    folder = root / "train" if (root / "train").is_dir() else root
     other = ", or track=ori" if is_for_track else ""
-    images = files_by_stem(folder, f"{option}=<folder of backgrounds>{other}")
+    images = files_by_stem(scene_folder(root), f"{option}=<folder of backgrounds>{other}")
     if not is_denoised:
         return [Scene(path) for path in images.values()]
     remedy = _REMEDY["denoised_image"]

@@ -1,5 +1,6 @@
 """Lists the pictures of folders; all messages about missing files come from here."""
 
+import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,12 @@ def list_unread(folder: Path) -> list[Path]:
     """List the visible files of a folder whose formats are not supported, sorted."""
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     return [path for path in paths if path.suffix.lower() not in SUFFIXES and path.is_file()]
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """List the visible sub-folders of a folder that can be read (unlike ``lost+found``), sorted."""
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    return [path for path in paths if path.is_dir() and os.access(path, os.R_OK | os.X_OK)]
 
 
 def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from gfm.data.images import check_size
-from gfm.data.layout import Roots
+from gfm.data.layout import Roots, scene_folder
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.prepare.content import Look, describe, look_at, shorten
@@ -88,16 +88,10 @@ def _parts_of_pairs(pairs: Pairs) -> Iterator[Part]:
 
 def _scene_parts(source: Roots | Pairs) -> Iterator[Part]:
     for root in (source.bg20k, source.coco):
-        if root is None:
-            continue
-        if (root / "train").is_dir() or not root.is_dir():
-            yield Part(
-                root, (Folder(root / "train", is_needed=True), Folder(root / "train_denoise"))
-            )
-            if (root / "testval").is_dir():
-                yield Part(root, (Folder(root / "testval"),))
-        else:
-            yield Part(root, (Folder(root, is_needed=True),))
+        if root is not None:
+            pictures = Folder(scene_folder(root), is_needed=True)
+            yield Part(root, (pictures, Folder(root / "train_denoise")))
+            yield Part(root, (Folder(root / "testval"),))
 
 
 def inspect(group: Group) -> tuple[dict[Path, Look], list[str]]:

@@ -32,6 +32,8 @@ _FEW = 3  # values that one line lists
 _MANY = 20
 _SLIPS = 0.001  # fraction of a trimap that may contradict its matte, as where it was drawn by hand
 _TRIMAP_VALUES = {BACKGROUND, 127, TRANSITION, FOREGROUND}  # some tools write 127
+_NEAR = 8  # distance from 0 or 255 up to which a value was probably meant to be that
+_LARGE = 0.01  # fraction of a matte above which such values matter
 _BORDER = 0.9  # opaque fraction of the border above which a matte is probably inverted
 
 
@@ -62,6 +64,11 @@ TRAITS = {
     "inverted": Trait("are opaque along the border: invert them if they show backgrounds", _MOST),
     "trimap": Trait("hold only 0, 128 and 255, as trimaps do: replace them by mattes", _MOST),
     "binary": Trait("hold only 0 and 255: edges and hair cannot be learnt from them", _NEVER),
+    "hazy": Trait(
+        "are not quite 0 in most of the background, or not quite 255 in most of the foreground, "
+        "which therefore counts as transition: set these pixels to 0 or 255",
+        _NEVER,
+    ),
     "opacity": Trait("have transparency, which is taken as the matte", _NEVER),
     "transparent": Trait("have transparency, which is ignored", _NEVER),
     "grey": Trait("are grey, as mattes are", _NEVER),
@@ -158,9 +165,13 @@ def _matte_traits(matte: np.ndarray) -> Iterator[str]:
     border = np.concatenate([matte[0], matte[-1], matte[:, 0], matte[:, -1]])
     if (border > FOREGROUND // 2).mean() > _BORDER:
         yield "inverted"
-    values = set(np.flatnonzero(cv2.calcHist([matte], [0], None, [256], [0, 256])).tolist())
+    counts = cv2.calcHist([matte], [0], None, [256], [0, 256]).ravel()
+    values = set(np.flatnonzero(counts).tolist())
     if values <= _TRIMAP_VALUES:
         yield "trimap" if values - {BACKGROUND, FOREGROUND} else "binary"
+    for exact, *near in (counts[: _NEAR + 1], counts[: -_NEAR - 2 : -1]):
+        if sum(near) > max(exact, _LARGE * matte.size):
+            yield "hazy"
 
 
 def _constant(array: np.ndarray, role: Role) -> str | None:

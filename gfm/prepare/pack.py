@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from gfm.data.images import is_packed, read_alpha, read_image
-from gfm.data.layout import Folders, Roots
+from gfm.data.layout import Folders, Roots, scene_folder
 from gfm.data.listing import files_by_stem, list_pictures
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
@@ -90,11 +90,10 @@ def photo_items(root: Path, out: Path, folders: Folders, kernel_sizes: Sequence[
 
 def scene_items(root: Path, out: Path, max_side: int) -> list[Item]:
     """List an item for every background that training reads."""
-    plain = not (root / "train").is_dir()  # a folder of pictures, as in gfm.data.layout.scenes
     return [
-        PackItem((path,), (out / folder / f"{stem}.npy",), 3.0, max_side=max_side)
-        for folder in ("." if plain else "train", "train_denoise")
-        for stem, path in files_by_stem(root / folder, None).items()
+        PackItem((path,), (out / folder.relative_to(root) / f"{stem}.npy",), 3.0, max_side=max_side)
+        for folder in (scene_folder(root), root / "train_denoise")
+        for stem, path in files_by_stem(folder, None).items()
     ]
 
 
@@ -183,6 +182,6 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
         strays += [path for stem in found.keys() - stems for path in found[stem]]
     if strays:  # training would use them as well
         raise GFMError(
-            f"{target} holds {len(strays):,} pictures that {root} lacks, such as {min(strays)}: "
+            f"{target} holds pictures that {root} lacks ({len(strays):,}), such as {min(strays)}: "
             "remove them, or choose another --out"
         )

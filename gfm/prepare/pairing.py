@@ -1,6 +1,5 @@
 """Pairs the files of folders by name, and reports those left out or without a partner."""
 
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -8,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfm.data.listing import find_suffix, list_pictures, list_unread
+from gfm.data.listing import find_suffix, list_folders, list_pictures, list_unread
 from gfm.prepare.content import Role, shorten
 
 _AFFIX = re.compile(r"[-_. ]*(mask|matte|alpha|pha|gt|label|trimap|image|img|photo|rgb|original)?$")
@@ -123,16 +122,12 @@ def left_out(folders: Sequence[Folder], roots: Iterable[Path]) -> list[str]:
         if kinds:
             text = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(kinds.items()))
             notes.append(f"{path}: files that are not read: {text}")
-    upper = {path for root in roots if root.is_dir() for path in (root, *_folders_in(root))}
+    upper = {path for root in roots if root.is_dir() for path in (root, *list_folders(root))}
     needed = {path for folder in read for path in (folder.resolve(), *folder.resolve().parents)}
-    for child in sorted({child for path in read | upper for child in _folders_in(path)}):
+    for child in sorted({child for path in read | upper for child in list_folders(path)}):
         found = {} if child.resolve() in needed else list_pictures(child)
         if found:
-            text = f"{sum(map(len, found.values())):,} pictures"
+            count = sum(map(len, found.values()))
+            text = f"{count:,} picture{'s' if count > 1 else ''}"
             notes.append(f"{child.parent}: the sub-folder {child.name} is not read ({text})")
     return notes
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    # Unreadable folders, such as lost+found, are skipped.
-    return [path for path in folder.iterdir() if path.is_dir() and os.access(path, os.R_OK)]

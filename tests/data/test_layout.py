@@ -1,12 +1,13 @@
 """From folders to paths, and messages about missing ones."""
 
+import resource
 import shutil
 
 import cv2
 import numpy as np
 import pytest
 
-from gfm.data.images import read_image, write_png
+from gfm.data.images import read_image, write_array, write_png
 from gfm.data.layout import Folders, Roots, scenes
 from gfm.errors import GFMError
 
@@ -128,6 +129,17 @@ def test_writing_is_all_or_nothing(tmp_path):
     with pytest.raises(GFMError, match=r"cannot write .*x.png"):
         write_png(tmp_path / "x.png", np.zeros((2, 2), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_an_array_that_does_not_fit_names_the_reason(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(GFMError, match=r"cannot write .*x\.npy: File too large"):
+            write_array(tmp_path / "x.npy", np.zeros((500, 500), np.uint8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 def test_large_pictures_are_decoded_small(tmp_path):

@@ -1,8 +1,10 @@
 """Your own photos: which folders are found, what they hold, and messages about missing files."""
 
+import os
 import re
 import unicodedata
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +72,30 @@ def test_folders_are_found_by_name_or_content(root, images, alphas):
     found = photos(root)
     assert {p.image.parent.name for p in found} == {images}
     assert {p.alpha.parent.name for p in found} == {alphas}
+
+
+@pytest.mark.parametrize("mattes", ["mattes", "b_and_w"])
+def test_photos_beside_a_folder_of_mattes(tmp_path, mattes):
+    write(tmp_path, "a", "b")
+    write(tmp_path / mattes, "a", "b", picture=ALPHA)
+    found = photos(tmp_path)
+    assert [(p.image.parent, p.alpha.parent.name) for p in found] == [(tmp_path, mattes)] * 2
+
+
+def test_hidden_and_unreadable_folders_are_ignored(root, monkeypatch):
+    (root / "original").rename(root / "zoo")
+    write(root / ".thumbnails", "a")
+    (root / "lost+found").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "lost+found")
+    list_all = Path.iterdir
+
+    def refuse(folder):
+        if folder.name == "lost+found":
+            raise PermissionError
+        return list_all(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert {p.image.parent.name for p in photos(root)} == {"zoo"}
 
 
 def test_published_layout_with_a_split(root, tmp_path):
@@ -226,7 +252,7 @@ def test_photos_in_training_and_validation_are_an_error(root, tmp_path):
     (both / "train").symlink_to(root, target_is_directory=True)
     (both / "validation").symlink_to(root, target_is_directory=True)
     module = MattingDataModule(Pairs(both), OriginalTrack(), num_workers=0)
-    with pytest.raises(GFMError, match=r"2 photos are in both training and validation, .*o_1"):
+    with pytest.raises(GFMError, match=r"photos are in both training and validation \(2\), .*o_1"):
         module.setup("fit")
 
 

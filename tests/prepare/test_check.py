@@ -94,6 +94,19 @@ def test_an_empty_name_stands_for_no_folder(roots):
     assert check([Roots(roots.photos, folders=folders)], 1) == []
 
 
+def test_denoised_backgrounds_are_checked_in_a_folder_without_train(roots, tmp_path, capsys):
+    shutil.copytree(roots.bg20k / "train", tmp_path / "bg")
+    shutil.copytree(roots.bg20k / "train_denoise", tmp_path / "bg/train_denoise")
+    flat = Roots(roots.photos, bg20k=tmp_path / "bg")
+    assert check([flat], 1) == []
+    assert "is not read" not in capsys.readouterr().out
+    lost = next((tmp_path / "bg/train_denoise").iterdir())
+    lost.unlink()
+    (problem,) = check([flat], 1)
+    assert problem.startswith(f"{lost.parent}: lacks 1 of ")
+    assert problem.endswith(f": {lost.stem}")
+
+
 def test_missing_folders(roots):
     shutil.rmtree(roots.photos / "train/original")
     shutil.rmtree(roots.photos / "train/fg")  # is made by gfm prepare, so it may be missing

@@ -104,6 +104,17 @@ def test_binary_mattes_and_cut_outs_are_noted(root, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    "matte", [SOFT.clip(2, 255), SOFT.clip(0, 254), SOFT.clip(0, 254).astype(np.uint16) * 257]
+)
+def test_mattes_without_certain_background_or_foreground_are_noted(root, capsys, matte):
+    save(root / "masks/b.png", matte)
+    problems, (note,) = seen(root, capsys)
+    assert not problems
+    assert "1 of 6 mattes are not quite 0 in most of the background, or not quite 255" in note
+    assert check_photos(photos(root)) == [note]
+
+
 def test_photos_with_transparency_are_noted(root, capsys):
     (root / "images/a.jpg").unlink()
     save(root / "images/a.png", np.dstack([photo(0), SOFT]))
@@ -188,7 +199,7 @@ def test_folders_that_are_not_read_are_noted(root, capsys):
     assert notes == [
         f"{root}: the sub-folder images is not read (6 pictures)",
         f"{root}: the sub-folder masks is not read (6 pictures)",
-        f"{root / 'test'}: the sub-folder images is not read (1 pictures)",
+        f"{root / 'test'}: the sub-folder images is not read (1 picture)",
     ]
 
 
@@ -254,7 +265,7 @@ def test_skipped_files_are_named(root, capsys):
     ]
     assert notes == [
         f"{root / 'images'}: files that are not read: 1 .heic, 1 .txt",
-        f"{root / 'images'}: the sub-folder more is not read (1 pictures)",
+        f"{root / 'images'}: the sub-folder more is not read (1 picture)",
     ]
 
 
