@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import (
     ModelCheckpoint,
     RichProgressBar,
     Timer,
+    WeightAveraging,
 )
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -39,6 +40,10 @@ class LastCheckpoint(ModelCheckpoint):
         if may_wait and not is_accumulating(trainer):
             super().on_train_batch_end(trainer, *arguments)
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        if not is_accumulating(trainer):
+            super().on_validation_end(trainer, pl_module)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
         # Lightning would warn that it loads only some of the state if the run's folder has moved.
         super().load_state_dict({**state_dict, "dirpath": self.dirpath})
@@ -48,11 +53,12 @@ class TimeLimit(Timer):
     """``Timer`` that checks its limit only at steps that log if there are several processes.
 
     Lightning broadcasts after every batch whether to end, which makes all processes wait for their
-    GPUs.
+    GPUs. No run ends while gradients accumulate, because a resumed run would lack them.
     """
 
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:  # noqa: D102
-        if trainer.world_size == 1 or should_update_logs(trainer):
+        may_wait = trainer.world_size == 1 or should_update_logs(trainer)
+        if may_wait and not is_accumulating(trainer):
             super().on_train_batch_end(trainer, *arguments)
 
 
@@ -71,11 +77,11 @@ class BestCheckpoint(ModelCheckpoint):
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
         # Lightning validates the average, but then saves the current weights. Only checkpoints to
         # resume from hold both.
-        averages = [c for c in trainer.callbacks if isinstance(c, EMA)]  # type: ignore[attr-defined]
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         with ExitStack() as stack:
-            if self.save_weights_only:
-                for average in averages:
-                    stack.enter_context(average.swapped(trainer.lightning_module))
+            for average in callbacks if self.save_weights_only else ():
+                if isinstance(average, WeightAveraging):
+                    stack.enter_context(_averaged(average, trainer.lightning_module))
             super()._save_checkpoint(trainer, filepath)
 
     def _get_metric_interpolated_filepath_name(
@@ -156,6 +162,16 @@ def _copy_missing(source: Path, target: Path) -> None:
             shutil.copyfile(source, aside)
 
 
+@contextmanager
+def _averaged(average: WeightAveraging, module: pl.LightningModule) -> Iterator[None]:
+    """Give the module the averaged weights within the context."""
+    average._swap_models(module)
+    try:
+        yield
+    finally:
+        average._swap_models(module)
+
+
 def _of_step(path: str, step: int) -> str:
     file = Path(path)
     return str(file.with_name(f"{file.stem}_step_{step}{file.suffix}"))
@@ -176,7 +192,9 @@ class EMA(EMAWeightAveraging):
     """``EMAWeightAveraging`` with fewer operations and no GPU synchronisation.
 
     Lightning's class needs several operations for each tensor, and reads a counter from the GPU.
-    Integers, such as a batch norm's number of batches, are copied instead of averaged.
+    Integers, such as a batch norm's number of batches, are copied instead of averaged. With
+    ``update_starting_at_step``, the weights themselves are validated and saved until that step, not
+    those of the start of the run.
     """
 
     def __init__(self, decay: float = 0.999, **options: Any) -> None:
@@ -192,23 +210,26 @@ class EMA(EMAWeightAveraging):
             self._is_swapped = False
 
     def _swap_models(self, pl_module: pl.LightningModule) -> None:
+        self._follow(pl_module)
         super()._swap_models(pl_module)
         self._is_swapped = not self._is_swapped
 
-    @contextmanager
-    def swapped(self, pl_module: pl.LightningModule) -> Iterator[None]:
-        """Give the module the averaged weights within the context."""
-        self._swap_models(pl_module)
-        try:
-            yield
-        finally:
-            self._swap_models(pl_module)
+    def _follow(self, pl_module: pl.LightningModule) -> None:
+        """Copy the current weights to the average if its first update is still to come."""
+        average = self._average_model
+        if isinstance(average, _Average) and not average.n_averaged:
+            average.blend(pl_module, 1.0)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self._follow(pl_module)
+        super().on_train_end(trainer, pl_module)
 
     def on_save_checkpoint(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if self._is_swapped:  # a signal interrupted a validation; tensors are swapped in place
             self._swap_models(pl_module)
+        self._follow(pl_module)
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
 
 
@@ -218,18 +239,21 @@ class _Average(AveragedModel):
         self.decay = decay
         self.n_averaged = torch.zeros_like(self.n_averaged, device="cpu")  # each step reads it
 
-    @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
+        self.blend(model, 1 - self.decay if self.n_averaged else 1.0)
+        self.n_averaged += 1
+
+    @torch.no_grad()
+    def blend(self, model: nn.Module, share: float) -> None:
+        """Add a share of the weights of a model to the average; a share of 1 copies exactly."""
         averaged: list[tuple[Tensor, Tensor]] = []
         averaged += zip(self.module.parameters(), model.parameters(), strict=True)
         copied: list[tuple[Tensor, Tensor]] = []
         for pair in zip(self.module.buffers(), model.buffers(), strict=True):
             is_averaged = self.use_buffers and pair[0].is_floating_point()
             (averaged if is_averaged else copied).append(pair)
-        share = 1 - self.decay if self.n_averaged else 1.0  # the first update copies exactly
         averages = [average for average, _ in averaged]
         values = [value.to(average.device) for average, value in averaged]
         torch._foreach_lerp_(averages, values, share)
         if copied:
             torch._foreach_copy_([old for old, _ in copied], [new for _, new in copied])
-        self.n_averaged += 1

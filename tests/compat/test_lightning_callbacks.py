@@ -51,12 +51,16 @@ class Plain(Steps):
 
 
 class Normed(Plain):
-    """Has batch normalisation."""
+    """Has batch normalisation, and keeps the weights that each validation sees."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.validated: list[list[torch.Tensor]] = []
         torch.manual_seed(0)
         self.layer = nn.Sequential(nn.Linear(1, 3), *norms(1), nn.Linear(3, 1))
+
+    def validation_step(self, batch, batch_idx):
+        self.validated.append([p.detach().clone() for p in self.parameters()])
 
 
 @pytest.mark.parametrize(("minutes", "saved"), [(10, []), (0, [10, 20])])
@@ -106,6 +110,27 @@ def test_nothing_is_saved_between_the_batches_of_a_step(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "save_checkpoint", save)
     trainer.fit(Plain(), DataLoader(torch.ones(5, 1)))
     assert batches == [4, 5]
+
+
+def test_nothing_is_saved_after_a_validation_between_the_batches_of_a_step(tmp_path, monkeypatch):
+    last = LastCheckpoint(tmp_path, "last", every_n_epochs=1, save_on_train_epoch_end=False)
+    trainer = _trainer(
+        tmp_path, callbacks=last, max_epochs=1, accumulate_grad_batches=4, val_check_interval=3
+    )
+    batches = []
+    save = lambda *_: batches.append(num_batches_fetched(trainer))  # noqa: E731
+    monkeypatch.setattr(trainer, "save_checkpoint", save)
+    trainer.fit(Normed(), DataLoader(torch.ones(24, 1), 2), DataLoader(torch.ones(1, 1)))
+    assert batches == [12]
+
+
+def test_no_time_limit_ends_a_run_between_the_batches_of_a_step(tmp_path, monkeypatch):
+    limit = TimeLimit("00:00:00:10")
+    trainer = _trainer(tmp_path, callbacks=limit, max_epochs=1, accumulate_grad_batches=4)
+    elapsed = lambda *_: 0 if num_batches_fetched(trainer) < 5 else 11  # noqa: E731
+    monkeypatch.setattr(limit, "time_elapsed", elapsed)
+    trainer.fit(Plain(), DataLoader(torch.ones(16, 1)))
+    assert num_batches_fetched(trainer) == 8
 
 
 class Operations(TorchDispatchMode):
@@ -188,23 +213,36 @@ def test_a_resumed_average_is_bit_identical(tmp_path):
         assert torch.equal(states[2][name], value), name
 
 
-def test_the_best_file_holds_the_average_that_was_validated(tmp_path):
+@pytest.mark.parametrize("kind", [EMA, original.EMAWeightAveraging])
+def test_the_best_file_holds_the_average_that_was_validated(tmp_path, kind):
     best = BestCheckpoint(
         tmp_path, "best", "score", mode="max", every_n_train_steps=1, save_weights_only=True,
         enable_version_counter=False,
     )  # fmt: skip
     module = Scored([0.0, 1.0, 2.0, 3.0])
-    trainer = _trainer(tmp_path, callbacks=[EMA(0.8), best], max_epochs=1)
+    trainer = _trainer(tmp_path, callbacks=[kind(decay=0.8), best], max_epochs=1)
     trainer.fit(module, DataLoader(torch.arange(1.0, 5)[:, None]))
     saved = _read(tmp_path / "best.ckpt")["state_dict"]
     for name, value in module.state_dict().items():  # the average, after a training
         assert torch.equal(saved[name], value), name
 
 
+def test_weights_are_validated_saved_and_kept_until_averaging_starts(tmp_path):
+    states = []
+    for callbacks in ([], [EMA(0.8, update_starting_at_step=99)]):
+        module, last = Normed(), LastCheckpoint(tmp_path, "last", enable_version_counter=False)
+        trainer = _trainer(tmp_path, callbacks=[*callbacks, last], max_epochs=1)
+        trainer.fit(module, pairs(), DataLoader(torch.ones(1, 1)))
+        saved = _read(tmp_path / "last.ckpt")["state_dict"].values()
+        states.append([*module.validated[-1], *saved, *module.state_dict().values()])
+    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+
 def test_a_signal_in_a_validation_saves_each_weight_in_its_place():
     module = Normed()
     average = EMA(0.8)
     average.setup(on_device("cpu"), module, "fit")
+    average._average_model.update_parameters(module)
     for tensor in average._average_model.module.parameters():
         tensor.data.fill_(7)
     before = {name: value.clone() for name, value in module.state_dict().items()}
