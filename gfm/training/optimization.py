@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from gfm.errors import GFMError
 from gfm.models.gfm import GFM
@@ -92,13 +92,26 @@ def make_schedule(
     """Make a schedule, and pass it the number of steps if it accepts ``total_steps``.
 
     Raises:
-        GFMError: The schedule does not accept the arguments in ``factory``.
+        GFMError: The schedule does not accept the arguments in ``factory``, follows a metric, or
+            ignores the learning rates of layers.
     """
+    num_rates = len({group["lr"] for group in optimizer.param_groups})
     parameters = inspect.signature(factory).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     takes_steps = takes_any or "total_steps" in parameters
     options = {"total_steps": total_steps} if takes_steps else {}
     schedule: LRScheduler = _build("scheduler", factory, optimizer, **options)
+    name = type(schedule).__name__
+    if isinstance(schedule, ReduceLROnPlateau):
+        raise GFMError(
+            f"scheduler: {name} follows a metric, but schedules here depend on the step alone: "
+            "choose one that does, such as torch.optim.lr_scheduler.CosineAnnealingLR"
+        )
+    if len({group["lr"] for group in group_options(optimizer)}) < num_rates:
+        raise GFMError(
+            f"scheduler: {name} gives all layers the same learning rate: set layer_decay=1, or "
+            "choose a schedule that multiplies their rates"
+        )
     return schedule
 
 

@@ -76,6 +76,17 @@ def test_wrong_arguments_are_one_line(model):
         make_schedule(torch.optim.lr_scheduler.StepLR, optimizer, total_steps=10)
 
 
+def test_schedules_that_cannot_be_followed_are_refused(model):
+    optimizer = make_optimizer(partial(torch.optim.SGD, lr=0.8), parameter_groups(model, 0.5))
+    with pytest.raises(GFMError, match="ReduceLROnPlateau follows a metric"):
+        make_schedule(torch.optim.lr_scheduler.ReduceLROnPlateau, optimizer, total_steps=10)
+    one_cycle = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.8)
+    with pytest.raises(GFMError, match="OneCycleLR gives all layers the same learning rate"):
+        make_schedule(one_cycle, optimizer, total_steps=10)
+    alike = make_optimizer(partial(torch.optim.SGD, lr=0.8), parameter_groups(model))
+    assert make_schedule(one_cycle, alike, total_steps=10).total_steps == 10
+
+
 @pytest.mark.parametrize("fused", [False, True])
 def test_a_resumed_run_may_use_another_memory_format(fused):
     """Fused Adam reads weights, gradients and moments as flat memory, whatever their strides."""
