@@ -1,7 +1,9 @@
 """Resolves, validates, completes and freezes the configuration that Hydra composed."""
 
+import re
 from typing import Any, TypeVar
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
@@ -12,6 +14,7 @@ from gfm.option_sections import FROM_PHOTOS
 from gfm.run.from_photos import fit_to_photos, restore_photo_options
 from gfm.run.from_weights import take_network
 from gfm.run.option_errors import explain, options_of_set
+from gfm.run.saved_options import by_option, given_overrides
 from gfm.run.test_set_options import ONLY_EVALUATED, config_of_set
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
@@ -57,8 +60,21 @@ def load_evaluate_configs(cfg: DictConfig) -> list[EvaluateConfig]:
 
 
 def _load_evaluate_config(cfg: DictConfig) -> EvaluateConfig:
+    if cfg.checkpoint is not None and cfg.inference is None:
+        _check_no_scales()
     options = OmegaConf.to_container(cfg, resolve=True)
     return _fit_to_machine(_validate(EvaluateConfig, options, cfg))
+
+
+def _check_no_scales() -> None:
+    """Check that the command line sets no scales, which the inference of the weights ignores."""
+    given = given_overrides(HydraConfig.get()) if HydraConfig.initialized() else []
+    for name, option in by_option(given).items():
+        if re.match(r"(data|sets\.\w+)\.scales\b", name):
+            raise GFMError(
+                f"{option} has no effect, because inference=null keeps the scales of the "
+                "checkpoint's run: add inference=hybrid, or another"
+            )
 
 
 def _validate(kind: type[C], options: Any, cfg: DictConfig) -> C:

@@ -248,6 +248,7 @@ EVALS = (
     ("checkpoint={shared}/net.ckpt", "inference=native", "trainer.precision=8"),
     ("checkpoint={shared}/net.ckpt", "inference=hybrid", "data.scales.glance=0"),
     ("checkpoint={shared}/net.ckpt", "inference=hybrid", "data.scales.glance=nan"),
+    ("checkpoint={shared}/net.ckpt", "data.scales.focus=1"),  # without inference=...
     ("checkpoint={shared}/net.ckpt", "inference=resize", "inference.max_size=-5"),
     ("checkpoint={shared}/net.ckpt", "trainer.devices=0"),
     ("checkpoint={shared}/net.ckpt", "trainer.limit_test_batches=-1"),
