@@ -51,7 +51,7 @@ class Folders:
         denoised_foreground: The foregrounds without noise.
         labels: Labels that ``gfm prepare pack`` derives from the mattes, one sub-folder per kind.
         validation_image: Validation photos.
-        validation_alpha: Their mattes.
+        validation_alpha: Their mattes; empty if there are no validation photos.
         validation_trimap: Their trimaps; empty if there are none.
     """
 
@@ -142,6 +142,8 @@ class Roots:
         Raises:
             GFMError: A folder, or the partner of a file, is missing.
         """
+        if not self.folders.validation_alpha:
+            return []
         partners = {"image": "validation_image"}
         trimaps = self.folders.validation_trimap
         if trimaps and (self.photos / trimaps).is_dir():

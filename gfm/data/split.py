@@ -76,7 +76,8 @@ def read_split(path: Path, part: str = HELD_OUT) -> set[str]:
         GFMError: The file is missing or damaged.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        # Excel writes a byte order mark to a split that was edited.
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, strict=True))
         return {row["name"] for row in rows if row["part"] == part}
     except OSError as error:

@@ -59,6 +59,8 @@ def _parts_of_roots(roots: Roots) -> Iterator[Part]:
         *(Folder(path, "labels") for path in roots.label_folders()),
     ]
     yield Part(root, tuple(train))
+    if not names.validation_alpha:
+        return
     validation = [
         Folder(root / names.validation_alpha, "alpha", True),
         Folder(root / names.validation_image, "photo", True),

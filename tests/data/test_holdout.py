@@ -90,6 +90,9 @@ def test_an_earlier_split_is_read_again(tmp_path):
     again, others = hold_out(photos(*names, "new"), 0.5, tmp_path / "split.csv")
     assert again == held_out
     assert {p.name for p in others} == {p.name for p in trained} | {"new"}
+    text = (tmp_path / "split.csv").read_text("utf-8")
+    (tmp_path / "excel.csv").write_text(text, "utf-8-sig")
+    assert hold_out(photos(*names), 0.5, tmp_path / "excel.csv")[0] == held_out
     with pytest.raises(GFMError, match=r"split\.csv names none of the 1 photos"):
         hold_out(photos("z"), 2, tmp_path / "split.csv")
     with pytest.raises(GFMError, match=r"cannot read .*nowhere\.csv: No such file"):

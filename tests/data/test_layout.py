@@ -10,6 +10,7 @@ import pytest
 from gfm.data.images import read_image, write_array, write_png
 from gfm.data.layout import Folders, Roots, scenes
 from gfm.errors import GFMError
+from gfm.prepare.check import check
 
 
 @pytest.fixture
@@ -40,6 +41,13 @@ def test_validation_works_without_trimaps(am2k):
     assert all(p.trimap for p in Roots(am2k).validation())
     shutil.rmtree(am2k / "validation/trimap")
     assert not any(p.trimap for p in Roots(am2k).validation())
+
+
+def test_a_dataset_may_have_no_validation_photos(am2k):
+    shutil.rmtree(am2k / "validation")
+    roots = Roots(am2k, folders=Folders(validation_alpha=""))
+    assert roots.validation() == []
+    assert check([roots], 1) == []
 
 
 @pytest.mark.parametrize(
