@@ -69,11 +69,11 @@ class Pairs:
         """
         photos = self._photos(self.parts()[0])
         if is_denoised:
-            raise GFMError("data=pairs has no denoised photos: set track.denoise=false")
+            raise GFMError(f"{self.root} has no denoised photos: set track.denoise=false")
         if foreground == "image":
             return photos
         if not photos[0].is_cutout:
-            raise GFMError("data=pairs has no foregrounds: set track.foreground=image")
+            raise GFMError(f"{self.root} has no foregrounds: set track.foreground=image")
         return [replace(photo, foreground=photo.image) for photo in photos]
 
     def validation(self) -> list[Photo]:

@@ -46,9 +46,9 @@ class OriginalTrack:
             GFMError: Files are missing, or the photos are cut-outs, which have no background.
         """
         photos = datasets.training(self.foreground, False)
-        if any(photo.is_cutout for photo in photos):
+        if cutout := next((photo for photo in photos if photo.is_cutout), None):
             raise GFMError(
-                f"{photos[0].image.parent} holds cut-outs, which need backgrounds: set "
+                f"{cutout.image.parent} holds cut-outs, which need backgrounds: set "
                 "track=comp_rssn paths.bg20k=<folder of backgrounds>"
             )
         return photos

@@ -13,6 +13,7 @@ from gfm.data.tracks import OriginalTrack
 from gfm.errors import GFMError
 from gfm.run.train import train
 from tests.conftest import SMALL_NETWORK, compose_config
+from tests.data.test_pairs import CUTOUT, write
 from tests.run.test_finetune import make_photos
 
 
@@ -40,6 +41,17 @@ def test_names_cannot_clash_and_each_dataset_is_validated(mixture):
     assert Counter(photo.dataset for photo in module.validation.photos) == {"": 2, "zoo_v2": 2}
     assert [photo.dataset for photo in module.photos] == ["", ""]  # of the final test
     assert len(module.training) == 6
+
+
+def test_an_added_dataset_that_a_track_cannot_use_is_named(tmp_path):
+    mine, cutouts, bg = (tmp_path / name for name in ("mine", "cutouts", "bg"))
+    make_photos(mine, 3)
+    write(cutouts, "a", "b", picture=CUTOUT)
+    write(bg, "x")
+    with pytest.raises(GFMError, match=r"^.*cutouts holds cut-outs, which need backgrounds"):
+        OriginalTrack().photos(Mixture(Pairs(mine, bg20k=bg), [cutouts]))
+    with pytest.raises(GFMError, match=r"^.*mine has no foregrounds: set track\.foreground=image"):
+        Mixture(Pairs(cutouts, bg20k=bg), [mine]).training("closed_form", is_denoised=False)
 
 
 def test_two_folders_of_one_name(tmp_path):
