@@ -11,20 +11,17 @@ import itertools
 import math
 import string
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import scipy.stats
-import yaml
 
 from gfm.errors import GFMError
-from gfm.evaluation.test_sets import read_test_sets
-from gfm.evaluation.trained_photos import trained_photos
-from gfm.system.files import read_table
+from gfm.evaluation.scores import Scores, read_scores
 
 _BATCH = 500  # bootstrap samples at a time, to limit memory
 _DRAWS = 10_000  # bootstrap samples; other seeds move the bounds by about 1/50 of the interval
@@ -32,24 +29,8 @@ _DRAWS = 10_000  # bootstrap samples; other seeds move the bounds by about 1/50 
 FEW: Final = 10
 """With fewer photos, intervals cover the true mean in under 90 % of cases; with 2, in half."""
 
-
-@dataclass(frozen=True)
-class Scores:
-    """The metrics of a run by photo, NaN where a metric has no value.
-
-    ``label`` identifies the run in tables. ``protocol`` and ``name`` are empty if unknown.
-    """
-
-    label: str
-    folder: Path
-    rows: dict[str, dict[str, float]]
-    protocol: str = ""
-    name: str = ""
-    trained: frozenset[str] = frozenset()  # photos that its network was trained on
-    config: Mapping[str, Any] = field(default_factory=dict)
-    sets: tuple[str, ...] = ()  # test sets, if there are several; photos are `<set>/<photo>`
-    # Identities of the data by test set: the folder and, for published sets, the name.
-    data: Mapping[str, frozenset[str]] = field(default_factory=dict)
+FLAT_MARK: Final = "†"
+"""Marks results with mattes that are nearly empty or constant."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +79,15 @@ class Comparison:
         if 1 < smallest < FEW:
             where = " in a test set" if self.test_sets() else ""
             notes.append(f"With only {smallest} photos{where}, 95 % intervals are too narrow.")
+        flat = [(run.label, self.num_flat(run)) for run in self.runs]
+        if found := [f"{label} ({n} of {len(self.photos)})" for label, n in flat if n]:
+            text = f"{FLAT_MARK} Nearly empty or constant mattes, whose SAD may be low"
+            notes.append(f"{text}: {', '.join(found)}.")
         return notes
+
+    def num_flat(self, run: Scores) -> int:
+        """Return how many mattes of a run are nearly empty or constant."""
+        return len(run.flat.intersection(self.photos))
 
     @cached_property
     def rows(self) -> list[ComparisonRow]:
@@ -127,60 +116,6 @@ class Comparison:
             values = self.shared_values()[:, indices, column]
             paired = (values[1:] - values[:1]).T
             yield name, mean_over_photos(values), tuple(bootstrap_differences(paired))
-
-
-def read_scores(folder: Path, label: str) -> Scores:
-    """Read the scores of an evaluation, or of the final test of a training run.
-
-    Raises:
-        GFMError: The table is missing, or a file of the run is damaged.
-    """
-    if sets := read_test_sets(folder):
-        return _merge(folder, {name: read_scores(folder / name, label) for name in sets})
-    path = folder / "per_image.csv"
-    if not path.is_file():
-        raise GFMError(
-            f"{folder} has no per_image.csv: choose the folder of an evaluation, or of a training "
-            "run that finished its final test"
-        )
-    scores = Scores(label, folder, read_table(path))
-    file = folder / "config.yaml"
-    if not file.is_file():
-        return scores
-    try:
-        config = yaml.safe_load(file.read_text("utf-8"))
-        metrics, run = config.get("metrics") or {}, config.get("run") or {}
-        protocol = config.get("protocol") or metrics.get("protocol")
-        return replace(
-            scores,
-            protocol=str(protocol or ""),
-            name=str(run.get("name") or ""),
-            trained=frozenset(trained_photos(folder, config)),
-            config=config,
-            data={"": _identity(config.get("data") or {})},
-        )
-    except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
-        raise GFMError(f"{file} is damaged or not the configuration of a run: remove it") from error
-
-
-def _merge(folder: Path, sets: Mapping[str, Scores]) -> Scores:
-    first = next(iter(sets.values()))
-    return replace(
-        first,
-        folder=folder,
-        name=", ".join(sets),
-        rows={f"{name}/{p}": row for name, of in sets.items() for p, row in of.rows.items()},
-        trained=frozenset(f"{name}/{p}" for name, of in sets.items() for p in of.trained),
-        sets=tuple(sets),
-        data={name: known for name, of in sets.items() for known in of.data.values()},
-    )
-
-
-def _identity(data: Mapping[str, Any]) -> frozenset[str]:
-    if root := data.get("root"):
-        return frozenset([str(Path(root).resolve())])
-    photos = (data.get("source") or {}).get("photos")
-    return frozenset(filter(None, [photos and str(Path(photos).resolve()), data.get("name")]))
 
 
 def compare_runs(folders: Sequence[Path]) -> Comparison:

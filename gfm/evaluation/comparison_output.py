@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import Comparison, ComparisonRow, Difference
+from gfm.evaluation.comparison import FLAT_MARK, Comparison, ComparisonRow, Difference
 from gfm.evaluation.html import write_page
 from gfm.system.console import console
 
@@ -24,7 +24,8 @@ def print_comparison(comparison: Comparison, metric: str, num_photos: int) -> No
     """
     out = console()
     for run in comparison.runs:
-        out.print(Text.assemble((run.label, "bold"), f"  {run.folder}  {run.name}"))
+        label = f"{run.label} {FLAT_MARK}" if comparison.num_flat(run) else run.label
+        out.print(Text.assemble((label, "bold"), f"  {run.folder}  {run.name}"))
     for note in comparison.notes():
         out.print(note)
     title = f"{_describe_means(comparison)}, differences with 95 % intervals"

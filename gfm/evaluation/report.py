@@ -20,6 +20,7 @@ from gfm.metrics.error_map import error_colours
 from gfm.system.cores import num_cores
 from gfm.system.progress import Progress
 from gfm.system.threads import map_threads
+from gfm.training.callbacks.flat_mattes import is_flat
 
 _SCOPES = {"": "Whole image", "transition": "Transition region"}
 _LOSSLESS = 101  # OpenCV's WebP quality above 100
@@ -51,11 +52,14 @@ def write_report(
     means: dict[str, float],
     images: Sequence[ReportImage],
     units: Mapping[str, str] | None = None,
-) -> None:
+) -> list[str]:
     """Write an evaluation as one HTML file that needs neither the internet nor other files.
 
     Each image takes about 0.1 MB. The facts (what was evaluated and how) are shown in the given
     order. ``means`` and ``units`` (:func:`gfm.metrics.metric_units`) are by metric key.
+
+    Returns:
+        The names of images whose prediction is nearly empty or constant.
 
     Raises:
         GFMError: A picture cannot be read, or the page cannot be written.
@@ -71,6 +75,7 @@ def write_report(
     ]
     values = {"title": title, "facts": facts, "metrics": metrics, "rows": rows}
     write_page(path, "report.html.jinja", **values, legend=_legend())
+    return [row["name"] for row in rows if row["is_flat"]]
 
 
 class _Metric:
@@ -158,6 +163,7 @@ def _encode(image: ReportImage) -> dict[str, Any]:
     size, *others = {p.shape[1::-1] for p in (truth, prediction, photo)}
     if others:
         raise ValueError(f"{image.name}: photo, prediction and truth differ in size.")
+    flat = is_flat(prediction, truth)
     scale = min(1.0, _MAX_SIDE / max(size))
     width, height = (max(1, round(side * scale)) for side in size)
     # Averaging keeps thin errors in proportion; nearest-neighbour sampling loses or inflates them.
@@ -169,6 +175,7 @@ def _encode(image: ReportImage) -> dict[str, Any]:
     colours = (_webp(photo[..., ::-1], quality) for quality in (82, 70, 55, 40))
     errors = (error_colours(prediction - truth, levels) for levels in (63, 31, 15))
     return {
+        "is_flat": flat,
         "full_size": size,
         "size": (width, height),
         "photo": _data_url(_PHOTO_BYTES, colours),

@@ -15,6 +15,7 @@ from gfm.evaluation.journal import Rows
 from gfm.evaluation.report import ReportImage, write_report
 from gfm.evaluation.test_sets import write_metrics
 from gfm.system.files import write_table
+from gfm.system.run_folder import write_flat_mattes
 from gfm.training.loggers.image_logging import (
     PICTURES,
     Preview,
@@ -44,7 +45,7 @@ def write_results(
     facts: dict[str, str],
     units: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Write ``per_image.csv``, ``report.html`` and, last, ``metrics.json``.
+    """Write ``per_image.csv``, ``report.html``, a list of flat mattes and, last, ``metrics.json``.
 
     The folder is that of the evaluation, with the mattes in ``alpha/``.
 
@@ -61,7 +62,8 @@ def write_results(
         for p in photos
         if p.name in rows
     ]
-    write_report(folder / "report.html", "Evaluation", facts, means, images, units)
+    flat = write_report(folder / "report.html", "Evaluation", facts, means, images, units)
+    write_flat_mattes(folder, flat)
     write_metrics(folder, summary)
     return summary
 

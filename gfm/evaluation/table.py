@@ -16,15 +16,15 @@ import numpy as np
 
 from gfm.errors import GFMError
 from gfm.evaluation.comparison import (
+    FLAT_MARK,
     Comparison,
-    Scores,
     bootstrap_differences,
     match_runs,
     mean_over_photos,
-    read_scores,
 )
 from gfm.evaluation.journal import read_settings
 from gfm.evaluation.published import find_published
+from gfm.evaluation.scores import Scores, read_scores
 from gfm.metrics import METRIC_NAMES, metric_units
 from gfm.system.files import write_text
 
@@ -76,7 +76,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """A cell with its options and runs; ``entries`` is empty if no run has a result yet."""
+    """A cell with its options and runs; ``entries`` is empty if no run has a result yet.
+
+    ``num_flat`` mattes of its runs are nearly empty or constant.
+    """
 
     label: str
     options: list[str]
@@ -84,6 +87,12 @@ class Row:
     num_runs: int
     entries: list[Entry]
     published: dict[str, float]
+    num_flat: int
+
+    @property
+    def shown(self) -> str:
+        """The label, marked if there are such mattes."""
+        return f"{self.label} {FLAT_MARK}" if self.num_flat else self.label
 
 
 @dataclass(frozen=True)
@@ -139,19 +148,26 @@ def build_table(sweep: Path) -> Table:
     comparison = match_runs(found)
     entries = _entries(comparison, [len(cell) for cell in runs.values()], definition.metrics)
     published = {label: _published(definition, label, cell) for label, cell in runs.items()}
-    rows = [
-        Row(label, definition.options[label], folders, len(runs[label]), row, published[label])
-        for (label, folders), row in zip(definition.cells.items(), entries, strict=True)
-    ]
+    rows = []
+    for (label, cell), row in zip(runs.items(), entries, strict=True):
+        options, folders = definition.options[label], definition.cells[label]
+        flat = sum(map(comparison.num_flat, cell))
+        rows.append(Row(label, options, folders, len(cell), row, published[label], flat))
     metrics = [name for name in definition.metrics if name in comparison.metrics]
     units = metric_units(next((run.protocol for run in found if run.protocol), "gfm"))
     notes = [
         *_notes(comparison, rows, metrics),
-        *(" ".join(note.split()) for note in definition.notes),  # one line each, for LaTeX comments
+        *map(_one_line, definition.notes),
         *_sources(definition, published),
     ]
     known = [m for m in metrics if any(m in row.published for row in rows)]
-    return Table(definition.title, metrics, units, rows, definition.shared, notes, known)
+    title = _one_line(definition.title)
+    return Table(title, metrics, units, rows, definition.shared, notes, known)
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line breaks, which would end a comment of LaTeX."""
+    return " ".join(text.split())
 
 
 def _check_weights(runs: Sequence[Scores]) -> None:
@@ -193,7 +209,8 @@ def _entries(
             rank = rank if is_error[column] else 0
             spread = runs[i][:, column]
             deviation = float(spread.std(ddof=1)) if len(spread) > 1 else None
-            is_close = is_error[column] and rank != 1 and not difference.is_significant
+            is_ranked = is_error[column] and bool(np.isfinite(value))
+            is_close = is_ranked and rank != 1 and not difference.is_significant
             rows[i].append(Entry(float(value), deviation, rank, is_close))
     return rows
 

@@ -20,8 +20,15 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": "\\textbackslash{}",
     "~": "\\textasciitilde{}",
     "^": "\\textasciicircum{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "|": "\\textbar{}",
+    # At the start of a row, these would be arguments of the command before it.
+    "[": "{[}",
+    "*": "{*}",
     "±": "$\\pm$",
     "≈": "$\\approx$",
+    "†": "$\\dagger$",
 }
 
 
@@ -87,7 +94,7 @@ def _lines(table: Table, mark: Callable[[str, int], Any]) -> list[list[Any]]:
     for row, (shown, published) in zip(table.rows, texts, strict=True):
         ranks = [entry.rank for entry in row.entries] or [0] * len(shown)
         own = [mark(text, rank) for text, rank in zip(shown, ranks, strict=True)]
-        lines.append([mark(row.label, 0), *own, *(mark(text, 0) for text in published)])
+        lines.append([mark(row.shown, 0), *own, *(mark(text, 0) for text in published)])
     return lines
 
 
@@ -128,6 +135,7 @@ def _csv_rows(table: Table) -> dict[str, dict[str, Any]]:
     rows = {}
     for row in table.rows:
         line: dict[str, Any] = {"runs": row.num_runs, "options": " ".join(row.options)}
+        line["flat_mattes"] = row.num_flat if row.num_runs else None
         entries: list[Any] = row.entries or [None] * len(table.metrics)
         for name, entry in zip(table.metrics, entries, strict=True):
             line[name] = entry.mean if entry else None

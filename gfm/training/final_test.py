@@ -9,6 +9,7 @@ from gfm.checkpoints import load_weights, read_weights
 from gfm.data.datamodule import MattingDataModule
 from gfm.inference import format_inferer
 from gfm.system.run_folder import LAST_CHECKPOINT
+from gfm.training.callbacks.flat_mattes import FlatMattes
 from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
 
@@ -85,6 +86,9 @@ def run_final_test(
     if path is not None:  # even if it is of the last step: with EMA, it holds the averaged weights
         load_weights(module.model, read_weights(path), str(path))
     trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, FlatMattes):
+            callback.folder = run
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     title = f"{'best' if best else 'last'} weights, {_tested_photos(trainer, datamodule)}"

@@ -13,10 +13,12 @@ import pytest
 import yaml
 
 from gfm.errors import GFMError
-from gfm.evaluation.comparison import bootstrap_differences, compare_runs, read_scores
+from gfm.evaluation.comparison import bootstrap_differences, compare_runs
 from gfm.evaluation.comparison_output import check_page, print_comparison, write_comparison
+from gfm.evaluation.scores import read_scores
 from gfm.run.folders import save_config
 from gfm.system.files import write_table
+from gfm.system.run_folder import write_flat_mattes
 from tests.conftest import PROJECT
 
 
@@ -105,6 +107,22 @@ def test_few_photos_give_a_note(tmp_path):
     sets = write_sets(tmp_path / "sets", one=[1.0] * 20, two=[1.0] * 3)
     (note,) = compare_runs([sets, sets]).notes()
     assert note.startswith("With only 3 photos in a test set")
+
+
+def test_runs_with_flat_mattes_are_marked(tmp_path, capsys):
+    rows = {str(i): {"sad": i} for i in range(12)}
+    folders = [write(tmp_path / name, rows) for name in ("good", "collapsed")]
+    write_flat_mattes(folders[1], ["3", "11", "left out"])
+    both = compare_runs(folders)
+    note = "† Nearly empty or constant mattes, whose SAD may be low: B (2 of 12)."
+    assert both.notes() == [note]
+    print_comparison(both, "sad", 0)
+    write_comparison(tmp_path / "page.html", both)
+    assert capsys.readouterr().out.splitlines()[1].startswith(f"B †  {folders[1]}")
+    assert "<dt>A</dt>" in (tmp_path / "page.html").read_text()
+    assert "<dt>B †</dt>" in (tmp_path / "page.html").read_text()
+    write_flat_mattes(folders[1], [])  # a repeated test
+    assert compare_runs(folders).notes() == []
 
 
 def test_the_page_names_runs_from_any_folder(tmp_path, monkeypatch):

@@ -6,13 +6,16 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from gfm.checkpoints.export.hub import read_metrics
+from gfm.data.images import write_png
 from gfm.evaluation.scoring import Scorer
 from gfm.metrics import METRIC_NAMES
 from gfm.run import build_evaluation
+from gfm.system.run_folder import read_flat_mattes
 from tests.evaluation.conftest import SIZES
 from tests.training.wandb_file import described, files, read, rows
 
@@ -98,6 +101,13 @@ def test_a_metric_without_a_value_for_a_photo_is_left_out_of_its_mean(run, matte
     written = json.loads((folder / "metrics.json").read_text(), parse_constant=pytest.fail)
     assert (written["narrow"], written["never"], written["infinite"]) == (2.0, None, None)
     assert "never" not in read_metrics(folder / "metrics.json")
+
+
+def test_flat_mattes_are_listed(run, mattes):
+    write_png(mattes / "b.png", np.full(SIZES["b"], 90, np.uint8))
+    write_png(mattes / "d.png", np.zeros(SIZES["d"], np.uint8))
+    _, folder = run(f"predictions={mattes}")
+    assert read_flat_mattes(folder) == {"b", "d"}
 
 
 def test_tensorboard_has_the_same_pictures_and_histograms(run, mattes):

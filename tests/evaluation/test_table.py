@@ -14,6 +14,7 @@ from gfm.evaluation.published import find_published, published_rows
 from gfm.evaluation.table import Definition, build_table, save_definition
 from gfm.evaluation.table_output import publish_table, to_latex, to_markdown
 from gfm.system.files import write_table
+from gfm.system.run_folder import write_flat_mattes
 
 PAPER = {
     "data": {"name": "am2k"},
@@ -88,7 +89,7 @@ def test_the_files(tmp_path, capsys):
         "| none | – |  |",
     ]
     latex = (tmp_path / "table.tex").read_text()
-    assert "F<a>r \\& 5 \\% & 4.75 $\\pm$ 0.35 &  \\\\" in latex
+    assert "F\\textless{}a\\textgreater{}r \\& 5 \\% & 4.75 $\\pm$ 0.35 &  \\\\" in latex
     assert "best & \\textbf{2.48 $\\pm$ 0.04} & 10.89 \\\\" in latex
     assert "\n% On two lines.\n" in latex
     rows = {row["cell"]: row for row in csv.DictReader((tmp_path / "table.csv").open())}
@@ -175,6 +176,39 @@ def test_weights_that_change_between_cells_are_refused(tmp_path):
 def test_without_results_there_is_no_table(tmp_path):
     with pytest.raises(GFMError, match=r"no run of the table in .* has a result yet"):
         build_table(write(tmp_path, {}))
+
+
+def test_cells_with_flat_mattes_are_marked(tmp_path):
+    write(tmp_path)
+    write_flat_mattes(tmp_path / "best_seed1", ["p0", "p3", "left out"])
+    publish_table(tmp_path)
+    assert "| best † | **2.48 ± 0.04** |" in (tmp_path / "table.md").read_text()
+    assert "\nbest $\\dagger$ & \\textbf{2.48" in (tmp_path / "table.tex").read_text()
+    assert '<th scope="row">best †</th>' in (tmp_path / "table.html").read_text()
+    note = "† Nearly empty or constant mattes, whose SAD may be low: best_seed1 (2 of 4)."
+    assert all(note in (tmp_path / f"table.{e}").read_text() for e in ("tex", "html"))
+    rows = {row["cell"]: row for row in csv.DictReader((tmp_path / "table.csv").open())}
+    assert {label: row["flat_mattes"] for label, row in rows.items()} == {
+        "F<a>r & 5 %": "0", "near": "0", "best": "2", "none": "",
+    }  # fmt: skip
+
+
+def test_labels_and_titles_cannot_become_commands_of_latex(tmp_path):
+    """In LaTeX, a bracket or a star at the start of a row belongs to the command before it."""
+    sweep = write(tmp_path, {"far_seed0": [1.0], "near_seed0": [2.0]})
+    text = (sweep / "table.json").read_text()
+    text = text.replace('"A & b"', '"A\\nb"').replace('"F<a>r & 5 %"', '"[norms] frozen"')
+    (sweep / "table.json").write_text(text.replace('"near":', '"*|":'))
+    lines = to_latex(build_table(sweep)).splitlines()
+    assert lines[0] == "% A b"
+    assert "{[}norms] frozen & \\textbf{1.00} \\\\" in lines
+    assert "{*}\\textbar{} & \\textit{2.00 $\\approx$} \\\\" in lines
+
+
+def test_cells_without_values_are_not_close_to_the_best(tmp_path):
+    table = build_table(write(tmp_path, {"far_seed0": ["nan"], "near_seed0": [2.0]}))
+    assert not any(entry.is_close for row in table.rows for entry in row.entries)
+    assert not any("≈" in note for note in table.notes)
 
 
 def test_small_values_keep_three_digits(tmp_path):

@@ -13,6 +13,7 @@ from gfm.checkpoints import read_checkpoint
 from gfm.errors import GFMError
 from gfm.run.evaluate import evaluate
 from gfm.run.train import train
+from gfm.system.run_folder import read_flat_mattes
 from gfm.training.final_test import _describe_choice, run_final_test
 from tests.conftest import EVERY_EPOCH, compose_config
 from tests.training.test_resume import Killed
@@ -39,11 +40,14 @@ def printed_evaluation(text: str, tiny: list[str], folder) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("which", ["best", "last"])
-def test_the_printed_command_reproduces_the_metrics(tiny, tiny_training, tmp_path, capsys, which):
+def test_the_printed_command_reproduces_the_metrics(
+    tiny, tiny_training, tmp_path, capsys, monkeypatch, which
+):
     """With the same inference, and the network's floats, to the last digit."""
+    monkeypatch.setattr("gfm.training.callbacks.flat_mattes._LITTLE", 1e3)  # all mattes are flat
     cfg = compose_config("train", [*tiny_training, *TWO, f"test={which}"])
     metrics, objects = train(cfg)
-    text = said(capsys)
+    text, photos = said(capsys), objects["datamodule"].photos
     kept = read_checkpoint(tmp_path / f"run/checkpoints/{which}.ckpt")
     assert same(kept.state, objects["module"])
     assert f"{which} weights, all 2 validation photos, hybrid(glance_scale=0.5," in text
@@ -52,6 +56,8 @@ def test_the_printed_command_reproduces_the_metrics(tiny, tiny_training, tmp_pat
     assert "hybrid(glance_scale=0.5, focus_scale=0.5" in said(capsys)
     for name in ("sad", "mse", "grad", "conn", "sad_transition"):
         assert repeated[name] == pytest.approx(metrics[f"test/{name}"], rel=1e-6)
+    flat = read_flat_mattes(tmp_path / "run")
+    assert read_flat_mattes(tmp_path / "evaluation") == flat == {p.name for p in photos}
 
 
 def test_the_table_says_which_photos_selected_the_weights(tiny_training, capsys):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 
+from gfm.system.run_folder import read_flat_mattes
 from gfm.training.callbacks import (
     FlatMattes,
     ProgressBar,
@@ -79,14 +80,16 @@ def test_the_progress_bar_counts_epochs_from_1_or_steps_where_they_limit_the_run
     assert bar._get_train_description(3).strip() == "Epoch 4/9"
 
 
-def test_flat_mattes_are_counted_before_training_and_in_the_test(capsys):
+def test_flat_mattes_are_counted_before_training_and_listed_in_the_test(tmp_path, capsys):
     truth = torch.zeros(1, 1, 20, 20, dtype=torch.uint8)
     truth[..., :5, :5] = 255
     perfect = truth.float() / 255
     mattes = {"perfect": perfect, "soft": 0.5 * perfect + 0.3, "empty": 0.05 * perfect}
     mattes["constant"] = torch.full_like(perfect, 0.5)
     callback = FlatMattes()
+    callback.folder = tmp_path
     for fn in (TrainerFn.VALIDATING, TrainerFn.FITTING, TrainerFn.TESTING):
+        assert not read_flat_mattes(tmp_path)
         for name, alpha in mattes.items():
             outputs = {"prediction": SimpleNamespace(alpha=alpha)}
             callback.on_test_batch_end(trainer(fn), None, outputs, {"name": [name], "alpha": truth})
@@ -94,6 +97,7 @@ def test_flat_mattes_are_counted_before_training_and_in_the_test(capsys):
     before, after = capsys.readouterr().out.splitlines()
     assert before.startswith("before training, 2 of 4 mattes are nearly empty or constant: other")
     assert after.startswith("2 of 4 mattes are nearly empty or constant: do not judge them by SAD")
+    assert read_flat_mattes(tmp_path) == {"empty", "constant"}
 
 
 def test_photos_without_a_foreground_have_no_flat_mattes():

@@ -1,7 +1,9 @@
 """Warns of empty or constant mattes, whose SAD is low if foregrounds are small."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
@@ -9,11 +11,12 @@ from torch import Tensor
 
 from gfm.system.console import console
 from gfm.system.ranks import all_gather_dict
+from gfm.system.run_folder import write_flat_mattes
 
 _LITTLE = 0.1
 
 
-def is_flat(alpha: Tensor, truth: Tensor) -> bool:
+def is_flat(alpha: Tensor | np.ndarray, truth: Tensor | np.ndarray) -> bool:
     """Return whether a matte is nearly empty or constant although the true one is not.
 
     Its mean is less than a tenth of the true mean, or its standard deviation less than a tenth of
@@ -24,10 +27,15 @@ def is_flat(alpha: Tensor, truth: Tensor) -> bool:
 
 
 class FlatMattes(Callback):
-    """Warns of nearly empty or constant mattes: before training, and in the final test."""
+    """Warns of nearly empty or constant mattes: before training, and in the final test.
+
+    Attributes:
+        folder: Folder for the list of those in a test; ``None`` writes no list.
+    """
 
     def __init__(self) -> None:
         self.are_flat: dict[str, bool] = {}
+        self.folder: Path | None = None
 
     def on_test_batch_end(  # noqa: D102
         self, trainer: pl.Trainer, _: Any, outputs: Any, batch: Any, *__: Any
@@ -42,9 +50,12 @@ class FlatMattes(Callback):
             return
         found = all_gather_dict(self.are_flat)
         self.are_flat = {}
-        number = sum(found.values())
-        if number and trainer.is_global_zero:
-            is_test = trainer.state.fn == TrainerFn.TESTING
+        if not trainer.is_global_zero:
+            return
+        number, is_test = sum(found.values()), trainer.state.fn == TrainerFn.TESTING
+        if is_test and self.folder is not None:
+            write_flat_mattes(self.folder, [name for name, is_bad in found.items() if is_bad])
+        if number:
             text = f"{number} of {len(found)} mattes are nearly empty or constant"
             fix = "do not judge them by SAD alone, but look at result.png"
             if not is_test:
