@@ -20,6 +20,12 @@ def prepare_process() -> None:
         multiprocessing.set_start_method(None, force=True)
 
 
+def prepare_spawned_process() -> None:
+    """Do the same in a process that multiprocessing has started, as with ``ddp_spawn``."""
+    if multiprocessing.parent_process() is not None:
+        prepare_process()
+
+
 def _silence_libraries() -> None:
     """Hide the libraries' advertisements, and their warnings about intended behaviour."""
     for name in (

@@ -13,6 +13,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from gfm.errors import GFMError
 from gfm.system.console import console
+from gfm.system.startup import prepare_spawned_process
 
 _INTERVAL: Final = 1.0  # seconds between checks of the store
 # Seconds until the others exit, so that the failed process can report its error first: Lightning
@@ -34,6 +35,7 @@ class FailTogether(Callback):
         self.watch: _Watch | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
+        prepare_spawned_process()
         num_devices, num_nodes = trainer.num_devices, trainer.num_nodes
         if trainer.world_size != num_devices * num_nodes:
             raise GFMError(
