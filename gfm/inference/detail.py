@@ -104,7 +104,7 @@ def _enlarge_rows(values: Tensor, rows: slice, height: int, width: int) -> Tenso
     """Compute the given rows of :func:`enlarge_linearly`."""
     length = values.shape[-2]
     # On the CPU, because Apple GPUs do not support float64.
-    indices = torch.arange(rows.start, rows.stop, dtype=torch.float64)
+    indices = torch.arange(rows.start, rows.stop, dtype=torch.float64, device="cpu")
     position = ((indices + 0.5) * (length / height) - 0.5).clamp(0, length - 1)
     low = position.long()
     after = (position - low).to(values.device, values.dtype)[:, None]

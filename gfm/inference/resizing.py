@@ -22,12 +22,14 @@ def _taps(length: int, target: int, device: torch.device) -> tuple[Tensor, Tenso
     """
     sigma = max((length / target - 1) / 2, 0)
     radius = int(4 * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 2)
+    # Computed on the CPU, because Apple GPUs do not support float64.
+    offsets = torch.arange(-radius, radius + 2, device="cpu")
     gauss = torch.exp(-0.5 * (offsets[:-1].double() / (sigma or 1)).square())
     gauss = gauss / gauss.sum()
 
     # Interpolate linearly between the Gaussians around the two nearest pixels.
-    position = (torch.arange(target, dtype=torch.float64) + 0.5) * (length / target) - 0.5
+    centres = torch.arange(target, dtype=torch.float64, device="cpu") + 0.5
+    position = centres * (length / target) - 0.5
     low = position.floor()
     after = (position - low)[:, None]
     weights = F.pad(gauss, (0, 1)) * (1 - after) + F.pad(gauss, (1, 0)) * after

@@ -29,7 +29,8 @@ def _stretch(alpha: Tensor) -> Tensor:
 
 def _sums_cv2(batch: CheckedImages, region: str, filters: GradientFilter) -> Tensor:
     sums = [_image_sum(*arrays, filters) for arrays in batch.arrays(region)]
-    return torch.tensor(sums, dtype=wide_dtype(batch.preds.device))
+    device = batch.preds.device
+    return torch.tensor(sums, dtype=wide_dtype(device), device=device)
 
 
 def _image_sum(

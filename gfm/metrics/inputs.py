@@ -74,11 +74,12 @@ def wide_dtype(device: torch.device) -> torch.dtype:
 
 def image_sums(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """Sum non-negative N×1×H×W over each image, or where a 0/1 mask is 1; of shape (N,)."""
-    dtype = wide_dtype(values.device)
+    device, dtype = values.device, wide_dtype(values.device)
     if is_on_host(values):
         masks = [None] * len(values) if mask is None else _host_arrays(mask)
         pairs = zip(_host_arrays(values), masks, strict=True)
-        return torch.tensor([cv2.norm(v, cv2.NORM_L1, m) for v, m in pairs], dtype=dtype)
+        sums = [cv2.norm(v, cv2.NORM_L1, m) for v, m in pairs]
+        return torch.tensor(sums, dtype=dtype, device=device)
     masked = values if mask is None else values * mask
     # Rows are summed in the precision of the values, which is several times as fast.
     return masked.sum(dim=3).to(dtype).sum(dim=(1, 2))

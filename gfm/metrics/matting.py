@@ -30,7 +30,7 @@ class _MeanOverImages(Metric):
     def __init__(self, protocol: str, shape: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.protocol = find_protocol(protocol).name
-        total = torch.zeros(shape, dtype=torch.float64)
+        total = torch.zeros(shape, dtype=wide_dtype(self.device))
         self.add_state("total", default=total, dist_reduce_fx="sum")
         self.add_state("num_images", default=torch.tensor(0), dist_reduce_fx="sum")
 

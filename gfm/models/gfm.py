@@ -81,16 +81,21 @@ class GFM(nn.Module):
         for name, value in zip(("mean", "std"), NORMALIZATIONS[normalization], strict=True):
             tensor = torch.tensor(value).view(1, 3, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
-        self.memory_format = torch.contiguous_format
+        # Not kept as a torch.memory_format, because torch.save cannot pickle one.
+        self.is_channels_last = False
         if channels_last:
             self.use_channels_last()
         if activation_checkpointing:
             apply_activation_checkpointing(self)
 
-    def use_channels_last(self) -> None:
-        """Switch to the channels-last memory format."""
-        self.memory_format = torch.channels_last
-        self.to(memory_format=self.memory_format)
+    def use_channels_last(self, is_used: bool = True) -> None:
+        """Switch to the channels-last memory format, or back to the contiguous one."""
+        self.is_channels_last = is_used
+        self.to(memory_format=self._memory_format)
+
+    @property
+    def _memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.is_channels_last else torch.contiguous_format
 
     def forward(self, image: Tensor) -> MattingOutput:
         """Compute the alpha mattes of N×3×H×W RGB images in [0, 1], of any size."""
@@ -124,7 +129,7 @@ class GFM(nn.Module):
         # Exported graphs always pad, because they must work for any image size.
         if torch.compiler.is_exporting() or height % stride or width % stride:
             image = pad_to_multiple(image, stride)
-        features: list[Tensor] = self.encoder(image.contiguous(memory_format=self.memory_format))
+        features: list[Tensor] = self.encoder(image.contiguous(memory_format=self._memory_format))
         return features
 
 

@@ -129,6 +129,15 @@ def test_large_pictures_are_shrunk_for_the_network(weights):
     assert seen == [(40, 51), (51, 40), (70, 90)]
 
 
+def test_the_default_device_of_torch_does_not_matter(weights):
+    """As after ``torch.set_default_device("cuda")``; "meta" stands for a GPU."""
+    matte = load_model(weights, device="cpu", inference="hybrid", max_size=53)
+    photo = PHOTO[:, ::-1]  # with sides of which no other test has resized any
+    with torch.device("meta"):
+        cutout = matte.cutout(photo)
+    np.testing.assert_array_equal(cutout, matte.cutout(photo))
+
+
 def test_half_precision_is_close(weights, matte):
     rough = load_model(weights, device="cpu", inference="native", precision="bf16")
     off = (rough.predict(PHOTO).focus - matte.predict(PHOTO).focus).abs()

@@ -46,6 +46,15 @@ def test_devices_without_float64(monkeypatch: pytest.MonkeyPatch, protocol: str)
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("protocol", METRIC_NAMES)
+def test_the_default_device_of_torch_does_not_matter(protocol: str) -> None:
+    """As after ``torch.set_default_device("cuda")``; "meta" stands for a GPU."""
+    images = furry_pair(60, 80)
+    with torch.device("meta"):
+        found = matting_metrics(*images, protocol)
+    assert found == matting_metrics(*images, protocol)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 @pytest.mark.parametrize("protocol", METRIC_NAMES)
 def test_gpu_and_cpu_agree(protocol: str) -> None:

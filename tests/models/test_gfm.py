@@ -100,6 +100,17 @@ def test_every_parameter_is_used(rosta):
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
 
 
+def test_a_whole_network_can_be_saved(tmp_path):
+    """Not only its weights; ``torch.save`` uses an older protocol of pickle."""
+    model = instantiate({**SMALL_NODE, "rosta": "rim"}).eval()
+    model.use_channels_last()
+    torch.save(model, tmp_path / "network.pt")
+    loaded = torch.load(tmp_path / "network.pt", weights_only=False)
+    image = torch.rand(1, 3, 40, 72)
+    with torch.no_grad():
+        assert torch.equal(loaded(image).alpha, model(image).alpha)
+
+
 def test_one_decoder_at_a_time_gives_the_same(small):
     small.eval()
     image = torch.rand(1, 3, 40, 72)

@@ -73,8 +73,7 @@ def trace(graph: MattingGraph) -> ExportedProgram:
     The network is switched to the contiguous memory format; with channels last, torch would
     restrict the sizes. Other networks that it restricts raise GFMError.
     """
-    graph.model.memory_format = torch.contiguous_format
-    graph.model.to(memory_format=torch.contiguous_format)
+    graph.model.use_channels_last(False)
     shape = {
         i: Dim(side, min=1) for i, side in enumerate(graph.input_shape) if isinstance(side, str)
     }
