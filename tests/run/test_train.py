@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
-import re
 import shutil
-import signal
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +14,6 @@ from gfm.errors import GFMError
 from gfm.metrics import METRIC_NAMES
 from gfm.run.build import check_trained
 from gfm.run.evaluate import evaluate
-from gfm.run.exit import report_errors
 from gfm.run.train import train
 from gfm.training.module import MattingModule
 from tests.conftest import SMALL_DATA, SMALL_NETWORK, SMALL_TRAINING, compose_config
@@ -236,24 +232,6 @@ def test_a_training_in_spawned_processes_has_steps():
     trainer.callback_metrics = {}
     with pytest.raises(GFMError, match="no step was trained"):
         check_trained(trainer, None)
-
-
-class Killed(torch.utils.data.Dataset):
-    """A dataset whose loader process is killed, as if it used too much memory."""
-
-    def __len__(self):
-        return 1
-
-    def __getitem__(self, index):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_killed_loader_process_is_a_one_line_error(capsys):
-    with pytest.raises(SystemExit) as end, report_errors():
-        next(iter(torch.utils.data.DataLoader(Killed(), num_workers=1)))
-    assert end.value.code == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert re.match(r"error: DataLoader worker .*lower data\.num_workers", line)
 
 
 def test_a_broken_file_stops_the_run_and_is_named(tiny_training, demo_roots, demo_folder, tmp_path):
