@@ -119,8 +119,8 @@ def prepare_pack(
 
     Raises:
         GFMError: A dataset does not exist or is packed already, two would be packed into the same
-            folder, a folder contains pictures of another dataset or of deleted files, the disk is
-            too small, or see :func:`gfm.prepare.runner.run`.
+            folder, a folder is outside of its dataset, or contains pictures of another dataset or
+            of deleted files, the disk is too small, or see :func:`gfm.prepare.runner.run`.
     """
     targets = _find_targets(roots, out, only)
     _refuse_mixtures(targets, roots)
@@ -176,6 +176,11 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
         made.setdefault(path.parent, set()).add(path.stem)
     strays = []
     for folder, stems in sorted(made.items()):
+        if not folder.is_relative_to(target):
+            raise GFMError(
+                f"{folder} is outside of {root}, so it cannot be packed: move it there, or give an "
+                "optional one an empty name in data.source.folders"
+            )
         found = list_pictures(folder)
         if not all(is_packed(path) for paths in found.values() for path in paths):
             raise GFMError(f"{folder} holds pictures that are not packed: choose another --out")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gfm.cli.datasets import find_roots
 from gfm.data.images import open_array, read_alpha, read_image
-from gfm.data.layout import Roots, scenes
+from gfm.data.layout import Folders, Roots, scenes
 from gfm.data.pairs import Pairs
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
@@ -118,6 +118,15 @@ def test_datasets_are_not_mixed(roots, tmp_path):
     packed = prepare_pack(both, only=["bg20k", "coco"], options=ONE)
     assert len(set(packed.values())) == 1
     assert len(list(packed["coco"].iterdir())) == 2
+
+
+def test_a_folder_outside_of_the_dataset_cannot_be_packed(roots, tmp_path):
+    (roots.photos / "train/fg").rename(tmp_path / "fg")
+    outside = Roots(roots.photos, folders=Folders(foreground=str(tmp_path / "fg")))
+    with pytest.raises(GFMError, match=r"fg is outside of .*AM-2k, so it cannot be packed: move"):
+        prepare_pack(outside, only=["photos"], options=ONE)
+    within = replace(outside, folders=Folders(foreground=""))
+    assert (prepare_pack(within, only=["photos"], options=ONE)["photos"] / "train/bg").is_dir()
 
 
 def test_own_photos_are_packed_without_labels(roots, tmp_path):
