@@ -1,70 +1,31 @@
-"""Unstable parts of torch: texts of exceptions, new functions, a setting of its exporter.
+"""Unstable parts of torch: new and private functions, and a setting of its exporter.
 
-``tests/compat/test_torch.py`` fails if a release changes one of them. Functions import torch and
-NumPy only when called, so that the command line and its workers start without them.
+``tests/compat/test_torch.py`` fails if a release changes one of them.
 """
 
-import re
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils.data import get_worker_info
 
 from gfm.errors import GFMError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
 
 _DRAWING = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "trunc_normal_"}
 """Functions of ``torch.nn.init``, and methods of tensors, that draw random weights."""
 
-_NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "STATUS_ALLOC_FAILED", "OutOfMemoryError")
-"""Texts of out-of-memory errors: of CUDA and Metal; the CPU; cuDNN and cuBLAS; OpenCV."""
 
-
-def is_killed_worker(error: BaseException) -> bool:
-    """Return whether a DataLoader worker was killed, perhaps while it handed over a batch."""
-    return str(error).startswith("DataLoader worker") or _is_lost_batch(error)
-
-
-def _is_lost_batch(error: BaseException) -> bool:
-    frames = traceback.walk_tb(error.__traceback__)
-    senders = (frame.f_globals.get("__name__") for frame, _ in frames)
-    is_lost = isinstance(error, OSError | EOFError)
-    return is_lost and "multiprocessing.resource_sharer" in senders
-
-
-def lacks_shared_memory(error: BaseException) -> bool:
-    """Return whether loader processes ran out of shared memory, which containers limit."""
-    text = str(error)
-    return "</torch_" in text or (is_killed_worker(error) and "Bus error" in text)
-
-
-def lacks_memory(error: BaseException) -> bool:
-    """Return whether a GPU or the CPU ran out of memory, in any library."""
-    return isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY)
-
-
-def message_from_process(error: BaseException) -> str | None:
-    """Return the message of a GFMError raised in a loader worker or another spawned process.
-
-    torch puts a traceback before the message. Other errors give ``None``.
-    """
-    messages = re.findall(r"^gfm\.errors\.\w+: (.*)", str(error), re.MULTILINE)
-    return messages[-1] if messages else None
-
-
-def empty_for_collate(num_bytes: int) -> "Tensor":
+def empty_for_collate(num_bytes: int) -> Tensor:
     """Return uninitialised bytes for a batch, in shared memory if this is a DataLoader worker.
 
     A batch in other memory would be copied on its way to the parent process. ``default_collate``
     does the same.
     """
-    import torch
-    from torch.utils.data import get_worker_info
-
     if get_worker_info() is None:
         return torch.empty(num_bytes, dtype=torch.uint8)
     storage = torch.UntypedStorage._new_shared(num_bytes)  # type: ignore[no-untyped-call]
@@ -80,7 +41,7 @@ def size_oblivious_export() -> Iterator[None]:
     Raises:
         GFMError: The graph would accept images of some sizes only.
     """
-    from torch._dynamo.exc import UserError
+    from torch._dynamo.exc import UserError  # imported here, because it takes a second
     from torch.fx.experimental import _config
 
     try:
@@ -99,7 +60,6 @@ def skip_random_weights() -> AbstractContextManager[Any]:
     It takes longer than reading a checkpoint. On the ``meta`` device, it would make torch import
     its compiler, which takes a second.
     """
-    from torch.overrides import TorchFunctionMode
 
     class Skip(TorchFunctionMode):
         def __torch_function__(
@@ -120,8 +80,6 @@ def uncompiled() -> AbstractContextManager[Any]:
     """
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing it takes long
         return nullcontext()
-    import torch
-
     return torch.compiler.set_stance("force_eager")
 
 
@@ -130,13 +88,11 @@ def cpu_capabilities() -> Mapping[str, Any]:
 
     Empty if this torch release cannot tell.
     """
-    import torch
-
     find = getattr(torch.cpu, "get_capabilities", None)
     return find() if find else {}
 
 
-def as_tensor(array: "np.ndarray") -> "Tensor":
+def as_tensor(array: np.ndarray) -> Tensor:
     """Return a tensor that shares an array's memory, or copies what ``torch.from_numpy`` rejects.
 
     torch rejects foreign byte orders and negative strides, and warns about read-only arrays. NumPy
@@ -145,8 +101,5 @@ def as_tensor(array: "np.ndarray") -> "Tensor":
     Raises:
         TypeError: torch has no such data type.
     """
-    import numpy as np
-    import torch
-
     array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
     return torch.from_numpy(array.copy() if min(array.strides, default=0) < 0 else array)

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from gfm.compat.torch import message_from_process
+from gfm.compat.torch_errors import message_from_process
 from gfm.data.batch import Batch, as_floats
 from gfm.data.layout import Photo
 from gfm.data.loaders import photo_loader

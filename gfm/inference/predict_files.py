@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfm.compat.torch import lacks_memory
+from gfm.compat.torch_errors import lacks_memory
 from gfm.data.decoding import decode_image
 from gfm.data.images import read_image, write_png
 from gfm.errors import GFMError, WriteError, one_line

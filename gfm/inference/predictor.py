@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from gfm.compat.torch import lacks_memory
+from gfm.compat.torch_errors import lacks_memory
 from gfm.errors import GFMError
 from gfm.inference.foreground import (
     ForegroundMethod,

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from gfm.compat.hydra import NOISE, missing_choice, unknown_option
 from gfm.compat.lightning_errors import exit_status_after_signal, is_misconfiguration
-from gfm.compat.torch import is_killed_worker, lacks_shared_memory, message_from_process
+from gfm.compat.torch_errors import is_killed_worker, lacks_shared_memory, message_from_process
 from gfm.errors import INTERRUPTED, TRY_AGAIN, GFMError
 from gfm.run.overrides import shell_override
 from gfm.run.sweep import ERROR, in_sweep
