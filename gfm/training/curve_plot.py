@@ -1,5 +1,6 @@
 """Plots the curves of a run, for runs without a dashboard."""
 
+import math
 from collections import defaultdict
 from itertools import accumulate
 from operator import itemgetter
@@ -35,8 +36,9 @@ def read_curves(path: Path) -> _Curves:
     """
     curves: _Curves = defaultdict(lambda: ([], []))
     for index, row in enumerate(read_rows(path)):
-        is_before_training = not index and "best" not in row and any(n in row for n in _KNOWN)
-        step = 0.0 if is_before_training else float(row["step"]) + 1
+        step = float(row["step"]) + 1
+        if index == 0 and step == 1 and "best" not in row and any(n in row for n in _KNOWN):
+            step = 0.0  # validated before training
         for name in row.keys() - {"step", "epoch"}:
             curves[name][0].append(step)
             curves[name][1].append(float(row[name]))
@@ -52,10 +54,11 @@ def _smooth(values: list[float]) -> list[float]:
 
 
 def find_best(curves: _Curves, objective: str, mode: str) -> Best | None:
-    """Return the best value of a metric during training; ``None`` if it was not logged."""
+    """Return the best value of a metric during training; ``None`` if it has none."""
     steps, values = curves.get(objective, ([], []))
     trained, _ = curves.get("best", (steps, values))  # without the validation before training
     points = [(s, v) for s, v in zip(steps, values, strict=True) if s in trained]
+    points = [(step, value) for step, value in points if not math.isnan(value)]
     if not points:
         return None
     step, value = (max if mode == "max" else min)(points, key=itemgetter(1))

@@ -113,4 +113,5 @@ def _describe_choice(trainer: pl.Trainer, datamodule: MattingDataModule) -> str:
         photos = "the same photos" if num_seen == num_all else f"{num_seen} of these photos"
     monitor = _best_checkpoint_callback(trainer)
     extreme = "lowest" if monitor.mode == "min" else "highest"
-    return f"{extreme} {monitor.monitor} on {photos}"
+    where = f" on {photos}" if monitor.monitor.startswith("val/") else ""
+    return f"{extreme} {monitor.monitor}{where}"

@@ -67,18 +67,19 @@ def test_the_table_says_which_photos_selected_the_weights(tiny_training, capsys)
 
 
 @pytest.mark.parametrize(
-    ("num_seen", "num_held_out", "mode", "words"),
+    ("num_seen", "num_held_out", "name", "mode", "words"),
     [
-        (6, 0, "min", "lowest val/sad on the same photos"),
-        (2, 0, "max", "highest val/sad on 2 of these photos"),
-        (6, 6, "min", "lowest val/sad on 6 held-out training photos"),
+        (6, 0, "val/sad", "min", "lowest val/sad on the same photos"),
+        (2, 0, "val/sad", "max", "highest val/sad on 2 of these photos"),
+        (6, 6, "val/sad", "min", "lowest val/sad on 6 held-out training photos"),
+        (6, 0, "train/loss", "min", "lowest train/loss"),
     ],
 )
-def test_photos_that_can_select_the_weights(num_seen, num_held_out, mode, words):
+def test_photos_that_can_select_the_weights(num_seen, num_held_out, name, mode, words):
     datamodule = SimpleNamespace(
         validation=[None] * num_seen, photos=[None] * 6, held_out=[0] * num_held_out
     )
-    kept = [ModelCheckpoint(filename="last"), ModelCheckpoint(monitor="val/sad", mode=mode)]
+    kept = [ModelCheckpoint(filename="last"), ModelCheckpoint(monitor=name, mode=mode)]
     assert _describe_choice(SimpleNamespace(checkpoint_callbacks=kept), datamodule) == words
 
 

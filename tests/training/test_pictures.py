@@ -1,5 +1,7 @@
 """A run writes pictures of its results and curves."""
 
+import math
+
 import numpy as np
 import torch
 from PIL import Image
@@ -59,6 +61,12 @@ def test_curves_are_read_and_drawn(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]
 
 
+def test_only_a_validation_at_step_0_was_before_training(tmp_path):
+    """A run without an objective logs no best value."""
+    (tmp_path / "metrics.csv").write_text("epoch,step,val/sad\n0,4,2\n0,9,1\n")
+    assert read_curves(tmp_path / "metrics.csv")["val/sad"] == ([5, 10], [2, 1])
+
+
 def test_the_panels_are_those_that_people_look_at():
     names = [
         *("train/loss", "train/loss_glance", "train/learning_rate", "train/samples_per_second"),
@@ -83,6 +91,7 @@ def test_the_best_validation_is_marked(tmp_path):
     assert find_best(curves, "val/sad", "min") == ("val/sad", 4, 20)
     assert find_best(curves, "val/sad", "max") == ("val/sad", 2, 40)
     assert find_best(curves, "val/mine", "min") is None
+    assert find_best({"val/sad": ([2, 4], [math.nan] * 2)}, "val/sad", "min") is None
     (tmp_path / "metrics.csv").write_text(CSV)
     curves = read_curves(tmp_path / "metrics.csv")
     assert find_best(curves, "val/sad", "min") == ("val/sad", 4, 20)  # not that before training
