@@ -114,7 +114,7 @@ def test_workers_and_ranks_change_nothing_even_of_the_noise(demo_roots, monkeypa
 
 @pytest.mark.parametrize("is_worker", [True, False])
 def test_workers_make_batches_in_shared_memory(monkeypatch, is_worker):
-    monkeypatch.setattr("torch.utils.data.get_worker_info", lambda: is_worker or None)
+    monkeypatch.setattr("gfm.compat.torch.get_worker_info", lambda: is_worker or None)
     pixels = empty_for_collate(70_000)
     assert pixels.shape == (70_000,)
     assert pixels.is_shared() == is_worker
