@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from gfm.data.listing import files_by_stem, find_partner
+from gfm.data.listing import files_by_stem, find_partner, warn_of_unpaired
 from gfm.errors import GFMError
 
 Foreground = Literal["image", "closed_form"]
@@ -173,6 +173,7 @@ class Roots:
             name: files_by_stem(root / getattr(folders, folder), _REMEDY.get(folder, here))
             for name, folder in partners.items()
         }
+        warn_of_unpaired(files["image"], alphas, root / getattr(folders, alpha))
         kinds = [] if alpha == "validation_alpha" else self.label_folders()
         labels = {kind.name: files_by_stem(kind, _REMEDY["labels"]) for kind in kinds}
         return [

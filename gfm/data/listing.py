@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def files_by_stem(folder: Path, remedy: str | None) -> dict[str, Path]:
             names = " and ".join(path.name for path in paths)
             raise GFMError(f"{folder} holds {names}, which have the same stem: remove all but one")
     return {stem: path for stem, (path,) in found.items()}
+
+
+def warn_of_unpaired(images: Iterable[str], alphas: Iterable[str], folder: Path) -> None:
+    """Warn of photos without a matte in ``folder``; ``images`` and ``alphas`` are stems."""
+    stems = set(images)
+    without = sorted(stems - set(alphas))
+    if without:
+        warnings.warn(
+            f"{len(without)} of {len(stems)} photos have no matte in {folder} and are left out, "
+            f"for example {without[0]}",
+            stacklevel=2,
+        )
 
 
 def find_suffix(mattes: Iterable[str], photos: Iterable[str]) -> str:

@@ -11,7 +11,6 @@ grey. P3M-500, AIM-500, PPM-100, AM-2k and Distinctions-646 have such a layout.
 """
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 from gfm.data.folder_names import TRAINING, VALIDATION, FolderNames, find_child, find_folders
 from gfm.data.images import SUFFIXES
 from gfm.data.layout import Backgrounds, Foreground, Photo, Scene, as_path, scenes
-from gfm.data.listing import files_by_stem, find_partner, find_suffix
+from gfm.data.listing import files_by_stem, find_partner, find_suffix, warn_of_unpaired
 from gfm.errors import GFMError
 
 _SET_IMAGES = "data.images to the name of the photos' folder"
@@ -187,16 +186,9 @@ def _check_names(images: Iterable[str], alphas: Mapping[str, Path], folder: Path
     Raises:
         GFMError: All mattes add the same suffix.
     """
-    stems = set(images)
-    if suffix := find_suffix(alphas, stems):
+    if suffix := find_suffix(alphas, images):
         name = next(iter(alphas.values())).name
         raise GFMError(
             f"the mattes of {folder} are named like {name}: set data.alpha_suffix={suffix}"
         )
-    without = sorted(stems - alphas.keys())
-    if without:
-        warnings.warn(
-            f"{len(without)} of {len(stems)} photos have no matte in {folder} and are left out, "
-            f"for example {without[0]}",
-            stacklevel=2,
-        )
+    warn_of_unpaired(images, alphas, folder)

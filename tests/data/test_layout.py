@@ -112,6 +112,13 @@ def test_hidden_files_do_not_count(am2k):
     assert len(Roots(am2k).training("image", False)) == 4
 
 
+def test_photos_without_a_matte_are_named(am2k):
+    """As after packing was interrupted."""
+    next((am2k / "train/mask").iterdir()).unlink()
+    with pytest.warns(UserWarning, match=r"1 of 4 photos have no matte in .*train/mask and are"):
+        assert len(Roots(am2k).training("image", False)) == 3
+
+
 def test_folders_of_another_dataset(am2k):
     (am2k / "train/original").rename(am2k / "train/photos")
     folders = Folders(option="paths.mine", train_image="train/photos")
