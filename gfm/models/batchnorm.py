@@ -26,11 +26,18 @@ def fold_batchnorm(network: nn.Module) -> None:
     network is changed in place and cannot be trained afterwards. Norms are kept where the order of
     the layers is uncertain, such as in DenseNet and in encoders from timm.
     """
-    for block in list(network.modules()):
-        if not isinstance(block, _ORDERED):
-            continue
-        for (conv_name, conv), (norm_name, norm) in pairwise(list(block.named_children())):
+    for block in filter(_is_ordered, list(network.modules())):
+        # Unlike `named_children`, this repeats a layer that is applied several times.
+        for (conv_name, conv), (norm_name, norm) in pairwise(list(block._modules.items())):
             # Exact types, because subclasses may do more: timm's norms include an activation.
-            if type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
+            if type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d:
+                continue
+            # Older spectral norms and pruning compute weights, and some norms use the batch.
+            if isinstance(conv.weight, nn.Parameter) and norm.running_mean is not None:
                 setattr(block, conv_name, fuse_conv_bn_eval(conv, norm))
                 setattr(block, norm_name, nn.Identity())
+
+
+def _is_ordered(block: nn.Module) -> bool:
+    # Subclasses with a `forward` of their own may use a convolution's output elsewhere, too.
+    return any(isinstance(block, k) and type(block).forward is k.forward for k in _ORDERED)

@@ -41,3 +41,34 @@ def test_folding_changes_no_output(backbone, is_all):
             ):
                 assert expected.std() > 1e-3
                 torch.testing.assert_close(expected, found, rtol=1e-9, atol=1e-9)
+
+
+class _Skip(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self[0](x)
+        return x + self[1](x)
+
+
+_ACTIVATION = nn.ReLU()
+_CONVOLUTION = nn.Conv2d(3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        _Skip(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3)),
+        nn.Sequential(_ACTIVATION, nn.Conv2d(3, 3, 3), _ACTIVATION, nn.BatchNorm2d(3)),
+        nn.Sequential(_CONVOLUTION, nn.BatchNorm2d(3), _CONVOLUTION, nn.BatchNorm2d(3)),
+        nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3, track_running_stats=False)),
+        nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(3, 3, 3)), nn.BatchNorm2d(3)),
+    ],
+)
+def test_folding_changes_no_output_of_unusual_blocks(block):
+    """As they may occur in encoders of users."""
+    for norm in find_batchnorms(block.eval()):
+        norm.bias.data.normal_()
+    image = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        expected = block(image)
+        fold_batchnorm(block)
+        torch.testing.assert_close(block(image), expected)
