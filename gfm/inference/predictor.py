@@ -1,7 +1,7 @@
 """Mattes pictures from Pillow, NumPy or torch with a network."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, Literal, overload
 
 import torch
@@ -143,7 +143,8 @@ class Predictor:
         before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
         allow_tf32(dtype is not None)
         try:
-            with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
+            # Disabled for 32, because the caller may have enabled it for a training of their own.
+            with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
                 yield
         finally:  # the settings are global, and the process may also train
             torch.backends.cudnn.allow_tf32 = before[0]

@@ -52,7 +52,7 @@ class Criterion(nn.Module):
         extra: Additional terms by name.
 
     Raises:
-        GFMError: An additional term has a name that is taken.
+        GFMError: The RoSTA is unknown, or an additional term has a name that is taken.
     """
 
     def __init__(
@@ -66,6 +66,8 @@ class Criterion(nn.Module):
         extra: Mapping[str, WeightedTerm] | None = None,
     ) -> None:
         super().__init__()
+        if rosta not in ROSTAS:
+            raise GFMError(f"unknown RoSTA {rosta!r}: choose one of {', '.join(ROSTAS)}")
         self.branches = ROSTAS[rosta]
         self.weights = {
             "glance": glance,
@@ -92,6 +94,8 @@ class Criterion(nn.Module):
             ValueError: The batch lacks a key, or shapes differ.
         """
         keys = ["alpha", *(f"trimap_{rosta.kernel_size}" for rosta in self.branches)]
+        if "foreground" in batch:
+            keys += ["image", "background"]
         if missing := [key for key in keys if key not in batch]:
             raise ValueError(f"the batch lacks {', '.join(missing)}: see gfm.data.dataset")
         terms = {"fusion_alpha": alpha_loss(output.alpha, batch["alpha"])}

@@ -144,6 +144,12 @@ def test_half_precision_is_close(weights, matte):
     assert 0 < off.mean() < 0.02
 
 
+def test_autocast_of_the_caller_does_not_change_float32(matte):
+    expected = matte(PHOTO)
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(matte(PHOTO), expected)
+
+
 @pytest.mark.parametrize(
     ("precision", "expected"), [("32", (False, "highest")), ("bf16", (True, "high"))]
 )

@@ -108,6 +108,20 @@ def test_composition_needs_known_layers():
     assert "composition" not in Criterion("tt")(output, batch)
 
 
+@pytest.mark.parametrize("missing", ["image", "background"])
+def test_a_foreground_needs_the_other_layers(missing):
+    batch = _batch(_soft_disc())
+    output = _perfect("tt", batch)
+    del batch[missing]
+    with pytest.raises(ValueError, match=f"the batch lacks {missing}"):
+        Criterion("tt")(output, batch)
+
+
+def test_an_unknown_rosta():
+    with pytest.raises(GFMError, match="unknown RoSTA 'TT': choose one of tt, ft, bt, rim"):
+        Criterion("TT")
+
+
 @pytest.mark.parametrize(("rosta", "name"), [("tt", "total"), ("rim", "glance_ft")])
 def test_an_additional_term_must_not_replace_another(rosta, name):
     with pytest.raises(GFMError, match=rf"loss\.extra\.{name}: a term of this name exists"):
