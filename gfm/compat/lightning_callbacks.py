@@ -199,6 +199,7 @@ class EMA(EMAWeightAveraging):
 
     def __init__(self, decay: float = 0.999, **options: Any) -> None:
         super().__init__(decay=decay, **options)
+        self._kwargs = {}  # Lightning's function, unused here, cannot be sent to spawned processes
         self.decay = decay
         self._is_swapped = False  # whether the module holds the averaged weights
 

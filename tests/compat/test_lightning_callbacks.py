@@ -1,5 +1,6 @@
 """Lightning's callbacks, as changed: a test fails for each private API that a release changes."""
 
+import pickle
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -182,6 +183,10 @@ def test_the_average_is_on_the_device_to_which_the_network_will_be_moved():
     average = EMA(0.8)
     average.setup(on_device("meta"), Normed(), "fit")
     assert all(p.is_meta for p in average._average_model.module.parameters())
+
+
+def test_averaging_can_be_sent_to_spawned_processes():
+    assert pickle.loads(pickle.dumps(EMA(0.8))).decay == 0.8
 
 
 @pytest.mark.parametrize("use_buffers", [True, False])
