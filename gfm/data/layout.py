@@ -70,6 +70,9 @@ class Folders:
 
 AM2K = Folders()
 
+DENOISED_SCENES = "train_denoise"
+"""Folder of the denoised backgrounds, relative to the root of the backgrounds."""
+
 
 def as_path(value: Any, option: str, is_needed: bool = False) -> Path | None:
     """Return the value of an option as a path, or ``None`` if it is not set.
@@ -275,7 +278,7 @@ def scenes(
     if not is_denoised:
         return [Scene(path) for path in images.values()]
     remedy = _REMEDY["denoised_image"]
-    denoised = files_by_stem(root / "train_denoise", remedy)
+    denoised = files_by_stem(root / DENOISED_SCENES, remedy)
     return [
         Scene(path, find_partner(denoised, stem, path, remedy)) for stem, path in images.items()
     ]

@@ -3,6 +3,7 @@
 ::
 
     root/  images  alphas  [trimaps]                    photos with mattes
+    root/  *.jpg  alphas                                the same, with the photos in the root
     root/  train/  images  alphas   validation/  …      the same, already split
     root/                                               cut-outs: colours with opacity
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from gfm.data.images import check_size
-from gfm.data.layout import Roots, scene_folder
+from gfm.data.layout import DENOISED_SCENES, Roots, scene_folder
 from gfm.data.pairs import Pairs
 from gfm.errors import GFMError
 from gfm.prepare.content import Look, describe, look_at, shorten
@@ -92,7 +92,7 @@ def _scene_parts(source: Roots | Pairs) -> Iterator[Part]:
     for root in (source.bg20k, source.coco):
         if root is not None:
             pictures = Folder(scene_folder(root), is_needed=True)
-            yield Part(root, (pictures, Folder(root / "train_denoise")))
+            yield Part(root, (pictures, Folder(root / DENOISED_SCENES)))
             yield Part(root, (Folder(root / "testval"),))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from gfm.data.images import read_image
-from gfm.data.layout import Roots, scene_folder
+from gfm.data.layout import DENOISED_SCENES, Roots, scene_folder
 from gfm.data.listing import files_by_stem
 from gfm.errors import GFMError
 from gfm.prepare.foregrounds import QUALITY
@@ -91,7 +91,7 @@ def kinds(roots: Roots) -> dict[str, tuple[Path, Path]]:
     }
     result = {k: (roots.photos / a, roots.photos / b) for k, (a, b) in found.items() if b}
     if roots.bg20k:
-        result["bg20k"] = (scene_folder(roots.bg20k), roots.bg20k / "train_denoise")
+        result["bg20k"] = (scene_folder(roots.bg20k), roots.bg20k / DENOISED_SCENES)
     return {name: folders for name, folders in result.items() if folders[0].is_dir()}
 
 

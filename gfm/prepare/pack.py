@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from gfm.data.images import is_packed, read_alpha, read_image
-from gfm.data.layout import Folders, Roots, scene_folder
+from gfm.data.layout import DENOISED_SCENES, Folders, Roots, scene_folder
 from gfm.data.listing import files_by_stem, list_pictures
 from gfm.data.trimap import trimap_from_alpha
 from gfm.errors import GFMError
@@ -92,7 +92,7 @@ def scene_items(root: Path, out: Path, max_side: int) -> list[Item]:
     """List an item for every background that training reads."""
     return [
         PackItem((path,), (out / folder.relative_to(root) / f"{stem}.npy",), 3.0, max_side=max_side)
-        for folder in (scene_folder(root), root / "train_denoise")
+        for folder in (scene_folder(root), root / DENOISED_SCENES)
         for stem, path in files_by_stem(folder, None).items()
     ]
 
