@@ -58,7 +58,11 @@ def _packed(path: Path, num_channels: int) -> np.ndarray:
     array = open_array(path)
     is_picture = array.ndim >= 2 and array.size and array.dtype == np.uint8
     if not is_picture or array.shape[2:] != (num_channels,) * (num_channels > 1):
-        raise GFMError(f"{path} holds {array.dtype} of shape {array.shape}: pack it again")
+        wanted = "H×W" if num_channels == 1 else f"H×W×{num_channels}"
+        raise GFMError(
+            f"{path} holds {array.dtype} of shape {array.shape}: pack it again, or save it as PNG, "
+            f"or as uint8 of shape {wanted}"
+        )
     return array
 
 
