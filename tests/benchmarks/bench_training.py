@@ -38,7 +38,7 @@ from rich.table import Table
 
 from gfm.compat.hydra import instantiate
 from gfm.models.gfm import GFM
-from gfm.run.app import prepare_process
+from gfm.system.startup import prepare_process
 from tests.benchmarks.measure import DEVICE, clock, peak_mebibytes, reset_peak
 from tests.benchmarks.networks import model_node
 from tests.benchmarks.official_step import OfficialStep
