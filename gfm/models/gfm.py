@@ -91,7 +91,9 @@ class GFM(nn.Module):
     def use_channels_last(self, is_used: bool = True) -> None:
         """Switch to the channels-last memory format, or back to the contiguous one."""
         self.is_channels_last = is_used
-        self.to(memory_format=self._memory_format)
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.ndim == 4:  # `self.to` would fail at the weights of three-dimensional layers
+                tensor.data = tensor.data.contiguous(memory_format=self._memory_format)
 
     @property
     def _memory_format(self) -> torch.memory_format:

@@ -125,16 +125,17 @@ def _examine(name: str) -> tuple[Mapping[str, bool], tuple[int, ...], frozenset[
 
 
 def _probe(net: Any) -> tuple[tuple[int, ...], frozenset[str]]:
-    """Return the strides and unused parameters of a network, by running it on a 3:4 image."""
+    """Return the strides and unused parameters of a network, by running it on a 5:7 image."""
     strides = tuple(net.feature_info.reduction())
     pyramid = list(dict.fromkeys(strides))
     if any(not _divides(a, b) for a, b in itertools.pairwise(pyramid)):
         raise ValueError(f"their strides are {strides}")
     encoder = TimmEncoder(net, strides)
-    features = encoder(torch.zeros(2, 3, 6 * strides[-1], 8 * strides[-1]))
+    # Odd numbers, because MobileViT v2 returns features of a different size for them.
+    features = encoder(torch.zeros(2, 3, 5 * strides[-1], 7 * strides[-1]))
     for feature, channels, stride in zip(features, encoder.channels, encoder.strides, strict=True):
         scale = strides[-1] // stride
-        if feature.shape != (2, channels, 6 * scale, 8 * scale):
+        if feature.shape != (2, channels, 5 * scale, 7 * scale):
             raise ValueError(f"stride {stride} has a feature of shape {tuple(feature.shape)}")
     return strides, _unused(net, features)
 

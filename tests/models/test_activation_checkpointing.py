@@ -136,3 +136,11 @@ def test_channels_last():
     with torch.no_grad():
         assert other.encode(image)[1].is_contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(model(image).alpha, other(image).alpha, rtol=0, atol=1e-4)
+
+
+def test_channels_last_with_weights_of_five_dimensions():
+    """As in the lambda layers of timm's ``lambda_resnet26t``."""
+    model = _gfm(timm_encoder("test_resnet"))
+    model.encoder.layer = torch.nn.Conv3d(1, 2, 3)
+    model.use_channels_last()
+    assert model.focus.bridge[0].weight.is_contiguous(memory_format=torch.channels_last)

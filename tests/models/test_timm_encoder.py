@@ -132,6 +132,7 @@ def test_unused_parameters_are_frozen(monkeypatch):
         ("hf-hub:someone/something", "no network"),
         ("crossvit_tiny_240", r"strides are \(12, 17\)|gives no features"),  # by timm's version
         ("mixer_s32_224", "224"),  # a fixed size
+        ("mobilevitv2_050", "gives no features"),  # of the right size for odd sides
     ],
 )
 def test_unsuitable_networks_are_refused(name, message):
