@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,9 +37,16 @@ def hold_out(
     """
     if split is not None:
         names = read_split(split)
-        if not any(photo.name in names for photo in photos):
+        lost = sorted(names - {photo.name for photo in photos})
+        if len(lost) == len(names):
             raise GFMError(
                 f"{split} names none of the {len(photos)} photos: set data.split to another file"
+            )
+        if lost:
+            warnings.warn(
+                f"{split} holds out photos that do not exist ({len(lost)}), such as {lost[0]}; if "
+                "they were renamed, they are trained on",
+                stacklevel=2,
             )
     else:
         names = _choose(photos, num_holdout)

@@ -93,6 +93,11 @@ def test_an_earlier_split_is_read_again(tmp_path):
     text = (tmp_path / "split.csv").read_text("utf-8")
     (tmp_path / "excel.csv").write_text(text, "utf-8-sig")
     assert hold_out(photos(*names), 0.5, tmp_path / "excel.csv")[0] == held_out
+    with pytest.warns(UserWarning, match=rf"hold.* not exist \(1\), such as {held_out[1].name};"):
+        assert hold_out(held_out[:1] + trained, 0.5, tmp_path / "split.csv") == (
+            held_out[:1],
+            trained,
+        )
     with pytest.raises(GFMError, match=r"split\.csv names none of the 1 photos"):
         hold_out(photos("z"), 2, tmp_path / "split.csv")
     with pytest.raises(GFMError, match=r"cannot read .*nowhere\.csv: No such file"):
