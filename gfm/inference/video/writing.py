@@ -90,6 +90,8 @@ class VideoWriter:
 
     def _open_stream(self, picture: np.ndarray) -> VideoStream:
         codec, options = self.format.codec, dict(self.format.options)
+        if 1 in picture.shape[:2] and "slices" in options:
+            options["slices"] = "1"  # FFV1 divides both sides between its slices
         stream: VideoStream = self.output.add_stream(codec, self.clip.rate, options)  # type: ignore[assignment]
         stream.height, stream.width = picture.shape[:2]
         is_16_bit = picture.dtype == np.uint16

@@ -156,6 +156,13 @@ def test_odd_sides(predict, tmp_path, output):
     assert shown.shape[:2] == ((34, 48) if output == "composite" else (33, 47))
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 8), (8, 1)])
+def test_sides_of_one_pixel(predict, tmp_path, height, width):
+    frames = [np.full((height, width, 3), 90, np.uint8)] * 2
+    clip = write_clip(tmp_path / "thin.webm", frames, [0, 40])
+    assert read_video(predict(clip, "alpha"))[0][0].shape[:2] == (height, width)
+
+
 @pytest.mark.parametrize(
     ("suffix", "audio", "kept"), [(".mov", "pcm_s16le", "pcm_s16le"), (".webm", "libopus", "aac")]
 )
