@@ -9,6 +9,7 @@ from gfm.cli.options import OverwriteOption, ShardOption
 from gfm.errors import GFMError
 from gfm.rosta import TT
 from gfm.run.exit import report_errors
+from gfm.run.overrides import shell_override
 from gfm.system.shards import Shard
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def pack(
     roots, options = _setup(overrides, config_dir, workers, shard, overwrite)
     packed = prepare_pack(roots, out, max_side, only or [], options)
     names = {"photos": roots.folders.option, "bg20k": "paths.bg20k", "coco": "paths.coco"}
-    typer.echo("use " + " ".join(f"{names[name]}={path}" for name, path in packed.items()))
+    typer.echo("use " + " ".join(shell_override(names[n], path) for n, path in packed.items()))
 
 
 @report_errors()

@@ -1,5 +1,6 @@
 """The command line of ``gfm prepare`` and ``gfm check``."""
 
+import shlex
 import shutil
 
 import pytest
@@ -73,10 +74,11 @@ def test_check_command_exits_with_a_status(roots):
 
 
 def test_pack_command_prints_the_overrides_to_use_it(roots, tmp_path):
-    overrides = [f"paths.am2k={roots.photos}", "--out", str(tmp_path / "out"), "--workers", "1"]
+    overrides = [f"paths.am2k={roots.photos}", "--out", str(tmp_path / "my data"), "--workers", "1"]
     result = CliRunner().invoke(app, ["prepare", "pack", "--only", "photos", *overrides])
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[-1] == f"use paths.am2k={tmp_path / 'out/AM-2k'}"
+    last = shlex.split(result.output.splitlines()[-1])
+    assert last == ["use", f"paths.am2k='{tmp_path / 'my data/AM-2k'}'"]
 
 
 @pytest.mark.parametrize("command", ["foregrounds", "denoise", "trimaps", "pack"])
