@@ -138,6 +138,19 @@ def restart_unfinished_validation(trainer: pl.Trainer, checkpoint: dict[str, Any
     return trainer.enable_validation and _is_validation_due(trainer, checkpoint)
 
 
+def count_begun_epoch(trainer: pl.Trainer) -> None:
+    """Count the epoch that begins if a run has resumed after the last batch of the one before.
+
+    Lightning counts that one as completed, but the next one never as begun. Interrupted and resumed
+    once more, the run would repeat all batches of the epoch. Call this when the training starts.
+    """
+    loop = trainer.fit_loop
+    is_counted = loop.epoch_progress.current.ready > trainer.current_epoch
+    if loop.restarted_mid_epoch and not is_counted and not loop.done:
+        loop.epoch_progress.increment_ready()
+        loop.epoch_progress.increment_started()
+
+
 def set_max_steps(trainer: pl.Trainer, max_steps: int) -> None:
     """Change the number of steps after which the trainer stops."""
     trainer.fit_loop.epoch_loop.max_steps = max_steps

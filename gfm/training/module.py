@@ -15,6 +15,7 @@ from gfm.checkpoints import choose_inferer, load_network, load_weights
 from gfm.checkpoints.formats import read_training
 from gfm.compat.hydra import instantiate
 from gfm.compat.lightning import (
+    count_begun_epoch,
     restart_unfinished_validation,
     set_max_steps,
     should_update_logs,
@@ -143,8 +144,7 @@ class MattingModule(pl.LightningModule):
         """Load the module of a training run with the weights of a checkpoint.
 
         Unlike Lightning's method, this downloads nothing, and builds only classes of this project
-        and of trusted packages. To load only the network, including released weights, use
-        :func:`gfm.checkpoints.load_network`.
+        and of trusted packages. :func:`gfm.checkpoints.load_network` loads networks alone.
 
         Args:
             checkpoint_path: A ``best.ckpt`` or ``last.ckpt``.
@@ -281,6 +281,7 @@ class MattingModule(pl.LightningModule):
     def on_train_start(self) -> None:
         """Apply the current options to a resumed run, instead of those in the checkpoint."""
         if self.is_resumed:
+            count_begun_epoch(self.trainer)
             schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
             apply_options(self.trainer.optimizers[0], self.groups, schedules)
 

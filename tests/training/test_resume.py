@@ -108,6 +108,21 @@ def test_resuming_after_a_kill_is_bit_exact(tiny_training, tmp_path, monkeypatch
     assert_same(expected, outcome(tmp_path / "parts", run(cfg, monkeypatch)))
 
 
+def test_resuming_after_two_kills_is_bit_exact(tiny_training, tmp_path, monkeypatch):
+    """First after the last batch of an epoch without a validation, then within the next epoch."""
+    more = (*EVERY_STEP, "trainer.check_val_every_n_epoch=2")
+    whole = options(tiny_training, tmp_path / "whole", *more)
+    expected = outcome(tmp_path / "whole", run(compose_config("train", whole), monkeypatch))
+    parts = options(tiny_training, tmp_path / "parts", *more)
+    last = f"ckpt_path={tmp_path / 'parts/checkpoints/last.ckpt'}"
+    for kill_at, resumed in ((3, []), (5, [last])):
+        with pytest.raises(Killed):
+            run(compose_config("train", [*parts, *resumed]), monkeypatch, kill_at)
+    objects = run(compose_config("train", [*parts, last]), monkeypatch)
+    assert objects["trainer"].global_step == 6
+    assert_same(expected, outcome(tmp_path / "parts", objects))
+
+
 def test_resuming_with_another_adam_is_an_error():
     """The option is in no configuration, so it is not in the checkpoint either."""
     saved = SavedRun(Path("last.ckpt"), {"optimizer": {"lr": 1e-4}})
