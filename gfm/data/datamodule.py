@@ -20,12 +20,12 @@ from gfm.data.dataset import (
     ValidationSet,
 )
 from gfm.data.device_compositing import compose
+from gfm.data.even_spacing import spread
 from gfm.data.layout import Datasets, Photo
 from gfm.data.loaders import TrainingLoader, photo_loader
 from gfm.data.mixture import datasets_of
 from gfm.data.samplers import EndlessBatches, EpochSampler
 from gfm.data.split import hold_out
-from gfm.data.spreading import spread
 from gfm.errors import GFMError
 from gfm.system.cores import num_loaders
 from gfm.system.ranks import rank_and_world

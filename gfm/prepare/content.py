@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from gfm.data.decoding import decode_channels, load
+from gfm.data.even_spacing import spread
 from gfm.data.headers import read_header
 from gfm.data.images import (
     check_size,
@@ -20,7 +21,6 @@ from gfm.data.images import (
     to_uint8,
 )
 from gfm.data.layout import Photo
-from gfm.data.spreading import spread
 from gfm.errors import GFMError
 from gfm.prepare.duplicates import fingerprint
 from gfm.rosta import BACKGROUND, FOREGROUND, TRANSITION

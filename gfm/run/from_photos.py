@@ -8,9 +8,9 @@ from typing import Any
 
 from gfm.compat.hydra import instantiate
 from gfm.config import TrainConfig
+from gfm.data.even_spacing import spread_indices
 from gfm.data.images import image_size
 from gfm.data.layout import Photo
-from gfm.data.spreading import spread_indices
 from gfm.option_sections import FROM_PHOTOS, Inference
 from gfm.run.saved_options import saved_data
 from gfm.system.console import console

@@ -7,9 +7,9 @@ import pytest
 
 from gfm.data.datamodule import MattingDataModule
 from gfm.data.dataset import SampleOptions
+from gfm.data.even_spacing import spread_indices
 from gfm.data.layout import Photo
 from gfm.data.split import hold_out, write_split
-from gfm.data.spreading import spread_indices
 from gfm.data.tracks import CompositeTrack
 from gfm.errors import GFMError
 

@@ -180,7 +180,8 @@ def test_commands_do_not_access_the_network(tiny_training, tmp_path, cut_off):
     """The demo is drawn, trained on and evaluated, and a photo matted."""
     checkpoint = f"{tmp_path / 'run/checkpoints/last.ckpt'}"
     data = [o for o in tiny_training if o.startswith(("paths.demo=", "data."))]
-    data = [o for o in data if not o.startswith(("data.batch", "data.crop", "data.input"))]
+    trained = ("data.batch", "data.crop", "data.input", "data.scales")
+    data = [o for o in data if not o.startswith(trained)]
     run = [f"checkpoint={checkpoint}", f"paths.run={tmp_path / 'evaluation'}", "trainer=cpu"]
     photo, out = f"{tmp_path / 'photo.png'}", ["-o", f"{tmp_path / 'out'}"]
     write_png(Path(photo), np.zeros((40, 50, 3), np.uint8))

@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 import torch
 
 from gfm.data.batch import as_floats
-from gfm.data.spreading import spread_indices
+from gfm.data.even_spacing import spread_indices
 from gfm.run.train import train
 from tests.conftest import compose_config
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from gfm.compat.torch import uncompiled
 from gfm.data.batch import as_floats, split_batch
 from gfm.data.dataset import Sample
-from gfm.data.spreading import spread_indices
+from gfm.data.even_spacing import spread_indices
 from gfm.models.batchnorm import BatchNorm, find_batchnorms
 from gfm.system.ranks import rank_and_world
 from gfm.training.callbacks.freezing import Freezing
