@@ -12,7 +12,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +27,6 @@ from gfm.cli.hydra_apps import evaluate, train
 from gfm.data.images import write_png
 from gfm.evaluation.journal import Journal
 from gfm.system.console import close_log, console, open_log
-from gfm.system.files import STALE_SECONDS, remove_stale
-from tests.conftest import PROJECT
 from tests.inference.small import write_network
 from tests.reliability.entry import evaluate_status, status_of, train_status
 from tests.reliability.material import SIDE, write_dataset
@@ -258,40 +255,7 @@ def test_mattes_that_vanish_while_they_are_scored(scoring, given, tmp_path, monk
     assert f"3 of {NUM_PHOTOS} photos are scored" in capsys.readouterr().out
 
 
-# Two at once, and a clock that moves back
-
-
-CLAIM = """
-import sys, time
-from pathlib import Path
-from gfm.errors import GFMError
-from gfm.system.locks import acquire_lock
-time.sleep(max(0, float(sys.argv[2]) - time.time()))
-try:
-    acquire_lock(Path(sys.argv[1]))
-    print("mine", flush=True)
-    time.sleep(1)
-except GFMError as error:
-    print(error)
-"""
-
-
-def test_only_one_of_two_simultaneous_runs_gets_a_folder(tmp_path):
-    command = [sys.executable, "-c", CLAIM, str(tmp_path / "run"), str(time.time() + 2)]
-    started = [
-        subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(5)
-    ]
-    said = sorted(process.communicate(timeout=60)[0] for process in started)
-    assert said.pop() == "mine\n"
-    assert all("another run is using" in text for text in said)
-
-
-def test_temporary_files_of_the_future_belong_to_live_runs(tmp_path):
-    for name, age in ((".a.1.tmp", -3600), (".b.2.tmp", STALE_SECONDS + 60)):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    remove_stale(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".a.1.tmp"]
+# A clock that moves back
 
 
 def test_a_clock_that_moves_back_changes_no_weights(training, demo_roots, tmp_path, monkeypatch):

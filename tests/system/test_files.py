@@ -1,12 +1,20 @@
 """Atomic writes: names of any length, and errors that affect one file or all."""
 
 import errno
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from gfm.errors import GFMError, WriteError
-from gfm.system.files import atomic_path, ignores_case, write_text
+from gfm.system.files import (
+    STALE_SECONDS,
+    atomic_path,
+    ignores_case,
+    remove_stale,
+    write_text,
+)
 
 
 @pytest.mark.parametrize("length", [242, 255])
@@ -40,3 +48,11 @@ def test_disks_that_ignore_case(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "exists", lambda path: exists(path.with_name(path.name.lower())))
     assert ignores_case(tmp_path / "out")
     assert list(tmp_path.rglob("*")) == [tmp_path / "out"]
+
+
+def test_temporary_files_of_the_future_belong_to_live_runs(tmp_path):
+    for name, age in ((".a.1.tmp", -3600), (".b.2.tmp", STALE_SECONDS + 60)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    remove_stale(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".a.1.tmp"]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from gfm.errors import GFMError, WriteError
 from gfm.system import locks
 from gfm.system.locks import LOCK, acquire_lock, folder_lock, release_lock
+from tests.conftest import PROJECT
 
 HOLD = """
 import os, sys, time
@@ -153,3 +155,28 @@ def test_windows_locks_by_msvcrt(tmp_path, monkeypatch):
     one.release_lock(tmp_path)
     other.acquire_lock(tmp_path)
     other.release_lock(tmp_path)
+
+
+CLAIM = """
+import sys, time
+from pathlib import Path
+from gfm.errors import GFMError
+from gfm.system.locks import acquire_lock
+time.sleep(max(0, float(sys.argv[2]) - time.time()))
+try:
+    acquire_lock(Path(sys.argv[1]))
+    print("mine", flush=True)
+    time.sleep(1)
+except GFMError as error:
+    print(error)
+"""
+
+
+def test_only_one_of_two_simultaneous_runs_gets_a_folder(tmp_path):
+    command = [sys.executable, "-c", CLAIM, str(tmp_path / "run"), str(time.time() + 2)]
+    started = [
+        subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(5)
+    ]
+    said = sorted(process.communicate(timeout=60)[0] for process in started)
+    assert said.pop() == "mine\n"
+    assert all("another run is using" in text for text in said)
