@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -44,6 +44,15 @@ from gfm.option_types import (
     Text,
 )
 from gfm.training.optimization import WeightDecayOn
+
+_TRAINED: Final = (
+    *("train/loss", "train/gradient_norm", "train/learning_rate"),
+    *("train/samples_per_second", "train/data_wait"),
+)
+"""Values that a training logs besides the metrics of its validations."""
+
+_OPEN: Final = ("train/loss_", "train/learning_rate_")
+"""How further ones begin: a term of the loss, or a group of parameters, follows."""
 
 
 class Config(Section):
@@ -100,10 +109,18 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _logs_the_objective(self) -> TrainConfig:
-        if (self.objective or "").startswith("val/"):
-            known = metric_names(self.metrics.protocol, self.extra_metrics)
-            _check_objective(self.objective, [f"val/{name}" for name in known], "logged")
+        name = self.objective or ""
+        validated = [f"val/{m}" for m in metric_names(self.metrics.protocol, self.extra_metrics)]
+        is_open = not name or name.startswith((*_OPEN, "test/")) or self._has_own_callbacks()
+        if name.startswith("val/") or not is_open:
+            _check_objective(self.objective, [*validated, *_TRAINED], "logged")
         return self
+
+    def _has_own_callbacks(self) -> bool:
+        """Return whether callbacks of users, which may log anything, are added."""
+        nodes = (self.callbacks.to_dict() if self.callbacks else {}).values()
+        known = ("gfm.", "pytorch_lightning.")
+        return any(node and not node["_target_"].startswith(known) for node in nodes)
 
     @property
     def network(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gfm.compat.hydra import parse_arguments
+from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.run.overrides import check_overrides, quote_paths
 from gfm.run.resume import resume_overrides
@@ -28,8 +29,16 @@ def run_hydra_app(app: Callable[[], Any], trains: bool = False) -> None:
     # Otherwise Hydra prints errors and exits; gfm.run.exit has read the value of the user.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with report_errors():
+        _check_current_folder()
         sys.argv[1:] = prepare_arguments(sys.argv[1:], trains)
         app()
+
+
+def _check_current_folder() -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise GFMError("the current folder was deleted: change to another, as in cd ~") from None
 
 
 def prepare_arguments(arguments: Sequence[str], trains: bool) -> list[str]:

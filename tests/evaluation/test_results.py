@@ -103,11 +103,13 @@ def test_a_metric_without_a_value_for_a_photo_is_left_out_of_its_mean(run, matte
     assert "never" not in read_metrics(folder / "metrics.json")
 
 
-def test_flat_mattes_are_listed(run, mattes):
+def test_flat_mattes_are_listed(run, mattes, capsys):
     write_png(mattes / "b.png", np.full(SIZES["b"], 90, np.uint8))
     write_png(mattes / "d.png", np.zeros(SIZES["d"], np.uint8))
     _, folder = run(f"predictions={mattes}")
     assert read_flat_mattes(folder) == {"b", "d"}
+    said = "2 of 5 mattes are nearly empty or constant: do not judge them by SAD alone"
+    assert said in capsys.readouterr().out
 
 
 def test_tensorboard_has_the_same_pictures_and_histograms(run, mattes):

@@ -137,10 +137,27 @@ def test_a_group_without_a_choice_lists_its_choices(tiny):
 def test_options_that_contradict_each_other(tiny):
     (line,) = refused(*tiny, "objective=val/iou")
     assert line.startswith("objective=val/iou is not logged: choose one of val/sad, ")
+    (line,) = refused(*tiny, "objective=train/los")
+    assert line.startswith("objective=train/los is not logged: ")
+    assert "val/sad" in line
+    assert "train/loss" in line
     with pytest.raises(OptionsError) as caught:
         load_evaluate_configs(compose_config("evaluate", [tiny[0], "paths.run=x"]))
     (line,) = caught.value.lines
     assert line == "set either checkpoint=<weights> or predictions=<folder of mattes>"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["objective=train/loss"],
+        ["objective=train/loss_glance"],
+        ["objective=test/sad", "callbacks=none"],
+        ["objective=train/mine", "+callbacks.mine={_target_: mine.Callback}"],
+    ],
+)
+def test_an_objective_need_not_be_validated(tiny, options):
+    assert load_train_config(compose_config("train", [*tiny, *options]))
 
 
 def test_options_of_user_classes_are_passed_through(tiny):

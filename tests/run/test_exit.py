@@ -10,7 +10,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from gfm.errors import GFMError
 from gfm.run.exit import report_errors
 from gfm.system.console import open_log
-from tests.reliability.entry import evaluate_status
+from tests.reliability.entry import evaluate_status, train_status
 
 
 def logged(path, error: Exception) -> str:
@@ -85,3 +85,13 @@ def test_an_evaluation_that_fails_to_start_has_a_log(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert evaluate_status(monkeypatch, "paths.run=run", "protocol=x") == 1
     assert "error: protocol=x" in (tmp_path / "run/evaluate.log").read_text()
+
+
+def test_a_deleted_current_folder_is_one_line(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "deleted"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert train_status(monkeypatch, "seed=1") == 1
+    said = "error: the current folder was deleted: change to another, as in cd ~\n"
+    assert capsys.readouterr().err == said
