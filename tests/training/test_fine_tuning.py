@@ -6,12 +6,16 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
+from gfm.compat.lightning import num_batches_fetched
 from gfm.losses import Criterion
 from gfm.run.build import build_datamodule, build_module
 from gfm.run.configuration import load_train_config
 from gfm.run.train import train
+from gfm.training.callbacks import EarlyEnd
 from gfm.training.module import MattingModule
+from tests.compat.test_lightning import Plain, _trainer
 from tests.conftest import SMALL_NETWORK, compose_config
 from tests.golden.formula import formula_state_dict
 from tests.models.test_gfm import official_model
@@ -66,6 +70,22 @@ def test_without_an_objective_no_run_ends_early(tiny_training):
     more = ["objective=null", "trainer.check_val_every_n_epoch=1", "logger=none", "test=false"]
     _, objects = train(compose_config("train", [*tiny_training, *more, f"+callbacks.e={ending}"]))
     assert objects["trainer"].global_step == 2
+
+
+class Worse(Plain):
+    """Gets worse at each validation."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/sad", float(num_batches_fetched(self.trainer)))
+
+
+def test_no_run_ends_early_between_the_batches_of_a_step(tmp_path):
+    trainer = _trainer(
+        tmp_path, callbacks=EarlyEnd("val/sad", "min", patience=1), max_epochs=1,
+        accumulate_grad_batches=4, val_check_interval=3, num_sanity_val_steps=0,
+    )  # fmt: skip
+    trainer.fit(Worse(), DataLoader(torch.ones(12, 1)), DataLoader(torch.ones(1, 1)))
+    assert num_batches_fetched(trainer) == 8  # the second validation is after 6 batches
 
 
 @pytest.mark.parametrize(("batches", "interval"), [("1", 50), ("4", 200), ("0", 50), ("x", 50)])
