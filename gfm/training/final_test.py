@@ -12,6 +12,7 @@ from gfm.system.run_folder import LAST_CHECKPOINT
 from gfm.training.callbacks.flat_mattes import FlatMattes
 from gfm.training.callbacks.photo_table import PhotoTable
 from gfm.training.module import MattingModule
+from gfm.training.preemption import SaveAtEnd
 
 Weights = Literal["best", "last"]
 
@@ -85,13 +86,16 @@ def run_final_test(
     path = trainer.strategy.broadcast(best or (last if last.is_file() else None))
     if path is not None:  # even if it is of the last step: with EMA, it holds the averaged weights
         load_weights(module.model, read_weights(path), str(path))
-    trainer.callbacks.append(PhotoTable(run / AFTER))  # type: ignore[attr-defined]
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks.append(PhotoTable(run / AFTER))
+    for callback in callbacks:
         if isinstance(callback, FlatMattes):
             callback.folder = run
     trainer.test(module, datamodule, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    title = f"{'best' if best else 'last'} weights, {_tested_photos(trainer, datamodule)}"
+    is_current = path is None or any(isinstance(c, SaveAtEnd) for c in callbacks)
+    kind = "best" if best else "last" if is_current else "last saved"
+    title = f"{kind} weights, {_tested_photos(trainer, datamodule)}"
     title += f", {format_inferer(module.inferer)}"
     choice = "these weights were not selected on any photos"
     if best:

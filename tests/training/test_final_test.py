@@ -113,12 +113,13 @@ def test_the_final_test_of_unsaved_weights(tiny_training, tmp_path, capsys):
     assert run_final_test(*arguments, "last") is None
 
 
-def test_the_last_weights_are_those_of_last_ckpt(tiny_training, tmp_path):
+def test_the_last_weights_are_those_of_last_ckpt(tiny_training, tmp_path, capsys):
     """Even if it was not written at the end."""
     odd = ["trainer.max_epochs=3", "test=last", "logger=none", *EVERY_EPOCH[::2]]
     odd += ["callbacks.last.every_n_epochs=2"]
     odd += ["trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=3", "~callbacks.end"]
     _, objects = train(compose_config("train", [*tiny_training, *odd]))
+    assert "last saved weights, all 2 validation photos" in said(capsys)
     last = tmp_path / "run/checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["epoch"] == 1
     assert same(read_checkpoint(last).state, objects["module"])
