@@ -67,14 +67,24 @@ class Comparison:
     num_left_out: int
     num_trained: int = 0
 
-    def notes(self) -> list[str]:
-        """Return sentences on photos that are left out, and on intervals from few photos."""
+    def notes(self, metrics: Sequence[str] | None = None) -> list[str]:
+        """Return sentences on photos that are left out, few photos, and flat mattes.
+
+        Args:
+            metrics: Metrics that are shown; by default all.
+        """
         reasons = (
             (self.num_left_out, "not in all runs"),
             (self.num_trained, "used to train one of the networks"),
         )
         texts = ((f"{n} photos are" if n > 1 else "1 photo is", why) for n, why in reasons if n)
         notes = [f"{photos} left out: {why}." for photos, why in texts]
+        lacking = np.isnan(self.values)
+        differs = (lacking.any(axis=0) & ~lacking.all(axis=0)).sum(axis=0).tolist()
+        counts = ((m, n) for m, n in zip(self.metrics, differs, strict=True) if n)
+        shown = self.metrics if metrics is None else metrics
+        if gaps := [f"{m} ({n} photo{'s' * (n > 1)})" for m, n in counts if m in shown]:
+            notes.append(f"Left out where a run has no value: {', '.join(gaps)}.")
         smallest = min((i.size for i in self.test_sets().values()), default=len(self.photos))
         if 1 < smallest < FEW:
             where = " in a test set" if self.test_sets() else ""

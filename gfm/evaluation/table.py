@@ -248,4 +248,4 @@ def _notes(comparison: Comparison, rows: Sequence[Row], metrics: Sequence[str]) 
     missing = [f"{row.label} ({row.num_runs} of {len(row.folders)})" for row in incomplete]
     if missing:
         notes.append(f"Incomplete, runs with results: {', '.join(missing)}.")
-    return notes + comparison.notes()
+    return notes + comparison.notes(metrics)

@@ -72,6 +72,7 @@ def test_means_and_differences_cover_the_photos_with_values_in_both(tmp_path, ca
     both = compare_runs([write(tmp_path / "one", first), write(tmp_path / "two", second)])
     ((_, means, (difference,)),) = both.rows
     assert means.tolist() == [20.0, 24.0]
+    assert "Left out where a run has no value: psnr (1 photo)." in both.notes()
     assert (difference.mean, difference.low, difference.high) == (4.0, 2.0, 6.0)
     never = {"c": {"psnr": 1.0}}
     none = compare_runs([tmp_path / "one", write(tmp_path / "never", never)])

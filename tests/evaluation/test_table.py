@@ -211,6 +211,16 @@ def test_cells_without_values_are_not_close_to_the_best(tmp_path):
     assert not any("≈" in note for note in table.notes)
 
 
+def test_photos_that_a_run_has_no_value_for_are_counted(tmp_path):
+    runs = {"far_seed0": ["nan", 1.0, "nan"], "near_seed0": [2.0, 1.0, "nan"]}
+    note = "Left out where a run has no value: sad (1 photo)."
+    sweep = write(tmp_path, runs)
+    assert note in build_table(sweep).notes
+    hidden = (sweep / "table.json").read_text().replace('"sad"', '"mad"')
+    (sweep / "table.json").write_text(hidden)
+    assert note not in build_table(sweep).notes
+
+
 def test_small_values_keep_three_digits(tmp_path):
     table = build_table(write(tmp_path, {"best_seed0": [0.00241, 0.00241], "far_seed0": [1.0, 1]}))
     text = to_markdown(table)
