@@ -1,12 +1,12 @@
 """Builds the network of a checkpoint and loads its weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gfm.checkpoints.checkpoint import Checkpoint
 from gfm.checkpoints.formats import read_checkpoint
@@ -27,8 +27,16 @@ def build_network(checkpoint: Checkpoint, path: Path | str) -> GFM:
     check_network(checkpoint, path)
     with skip_random_weights() if _network_class(checkpoint.model) == "GFM" else nullcontext():
         model = _build(checkpoint, path)
+    if any(b.is_floating_point() for b in _unsaved_buffers(model)):
+        model = _build(checkpoint, path)  # they may have random values, which the file lacks
     model.load_state_dict(checkpoint.state)
     return model.eval()
+
+
+def _unsaved_buffers(model: GFM) -> Iterator[Tensor]:
+    """Yield the buffers of users' classes that checkpoints do not contain."""
+    known = {"mean", "std", *model.state_dict()}  # GFM sets the first two
+    return (buffer for name, buffer in model.named_buffers() if name not in known)
 
 
 def check_network(checkpoint: Checkpoint, path: Path | str) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from gfm.checkpoints import (
     Checkpoint,
@@ -17,6 +18,7 @@ from gfm.checkpoints.released import convert_official
 from gfm.compat.hydra import instantiate
 from gfm.errors import GFMError
 from gfm.inference import Native
+from gfm.models.encoders import StagedEncoder
 from tests.golden.formula import formula_state_dict, official_keys
 from tests.models.test_gfm import official_model
 
@@ -163,6 +165,24 @@ def test_a_file_alone_rebuilds_its_network(tmp_path, monkeypatch, kind, suffix):
     assert read.config["inference"] == checkpoint.config["inference"]
     assert read.model == without_pretrained(checkpoint.model) != checkpoint.model
     assert read.encoder_name == checkpoint.encoder_name
+
+
+def encoder_with_waves(seed: int) -> StagedEncoder:
+    """Return an encoder with random numbers that no file contains."""
+    encoder = StagedEncoder([nn.Conv2d(3, 4, 2, stride=2)], [4], [2])
+    waves = torch.empty(4).normal_(generator=torch.Generator().manual_seed(seed))
+    encoder.register_buffer("waves", waves, persistent=False)
+    return encoder
+
+
+def test_random_numbers_that_no_file_contains_are_drawn(tmp_path):
+    encoder = {"_target_": f"{__name__}.encoder_with_waves", "seed": 3}
+    node = {"_target_": _GFM, "rosta": "tt", "encoder": encoder, "decoder_channels": [8]}
+    model = instantiate(node)
+    write_checkpoint(tmp_path / "model.ckpt", Checkpoint(node, model.state_dict()))
+    loaded, _ = load_network(tmp_path / "model.ckpt", trust=["tests"])
+    assert torch.equal(loaded.encoder.waves, model.encoder.waves)
+    assert _same(loaded, model)
 
 
 def test_weights_of_a_different_architecture(released):
