@@ -45,7 +45,9 @@ def _resize_rows(image: Tensor, target: int) -> Tensor:
     length = image.shape[-2]
     if length == target:
         return image
-    indices, weights = _taps(length, target, image.device)
+    # Fake tensors belong to one mode of torch, so they are not kept for later images.
+    find_taps = _taps if type(image) is Tensor else _taps.__wrapped__
+    indices, weights = find_taps(length, target, image.device)
     result = image.new_zeros((*image.shape[:-2], target, image.shape[-1]))
     for index, weight in zip(indices.T, weights.T, strict=True):
         result.addcmul_(image.index_select(-2, index), weight[:, None])

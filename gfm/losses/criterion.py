@@ -91,13 +91,19 @@ class Criterion(nn.Module):
                 [0, 1], and a ``trimap_K`` of 0, 128 and 255 for the kernel size K of each branch.
 
         Raises:
-            ValueError: The batch lacks a key, or shapes differ.
+            ValueError: The batch lacks a key, shapes differ, or the network has another RoSTA.
         """
         keys = ["alpha", *(f"trimap_{rosta.kernel_size}" for rosta in self.branches)]
         if "foreground" in batch:
             keys += ["image", "background"]
         if missing := [key for key in keys if key not in batch]:
             raise ValueError(f"the batch lacks {', '.join(missing)}: see gfm.data.dataset")
+        names = [rosta.name for rosta in self.branches]
+        if not output.branches.keys() >= set(names):
+            raise ValueError(
+                f"the criterion's RoSTA needs the branches {', '.join(names)}, but the network has "
+                f"{', '.join(output.branches)}: give both the same RoSTA"
+            )
         terms = {"fusion_alpha": alpha_loss(output.alpha, batch["alpha"])}
         pyramids: _Pairs = {"fusion_laplacian": (output.alpha, batch["alpha"], None)}
         if "foreground" in batch:

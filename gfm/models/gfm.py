@@ -42,7 +42,8 @@ class GFM(nn.Module):
             devices.
 
     Raises:
-        GFMError: The RoSTA is unknown, or ``decoder_channels`` does not fit the encoder.
+        GFMError: The RoSTA or the normalization is unknown, or ``decoder_channels`` does not fit
+            the encoder.
     """
 
     mean: Tensor
@@ -62,6 +63,9 @@ class GFM(nn.Module):
         super().__init__()
         if rosta not in ROSTAS:
             raise GFMError(f"unknown RoSTA {rosta!r}: choose one of {', '.join(ROSTAS)}")
+        if normalization not in NORMALIZATIONS:
+            choices = ", ".join(NORMALIZATIONS)
+            raise GFMError(f"unknown normalization {normalization!r}: choose one of {choices}")
         self.branches = ROSTAS[rosta]
         self.encoder = encoder
         channels, strides = encoder.channels, encoder.strides

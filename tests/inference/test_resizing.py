@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from skimage.transform import resize as skimage_resize
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gfm.inference import Hybrid, Resize
@@ -78,6 +79,15 @@ def test_weights_are_computed_once(monkeypatch):
     again = resize(image.requires_grad_(), (20, 16))
     assert torch.equal(again, first)
     again.sum().backward()
+
+
+def test_fake_tensors_are_not_kept():
+    """As in a program that estimates memory before it mattes photos."""
+    with FakeTensorMode():
+        assert resize(torch.rand(1, 3, 41, 43), (20, 22)).shape == (1, 3, 20, 22)
+    assert type(resize(torch.rand(1, 3, 41, 43), (20, 22))) is torch.Tensor
+    with FakeTensorMode():
+        assert resize(torch.rand(1, 3, 41, 43), (20, 22)).shape == (1, 3, 20, 22)
 
 
 def test_sides_are_limited_multiples_of_32():

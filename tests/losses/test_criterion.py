@@ -117,6 +117,13 @@ def test_a_foreground_needs_the_other_layers(missing):
         Criterion("tt")(output, batch)
 
 
+def test_the_output_of_a_network_of_another_rosta():
+    batch = _batch(_soft_disc())
+    message = "RoSTA needs the branches tt, ft, bt, but the network has tt"
+    with pytest.raises(ValueError, match=message):
+        Criterion("rim")(_perfect("tt", batch), batch)
+
+
 def test_an_unknown_rosta():
     with pytest.raises(GFMError, match="unknown RoSTA 'TT': choose one of tt, ft, bt, rim"):
         Criterion("TT")

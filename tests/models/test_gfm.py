@@ -9,6 +9,7 @@ from torch import nn
 
 from gfm.checkpoints.released import convert_official
 from gfm.compat.hydra import instantiate
+from gfm.errors import GFMError
 from gfm.models.encoders import StagedEncoder
 from gfm.models.gfm import GFM
 from gfm.rosta import ROSTAS
@@ -135,6 +136,13 @@ def test_custom_backbones(strides):
     assert output.alpha.shape == (2, 1, 33, 47)
     assert model.focus.bridge[0].in_channels == channels[-1]
     assert model.focus.stages[0][0].out_channels == channels[-1]
+
+
+def test_an_unknown_normalization():
+    message = "unknown normalization 'ImageNet': choose one of none, imagenet"
+    encoder = StagedEncoder([nn.Conv2d(3, 4, 2, stride=2)], [4], [2])
+    with pytest.raises(GFMError, match=message):
+        GFM(encoder, normalization="ImageNet")
 
 
 def test_a_large_reduction_leaves_one_channel():
