@@ -24,6 +24,7 @@ from gfm.run.test_set_options import loggers_of_means
 from gfm.system.console import console
 from gfm.system.ranks import is_global_zero
 from gfm.system.run_folder import read_flat_mattes
+from gfm.training.callbacks.flat_mattes import warn_of_flat
 
 
 class Evaluation:
@@ -122,10 +123,7 @@ class Evaluation:
         if "inference" in facts:
             title += f", {facts['inference']}, {facts['scored']} scored"
         console().print(metrics_table(title, summary, units))
-        if num_flat := len(read_flat_mattes(config.folder)):
-            text = f"{num_flat} of {len(rows)} mattes are nearly empty or constant"
-            fix = "do not judge them by SAD alone, but look at report.html"
-            console().print(f"{text}: {fix}", style="yellow")
+        warn_of_flat(len(read_flat_mattes(config.folder)), len(rows), "report.html")
         console().print(f"report: {config.folder / 'report.html'}")
         return summary
 

@@ -108,7 +108,7 @@ def names_folder(config: DictConfig) -> bool:
         GFMError: ``paths.run`` is not a string.
     """
     paths: Any = OmegaConf.to_container(config.paths, resolve=False)
-    if not isinstance(paths["run"], str):
+    if not isinstance(paths.get("run"), str):
         raise GFMError("set paths.run to a folder, in quotes if its name looks like a number")
     return "${hydra:" not in paths["run"]
 

@@ -79,9 +79,10 @@ class SweepCallback(Callback):
 def _check_run_folders(config: DictConfig, swept: Sequence[str]) -> None:
     """Check that the jobs of a sweep do not share the folder that ``paths.run`` names."""
     paths: Any = OmegaConf.to_container(config.paths, resolve=False)
-    if swept and "${" not in paths["run"]:
+    run = str(paths.get("run"))
+    if swept and "${" not in run:
         raise GFMError(
-            f"paths.run={paths['run']} would be the folder of every run: set hydra.sweep.dir to "
+            f"paths.run={run} would be the folder of every run: set hydra.sweep.dir to "
             "the folder of the sweep instead"
         )
 

@@ -175,6 +175,7 @@ STRUCTURE = (
     ("sed=1",),
     ("trainer.max_epoch=1",),
     ("data.batchsize=1",),
+    ("~paths.run", "set paths.run to a folder"),
     ("loss=null",),
     ("model=null",),
     ("optimizer=null",),

@@ -26,6 +26,14 @@ def is_flat(alpha: Tensor | np.ndarray, truth: Tensor | np.ndarray) -> bool:
     return is_empty or bool(alpha.std() < _LITTLE * truth.std())
 
 
+def warn_of_flat(number: int, total: int, picture: str) -> None:
+    """Print how many mattes of a test are flat, and the file that shows them; nothing for none."""
+    if number:
+        text = f"{number} of {total} mattes are nearly empty or constant"
+        fix = f"do not judge them by SAD alone, but look at {picture}"
+        console().print(f"{text}: {fix}", style="yellow")
+
+
 class FlatMattes(Callback):
     """Warns of nearly empty or constant mattes: before training, and in the final test.
 
@@ -55,11 +63,11 @@ class FlatMattes(Callback):
         number, is_test = sum(found.values()), trainer.state.fn == TrainerFn.TESTING
         if is_test and self.folder is not None:
             write_flat_mattes(self.folder, [name for name, is_bad in found.items() if is_bad])
-        if number:
-            text = f"{number} of {len(found)} mattes are nearly empty or constant"
-            fix = "do not judge them by SAD alone, but look at result.png"
-            if not is_test:
-                text, fix = f"before training, {text}", "other weights may suit your photos better"
+        if is_test:
+            warn_of_flat(number, len(found), "result.png")
+        elif number:
+            text = f"before training, {number} of {len(found)} mattes are nearly empty or constant"
+            fix = "other weights may suit your photos better"
             console().print(f"{text}: {fix}", style="yellow")
 
     on_validation_batch_end = on_test_batch_end  # type: ignore[assignment]
