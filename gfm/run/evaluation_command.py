@@ -38,6 +38,7 @@ def evaluation_command(config: TrainConfig, trainer: pl.Trainer, weights: Path) 
             *folders.arguments,
             override("checkpoint", os.path.relpath(weights)),
             *_data(config, choices, folders),
+            *_extra_metrics(config),
             *_trust(config),
             *_protocol_and_precision(trainer, choices.get("trainer", "default") != "default"),
         ]
@@ -82,6 +83,12 @@ def _changes(config: TrainConfig, choices: Sequence[str], folders: ConfigFolders
         if before != value:
             OmegaConf.update(composed, name, value, force_add=True)
             yield override(f"+{name}" if before is _ABSENT else name, value)
+
+
+def _extra_metrics(config: TrainConfig) -> list[str]:
+    nodes = {name: node.to_dict() for name, node in config.extra_metrics.items()}
+    found = leaves(nodes, "extra_metrics") if nodes else {}
+    return [override(f"+{name}", value) for name, value in found.items()]
 
 
 def _trust(config: TrainConfig) -> list[str]:

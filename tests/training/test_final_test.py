@@ -164,6 +164,19 @@ def test_the_command_contains_protocol_and_precision(tiny_training, capsys):
     assert said(capsys).endswith("protocol=dim trainer.precision=bf16-mixed")
 
 
+def mean_alpha(batch):
+    return batch.preds.mean((1, 2, 3))
+
+
+def test_the_command_contains_extra_metrics(tiny, tiny_training, tmp_path, capsys):
+    extra = f"+extra_metrics.mean={{_target_: {__name__}.mean_alpha, _partial_: true}}"
+    metrics, _ = train(compose_config("train", [*tiny_training, *TWO, extra]))
+    text = said(capsys)
+    assert f"+extra_metrics.mean._target_={__name__}.mean_alpha" in text
+    repeated = printed_evaluation(text, tiny, tmp_path / "evaluation")
+    assert repeated["mean"] == pytest.approx(metrics["test/mean"], rel=1e-6)
+
+
 def test_an_unknown_choice_of_weights_is_an_error_before_training(tiny_training):
     with pytest.raises(GFMError, match=r"test=first: choose best or last or false"):
         train(compose_config("train", [*tiny_training, "test=first"]))
