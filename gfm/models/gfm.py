@@ -85,16 +85,13 @@ class GFM(nn.Module):
         for name, value in zip(("mean", "std"), NORMALIZATIONS[normalization], strict=True):
             tensor = torch.tensor(value).view(1, 3, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
-        # Not kept as a torch.memory_format, because torch.save cannot pickle one.
-        self.is_channels_last = False
-        if channels_last:
-            self.use_channels_last()
+        self.use_channels_last(channels_last)
         if activation_checkpointing:
             apply_activation_checkpointing(self)
 
     def use_channels_last(self, is_used: bool = True) -> None:
         """Switch to the channels-last memory format, or back to the contiguous one."""
-        self.is_channels_last = is_used
+        self.is_channels_last = is_used  # torch.save could not pickle a torch.memory_format
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.ndim == 4:  # `self.to` would fail at the weights of three-dimensional layers
                 tensor.data = tensor.data.contiguous(memory_format=self._memory_format)
