@@ -9,8 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gfm.run.app import silence_libraries
 from gfm.run.configs import CONFIGS
+from gfm.system.startup import silence_libraries
 
 silence_libraries()
 warnings.filterwarnings("ignore", "IProgress not found")

@@ -11,7 +11,7 @@ from gfm.system.processes import handle_like_sigterm
 
 def prepare_process() -> None:
     """Set up signals, warnings, memory and the start of workers; each process must call this."""
-    _silence_libraries()
+    silence_libraries()
     keep_freed_memory()
     warnings.showwarning = show_warning
     handle_like_sigterm()
@@ -26,7 +26,7 @@ def prepare_spawned_process() -> None:
         prepare_process()
 
 
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
     """Hide the libraries' advertisements, and their warnings about intended behaviour."""
     for name in (
         "pytorch_lightning.trainer",
