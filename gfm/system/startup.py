@@ -36,6 +36,8 @@ def silence_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)  # imports have set other levels
     for folder in ("Experiment logs", "Checkpoint"):  # a resumed run has both
         warnings.filterwarnings("ignore", f"{folder} directory .* exists and is not empty")
+    # Lightning says this before the first validation; afterwards it is an error.
+    warnings.filterwarnings("ignore", ".*could not find the monitored key")
     # Logging counts steps across epochs, so short epochs do no harm.
     warnings.filterwarnings("ignore", "The number of training batches .* is smaller than the log")
     warnings.filterwarnings("ignore", "The '.*dataloader' does not have many workers")

@@ -11,6 +11,7 @@ from gfm.system.startup import prepare_spawned_process
 def warn_twice() -> None:
     prepare_spawned_process()
     warnings.warn("`isinstance(treespec, LeafSpec)` is deprecated", FutureWarning, stacklevel=1)
+    warnings.warn("`ModelCheckpoint(monitor='val/sad')` could not find the monitored key")  # noqa: B028
     warnings.warn("this matters", stacklevel=1)
 
 
