@@ -135,14 +135,13 @@ def _csv_rows(table: Table) -> dict[str, dict[str, Any]]:
     rows = {}
     for row in table.rows:
         line: dict[str, Any] = {"runs": row.num_runs, "options": " ".join(row.options)}
-        line["flat_mattes"] = row.num_flat if row.num_runs else None
         entries: list[Any] = row.entries or [None] * len(table.metrics)
         for name, entry in zip(table.metrics, entries, strict=True):
             line[name] = entry.mean if entry else None
             line[f"{name}_deviation"] = entry.deviation if entry else None
             line[f"{name}_is_close_to_best"] = entry.is_close if entry else None
         line |= {f"{name}_published": row.published.get(name) for name in table.published}
-        rows[row.label] = line
+        rows[row.label] = {**line, "flat_mattes": row.num_flat if row.num_runs else None}
     return rows
 
 
