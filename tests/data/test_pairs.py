@@ -292,11 +292,11 @@ def test_plain_test_set_is_not_for_training(root, tmp_path):
 
 
 def test_flat_folder_of_backgrounds(root, tmp_path):
-    write(tmp_path / "bg", "x", "y")
-    scenes = Pairs(root, bg20k=tmp_path / "bg").scenes("bg20k")
-    assert [scene.image.name for scene in scenes] == ["x.png", "y.png"]
-    assert np.array_equal(read_image(scenes[0].image), PHOTO)
-    packed = [item.targets for item in scene_items(tmp_path / "bg", tmp_path / "out", 0)]
-    assert packed == [(tmp_path / "out/x.npy",), (tmp_path / "out/y.npy",)]
-    source, target = denoise.kinds(Roots(root, bg20k=tmp_path / "bg"))["bg20k"]
-    assert (source, target) == (tmp_path / "bg", tmp_path / "bg/train_denoise")
+    folder, out = tmp_path / "bg", tmp_path / "out"
+    write(folder, "x", "y")
+    found = Pairs(root, bg20k=folder).scenes("bg20k")
+    assert [scene.image.name for scene in found] == ["x.png", "y.png"]
+    assert np.array_equal(read_image(found[0].image), PHOTO)
+    packed = [item.targets for item in scene_items(folder, out, 0)]
+    assert packed == [(out / "x.npy",), (out / "y.npy",)]
+    assert denoise.kinds(Roots(root, bg20k=folder))["bg20k"] == (folder, folder / "train_denoise")
