@@ -51,7 +51,7 @@ class Folders:
         denoised_foreground: The foregrounds without noise.
         labels: Labels that ``gfm prepare pack`` derives from the mattes, one sub-folder per kind.
         validation_image: Validation photos.
-        validation_alpha: Their mattes; empty if there are no validation photos.
+        validation_alpha: Their mattes; an empty string if the dataset has no validation photos.
         validation_trimap: Their trimaps; empty if there are none.
     """
 

@@ -91,7 +91,7 @@ class Criterion(nn.Module):
                 [0, 1], and a ``trimap_K`` of 0, 128 and 255 for the kernel size K of each branch.
 
         Raises:
-            ValueError: The batch lacks a key, shapes differ, or the network has another RoSTA.
+            ValueError: The batch lacks a key, shapes differ, or the network has a different RoSTA.
         """
         keys = ["alpha", *(f"trimap_{rosta.kernel_size}" for rosta in self.branches)]
         if "foreground" in batch:

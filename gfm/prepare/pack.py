@@ -119,7 +119,7 @@ def prepare_pack(
 
     Raises:
         GFMError: A dataset does not exist or is packed already, two would be packed into the same
-            folder, a folder is outside of its dataset, or contains pictures of another dataset or
+            folder, a folder lies outside its dataset or contains pictures of a different dataset or
             of deleted files, the disk is too small, or see :func:`gfm.prepare.runner.run`.
     """
     targets = _find_targets(roots, out, only)
@@ -178,8 +178,8 @@ def _refuse(root: Path, target: Path, items: Sequence[Item]) -> None:
     for folder, stems in sorted(made.items()):
         if not folder.is_relative_to(target):
             raise GFMError(
-                f"{folder} is outside of {root}, so it cannot be packed: move it there, or give an "
-                "optional one an empty name in data.source.folders"
+                f"{folder} is outside {root}, so it cannot be packed: move it there, or, if it is "
+                "optional, set its name in data.source.folders to nothing"
             )
         found = list_pictures(folder)
         if not all(is_packed(path) for paths in found.values() for path in paths):

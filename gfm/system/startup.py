@@ -21,7 +21,7 @@ def prepare_process() -> None:
 
 
 def prepare_spawned_process() -> None:
-    """Do the same in a process that multiprocessing has started, as with ``ddp_spawn``."""
+    """Prepare this process if multiprocessing has started it, as with ``ddp_spawn``."""
     if multiprocessing.parent_process() is not None:
         prepare_process()
 

@@ -123,7 +123,7 @@ def test_datasets_are_not_mixed(roots, tmp_path):
 def test_a_folder_outside_of_the_dataset_cannot_be_packed(roots, tmp_path):
     (roots.photos / "train/fg").rename(tmp_path / "fg")
     outside = Roots(roots.photos, folders=Folders(foreground=str(tmp_path / "fg")))
-    with pytest.raises(GFMError, match=r"fg is outside of .*AM-2k, so it cannot be packed: move"):
+    with pytest.raises(GFMError, match=r"fg is outside .*AM-2k, so it cannot be packed: move"):
         prepare_pack(outside, only=["photos"], options=ONE)
     within = replace(outside, folders=Folders(foreground=""))
     assert (prepare_pack(within, only=["photos"], options=ONE)["photos"] / "train/bg").is_dir()
