@@ -217,5 +217,6 @@ def check_trained(trainer: pl.Trainer, resumed: SavedRun | None) -> None:
     if trainer.global_step == 0 and not has_logged:
         raise GFMError(
             "training took no step, so there are no weights to save or test: set "
-            "trainer.max_epochs, trainer.max_steps and trainer.limit_train_batches above 0 (max_steps=-1: no limit)"
+            "trainer.max_epochs, trainer.max_steps and trainer.limit_train_batches above 0 "
+            "(max_steps=-1: no limit)"
         )
